@@ -76,10 +76,10 @@ def built() -> None:
             raise SystemExit(f"no token was made: {token}")
         run(*compose, "up", "--detach", given=given)
         well(8000)
-        run(*compose, "exec", "-T", "planner", "strategic-minerals", "service", "backup", "/backups/tried", given=given)
+        run(*compose, "exec", "-T", "database", "pg_dump", "--username=planner", "planner", given=given)
     finally:
         run(*compose, "down", "--volumes", given=given)
-    print("image built, started with PostgreSQL, well, and copied")
+    print("image built, started with PostgreSQL and a proxy, well, and dumped")
 
 
 def steps() -> list[list[tuple[str, str]]]:

@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 65_900,
+    "package lines": 66_500,
     "modules": 161,
     "largest module": 1_000,
-    "test lines": 32_000,
+    "test lines": 32_600,
     "arrows up": 0,
     "circles": 0,
 }

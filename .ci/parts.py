@@ -106,17 +106,11 @@ def service() -> None:
         job = caller.submit("solve", shipped="quickstart", gap=0.05)
         assert caller.wait(job)["state"] == "succeeded"
         assert caller.result(job, "budget")["included"]["budget"]
-        pages = ("/", "/edit?shipped_plan=quickstart", f"/jobs/{job}", f"/v1/jobs/{job}/report")
+        pages = ("/", "/edit?shipped=quickstart", "/docs", f"/jobs/{job}", f"/v1/jobs/{job}/report")
         for path in (*pages, "/metrics", "/v1/openapi.json"):
             assert urllib.request.urlopen(address + path).status == 200, path
-        plan = (shipped("models") / "quickstart.toml").read_bytes()
-        part = (
-            b'--part\r\nContent-Disposition: form-data; name="plan"; filename="plan.toml"\r\n\r\n'
-            + plan
-            + b"\r\n--part--\r\n"
-        )
-        kind = {"Content-Type": "multipart/form-data; boundary=part"}
-        assert urllib.request.urlopen(urllib.request.Request(f"{address}/v1/jobs/upload", part, kind)).status == 202
+        assert caller.wait(caller.upload(shipped("models") / "quickstart.toml", quick=True))["state"] == "succeeded"
+        assert len(caller.table(job, "budget"))
     finally:
         server.terminate()
         server.wait(PATIENCE_S)

@@ -1,41 +1,43 @@
 """How the service bears load, kills and long use: one command prints a table.
 
     python .ci/benchmarks/service_load.py [--jobs 200] [--callers 20] [--kills 20]
-    python .ci/benchmarks/service_load.py --hostile --minutes 3
+    python .ci/benchmarks/service_load.py --crowd --minutes 3
 
 A server of its own on loopback with two workers. First all jobs are submitted at once by all callers, while health is asked ten
 times a second; then the server is killed at random moments and started again. Every answer stored is opened and audited.
 
-`--hostile`: for so many minutes 500 sockets that say nothing or half a header, callers who send 5 MB of wrong rows, one tenant that
-keeps thirty long jobs waiting, event streams, and a disk that is full for a third of the time; another tenant works as ever, and a
-process of its own asks for health ten times a second. Sockets that are closed are opened again, up to 200 a second.
+`--crowd`: for so many minutes one tenant submits 500 jobs, one sixty sweeps of 300 points at once, one sends workbooks of 700,000
+rows from six callers, one 5 MB of wrong rows from three; a fifth works as ever, and what it notices is told. `--full-disk`: the
+disk is full for a third of the time.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
-import json
-import multiprocessing
 import random
 import resource
-import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import xlsxwriter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
 
 from strategic_minerals import load_result
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.dispatcher import open_store
+from strategic_minerals.service.store import open_store
 from support.served import Server, token
 
 SETTLED = 20
@@ -45,7 +47,7 @@ SETTLED = 20
 def loaded(folder: Path, jobs: int, callers: int) -> list[tuple[str, str]]:
     """All at once, then until the last has ended."""
     text = token(folder, "load")["Authorization"].removeprefix("Bearer ")
-    server = Server(folder, workers="2", requests_per_minute="100000").ready()
+    server = Server(folder, workers="2").ready()
     waits: list[float] = []
     done = threading.Event()
 
@@ -117,7 +119,7 @@ def killed(folder: Path, kills: int) -> list[tuple[str, str]]:
     first = {job: service.status(job)["state"] for job in accepted}
     for job in accepted:
         if first[job] == "interrupted":
-            service._ask("POST", f"/v1/jobs/{job}/resume")
+            service.resume(job)
     last = {job: service.wait(job)["state"] for job in accepted}
     server.stop()
     sound = sum(
@@ -133,190 +135,169 @@ def killed(folder: Path, kills: int) -> list[tuple[str, str]]:
     ]
 
 
-def healthy(address: str, seconds: float, told: Any) -> None:
-    """In a process of its own, which nothing else keeps waiting: ask for health, tell (seconds, or what went wrong) of each."""
-    service, end = Client(address, timeout_s=30.0), time.monotonic() + seconds
-    while time.monotonic() < end:
-        begin = time.perf_counter()
-        try:
-            service._ask("GET", "/healthz")
-            told.put(time.perf_counter() - begin)
-        except ERRORS as error:
-            told.put(f"{type(error).__name__} {error}")
-        time.sleep(0.1)
+def throughput(folder: Path, seconds: float) -> list[tuple[str, str]]:
+    """Quickstart jobs a minute on two workers, and the share of what the same solves take as bare commands, two at a time."""
+    text = token(folder, "load")["Authorization"].removeprefix("Bearer ")
+    server = Server(folder, workers="2").ready()
+    service = Client(server.address, text)
+    jobs = [service.submit("solve", shipped="quickstart", quick=True) for _ in range(int(seconds))]
+    time.sleep(seconds)
+    done = sum(service.status(job)["state"] == "succeeded" for job in jobs)
+    for job in jobs:
+        service.cancel(job)
+    server.stop()
+    bare, end = [0, 0], time.monotonic() + seconds
+
+    def run(n: int) -> None:
+        command = [sys.executable, "-m", "strategic_minerals", "solve", "quickstart", "--quick", "--quiet"]
+        while time.monotonic() < end:
+            subprocess.run([*command, "--out", str(folder / f"bare-{n}")], check=True, capture_output=True)
+            bare[n] += time.monotonic() < end
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, range(2)))
+    figures = f"{60 * done / seconds:.0f}, {60 * sum(bare) / seconds:.0f} ({done / max(1, sum(bare)):.0%})"
+    return [("quickstart jobs a minute: by the service, as two bare commands at a time", figures)]
 
 
-IDLE, LARGE_CALLERS, STREAMS, LONG_JOBS = 500, 3, 5, 30
-AT_ONCE = 40
-"""Sockets opened every 0.2 s at most: 200 a second."""
-FULL_S, ROOM_S = 20.0, 40.0
-"""The disk is full for so long, then it is not."""
+JOBS, SWEEPS, POINTS, BOOKS, ROWS_OF_BOOK, LARGE_CALLERS, DISK_S = 500, 60, 300, 6, 700_000, 3, (20.0, 40.0)
 LARGE = (
     b'{"kind":"solve","shipped":"quickstart","tables":{"demand":['
     + b",".join([b'{"x":1,"y":"zzzzzzzzzz"}'] * 190_000)
     + b"]}}"
 )
-LONG = {"shipped": "critical-minerals", "gap": 0.0, "deadline_s": 60}
-ERRORS = (OSError, ServiceError, http.client.HTTPException)
+STUDY = {"kind": "grid", "axes": {"budget.appropriation_musd": [10 + n / 10 for n in range(POINTS)]}}
 
 
-class Hostile:
-    """Everything at once against one server, and what came of it."""
+class Crowd:
+    """Five tenants at once against one server: what the others do, and what one that works as ever notices of it."""
 
     def __init__(self, folder: Path, minutes: float) -> None:
         self.folder, self.end = folder, time.monotonic() + 60 * minutes
-        self.tokens = {
-            name: token(folder, name)["Authorization"].removeprefix("Bearer ") for name in ("bad", "greedy", "modest")
-        }
-        self.server = Server(folder, workers="2", requests_per_minute="100000").ready()
-        self.waits: list[float] = []
-        self.missed: list[str] = []
-        self.refused: dict[str, int] = {}
-        self.accepted: list[str] = []
-        self.peak_mib = 0.0
-        self.sockets = 0
+        names = ("many", "sweeps", "books", "bodies", "modest")
+        self.tokens = {name: token(folder, name)["Authorization"].removeprefix("Bearer ") for name in names}
+        self.server = Server(folder, workers="2").ready()
+        self.waits = {name: list[float]() for name in ("status", "submission", "first run", "health")}
+        self.answers, self.accepted = Counter[str](), list[str]()
+        self.memory: list[float] = []
+        self.book = folder.parent / "book.xlsx"
+        book = xlsxwriter.Workbook(self.book, {"constant_memory": True})
+        for name in ("plan", "demand"):
+            sheet = book.add_worksheet(name)
+            for row in range(ROWS_OF_BOOK if name == "demand" else 1):
+                sheet.write_number(row, 0, row)
+        book.close()
 
     @property
     def on(self) -> bool:
         return time.monotonic() < self.end
 
-    def client(self, name: str, timeout_s: float = 60.0) -> Client:
-        return Client(self.server.address, self.tokens[name], timeout_s)
+    def client(self, name: str) -> Client:
+        return Client(self.server.address, self.tokens[name], 180.0)
 
-    def health(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        told = context.SimpleQueue()
-        asking = context.Process(target=healthy, args=(self.server.address, self.end - time.monotonic(), told))
-        asking.start()
-        while asking.is_alive() or not told.empty():
-            while not told.empty():
-                found = told.get()
-                (self.waits if isinstance(found, float) else self.missed).append(found)
-            self.peak_mib = max(self.peak_mib, self.server.memory_mib)
-            time.sleep(0.1)
-
-    def idle(self) -> None:
-        """As many sockets as there should be, opened again as they are closed."""
-        held: list[socket.socket] = []
-        while self.on:
-            for _ in range(min(IDLE - len(held), AT_ONCE)):
-                with contextlib.suppress(OSError):
-                    one = socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
-                    one.setblocking(False)
-                    held.append(one)
-                    self.sockets += 1
-                    if len(held) % 2:
-                        one.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-")
-            time.sleep(0.2)
-            held = [one for one in held if self._open(one)]
-        for one in held:
-            one.close()
-
-    def _open(self, one: socket.socket) -> bool:
+    def told(self, name: str, work: Callable[[], Any]) -> None:
         try:
-            if one.recv(1000):
-                return True
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        one.close()
-        return False
+            work()
+            self.answers[f"{name} accepted"] += 1
+        except ServiceError as error:
+            self.answers[f"{name} {error.status}"] += 1
 
-    def large(self) -> None:
-        head = {"Authorization": f"Bearer {self.tokens['bad']}", "Content-Type": "application/json"}
-        for path in ("/v1/check", "/v1/jobs") * 10**6:
-            if not self.on:
-                return
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=120)
-                connection.request("POST", path, LARGE, head)
-                said = str(connection.getresponse().status)
-                connection.close()
-            except ERRORS as error:
-                said = type(error).__name__
-            self.refused[said] = self.refused.get(said, 0) + 1
+    def many(self) -> None:
+        service = self.client("many")
+        for n in range(JOBS):
+            self.told(
+                "jobs", partial(service.submit, "solve", shipped="quickstart", set={"discount_rate": 0.02 + n / 1e5})
+            )
 
-    def greedy(self) -> None:
-        """Keeps long jobs waiting."""
-        service = self.client("greedy")
+    def sweeps(self) -> None:
+        service = self.client("sweeps")
+
+        def one(n: int) -> None:
+            self.told("sweeps", lambda: service.submit("sweep", shipped="quickstart", study=STUDY, label=str(n)))
+
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(one, range(SWEEPS)))
+
+    def books(self) -> None:
+        service = self.client("books")
         while self.on:
-            with contextlib.suppress(*ERRORS):
-                waiting = json.loads(service._ask("GET", "/v1/jobs?state=queued&limit=50"))["jobs"]
-                for _ in range(LONG_JOBS - len(waiting)):
-                    service.submit("solve", **LONG)
-            time.sleep(1.0)
+            self.told("workbooks", lambda: service.upload(self.book))
 
-    def streams(self) -> None:
-        service = self.client("greedy")
+    def bodies(self) -> None:
+        service = self.client("bodies")
         while self.on:
-            with contextlib.suppress(*ERRORS, IndexError):
-                job = json.loads(service._ask("GET", "/v1/jobs?limit=1"))["jobs"][0]["id"]
-                connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
-                connection.request(
-                    "GET", f"/v1/jobs/{job}/events", headers={"Authorization": f"Bearer {self.tokens['greedy']}"}
-                )
-                answer = connection.getresponse()
-                while self.on and answer.read1(1000):
-                    pass
-                connection.close()
-            time.sleep(0.5)
+            self.told("bodies", lambda: service._ask("POST", "/v1/check", LARGE, {"Content-Type": "application/json"}))
 
     def modest(self) -> None:
-        """Somebody who works as ever."""
         service = self.client("modest")
+        time.sleep(5.0)  # until the others have begun
         while self.on:
-            with contextlib.suppress(*ERRORS):
-                job = service.submit("solve", shipped="quickstart", gap=0.05)
-                self.accepted.append(job)
-                while self.on and service.status(job)["state"] in ("queued", "running"):
-                    time.sleep(0.5)
-            time.sleep(0.5)
+            begin = time.perf_counter()
+            job = service.submit("solve", shipped="quickstart", quick=True, set={"discount_rate": 0.02})
+            self.waits["submission"].append(time.perf_counter() - begin)
+            self.accepted.append(job)
+            state = "queued"
+            while self.on and state in ("queued", "running"):
+                asked = time.perf_counter()
+                found = service.status(job)["state"]
+                self.waits["status"].append(time.perf_counter() - asked)
+                if state == "queued" and found != "queued":
+                    self.waits["first run"].append(time.perf_counter() - begin)
+                state = found
+                time.sleep(0.1)
+
+    def health(self) -> None:
+        service = Client(self.server.address)
+        while self.on:
+            begin = time.perf_counter()
+            service._ask("GET", "/healthz")
+            self.waits["health"].append(time.perf_counter() - begin)
+            self.memory.append(self.server.memory_mib)
+            time.sleep(0.1)
 
     def disk(self) -> None:
         """Full, and not, and full again; in the end not."""
+        free, process = resource.RLIM_INFINITY, self.server.process.pid
         while self.on:
-            for size, seconds in ((0, FULL_S), (resource.RLIM_INFINITY, ROOM_S)):
-                resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-                until = min(self.end, time.monotonic() + seconds)
-                while time.monotonic() < until:
+            for size, seconds in ((free, DISK_S[1]), (0, DISK_S[0])):
+                resource.prlimit(process, resource.RLIMIT_FSIZE, (size, free))
+                while self.on and (seconds := seconds - 0.1) > 0:
                     time.sleep(0.1)
-        resource.prlimit(
-            self.server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        )
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (free, free))
 
-    def run(self) -> list[tuple[str, str]]:
+    def run(self, *, full_disk: bool) -> list[tuple[str, str]]:
         """All of it, then what was left behind."""
-        works = [self.health, self.idle, self.greedy, self.modest, self.disk, *[self.large] * LARGE_CALLERS]
-        threads = [threading.Thread(target=work) for work in (*works, *[self.streams] * STREAMS)]
+        works = [
+            self.many,
+            self.sweeps,
+            self.modest,
+            self.health,
+            *[self.books] * BOOKS,
+            *[self.bodies] * LARGE_CALLERS,
+        ]
+        threads = [threading.Thread(target=work) for work in (*works, *([self.disk] if full_disk else []))]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         service = self.client("modest")
-        greedy = self.client("greedy")
-        for state in ("queued", "running"):
-            for job in json.loads(greedy._ask("GET", f"/v1/jobs?state={state}&limit=200"))["jobs"]:
-                greedy.cancel(job["id"])
+        for name in ("many", "sweeps"):
+            for job in self.client(name).jobs("queued"):
+                self.client(name).cancel(job["id"])
         ends = [service.wait(job)["state"] for job in self.accepted]
+        files = len(list(Path(f"/proc/{self.server.process.pid}/fd").iterdir()))
         self.server.stop()
-        audited = sum(load_result(self.folder / "jobs" / job / "run").audit().passed for job in self.accepted)
-        refused = ", ".join(f"{count} x {said}" for said, count in sorted(self.refused.items()))
+        figures = {
+            name: f"{statistics.median(waits):.3f}, {sorted(waits)[int(0.99 * len(waits))]:.3f}, {max(waits):.3f}"
+            for name, waits in self.waits.items()
+            if waits
+        }
         return [
-            ("health asked, not answered", f"{len(self.waits)}, {len(self.missed)} {'; '.join(self.missed[:2])}"),
-            (
-                "health: median, 99 %, slowest",
-                f"{1e3 * statistics.median(self.waits):.0f}, "
-                f"{1e3 * statistics.quantiles(self.waits, n=100)[98]:.0f}, {1e3 * max(self.waits):.0f} ms",
-            ),
-            ("sockets that said nothing: at once, in all", f"{IDLE}, {self.sockets}"),
-            (f"bodies of {len(LARGE) / 1e6:.1f} MB answered", refused),
-            (
-                "the other tenant's jobs: accepted, ended well, audited",
-                f"{len(ends)}, {ends.count('succeeded')}, {audited}",
-            ),
-            ("server's memory at its largest", f"{self.peak_mib:.0f} MiB"),
-            ("files left half written", f"{len(list(self.folder.rglob('*.part')))}"),
+            ("the others", ", ".join(f"{count} {said}" for said, count in sorted(self.answers.items()))),
+            *((f"{name} of another tenant, s: median, 99 %, slowest", told) for name, told in figures.items()),
+            ("its jobs: accepted, ended well", f"{len(ends)}, {ends.count('succeeded')}"),
+            ("server's memory: early, late", f"{self.memory[len(self.memory) // 10]:.0f}, {self.memory[-1]:.0f} MiB"),
+            ("open files at the end; files left half written", f"{files}; {len(list(self.folder.rglob('*.part')))}"),
         ]
 
 
@@ -325,16 +306,19 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--callers", type=int, default=20)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--hostile", action="store_true")
+    parser.add_argument("--crowd", action="store_true")
+    parser.add_argument("--full-disk", action="store_true")
     parser.add_argument("--minutes", type=float, default=3.0)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        if asked.hostile:
-            rows = Hostile(Path(place) / "hostile", asked.minutes).run()
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        if asked.crowd:
+            rows = Crowd(place / "crowd", asked.minutes).run(full_disk=asked.full_disk)
         else:
             rows = [
-                *loaded(Path(place) / "load", asked.jobs, asked.callers),
-                *killed(Path(place) / "kill", asked.kills),
+                *loaded(place / "load", asked.jobs, asked.callers),
+                *throughput(place / "throughput", 60 * asked.minutes),
+                *killed(place / "kill", asked.kills),
             ]
     print("| | |\n|---|---|")
     for what, figure in rows:

@@ -15,6 +15,7 @@ from .answer.year import read_noted as read_noted
 from .audit.audit import Audit as Audit
 from .audit.audit import Residual as Residual
 from .audit.figures import Figures as Figures
+from .core.errors import DeadlineError as DeadlineError
 from .core.errors import Fault as Fault
 from .core.errors import FaultsError as FaultsError
 from .core.errors import FormulationError as FormulationError
@@ -29,6 +30,7 @@ from .core.errors import StoppedError as StoppedError
 from .core.errors import UntrustedError as UntrustedError
 from .core.errors import shipped as shipped
 from .core.runner import Runner as Runner
+from .core.runner import in_child as in_child
 from .matrix.named import add_term as add_term
 from .matrix.solution import Solution as Solution
 from .page.compare import compare as compare
@@ -39,6 +41,7 @@ from .question.load import Promise as Promise
 from .question.load import load_members as load_members
 from .question.names import Names as Names
 from .question.plan import Plan as Plan
+from .question.plan import scenarios_from_frame as scenarios_from_frame
 from .question.read_csv import load_dataset as load_dataset
 from .question.read_toml import load_plan as load_plan
 from .question.together import Taken as Taken

@@ -624,6 +624,15 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
 # --- rows that were written down ------------------------------------------------------------------------------
 
 
+def test_two_sweeps_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    """Proves D14: while one writes its rows, another one is refused; afterwards it goes on."""
+    first = Checkpoint(tmp_path / "rows", "a question")
+    with pytest.raises(InputError, match="another process is writing"):
+        Checkpoint(tmp_path / "rows", "a question")
+    del first
+    Checkpoint(tmp_path / "rows", "a question")
+
+
 def written(folder: Path) -> Checkpoint:
     """A journal of two stretches with three points."""
     journal = Checkpoint(folder, "a question")

@@ -366,6 +366,24 @@ def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
 # --- documents ----------------------------------------------------------------------------------------------
 
 
+def test_a_closed_output_and_an_interrupt_while_it_begins_end_without_a_traceback(tmp_path: Path) -> None:
+    """Proves D13: a standard output that was closed is no error, and Ctrl-C while modules are read is exit 130."""
+    code = f"import os, sys; sys.stdout = None; sys.argv[1:] = ['init', {str(tmp_path / 'x')!r}]; {ENTRY}"
+    closed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
+    assert (tmp_path / "x" / "plan.toml").is_file()
+    halt = "import strategic_minerals.cli, builtins\nreal = builtins.__import__\n"
+    halt += "def stopped(name, *rest):\n    if name.endswith('main'):\n        raise KeyboardInterrupt\n"
+    halt += "    return real(name, *rest)\n"
+    halt += "builtins.__import__ = stopped\nstrategic_minerals.cli.main()"
+    stopped = subprocess.run(
+        [sys.executable, "-c", halt], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert (stopped.returncode, stopped.stderr) == (130, "")
+
+
 def test_exit_codes_in_the_documents_are_those_of_the_code() -> None:
     """Proves: the table of exit codes lists exactly what the command can return."""
     table = text(ASKING).partition("| exit code |")[2].partition("\n\n")[0]

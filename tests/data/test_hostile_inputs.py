@@ -232,7 +232,7 @@ def test_what_is_set_on_the_command_line_is_a_field_and_a_value() -> None:
     for pair in SETTINGS:
         with pytest.raises(PlanError) as error:
             load_plan(plan, overrides([pair]))
-        assert {fault.file for fault in error.value.faults} == {"--set"}, pair
+        assert {fault.file for fault in error.value.faults} == {"overrides"}, pair
         assert len(str(error.value)) < 12_000
     for pairs in (
         ["discount_rate=0.1", "discount_rate=0.2"],
@@ -240,7 +240,7 @@ def test_what_is_set_on_the_command_line_is_a_field_and_a_value() -> None:
     ):
         with pytest.raises(PlanError) as error:
             load_plan(plan, overrides(pairs))
-        assert {fault.file for fault in error.value.faults} == {"--set"}, pairs
+        assert {fault.file for fault in error.value.faults} == {"overrides"}, pairs
     assert load_plan(plan, overrides(["risk.cvar_limit_musd=null", "title=none"])).title == "none"
 
 

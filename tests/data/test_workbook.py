@@ -106,7 +106,7 @@ def test_every_fault_of_a_plan_names_its_cell(kept: Path, tmp_path: Path) -> Non
     (fault,) = faults_of(edited(kept, tmp_path, into(PLAN, **{at: None})))
     assert (fault.row, fault.column, fault.found) == (at, "horizon.years", "an empty cell")
     (fault,) = faults_of(kept, {"discount_rate": 3})
-    assert (fault.file, fault.row) == ("--set", "")
+    assert (fault.file, fault.row) == ("overrides", "")
 
 
 def test_a_cell_with_several_lines_is_read_whole_or_refused(kept: Path, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_gaps_in_numbers_are_closed_and_faults_keep_the_numbers_of_the_sheet(kep
     assert load_workbook(path, {"scenarios.3.probability": 0.2})[0].scenarios[1].probability == 0.2
     for wrong in ("scenarios.0.probability", "scenarios.2.name", "scenarios.-1.name", "scenarios.3.probability"):
         (fault,) = faults_of(path, {wrong: 7})
-        assert (fault.file, fault.column) == ("--set", wrong)
+        assert (fault.file, fault.column) == ("overrides", wrong)
     broken = edited(kept, tmp_path, renumber, set_field("scenarios.3.probability", 7))
     (fault,) = faults_of(broken)
     assert (fault.column, fault.row) == ("scenarios.3.probability", cell_beside(broken, "scenarios.3.probability"))

@@ -18,9 +18,9 @@ from conftest import PATIENCE_S, until
 from service.test_service_stores import job_of, put
 from strategic_minerals import InputError, load_result
 from strategic_minerals.core.errors import Progress
-from strategic_minerals.service.app import Canary, create_app
+from strategic_minerals.service.app import Canary
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.dispatcher import Dispatcher, open_store
+from strategic_minerals.service.dispatcher import Dispatcher
 from strategic_minerals.service.job_folder import (
     ENDED_FILE,
     PROGRESS,
@@ -29,8 +29,10 @@ from strategic_minerals.service.job_folder import (
     write_whole,
 )
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner, start
+from strategic_minerals.service.settings import Limits
+from strategic_minerals.service.store import open_store
 from support.documents import SERVICE, the_block
-from support.served import QUICK, Obedient, Server, children_of, client, ended, settings, token
+from support.served import QUICK, Obedient, Server, children_of, client, ended, served, settings, token
 
 # --- the queue, without the solver ----------------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ def submitted(service: TestClient, label: str = "") -> str:
 def test_the_queue_is_bounded_and_says_when_to_come_back(tmp_path: Path) -> None:
     """Proves R37: 429 with Retry-After, nothing of it stays; position is told; first come, first served."""
     runner = Obedient(hold=True)
-    with client(tmp_path / "s", runner, workers=1, most_queued=3) as service:
+    with client(tmp_path / "s", runner, workers=1, queued=3) as service:
         answers = [service.post("/v1/jobs", json=QUICK)]
         until(lambda: runner.seen)
         answers += [service.post("/v1/jobs", json={**QUICK, "label": str(n)}) for n in range(1, 8)]
@@ -60,8 +62,7 @@ def test_one_tenant_cannot_fill_the_queue_or_hold_all_workers(tmp_path: Path) ->
     """Proves: quotas of waiting and of running jobs are a tenant's own."""
     folder, runner = tmp_path / "s", Obedient(hold=True)
     greedy, modest = token(folder, "greedy"), token(folder, "modest")
-    limits = settings(folder, workers=3, most_queued_of_tenant=2, most_running_of_tenant=1)
-    with TestClient(create_app(limits, runner=runner)) as service:
+    with TestClient(served(folder, runner, workers=3, queued_of_tenant=2, running_of_tenant=1)) as service:
         codes = []
         for n in range(5):
             codes.append(service.post("/v1/jobs", json={**QUICK, "label": str(n)}, headers=greedy).status_code)
@@ -93,30 +94,37 @@ def test_jobs_are_stopped_resumed_and_deleted(tmp_path: Path) -> None:
         assert not (tmp_path / "s" / "jobs" / waiting).exists()
 
 
-def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path) -> None:
-    """Proves R38: what waited waits; a graceful stop lets the running one wait again."""
+def test_a_crash_leaves_what_ended_ended_and_what_ran_runs_again_once(tmp_path: Path) -> None:
+    """Proves R38: what waited waits; what ran and wrote nothing waits again, the first time; what wrote something is interrupted;
+    a graceful stop lets the running one wait again."""
     store = open_store(tmp_path, None)
     for n, name in enumerate("abcd"):
         put(store, job_of(id=name * 32, submitted=float(n)))
         (tmp_path / "jobs" / (name * 32)).mkdir(parents=True)
         Folder.of(tmp_path, name * 32).write("request.json", QUICK)
-    for _ in "ab":
-        store.claim("gone", 10)
+    for _ in "abc":
+        store.claim("gone", Limits())
     Folder.of(tmp_path, "a" * 32).write(ENDED_FILE, {"state": "succeeded", "headline": "done"})
+    (Folder.of(tmp_path, "b" * 32).path / "run").mkdir()
     runner = Obedient(hold=True)
-    dispatcher = Dispatcher(settings(tmp_path, workers=1), store, runner)
+    dispatcher = Dispatcher(settings(tmp_path, workers=1), Limits(), store, runner)
 
     def states() -> list[str]:
         return [store.job(name * 32).state for name in "abcd"]  # type: ignore[union-attr]
 
     dispatcher.start()
     with pytest.raises(InputError, match="another server"):
-        Dispatcher(settings(tmp_path), store, runner).start()
+        Dispatcher(settings(tmp_path), Limits(), store, runner).start()
     until(lambda: runner.seen)
     assert states() == ["succeeded", "interrupted", "running", "queued"]
     assert store.job("a" * 32).outcome["headline"] == "done"  # type: ignore[union-attr]
     dispatcher.stop()
     assert states() == ["succeeded", "interrupted", "queued", "queued"]
+    assert store.claim("gone", Limits()).retried  # type: ignore[union-attr]
+    again = Dispatcher(settings(tmp_path, workers=1), Limits(), store, Obedient(hold=True))
+    again.start()
+    assert states()[2] == "interrupted"
+    again.stop()
     store.close()
 
 
@@ -286,7 +294,7 @@ def test_kills_at_any_moment_lose_nothing(tmp_path: Path, request: pytest.Fixtur
         lambda status: status["state"] == "succeeded",
     ]
     for moment in [*moments, None]:
-        server = Server(folder, workers="2", requests_per_minute="100000").ready()
+        server = Server(folder, workers="2").ready()
         service = Client(server.address, text)
         if moment is not None:
             accepted += [service.submit("solve", shipped="quickstart", gap=0.05) for _ in range(2)]
@@ -295,7 +303,7 @@ def test_kills_at_any_moment_lose_nothing(tmp_path: Path, request: pytest.Fixtur
     request.addfinalizer(server.stop)
     for job in accepted:
         if service.status(job)["state"] == "interrupted":
-            service._ask("POST", f"/v1/jobs/{job}/resume")
+            service.resume(job)
     found = {job: service.wait(job)["state"] for job in accepted}
     assert len(found) == 10
     assert set(found.values()) == {"succeeded"}, found

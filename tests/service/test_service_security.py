@@ -24,28 +24,28 @@ from schemathesis.engine import events, from_schema
 
 from conftest import PATIENCE_S, until
 from strategic_minerals import PlanError
-from strategic_minerals.service import authentication as security
-from strategic_minerals.service.app import create_app
+from strategic_minerals.service import auth as security
+from strategic_minerals.service.app import leaves
 from strategic_minerals.service.reading import kind_of_plan, table_file
 from strategic_minerals.service.settings import Settings
-from support.served import QUICK, Obedient, client, ended, running, token
-from support.served import settings as service_settings
+from support.served import QUICK, Obedient, client, ended, running, served, token
 
 Office = tuple[TestClient, dict[str, dict[str, str]], str]
 """A service, headers of its callers, a job of the first tenant."""
 DOORS = {
-    "open GET": "/healthz /readyz /login /static/{name} /v1/openapi.json",
+    "open GET": "/healthz /readyz /login /docs /shared/{token} /static/{name} /v1/openapi.json",
     "open HEAD": "/v1/openapi.json",
     "open POST": "/login /logout",
     "read GET": """
         /v1/jobs /v1/jobs/{job_id} /v1/jobs/{job_id}/events /v1/jobs/{job_id}/result /v1/jobs/{job_id}/tables/{name}
         /v1/jobs/{job_id}/archive /v1/jobs/{job_id}/report /v1/jobs/{job_id}/log /v1/jobs/{job_id}/webhook
-        /v1/plans /v1/plans/{name} /v1/schemas /v1/schemas/{name} /metrics / /jobs/{job_id}""",
+        /v1/plans /v1/plans/{name} /v1/schemas /v1/schemas/{name} /v1/questions /v1/usage /metrics / /jobs/{job_id}""",
     "submit GET": "/edit",
     "submit POST": """
         /v1/jobs /v1/jobs/upload /v1/jobs/{job_id}/cancel /v1/jobs/{job_id}/resume /v1/check
+        /v1/questions /v1/questions/upload
         /edit /upload /jobs/{job_id}/{action}""",
-    "submit DELETE": "/v1/jobs/{job_id}",
+    "submit DELETE": "/v1/jobs/{job_id} /v1/questions/{question_id}",
     "admin GET": "/v1/audit-log",
 }
 """Every door of the service: the scope that it needs and the method, and its paths."""
@@ -65,30 +65,19 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         "reader": token(folder, "one", "read"),
         "admin": token(folder, "one", "admin"),
     }
-    with TestClient(create_app(service_settings(folder), runner=Obedient()), raise_server_exceptions=False) as service:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(security, "FAILURES_PER_MINUTE", 1000)
+        app = served(folder, Obedient())
+    with TestClient(app, raise_server_exceptions=False) as service:
         job = service.post("/v1/jobs", json=QUICK, headers=tokens["one"]).json()["id"]
         ended(service, job, headers=tokens["one"])
         yield service, tokens, job
 
 
-def routes(app: Any) -> list[Any]:
-    """All of an application's, those of its routers too."""
-    found: list[Any] = []
-    waiting = list(app.routes)
-    while waiting:
-        route = waiting.pop()
-        inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
-        if inner:
-            waiting += inner
-        elif getattr(route, "methods", None):
-            found.append(route)
-    return found
-
-
 def test_every_door_opens_to_those_who_may_and_to_nobody_else(office: Office) -> None:
     """Proves: all routes times all callers: 401, 403, another tenant's 404, or let in; the table has every route."""
     service, tokens, job = office
-    known = {(method, route.path) for route in routes(service.app) for method in route.methods}
+    known = {(method, route.path) for route in leaves(service.app.routes) for method in route.methods}
     assert {door[1:] for door in TABLE} == known
     holds = {
         "reader": {"read"},
@@ -105,8 +94,8 @@ def test_every_door_opens_to_those_who_may_and_to_nobody_else(office: Office) ->
             elsewhere = method == "DELETE" or path.endswith(("/report", "/readyz"))  # the job stays; or it takes long
             if let_in and not others and (caller != tried[scope] or elsewhere):
                 continue  # one who may is enough
-            asked = {"json": QUICK} if path in ("/v1/jobs", "/v1/check") and method == "POST" else {}
-            place = path.format(job_id=job, name="t", action="cancel")
+            asked = {"json": QUICK} if path in ("/v1/jobs", "/v1/check", "/v1/questions") and method == "POST" else {}
+            place = path.format(job_id=job, name="t", action="cancel", question_id="0" * 32, token="none")
             status = service.request(method, place, headers=headers, follow_redirects=False, **asked).status_code
             if not let_in:
                 right = status == REFUSED[caller]
@@ -186,7 +175,7 @@ def test_rates_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     clock = SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter, time=time.time)
     monkeypatch.setattr(security, "time", clock)
     headers = token(tmp_path / "s", "one")
-    with TestClient(create_app(service_settings(tmp_path / "s", requests_per_minute=5), runner=Obedient())) as service:
+    with TestClient(served(tmp_path / "s", Obedient(), requests_per_minute=5)) as service:
         ask = lambda **given: service.get("/v1/jobs", headers={**headers, **given}).status_code  # noqa: E731
         assert [ask() for _ in range(7)] == [200] * 5 + [429] * 2
         now[0] += 12.0
@@ -200,7 +189,7 @@ def test_a_tenants_streams_are_limited_and_end_with_their_token(tmp_path: Path) 
     too, although the job goes on; a closed stream makes room."""
     folder, runner, closed = tmp_path / "s", Obedient(hold=True), threading.Event()
     headers, others = token(folder, "one"), token(folder, "one", "read")
-    app = create_app(service_settings(folder, most_streams=1), runner=runner)
+    app = served(folder, runner, streams_of_tenant=1)
     with TestClient(app) as service:
         events_of = f"/v1/jobs/{service.post('/v1/jobs', json=QUICK, headers=headers).json()['id']}/events"
 
@@ -264,13 +253,13 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
         (folder.path / "report.html").write_text("<p>report", encoding="utf-8")
         return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
 
-    monkeypatch.setattr("strategic_minerals.service.authentication.start", reported)
+    monkeypatch.setattr("strategic_minerals.service.api.start", reported)
     monkeypatch.setattr("strategic_minerals.service.app.Canary._look", lambda self: "ok")
     folder, runner = tmp_path / "s", Obedient()
     headers = token(folder, "one", "read", "submit", "admin")
-    limits = ("requests_per_minute", "most_queued", "most_queued_of_tenant", "most_jobs_of_tenant")
+    limits = ("requests_per_minute", "queued", "queued_of_tenant", "jobs_of_tenant")
     free = dict.fromkeys(limits, 10**6)
-    app = create_app(service_settings(folder, **free), runner=runner, checker=runner)
+    app = served(folder, runner, runner, **free)
     config = SchemathesisConfig.from_str(f"""
         seed = 1
         continue-on-failure = true
@@ -280,6 +269,8 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
         max-examples = 8
         [checks.positive_data_acceptance]
         expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429]
+        [checks.negative_data_rejection]
+        expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429]
     """)
     checked, wrong = set[str](), list[str]()
     with TestClient(app):
@@ -299,11 +290,11 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_container_gives_away_no_more_than_it_needs() -> None:
-    """Proves: its port is open to the machine alone; what plans for others writes nowhere but in its data, and has no rights."""
+    """Proves: the proxy's port alone is open, to this machine; what plans writes nowhere but in its data, and has no rights."""
     place = Path(__file__).resolve().parents[2] / ".github" / "container" / "compose.yaml"
     services = yaml.safe_load(place.read_text(encoding="utf-8"))["services"]
-    ports = [port for one in services.values() for port in one.get("ports", [])]
-    assert ports
-    assert all(str(port).startswith("127.0.0.1:") for port in ports)
-    planners = [one for one in services.values() if "ports" in one]
-    assert all(one["read_only"] and one["cap_drop"] == ["ALL"] for one in planners)
+    ports = {name: one["ports"] for name, one in services.items() if "ports" in one}
+    assert list(ports) == ["proxy"]
+    assert all(str(port).startswith("127.0.0.1:") for port in ports["proxy"])
+    assert services["planner"]["read_only"]
+    assert services["planner"]["cap_drop"] == ["ALL"]

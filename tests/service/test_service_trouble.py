@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from conftest import Cli, until
-from service.test_service_stores import job_of, put
+from service.test_service_stores import job_of, put, run
 from strategic_minerals import shipped
 from strategic_minerals.service import dispatcher as retention
 from strategic_minerals.service import job_runners as runners
 from strategic_minerals.service.app import Canary
-from strategic_minerals.service.dispatcher import Janitor, SqliteStore, lock_folder, open_store
-from strategic_minerals.service.job_folder import Folder, StoreError, Token
+from strategic_minerals.service.dispatcher import Janitor, lock_folder
+from strategic_minerals.service.job_folder import Folder
 from strategic_minerals.service.job_runners import JobLimits, LocalRunner
+from strategic_minerals.service.records import StoreError, Token
+from strategic_minerals.service.settings import Limits
+from strategic_minerals.service.store import Store, open_store, sqlite_engine
 from strategic_minerals.service.worker import NO_ROOM
 from support.served import QUICK, Obedient, client, ended, records, settings, token
 
@@ -63,14 +67,14 @@ def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(tmp_path: Path, mon
         ("/v1/jobs", {"json": QUICK}, 202),
         ("/v1/jobs", {"json": large}, 202),
         ("/v1/jobs/upload", {"files": plan}, 202),
-        ("/upload", {"files": {"plan": ("p", b'name = "x"\n')}, "follow_redirects": False}, 303),
+        ("/upload", {"files": plan, "follow_redirects": False}, 303),
     ]
     runner, folder = Obedient(hold=True), tmp_path / "s"
 
     def kept() -> list[str]:
         """Folders, and jobs that the store knows."""
         jobs = [job["id"] for job in service.get("/v1/jobs").json()["jobs"]]
-        return sorted([*jobs, *(str(path) for name in ("jobs", "drafts") for path in (folder / name).glob("*"))])
+        return sorted([*jobs, *(str(path) for name in ("jobs", "questions") for path in (folder / name).glob("*"))])
 
     with client(folder, runner, workers=1) as service:
         service.post("/v1/jobs", json=QUICK)
@@ -99,8 +103,12 @@ def test_a_store_that_cannot_grow_answers_503_and_goes_on_afterwards(tmp_path: P
         store = service.app.state.store  # type: ignore[attr-defined]
         first = service.post("/v1/jobs", json=QUICK).json()["id"]
         until(lambda: runner.seen)
-        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
-        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        most = [10**6]
+        sqlalchemy.event.listen(
+            store.engine, "begin", lambda ask: ask.exec_driver_sql(f"PRAGMA max_page_count = {most[0]}")
+        )
+        with store.engine.begin() as ask:
+            most[0] = ask.exec_driver_sql("PRAGMA page_count").scalar()
         refused = until(
             lambda: (one := service.post("/v1/jobs", json={**QUICK, "label": "x" * 200})).status_code == 503 and one
         )
@@ -109,7 +117,7 @@ def test_a_store_that_cannot_grow_answers_503_and_goes_on_afterwards(tmp_path: P
         kept = service.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
         assert len(kept) == len(list((tmp_path / "s" / "jobs").iterdir()))
         assert service.get(f"/v1/jobs/{first}").json()["state"] == "running"
-        store._connection.execute("PRAGMA max_page_count = 1000000")
+        most[0] = 10**6
         assert service.post("/v1/jobs", json={**QUICK, "label": "x" * 200}).status_code == 202
         runner.go.set()
 
@@ -138,7 +146,7 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
     command = f"{preexec}; from strategic_minerals.service.worker import main; import sys; main(sys.argv[1:])"
     whole = runners.subprocess.Popen
     monkeypatch.setattr(
-        runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", command, *given[3:]], **named)
+        runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", command, *given[4:]], **named)
     )
     with pytest.raises(OSError, match="No space"):
         LocalRunner().run(folder, JobLimits(100, 1), lambda _: None, lambda: False)
@@ -154,11 +162,11 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with jobs, tokens and an audit log, closed."""
     path = tmp_path_factory.mktemp("sound") / "service.sqlite3"
-    store = SqliteStore(path)
-    for n in range(60):
+    store = Store(sqlite_engine(path))
+    for n in range(240):
         put(store, job_of(f"t{n % 3}", id=f"{n:032x}", label="ä" * n, submitted=float(n)), f"k{n}")
-        store.keep_token(Token(f"t{n}", "t", ("read",), 1.0, None, "n"), f"hash{n}")
-        if n % 2 and (one := store.claim("s", 999)):
+        store.keep_token(Token(f"t{n}", "t", ("read",), 1.0, None, None, "n"), f"hash{n}")
+        if n % 2 and (one := store.claim("s", Limits())):
             store.finish(one.id, "s", "succeeded", {"headline": "done"})
     store.close()
     return path
@@ -173,10 +181,10 @@ def test_a_damaged_store_is_refused_or_read_and_nothing_between(sound: Path, tmp
         for _ in range(30):
             path.write_bytes(damaged(content, kind, chance))
             try:
-                with contextlib.closing(SqliteStore(path)) as store:
-                    assert all(store.job(job.id) == job for job in store.jobs(None, limit=200))
+                with contextlib.closing(Store(sqlite_engine(path))) as store:
+                    assert all(store.job(job.id) == job for job in store.jobs(None, limit=240))
                     assert sum(store.counts().values()) == len(store.known())
-                    store.tokens(), store.log_entries(), store.positions(), store.claim("s", 9), store.writable()
+                    store.tokens(), store.log_entries(), store.positions(), store.claim("s", Limits()), store.writable()
             except StoreError as error:
                 refused.update([kind, error.kind])
     assert refused.pop("damaged") + refused.pop("version", 0) == refused.total()
@@ -216,11 +224,11 @@ def test_rows_that_nobody_wrote_are_told(sound: Path, tmp_path: Path) -> None:
         shutil.copy(sound, path)
         changed(path, wrong)
         with pytest.raises(StoreError, match="damaged"):
-            SqliteStore(path)
+            Store(sqlite_engine(path))
     path.unlink()
     changed(path, "CREATE TABLE recipes (name TEXT)")
     with pytest.raises(StoreError, match="belongs to another program"):
-        SqliteStore(path)
+        Store(sqlite_engine(path))
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
 
@@ -242,12 +250,12 @@ def test_damage_while_it_runs_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyP
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, job)
         store = service.app.state.store  # type: ignore[attr-defined]
-        store._run(("UPDATE jobs SET outcome = '{'", {}))
+        run(store, "UPDATE jobs SET outcome = '{'")
         answer = service.get(f"/v1/jobs/{job}")
         assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "unavailable")
-        store._run(("ALTER TABLE jobs RENAME TO lost", {}))
+        run(store, "ALTER TABLE jobs RENAME TO lost")
         assert service.get("/v1/jobs").status_code == 503
-        store._run(("ALTER TABLE servers RENAME TO gone", {}))
+        run(store, "ALTER TABLE servers RENAME TO gone")
         until(lambda: "damaged" in service.get("/readyz").json()["checks"]["store"])
 
 
@@ -281,7 +289,6 @@ def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypa
         assert "another server" in said(6, *serve, place)
     assert "keep_days" in said(6, *serve, place, KEEP_DAYS="-1")
     said(6, "serve", "--host", "0.0.0.0", "--open-on-loopback", DATABASE=secret)
-    said(6, "token", "list", WEBHOOK_SECRET="secretpw")
     for address in (secret, secret.replace("postgresql", "postgresqll")):
         said(7, "token", "list", DATABASE=address)
     changed(place / "service.sqlite3", "UPDATE schema_version SET version = 99")
@@ -300,17 +307,17 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
     store, wall, ahead = open_store(tmp_path, None), time.time, [0.0]
     monkeypatch.setattr(retention.time, "time", lambda: wall() + ahead[0])
     job = put(store, job_of())
-    store.claim("s", 9)
+    store.claim("s", Limits())
     store.finish(job.id, "s", "succeeded", {})
-    kept = [tmp_path / "jobs" / job.id, tmp_path / "jobs" / ("b" * 32), tmp_path / "drafts" / ("c" * 32)]
+    kept = [tmp_path / "jobs" / job.id, tmp_path / "jobs" / ("b" * 32), tmp_path / "questions" / ("c" * 32)]
     for path in kept:
         path.mkdir(parents=True)
-    running = Janitor(settings(tmp_path, keep_days=90), store)
+    running = Janitor(settings(tmp_path, keep_days=90), Limits(), store)
     for jump in (0.0, jump_s):
         ahead[0] = jump
         running.beat()
         running.tidy()
-    started = Janitor(settings(tmp_path, keep_days=90), store)
+    started = Janitor(settings(tmp_path, keep_days=90), Limits(), store)
     started.tidy()
     assert not started.ready
     assert all(path.is_dir() for path in kept)
@@ -318,8 +325,8 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
     started._old_jobs(started._uptime or 0.0)
     assert store.known() == {job.id}
     ahead[0] = 0.0
-    store._run(("UPDATE jobs SET ended = 1.0", {}), ("UPDATE clock SET uptime = 91 * 86400.0", {}))
-    late = Janitor(settings(tmp_path, keep_days=90), store)
+    run(store, "UPDATE jobs SET ended = 1.0", "UPDATE clock SET uptime = 91 * 86400.0")
+    late = Janitor(settings(tmp_path, keep_days=90), Limits(), store)
     late.tidy()
     assert store.known() == {job.id}
     late.beat()
@@ -331,7 +338,7 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
 
 def test_quotas_are_told_with_figure_and_limit(tmp_path: Path) -> None:
     """Proves R48: 507 for bytes, 429 for jobs; deleting makes room, and a key that comes again is not counted."""
-    with client(tmp_path / "s", Obedient(), most_jobs_of_tenant=2, most_mib_of_tenant=1e-4) as service:
+    with client(tmp_path / "s", Obedient(), jobs_of_tenant=2, mib_of_tenant=1e-4) as service:
         first = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, first)
         full = service.post("/v1/jobs", json=QUICK)

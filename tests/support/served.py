@@ -13,17 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from conftest import ENTRY, PATIENCE_S, environment, until
 from strategic_minerals import load_dataset, shipped
 from strategic_minerals.service import worker
 from strategic_minerals.service.app import create_app
-from strategic_minerals.service.authentication import new_token
-from strategic_minerals.service.dispatcher import open_store
-from strategic_minerals.service.job_folder import ENDED_FILE, REQUEST, RESULT, Folder, Scope
+from strategic_minerals.service.auth import new_token
+from strategic_minerals.service.job_folder import ENDED_FILE, REQUEST, RESULT, Folder
 from strategic_minerals.service.job_runners import JobLimits, Runner
-from strategic_minerals.service.settings import Settings
+from strategic_minerals.service.records import Scope
+from strategic_minerals.service.settings import Limits, Settings
+from strategic_minerals.service.store import open_store
 
 QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05, "quick": True}
 
@@ -71,7 +73,13 @@ class Obedient(Runner):
 
 
 def settings(folder: Path, **given: Any) -> Settings:
-    return Settings(**{"folder": folder, "grace_s": 0.5, **given})
+    return Settings(folder=folder, **given)
+
+
+def served(folder: Path, runner: Runner | None = None, checker: Runner | None = None, **given: Any) -> FastAPI:
+    """The application; given: settings, and limits by their names."""
+    limits = {name: given.pop(name) for name in [*given] if name in Limits.__dataclass_fields__}
+    return create_app(settings(folder, **given), Limits(**{"grace_s": 0.5, **limits}), runner=runner, checker=checker)
 
 
 class InProcess(Runner):
@@ -85,7 +93,7 @@ class InProcess(Runner):
 @contextmanager
 def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator[TestClient]:
     """The application in this process, open, as one local caller sees it."""
-    app = create_app(settings(folder, open_on_loopback=True, **given), runner=runner)
+    app = served(folder, runner, open_on_loopback=True, **given)
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as found:
         yield found
 
@@ -126,15 +134,19 @@ def ended(client: Any, job: str, **given: Any) -> dict[str, Any]:
 class Server:
     """A server as a process of its own, which may be killed."""
 
-    def __init__(self, folder: Path, **environment_of: str) -> None:
+    def __init__(self, folder: Path, descriptors: int = 0, **environment_of: str) -> None:
+        """descriptors: how many files and sockets it may hold; 0: as many as this process."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.folder, self.address = folder, f"http://127.0.0.1:{self.port}"
         names = {f"STRATEGIC_MINERALS_{name.upper()}": value for name, value in environment_of.items()}
         command = [sys.executable, "-c", ENTRY, "serve", "--folder", str(folder), "--port", str(self.port)]
+        limited = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
         with (folder.parent / f"{folder.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**environment(), **names})
+            self.process = subprocess.Popen(
+                [*limited, *command], stdout=log, stderr=log, env={**environment(), **names}
+            )
 
     def ready(self) -> Server:
         """Once it answers."""

@@ -6,7 +6,7 @@ import html
 import math
 import numbers
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from textwrap import wrap
@@ -240,6 +240,8 @@ PARTS = {
     "service_level": ("material", "segment", "number"),
 }
 """Axis -> what its names consist of; each is a coordinate of its own."""
+COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
+"""Whether a copy of a frame costs nothing until it is written to."""
 ROUNDING = 1e-9
 """Tonnes, shares or million USD that count as 0."""
 MEANING = {c.name: (c.text, c.unit) for c in COMPONENTS if c.kind == "variable"}
@@ -284,6 +286,29 @@ def labelled(plan: Plan, data: Dataset, solution: Solution, status: str) -> Any:
     return xr.Dataset(kept, coords=coordinates, attrs=about)
 
 
+class Frames(Mapping[str, pd.DataFrame]):
+    """Tables by name; each that is asked for is a copy, which costs nothing until it is written to (copy on write)."""
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._tables: dict[str, pd.DataFrame] = dict(tables._tables if isinstance(tables, Frames) else tables)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self._tables[name].copy(deep=not COPY_ON_WRITE)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frames) or self._tables.keys() != other._tables.keys():
+            return False
+        return all(table.equals(other._tables[name]) for name, table in self._tables.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 @dataclass(frozen=True)
 class Result(Plotted):
     """A solved plan. Values exist only where `outcome` allows them."""
@@ -308,6 +333,23 @@ class Result(Plotted):
     counts: Mapping[str, int]
     options: Mapping[str, Any]
     versions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """What is done to a table that was asked for is done to a copy."""
+        object.__setattr__(self, "tables", Frames(self.tables))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether plan, tables of the question, outcome and answer are the same, whatever time it took and wherever."""
+        if not isinstance(other, Result):
+            return NotImplemented
+        same = (self.plan, self.data, self.outcome.objective_musd) == (
+            other.plan,
+            other.data,
+            other.outcome.objective_musd,
+        )
+        return same and self.tables == other.tables
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def prices(self) -> pd.DataFrame:

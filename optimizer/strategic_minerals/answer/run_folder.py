@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError, missing_part
-from ..core.files import LOCK, PART, one_writer, staged, whole_file, write_whole
+from ..core.files import LOCK, PART, Staged, one_writer, staged, whole_file
 from ..core.frames import kinds_of, whole
 from ..question.dataset import Dataset
 from ..question.plan import Plan
@@ -75,16 +75,13 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     touched then. Raises OSError where the disk cannot be written.
     """
     folder = Path(folder)
-    with _writing(folder):
-        files = _asked(result.plan, result.data, folder)
+    with _writing(folder) as new:
+        new.question(result.plan, result.data)
         for name, pieces in answer_texts(result):
-            files[name] = write_whole(folder / name, pieces)
-        content = packed_decisions({"solution": result.solution, "reference": result.reference})
-        with whole_file(folder / DECISIONS) as file:
-            file.write(content)
-        files[DECISIONS] = hashlib.sha256(content).hexdigest()
-        files[LOG_FILE] = write_whole(folder / LOG_FILE, [log])
-        _finish(folder, manifest(result, files))
+            new.put(name, pieces)
+        new.put(DECISIONS, [packed_decisions({"solution": result.solution, "reference": result.reference})])
+        new.put(LOG_FILE, [log])
+        new.manifest = manifest(result, new.digests)
     return folder
 
 
@@ -103,35 +100,70 @@ def write_unanswered(
     diagnosis: what `Diagnosis.to_dict` gave, kept as `diagnosis.json`. Raises as `write_run` does.
     """
     folder = Path(folder)
-    with _writing(folder):
-        files = _asked(plan, data, folder)
-        files[SUMMARY] = write_whole(folder / SUMMARY, [f"{error}\n"])
+    with _writing(folder) as new:
+        new.question(plan, data)
+        new.put(SUMMARY, [f"{error}\n"])
         if diagnosis is not None:
-            files[DIAGNOSIS] = write_whole(folder / DIAGNOSIS, [json.dumps(diagnosis, indent=1)])
-        files[LOG_FILE] = write_whole(folder / LOG_FILE, [log])
-        _finish(
-            folder,
-            {
-                **question_of(plan, data, files),
-                "outcome": asdict(error.outcome),
-                "why": str(error),
-                "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
-                "options": dict(options),
-                "versions": versions(),
-            },
-        )
+            new.put(DIAGNOSIS, [json.dumps(diagnosis, indent=1)])
+        new.put(LOG_FILE, [log])
+        new.manifest = {
+            **question_of(plan, data, new.digests),
+            "outcome": asdict(error.outcome),
+            "why": str(error),
+            "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
+            "options": dict(options),
+            "versions": versions(),
+        }
     return folder
 
 
+class _New:
+    """The files of a run on their way, none of which has its name yet."""
+
+    def __init__(self, folder: Path, files: Staged) -> None:
+        self._folder, self._files = folder, files
+        self.digests: dict[str, str] = {}
+        """SHA-256 of each, by name."""
+        self.manifest: Mapping[str, Any] = {}
+
+    def put(self, name: str, pieces: Iterable[str | bytes]) -> None:
+        """Write a file, piece by piece."""
+        digest, path = hashlib.sha256(), self._folder / name
+        path.parent.mkdir(exist_ok=True)
+        with self._files.file(path) as file:
+            for piece in pieces:
+                content = piece.encode() if isinstance(piece, str) else piece
+                digest.update(content)
+                file.write(content)
+        self.digests[name] = digest.hexdigest()
+
+    def question(self, plan: Plan, data: Dataset) -> None:
+        """Write plan and tables."""
+        for part in TABLE_FOLDERS:
+            (self._folder / part).mkdir(exist_ok=True)
+        for name, pieces in question_texts(plan, data):
+            self.put(name, pieces)
+
+
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Hold a folder for one writer, with nothing in it of an earlier run."""
+def _writing(folder: Path) -> Iterator[_New]:
+    """Hold a folder for one writer. An earlier run stays whole until all of the new one is written; then it gives way."""
     refuse_foreign(folder)
     with one_writer(folder):
         _refuse_noted(folder)
-        _clear(folder)
-        (folder / BEGUN).touch()
-        yield
+        for unfinished in folder.rglob(f"*{PART}"):  # of a writer that was killed
+            unfinished.unlink()
+        files = Staged()
+        try:
+            new = _New(folder, files)
+            yield new
+            content = _checked(new.manifest)
+            (folder / BEGUN).touch()
+            _clear(folder)
+            files.publish()
+            _finish(folder, content)
+        finally:
+            files.discard()
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -192,10 +224,8 @@ def _of_a_run(name: str) -> bool:
 
 
 def _clear(folder: Path) -> None:
-    """Take away what an earlier run or a killed writer left; the manifest goes first."""
+    """Take away the earlier run; the manifest goes first."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    for unfinished in folder.rglob(f"*{PART}"):
-        unfinished.unlink()
     for answer in (DECISIONS, DIAGNOSIS, SUMMARY, LOG_FILE, *NOTED):
         (folder / answer).unlink(missing_ok=True)
     for part in TABLE_FOLDERS:
@@ -204,22 +234,17 @@ def _clear(folder: Path) -> None:
     remove_studies(folder / ANALYSES)  # of the plan that was here
 
 
-def _asked(plan: Plan, data: Dataset, folder: Path) -> dict[str, str]:
-    """Write the question; the hash of each of its files."""
-    files = {}
-    for name, pieces in question_texts(plan, data):
-        files[name] = write_whole(folder / name, pieces)
-        for part in TABLE_FOLDERS:
-            (folder / part).mkdir(exist_ok=True)
-    return files
-
-
-def _finish(folder: Path, stated: Mapping[str, Any]) -> None:
-    """Write the manifest. Raises InputError where it would not be one, before anything could take it for one."""
+def _checked(stated: Mapping[str, Any]) -> Any:
+    """A manifest as JSON. Raises InputError where it would not be one, before anything could take it for one."""
     content = json.loads(spelled(stated))
     faults = schema_faults(content)
     if faults:
         raise InputError(faults)
+    return content
+
+
+def _finish(folder: Path, content: Any) -> None:
+    """Write the manifest."""
     with (folder / BEGUN).open("wb") as file:
         file.write(spelled(sealed(content)).encode())
         file.flush()

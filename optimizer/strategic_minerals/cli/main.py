@@ -263,7 +263,8 @@ def main() -> None:
     errors = standard_error()
     code = _run(errors)
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it was closed before this program began
+            sys.stdout.flush()
     except OSError as error:  # the reader has gone, or the disk is full
         leave_pipe()
         if code == EXIT_OK and not isinstance(error, BrokenPipeError):

@@ -7,10 +7,10 @@ import os
 import re
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -18,6 +18,7 @@ import typer
 
 from ..core.errors import (
     MOST_PRINTED,
+    OVERRIDES,
     Fault,
     FaultsError,
     InputError,
@@ -43,8 +44,9 @@ Folder = Annotated[
     ),
 ]
 
-BACKLOG = 512
-"""Connections that may wait to be accepted, and that are accepted in one go."""
+BACKLOG, MOST_AT_ONCE, MOST_HEADER_BYTES = 128, 1000, 32 * 1024
+"""Connections that may wait to be accepted, and that are accepted in one go; requests and connections at once; bytes of a header.
+How long a client may take, and how many connections one address may hold, is the proxy's to limit."""
 
 token = typer.Typer(no_args_is_help=True, help="Create, list and revoke access tokens of the service.")
 app.add_typer(token, name="token")
@@ -91,18 +93,17 @@ def _serve(settings: Settings) -> None:
     import uvicorn
 
     from ..service.app import create_app
-    from ..service.connections import Bounds, Connection, Connections
     from ..service.dispatcher import lock_folder
+    from ..service.job_folder import own_alone
 
+    own_alone(settings.folder)
     if settings.database is None:  # a folder in use by another server is reported before anything is opened or started
         lock_folder(settings.folder).close()
     tokens = [] if settings.open_on_loopback else _with_store(settings, lambda store: store.tokens())
-    if not settings.open_on_loopback and all(known.revoked is not None for known in tokens):
+    if not settings.open_on_loopback and not any(known.holds(time.time()) for known in tokens):
         expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
-    most = (settings.most_connections, settings.most_connections_of_address)
-    bounds = Bounds(*most, settings.header_s, settings.answer_s)
-    protocol: Any = partial(Connection, connections=Connections(bounds))
+    most = _descriptors()
     _listening(settings).close()  # a port in use is reported before anything is started
     served = create_app(settings)
     config = uvicorn.Config(
@@ -112,10 +113,13 @@ def _serve(settings: Settings) -> None:
         server_header=False,
         date_header=True,
         timeout_graceful_shutdown=5,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         backlog=BACKLOG,
+        limit_concurrency=max(8, most // 2),
+        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
         ws="none",
-        http=protocol,
+        http="h11",
     )
     try:
         served.state.works.start(served)
@@ -127,6 +131,19 @@ def _serve(settings: Settings) -> None:
             uvicorn.Server(config).run([listener])
     finally:
         served.state.works.stop()
+
+
+def _descriptors() -> int:
+    """Have as many file descriptors as the system allows; how many."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 2 * MOST_AT_ONCE
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MOST_AT_ONCE if most == resource.RLIM_INFINITY else min(most, 4 * MOST_AT_ONCE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 2 * MOST_AT_ONCE)
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -144,7 +161,7 @@ def _listening(settings: Settings) -> socket.socket:
 @contextmanager
 def _starting(*, as_json: bool = False) -> Iterator[None]:
     """End the program with its own exit code and no traceback if the service or its store cannot work."""
-    from ..service.job_folder import StoreError
+    from ..service.records import StoreError
 
     try:
         yield
@@ -173,17 +190,18 @@ def token_create(
     tenant: Annotated[str, typer.Argument(help="The tenant whose jobs the token can see: an office, a system.")],
     scope: Annotated[list[str], typer.Option(help="read, submit or admin; may be repeated.")] = ["read", "submit"],  # noqa: B006
     note: Annotated[str, typer.Option(help="Note on who uses the token.")] = "",
+    days: Annotated[float, typer.Option(min=0.01, max=3650, help="Days until it expires.")] = 365,
     folder: Folder = None,
 ) -> None:
     """Create a token and print it once; only its hash is stored."""
-    from ..service.authentication import new_token
-    from ..service.job_folder import SCOPES
+    from ..service.auth import new_token
+    from ..service.records import SCOPES
 
     if wrong := [name for name in scope if name not in SCOPES]:
         raise InputError([Fault("token", "", "scope", wrong[0], ", ".join(SCOPES))])
     if not tenant.isprintable() or not 1 <= len(tenant) <= 100:
         raise InputError([Fault("token", "", "tenant", repr(tenant), "a name of 1 to 100 printable characters")])
-    text, kept, digest = new_token(tenant, tuple(known for known in SCOPES if known in scope), note)
+    text, kept, digest = new_token(tenant, tuple(known for known in SCOPES if known in scope), note, days)
     with _starting():
         _with_store(_settings(folder=folder), lambda store: store.keep_token(kept, digest))
     typer.echo(text)
@@ -203,8 +221,12 @@ def token_list(
         return
     console = standard_output()
     for known in found:
-        since = datetime.fromtimestamp(known.created, UTC).date()
-        state = "active" if known.revoked is None else f"revoked {datetime.fromtimestamp(known.revoked, UTC).date()}"
+        since, until = (
+            "never" if at is None else datetime.fromtimestamp(at, UTC).date() for at in (known.created, known.expires)
+        )
+        state = f"expires {until}" if known.holds(time.time()) else f"expired {until}"
+        if known.revoked is not None:
+            state = f"revoked {datetime.fromtimestamp(known.revoked, UTC).date()}"
         text = f"{known.id}  {known.tenant}  {','.join(known.scopes)}  since {since}  {state}  {known.note}"
         console.print(text.rstrip(), markup=False)
     if not found:
@@ -231,11 +253,14 @@ def service_backup(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was copied as JSON.")] = False,
 ) -> None:
     """Copy the store and the folders of all jobs, consistently, also while the service runs."""
-    from ..service.dispatcher import back_up
+    from ..service.store import back_up
 
     with _starting(as_json=as_json):
         settings = _settings(folder=folder)
-        found = back_up(settings.folder, settings.address, out)
+        if settings.database is not None:
+            expected = "SQLite: copy PostgreSQL by pg_dump, and then the folder"
+            raise InputError([Fault("backup", "", "database", "PostgreSQL", expected)])
+        found = back_up(settings.folder, out)
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=1))
         return
@@ -248,7 +273,9 @@ def _settings(**given: Any) -> Settings:
     """Settings from the environment and the command line. Raises InputError with all faults, and if the extra is missing."""
     try:
         import fastapi
-        import prometheus_client
+        import prometheus_fastapi_instrumentator
+        import pythonjsonlogger
+        import sqlalchemy
         import uvicorn
 
         from ..service.settings import Settings
@@ -256,7 +283,7 @@ def _settings(**given: Any) -> Settings:
         raise missing_part("serve", str(error.name), "service") from None
     from pydantic import ValidationError
 
-    del fastapi, prometheus_client, uvicorn
+    del fastapi, prometheus_fastapi_instrumentator, pythonjsonlogger, sqlalchemy, uvicorn
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -269,18 +296,14 @@ def _settings(**given: Any) -> Settings:
 
 def _shown(item: Any) -> str:
     """A wrong value, unless it is secret; a combination of values is not shown."""
-    hidden: dict[Any, str] = {
-        (): "these settings",
-        ("database",): "these settings",
-        ("webhook_secret",): "text that is no secret (not shown)",
-    }
+    hidden: dict[Any, str] = {(): "these settings", ("database",): "these settings"}
     return hidden.get(item["loc"]) or repr(item["input"])[:80]
 
 
 def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
     """Open the store, work with it, close it. made: it must exist already, else StoreError."""
-    from ..service.dispatcher import file_of, open_store
-    from ..service.job_folder import StoreError
+    from ..service.records import StoreError
+    from ..service.store import file_of, open_store
 
     if made and settings.database is None and not file_of(settings.folder).is_file():
         advice = "choose another with --folder; `token create` makes one"
@@ -343,6 +366,8 @@ def _blamed(error: Any) -> str:
 
 def print_faults(errors: Console, error: FaultsError) -> int:
     """Print faults, also as JSON if asked for; the exit code."""
+    stated = [replace(fault, file="--set") if fault.file == OVERRIDES else fault for fault in error.faults]
+    error = error if stated == list(error.faults) else type(error)(stated)
     print_json(error.faults)
     say(errors, str(error))
     for line in columns_in_words(error.faults[:MOST_PRINTED]):

@@ -484,6 +484,19 @@ class StoppedError(SolveError):
     """A time or memory limit, or an interrupt, stopped the solve before any plan was found."""
 
 
+class DeadlineError(StoppedError):
+    """The deadline was reached before any plan was found."""
+
+
+def stopped(message: str, outcome: Outcome) -> StoppedError:
+    """The error of work that a limit has ended: DeadlineError where it was the time."""
+    return (DeadlineError if outcome.reason == "time_limit" else StoppedError)(message, outcome)
+
+
+OVERRIDES = "overrides"
+"""File of the fault of a value that was put into a plan; the command line calls it `--set`."""
+
+
 class UntrustedError(ReserveError):
     """An answer exists and must not be used: failed audit, failed solver self-test, or status disagreement."""
 

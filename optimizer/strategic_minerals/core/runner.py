@@ -7,6 +7,7 @@ built, not only while HiGHS runs.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import multiprocessing
 import os
@@ -21,9 +22,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from .errors import OnProgress, Outcome, Progress, Reason, StoppedError
+from .errors import OnProgress, Outcome, Progress, Reason, StoppedError, stopped
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -116,7 +117,7 @@ class Call:
             raise self._stopped("interrupted")
 
     def _stopped(self, reason: Reason) -> StoppedError:
-        return StoppedError(f"{ENDED[reason]} after {self.seconds:,.1f} s", Outcome(reason, None, None, None, None))
+        return stopped(f"{ENDED[reason]} after {self.seconds:,.1f} s", Outcome(reason, None, None, None, None))
 
 
 ENDED = {
@@ -148,7 +149,7 @@ class Runner:
     """Asked now and then; True stops the work."""
     on_progress: Callable[[Progress], Any] | None = None
     """Called with phases, bounds of a solve and parts done."""
-    store: Path | None = None
+    store: str | Path | None = None
     """Folder that keeps finished parts of a long study: the same folder continues a stopped one. None: nothing is kept."""
 
     @contextmanager
@@ -211,6 +212,57 @@ class Runner:
 
 HERE = Runner()
 """In this process, without limits."""
+
+
+def in_child(
+    do: Callable[..., A], *given: Any, memory_mib: float = math.inf, deadline_s: float = math.inf, **options: Any
+) -> A:
+    """What `do(*given, **options)` gives in a process of its own, which may be killed without harm: `in_child(solve, plan, data,
+    memory_mib=4000, deadline_s=600)`.
+
+    memory_mib: its address space at most, on systems that can limit it. deadline_s: seconds after which it is killed; give `do` a
+    `run=Runner(deadline_s=...)` that is shorter to have the plan that it has by then. Function, arguments and result are pickled.
+
+    Raises what `do` raises; DeadlineError where it was killed, StoppedError where it crashed or memory was refused.
+    """
+    spawned = multiprocessing.get_context("spawn")
+    here, there = spawned.Pipe(duplex=False)
+    child = spawned.Process(target=_in_child, args=(there, memory_mib, do, given, options), daemon=True)
+    child.start()
+    there.close()
+    try:
+        if not here.poll(None if deadline_s == math.inf else deadline_s):
+            reason = Outcome("time_limit", None, None, None, None)
+            raise stopped(f"the process was ended after {deadline_s:,.0f} s", reason)
+        good, found = here.recv()
+    except EOFError:
+        reason = Outcome("out_of_memory", None, None, None, None)
+        raise stopped("the process ended without an answer: it crashed, or was refused memory", reason) from None
+    finally:
+        child.kill()
+        child.join()
+        here.close()
+    if not good:
+        raise found
+    return cast(A, found)
+
+
+def _in_child(answer: Any, memory_mib: float, do: Callable[..., A], given: tuple[Any, ...], options: Any) -> None:
+    """In the process: work within so much memory, and send back what came of it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # no such limit here
+        import resource
+
+        if math.isfinite(memory_mib):
+            most = int(memory_mib * MIB)
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    try:
+        found: tuple[bool, Any] = (True, do(*given, **options))
+    except MemoryError:
+        reason = Outcome("out_of_memory", None, None, None, None)
+        found = (False, stopped(f"more than {memory_mib:,.0f} MiB of memory were needed", reason))
+    except Exception as error:
+        found = (False, error)
+    answer.send(found)
 
 
 def current() -> Call:

@@ -252,6 +252,11 @@ class NamedMatrix:
 
     problem: Problem
 
+    @property
+    def base(self) -> str:
+        """Name of the baseline course."""
+        return self._names.base
+
     @cached_property
     def columns(self) -> list[Place]:
         """(columns,) (variable, index)."""
@@ -335,7 +340,50 @@ def named_model(problem: Problem, z0: Floats) -> pyo.ConcreteModel:
     for name in m.stages[1:]:
         getattr(m, name).deactivate()
     assert len(variables) == assembly.shape[1]
+    _outlays(m, named, variables)
     return m
+
+
+def _outlays(m: pyo.ConcreteModel, named: NamedMatrix, variables: Sequence[Any]) -> None:
+    """Expressions for rules of one's own, in no row of the plan: `spending[material, course, year]` [million USD], the outlays that
+    the budget counts, on the baseline course by year, in a scenario those of its own purchases; `supported[country]`, the projects
+    signed there.
+
+    A contract or package counts for the first output of its source, a floor for its material; money carried over for none.
+    """
+    problem, names = named.problem, named.problem.natural
+    made = {row.producer: row.material for row in reversed(problem.data.rows("yields")) if row.yield_t_per_t > 0}
+    bought = {offer: names.materials[i] for offer, i in problem.structure.material_of_purchase.items()}
+    floors = {one.floor.name: names.materials[one.floor.floor.material] for one in problem.structure.support.markets}
+
+    def about(name: str, index: Label) -> str | None:
+        if name in ("carry", "unspent", "shared_money"):
+            return None
+        first = str(index[0])
+        return (
+            bought.get(first) or floors.get(first) or made.get(first) or (first if first in names.materials else None)
+        )
+
+    found: dict[tuple[Any, ...], list[tuple[Any, float]]] = {}
+    for row, (family, index), unit in named.rows():
+        if family not in ("budget", "branch_purchases"):
+            continue
+        year, course = (index[0], named.base) if family == "budget" else (index[1], index[2])
+        for column, share in zip(*row_of(problem.assembly, named.tonnes, row, unit), strict=True):
+            if (material := about(*named.columns[column])) is not None:
+                found.setdefault((material, course, year), []).append((variables[column], float(share)))
+    m.spending = pyo.Expression(list(found), rule=lambda _, *key: _sum(found[key]))
+    signed: dict[str, list[tuple[Any, float]]] = {}
+    country = {project.project: project.country for project in problem.data.rows("projects")}
+    for column, (name, index) in enumerate(named.columns):
+        if name == "sign":
+            signed.setdefault(country[index[0]], []).append((variables[column], 1.0))
+    m.supported = pyo.Expression(list(signed), rule=lambda _, key: _sum(signed[key]))
+
+
+def _sum(parts: Sequence[tuple[Any, float]]) -> LinearExpression:
+    """A linear expression of variables and their coefficients."""
+    return LinearExpression(linear_coefs=[share for _, share in parts], linear_vars=[one for one, _ in parts])
 
 
 def plan_cost(named: NamedMatrix, aim: str, variables: Sequence[Any], z0: Floats) -> LinearExpression:

@@ -312,6 +312,49 @@ def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
+REASON, FOUND = "reason", "objective_musd"
+"""First columns of a point's answer; those before them were varied."""
+MOST_CELLS = 400
+AXES = ("across", "down")
+
+
+def grid_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
+    """Worth over every combination of two figures that were varied together."""
+    columns = list(points.columns)
+    varied = [name for name in columns[: columns.index(REASON)] if points[name].nunique() > 1]
+    if len(varied) != 2 or len(points) != points[varied].drop_duplicates().shape[0] or len(points) > MOST_CELLS:
+        return
+    table = points.assign(worth_musd=0.0 - points[FOUND])[[*varied, "worth_musd"]].dropna()
+    if table[varied[0]].nunique() * table[varied[1]].nunique() != len(table) or len(table) < 4:
+        return
+    alt, titles = altair(), [address_in_words(name, about) for name in varied]
+    table = table.rename(columns=dict(zip(varied, AXES, strict=True)))
+    tips = [tip(name, "", title) for name, title in zip(AXES, titles, strict=True)]
+    shade = alt.Color("worth_musd:Q", title=["worth", f"[{about.money}]"], scale=alt.Scale(scheme="blues"))
+    chart = (
+        alt.Chart(table)
+        .mark_rect()
+        .encode(
+            x=alt.X("across:O", title=titles[0], sort=None),
+            y=alt.Y("down:O", title=titles[1], sort=None),
+            color=shade,
+            tooltip=[*tips, tip("worth_musd", ",.1f", "worth")],
+        )
+        .properties(width=WIDTH, height=alt.Step(28))
+    )
+    best = table.iloc[int(table["worth_musd"].to_numpy().argmax())]
+    at = ", ".join(f"{title} {best[name]}" for name, title in zip(AXES, titles, strict=True))
+    yield Figure(
+        "grid",
+        "Two figures together",
+        f"Worth by {' and '.join(titles)}",
+        "The darker, the more the plan is worth compared with doing nothing.",
+        f"The plan is worth most, {best['worth_musd']:,.1f} {about.money}, at {at}.",
+        chart,
+        table,
+    )
+
+
 def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """How far each figure moves the worth of the plan between its low and high end."""
     if "swing" not in indices.columns:
@@ -508,6 +551,7 @@ DRAWN: tuple[tuple[str, Drawn], ...] = (
     ("rules/rules", RULES),
     ("simulate/policies", POLICIES),
     ("frontier/points", frontier_figure),
+    ("sweep/points", grid_figure),
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
     ("sweep/indices", indices_figure),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, Faults, Hints, InputError, UnfitRule, expected, near_miss, shown
+from ..core.errors import OVERRIDES, Fault, Faults, Hints, InputError, UnfitRule, expected, near_miss, shown
 from .base import Row, key_of
 from .project_tables import HomeRow
 from .read_toml import PlanText, set_elsewhere
@@ -228,7 +229,7 @@ class PlanSheet:
         if answer := next((self.answers[path] for path in around if path in self.answers), None):
             return answer.placed(fault)
         if set_elsewhere(fault.column, self.overrides):
-            return replace(fault, file="--set", row="", column=name)
+            return replace(fault, file=OVERRIDES, row="", column=name)
         unfilled = [row for own, row in self.empty.items() if own == name or own.startswith(f"{name}.")]
         if unfilled and (fault.found == "nothing" or name in self.empty):
             found = "an empty cell" if fault.found == "nothing" else fault.found
@@ -272,10 +273,10 @@ class Dataset:
     """Validated tables by name, each a tuple of frozen rows; absent tables are empty."""
 
     tables: Mapping[str, tuple[Row, ...]]
-    name: str = "in memory"
-    book: Book | None = None
+    name: str = field(default="in memory", compare=False)
+    book: Book | None = field(default=None, compare=False)
     """The workbook that they come from; None: not from one."""
-    asked: PlanText | PlanSheet | None = None
+    asked: PlanText | PlanSheet | None = field(default=None, compare=False)
     """Where the plan that was read with them stands; None: nowhere that is known."""
     lines: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict, compare=False)
     """Lines of the rows of each table in its file, where they come from files; of a home's own rows with their folder."""
@@ -298,6 +299,16 @@ class Dataset:
         if faults:
             raise InputError(faults.told())
         return cls(types.MappingProxyType(tables), name)
+
+    def __repr__(self) -> str:
+        """Name, tables and rows, in one line; two are equal where their rows are."""
+        rows = sum(map(len, self.tables.values()))
+        return f"<Dataset {self.name!r}: {len(self.tables)} tables, {rows:,} rows>"
+
+    def _repr_html_(self) -> str:
+        """Tables and their rows, as notebooks show them."""
+        sizes = pd.DataFrame({"rows": {name: len(rows) for name, rows in self.tables.items()}})
+        return f"<details><summary>{html.escape(repr(self))}</summary>{sizes.to_html()}</details>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (dict(self.tables), self.name, self.book, self.asked, dict(self.lines))

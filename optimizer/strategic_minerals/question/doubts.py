@@ -496,6 +496,9 @@ def _of_tables(facts: Facts) -> Iterator[tuple[Figure, float, Column]]:
                     yield (table, key_of(row), name), one, column
 
 
+MANY_SCENARIOS = 20
+
+
 def _of_sections(value: Any, place: str, column: Column) -> Iterator[tuple[Figure, float, Column]]:
     """Figures of a plan that have a usual range, with their dotted fields."""
     if isinstance(value, BaseModel):
@@ -503,6 +506,8 @@ def _of_sections(value: Any, place: str, column: Column) -> Iterator[tuple[Figur
             yield from _of_sections(getattr(value, name), f"{place}.{name}".strip("."), column_of(field))
     elif isinstance(value, Mapping | tuple):
         parts: Mapping[Any, Any] = value if isinstance(value, Mapping) else dict(enumerate(value))
+        if place == "scenarios" and len(parts) > MANY_SCENARIOS:  # each has a small probability
+            return
         for part in parts:
             yield from _of_sections(parts[part], f"{place}.{part}", column)
     elif isinstance(value, int | float) and column.has_range:

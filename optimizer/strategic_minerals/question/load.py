@@ -10,12 +10,22 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, shipped, shown
+from ..core.errors import (
+    OVERRIDES,
+    Fault,
+    FaultsError,
+    InputError,
+    MisplacedError,
+    PlanError,
+    near_miss,
+    shipped,
+    shown,
+)
 from ..core.files import NOWHERE
 from .dataset import Dataset
 from .plan import Plan
 from .read_csv import load_dataset, unknown_home
-from .read_toml import SET, read_as, unread
+from .read_toml import read_as, unread
 from .together import joint_question
 
 
@@ -143,9 +153,9 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
         key, _, value = (part.strip() for part in pair.partition("="))
         if not key or not value or len(pair.splitlines()) > 1:
             expected = "one line key=value, such as budget.total_musd=500; key=null clears an optional field"
-            raise PlanError([Fault(SET, "", key[:LONGEST_KEY], shown(pair), expected)])
+            raise PlanError([Fault(OVERRIDES, "", key[:LONGEST_KEY], shown(pair), expected)])
         if key in found:
-            raise PlanError([Fault(SET, "", key, "the field twice", "each field once")])
+            raise PlanError([Fault(OVERRIDES, "", key, "the field twice", "each field once")])
         found[key] = None if value.lower() == "null" else _value(key, value)
     return found
 
@@ -161,7 +171,7 @@ def _value(key: str, text: str) -> Any:
     except tomllib.TOMLDecodeError:
         return text
     except (ValueError, RecursionError) as error:
-        raise PlanError([replace(unread(SET, text, "TOML", error), column=key)]) from None
+        raise PlanError([replace(unread(OVERRIDES, text, "TOML", error), column=key)]) from None
 
 
 # Promises as planners write them: how much of a segment's demand is to be served while a disruption lasts.

@@ -6,12 +6,16 @@ within the year is meant (2028.5 is the middle of FY2028)."""
 
 from __future__ import annotations
 
+import html
+import json
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+import pandas as pd
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..core.errors import FORMAT, MisplacedError, near_miss, shown
+from ..core.errors import FORMAT, Fault, Faults, MisplacedError, PlanError, expected, near_miss, shown
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from . import base
 from .base import (
@@ -699,9 +703,61 @@ class Plan(Section):
                 elif not self.scenarios[names.index(name)].design_basis:
                     yield place, f"'{name}'", "a scenario with design_basis = true"
 
+    def __repr__(self) -> str:
+        """Name, home, materials and years, in one line."""
+        last, scenarios = self.horizon.first_year + self.horizon.years - 1, len(self.scenarios)
+        drawn = 0 if self.sample is None else self.sample.scenarios
+        years = f"FY{self.horizon.first_year} to FY{last}"
+        text = f"{self.home}, {len(self.materials)} materials, {years}, {scenarios} listed and {drawn} drawn scenarios"
+        return f"<Plan {self.name!r}: {text}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """The fields, as notebooks show them."""
+        fields = html.escape(json.dumps(self.to_toml_like(), indent=1))
+        return f"<details><summary>{html.escape(repr(self))}</summary><pre>{fields}</pre></details>"
+
     def to_toml_like(self) -> dict[str, Any]:
         """The plan as plain JSON-ready data; `Plan.model_validate` takes it back."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+SCENARIO = ("name", "probability", "design_basis")
+"""Columns about a scenario; the others are about an event of it."""
+
+
+def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
+    """Scenarios of one's own from a table with a row for each event, for `plan.model_copy(update={"scenarios": ...})`.
+
+    frame: `name` of the scenario and its `probability` (the same in all its rows), `design_basis` if wanted, and the fields of an
+    event (`start_year`, `duration_years`, `countries`, `materials`, `cut_share` ...). Several materials with cuts of their own are
+    several rows. What is missing (NaN) is not stated.
+
+    Raises PlanError with row and column of each fault; rows count from 1.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    faults = Faults()
+    for n, row in enumerate(frame.to_dict("records"), start=1):
+        stated = {str(key): value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
+        stated = {key: value.item() if hasattr(value, "item") else value for key, value in stated.items()}
+        about: dict[str, Any] = {name: stated.pop(name) for name in SCENARIO if name in stated}
+        try:
+            scenario = Scenario.model_validate({**about, "events": [stated]})
+        except ValidationError as error:
+            for item in error.errors():
+                column = ".".join(map(str, item["loc"][2:] if item["loc"][:1] == ("events",) else item["loc"]))
+                told = "nothing" if item["type"] == "missing" else shown(item.get("input"))
+                faults.add(Fault("scenarios", str(n), column, told, expected(item)))
+            continue
+        known = found.setdefault(scenario.name, {**about, "events": []})
+        for name, value in about.items():
+            if known.get(name) != value:
+                faults.add(Fault("scenarios", str(n), name, shown(value), f"{known.get(name)}, as in its first row"))
+        known["events"].append(scenario.events[0])
+    if faults:
+        raise PlanError(faults.told())
+    return tuple(Scenario(**one) for one in found.values())
 
 
 NO_CHANCE = 1e-9

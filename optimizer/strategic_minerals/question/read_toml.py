@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from ..core.errors import (
     FORMAT,
     MOST_PRINTED,
+    OVERRIDES,
     Fault,
     Faults,
     MisplacedError,
@@ -25,6 +27,7 @@ from ..core.errors import (
     more_faults,
     near_miss,
     overlapping,
+    shipped,
     shown,
 )
 from ..core.files import read_bounded, text_of
@@ -49,7 +52,7 @@ class PlanText:
     def placed(self, fault: Fault) -> Fault:
         """A fault of the plan with file and line, of the closest table around it where it has none, or the option that set it."""
         if set_elsewhere(fault.column, self.overrides):
-            return replace(fault, file="--set", row="")
+            return replace(fault, file=OVERRIDES, row="")
         parts = fault.column.split(".")
         around = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
         lines = (self.lines[at] for path in around for at in (path, f"{path}.0") if at in self.lines)
@@ -80,7 +83,7 @@ def _lines(text: str) -> dict[str, int]:
 
 
 TextKind = Literal["TOML", "JSON", ""]
-"""How a plan is written; empty: a field at a time, as on a sheet or by `--set`."""
+"""How a plan is written; empty: a field at a time, as on a sheet or among overrides."""
 
 # Plan files: read within limits, validated, with the line of every fault.
 
@@ -91,15 +94,21 @@ LARGEST_PLAN_BYTES = 5_000_000
 DEEPEST_NESTING = 40
 
 
-def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
-    """Read and validate a plan file.
+def load_plan(path: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Plan:
+    """Read and validate a plan.
 
-    path: TOML, or JSON where its name ends in .json. overrides: dotted paths -> values put into the plan before it is
-    validated, e.g. `{"budget.total_musd": 500}` or `{"scenarios.0.probability": 0.1}`; None: the plan as it stands.
+    path: a file (TOML, or JSON where its name ends in .json), the name of a shipped plan, or the fields themselves. overrides:
+    dotted paths -> values put into the plan before it is validated, e.g. `{"budget.total_musd": 500}` or
+    `{"scenarios.0.probability": 0.1}`; None: the plan as it stands.
 
     Raises PlanError with every fault: file, line, field, value found, value expected.
     """
-    return load_as(Plan, Path(path), overrides)
+    if isinstance(path, Mapping):
+        return _changed(Plan, deepcopy(dict(path)), PlanText("plan", {}, ()), overrides)[0]
+    place, named = Path(path), shipped("models") / f"{path}.toml"
+    return load_as(
+        Plan, named if len(place.parts) == 1 and not place.exists() and named.is_file() else place, overrides
+    )
 
 
 def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = None) -> M:
@@ -116,22 +125,25 @@ def read_as(
     data = _content(path.name, text, kind)
     if kind == "JSON" and isinstance(data.get(SCHEMA), str):
         del data[SCHEMA]
+    return _changed(model, data, PlanText(path.name, _lines(text) if kind == "TOML" else {}, ()), overrides)
+
+
+def _changed(
+    model: type[M], data: dict[str, Any], place: PlanText, overrides: Mapping[str, Any] | None
+) -> tuple[M, PlanText]:
+    """A model of plain data with values put into it, and where its fields stand. Raises PlanError."""
     apart(overrides or ())
     faults, changed = Faults(), list[str]()
     for dotted, value in (overrides or {}).items():
         changed.append(first_new(data, dotted))
         try:
-            put(data, dotted, value, SET)
+            put(data, dotted, value, OVERRIDES)
         except PlanError as error:
             faults.extend(error.faults)
     if faults:
         raise PlanError(faults.told())
-    place = PlanText(path.name, _lines(text) if kind == "TOML" else {}, tuple(changed))
+    place = replace(place, overrides=tuple(changed))
     return _parsed(model, data, place), place
-
-
-SET = "--set"
-"""Where a value stands that the command line set."""
 
 
 def _content(file: str, text: str, kind: TextKind) -> dict[str, Any]:
@@ -277,7 +289,7 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
 def apart(changed: Collection[str]) -> None:
     """Raise PlanError where a dotted path that is put into a plan is, or lies within, another: the order would tell which holds."""
     faults = [
-        Fault(SET, "", inner, f"a value within {outer}, which is also set", "each value only once")
+        Fault(OVERRIDES, "", inner, f"a value within {outer}, which is also set", "each value only once")
         for outer, inner in overlapping(changed)
     ]
     if faults:

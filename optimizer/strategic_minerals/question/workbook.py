@@ -25,13 +25,24 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args, get_origin
 
-from ..core.errors import FORMAT, Fault, Faults, FaultsError, InputError, PlanError, missing_part, plain, shown
+from ..core.errors import (
+    FORMAT,
+    OVERRIDES,
+    Fault,
+    Faults,
+    FaultsError,
+    InputError,
+    PlanError,
+    missing_part,
+    plain,
+    shown,
+)
 from ..core.files import kind_of_file, read_bounded, whole_file
 from .base import choices_at, field_meaning, kinds_at, list_at, meaning
 from .dataset import MOST_ROWS, Book, Dataset, PlanSheet, cell_name, column_number, home_row, validate_rows
 from .plan import Plan
 from .read_csv import PROVENANCE, header_faults
-from .read_toml import SET, apart, first_new, parse_plan, put
+from .read_toml import apart, first_new, parse_plan, put
 from .tables import TABLES
 from .workbook_start import (
     HEADS,
@@ -190,7 +201,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         try:
             own = _renumbered(field, numbers)
             changed.append(first_new(plain, own))
-            put(plain, own, value, SET)
+            put(plain, own, value, OVERRIDES)
         except PlanError as error:
             faults.extend(error.faults)
     sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
@@ -238,7 +249,7 @@ def _renumbered(field: str, numbers: Mapping[str, tuple[int, ...]]) -> str:
         own = numbers.get(".".join(parts[:n]))
         if own is not None and not (counted(part) and int(part) in own):
             expected = f"a number that the sheet uses after {'.'.join(parts[:n])}: {', '.join(map(str, own))}"
-            raise PlanError([Fault(SET, "", field, "no such entry", expected)])
+            raise PlanError([Fault(OVERRIDES, "", field, "no such entry", expected)])
         path.append(part if own is None else str(own.index(int(part))))
     return ".".join(path)
 

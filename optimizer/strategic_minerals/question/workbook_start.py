@@ -438,6 +438,25 @@ def answered(plan: Plan, sheet: PlanSheet, data: Dataset, answers: Answers) -> t
     return _Filling(plan, sheet, data, answers).done()
 
 
+def from_answers(
+    plan: Plan, data: Dataset, given: Mapping[str, Sequence[str]], overrides: Iterable[str] = ()
+) -> tuple[Plan, Dataset]:
+    """Plan and tables with answers that came without a sheet. given: answers by question, one a column. overrides: fields that were
+    set elsewhere.
+
+    Raises PlanError; a fault names its question, and the column of the answer as a sheet would (`B3`: the first).
+    """
+    columns = max((len(answers) for answers in given.values()), default=1)
+    head = ["question", *(f"answer {n}" for n in range(1, 1 + columns)), MEANS]
+    cells = [head, *([text, *answers, *[""] * (columns - len(answers))] for text, answers in given.items())]
+    sheet = PlanSheet("answers", {}, {}, tuple(overrides), 0)
+    answers = checked(plan, sheet, data, read_answers(sheet.place, cells))
+    if answers.faults:
+        raise PlanError(answers.faults)
+    plan, _, data = answered(plan, sheet, data, answers)
+    return plan, data
+
+
 class _Filling:
     """A plan and its tables while answers fill them, with the cell of each field and row that one filled."""
 

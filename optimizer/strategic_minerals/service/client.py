@@ -1,27 +1,73 @@
-"""A client of the service that needs only the standard library: submit, wait, fetch."""
+"""Clients of the service, typed, for programs that wait and for programs that await: submit, upload, wait, fetch.
+
+They need no more than this package without extras.
+
+    client = Client("https://plans.example", token)
+    job = client.submit("solve", shipped="rare-earths", set={"budget.appropriation_musd": 120}, key="budget-120")
+    client.wait(job, on_progress=lambda status: print(status["state"]))
+    frame = client.table(job, "acquisitions")
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hmac
+import io
 import json
+import secrets
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-ENDED = ("succeeded", "failed", "cancelled", "interrupted")
+from .webhooks import signature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
+ENDED: tuple[State, ...] = ("succeeded", "failed", "cancelled", "interrupted")
 PAUSE_S = 1.0
 TRIES = 5
+FRESH_S = 300.0
+"""Age from which a webhook is refused [s]."""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):  # never send the token to another server
-    def redirect_request(self, *_: Any) -> None: ...
+class Status(TypedDict):
+    """A job, as the service describes it (`JobStatus`). Times are text in ISO 8601, UTC."""
+
+    id: str
+    kind: str
+    label: str
+    state: State
+    submitted: str
+    started: str | None
+    ended: str | None
+    stopping: bool
+    position: int | None
+    progress: dict[str, Any] | None
+    headline: str | None
+    problem: dict[str, Any] | None
+    links: dict[str, str]
+
+
+class Answer(TypedDict):
+    """The answer of a job: the headline in one sentence, the summary in words, single figures, its tables."""
+
+    id: str
+    kind: str
+    headline: str
+    summary: str
+    facts: dict[str, Any]
+    tables: dict[str, dict[str, Any]]
+    included: dict[str, list[dict[str, Any]]]
 
 
 class ServiceError(Exception):
-    """The service refused; `problem` holds its problem details (RFC 9457)."""
+    """The service refused; `problem` holds its problem details (RFC 9457), `status` that of HTTP."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status, self.problem = status, problem
@@ -30,69 +76,239 @@ class ServiceError(Exception):
         super().__init__(f"{status} {problem.get('title', '')} {problem.get('detail', '')} {faults}".strip())
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):  # never send the token to another server
+    def redirect_request(self, *_: Any) -> None: ...
+
+
 class Client:
     """One caller of one service. Raises ServiceError, and OSError where there is no service."""
 
     def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
+        """address: with the path under which the service stands, if there is one."""
         self._address, self._timeout = address.rstrip("/"), timeout_s
         self._open = urllib.request.build_opener(_NoRedirect).open
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
-        """Submit a job (`solve`, `frontier` and others with `plan`, `plan_toml` or `shipped`; `stress`, `roll` and others with
-        `of`, the identifier of a solved plan); its identifier.
+        """Submit a job; its identifier.
 
-        key: an idempotency key; with one, a request whose answer was lost may be sent again.
+        kind: a verb. request: `plan`, `plan_toml`, `shipped` or `question`, and the verb's options; `of`, the identifier of a
+        solved plan, for `stress`, `roll` and others. key: an idempotency key; with one, a lost request may be sent again.
         """
-        extra = {} if key is None else {"Idempotency-Key": key}
-        return str(json.loads(self._ask("POST", "/v1/jobs", {"kind": kind, **request}, extra))["id"])
+        return str(self._json("POST", "/v1/jobs", {"kind": kind, **request}, _key(key))["id"])
 
-    def status(self, job: str) -> dict[str, Any]:
+    def upload(
+        self, plan: str | Path, tables: Sequence[str | Path] = (), *, key: str | None = None, **options: Any
+    ) -> str:
+        """Submit a plan file (TOML, JSON, xlsx) with tables of your own (`<table>.csv`); the job's identifier."""
+        return str(self._form("/v1/jobs/upload", plan, tables, {"kind": "solve", **options}, _key(key))["id"])
+
+    def keep(self, plan: str | Path, tables: Sequence[str | Path] = ()) -> str:
+        """Keep a plan file and its tables; what jobs name as `question`."""
+        return str(self._form("/v1/questions/upload", plan, tables, {}, {})["id"])
+
+    def check(self, **question: Any) -> dict[str, Any]:
+        """Faults, doubtful figures and size of a question, without solving it."""
+        return dict(self._json("POST", "/v1/check", question))
+
+    def status(self, job: str) -> Status:
         """Status of a job: state, progress, problem."""
-        return dict(json.loads(self._ask("GET", f"/v1/jobs/{job}")))
+        found: Status = self._json("GET", f"/v1/jobs/{job}")
+        return found
 
-    def wait(self, job: str, on_progress: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
-        """Wait for the end of a job; its status."""
+    def jobs(self, state: State | None = None) -> Iterator[Status]:
+        """The tenant's jobs, the newest first."""
+        path: str | None = f"/v1/jobs?limit=200{'' if state is None else f'&state={state}'}"
+        while path:
+            page = self._json("GET", path)
+            yield from page["jobs"]
+            path = page["next"] and f"/v1/jobs?{page['next'].partition('?')[2]}"
+
+    def wait(
+        self,
+        job: str,
+        on_progress: Callable[[Status], object] | None = None,
+        timeout_s: float | None = None,
+        pause_s: float = PAUSE_S,
+    ) -> Status:
+        """Wait for the end of a job; its status. Raises TimeoutError where it has not ended by then."""
+        begin = time.monotonic()
         while True:
             found = self.status(job)
             if on_progress is not None:
                 on_progress(found)
             if found["state"] in ENDED:
                 return found
-            time.sleep(PAUSE_S)
+            if timeout_s is not None and time.monotonic() - begin > timeout_s:
+                raise TimeoutError(f"job {job} has not ended after {timeout_s:g} s")
+            time.sleep(pause_s)
 
-    def result(self, job: str, *tables: str) -> dict[str, Any]:
+    def result(self, job: str, *tables: str) -> Answer:
         """Headline, figures and text, and the named tables as records under `included`."""
         query = urllib.parse.urlencode([("include", name) for name in tables])
-        return dict(json.loads(self._ask("GET", f"/v1/jobs/{job}/result?{query}")))
+        found: Answer = self._json("GET", f"/v1/jobs/{job}/result?{query}")
+        return found
+
+    def table(self, job: str, name: str) -> pd.DataFrame:
+        """One table of an answer, typed as the service describes its columns."""
+        import pandas as pd
+
+        kinds = self.result(job)["tables"]
+        if name not in kinds:
+            raise KeyError(f"{name}: the answer has the tables {', '.join(kinds)}")
+        types = {"integer": "Int64", "number": "float64", "boolean": "boolean", "text": "str"}
+        columns = {column: types[kind] for column, kind in kinds[name]["columns"].items()}
+        text = self._ask("GET", f"/v1/jobs/{job}/tables/{urllib.parse.quote(name)}?format=csv")
+        return pd.read_csv(io.BytesIO(text), dtype=columns, keep_default_na=False, na_values=[""])
 
     def download(self, job: str, what: str, file: str | Path) -> Path:
         """Write the `report` (a page), the `archive` (the run folder as a ZIP), the `log`, or `tables/<name>` (CSV)."""
         Path(file).write_bytes(self._ask("GET", f"/v1/jobs/{job}/{what}"))
         return Path(file)
 
-    def cancel(self, job: str) -> dict[str, Any]:
+    def cancel(self, job: str) -> Status:
         """Stop a job."""
-        return dict(json.loads(self._ask("POST", f"/v1/jobs/{job}/cancel")))
+        found: Status = self._json("POST", f"/v1/jobs/{job}/cancel")
+        return found
+
+    def resume(self, job: str) -> Status:
+        """Put a job that ended without an answer back into the queue."""
+        found: Status = self._json("POST", f"/v1/jobs/{job}/resume")
+        return found
 
     def delete(self, job: str) -> None:
         """Delete an ended job with all its files."""
         self._ask("DELETE", f"/v1/jobs/{job}")
 
-    def _ask(self, method: str, path: str, body: Any = None, extra: Mapping[str, str] | None = None) -> bytes:
+    def _json(self, method: str, path: str, body: Any = None, extra: Mapping[str, str] | None = None) -> Any:
+        content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        kind = {} if content is None else {"Content-Type": "application/json"}
+        return json.loads(self._ask(method, path, content, {**kind, **(extra or {})}))
+
+    def _form(
+        self,
+        path: str,
+        plan: str | Path,
+        tables: Sequence[str | Path],
+        options: Mapping[str, Any],
+        extra: Mapping[str, str],
+    ) -> Any:
+        """Send files as a form (RFC 7578)."""
+        mark = f"----{secrets.token_hex(16)}"
+        parts = [("options", "", json.dumps(options, allow_nan=False).encode())]
+        parts += [
+            (name, f'; filename="{Path(file).name}"', Path(file).read_bytes())
+            for name, files in (("plan", [plan]), ("tables", tables))
+            for file in files
+        ]
+        body = b"".join(
+            f'--{mark}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n"
+            for name, file, content in parts
+        )
+        kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+        return json.loads(self._ask("POST", path, body + f"--{mark}--\r\n".encode(), {**kind, **extra}))
+
+    def _ask(self, method: str, path: str, data: bytes | None = None, extra: Mapping[str, str] | None = None) -> bytes:
         """Send a request; repeat it later if the service asks for that."""
-        data = None if body is None else json.dumps(body, allow_nan=False).encode()
-        headers = {**self._headers, **(extra or {}), **({} if data is None else {"Content-Type": "application/json"})}
+        headers = {**self._headers, **(extra or {})}
         for attempt in range(1, TRIES + 1):
             request = urllib.request.Request(self._address + path, data, headers, method=method)
             try:
                 with self._open(request, timeout=self._timeout) as answer:
                     return bytes(answer.read())
             except urllib.error.HTTPError as error:
-                if error.code != 429 or attempt == TRIES:
+                if error.code not in (429, 503) or attempt == TRIES:
                     raise ServiceError(error.code, _problem(error.read())) from None
-                time.sleep(float(error.headers.get("Retry-After", 1)))
+                time.sleep(min(60.0, float(error.headers.get("Retry-After", 1))))
         raise AssertionError
+
+
+class AsyncClient:
+    """As `Client`, for programs that await; a request waits in a thread. A wait that is cancelled leaves the job alone."""
+
+    def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
+        self.sync = Client(address, token, timeout_s)
+
+    async def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
+        """As `Client.submit`."""
+        return await asyncio.to_thread(self.sync.submit, kind, key=key, **request)
+
+    async def upload(
+        self, plan: str | Path, tables: Sequence[str | Path] = (), *, key: str | None = None, **options: Any
+    ) -> str:
+        """As `Client.upload`."""
+        return await asyncio.to_thread(self.sync.upload, plan, tables, key=key, **options)
+
+    async def keep(self, plan: str | Path, tables: Sequence[str | Path] = ()) -> str:
+        """As `Client.keep`."""
+        return await asyncio.to_thread(self.sync.keep, plan, tables)
+
+    async def check(self, **question: Any) -> dict[str, Any]:
+        """As `Client.check`."""
+        return await asyncio.to_thread(self.sync.check, **question)
+
+    async def status(self, job: str) -> Status:
+        """As `Client.status`."""
+        return await asyncio.to_thread(self.sync.status, job)
+
+    async def jobs(self, state: State | None = None) -> list[Status]:
+        """As `Client.jobs`, all at once."""
+        return await asyncio.to_thread(lambda: list(self.sync.jobs(state)))
+
+    async def wait(
+        self, job: str, on_progress: Callable[[Status], object] | None = None, pause_s: float = PAUSE_S
+    ) -> Status:
+        """As `Client.wait`; a limit of time is `asyncio.timeout`'s to keep."""
+        while True:
+            found = await self.status(job)
+            if on_progress is not None:
+                on_progress(found)
+            if found["state"] in ENDED:
+                return found
+            await asyncio.sleep(pause_s)
+
+    async def result(self, job: str, *tables: str) -> Answer:
+        """As `Client.result`."""
+        return await asyncio.to_thread(self.sync.result, job, *tables)
+
+    async def table(self, job: str, name: str) -> pd.DataFrame:
+        """As `Client.table`."""
+        return await asyncio.to_thread(self.sync.table, job, name)
+
+    async def download(self, job: str, what: str, file: str | Path) -> Path:
+        """As `Client.download`."""
+        return await asyncio.to_thread(self.sync.download, job, what, file)
+
+    async def cancel(self, job: str) -> Status:
+        """As `Client.cancel`."""
+        return await asyncio.to_thread(self.sync.cancel, job)
+
+    async def resume(self, job: str) -> Status:
+        """As `Client.resume`."""
+        return await asyncio.to_thread(self.sync.resume, job)
+
+    async def delete(self, job: str) -> None:
+        """As `Client.delete`."""
+        await asyncio.to_thread(self.sync.delete, job)
+
+
+def verified(headers: Mapping[str, str], body: bytes, secret: str, fresh_s: float = FRESH_S) -> dict[str, Any]:
+    """The event of a webhook, once its signature and its age are as they should be. headers: of the request.
+
+    Raises ValueError for one that this secret has not signed, or not just now. Pass over a `webhook-id` that came before.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    name, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
+    if not at.isdigit() or abs(time.time() - int(at)) > fresh_s:
+        raise ValueError("the webhook is not fresh")
+    expected = signature(secret, name, int(at), body)
+    if not any(hmac.compare_digest(expected, one) for one in given.get("webhook-signature", "").split()):
+        raise ValueError("the webhook is not signed with this secret")
+    return dict(json.loads(body))
+
+
+def _key(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
 
 
 def _problem(content: bytes) -> dict[str, Any]:

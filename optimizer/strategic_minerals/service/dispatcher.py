@@ -1,36 +1,32 @@
-"""The server's dispatcher: claims jobs, runs them in threads, recovers after a crash, and deletes what is old."""
+"""Background work of a server: claims jobs and runs them in threads, recovers after a crash, deletes old things, sends webhooks."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import re
-import shutil
-import sqlite3
-import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
-from ..core.errors import Fault, InputError, missing_part
+from ..core.errors import Fault, InputError, MisplacedError
 from ..core.logs import about, logger_of
-from .job_folder import ENDED_FILE, LIMITS, REQUEST, TABLES, Ask, Folder, Job, StoreError, in_words
+from .job_folder import ENDED_FILE, LIMITS, OUTPUT, REQUEST, Folder, Reserve
 from .job_runners import JobLimits, Runner
-from .requests import Trace, problem
-from .settings import Settings
-from .store import Store, quota_of
+from .records import Job, StoreError, in_words
+from .requests import JobStatus, problem
+from .settings import Limits, Settings
+from .store import Delivery, Store
+from .webhooks import LIMIT_S, MOST_BODY_BYTES, RefusedError, checked_address, hosts_of, send, signature, target_of
 
-# Retention: when old jobs, drafts that were not run and folders without a job are deleted.
+# Retention: when old jobs, lines of the audit log and folders without a job are deleted.
 
 
-DRAFT_S = 86_400.0
-"""What was uploaded and not run is deleted after so long."""
 YOUNG_S = 3600.0
 """A folder without a job may be one that is being submitted: it is left alone for so long."""
 APART_S = 60.0
@@ -62,8 +58,9 @@ class Clocks:
 class Janitor:
     """Deletes what is too old and what belongs to no job."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, limits: Limits, store: Store) -> None:
         self._settings, self._store, self._clocks = settings, store, Clocks()
+        self._log_s, self._reserve = 86_400 * limits.log_days, Reserve(settings.folder)
         self._uptime: float | None = None
 
     def beat(self) -> None:
@@ -79,23 +76,32 @@ class Janitor:
         """Delete what is old by every clock."""
         if self._uptime is None:
             return
+        self._reserve.fill()
         self._old_jobs(self._uptime)
+        self._buried()
         if self._clocks.steady:
-            self._drafts()
+            self._store.forget_log(time.time() - self._log_s)
+            self._unfinished()
             self._strays()
 
     def _old_jobs(self, uptime: float) -> None:
         keep_s = self._settings.keep_days * 86_400
         for name in self._store.outdated(time.time() - keep_s, uptime - keep_s):
-            if self._store.delete(name):
-                Folder.of(self._settings.folder, name).delete()
+            self._store.delete(name)
 
-    def _drafts(self) -> None:
-        for drafts in ("drafts", "checks"):
-            for path in (self._settings.folder / drafts).glob("*"):
-                with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > DRAFT_S:
-                        Folder(path).delete()
+    def _buried(self) -> None:
+        """Folders of jobs that were deleted, where a kill came between."""
+        for name in self._store.deleted():
+            folder = Folder.of(self._settings.folder, name)
+            folder.delete()
+            if not folder.path.exists():
+                self._store.bury(name)
+
+    def _unfinished(self) -> None:
+        for path in (self._settings.folder / "checks").glob("*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > YOUNG_S:
+                    Folder(path).delete()
 
     def _strays(self) -> None:
         """Folders of no job: deleted, or moved where they hold an answer, for then the folder may be another database's."""
@@ -132,9 +138,14 @@ class Dispatcher:
     """Runs jobs of the store until it is stopped."""
 
     def __init__(
-        self, settings: Settings, store: Store, runner: Runner, on_end: OnEnd = lambda job, state, seconds: None
+        self,
+        settings: Settings,
+        limits: Limits,
+        store: Store,
+        runner: Runner,
+        on_end: OnEnd = lambda job, state, seconds: None,
     ) -> None:
-        self.settings, self.store, self._runner, self._on_end = settings, store, runner, on_end
+        self.settings, self.limits, self.store, self._runner, self._on_end = settings, limits, store, runner, on_end
         self.server = uuid.uuid4().hex
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._attending: dict[str, threading.Thread] = {}
@@ -146,7 +157,7 @@ class Dispatcher:
         self._loop = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         self._pulse = threading.Thread(target=self._beat, name="pulse", daemon=True)
         self._lock: IO[bytes] | None = None
-        self._janitor = Janitor(settings, store)
+        self._janitor = Janitor(settings, limits, store)
         self._silent: dict[str, int] = {}
 
     def start(self) -> None:
@@ -223,7 +234,7 @@ class Dispatcher:
 
     def _lost(self) -> list[Job]:
         """Running jobs of servers that were silent at several looks in a row."""
-        found = self.store.orphans(self.settings.silent_s)
+        found = self.store.orphans(self.limits.silent_s)
         self._silent = {job.id: self._silent.get(job.id, 0) + 1 for job in found}
         return [job for job in found if self._silent[job.id] >= POLLS_OF_SILENCE]
 
@@ -238,7 +249,7 @@ class Dispatcher:
                     tidied = now
                     self._janitor.tidy()
                 while self.running < self.settings.workers and not self._stopping.is_set() and now >= self._pause_until:
-                    job = self.store.claim(self.server, self.settings.most_running_of_tenant, quota_of(self.settings))
+                    job = self.store.claim(self.server, self.limits)
                     if job is None:
                         break
                     self._begin(job)
@@ -269,7 +280,7 @@ class Dispatcher:
             raise
 
     def _attend(self, job: Job) -> None:
-        named = {"job": job.id, "tenant": job.tenant, "trace": Trace(parent=job.trace).id}
+        named = {"job": job.id, "tenant": job.tenant}
         with about(**named):
             logger.info("%s begins", job.kind)
             self._attend_to_end(job, named)
@@ -279,11 +290,10 @@ class Dispatcher:
         try:
             if folder.read(REQUEST) is None:
                 raise LookupError("the job's folder does not exist")
-            limits = {
-                name: getattr(settings, name) for name in ("memory_mib", "niceness", "most_columns", "deadline_s")
-            }
+            limits = {"memory_mib": settings.memory_mib, "deadline_s": settings.deadline_s}
+            limits |= {"niceness": self.limits.niceness, "most_columns": self.limits.columns}
             folder.write(LIMITS, {**named, **limits, "threads": settings.threads_of_job})
-            patience = JobLimits(settings.deadline_s, settings.grace_s)
+            patience = JobLimits(settings.deadline_s, self.limits.grace_s)
             ended = self._runner.run(folder, patience, partial(self._tell, job), partial(self._to_stop, job))
             self._in_order(job)
         except OSError as error:  # a full disk, say: jobs wait, and so does this server
@@ -352,12 +362,17 @@ class Dispatcher:
         return found is None or found.stopping or found.state != "running" or found.server != self.server
 
     def _mend(self, lost: list[Job]) -> None:
-        """Jobs whose server is gone: ended where their folder says so, else interrupted."""
+        """Jobs whose server is gone: ended where their folder says so; the first time, where they wrote no answer yet, they wait
+        again; else interrupted."""
         for job in lost:
             folder = Folder.of(self.settings.folder, job.id)
             outcome = folder.read(ENDED_FILE) or {"state": "interrupted"}
             state = outcome.pop("state")
             ran = min(max(0.0, time.time() - (job.started or time.time())), self.settings.deadline_s)
+            unanswered = state == "interrupted" and not any((folder.path / name).exists() for name in OUTPUT)
+            if unanswered and self.store.put_back(job.id, server=job.server, seconds=ran, retried=True):
+                logger.info("job %s of a server that is gone waits again", job.id)
+                continue
             if job.server is not None and self.store.finish(job.id, job.server, state, outcome, ran, folder.size):
                 with about(job=job.id, tenant=job.tenant):
                     logger.info("job %s of a server that is gone: %s", job.id, state)
@@ -384,299 +399,148 @@ def lock_folder(folder: Path) -> IO[bytes]:
     return file
 
 
-# The two databases: SQLite in a file, for one server; PostgreSQL, for several that share it.
+# Delivery: a thread that looks for jobs with a webhook that have ended, and sends it, again where need be.
 
 
-T = TypeVar("T")
-
-CONNECT_S, STATEMENT_S = 5, 15
-"""Seconds that PostgreSQL may take to be there, and to answer."""
-BUSY_S = 30.0
-"""Seconds that a statement waits for another process's."""
-VALUE = re.compile(r"(?<![:\w]):([a-z_]+)")
-MAGIC, SMALLEST = b"SQLite format 3\0", 512
-"""What an SQLite file begins with, and bytes that it has at least."""
-FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-"""SQLite cannot write: the disk is full or gone, or the file is another user's."""
-AWAY = tuple(getattr(sqlite3, f"SQLITE_{name}") for name in "BUSY LOCKED NOMEM INTERRUPT PROTOCOL".split())
+WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)
+"""Seconds after each failed try; after the last try there is none."""
+MOST_TRIES = len(WAITS_S) + 1
+LEASE_S = LIMIT_S + 60.0
+"""Until a try counts as failed whose server has died on the way."""
+LOOK_S = 1.0
+MOST_AT_ONCE = 4
+MOST_OF_TENANT = MOST_AT_ONCE - 1
+"""What is sent at once for one tenant: receivers that keep a tenant's connections open hold up nobody else."""
+EVENT = "job.ended"
 
 
-class SqliteStore(Store):
-    """One file, written ahead (WAL) and synchronised at every commit: what was accepted survives a power cut."""
+class Deliveries:
+    """Sends webhooks of the store until it is stopped."""
 
-    clock = "((julianday('now') - 2440587.5) * 86400.0)"
-    names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    def __init__(
+        self, settings: Settings, store: Store, status: Callable[[Job], JobStatus], waits_s: tuple[float, ...] = WAITS_S
+    ) -> None:
+        """status: a job as callers see it."""
+        self._store, self._status, self._waits = store, status, waits_s
+        self._allowed = hosts_of(settings.webhook_hosts)
+        self._stopping, self._wake = threading.Event(), threading.Event()
+        self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._busy, self._lock = Counter[str](), threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        _look_at(path)
-        with _as_store_errors():
-            self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            with _as_store_errors():
-                found = self._connection.execute("PRAGMA integrity_check(3)").fetchall()
-                if found != [("ok",)]:
-                    raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
-                self._exists(self._ask)  # what is not ours stays as it is
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = FULL")
-            self.set_up()
-            self.look_through()
-        except BaseException:
-            self._connection.close()
-            raise
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
 
-    def _ask(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self._connection.execute(statement, values).fetchall()
+    def wake(self) -> None:
+        """Notify that a job has ended."""
+        self._wake.set()
 
-    def _within(self, work: Callable[[Ask], T]) -> T:
-        with self._lock, _as_store_errors():
-            self._connection.execute("BEGIN IMMEDIATE")
+    def stop(self) -> None:
+        """Stop looking; what is being sent may end, or is sent again by the next server."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(LIMIT_S)
+
+    def _run(self) -> None:
+        trouble = ""
+        while not self._stopping.is_set():
             try:
-                found = work(self._ask)
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # a full disk has ended it already
-                    self._connection.execute("ROLLBACK")
-                raise
-        return found
+                while not self._stopping.is_set() and self._begin():
+                    pass
+                trouble = ""
+            except StoreError as error:
+                if trouble != str(error):
+                    logger.warning("webhooks could not be looked for: %s", error)
+                trouble = str(error)
+            except Exception:  # this thread must not die
+                logger.exception("webhooks could not be looked for")
+            self._wake.wait(LOOK_S)
+            self._wake.clear()
 
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._connection.close()
-
-
-def _look_at(path: Path) -> None:
-    """Refuse what SQLite would take for an empty database and write over. Raises StoreError."""
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        head = file.read(SMALLEST)
-    if not head and any((path.parent / "jobs").glob("*")):
-        raise StoreError("damaged", "the store is damaged: it is empty, but there are jobs")
-    if head and (len(head) < SMALLEST or not head.startswith(MAGIC)):
-        raise StoreError("damaged", "the store is damaged: it is not an SQLite file")
-
-
-@contextmanager
-def _as_store_errors() -> Iterator[None]:
-    """SQLite's errors as the store's, except those that a statement of ours has caused."""
-    try:
-        yield
-    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
-        raise
-    except sqlite3.DatabaseError as error:
-        code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in FULL:
-            raise StoreError("full", f"the store cannot be written: {error}") from error
-        if code in AWAY:
-            raise StoreError("away", "the store is busy") from error
-        raise StoreError("damaged", f"the store is damaged: {str(error)[:200]}") from error
-
-
-class PostgresStore(Store):
-    """A PostgreSQL database; a connection that broke is made anew once."""
-
-    alone = "SELECT pg_advisory_xact_lock(20271)"
-    clock = "extract(epoch FROM clock_timestamp())::float8"
-    names = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
-    shared = True
-
-    def __init__(self, address: str) -> None:
+    def _begin(self) -> bool:
+        """Begin a delivery; whether there was one, and room for it."""
+        if not self._room.acquire(timeout=LOOK_S):
+            return False
+        found = None
         try:
-            import psycopg
-        except ImportError:
-            raise missing_part("serve", "psycopg", "postgres") from None
-        self._psycopg, self._address, self._lock = psycopg, address, threading.Lock()
-        with self._as_store_errors():
-            self._connection = self._connected()
-        try:
-            self.set_up()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _connected(self) -> Any:
-        """A connection that times out if the server does not answer."""
-        found = self._psycopg.connect(
-            self._address,
-            autocommit=True,
-            connect_timeout=CONNECT_S,
-            keepalives_idle=10,
-            keepalives_interval=5,
-            tcp_user_timeout=10_000,
-        )
-        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            found.execute(f"SET {name} = {1000 * STATEMENT_S}")
-        return found
-
-    def _within(self, work: Callable[[Ask], T]) -> T:
-        def ask(statement: str, **values: Any) -> list[tuple[Any, ...]]:
-            cursor = self._connection.execute(VALUE.sub(r"%(\1)s", statement), values)
-            return cursor.fetchall() if cursor.description is not None else []
-
-        with self._lock, self._as_store_errors():
-            for attempt in (1, 2):
+            with self._lock:
+                busy = dict(self._busy)
+            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
+            if found is not None:
+                self._count(found, 1)
                 try:
-                    with self._connection.transaction():
-                        return work(ask)
-                except self._psycopg.OperationalError:
-                    if attempt == 2 or not (self._connection.closed or self._connection.broken):
-                        raise
-                    self._connection.close()
-                    self._connection = self._connected()
-        raise AssertionError
+                    threading.Thread(
+                        target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True
+                    ).start()
+                except RuntimeError:  # no thread can be had: the lease ends, and it is sent later
+                    self._count(found, -1)
+                    found = None
+                    raise
+        finally:
+            if found is None:
+                self._room.release()
+        return found is not None
 
-    @contextmanager
-    def _as_store_errors(self) -> Iterator[None]:
-        """The driver's errors as the store's, without its words: they may hold the password."""
-        psycopg, errors = self._psycopg, self._psycopg.errors
-        try:
-            yield
-        except (errors.DiskFull, errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege) as error:
-            raise StoreError("full", f"the store cannot be written ({type(error).__name__})") from None
-        except (errors.UndefinedTable, errors.UndefinedColumn, errors.DataCorrupted) as error:
-            raise StoreError("damaged", f"the store is damaged ({type(error).__name__})") from None
-        except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-            expected = "expected postgresql://user:password@host/name of a running server"
-            text = f"no connection to the database ({type(error).__name__}); {expected}"
-            raise StoreError("away", text) from None
-
-    def close(self) -> None:
-        """Let go of the connection."""
+    def _count(self, found: Delivery, by: int) -> None:
+        """One more, or one less, is being sent for a tenant."""
         with self._lock:
-            self._connection.close()
+            self._busy[found.job.tenant] += by
 
+    def _deliver(self, found: Delivery) -> None:
+        """One try, and what came of it."""
+        job, begin = found.job, time.monotonic()
+        with about(job=job.id, tenant=job.tenant):
+            try:
+                status = self._sent(found)
+                text, good = f"status {status}", 200 <= status < 300
+                if 300 <= status < 400:
+                    text += ": redirects are not followed"
+            except RefusedError as error:
+                text, good = str(error), False
+            except MisplacedError as error:  # the settings allowed it once
+                text, good = error.places[0][1], False
+            except Exception:  # whatever goes wrong is one try of one webhook
+                logger.exception("the webhook could not be sent")
+                text, good = "an internal error", False
+            try:
+                again = None if good else self._waits[min(found.tries, len(self._waits)) - 1]
+                self._store.webhook_tried(found, text, again_s=again)
+                left = "delivered" if good else "given up" if found.tries > len(self._waits) else "to be sent again"
+                logger.info("webhook %s at try %d: %s, %.1f s", left, found.tries, text, time.monotonic() - begin)
+            except StoreError as error:  # the lease ends, and it is sent again
+                logger.warning("the end of a webhook could not be written: %s", error)
+            finally:
+                self._count(found, -1)
+                self._room.release()
+                self._wake.set()
 
-def file_of(folder: Path) -> Path:
-    """The store of a folder, made or not."""
-    return folder / "service.sqlite3"
+    def _sent(self, found: Delivery) -> int:
+        """Send it; the status of the answer. Raises RefusedError and MisplacedError."""
+        job = found.job
+        target = target_of(found.url, self._allowed)
+        place = checked_address(target, self._allowed)
+        body = self.body(job)
+        name, at = f"{job.id}-{int(1000 * (job.ended or 0.0))}", int(time.time())
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "strategic-minerals",
+            "Connection": "close",
+            "webhook-id": name,
+            "webhook-timestamp": str(at),
+            "webhook-signature": signature(found.secret, name, at, body),
+        }
+        return send(target, place, headers, body)
 
-
-def open_store(folder: Path, database: str | None) -> Store:
-    """The store that settings name. Raises StoreError where it cannot be used, InputError where its driver is not installed."""
-    if database is None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # plans and tokens must not be readable by others
-        return SqliteStore(file_of(folder))
-    return PostgresStore(database)
-
-
-# A copy of everything that a service keeps, made while it runs: the store first, then the folder of every job in it.
-
-
-DUMP = "database.dump"
-"""What pg_dump writes; pg_restore reads it."""
-DUMP_S = 3600.0
-
-
-@dataclass(frozen=True)
-class BackedUp:
-    """What was copied."""
-
-    jobs: int
-    deleted: int
-    """Jobs that were deleted while the copy was made, and are not in it."""
-    bytes: int
-
-
-def back_up(folder: Path, database: str | None, out: Path) -> BackedUp:
-    """Copy a service's store and its jobs' folders to a new folder.
-
-    folder: the service's. database: PostgreSQL's address; None: SQLite in the folder. out: must not exist, or be empty.
-
-    Raises InputError for a folder that is not to be written, and where pg_dump is missing; StoreError where the store cannot be
-    read; OSError where the disk is full. Then nothing stands at `out`.
-    """
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise InputError([Fault(str(out), "", "OUT", "a folder inside the service's own", "a folder elsewhere")])
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        found = "something that is there already"
-        raise InputError([Fault(str(out), "", "OUT", found, "a new name or an empty folder")])
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(mode=0o700, parents=True)
-    try:
-        names = _sqlite(folder, part) if database is None else _postgres(database, part)
-        copied = [name for name in names if _copied(folder / "jobs" / name, part / "jobs" / name)]
-        gone = sorted(set(names) - set(copied))
-        if database is None:
-            with contextlib.closing(sqlite3.connect(file_of(part))) as store, store:
-                store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in gone])
-        (part / "jobs").mkdir(exist_ok=True)
-        if out.exists():
-            out.rmdir()
-        for path in (part, *part.rglob("*")):  # wherever it is moved, nobody else may read tokens' hashes and plans
-            if not path.is_symlink():
-                path.chmod(0o700 if path.is_dir() else 0o600)
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    return BackedUp(len(copied), len(gone), size)
-
-
-def _sqlite(folder: Path, part: Path) -> list[str]:
-    """Copy the file as of one moment, whoever writes to it; the jobs in it."""
-    path = file_of(folder)
-    if not path.is_file():
-        raise StoreError("away", f"the folder {folder} holds no store")
-    try:
-        with (
-            contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
-            contextlib.closing(sqlite3.connect(file_of(part))) as target,
-        ):
-            source.backup(target)
-            if target.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
-                raise StoreError("damaged", "the store is damaged")
-            return [str(name) for (name,) in target.execute("SELECT id FROM jobs")]
-    except sqlite3.DatabaseError as error:
-        raise StoreError("damaged", f"the store cannot be copied: {str(error)[:200]}") from error
-
-
-def _postgres(address: str, part: Path) -> list[str]:
-    """Have pg_dump copy our tables as of one moment; the jobs that there are then. The password goes by the environment."""
-    try:
-        import psycopg
-        from psycopg.conninfo import conninfo_to_dict
-    except ImportError:
-        raise missing_part("serve", "psycopg", "postgres") from None
-    program = shutil.which("pg_dump")
-    if program is None:
-        expected = "PostgreSQL's client programs on the PATH (apt install postgresql-client)"
-        raise InputError([Fault("backup", "", "pg_dump", "no such program", expected)])
-    try:
-        parts: dict[str, Any] = conninfo_to_dict(address)
-        names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
-        names |= {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}
-        given = {names[name]: str(value) for name, value in parts.items() if name in names and value is not None}
-        tables = [f"--table={name}" for name in TABLES]
-        done = subprocess.run(
-            [program, "--format=custom", "--no-password", f"--file={part / DUMP}", *tables],
-            env={**os.environ, **given},
-            capture_output=True,
-            timeout=DUMP_S,
-            check=False,
-        )
-        if done.returncode:
-            text = f"pg_dump ended with code {done.returncode}; is it of the server's version or later?"
-            raise StoreError("away", text)
-        with psycopg.connect(address, connect_timeout=5) as connection:
-            return [str(name) for (name,) in connection.execute("SELECT id FROM jobs").fetchall()]
-    except (psycopg.Error, subprocess.TimeoutExpired) as error:
-        raise StoreError("away", f"the database cannot be read ({type(error).__name__})") from None
-
-
-def _copied(source: Path, target: Path) -> bool:
-    """Copy a job's folder, whose files may come and go; whether it was there."""
-    if not source.is_dir():
-        return False
-    for place, _, names in os.walk(source):
-        here = target / Path(place).relative_to(source)
-        here.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in names:
-            if not name.endswith(".part"):
-                with contextlib.suppress(FileNotFoundError):  # it was replaced or deleted just now
-                    shutil.copy2(Path(place) / name, here / name)
-    return source.is_dir()
+    def body(self, job: Job) -> bytes:
+        """What is sent: the job's status as its owner sees it, without a diagnosis, which the API has."""
+        status: dict[str, Any] = self._status(job).model_dump(mode="json")
+        if status["problem"] is not None:
+            status["problem"]["diagnosis"] = None
+        sent = {"type": EVENT, "timestamp": status["ended"], "tenant": job.tenant, "data": status}
+        text = json.dumps(sent, allow_nan=False).encode()
+        if len(text) > MOST_BODY_BYTES:
+            status["problem"] = status["progress"] = None
+            text = json.dumps(sent, allow_nan=False).encode()
+        return text

@@ -10,24 +10,23 @@ result.json, then ended.json                                    written last: th
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
-import math
 import os
 import shutil
 import time
 import uuid
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from ..core.errors import FORMAT
+from pythonjsonlogger.json import JsonFormatter
+
 from ..core.logs import FIELDS, PACKAGE, about, listening, logger_of
+from .records import is_id, no_room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,361 +34,6 @@ if TYPE_CHECKING:
     from ..answer.result import Result
     from ..answer.study import Study
     from ..core.errors import Progress
-
-
-# Records of the store: jobs, tokens and the audit log.
-
-
-State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
-STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed", "cancelled", "interrupted")
-ENDED: tuple[State, ...] = ("succeeded", "failed", "cancelled", "interrupted")
-
-Scope = Literal["read", "submit", "admin"]
-SCOPES: tuple[Scope, ...] = ("read", "submit", "admin")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job. Times are seconds since 1970, UTC."""
-
-    id: str
-    tenant: str
-    kind: str
-    label: str
-    state: State
-    submitted: float
-    started: float | None = None
-    ended: float | None = None
-    server: str | None = None
-    """Who runs it."""
-    digest: str = ""
-    """Of the request."""
-    stopping: bool = False
-    """True: it was asked to stop while it ran."""
-    progress: dict[str, Any] = field(default_factory=dict)
-    outcome: dict[str, Any] = field(default_factory=dict)
-    """How it ended: `headline` and figures of an answer, `problem` of a failure."""
-    trace: str = ""
-    """`traceparent` of the request that brought it; empty: none."""
-    trace_state: str = ""
-    """Its `tracestate`."""
-
-
-@dataclass(frozen=True)
-class Token:
-    """A token with its permissions. The token itself is not stored, only its SHA-256."""
-
-    id: str
-    tenant: str
-    scopes: tuple[Scope, ...]
-    created: float
-    revoked: float | None
-    note: str
-
-
-@dataclass(frozen=True)
-class AuditLogEntry:
-    """A line of the audit log."""
-
-    at: float
-    tenant: str
-    token: str
-    address: str
-    action: str
-    job: str
-
-
-# Why the service cannot write, in words: a full disk, or a store that is unavailable, damaged or of another version.
-
-
-NO_ROOM = frozenset(
-    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO") if hasattr(errno, name)
-)
-"""Errors of the system that say: this place cannot be written now. Waiting may help, and nothing in the request would."""
-
-Kind = Literal["full", "away", "damaged", "version"]
-
-
-class StoreError(Exception):
-    """The store cannot be used now: `kind` says why, the text tells people, without places or passwords.
-
-    kind: `full`, nothing can be written; `away`, the database does not answer; `damaged`, its content is not what was written;
-    `version`, it was of another format or of another program.
-    """
-
-    def __init__(self, kind: Kind, text: str) -> None:
-        self.kind = kind
-        super().__init__(text)
-
-
-def no_room(error: BaseException | None) -> bool:
-    """Whether an error says that the disk takes nothing more."""
-    if isinstance(error, StoreError):
-        return error.kind == "full"
-    return isinstance(error, OSError) and error.errno in NO_ROOM
-
-
-def in_words(error: BaseException) -> str:
-    """Why something could not be written, for `/readyz`: nothing of the machine but the kind of trouble."""
-    if isinstance(error, StoreError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"not writable: {error.strerror} ({type(error).__name__})"
-    return f"not writable: {type(error).__name__}"
-
-
-# Basis of all parts of the store: its tables, transactions, and checks of the content.
-
-
-T = TypeVar("T")
-Rows = list[tuple[Any, ...]]
-Ask = Callable[..., Rows]
-"""`ask(statement, **values)`: the rows of a statement with `:name` for values."""
-
-TABLES = {
-    "jobs": (
-        *("id TEXT PRIMARY KEY", "tenant TEXT NOT NULL", "kind TEXT NOT NULL", "label TEXT NOT NULL"),
-        *("state TEXT NOT NULL", "submitted DOUBLE PRECISION NOT NULL", "started DOUBLE PRECISION"),
-        *("ended DOUBLE PRECISION", "ended_uptime DOUBLE PRECISION", "server TEXT", "idempotency_key TEXT"),
-        *("digest TEXT NOT NULL", "stopping INTEGER NOT NULL DEFAULT 0", "progress TEXT NOT NULL DEFAULT '{}'"),
-        *("outcome TEXT NOT NULL DEFAULT '{}'", "bytes BIGINT NOT NULL"),
-        *("trace TEXT NOT NULL DEFAULT ''", "trace_state TEXT NOT NULL DEFAULT ''"),
-    ),
-    "tokens": (
-        *("id TEXT PRIMARY KEY", "hash TEXT NOT NULL UNIQUE", "tenant TEXT NOT NULL", "scopes TEXT NOT NULL"),
-        *("created DOUBLE PRECISION NOT NULL", "revoked DOUBLE PRECISION", "note TEXT NOT NULL"),
-    ),
-    "audit_log": (
-        *("at DOUBLE PRECISION NOT NULL", "tenant TEXT NOT NULL", "token TEXT NOT NULL", "address TEXT NOT NULL"),
-        *("action TEXT NOT NULL", "job TEXT NOT NULL"),
-    ),
-    "webhooks": (
-        *("job TEXT PRIMARY KEY", "url TEXT NOT NULL", "secret TEXT NOT NULL", "ended DOUBLE PRECISION"),
-        *("tries INTEGER NOT NULL DEFAULT 0", "due DOUBLE PRECISION NOT NULL DEFAULT 0"),
-        *("delivered DOUBLE PRECISION", "said TEXT NOT NULL DEFAULT ''"),
-    ),
-    "servers": ("id TEXT PRIMARY KEY", "seen DOUBLE PRECISION NOT NULL"),
-    "tenants": ("tenant TEXT PRIMARY KEY", "turn BIGINT NOT NULL"),
-    "usage": (
-        *("tenant TEXT NOT NULL", "hour BIGINT NOT NULL", "jobs BIGINT NOT NULL DEFAULT 0"),
-        "seconds DOUBLE PRECISION NOT NULL DEFAULT 0",
-    ),
-    "clock": ("id INTEGER PRIMARY KEY", "uptime DOUBLE PRECISION NOT NULL", "at DOUBLE PRECISION NOT NULL"),
-    "schema_version": ("version INTEGER NOT NULL",),
-}
-"""Columns of every table, in SQL that both databases read. `clock` counts the service's own uptime, for retention; `usage` and
-`tenants` hold quotas and turns."""
-BEGINNING = (
-    *(f"CREATE TABLE {table} ({', '.join(columns)})" for table, columns in TABLES.items()),
-    "CREATE INDEX jobs_by_state ON jobs (state, submitted)",
-    "CREATE INDEX jobs_by_tenant ON jobs (tenant, submitted)",
-    "CREATE UNIQUE INDEX jobs_by_key ON jobs (tenant, idempotency_key)",
-    "CREATE UNIQUE INDEX usage_by_hour ON usage (tenant, hour)",
-    "INSERT INTO clock (id, uptime, at) VALUES (1, 0, 0)",
-    f"INSERT INTO schema_version (version) VALUES ({FORMAT})",
-)
-"""What makes a new store."""
-JOB = "id, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome, trace, trace_state"
-TOKEN = "id, tenant, scopes, created, revoked, note"
-
-
-class BaseStore(ABC):
-    """A database; `_within` is all that differs. Safe from many threads, and from many servers where the database is.
-
-    Everything raises StoreError where the database is away, full or damaged.
-    """
-
-    alone = ""
-    """A statement that lets no other writer in until the transaction ends; empty where a transaction does so by itself."""
-    clock = ""
-    """The database's own time [s since 1970]: servers' clocks may differ."""
-    names = ""
-    """A statement that lists the tables there are."""
-    shared = False
-    """Whether other programs may keep tables of their own beside ours."""
-
-    @abstractmethod
-    def _within(self, work: Callable[[Ask], T]) -> T:
-        """Work within one transaction that no other writes into. It may be begun again where the connection broke."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the database."""
-
-    def _run(self, *statements: tuple[str, dict[str, Any]]) -> list[Rows]:
-        """Statements in one transaction; the rows of each."""
-        return self._within(lambda ask: [ask(statement, **values) for statement, values in statements])
-
-    def _rows(self, statement: str, **values: Any) -> Rows:
-        """The rows of one statement."""
-        return self._within(lambda ask: ask(statement, **values))
-
-    def _alone(self, work: Callable[[Ask], T]) -> T:
-        """Work that must see all that others have written, and whom no other writes beside."""
-
-        def guarded(ask: Ask) -> T:
-            if self.alone:
-                ask(self.alone)
-            return work(ask)
-
-        return self._within(guarded)
-
-    def set_up(self) -> None:
-        """Create the tables where there are none, in one transaction: a kill leaves all of them or none.
-
-        Raises StoreError for a store of another format, another program's database, and tables that lack what they should have.
-        """
-        self._alone(self._made)
-
-    def _made(self, ask: Ask) -> None:
-        if not self._exists(ask):
-            for statement in BEGINNING:
-                ask(statement)
-        for table, columns in TABLES.items():
-            ask(f"SELECT {', '.join(column.split()[0] for column in columns)} FROM {table} LIMIT 1")
-
-    def _exists(self, ask: Ask) -> bool:
-        """Whether the database holds a store. Raises StoreError for what is not to be touched."""
-        tables = {str(name) for (name,) in ask(self.names)}
-        if "schema_version" not in tables:
-            if tables and not self.shared:
-                raise StoreError(
-                    "version", f"the database belongs to another program (tables {', '.join(sorted(tables)[:5])})"
-                )
-            return False
-        rows = ask("SELECT version FROM schema_version")
-        if len(rows) != 1 or not isinstance(rows[0][0], int):
-            raise StoreError("damaged", "the store is damaged: its format cannot be read")
-        if rows[0][0] != FORMAT:
-            raise StoreError("version", f"the store has format {rows[0][0]}; this program reads format {FORMAT} alone")
-        return True
-
-    def look_through(self) -> None:
-        """Read every job and every token. Raises StoreError where one is not what was written."""
-        jobs, tokens = self._run((f"SELECT {JOB} FROM jobs", {}), (f"SELECT {TOKEN} FROM tokens", {}))
-        for row in jobs:
-            job_of(row)
-        for row in tokens:
-            token_of(row)
-
-    def writable(self) -> bool:
-        """Whether something can be written now."""
-        probe = {"id": "probe"}
-        self._run(
-            (f"INSERT INTO servers (id, seen) VALUES (:id, {self.clock}) ON CONFLICT DO NOTHING", probe),
-            ("DELETE FROM servers WHERE id = :id", probe),
-        )
-        return True
-
-
-def job_of(row: tuple[Any, ...]) -> Job:
-    """A job of its row. Raises StoreError for a row that no version has written."""
-    stopping, progress, outcome = row[10:13]
-    try:
-        job = replace(Job(*row), stopping=bool(stopping), progress=json.loads(progress), outcome=json.loads(outcome))
-        cells_of_text = (job.id, job.tenant, job.kind, job.label, job.digest, job.trace, job.trace_state)
-        texts = all(isinstance(text, str) for text in cells_of_text)
-        stated = [when for when in (job.submitted, job.started, job.ended) if when is not None]
-        times = all(isinstance(when, float | int) and math.isfinite(when) for when in stated)
-        named = len(job.id) == 32 and set(job.id) <= set("0123456789abcdef")
-        objects = isinstance(job.progress, dict) and isinstance(job.outcome, dict)
-        sound = texts and times and named and objects and job.state in STATES
-        if not sound or job.submitted is None or stopping not in (0, 1):
-            raise ValueError
-    except (TypeError, ValueError, RecursionError):
-        raise StoreError("damaged", "the store is damaged: a job cannot be read") from None
-    return job
-
-
-def token_of(row: tuple[Any, ...]) -> Token:
-    """A token of its row. Raises StoreError for a row that no version has written."""
-    name, tenant, scopes, created, revoked, note = row
-    words = scopes.split() if isinstance(scopes, str) else ["none"]
-    held: tuple[Scope, ...] = tuple(known for known in SCOPES if known in words)
-    texts = all(isinstance(text, str) for text in (name, tenant, note))
-    times = isinstance(created, float | int) and (revoked is None or isinstance(revoked, float | int))
-    if not (texts and times and set(words) <= set(SCOPES)):
-        raise StoreError("damaged", "the store is damaged: a token cannot be read")
-    return Token(name, tenant, held, created, revoked, note)
-
-
-def put(ask: Ask, table: str, row: Mapping[str, Any]) -> None:
-    """Insert a row: column -> value."""
-    ask(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{column}' for column in row)})", **row)
-
-
-# The store's part for tokens, the audit log, servers and their heartbeats, and the service's own uptime.
-
-
-FORGOTTEN_S = 86_400.0
-"""After so long without a sign of life, nothing is kept of a server."""
-
-
-class TokenStore(BaseStore):
-    """Tokens, audit log, servers."""
-
-    def seen(self, server: str) -> None:
-        """This server lives."""
-        now = self.clock
-        self._run(
-            (
-                f"INSERT INTO servers (id, seen) VALUES (:id, {now}) ON CONFLICT (id) DO UPDATE SET seen = {now}",
-                {"id": server},
-            ),
-            (f"DELETE FROM servers WHERE seen < {now} - :forgotten", {"forgotten": FORGOTTEN_S}),
-        )
-
-    def gone(self, server: str) -> None:
-        """This server ends."""
-        self._rows("DELETE FROM servers WHERE id = :id", id=server)
-
-    def orphans(self, silent_s: float) -> list[Job]:
-        """Running jobs of servers that gave no sign of life for so long, or never."""
-        living = f"SELECT id FROM servers WHERE seen >= {self.clock} - :silent"
-        lost = f"state = 'running' AND server NOT IN ({living})"
-        return [job_of(row) for row in self._rows(f"SELECT {JOB} FROM jobs WHERE {lost}", silent=float(silent_s))]
-
-    def passed(self, seconds: float) -> float:
-        """Add time that went by to the service's uptime [s]: no more than both the caller's monotonic clock (seconds) and the
-        database's wall clock say, so that neither a jump of the clock nor several servers make it run fast. The uptime now."""
-        now = self.clock
-        gone = f"{now} - at"
-        added = f"CASE WHEN {gone} <= 0 THEN 0 WHEN {gone} < :seconds THEN {gone} ELSE :seconds END"
-        changed = f"UPDATE clock SET uptime = uptime + {added}, at = {now} WHERE id = 1 RETURNING uptime"
-        rows = self._rows(changed, seconds=float(seconds))
-        return float(rows[0][0]) if rows else 0.0
-
-    def keep_token(self, token: Token, digest: str) -> None:
-        """Keep a new token by its hash."""
-        put(self._rows, "tokens", {**vars(token), "scopes": " ".join(token.scopes), "hash": digest})
-
-    def token(self, digest: str) -> Token | None:
-        """The token with a hash, unless it was revoked."""
-        rows = self._rows(f"SELECT {TOKEN} FROM tokens WHERE hash = :hash AND revoked IS NULL", hash=digest)
-        return token_of(rows[0]) if rows else None
-
-    def in_force(self, token: str) -> bool:
-        """Whether a token, by its name, still is one."""
-        return bool(self._rows("SELECT 1 FROM tokens WHERE id = :id AND revoked IS NULL", id=token))
-
-    def tokens(self) -> list[Token]:
-        """All, revoked ones too."""
-        return [token_of(row) for row in self._rows(f"SELECT {TOKEN} FROM tokens ORDER BY created")]
-
-    def revoke(self, token: str) -> bool:
-        """Make a token worthless; whether there was one of that name in force."""
-        changed = "UPDATE tokens SET revoked = :now WHERE id = :id AND revoked IS NULL RETURNING id"
-        return bool(self._rows(changed, id=token, now=time.time()))
-
-    def log(self, entry: AuditLogEntry) -> None:
-        """A line of the audit log."""
-        put(self._rows, "audit_log", vars(entry))
-
-    def log_entries(self, limit: int = 1000) -> list[AuditLogEntry]:
-        """The audit log, the newest first."""
-        stated = "SELECT at, tenant, token, address, action, job FROM audit_log ORDER BY at DESC LIMIT :limit"
-        return [AuditLogEntry(*row) for row in self._rows(stated, limit=limit)]
-
 
 REQUEST, LIMITS, PROGRESS, RESULT, ENDED_FILE, LOG_FILE = tuple(
     "request.json limits.json progress.json result.json ended.json log.txt".split()
@@ -402,12 +46,8 @@ READ = "read.json"
 ADMISSION = "admission.json"
 """What was seen of a job before it was accepted."""
 OUTPUT = ("run", "out")
+RESERVE_BYTES = 4 * 2**20
 ANSWERS = (PROGRESS, RESULT, ENDED_FILE, LOG_FILE, REPORT)
-
-
-def new_id() -> str:
-    """A random identifier that cannot be guessed."""
-    return uuid.uuid4().hex
 
 
 class Folder:
@@ -419,7 +59,7 @@ class Folder:
     @classmethod
     def of(cls, root: Path, job: str) -> Folder:
         """The folder of a job. ValueError for what `new_id` cannot have made."""
-        if len(job) != 32 or not set(job) <= set("0123456789abcdef"):
+        if not is_id(job):
             raise ValueError("not a job's name")
         return cls(root / "jobs" / job)
 
@@ -493,6 +133,12 @@ class Folder:
         if not (other.path / ENDED_FILE).is_file():  # the first that goes when a job is deleted
             raise FileNotFoundError(other.path.name)
 
+    def lend_question(self, other: Folder, about: str) -> None:
+        """Take over plan and tables of a question that is kept. about: the file that describes it."""
+        shutil.copytree(
+            other.path, self.path, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(about)
+        )
+
     def table(self, name: str) -> tuple[Path, Mapping[str, str]] | None:
         """(file, kind of each column) of a table of the result; None where there is none of that name."""
         stated = (self.read(RESULT) or {}).get("tables", {}).get(name)
@@ -505,6 +151,34 @@ class Folder:
         """Remove everything; what cannot be removed now is found again by the janitor, who keeps what still says how it ended."""
         (self.path / ENDED_FILE).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def own_alone(folder: Path) -> None:
+    """Make a service's folder, and let nobody else read what lies in it: plans, answers and hashes of tokens.
+
+    Raises OSError where it is another user's and open to others.
+    """
+    os.umask(0o077)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix" and folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+class Reserve:
+    """A file that keeps room on the disk for deleting: a database that cannot write cannot delete either."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "reserve"
+
+    def fill(self) -> None:
+        """Take the room, where it is not taken and there is some."""
+        if not self._path.is_file():
+            with contextlib.suppress(OSError):
+                write_whole(self._path, bytes(RESERVE_BYTES))
+
+    def spend(self) -> None:
+        """Give it up, until it is filled again."""
+        self._path.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
@@ -545,23 +219,21 @@ OWNERS = f"{PACKAGE}.service"
 """Of a job's records, those that its owner may read."""
 
 
-class JsonLines(logging.Formatter):
-    """`time` (UTC), `level`, `logger`, `message`; `run`, `job`, `tenant`, `request` and `trace` where they are known, `error`
+class JsonLines(JsonFormatter):
+    """`time` (UTC), `level`, `logger`, `message`; `run`, `job`, `tenant` and `request` where they are known, `error`
     with an exception; of a request `method`, `route`, `status` and `seconds`."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """One line."""
-        entry = {
-            "time": _utc(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        entry |= {name: value for name in FIELDS if (value := getattr(record, name, ""))}
-        entry |= getattr(record, "http", {})
+    def __init__(self) -> None:
+        super().__init__("%(message)s")
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Fill a line."""
+        time_of = _utc(record).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        log_data |= {"time": time_of, "level": record.levelname, "logger": record.name}
+        log_data |= {name: value for name in ("message", *FIELDS) if (value := getattr(record, name, ""))}
+        log_data |= getattr(record, "http", {})
         if record.exc_info:
-            entry["error"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
+            log_data["error"] = self.formatException(record.exc_info)
 
 
 class Sentences(logging.Formatter):
@@ -593,23 +265,44 @@ class BoundedFile(logging.FileHandler):
         """Leave a record out that cannot be written."""
 
 
+class Seldom(logging.Filter):
+    """Lets a record through once in a while where the same place says the same again and again."""
+
+    def __init__(self, every_s: float = 10.0) -> None:
+        super().__init__()
+        self._every, self._last = every_s, dict[tuple[str, int], float]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is written."""
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        due = now - self._last.get(place, float("-inf")) >= self._every
+        if due:
+            self._last[place] = now
+        return due
+
+
 @contextmanager
 def server_log(level: int) -> Iterator[None]:
     """Records of a server go to standard error from a level on, and of the library that speaks HTTP what is wrong."""
-    own, http = logging.StreamHandler(), logging.StreamHandler()
-    for handler in (own, http):
+    own, http, loop = logging.StreamHandler(), logging.StreamHandler(), logging.StreamHandler()
+    for handler in (own, http, loop):
         handler.setFormatter(JsonLines())
-    with listening(own, level), listening(http, logging.WARNING, "uvicorn"):
+    loop.addFilter(Seldom())  # without descriptors left, it says so at every attempt
+    with (
+        listening(own, level),
+        listening(http, logging.WARNING, "uvicorn"),
+        listening(loop, logging.WARNING, "asyncio"),
+    ):
         yield
 
 
 @contextmanager
-def job_log(folder: Folder, *, job: str, tenant: str, trace: str = "") -> Iterator[None]:
+def job_log(folder: Folder, *, job: str, tenant: str) -> Iterator[None]:
     """Records of a job's process go into its folder."""
     records = BoundedFile(folder.path / RECORDS, JsonLines())
     sentences = BoundedFile(folder.path / LOG_FILE, Sentences())
     with (
-        about(job=job, tenant=tenant, trace=trace),
+        about(job=job, tenant=tenant),
         listening(records, logging.INFO),
         listening(sentences, logging.INFO, OWNERS),
     ):
@@ -700,6 +393,8 @@ class Answer:
     """Written below `out`; empty where a run folder holds the tables."""
     of_run: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     """Tables of the run folder that was written."""
+    screen: str = ""
+    """What of the summary comes first; empty where it is short."""
     study: str = ""
     """What `study.json` says of the tables; empty where they are no study."""
 

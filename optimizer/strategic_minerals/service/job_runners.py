@@ -49,14 +49,16 @@ class Runner(Protocol):
 def start(folder: Folder, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a job's process, in a group of its own, dying with this one. Its errors go into the folder."""
     package = str(Path(__file__).resolve().parents[2])
-    known = os.environ.get("PYTHONPATH")
+    known = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(one)]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     secret = [name for name in os.environ if name.startswith("STRATEGIC_MINERALS_")]  # no password reaches a job
     environment = {name: value for name, value in os.environ.items() if name not in secret}
-    environment |= {**threads, "PYTHONPATH": package if not known else f"{package}{os.pathsep}{known}"}
+    environment |= {**threads, "PYTHONPATH": os.pathsep.join([package, *known])}
     with (folder.path / ERRORS).open("ab") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", "strategic_minerals.service.worker", str(folder.path), *arguments],
+            # -P and a folder of its own: a file beside the server takes the place of no module
+            [sys.executable, "-P", "-m", "strategic_minerals.service.worker", str(folder.path.resolve()), *arguments],
+            cwd=folder.path,
             stdin=subprocess.PIPE,
             stdout=errors,
             stderr=errors,

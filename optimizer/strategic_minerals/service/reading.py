@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import sys
-import tomllib
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, overlapping, shipped
-from ..question.base import USA, column_of
-from ..question.plan import Plan, no_room_for_draws
-from ..question.read_toml import load_plan, parse_as, parse_plan
+from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, shipped
+from ..question.base import USA
+from ..question.plan import Plan
+from ..question.read_toml import load_plan, parse_as
 from ..question.tables import TABLES
+from ..question.workbook_start import from_answers, lists, questions
 from .job_folder import Folder
 from .requests import (
     KINDS_OF_JOBS,
@@ -51,103 +50,25 @@ from .requests import (
 if TYPE_CHECKING:
     from ..answer.year import ActRow, NewsRow
     from ..question.dataset import Dataset
-    from ..studies.sweep_file import SweepFile
 
 
 # Check a study before it becomes a job: it varies something, nothing twice, and only what exists.
 
 
 MOST_PUT = 300
-"""Values of a study that are put into the question before it is accepted, a millisecond each; the others are seen when the job
-begins."""
+"""Points of a study that are put into the question before it is accepted; the others are seen when the job begins."""
 
 
 def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
     """Raises PlanError with the faults that a sweep would end with before it solves anything, as far as they are quickly seen."""
+    from ..studies.sweep import require_points
     from ..studies.sweep_file import SweepFile
 
-    asked = parse_as(SweepFile, study, file="study")
-    faults = [*_twice("axes", asked.axes), *_twice("ranges", asked.ranges)]
-    for point in asked.points[:MOST_PUT]:
-        faults += _twice("points", point)
-    faults = faults or _of_size(asked, plan, data) or _put(asked, plan, data)
-    if faults:
-        raise PlanError(faults)
-
-
-def _of_size(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
-    """Faults of a study that has no points, or more than are solved."""
-    from ..studies.designs import one_at_a_time
-    from ..studies.sweep import MOST_POINTS
-
-    if asked.kind == "points" and len(asked.points) > MOST_POINTS:
-        return [Fault("study", "", "points", f"{len(asked.points):,} points", f"at most {MOST_POINTS:,}")]
-    size = math.prod(len(values) for values in asked.axes.values()) if asked.axes else 0
-    if (asked.kind == "grid" and not 0 < size <= MOST_POINTS) or (asked.kind == "points" and not asked.points):
-        return _faults(lambda: asked.design(plan, data), "study")
-    if asked.kind in ("one_at_a_time", "latin_hypercube", "morris", "sobol") and (asked.ranges or not asked.estimates):
-        return _faults(lambda: one_at_a_time({at: (pair[0], pair[1]) for at, pair in asked.ranges.items()}), "study")
-    return []
-
-
-def _tried(asked: SweepFile) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where it is stated, point): points of the study, among which every value stands once; of ranges that are sampled from, their
-    middle."""
-    if asked.kind == "points":
-        yield from ((place(["study", "points", n]), point) for n, point in enumerate(asked.points))
-    first = {at: values[0] for at, values in asked.axes.items()}
-    for at, values in asked.axes.items():
-        yield from (("study.axes", {**first, at: value}) for value in values)
-    for at, (low, high) in asked.ranges.items():
-        ends = (low, high) if asked.kind == "one_at_a_time" else ((low + high) / 2,)
-        yield from (("study.ranges", {at: value}) for value in ends)
-
-
-def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
-    """Faults of addresses that are none, that vary the same, or of which one lies within another."""
-    from ..question.names import read_axis
-
-    known: dict[str, str] = {}
-    faults: list[Fault] = []
-    for address in addresses:
-        try:
-            axis = read_axis(address)
-        except FaultsError as error:
-            faults += [replace(fault, file=f"study.{name}") for fault in error.faults]
-            continue
-        at = axis.path or f"{axis.table}[{axis.key}]/{axis.column}".replace(".", "/")
-        if at in known:
-            found = f"the same figure as {brief(known[at])}"
-            faults.append(Fault(f"study.{name}", "", address, found, "each figure only once"))
-        known.setdefault(at, address)
-    for outer, inner in overlapping(known):
-        found = f"a figure inside {brief(known[outer])}, which also varies"
-        faults.append(Fault(f"study.{name}", "", known[inner], found, "each figure only once"))
-    return faults
-
-
-def _put(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
-    """Faults of the first point whose values cannot be put in their places, among so many as are tried."""
-    from ..question.names import edited
-
-    left = MOST_PUT
-    for where, point in _tried(asked):
-        left -= max(1, len(point))
-        if left < 0:
-            break
-        if faults := _faults(partial(edited, plan, data, point), where):
-            return faults
-    return []
-
-
-def _faults(work: Callable[[], Any], where: str) -> list[Fault]:
-    """The faults that something ends with, as those of a part of the request."""
     try:
-        work()
+        points = parse_as(SweepFile, study, file="study").design(plan, data).points
+        require_points(plan, data, points[:MOST_PUT])
     except FaultsError as error:
-        faults = [replace(fault, file=where, row="") for fault in error.faults]
-        return [replace(fault, found="nothing") if fault.found == "none" else fault for fault in faults]
-    return []
+        raise PlanError([replace(fault, file="study", row="") for fault in error.faults]) from None
 
 
 # The question in a job's folder: read with its tables, and checked without solving, as far as this is quick.
@@ -181,6 +102,8 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
         if plan is not None and plan.together is not None and data is None:
             return joint_question(plan, {one.home: shipped_tables(one.home) for one in plan.together.members})
         data = data or shipped_tables(home)
+        if plan is not None and not faults and (answers := request.get("answers")):
+            plan, data = from_answers(plan, data, answers, request.get("set") or ())
     except FaultsError as error:
         faults += error.faults
     if plan is None or data is None or faults:
@@ -228,31 +151,12 @@ def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
 
 
 def look(folder: Folder, request: Mapping[str, Any]) -> None:
-    """What can be seen of a job without solving anything. Raises PlanError or InputError with the faults that would fail it."""
-    kind = request["kind"]
-    if KINDS_OF_JOBS[kind].asks:
-        _look_at_question(folder, request)
-    elif kind == "roll":
-        noted_rows(request)
-        new_facts(folder)
-    elif kind == "stress":
-        if (stated := Folder(first_of(folder)).read("plan.json")) is not None:
-            plan = parse_plan(stated)
-            if reason := no_room_for_draws(plan):
-                raise PlanError([Fault("body", "", "of", plan.name, reason)])
-    elif kind == "explain":
-        stated = Folder(first_of(folder)).read("manifest.json") or {}
-        if stated.get("outcome", {}).get("relaxed"):
-            raise InputError([Fault("body", "", "of", "a linear relaxation", "a job solved with `relax` false")])
-        if request["item"] is not None:
-            look_at_item(first_of(folder), request["item"])
-
-
-def _look_at_question(folder: Folder, request: Mapping[str, Any]) -> None:
-    """As `look`, of what asks about a plan and its tables."""
+    """What is seen of a question without solving it. Raises PlanError or InputError with the faults that would fail the job."""
     from ..question.consistency import check_data
 
     kind = request["kind"]
+    if not KINDS_OF_JOBS[kind].asks:
+        return
     if kind == "together":
         members_of(folder, request)
     plan, data = question(folder, request)
@@ -327,26 +231,53 @@ def new_facts(folder: Folder) -> Dataset | None:
     return None if stated is None else Dataset(_rows(stated), "in memory")
 
 
+# What the page's form shows of a question.
+
+
+@dataclass(frozen=True)
+class FormRow:
+    """A question of the form. listed: name of the list from which is chosen. ready: what stands there in the first column."""
+
+    number: int
+    text: str
+    block: str
+    kind: str
+    listed: str
+    ready: str
+    help: str
+
+
+def form_of(plan: Plan, data: Dataset) -> dict[str, Any]:
+    """What the form shows of a plan and its tables, JSON-ready: title, questions, lists to choose from."""
+    rows = [
+        FormRow(
+            n,
+            one.text,
+            one.block,
+            one.kind,
+            one.listed,
+            one.ready if one.block or one.kind == "switch" else "",
+            one.help,
+        )
+        for n, one in enumerate(questions(plan, data))
+    ]
+    return {
+        "title": plan.title or plan.name,
+        "rows": [asdict(row) for row in rows],
+        "lists": lists(data, plan.price_year),
+    }
+
+
 def first_of(folder: Folder) -> Path:
     """The run folder that a job builds on."""
     return folder.path / "of" / "0"
 
 
-def look_at_item(run: Path, item: str) -> None:
-    """Whether an item is one that can be explained: the model is built for that. Raises PlanError and InputError."""
-    from ..answer.run_folder import load_result
-    from ..matrix.problem import DecisionIndex, prepare
-
-    result = load_result(run)
-    try:
-        DecisionIndex(prepare(result.plan, result.data)).find(item)
-    except PlanError as error:
-        raise PlanError([replace(fault, file="body") for fault in error.faults]) from None
-
-
 Form = Literal["job", "upload", "check"]
 """What is read: any job; the options of a question whose plan came as a file; a question to look at."""
 
+SEEN = "seen"
+"""Fact of a check that the page alone takes."""
 MOST_FIELDS = 100
 """Of a request; there are a quarter as many."""
 MOST_ENTRIES = 300_000
@@ -419,8 +350,9 @@ def _told_twice(raw: Any, twice: Sequence[tuple[dict[str, Any], str]], where: st
     return [Fault(where, "", at, "the field twice", "each field once") for at in sorted(places or names.values())]
 
 
-def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
-    """Refuse what would have more faults than anybody reads, before it is validated. Raises PlanError, ProblemError for size."""
+def bounded(raw: Any, most_rows: int, where: str = "body") -> dict[str, list[Fault]]:
+    """Faults of addresses in `set` and of the shape of tables, by field, found before anything is validated: what validates would
+    find more of them than anybody reads. Raises PlanError, ProblemError for size."""
     if not isinstance(raw, dict):
         raise PlanError([Fault(where, "", "", brief(raw), "an object")])
     if len(raw) > MOST_FIELDS:
@@ -428,16 +360,15 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
     for name in ("plan", "study", "set", "acts", "news"):
         if _entries(raw.get(name), MOST_ENTRIES) > MOST_ENTRIES:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} values.")
-    if faults := _first(fields_set(raw.get("set"), where)):
-        raise PlanError(faults)
+    found = {"set": _first(fields_set(raw.get("set"), where))}
     of = raw.get("of")
     if isinstance(of, list) and len(of) > MOST_FIELDS:
         raise PlanError([Fault(where, "", "of", f"{len(of):,} jobs", "at most 8")])
-    for tables in (raw.get("tables"), raw.get("facts")):
-        if isinstance(tables, dict):
+    for name in ("tables", "facts"):
+        if isinstance(tables := raw.get(name), dict):
             _few_rows(sum(len(rows) for rows in tables.values() if isinstance(rows, list)), most_rows)
-            if faults := _first(_odd_tables(tables)):
-                raise PlanError(faults)
+            found[name] = _first(_odd_tables(tables))
+    return {name: faults for name, faults in found.items() if faults}
 
 
 def _few_rows(rows: int, most: int) -> None:
@@ -498,16 +429,25 @@ def _first(faults: Iterator[Fault]) -> list[Fault]:
     return found
 
 
-def validated(form: Form, raw: Any, where: str) -> Any:
-    """A request of plain data. Raises PlanError with its faults."""
+def validated(form: Form, raw: Mapping[str, Any], where: str, known: Mapping[str, list[Fault]]) -> Any:
+    """A request of plain data. known: faults that were found before, by field. Raises PlanError with all faults."""
+    found = [fault for faults in known.values() for fault in faults]
+    sound = {name: value for name, value in raw.items() if name not in known}
     try:
-        return ADAPTERS[form].validate_python(raw)
+        try:
+            sanitise(sound)
+        except MisplacedError as error:
+            raise PlanError([*found, Fault(where, "", *error.places[0])]) from None
+        asked = ADAPTERS[form].validate_python(sound)
     except ValidationError as error:
         kind = KINDS_OF_JOBS.get(str(raw.get("kind")))
         model = Question if kind is None or form == "check" else kind.request
         kinds = {"job": tuple(KINDS_OF_JOBS), "upload": WITH_FILES}.get(form, ())
         errors = error.errors(include_url=False)
-        raise PlanError(_first(faults_of(errors, where, model.model_fields, kinds))) from None
+        raise PlanError(_first(iter([*found, *faults_of(errors, where, model.model_fields, kinds)]))) from None
+    if found:
+        raise PlanError(_first(iter(found)))
+    return asked
 
 
 def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: int) -> dict[str, Any]:
@@ -518,11 +458,7 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
     """
     where = "options" if form == "upload" else "body"
     raw = parsed(body, where)
-    bounded(raw, most_rows, where)
-    try:
-        sanitise(raw)
-    except MisplacedError as error:
-        raise PlanError([Fault(where, "", *error.places[0])]) from None
+    known = bounded(raw, most_rows, where)
     files = _files(folder)
     if form == "upload":
         raw = {"kind": "solve", **raw}
@@ -530,7 +466,7 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
         if twice:
             expected = "no value: the files of the form contain it"
             raise PlanError([Fault(where, "", name, "a value", expected) for name in twice])
-    request = validated(form, raw, where)
+    request = validated(form, raw, where, known)
     try:
         asked = _written(request, files, folder, most_rows, most_columns)
     except FaultsError as error:
@@ -581,7 +517,7 @@ def _written(
         uploaded = [shipped("models") / f"{request.shipped}.toml"]
     if uploaded:
         _quick_look(load_plan(uploaded[0], request.set), most_columns)
-    elif not (folder.path / "plan.xlsx").is_file():
+    elif request.question is None and not (folder.path / "plan.xlsx").is_file():
         raise PlanError([Fault("body", "", "plan", "nothing", f"a plan in one of {', '.join(PLANS)}")])
     return asked
 
@@ -616,119 +552,3 @@ def _digest(request: BaseModel, files: Mapping[str, bytes]) -> str:
     for name, content in sorted(files.items()):
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
-
-
-# The plan form of the page: which fields it has, in which group, with which choices, and what was typed into them.
-
-
-SEEN = "seen"
-"""Fact of a check that the page alone takes: values of the form's fields, title, and names to choose among."""
-FLAGS = {"true": "yes", "false": "no"}
-LISTED = {"loss_function": "loss_functions", "price_set": "prices"}
-"""Field -> table whose names it chooses among."""
-WORDS = {
-    "planned": "what the plan would have spent",
-    "appropriated": "that, and the unspent money of the year",
-    "social_cost": "least social cost",
-    "risk_within_budget": "least risk within the budget",
-    "least_budget": "least budget that meets the requirements",
-}
-"""Choice -> what it is called, where its name is not clear."""
-
-
-@dataclass(frozen=True)
-class FormField:
-    """One field. Choices: value -> words; none: it is typed in."""
-
-    name: str
-    """Its place in the plan."""
-    label: str
-    choices: Mapping[str, str]
-    listed: bool = False
-    """Its choices are names in the tables."""
-
-
-def _field(name: str) -> FormField:
-    """A field with the label and the choices of the plan's schema."""
-    *sections, last = name.split(".")
-    model: Any = Plan
-    for section in sections:
-        model = _inner(model.model_fields[section].annotation)
-    field = model.model_fields[last]
-    values = [str(value) for value in get_args(field.annotation)] if get_origin(field.annotation) is Literal else []
-    choices = {value: WORDS.get(value, value.replace("_", " ")) for value in values}
-    return FormField(name, column_of(field).label, FLAGS if field.annotation is bool else choices, name in LISTED)
-
-
-def _inner(kind: Any) -> Any:
-    """The section that an optional field holds."""
-    sections = [one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel)]
-    return sections[0] if sections else kind
-
-
-SHOWN = {
-    "Money": "budget.appropriation_musd budget.total_musd budget.carry_over_share budget.branch_money discount_rate",
-    "Time": "horizon.first_year horizon.years horizon.period_months",
-    "Prices and losses": "price_set loss_function loss_level price_gain",
-    "What may be done": "instruments.reserve instruments.offtake_contracts instruments.projects "
-    "procurement.law procurement.practice procurement.policy",
-    "Aim and risk": "objective.kind risk.cvar_weight risk.alpha risk.cvar_limit_musd",
-    "Random scenarios": "sample.scenarios sample.seed",
-}
-"""Heading -> fields under it."""
-GROUPS = {title: [_field(name) for name in names.split()] for title, names in SHOWN.items()}
-FIELDS = {field.name: field for fields in GROUPS.values() for field in fields}
-
-
-def values_of(plan: Mapping[str, Any]) -> dict[str, str]:
-    """The form's fields of a plan, as text; empty where the plan says nothing."""
-    found: dict[str, str] = {}
-    for name in FIELDS:
-        value: Any = plan
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-        found[name] = "" if value is None else str(value) if plain else json.dumps(value, default=str)
-    return found
-
-
-def lists_of(data: Dataset) -> dict[str, list[str]]:
-    """Names in the tables that fields choose among."""
-    return {name: sorted({getattr(row, name) for row in data.rows(table)}) for name, table in LISTED.items()}
-
-
-def raw_values(path: Path) -> dict[str, str]:
-    """The form's fields of a plan file that may have faults, as far as it can be read at all."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return values_of(raw) if isinstance(raw, dict) else {}
-
-
-def choices_of(field: FormField, value: str, lists: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """What a field may be set to, in words; empty: it is typed in. What the plan has is among them, whatever it is."""
-    known = dict(field.choices) or {name: name for name in lists.get(field.name, ()) if field.listed}
-    return {value: value, **known} if known and value and value not in known else known
-
-
-def changed(form: Mapping[str, str], given: Mapping[str, str]) -> dict[str, Any]:
-    """Fields that were typed in otherwise than the plan has them, as values of a request; emptied ones are taken away."""
-    found: dict[str, Any] = {}
-    for name in FIELDS:
-        if name in form and (text := form[name].strip()) != given.get(name, ""):
-            flag = FIELDS[name].choices == FLAGS and text in FLAGS
-            found[name] = text == "true" if flag else value_of(text) if text else None
-    return found
-
-
-def value_of(text: str) -> Any:
-    """A typed value: JSON where it is a number or an object, else text."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    if isinstance(found, float) and not math.isfinite(found):
-        return text
-    return found if isinstance(found, int | float | dict) and not isinstance(found, bool) else text

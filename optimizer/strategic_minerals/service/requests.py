@@ -27,11 +27,21 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from ..core.errors import DEEPEST_ADDRESS, Fault, FaultsError, MisplacedError, expected, near_miss, overlapping, shipped
+from ..core.errors import (
+    DEEPEST_ADDRESS,
+    OVERRIDES,
+    Fault,
+    FaultsError,
+    MisplacedError,
+    expected,
+    near_miss,
+    overlapping,
+    shipped,
+)
 from ..core.verb import FromFile
 from ..question.tables import TABLES
 from ..verbs import VERBS, Verb
-from .job_folder import State
+from .records import State
 from .webhooks import key_of
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -151,15 +161,18 @@ KINDS = {
     "not-found": (404, "Not found"),
     "method": (405, "This method is not allowed here"),
     "not-acceptable": (406, "The answer is not available in this format"),
-    "condition": (412, "Conditional requests are not supported"),
-    "late": (408, "The request took too long to arrive"),
-    "conflict": (409, "The job is in another state, or the key was used for another request"),
+    "state": (409, "The job is in another state"),
+    "key-reused": (409, "The idempotency key was used for another request"),
     "too-large": (413, "The request is too large"),
     "unsupported": (415, "Unsupported content type or encoding"),
-    "busy": (429, "Too many requests"),
+    "rate": (429, "Too many requests in a minute"),
+    "turn": (429, "Too many requests that take long"),
+    "queue-full": (429, "Too many jobs wait"),
+    "streams": (429, "Too many event streams are open"),
     "quota": (429, "The quota of the tenant is used up"),
     "internal": (500, "Internal error of the service"),
     "unavailable": (503, "Not available now"),
+    "not-started": (503, "The service has not been started"),
     "storage": (507, "The storage quota of the tenant is used up"),
     "infeasible": (422, "No plan meets all requirements"),
     "stopped": (422, "A limit was reached before a plan was found"),
@@ -194,6 +207,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = ""
+    instance: str | None = Field(None, description="The request that met the problem, as the logs name it.")
     faults: list[FaultModel] = Field(default_factory=list, description="The same faults as on the command line.")
     diagnosis: dict[str, Any] | None = Field(
         None, description="If no plan meets the requirements: what conflicts and which changes would help."
@@ -216,6 +230,12 @@ class ProblemError(Exception):
         found = cls(problem.type.rpartition(":")[2], problem.detail)
         found.problem = problem
         return found
+
+
+def path_of(scope: Mapping[str, Any]) -> str:
+    """The path of a request within the application, wherever that is mounted."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def problem_of(error: FaultsError | ProblemError) -> Problem:
@@ -244,8 +264,8 @@ def problem(
 
 def _model(fault: Fault) -> FaultModel:
     """A fault in the form of the API."""
-    # what the command line calls `--set` is a field here
-    file = place(["set", fault.column]) if fault.file == "--set" else fault.file
+    # what is an override in Python is a field here
+    file = place(["set", fault.column]) if fault.file == OVERRIDES else fault.file
     entry = {**vars(fault), "file": file}
     return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in entry.items()})
 
@@ -343,20 +363,23 @@ Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
 Text = Annotated[str, BeforeValidator(_only("text", str))]
 
 
+Answer = Annotated[str, BeforeValidator(_only("text", str)), Field(max_length=2000)]
+
+
 class Strict(BaseModel):
     """A misspelt field is an error, and so is a number that is none."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-PLANS = ("plan", "plan_toml", "shipped")
+PLANS = ("plan", "plan_toml", "shipped", "question")
 """Fields that hold a plan: one of them, and no other."""
 
 
 def _plan_in_schema(schema: dict[str, Any]) -> None:
     """Say in the schema, too, that one field holds the plan; as a condition that always applies, for generators of clients would
     take `oneOf` beside `properties` for several models."""
-    kinds = {"plan": "object", "plan_toml": "string", "shipped": "string"}
+    kinds = {"plan": "object"} | dict.fromkeys(PLANS[1:], "string")
     one_plan = [
         {"required": [one], "properties": {name: {"type": kinds[one] if name == one else "null"} for name in PLANS}}
         for one in PLANS
@@ -379,6 +402,9 @@ class Question(Strict):
         examples=["quickstart"],
         json_schema_extra={"enum": [*sorted(path.stem for path in shipped("models").glob("*.toml")), None]},
     )
+    question: JobId | None = Field(
+        None, description="The name of a plan, with its tables, that was kept by POST /v1/questions."
+    )
     tables: Tables | None = Field(
         None,
         description="Own tables: name -> rows. Default: the shipped tables.",
@@ -394,12 +420,22 @@ class Question(Strict):
         examples=[{"budget.appropriation_musd": 20}],
     )
 
+    answers: dict[Annotated[str, Field(max_length=100)], Annotated[list[Answer], Field(max_length=9)]] = Field(
+        default_factory=dict,
+        description="Answers to the questions of a workbook's sheet `start here`: question -> an answer, or one for each column.",
+        examples=[{"budget a year (million)": ["200"]}],
+    )
+
     @model_validator(mode="after")
     def _one_plan(self) -> Question:
         given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
             raise MisplacedError(
-                (given[-1], f"a plan in each of {' and '.join(given)}", "exactly one of plan, plan_toml and shipped")
+                (
+                    given[-1],
+                    f"a plan in each of {' and '.join(given)}",
+                    "exactly one of plan, plan_toml, shipped and question",
+                )
             )
         return self
 
@@ -410,16 +446,14 @@ class Webhook(Strict):
     url: Annotated[Text, Field(max_length=2000)] = Field(
         description="Public address with TLS.", examples=["https://plans.example/hook"]
     )
-    secret: Annotated[Text, Field(max_length=200)] | None = Field(
-        None,
-        description="Key of the signature, 16 to 200 characters, or `whsec_` and base64; null: that of the service's settings.",
+    secret: Annotated[Text, Field(max_length=200)] = Field(
+        description="Key of the signature: 16 to 200 characters, or `whsec_` and base64.",
         json_schema_extra={"writeOnly": True, "format": "password"},
     )
 
     @model_validator(mode="after")
     def _sound(self) -> Webhook:
-        if self.secret is not None:
-            key_of(self.secret)
+        key_of(self.secret)
         return self
 
 
@@ -463,7 +497,6 @@ class JobStatus(Strict):
     stopping: bool = Field(description="The job was asked to stop and has not stopped yet.")
     position: int | None = Field(description="Position in the queue; 1 is next.")
     progress: Progress | None
-    trace_id: str | None = Field(None, description="Trace of the request that brought the job (W3C Trace Context).")
     headline: str | None = Field(description="The answer in one sentence.")
     problem: Problem | None = Field(description="Why the job failed.")
     links: dict[str, str]
@@ -501,6 +534,30 @@ class Health(Strict):
     """Liveness of the service."""
 
     status: Literal["ok"]
+    seconds: float = Field(description="Seconds that a request of the service's own took, through threads and store.")
+
+
+class Kept(Strict):
+    """A question that was kept: jobs refer to it as `question`."""
+
+    id: str
+    label: str
+    at: datetime
+
+
+class Usage(Strict):
+    """What the tenant has used of its quotas, within 24 hours or now, and how many of its jobs wait and run."""
+
+    jobs: int
+    most_jobs: int
+    minutes: float
+    most_minutes: float
+    mib: float
+    most_mib: float
+    queued: int
+    most_queued: int
+    running: int
+    most_running: int
 
 
 class Readiness(Strict):
@@ -678,52 +735,13 @@ def result_of(verb: Verb) -> type[BaseModel]:
 JobResult: Any = _one_of([result_of(verb) for verb in VERBS.values()])
 
 
-# Trace context of requests (W3C `traceparent` and `tracestate`) and their own identifiers.
-
-
-PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-LONGEST_STATE = 512
-"""Characters of `tracestate` that are passed on; a longer one is dropped, as the standard allows."""
 
 
-@dataclass(frozen=True)
-class Trace:
-    """What a request is part of: the trace as its caller sent it, and an identifier of the request."""
-
-    request: str = ""
-    parent: str = ""
-    """`traceparent`; empty: none, or one that is not valid."""
-    state: str = ""
-    """`tracestate`; empty without a parent."""
-
-    @property
-    def id(self) -> str:
-        """The identifier of the trace; empty where there is none."""
-        return self.parent.split("-")[1] if self.parent else ""
-
-    def onward(self) -> dict[str, str]:
-        """Headers for a request or an answer of ours: the same trace, a span of our own."""
-        if not self.parent:
-            return {}
-        _, trace, _, flags = self.parent.split("-")[:4]
-        headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-{flags}"}
-        return {**headers, "tracestate": self.state} if self.state else headers
-
-
-def trace_of(headers: Mapping[str, str], states: list[str]) -> Trace:
-    """The trace that a request states. states: all its headers `tracestate`, in order."""
+def request_id(headers: Mapping[str, str]) -> str:
+    """The identifier that a request states, or a new one."""
     given = headers.get("x-request-id", "")
-    request = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-    parent = headers.get("traceparent", "").strip()
-    found = PARENT.fullmatch(parent)
-    if found is None or found[1] == "ff" or not int(found[2], 16) or not int(found[3], 16):
-        return Trace(request)
-    if found[1] == "00" and found[5]:  # version 00 has four parts
-        return Trace(request)
-    state = ",".join(states).strip()
-    fits = len(state) <= LONGEST_STATE and state.isascii() and state.isprintable()
-    return Trace(request, f"00-{found[2]}-{found[3]}-{found[4]}", state if fits else "")
+    return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 # Check the addresses that a request sets, and name faults as the caller sent them.
@@ -749,7 +767,7 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
 
 def as_sent(fault: Fault, values: Mapping[str, Any] | None) -> Fault:
     """A fault of a plan's file or field, named as the caller sent it. values: what the request sets, by address."""
-    if fault.file in ("--set", "plan", "plan.xlsx, sheet plan") or fault.file.endswith((".toml", ".json")):
+    if fault.file in (OVERRIDES, "plan", "plan.xlsx, sheet plan") or fault.file.endswith((".toml", ".json")):
         at = f"{fault.column}."
         within = [one for one in values or () if at.startswith(f"{one}.")]
         around = [one for one in values or () if one.startswith(at)]  # it made something of a name that is none

@@ -1,19 +1,60 @@
-"""Settings of the service: environment variables `STRATEGIC_MINERALS_...`, overridden by the command line."""
+"""Settings of the service: environment variables `STRATEGIC_MINERALS_...`, overridden by the command line; limits of callers."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ..core.errors import MisplacedError
-from .webhooks import key_of
 
-MIB = 1024 * 1024
+@dataclass(frozen=True)
+class Limits:
+    """What a tenant, a request and a job may take. An application that embeds the service passes its own to `create_app`."""
+
+    queued: int = 2000
+    """Jobs that wait, in all."""
+    queued_of_tenant: int = 500
+    running_of_tenant: int = 256
+    jobs_of_tenant: int = 5000
+    """Jobs submitted within 24 hours."""
+    minutes_of_tenant: float = 2880.0
+    """Minutes computed within 24 hours."""
+    mib_of_tenant: float = 20_480.0
+    """MiB that a tenant's jobs keep."""
+    stored_of_tenant: int = 100
+    """Questions kept by `POST /v1/questions`; the oldest make room."""
+    requests_per_minute: int = 1200
+    """Of one token, reads too."""
+    streams_of_tenant: int = 20
+    streams: int = 100
+    """Event streams open at once, in all."""
+    costly: int = 6
+    """Requests at once that take more than some milliseconds, in all; one of a tenant, whose others wait."""
+    waiting_of_tenant: int = 16
+    """Costly requests of a tenant that wait for each other; more are refused."""
+    body_bytes: int = 10 * 2**20
+    rows: int = 200_000
+    """Rows of a question's own tables."""
+    columns: int = 5_000_000
+    """Columns of a model, estimated before it is built."""
+    job_s: float = 4 * 3600.0
+    """Seconds of one job; the setting `deadline_s` replaces it."""
+    memory_aside_mib: int = 2048
+    """Memory of a process that reads or examines a request."""
+    grace_s: float = 3.0
+    """Seconds between asking a job to stop and killing it."""
+    niceness: int = 10
+    """Priority of jobs: higher gives way to other processes."""
+    silent_s: float = 30.0
+    """Seconds without a heartbeat after which a server counts as gone (PostgreSQL)."""
+    log_days: float = 400.0
+    """Days for which lines of the audit log are kept."""
 
 
 class Settings(BaseSettings):
@@ -30,89 +71,57 @@ class Settings(BaseSettings):
         None,
         description="postgresql://user:password@host/name; unset: SQLite in the folder. Several servers can share PostgreSQL.",
     )
-    host: str = "127.0.0.1"
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; another than this machine's own needs trusted_proxies."
+    )
     port: int = Field(8000, ge=0, le=65535)
-    public_url: str = Field("", description="Public address of the service behind a proxy, e.g. https://plans.example.")
+    public_url: str = Field(
+        "", description="Public address behind a proxy, with a path if there is one: https://office.example/minerals."
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks of proxies, by commas, whose `X-Forwarded-For` tells the caller; the service listens to "
+        "other machines only behind one.",
+    )
     open_on_loopback: bool = Field(
         False, description="Require no token; allowed only if the host is this machine itself."
     )
-
-    workers: int = Field(2, ge=1, le=256, description="Number of jobs that run at the same time.")
-    threads: int = Field(
-        0, ge=0, le=256, description="Cores for one job; 0: the machine's cores divided by the number of workers."
-    )
-    niceness: int = Field(
-        10, ge=0, le=19, description="Process priority of jobs (nice value): higher gives way to other processes."
-    )
+    workers: int = Field(2, ge=1, le=256, description="Jobs that run at the same time; they share the machine's cores.")
     memory_mib: int = Field(8192, ge=256, description="Memory limit of a job (address space).")
     deadline_s: float = Field(4 * 3600.0, gt=0, description="Time limit of a job, from start to end.")
-    grace_s: float = Field(3.0, ge=0, description="Time between asking a job to stop and killing it.")
-
-    most_queued: int = Field(1000, ge=1, description="Number of waiting jobs, over all tenants.")
-    most_queued_of_tenant: int = Field(250, ge=1)
-    most_running_of_tenant: int = Field(256, ge=1)
-    most_jobs_of_tenant: int = Field(5000, ge=1, description="Number of jobs that a tenant may submit within 24 hours.")
-    most_minutes_of_tenant: float = Field(
-        2880.0, gt=0, description="Computing time of a tenant's jobs within 24 hours, in minutes."
-    )
-    most_mib_of_tenant: float = Field(20_480.0, gt=0, description="Disk space of a tenant's jobs, in MiB.")
-    requests_per_minute: int = Field(1200, ge=1, description="Requests per minute and token, including reads.")
-    most_drafts: int = Field(
-        20, ge=1, description="Number of a tenant's uploads that were not run yet; the oldest are deleted to make room."
-    )
-    most_streams: int = Field(20, ge=1, description="Event streams open at the same time, per tenant.")
-    most_streams_in_all: int = Field(100, ge=1, description="Event streams open at the same time, over all tenants.")
-    silent_s: float = Field(
-        60.0, gt=5, description="A server without a heartbeat for this time counts as gone (PostgreSQL)."
-    )
+    keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after this time.")
     webhook_hosts: str = Field(
         "",
         description="Hosts that webhooks may go to although they are private or without TLS, with or without a port, by commas.",
     )
-    webhook_secret: SecretStr | None = Field(
-        None, description="Signs webhooks that name no secret of their own; unset: each must name one."
-    )
-    keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after this time.")
-
-    most_connections: int = Field(
-        500, ge=1, description="Connections open at the same time; idle ones are closed to make room for new ones."
-    )
-    most_connections_of_address: int = Field(
-        200, ge=1, description="Connections open at the same time from one address: raise it behind a proxy."
-    )
-    header_s: float = Field(10.0, gt=0, description="Time limit for the header of a request.")
-    body_s: float = Field(60.0, gt=0, description="Time limit for the body of a request.")
-    answer_s: float = Field(60.0, gt=0, description="Time limit for a client to accept an answer.")
-
-    memory_aside_mib: int = Field(
-        2048, ge=256, description="Memory limit of a process that reads or checks a large request (address space)."
-    )
-    most_bodies_mib: int = Field(256, ge=1, description="Total size of request bodies in memory at the same time.")
-    most_body_bytes: int = Field(10 * MIB, ge=1024)
-    most_rows: int = Field(200_000, ge=1, description="Number of rows in a question's own tables.")
-    most_columns: int = Field(5_000_000, ge=1, description="Columns of a model, estimated before it is built.")
 
     @field_validator("public_url")
     @classmethod
     def _an_address(cls, value: str) -> str:
-        if value and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", value):
-            raise ValueError("an address such as https://plans.example")
-        return value.lower().rstrip("/")
+        if value and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", value):
+            raise ValueError("an address such as https://plans.example or https://office.example/minerals")
+        return value.rstrip("/")
 
-    @field_validator("webhook_secret")
+    @field_validator("trusted_proxies")
     @classmethod
-    def _a_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
+    def _networks(cls, value: str) -> str:
+        for one in filter(None, re.split(r"[,\s]+", value)):
             try:
-                key_of(value.get_secret_value())
-            except MisplacedError as error:
-                raise ValueError(error.places[0][2]) from None
+                ipaddress.ip_network(one)
+            except ValueError:
+                raise ValueError("addresses or networks such as 10.0.0.5 or 10.0.0.0/24, by commas") from None
         return value
 
     @model_validator(mode="after")
     def _only_here(self) -> Settings:
-        if self.open_on_loopback and not on_loopback(self.host):
-            raise ValueError(f"open_on_loopback: other machines can reach the host {self.host}; create a token instead")
+        if not on_loopback(self.host):
+            if self.open_on_loopback:
+                raise ValueError(
+                    f"open_on_loopback: other machines can reach the host {self.host}; create a token instead"
+                )
+            if not self.trusted_proxies:
+                text = "put a proxy with TLS in front and name its address in trusted_proxies"
+                raise ValueError(f"host: other machines can reach the host {self.host}; {text}")
         return self
 
     @property
@@ -121,9 +130,14 @@ class Settings(BaseSettings):
         return None if self.database is None else self.database.get_secret_value()
 
     @property
+    def prefix(self) -> str:
+        """Path of the public address; empty: the service stands at the root."""
+        return urlsplit(self.public_url).path
+
+    @property
     def threads_of_job(self) -> int:
         """Cores that one job gets."""
-        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
+        return max(1, (os.cpu_count() or 1) // self.workers)
 
 
 def on_loopback(host: str) -> bool:

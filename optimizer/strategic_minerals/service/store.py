@@ -1,65 +1,128 @@
-"""The store's part about turns: who may submit, whose job runs next, what each tenant has used."""
+"""The store: jobs, tokens, turns, quotas, webhooks and the audit log, in SQLite or PostgreSQL by one code (SQLAlchemy Core).
+
+SQLite is one file for one server, written ahead (WAL) and synchronised at every commit: what was accepted survives a power cut.
+Several servers can share a PostgreSQL database. Everything raises StoreError where the database is away, full or damaged.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
+import os
+import shutil
+import sqlite3
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import count
+from pathlib import Path
 from typing import Any
 
-from ..core.errors import MisplacedError
-from ..core.logs import about, logger_of
-from .job_folder import ENDED, JOB, STATES, Ask, AuditLogEntry, Job, State, StoreError, TokenStore, job_of, put
-from .requests import JobStatus, Trace
-from .settings import Settings
-from .webhooks import LIMIT_S, MOST_BODY_BYTES, RefusedError, checked_address, hosts_of, send, signature, target_of
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ..core.errors import FORMAT, Fault, InputError, missing_part
+from .records import (
+    ENDED,
+    JOB_FIELDS,
+    SCOPES,
+    STATES,
+    TOKEN_FIELDS,
+    AuditLogEntry,
+    Job,
+    State,
+    StoreError,
+    Token,
+    sound_job,
+    sound_token,
+)
+from .settings import Limits
 
 HOUR_S = 3600.0
 WINDOW_HOURS = 24
 """What a tenant has used is counted over the hour that runs and the 23 before it."""
+BUSY_S, CONNECT_S, STATEMENT_S = 30.0, 5, 15
+"""Seconds that a statement waits for another process's (SQLite); that PostgreSQL may take to be there, and to answer."""
+FORGOTTEN_S = 86_400.0
+"""After so long without a sign of life, nothing is kept of a server."""
+PLACES_S = 0.5
+"""Seconds for which places in the queue are not counted anew."""
+ALONE = 20271
+"""Key of PostgreSQL's lock that lets no other writer in."""
+MAGIC, SMALLEST = b"SQLite format 3\0", 512
+"""What an SQLite file begins with, and bytes that it has at least."""
 
-TURNS = (
-    "SELECT j.id AS id, j.tenant AS tenant, j.submitted AS submitted, coalesce(r.running, 0) AS running, "
-    "coalesce(t.turn, 0) AS turn, row_number() OVER (PARTITION BY j.tenant ORDER BY j.submitted, j.id) AS place FROM jobs j "
-    "LEFT JOIN (SELECT tenant, count(*) AS running FROM jobs WHERE state = 'running' GROUP BY tenant) r ON r.tenant = j.tenant "
-    "LEFT JOIN tenants t ON t.tenant = j.tenant WHERE j.state = 'queued'"
+_metadata = sa.MetaData()
+
+
+def _table(name: str, *columns: sa.Column[Any], **kinds: Any) -> sa.Table:
+    """A table with columns that must have a value, after those that say more than their kind."""
+    plain = [sa.Column(column, kind, nullable=False) for column, kind in kinds.items()]
+    return sa.Table(name, _metadata, *columns, *plain)
+
+
+def _key(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text, primary_key=True)
+
+
+def _time(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Double)
+
+
+_job_texts = dict.fromkeys(("tenant", "kind", "label", "state", "digest", "progress", "outcome"), sa.Text)
+_job_numbers = {"submitted": sa.Double, "stopping": sa.Integer, "retried": sa.Integer, "bytes": sa.BigInteger}
+jobs = _table(
+    "jobs",
+    _key("id"),
+    *(_time("started"), _time("ended"), _time("ended_uptime")),
+    *(sa.Column("server", sa.Text), sa.Column("idempotency_key", sa.Text)),
+    **_job_texts,
+    **_job_numbers,
 )
-"""Every waiting job with what its turn depends on: `place` among its tenant's own, `running` jobs of the tenant, and when the
-tenant last had a `turn`."""
-IN_TURN = "running, turn, submitted, id"
-"""The order of tenants' first jobs: whose tenant has the fewest running jobs, was served least recently; then first come."""
+sa.Index("jobs_by_state", jobs.c.state, jobs.c.submitted)
+sa.Index("jobs_by_tenant", jobs.c.tenant, jobs.c.submitted)
+sa.Index("jobs_by_key", jobs.c.tenant, jobs.c.idempotency_key, unique=True)
+tombstones = _table("tombstones", _key("job"), at=sa.Double)
+"""Deleted jobs whose folder may still be there."""
+tokens = _table(
+    "tokens",
+    *(_key("id"), sa.Column("hash", sa.Text, unique=True, nullable=False), _time("expires"), _time("revoked")),
+    **dict.fromkeys(("tenant", "scopes", "note"), sa.Text),
+    created=sa.Double,
+)
+audit_log = _table("audit_log", at=sa.Double, **dict.fromkeys(("tenant", "token", "address", "action", "job"), sa.Text))
+sa.Index("audit_log_by_time", audit_log.c.at)
+webhooks = _table(
+    "webhooks",
+    *(_key("job"), _time("ended"), _time("delivered")),
+    **dict.fromkeys(("url", "secret", "said"), sa.Text),
+    tries=sa.Integer,
+    due=sa.Double,
+)
+servers = _table("servers", _key("id"), seen=sa.Double)
+tenants = _table("tenants", _key("tenant"), turn=sa.BigInteger)
+usage = _table(
+    "usage",
+    *(_key("tenant"), sa.Column("hour", sa.BigInteger, primary_key=True)),
+    jobs=sa.BigInteger,
+    seconds=sa.Double,
+)
+clock = _table("clock", sa.Column("id", sa.Integer, primary_key=True), uptime=sa.Double, at=sa.Double)
+"""The service's own uptime, for retention."""
+schema_version = _table("schema_version", version=sa.Integer)
 
-
-@dataclass(frozen=True)
-class Quota:
-    """What one tenant may use: jobs submitted and seconds of computing within `WINDOW_HOURS`, bytes kept. longest_s: what a job
-    that runs is counted for at most, whatever the clock says."""
-
-    jobs: float = math.inf
-    seconds: float = math.inf
-    bytes: float = math.inf
-    longest_s: float = math.inf
-
-
-def quota_of(settings: Settings) -> Quota:
-    """What the settings let one tenant use."""
-    return Quota(
-        settings.most_jobs_of_tenant,
-        60.0 * settings.most_minutes_of_tenant,
-        settings.most_mib_of_tenant * 2.0**20,
-        settings.deadline_s,
-    )
+JOB = [jobs.c[name] for name in JOB_FIELDS]
+TOKEN = [tokens.c[name] for name in TOKEN_FIELDS]
 
 
 @dataclass(frozen=True)
 class Used:
-    """What a tenant has used of its quota, and what it keeps."""
+    """What a tenant has used of its limits within `WINDOW_HOURS`, and what it keeps."""
 
     jobs: int
     seconds: float
@@ -85,17 +148,146 @@ class KeyTakenError(Exception):
     """An idempotency key was used before, for another request."""
 
 
-class QueueStore(TokenStore):
-    """Submitting, claiming, ending."""
+@dataclass(frozen=True)
+class Delivery:
+    """A webhook whose turn it is. tries: with this one."""
+
+    job: Job
+    url: str
+    secret: str
+    tries: int
+
+
+@dataclass(frozen=True)
+class WebhookState:
+    """How far a webhook is. said: how the last try ended."""
+
+    url: str
+    tries: int
+    due: float | None
+    delivered: float | None
+    said: str
+
+
+class Store:
+    """A database. Safe from many threads, and from many servers where it is PostgreSQL."""
+
+    def __init__(self, engine: sa.Engine, *, places_s: float = PLACES_S) -> None:
+        """Make the tables where there are none. Raises StoreError for another format, another program's database, and damage."""
+        self.engine, self._places_s = engine, places_s
+        self._lite = engine.dialect.name == "sqlite"
+        self._insert: Any = sqlite.insert if self._lite else postgresql.insert
+        now = (
+            "(julianday('now') - 2440587.5) * 86400.0"
+            if self._lite
+            else "extract(epoch FROM clock_timestamp())::float8"
+        )
+        self._now: sa.ColumnElement[float] = sa.literal_column(f"({now})", sa.Double)
+        """The database's own time: servers' clocks may differ."""
+        self._alone = threading.Lock() if self._lite else nullcontext()
+        """SQLite has writers wait by chance; here they come in turn."""
+        self._places: tuple[float, dict[str, int]] = (float("-inf"), {})
+        try:
+            with self._writing() as ask:
+                if not self._exists(ask):
+                    _metadata.create_all(ask)
+                    ask.execute(clock.insert().values(id=1, uptime=0.0, at=0.0))
+                    ask.execute(schema_version.insert().values(version=FORMAT))
+                for table in _metadata.sorted_tables:
+                    ask.execute(sa.select(table).limit(1)).all()
+                for row in ask.execute(sa.select(*JOB)):
+                    _job(row)
+                for row in ask.execute(sa.select(*TOKEN)):
+                    _token(row)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _as_store_errors(), self.engine.connect() as ask:
+            yield ask
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """A transaction that sees all that others have written, and beside which nobody else writes."""
+        with self._alone, _as_store_errors(), self.engine.connect().execution_options(writes=True) as ask, ask.begin():
+            if not self._lite:
+                ask.execute(sa.select(sa.func.pg_advisory_xact_lock(ALONE)))
+            yield ask
+
+    def _exists(self, ask: sa.Connection) -> bool:
+        """Whether the database holds a store. Raises StoreError for what is not to be touched."""
+        found = set(sa.inspect(ask).get_table_names())
+        if schema_version.name not in found:
+            if found and self._lite:
+                names = ", ".join(sorted(found)[:5])
+                raise StoreError("version", f"the database belongs to another program (tables {names})")
+            return False
+        rows = ask.execute(sa.select(schema_version.c.version)).all()
+        if len(rows) != 1 or not isinstance(rows[0][0], int):
+            raise StoreError("damaged", "the store is damaged: its format cannot be read")
+        if rows[0][0] != FORMAT:
+            raise StoreError("version", f"the store has format {rows[0][0]}; this program reads format {FORMAT} alone")
+        return True
+
+    def writable(self) -> bool:
+        """Whether something can be written now."""
+        with self._writing() as ask:
+            ask.execute(self._insert(servers).values(id="probe", seen=self._now).on_conflict_do_nothing())
+            ask.execute(servers.delete().where(servers.c.id == "probe"))
+        return True
+
+    # Jobs.
+
+    def job(self, job: str, tenant: str | None = None) -> Job | None:
+        """A job, where it is the tenant's; None: any tenant's."""
+        with self._reading() as ask:
+            row = ask.execute(sa.select(*JOB).where(jobs.c.id == job)).first()
+        found = None if row is None else _job(row)
+        return found if found is not None and tenant in (None, found.tenant) else None
+
+    def jobs(
+        self, tenant: str | None, state: State | None = None, limit: int = 50, before: tuple[float, str] | None = None
+    ) -> list[Job]:
+        """Jobs, the newest first; before: (submitted, id) of the last one seen."""
+        asked = sa.select(*JOB).order_by(jobs.c.submitted.desc(), jobs.c.id.desc()).limit(limit)
+        asked = asked if tenant is None else asked.where(jobs.c.tenant == tenant)
+        asked = asked if state is None else asked.where(jobs.c.state == state)
+        if before is not None:
+            asked = asked.where(sa.tuple_(jobs.c.submitted, jobs.c.id) < sa.tuple_(*map(sa.literal, before)))
+        with self._reading() as ask:
+            return [_job(row) for row in ask.execute(asked)]
+
+    def counts(self, tenant: str | None = None) -> dict[str, int]:
+        """Jobs in every state; of a tenant, or of all."""
+        asked = sa.select(jobs.c.state, sa.func.count()).group_by(jobs.c.state)
+        with self._reading() as ask:
+            rows = ask.execute(asked if tenant is None else asked.where(jobs.c.tenant == tenant)).all()
+        return dict.fromkeys(STATES, 0) | {str(state): int(number) for state, number in rows}
+
+    def known(self) -> set[str]:
+        """Every job."""
+        with self._reading() as ask:
+            return set(ask.scalars(sa.select(jobs.c.id)))
+
+    def outdated(self, before: float, before_uptime: float | None = None) -> list[str]:
+        """Jobs that ended before a time; before_uptime: and before so much uptime of the service [s] too, where it is known."""
+        asked = sa.select(jobs.c.id).where(jobs.c.ended < before).limit(100)
+        asked = asked if before_uptime is None else asked.where(jobs.c.ended_uptime < before_uptime)
+        with self._reading() as ask:
+            return list(ask.scalars(asked))
 
     def submit(
         self,
         job: Job,
         key: str | None,
-        most: int,
-        most_of_tenant: int,
+        limits: Limits,
         entry: AuditLogEntry,
-        quota: Quota | None = None,
         size: int = 0,
         webhook: tuple[str, str] | None = None,
     ) -> Job:
@@ -104,242 +296,311 @@ class QueueStore(TokenStore):
 
         Raises FullError (QuotaError) and KeyTakenError; then nothing is kept.
         """
-
-        def work(ask: Ask) -> Job:
-            if ask("SELECT 1 FROM jobs WHERE id = :id", id=job.id):  # kept, whatever became of the connection
-                return job
+        with self._writing() as ask:
             if key is not None and (known := self._by_key(ask, job.tenant, key, job.digest)) is not None:
                 return known
-            self._room(ask, job.tenant, most, most_of_tenant, quota or Quota())
-            names = ("id", "tenant", "kind", "label", "submitted", "digest", "trace", "trace_state")
-            cells = {"state": "queued", "idempotency_key": key, "bytes": size}
-            put(ask, "jobs", {**{name: getattr(job, name) for name in names}, **cells})
+            self._room(ask, job.tenant, limits)
+            row = {**vars(job), "state": "queued", "idempotency_key": key, "bytes": size, "stopping": 0, "retried": 0}
+            ask.execute(jobs.insert().values({**row, "progress": "{}", "outcome": "{}"}))
             if webhook is not None:
-                put(ask, "webhooks", {"job": job.id, "url": webhook[0], "secret": webhook[1]})
-            put(ask, "audit_log", vars(entry))
+                url, secret = webhook
+                ask.execute(webhooks.insert().values(job=job.id, url=url, secret=secret, said="", tries=0, due=0.0))
+            ask.execute(audit_log.insert().values(vars(entry)))
             self._use(ask, job.tenant, jobs=1)
-            return job
-
-        return self._alone(work)
+        return job
 
     def by_key(self, tenant: str, key: str, digest: str) -> Job | None:
         """The job that a key brought before. Raises KeyTakenError where that was another request."""
-        return self._within(lambda ask: self._by_key(ask, tenant, key, digest))
+        with self._reading() as ask:
+            return self._by_key(ask, tenant, key, digest)
 
-    def _by_key(self, ask: Ask, tenant: str, key: str, digest: str) -> Job | None:
-        rows = ask(f"SELECT {JOB} FROM jobs WHERE tenant = :tenant AND idempotency_key = :key", tenant=tenant, key=key)
-        if rows and job_of(rows[0]).digest != digest:
+    def _by_key(self, ask: sa.Connection, tenant: str, key: str, digest: str) -> Job | None:
+        mine = (jobs.c.tenant == tenant) & (jobs.c.idempotency_key == key)
+        row = ask.execute(sa.select(*JOB).where(mine)).first()
+        if row is not None and _job(row).digest != digest:
             raise KeyTakenError
-        return job_of(rows[0]) if rows else None
+        return None if row is None else _job(row)
 
-    def room(self, tenant: str, most: int, most_of_tenant: int, quota: Quota) -> None:
+    def cancel(self, job: str, entry: AuditLogEntry | None = None) -> Job | None:
+        """Cancel a waiting job, or ask a running one to stop; the job afterwards. entry: of the audit log, written with it."""
+        ended = {"state": "cancelled", "ended": time.time(), "ended_uptime": _uptime()}
+        with self._writing() as ask:
+            ask.execute(jobs.update().where(jobs.c.id == job, jobs.c.state == "queued").values(ended))
+            ask.execute(jobs.update().where(jobs.c.id == job, jobs.c.state == "running").values(stopping=1))
+            _log(ask, entry)
+        return self.job(job)
+
+    def delete(self, job: str, entry: AuditLogEntry | None = None) -> bool:
+        """Forget a job that has ended; whether it had. Its tombstone stays until its folder is gone: `bury`."""
+        with self._writing() as ask:
+            gone = ask.execute(jobs.delete().where(jobs.c.id == job, jobs.c.state.in_(ENDED))).rowcount
+            if gone:
+                ask.execute(webhooks.delete().where(webhooks.c.job == job))
+                ask.execute(self._insert(tombstones).values(job=job, at=time.time()).on_conflict_do_nothing())
+                _log(ask, entry)
+        return bool(gone)
+
+    def deleted(self) -> list[str]:
+        """Deleted jobs whose folder may still be there."""
+        with self._reading() as ask:
+            return list(ask.scalars(sa.select(tombstones.c.job).order_by(tombstones.c.at).limit(1000)))
+
+    def bury(self, job: str) -> None:
+        """The folder of a deleted job is gone."""
+        with self._writing() as ask:
+            ask.execute(tombstones.delete().where(tombstones.c.job == job))
+
+    def grown(self, job: str, size: int) -> None:
+        """So many bytes does a job's folder hold now."""
+        with self._writing() as ask:
+            ask.execute(jobs.update().where(jobs.c.id == job).values(bytes=size))
+
+    # Limits of tenants.
+
+    def room(self, tenant: str, limits: Limits) -> None:
         """Whether one more job of a tenant may wait. Raises FullError."""
-        self._within(lambda ask: self._room(ask, tenant, most, most_of_tenant, quota))
+        with self._reading() as ask:
+            self._room(ask, tenant, limits)
 
-    def used(self, tenant: str, quota: Quota) -> Used:
+    def used(self, tenant: str, limits: Limits) -> Used:
         """What a tenant has used."""
-        return self._within(lambda ask: self._used(ask, tenant, quota))
+        with self._reading() as ask:
+            return self._used(ask, tenant, limits)
 
-    def _room(self, ask: Ask, tenant: str, most: int, most_of_tenant: int, quota: Quota) -> None:
-        queued = "SELECT count(*) FROM jobs WHERE state = 'queued'"
-        if int(ask(f"{queued} AND tenant = :tenant", tenant=tenant)[0][0]) >= most_of_tenant:
-            raise FullError("of yours", most_of_tenant)
-        if int(ask(queued)[0][0]) >= most:
-            raise FullError("in all", most)
-        used, window = self._used(ask, tenant, quota), f"within {WINDOW_HOURS} hours"
-        if used.jobs >= quota.jobs:
-            raise QuotaError(f"you submitted {used.jobs:,} jobs {window}; at most {quota.jobs:,.0f} are allowed")
-        if used.seconds >= quota.seconds:
+    def _room(self, ask: sa.Connection, tenant: str, limits: Limits) -> None:
+        queued = sa.select(sa.func.count()).where(jobs.c.state == "queued")
+        if (ask.scalar(queued.where(jobs.c.tenant == tenant)) or 0) >= limits.queued_of_tenant:
+            raise FullError("of yours", limits.queued_of_tenant)
+        if (ask.scalar(queued) or 0) >= limits.queued:
+            raise FullError("in all", limits.queued)
+        used, window = self._used(ask, tenant, limits), f"within {WINDOW_HOURS} hours"
+        if used.jobs >= limits.jobs_of_tenant:
             raise QuotaError(
-                f"your jobs ran for {used.seconds / 60:,.1f} minutes {window}; at most {quota.seconds / 60:,.1f} are allowed"
+                f"you submitted {used.jobs:,} jobs {window}; at most {limits.jobs_of_tenant:,} are allowed"
             )
-        if used.bytes >= quota.bytes:
-            limit = f"at most {quota.bytes / 2**20:,.1f}: delete some jobs"
-            raise QuotaError(f"your jobs occupy {used.bytes / 2**20:,.1f} MiB; {limit}", storage=True)
+        if used.seconds >= 60 * limits.minutes_of_tenant:
+            most = f"at most {limits.minutes_of_tenant:,.1f} are allowed"
+            raise QuotaError(f"your jobs ran for {used.seconds / 60:,.1f} minutes {window}; {most}")
+        if used.bytes >= limits.mib_of_tenant * 2**20:
+            most = f"at most {limits.mib_of_tenant:,.1f}: delete some jobs"
+            raise QuotaError(f"your jobs occupy {used.bytes / 2**20:,.1f} MiB; {most}", storage=True)
 
-    def _used(self, ask: Ask, tenant: str, quota: Quota) -> Used:
-        ((jobs, seconds),) = ask(
-            "SELECT coalesce(sum(jobs), 0), coalesce(sum(seconds), 0) FROM usage WHERE tenant = :tenant AND hour > :since",
-            tenant=tenant,
-            since=self._hour(ask) - WINDOW_HOURS,
-        )
-        ((kept,),) = ask("SELECT coalesce(sum(bytes), 0) FROM jobs WHERE tenant = :tenant", tenant=tenant)
-        return Used(int(jobs), float(seconds) + self._running(ask, quota.longest_s).get(tenant, 0.0), int(kept))
+    def _used(self, ask: sa.Connection, tenant: str, limits: Limits) -> Used:
+        total = [sa.func.coalesce(sa.func.sum(column), 0) for column in (usage.c.jobs, usage.c.seconds)]
+        since = self._hour(ask) - WINDOW_HOURS
+        row = ask.execute(sa.select(*total).where(usage.c.tenant == tenant, usage.c.hour > since)).one()
+        kept = ask.scalar(sa.select(sa.func.coalesce(sa.func.sum(jobs.c.bytes), 0)).where(jobs.c.tenant == tenant))
+        return Used(int(row[0]), float(row[1]) + _running(ask, limits).get(tenant, 0.0), int(kept or 0))
 
-    def _running(self, ask: Ask, longest_s: float) -> dict[str, float]:
-        """Seconds that running jobs have taken so far, by tenant."""
-        now, found = time.time(), dict[str, float]()
-        for tenant, started in ask("SELECT tenant, started FROM jobs WHERE state = 'running'"):
-            found[tenant] = found.get(tenant, 0.0) + min(max(0.0, now - (started or now)), longest_s)
+    def _spent(self, ask: sa.Connection, limits: Limits) -> dict[str, float]:
+        """Seconds used within the window, by tenant."""
+        found, since = _running(ask, limits), self._hour(ask) - WINDOW_HOURS
+        asked = sa.select(usage.c.tenant, sa.func.sum(usage.c.seconds)).where(usage.c.hour > since)
+        for tenant, seconds in ask.execute(asked.group_by(usage.c.tenant)):
+            found[tenant] = found.get(tenant, 0.0) + float(seconds)
         return found
 
-    def _hour(self, ask: Ask) -> int:
+    def _hour(self, ask: sa.Connection) -> int:
         """The hour that runs, by the database's clock."""
-        return int(ask(f"SELECT {self.clock}")[0][0] // HOUR_S)
+        return int(ask.scalar(sa.select(self._now)) // HOUR_S)  # type: ignore[operator]
 
-    def _use(self, ask: Ask, tenant: str, *, jobs: int = 0, seconds: float = 0.0) -> None:
+    def _use(self, ask: sa.Connection, tenant: str, *, jobs: int = 0, seconds: float = 0.0) -> None:
         """Write down what a tenant used."""
         hour = self._hour(ask)
-        ask(
-            "INSERT INTO usage (tenant, hour, jobs, seconds) VALUES (:tenant, :hour, :jobs, :seconds) ON CONFLICT (tenant, hour) "
-            "DO UPDATE SET jobs = usage.jobs + excluded.jobs, seconds = usage.seconds + excluded.seconds",
-            tenant=tenant,
-            hour=hour,
-            jobs=jobs,
-            seconds=float(seconds),
-        )
-        ask("DELETE FROM usage WHERE hour < :old", old=hour - 2 * WINDOW_HOURS)
+        row = self._insert(usage).values(tenant=tenant, hour=hour, jobs=jobs, seconds=float(seconds))
+        more = {"jobs": usage.c.jobs + row.excluded.jobs, "seconds": usage.c.seconds + row.excluded.seconds}
+        ask.execute(row.on_conflict_do_update(index_elements=["tenant", "hour"], set_=more))
+        ask.execute(usage.delete().where(usage.c.hour < hour - 2 * WINDOW_HOURS))
 
-    def claim(self, server: str, most_of_tenant: int, quota: Quota | None = None) -> Job | None:
+    # Turns: the tenant with the fewest running jobs, then the one served least recently; within a tenant first come.
+
+    def claim(self, server: str, limits: Limits) -> Job | None:
         """The job whose turn it is, now this server's to run; None where none may. Tenants that have used their seconds wait."""
-        return self._alone(lambda ask: self._claim(ask, server, most_of_tenant, quota or Quota()))
-
-    def _claim(self, ask: Ask, server: str, most_of_tenant: int, quota: Quota) -> Job | None:
-        first = ask(f"SELECT id, tenant, running FROM ({TURNS}) q WHERE place = 1 ORDER BY {IN_TURN}")
-        spent = self._spent(ask, quota) if first and quota.seconds < math.inf else {}
-        free = (
-            job for job, tenant, running in first if running < most_of_tenant and spent.get(tenant, 0.0) < quota.seconds
-        )
-        if (chosen := next(free, None)) is None:
-            return None
-        rows = ask(
-            "UPDATE jobs SET state = 'running', started = :now, server = :server, stopping = 0, progress = '{}' "
-            f"WHERE id = :id AND state = 'queued' RETURNING {JOB}",
-            now=time.time(),
-            server=server,
-            id=chosen,
-        )
-        if not rows:
-            return None
-        found = job_of(rows[0])
-        ask(
-            "INSERT INTO tenants (tenant, turn) VALUES (:tenant, (SELECT coalesce(max(turn), 0) + 1 FROM tenants)) "
-            "ON CONFLICT (tenant) DO UPDATE SET turn = excluded.turn",
-            tenant=found.tenant,
-        )
-        return found
-
-    def _spent(self, ask: Ask, quota: Quota) -> dict[str, float]:
-        """Seconds used within the window, by tenant."""
-        found = self._running(ask, quota.longest_s)
-        since = self._hour(ask) - WINDOW_HOURS
-        for tenant, seconds in ask(
-            "SELECT tenant, sum(seconds) FROM usage WHERE hour > :since GROUP BY tenant", since=since
-        ):
-            found[tenant] = found.get(tenant, 0.0) + float(seconds)
+        turns = _turns().subquery()
+        order = (turns.c.running, turns.c.turn, turns.c.submitted, turns.c.id)
+        first = sa.select(turns.c.id, turns.c.tenant, turns.c.running).where(turns.c.place == 1).order_by(*order)
+        with self._reading() as ask:  # nearly always nothing waits: nobody is kept waiting for that
+            if ask.execute(sa.select(jobs.c.id).where(jobs.c.state == "queued").limit(1)).first() is None:
+                return None
+        with self._writing() as ask:
+            waiting = ask.execute(first).all()
+            spent = self._spent(ask, limits) if waiting else {}
+            most, most_s = limits.running_of_tenant, 60 * limits.minutes_of_tenant
+            free = (row.id for row in waiting if row.running < most and spent.get(row.tenant, 0.0) < most_s)
+            if (chosen := next(free, None)) is None:
+                return None
+            now = {"state": "running", "started": time.time(), "server": server, "stopping": 0, "progress": "{}"}
+            found = _job(ask.execute(jobs.update().where(jobs.c.id == chosen).values(now).returning(*JOB)).one())
+            latest = sa.select(sa.func.coalesce(sa.func.max(tenants.c.turn), 0) + 1).scalar_subquery()
+            served = self._insert(tenants).values(tenant=found.tenant, turn=latest)
+            turn = {"turn": served.excluded.turn}
+            ask.execute(served.on_conflict_do_update(index_elements=["tenant"], set_=turn))
         return found
 
     def position(self, job: Job) -> int | None:
         """Place in the queue, 1 for the next; None for a job that does not wait."""
-        return self.positions().get(job.id) if job.state == "queued" else None
+        if job.state != "queued":
+            return None
+        return self.positions().get(job.id) or self.positions(anew=True).get(job.id)
 
-    def positions(self) -> dict[str, int]:
-        """Places of all that wait, as turns stand now: the order in which they would be claimed if no running job ended."""
-        rows = self._rows(f"SELECT id, tenant, submitted, running, turn FROM ({TURNS}) q ORDER BY place")
+    def positions(self, *, anew: bool = False) -> dict[str, int]:
+        """Places of all that wait, as turns stood a moment ago: the order in which they are claimed if no running job ends."""
+        at, known = self._places
+        if not anew and time.monotonic() - at < self._places_s:
+            return known
+        turns = _turns().subquery()
+        columns = (turns.c.id, turns.c.tenant, turns.c.submitted, turns.c.running, turns.c.turn)
+        with self._reading() as ask:
+            rows = ask.execute(sa.select(*columns).order_by(turns.c.place)).all()
         waiting: dict[str, deque[tuple[Any, ...]]] = {}
         for job, tenant, submitted, running, turn in rows:
             waiting.setdefault(tenant, deque()).append((running, turn, submitted, job))
-        turns = count(1 + max((row[-1] for row in rows), default=0))
-        first = [(*jobs.popleft(), tenant) for tenant, jobs in waiting.items()]
+        later = count(1 + max((row.turn for row in rows), default=0))
+        first = [(*queue.popleft(), tenant) for tenant, queue in waiting.items()]
         heapify(first)
         found: dict[str, int] = {}
         while first:
             running, _, _, job, tenant = heappop(first)
             found[str(job)] = len(found) + 1
-            turn = next(turns)
+            turn = next(later)
             if waiting[tenant]:
                 _, _, submitted, following = waiting[tenant].popleft()
                 heappush(first, (running + 1, turn, submitted, following, tenant))
+        self._places = (time.monotonic(), found)
         return found
+
+    def tell(self, job: str, server: str, progress: dict[str, Any]) -> None:
+        """How far a running job of this server is."""
+        with self._writing() as ask:
+            ask.execute(jobs.update().where(*_run_by(job, server)).values(progress=json.dumps(progress)))
 
     def finish(
         self,
         job: str,
         server: str,
         state: State,
-        outcome: dict[str, Any],
+        outcome: Mapping[str, Any],
         seconds: float = 0.0,
         size: int | None = None,
     ) -> bool:
         """End a running job of this server; whether it was still that. seconds: that it computed; size: bytes that it left."""
-        ended = (
-            "UPDATE jobs SET state = :state, ended = :now, ended_uptime = (SELECT uptime FROM clock WHERE id = 1), "
-            "outcome = :outcome, bytes = coalesce(:size, bytes) WHERE id = :id AND server = :server AND state = 'running' "
-            "RETURNING tenant"
-        )
-
-        def work(ask: Ask) -> bool:
-            rows = ask(
-                ended, state=state, now=time.time(), outcome=json.dumps(outcome), size=size, id=job, server=server
-            )
-            for (tenant,) in rows:
-                self._use(ask, tenant, seconds=seconds)
-            return bool(rows)
-
-        return self._within(work)
+        ended = {"state": state, "ended": time.time(), "ended_uptime": _uptime(), "outcome": json.dumps(outcome)}
+        ended |= {} if size is None else {"bytes": size}
+        with self._writing() as ask:
+            row = ask.execute(jobs.update().where(*_run_by(job, server)).values(ended).returning(jobs.c.tenant)).first()
+            if row is not None:
+                self._use(ask, row.tenant, seconds=seconds)
+        return row is not None
 
     def put_back(
-        self, job: str, states: tuple[State, ...] = ("running",), server: str | None = None, seconds: float = 0.0
+        self,
+        job: str,
+        states: Sequence[State] = ("running",),
+        server: str | None = None,
+        seconds: float = 0.0,
+        *,
+        retried: bool = False,
+        entry: AuditLogEntry | None = None,
     ) -> bool:
         """Let a job wait again, in its old place; whether it was in one of the states, and of a server run by it and not asked to
-        stop. seconds: that it computed in vain."""
-        among = ", ".join(f"'{state}'" for state in states)
-        held = "" if server is None else " AND server = :server AND stopping = 0"
-        values = {"id": job} if server is None else {"id": job, "server": server}
+        stop. seconds: that it computed in vain. retried: its server was lost, for the first time. entry: of the audit log."""
+        which = [jobs.c.id == job, jobs.c.state.in_(states)]
+        which += [] if server is None else [jobs.c.server == server, jobs.c.stopping == 0]
+        which += [jobs.c.retried == 0] if retried else []
+        again = dict.fromkeys(("started", "ended", "ended_uptime", "server"))
+        fresh = {"state": "queued", "stopping": 0, "outcome": "{}", "progress": "{}"}
+        fresh |= {"retried": int(retried)} if retried or server is None else {}
+        with self._writing() as ask:
+            row = ask.execute(jobs.update().where(*which).values({**again, **fresh}).returning(jobs.c.tenant)).first()
+            if row is not None and seconds:
+                self._use(ask, row.tenant, seconds=seconds)
+            if row is not None:
+                _log(ask, entry)
+        return row is not None
 
-        def work(ask: Ask) -> bool:
-            rows = ask(
-                "UPDATE jobs SET state = 'queued', started = NULL, ended = NULL, ended_uptime = NULL, server = NULL, stopping = 0, "
-                f"outcome = '{{}}', progress = '{{}}' WHERE id = :id AND state IN ({among}){held} RETURNING tenant",
-                **values,
-            )
-            for (tenant,) in rows if seconds else ():
-                self._use(ask, tenant, seconds=seconds)
-            return bool(rows)
+    # Servers and their heartbeats, and the service's own uptime.
 
-        return self._within(work)
+    def seen(self, server: str) -> None:
+        """This server lives."""
+        row = self._insert(servers).values(id=server, seen=self._now)
+        with self._writing() as ask:
+            ask.execute(row.on_conflict_do_update(index_elements=["id"], set_={"seen": self._now}))
+            ask.execute(servers.delete().where(servers.c.seen < self._now - FORGOTTEN_S))
 
+    def gone(self, server: str) -> None:
+        """This server ends."""
+        with self._writing() as ask:
+            ask.execute(servers.delete().where(servers.c.id == server))
 
-# The store's part for webhooks: what is to be sent at the end of a job, and how far that is. It survives a restart.
+    def orphans(self, silent_s: float) -> list[Job]:
+        """Running jobs of servers that gave no sign of life for so long, or never."""
+        living = sa.select(servers.c.id).where(servers.c.seen >= self._now - float(silent_s))
+        with self._reading() as ask:
+            lost = sa.select(*JOB).where(jobs.c.state == "running", jobs.c.server.not_in(living))
+            return [_job(row) for row in ask.execute(lost)]
 
+    def running_of(self, server: str) -> list[str]:
+        """Jobs that a server runs, as the store has it."""
+        with self._reading() as ask:
+            return list(ask.scalars(sa.select(jobs.c.id).where(jobs.c.state == "running", jobs.c.server == server)))
 
-WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)
-"""Seconds after each failed try; after the last try there is none."""
-MOST_TRIES = len(WAITS_S) + 1
+    def passed(self, seconds: float) -> float:
+        """Add time that went by to the service's uptime [s]: no more than both the caller's monotonic clock (seconds) and the
+        database's wall clock say, so that neither a jump of the clock nor several servers make it run fast. The uptime now."""
+        gone, most = self._now - clock.c.at, sa.literal(float(seconds), sa.Double)
+        added = sa.case((gone <= 0, 0.0), (gone < most, gone), else_=most)
+        changed = clock.update().values(uptime=clock.c.uptime + added, at=self._now).returning(clock.c.uptime)
+        with self._writing() as ask:
+            return float(ask.scalar(changed) or 0.0)
 
-AMONG = ", ".join(f"'{state}'" for state in ENDED)
-DUE = (
-    f"j.state IN ({AMONG}) AND j.ended IS NOT NULL AND (w.ended IS NULL OR w.ended <> j.ended "
-    "OR (w.delivered IS NULL AND w.tries < :most))"
-)
-"""Of a webhook and its job: the end was not delivered, and there are tries left. A job that was resumed ends anew."""
+    # Tokens and the audit log.
 
+    def keep_token(self, token: Token, digest: str) -> None:
+        """Keep a new token by its hash."""
+        with self._writing() as ask:
+            ask.execute(tokens.insert().values({**vars(token), "scopes": " ".join(token.scopes), "hash": digest}))
 
-@dataclass(frozen=True)
-class Delivery:
-    """A webhook whose turn it is."""
+    def token(self, digest: str) -> Token | None:
+        """The token with a hash, while it is in force."""
+        with self._reading() as ask:
+            row = ask.execute(sa.select(*TOKEN).where(tokens.c.hash == digest)).first()
+        found = None if row is None else _token(row)
+        return found if found is not None and found.holds(time.time()) else None
 
-    job: Job
-    url: str
-    secret: str
-    tries: int
-    """With this one."""
+    def in_force(self, token: str) -> bool:
+        """Whether a token, by its name, still is one."""
+        with self._reading() as ask:
+            row = ask.execute(sa.select(*TOKEN).where(tokens.c.id == token)).first()
+        return row is not None and _token(row).holds(time.time())
 
+    def tokens(self) -> list[Token]:
+        """All, those that are no longer in force too."""
+        with self._reading() as ask:
+            return [_token(row) for row in ask.execute(sa.select(*TOKEN).order_by(tokens.c.created))]
 
-@dataclass(frozen=True)
-class WebhookState:
-    """How far a webhook is."""
+    def revoke(self, token: str) -> bool:
+        """Make a token worthless; whether there was one of that name in force."""
+        known = (tokens.c.id == token) & tokens.c.revoked.is_(None)
+        with self._writing() as ask:
+            return bool(ask.execute(tokens.update().where(known).values(revoked=time.time())).rowcount)
 
-    url: str
-    tries: int
-    due: float | None
-    delivered: float | None
-    said: str
-    """How the last try ended."""
+    def log(self, entry: AuditLogEntry) -> None:
+        """A line of the audit log."""
+        with self._writing() as ask:
+            _log(ask, entry)
 
+    def log_entries(self, limit: int = 1000) -> list[AuditLogEntry]:
+        """The audit log, the newest first."""
+        with self._reading() as ask:
+            found = ask.execute(sa.select(audit_log).order_by(audit_log.c.at.desc()).limit(limit))
+            return [AuditLogEntry(**row._mapping) for row in found]
 
-class WebhookStore(QueueStore):
-    """Webhooks."""
+    def forget_log(self, before: float) -> None:
+        """Delete lines of the audit log that are older."""
+        with self._writing() as ask:
+            ask.execute(audit_log.delete().where(audit_log.c.at < before))
+
+    # Webhooks: what is to be sent at the end of a job, and how far that is.
 
     def due_webhook(
         self, most_tries: int, lease_s: float, busy: Mapping[str, int] | None = None, most_of_tenant: int | None = None
@@ -348,275 +609,302 @@ class WebhookStore(QueueStore):
 
         busy: tenant -> what is being sent for it; those with the least come first, those with `most_of_tenant` have to wait.
         """
-        busy = busy or {}
-        when = f"(w.ended IS NULL OR w.ended <> j.ended OR w.due <= {self.clock})"
-        among = f"FROM webhooks w JOIN jobs j ON j.id = w.job WHERE {DUE} AND {when}"
-        tenants = f"SELECT j.tenant, MIN(w.due) {among} GROUP BY j.tenant"
-        first = f"SELECT j.id {among} AND j.tenant = :tenant ORDER BY w.due LIMIT 1"
-        waiting = self._rows(tenants, most=most_tries)
-        turns = [(busy.get(str(tenant), 0), float(due), str(tenant)) for tenant, due in waiting]
-        turns = [turn for turn in turns if most_of_tenant is None or turn[0] < most_of_tenant]
-        if not turns:  # nearly always: nobody is kept waiting for that
+        anew = webhooks.c.ended.is_(None) | (webhooks.c.ended != jobs.c.ended)  # a job that was resumed ends anew
+        again = webhooks.c.delivered.is_(None) & (webhooks.c.tries < most_tries) & (webhooks.c.due <= self._now)
+        due = (jobs.c.state.in_(ENDED), jobs.c.ended.is_not(None), anew | again)
+        among = webhooks.join(jobs, jobs.c.id == webhooks.c.job)
+        first = sa.func.min(webhooks.c.due)
+        with self._reading() as ask:
+            asked = sa.select(jobs.c.tenant, first).select_from(among).where(*due).group_by(jobs.c.tenant)
+            waiting = ask.execute(asked).all()
+        turns = sorted(((busy or {}).get(str(tenant), 0), at, str(tenant)) for tenant, at in waiting)
+        if not turns or (most_of_tenant is not None and turns[0][0] >= most_of_tenant):
             return None
-        tenant = min(turns)[2]
-
-        def work(ask: Ask) -> Delivery | None:
-            rows = ask(first, most=most_tries, tenant=tenant)
-            if not rows:
+        columns = (webhooks.c.url, webhooks.c.secret, webhooks.c.tries, webhooks.c.ended.label("told"))
+        asked = sa.select(*JOB, *columns).select_from(among).where(*due, jobs.c.tenant == turns[0][2])
+        with self._writing() as ask:
+            row = ask.execute(asked.order_by(webhooks.c.due).limit(1)).first()
+            if row is None:
                 return None
-            (job,) = rows[0]
-            found = job_of(ask(f"SELECT {JOB} FROM jobs WHERE id = :id", id=job)[0])
-            ((url, secret, ended, tries),) = ask(
-                "SELECT url, secret, ended, tries FROM webhooks WHERE job = :id", id=job
-            )
-            count = 1 + (int(tries) if ended == found.ended else 0)
-            ask(
-                "UPDATE webhooks SET ended = :ended, tries = :tries, delivered = NULL, "
-                f"due = {self.clock} + :lease WHERE job = :id",
-                ended=found.ended,
-                tries=count,
-                lease=lease_s,
-                id=job,
-            )
-            return Delivery(found, str(url), str(secret), count)
-
-        return self._alone(work)
+            job = _job(row[: len(JOB)])
+            tries = 1 + (row.tries if row.told == job.ended else 0)
+            leased = {"ended": job.ended, "tries": tries, "delivered": None, "due": self._now + lease_s}
+            ask.execute(webhooks.update().where(webhooks.c.job == job.id).values(leased))
+        return Delivery(job, row.url, row.secret, tries)
 
     def webhook_tried(self, sent: Delivery, said: str, *, again_s: float | None) -> None:
         """How a try ended. again_s: seconds until the next one; None: it was delivered."""
-        values = {"said": said[:300], "id": sent.job.id, "ended": sent.job.ended}
-        values |= {} if again_s is None else {"again": again_s}
-        changed = f"delivered = {self.clock}" if again_s is None else f"due = {self.clock} + :again"
-        self._rows(f"UPDATE webhooks SET said = :said, {changed} WHERE job = :id AND ended = :ended", **values)
+        state = {"delivered": self._now} if again_s is None else {"due": self._now + again_s}
+        same = (webhooks.c.job == sent.job.id) & (webhooks.c.ended == sent.job.ended)
+        with self._writing() as ask:
+            ask.execute(webhooks.update().where(same).values({"said": said[:300], **state}))
 
     def webhook(self, job: str) -> WebhookState | None:
         """How far a job's webhook is; None: it has none."""
-        rows = self._rows("SELECT url, tries, due, delivered, said FROM webhooks WHERE job = :id", id=job)
-        if not rows:
-            return None
-        url, tries, due, delivered, said = rows[0]
-        return WebhookState(str(url), int(tries), float(due) or None, delivered, str(said))
+        names = (webhooks.c[name] for name in ("url", "tries", "due", "delivered", "said"))
+        with self._reading() as ask:
+            row = ask.execute(sa.select(*names).where(webhooks.c.job == job)).first()
+        return None if row is None else replace(WebhookState(*row), due=row.due or None)
 
 
-# The store: jobs, tokens and the audit log, behind one interface; all its SQL, for any database that speaks it.
-
-
-class Store(WebhookStore):
-    """Everything that is kept."""
-
-    def job(self, job: str, tenant: str | None = None) -> Job | None:
-        """A job, where it is the tenant's; None: any tenant's."""
-        rows = self._rows(f"SELECT {JOB} FROM jobs WHERE id = :id", id=job)
-        found = job_of(rows[0]) if rows else None
-        return found if found is not None and tenant in (None, found.tenant) else None
-
-    def jobs(
-        self, tenant: str | None, state: State | None = None, limit: int = 50, before: tuple[float, str] | None = None
-    ) -> list[Job]:
-        """Jobs, the newest first; before: (submitted, id) of the last one seen."""
-        at, last = before or (None, None)
-        earlier = "(submitted < :at OR (submitted = :at AND id < :last))"
-        asked = [("tenant = :tenant", tenant), ("state = :state", state), (earlier, at)]
-        where = " AND ".join(["1 = 1", *(condition for condition, value in asked if value is not None)])
-        values = {"tenant": tenant, "state": state, "at": at, "last": last, "limit": limit}
-        used = {name: value for name, value in values.items() if value is not None}
-        rows = self._rows(f"SELECT {JOB} FROM jobs WHERE {where} ORDER BY submitted DESC, id DESC LIMIT :limit", **used)
-        return [job_of(row) for row in rows]
-
-    def count(self, state: State, tenant: str | None = None) -> int:
-        """Jobs in a state."""
-        own, values = ("", {}) if tenant is None else (" AND tenant = :tenant", {"tenant": tenant})
-        return int(self._rows(f"SELECT count(*) FROM jobs WHERE state = :state{own}", state=state, **values)[0][0])
-
-    def counts(self) -> dict[str, int]:
-        """Jobs in every state."""
-        rows = self._rows("SELECT state, count(*) FROM jobs GROUP BY state")
-        return dict.fromkeys(STATES, 0) | {str(state): int(count) for state, count in rows}
-
-    def tell(self, job: str, server: str, progress: dict[str, Any]) -> None:
-        """How far a running job of this server is."""
-        changed = "UPDATE jobs SET progress = :progress WHERE id = :id AND server = :server AND state = 'running'"
-        self._rows(changed, progress=json.dumps(progress), id=job, server=server)
-
-    def running_of(self, server: str) -> list[str]:
-        """Jobs that a server runs, as the store has it."""
-        rows = self._rows("SELECT id FROM jobs WHERE state = 'running' AND server = :server", server=server)
-        return [str(row[0]) for row in rows]
-
-    def cancel(self, job: str) -> Job | None:
-        """Cancel a waiting job, or ask a running one to stop; the job afterwards."""
-        values = {"id": job, "now": time.time()}
-        self._run(
-            (
-                "UPDATE jobs SET state = 'cancelled', ended = :now, ended_uptime = (SELECT uptime FROM clock WHERE id = 1) "
-                "WHERE id = :id AND state = 'queued'",
-                values,
-            ),
-            ("UPDATE jobs SET stopping = 1 WHERE id = :id AND state = 'running'", {"id": job}),
+def _turns() -> sa.Select[Any]:
+    """Every waiting job with what its turn depends on: `place` among its tenant's own, `running` jobs of the tenant, and when the
+    tenant last had a `turn`."""
+    busy = sa.select(jobs.c.tenant, sa.func.count().label("running")).where(jobs.c.state == "running")
+    busy_of = busy.group_by(jobs.c.tenant).subquery()
+    place = sa.func.row_number().over(partition_by=jobs.c.tenant, order_by=(jobs.c.submitted, jobs.c.id))
+    among = jobs.outerjoin(busy_of, busy_of.c.tenant == jobs.c.tenant).outerjoin(
+        tenants, tenants.c.tenant == jobs.c.tenant
+    )
+    return (
+        sa.select(
+            *(jobs.c.id, jobs.c.tenant, jobs.c.submitted),
+            sa.func.coalesce(busy_of.c.running, 0).label("running"),
+            sa.func.coalesce(tenants.c.turn, 0).label("turn"),
+            place.label("place"),
         )
-        return self.job(job)
+        .select_from(among)
+        .where(jobs.c.state == "queued")
+    )
 
-    def delete(self, job: str) -> bool:
-        """Forget a job that has ended; whether it had."""
-        rows, _ = self._run(
-            (f"DELETE FROM jobs WHERE id = :id AND state IN ({AMONG}) RETURNING id", {"id": job}),
-            ("DELETE FROM webhooks WHERE job = :id AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = :id)", {"id": job}),
+
+def _running(ask: sa.Connection, limits: Limits) -> dict[str, float]:
+    """Seconds that running jobs have taken so far, by tenant; of one job no more than it may take, whatever the clock says."""
+    now, found = time.time(), dict[str, float]()
+    for tenant, started in ask.execute(sa.select(jobs.c.tenant, jobs.c.started).where(jobs.c.state == "running")):
+        found[tenant] = found.get(tenant, 0.0) + min(max(0.0, now - (started or now)), limits.job_s)
+    return found
+
+
+def _run_by(job: str, server: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return jobs.c.id == job, jobs.c.server == server, jobs.c.state == "running"
+
+
+def _uptime() -> sa.ScalarSelect[Any]:
+    return sa.select(clock.c.uptime).where(clock.c.id == 1).scalar_subquery()
+
+
+def _log(ask: sa.Connection, entry: AuditLogEntry | None) -> None:
+    if entry is not None:
+        ask.execute(audit_log.insert().values(vars(entry)))
+
+
+def _job(row: Any) -> Job:
+    """A job of its row. Raises StoreError for a row that this program has not written."""
+    try:
+        found = Job(*row)
+        job = replace(
+            found,
+            stopping=bool(found.stopping),
+            retried=bool(found.retried),
+            progress=json.loads(str(found.progress)),
+            outcome=json.loads(str(found.outcome)),
         )
-        return bool(rows)
-
-    def outdated(self, before: float, before_uptime: float | None = None) -> list[str]:
-        """Jobs that ended before a time; before_uptime: and before so much uptime of the service [s] too, where it is known."""
-        also, values = ("", {}) if before_uptime is None else (" AND ended_uptime < :uptime", {"uptime": before_uptime})
-        rows = self._rows(f"SELECT id FROM jobs WHERE ended < :before{also} LIMIT 100", before=before, **values)
-        return [str(row[0]) for row in rows]
-
-    def known(self) -> set[str]:
-        """Every job."""
-        return {str(row[0]) for row in self._rows("SELECT id FROM jobs")}
+        if found.stopping not in (0, 1) or not sound_job(job):
+            raise ValueError
+    except (TypeError, ValueError, RecursionError):
+        raise StoreError("damaged", "the store is damaged: a job cannot be read") from None
+    return job
 
 
-# Delivery of webhooks: a thread that looks for jobs with a webhook that have ended, and sends it, again where need be.
+def _token(row: Any) -> Token:
+    """A token of its row. Raises StoreError for a row that this program has not written."""
+    found = Token(*row)
+    words = set(str(found.scopes).split())
+    if not isinstance(found.scopes, str) or not sound_token(found, words):
+        raise StoreError("damaged", "the store is damaged: a token cannot be read")
+    return replace(found, scopes=tuple(scope for scope in SCOPES if scope in words))
 
 
-LEASE_S = LIMIT_S + 60.0
-"""Until a try counts as failed whose server has died on the way."""
-POLL_S = 1.0
-MOST_AT_ONCE = 4
-MOST_OF_TENANT = MOST_AT_ONCE - 1
-"""What is sent at once for one tenant: receivers that keep a tenant's connections open hold up nobody else."""
-EVENT = "job.ended"
-
-logger = logger_of(__name__)
+# Where the store lies, and what its errors mean.
 
 
-class Deliveries:
-    """Sends webhooks of the store until it is stopped."""
+def file_of(folder: Path) -> Path:
+    """The store of a folder, made or not."""
+    return folder / "service.sqlite3"
 
-    def __init__(
-        self, settings: Settings, store: Store, status: Callable[[Job], JobStatus], waits_s: tuple[float, ...] = WAITS_S
-    ) -> None:
-        """status: a job as callers see it."""
-        self._store, self._status, self._waits = store, status, waits_s
-        self._allowed = hosts_of(settings.webhook_hosts)
-        self._stopping, self._wake = threading.Event(), threading.Event()
-        self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
-        self._busy, self._lock = Counter[str](), threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+def open_store(folder: Path, database: str | None) -> Store:
+    """The store that settings name. Raises StoreError where it cannot be used, InputError where its driver is not installed."""
+    if database is not None:
+        return Store(_postgres(database))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # plans and tokens must not be readable by others
+    return Store(sqlite_engine(file_of(folder)))
 
-    def wake(self) -> None:
-        """Notify that a job has ended."""
-        self._wake.set()
 
-    def stop(self) -> None:
-        """Stop looking; what is being sent may end, or is sent again by the next server."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(LIMIT_S)
+def sqlite_engine(path: Path) -> sa.Engine:
+    """An SQLite file. Raises StoreError where it is damaged; what is not ours stays as it is."""
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(SMALLEST)
+        if not head and any((path.parent / "jobs").glob("*")):
+            raise StoreError("damaged", "the store is damaged: it is empty, but there are jobs")
+        if head and (len(head) < SMALLEST or not head.startswith(MAGIC)):
+            raise StoreError("damaged", "the store is damaged: it is not an SQLite file")
+    with _as_store_errors(), _plain(path) as connection:
+        found = connection.execute("PRAGMA integrity_check(3)").fetchall()
+        if found != [("ok",)]:
+            raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
+    given = {"timeout": BUSY_S, "check_same_thread": False}
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args=given, max_overflow=40)
 
-    def _run(self) -> None:
-        trouble = ""
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self._begin():
-                    pass
-                trouble = ""
-            except StoreError as error:
-                if trouble != str(error):
-                    logger.warning("webhooks could not be looked for: %s", error)
-                trouble = str(error)
-            except Exception:  # this thread must not die
-                logger.exception("webhooks could not be looked for")
-            self._wake.wait(POLL_S)
-            self._wake.clear()
+    @sa.event.listens_for(engine, "connect")
+    def _opened(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where `_begun` says so
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
 
-    def _begin(self) -> bool:
-        """Begin a delivery; whether there was one, and room for it."""
-        if not self._room.acquire(timeout=POLL_S):
-            return False
-        found = None
-        try:
-            with self._lock:
-                busy = dict(self._busy)
-            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
-            if found is not None:
-                self._count(found, 1)
-                try:
-                    threading.Thread(
-                        target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True
-                    ).start()
-                except RuntimeError:  # no thread can be had: the lease ends, and it is sent later
-                    self._count(found, -1)
-                    found = None
-                    raise
-        finally:
-            if found is None:
-                self._room.release()
-        return found is not None
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    def _count(self, found: Delivery, by: int) -> None:
-        """One more, or one less, is being sent for a tenant."""
-        with self._lock:
-            self._busy[found.job.tenant] += by
+    return engine
 
-    def _deliver(self, found: Delivery) -> None:
-        """One try, and what came of it."""
-        job, begin = found.job, time.monotonic()
-        with about(job=job.id, tenant=job.tenant, trace=Trace(parent=job.trace).id):
-            try:
-                status = self._sent(found)
-                text, good = f"status {status}", 200 <= status < 300
-                if 300 <= status < 400:
-                    text += ": redirects are not followed"
-            except RefusedError as error:
-                text, good = str(error), False
-            except MisplacedError as error:  # the settings allowed it once
-                text, good = error.places[0][1], False
-            except Exception:  # whatever goes wrong is one try of one webhook
-                logger.exception("the webhook could not be sent")
-                text, good = "an internal error", False
-            try:
-                again = None if good else self._waits[min(found.tries, len(self._waits)) - 1]
-                self._store.webhook_tried(found, text, again_s=again)
-                left = "delivered" if good else "given up" if found.tries > len(self._waits) else "to be sent again"
-                logger.info("webhook %s at try %d: %s, %.1f s", left, found.tries, text, time.monotonic() - begin)
-            except StoreError as error:  # the lease ends, and it is sent again
-                logger.warning("the end of a webhook could not be written: %s", error)
-            finally:
-                self._count(found, -1)
-                self._room.release()
-                self._wake.set()
 
-    def _sent(self, found: Delivery) -> int:
-        """Send it; the status of the answer. Raises RefusedError and MisplacedError."""
-        job = found.job
-        target = target_of(found.url, self._allowed)
-        place = checked_address(target, self._allowed)
-        body = self.body(job)
-        name, at = f"{job.id}-{int(1000 * (job.ended or 0.0))}", int(time.time())
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "strategic-minerals",
-            "Connection": "close",
-            "webhook-id": name,
-            "webhook-timestamp": str(at),
-            "webhook-signature": signature(found.secret, name, at, body),
-            **Trace(parent=job.trace, state=job.trace_state).onward(),
-        }
-        return send(target, place, headers, body)
+@contextmanager
+def _plain(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(path, timeout=BUSY_S)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
-    def body(self, job: Job) -> bytes:
-        """What is sent: the job's status as its owner sees it, without a diagnosis, which the API has."""
-        status: dict[str, Any] = self._status(job).model_dump(mode="json")
-        if status["problem"] is not None:
-            status["problem"]["diagnosis"] = None
-        sent = {"type": EVENT, "timestamp": status["ended"], "tenant": job.tenant, "data": status}
-        text = json.dumps(sent, allow_nan=False).encode()
-        if len(text) > MOST_BODY_BYTES:
-            status["problem"] = status["progress"] = None
-            text = json.dumps(sent, allow_nan=False).encode()
-        return text
+
+def _postgres(address: str) -> sa.Engine:
+    """A PostgreSQL database; connections that broke are made anew."""
+    try:
+        import psycopg
+    except ImportError:
+        raise missing_part("serve", "psycopg", "postgres") from None
+    try:
+        url = sa.make_url(address).set(drivername="postgresql+psycopg")
+        if not address.startswith(("postgresql://", "postgres://")):
+            raise ValueError
+    except (ValueError, SQLAlchemyError):
+        raise _away("no address of PostgreSQL") from None
+    limit = f"-c statement_timeout={1000 * STATEMENT_S} -c idle_in_transaction_session_timeout={1000 * STATEMENT_S}"
+    given = {"connect_timeout": CONNECT_S, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
+    del psycopg
+    return sa.create_engine(url, connect_args={**given, "options": limit}, pool_pre_ping=True, hide_parameters=True)
+
+
+def _away(text: str) -> StoreError:
+    expected = "expected postgresql://user:password@host/name of a running server"
+    return StoreError("away", f"no connection to the database ({text}); {expected}")
+
+
+FULL = {
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+    *("DiskFull", "ReadOnlySqlTransaction", "InsufficientPrivilege"),
+}
+"""The database cannot write: the disk is full or gone, or the file is another user's."""
+AWAY = tuple(getattr(sqlite3, f"SQLITE_{name}") for name in "BUSY LOCKED NOMEM INTERRUPT PROTOCOL".split())
+
+
+@contextmanager
+def _as_store_errors() -> Iterator[None]:
+    """The driver's errors as the store's, without its words: they may hold the password."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        raise _meaning(getattr(error, "orig", None) or error) from None
+    except SQLAlchemyError as error:  # no connection in time
+        raise StoreError("away", f"the store is busy ({type(error).__name__})") from None
+
+
+def _meaning(error: BaseException) -> StoreError:
+    name = type(error).__name__
+    if isinstance(error, sqlite3.Error):
+        code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in FULL:
+            return StoreError("full", f"the store cannot be written: {error}")
+        if code in AWAY:
+            return StoreError("away", "the store is busy")
+        return StoreError("damaged", f"the store is damaged: {str(error)[:200]}")
+    if name in FULL:
+        return StoreError("full", f"the store cannot be written ({name})")
+    if name in ("UndefinedTable", "UndefinedColumn", "DataCorrupted"):
+        return StoreError("damaged", f"the store is damaged ({name})")
+    return _away(name)
+
+
+# A copy of store and jobs, made while the service runs: the store first, then the folder of every job in it.
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """What was copied."""
+
+    jobs: int
+    deleted: int
+    """Jobs that were deleted while the copy was made, and are not in it."""
+    bytes: int
+
+
+def back_up(folder: Path, out: Path) -> BackedUp:
+    """Copy a service's SQLite store and its jobs' folders to a new folder.
+
+    folder: the service's. out: must not exist, or be empty.
+
+    Raises InputError for a folder that is not to be written; StoreError where the store cannot be read; OSError where the disk is
+    full. Then nothing stands at `out`.
+    """
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise InputError([Fault(str(out), "", "OUT", "a folder inside the service's own", "a folder elsewhere")])
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        found = "something that is there already"
+        raise InputError([Fault(str(out), "", "OUT", found, "a new name or an empty folder")])
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700, parents=True)
+    try:
+        names = _sqlite(folder, part)
+        copied = [name for name in names if _copied(folder / "jobs" / name, part / "jobs" / name)]
+        gone = sorted(set(names) - set(copied))
+        with contextlib.closing(sqlite3.connect(file_of(part))) as store, store:
+            store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in gone])
+        (part / "jobs").mkdir(exist_ok=True)
+        if out.exists():
+            out.rmdir()
+        for path in (part, *part.rglob("*")):  # wherever it is moved, nobody else may read tokens' hashes and plans
+            if not path.is_symlink():
+                path.chmod(0o700 if path.is_dir() else 0o600)
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return BackedUp(len(copied), len(gone), size)
+
+
+def _sqlite(folder: Path, part: Path) -> list[str]:
+    """Copy the file as of one moment, whoever writes to it; the jobs in it."""
+    path = file_of(folder)
+    if not path.is_file():
+        raise StoreError("away", f"the folder {folder} holds no store")
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(file_of(part))) as target,
+        ):
+            source.backup(target)
+            if target.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
+                raise StoreError("damaged", "the store is damaged")
+            return [str(name) for (name,) in target.execute("SELECT id FROM jobs")]
+    except sqlite3.DatabaseError as error:
+        raise StoreError("damaged", f"the store cannot be copied: {str(error)[:200]}") from error
+
+
+def _copied(source: Path, target: Path) -> bool:
+    """Copy a job's folder, whose files may come and go; whether it was there."""
+    if not source.is_dir():
+        return False
+    for place, _, names in os.walk(source):
+        here = target / Path(place).relative_to(source)
+        here.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in names:
+            if not name.endswith(".part"):
+                with contextlib.suppress(FileNotFoundError):  # it was replaced or deleted just now
+                    shutil.copy2(Path(place) / name, here / name)
+    return source.is_dir()

@@ -37,23 +37,11 @@ from .job_folder import (
     ProgressReporter,
     answer_of_study,
     job_log,
-    no_room,
     run_of,
     write_whole,
 )
-from .reading import (
-    SEEN,
-    first_of,
-    lists_of,
-    look,
-    members_of,
-    new_facts,
-    noted_rows,
-    question,
-    raw_values,
-    sized,
-    values_of,
-)
+from .reading import SEEN, first_of, form_of, look, members_of, new_facts, noted_rows, question, sized
+from .records import no_room
 from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
 
 if TYPE_CHECKING:
@@ -92,9 +80,12 @@ def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     write_run(result, folder.path / "run", log=log.text())
     if isinstance(found, Result):
         words = result.summary(full=True)
+        if result.brief is not None:
+            return Answer(
+                result.brief.recommendation, words, result.facts, of_run=result.tables, screen=result.summary()
+            )
         bound = " ".join(line.strip() for line in words.split("\n\n")[0].splitlines()[1:3])
-        headline = bound if result.brief is None else result.brief.recommendation
-        return Answer(headline, words, result.facts, of_run=result.tables)
+        return Answer(bound, words, result.facts, of_run=result.tables)
     store_study(found, folder.path / "run" / "analyses" / found.kind)
     return replace(answer_of_study(found), of_run=result.tables)
 
@@ -155,15 +146,10 @@ def _check(folder: Folder, request: Given) -> Answer:
     from ..question.consistency import check_data
 
     facts: dict[str, Any] = {"faults": [], "notes": [], "facts": 0, "estimates": 0, "columns_at_most": 0}
-    uploads = [path for name in ("plan.toml", "plan.json") if (path := folder.path / name).is_file()]
-    seen: dict[str, Any] = {"values": raw_values(uploads[0]) if uploads else {}, "title": "", "lists": {}}
+    seen: dict[str, Any] = {}
     try:
         plan, data = question(folder, request)
-        seen = {
-            "values": values_of(plan.model_dump(mode="json")),
-            "title": plan.title or plan.name,
-            "lists": lists_of(data),
-        }
+        seen = form_of(plan, data)
         faults = [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
         if not faults:
             counted = provenance(plan, data)
@@ -214,7 +200,7 @@ NO_ROOM = 75
 def answer(folder: Folder) -> None:
     """Answer the request in a folder, whatever comes of it. Raises OSError where the disk is full: that is no answer."""
     limits = folder.read(LIMITS) or {}
-    with job_log(folder, **{name: str(limits.get(name, "")) for name in ("job", "tenant", "trace")}):
+    with job_log(folder, **{name: str(limits.get(name, "")) for name in ("job", "tenant")}):
         _answer(folder, limits)
 
 
@@ -225,7 +211,7 @@ def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     reporter.phase("reading")
     try:
         found = answer_of(folder, request, limits, reporter)
-        texts = {"kind": request["kind"], "headline": found.headline, "summary": found.summary}
+        texts = {"kind": request["kind"], "headline": found.headline, "summary": found.summary, "screen": found.screen}
         folder.write(RESULT, {**texts, "facts": found.facts, "tables": _written(folder, found)})
         ended: dict[str, Any] = {"state": "succeeded", "headline": found.headline}
     except Exception as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.errors import InfeasibleError, Outcome, Reason, StoppedError, UntrustedError
+from ..core.errors import InfeasibleError, Outcome, Reason, UntrustedError, stopped
 from ..core.frames import INF, Ints
 from ..core.logs import logger_of
 from ..matrix.assembly import Assembly
@@ -86,7 +86,7 @@ def no_answer(
     if reason == "failed":
         return UntrustedError(f"the solver failed in {stage} (status {run.status})")
     outcome = Outcome(reason, None, run.bound if np.isfinite(run.bound) else None, None, None)
-    return StoppedError(f"stopped in {stage} before any plan was found ({reason.replace('_', ' ')})", outcome)
+    return stopped(f"stopped in {stage} before any plan was found ({reason.replace('_', ' ')})", outcome)
 
 
 def _confirm(problem: Problem, time_limit_s: float) -> str:

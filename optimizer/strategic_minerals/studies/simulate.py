@@ -98,7 +98,11 @@ def simulate(
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
     start = Start(unlisted, result.data, form, learning)
     tasks = by_history(drawn, AT_ONCE)
-    kept = None if run.store is None else _Store(run.store, _identity(result, paths, seed, learning, grid_months, form))
+    kept = (
+        None
+        if run.store is None
+        else _Store(FilePath(run.store), _identity(result, paths, seed, learning, grid_months, form))
+    )
     lived = {} if kept is None else {p.number: known for p in drawn if (known := kept.read(p)) is not None}
     left = [task for task in tasks if any(path.number not in lived for path in task)]
     done = len(drawn) - sum(len(task) for task in left)

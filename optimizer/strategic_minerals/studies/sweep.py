@@ -13,7 +13,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -22,14 +22,26 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from pydantic import Field
 
 from ..answer.solving import MethodOption, Relax
 from ..answer.study import Study
 from ..answer.tables import losses_by_scenario, projects, stock
 from ..audit.audit import audit
-from ..core.errors import Fault, FaultsError, InputError, PlanError, Progress, ReserveError, SolveError, UntrustedError
-from ..core.files import write_whole
+from ..core.errors import (
+    Fault,
+    FaultsError,
+    InputError,
+    PlanError,
+    Progress,
+    ReserveError,
+    SolveError,
+    UntrustedError,
+    overlapping,
+    shown,
+)
+from ..core.files import LOCK, write_whole
 from ..core.formats import digits
 from ..core.frames import equal, records, rows_of
 from ..core.logs import logger_of
@@ -83,10 +95,16 @@ class Checkpoint:
             if _marked(mark) != identity:
                 expected = "the same plan, tables, points and options as when it was begun, or another folder"
                 raise InputError([Fault(str(mark), "", "identity", "rows of another sweep", expected)])
-        elif folder.exists() and any(path.name != NAME for path in folder.iterdir()):
+        elif folder.exists() and any(path.name not in (NAME, LOCK) for path in folder.iterdir()):
             found = "a folder with other files in it"
             raise InputError([Fault(str(folder), "", "store", found, "a new or an empty folder")])
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / LOCK)  # held as long as this object is
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            found, expected = "rows that another process is writing", "one sweep at a time, or another folder"
+            raise InputError([Fault(str(folder), "", "store", found, expected)]) from None
         write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
         self._folder, self._identity = folder, identity
 
@@ -632,7 +650,9 @@ def sweep(
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal, kept = None, SegmentResult([], [])
     if run.store is not None:
-        journal = Checkpoint(run.store, identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored))
+        journal = Checkpoint(
+            Path(run.store), identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored)
+        )
         kept = SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}
     path = [k for k in _path(asked) if k not in there]
@@ -669,7 +689,8 @@ def sweep(
         rows = with_differences(rows, own[0] if own else None)
         decisions = [row for row in decisions if row["point"] != base]
         asked = asked[:-1]
-    table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
+    varied = [{name: _as_cell(value) for name, value in point.items()} for point in asked]
+    table = pd.DataFrame([{**varied[row["point"]], **row} for row in rows]).drop(columns="point")
     decided = pd.DataFrame(decisions, columns=list(DECISIONS))
     relaxed = [k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support]
     tables = {"points": table, "decisions": decided, "chosen": _chosen(table, decided, relaxed)}
@@ -691,10 +712,12 @@ def sweep(
 def require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
     """Raise PlanError with every wrong address and value, each once and with the first point that has it."""
     faults: dict[tuple[str, str, str], Fault] = {}
+    varied = set[tuple[str, ...]]()
     for n, changes in enumerate(asked):
         try:
-            for address in changes:
-                read_axis(address)
+            if tuple(changes) not in varied:
+                varied.add(tuple(changes))
+                require_apart(changes)
             edited(plan, data, changes)
         except FaultsError as error:
             for fault in error.faults:
@@ -705,6 +728,24 @@ def require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]
             raise PlanError([Fault(SWEEP, f"point {n}", "", str(error), expected)]) from None
     if faults:
         raise PlanError(faults.values())
+
+
+def require_apart(addresses: Iterable[str]) -> None:
+    """Raise PlanError for addresses that mean the same figure, or of which one lies within another."""
+    known: dict[str, str] = {}
+    faults: list[Fault] = []
+    for address in addresses:
+        axis = read_axis(address)
+        at = axis.path or f"{axis.table}[{axis.key}]/{axis.column}".replace(".", "/")
+        if at in known:
+            found = f"the same figure as {shown(known[at])}"
+            faults.append(Fault(SWEEP, "", address, found, "each figure only once"))
+        known.setdefault(at, address)
+    for outer, inner in overlapping(known):
+        found = f"a figure inside {shown(known[outer])}, which also varies"
+        faults.append(Fault(SWEEP, "", known[inner], found, "each figure only once"))
+    if faults:
+        raise PlanError(faults)
 
 
 SWEEP = "sweep"
@@ -730,6 +771,13 @@ def _points(points: Any) -> list[dict[str, Any]]:
     if len(found) > MOST_POINTS:
         raise PlanError([Fault("sweep", "", "points", f"{len(found):,} points", f"at most {MOST_POINTS:,}")])
     return found
+
+
+def _as_cell(value: Any) -> Any:
+    """A varied value as one that tables sort and group by: a list, such as the levels of a floor, as text."""
+    if not isinstance(value, list | tuple):
+        return value
+    return ", ".join(str(each) if isinstance(each, int | float | str) else json.dumps(each) for each in value)
 
 
 def _plain(value: Any) -> Any:

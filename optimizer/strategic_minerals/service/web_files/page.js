@@ -42,13 +42,13 @@ const form = document.getElementById("plan-form");
 if (form) {
   // after each change the plan is checked, and faults appear beside their fields
   let latest = 0;
-  const others = document.getElementById("others"), said = document.getElementById("said");
+  const others = document.getElementById("others-list"), said = document.getElementById("said");
   const check = async () => {
     const mine = ++latest, body = new URLSearchParams(new FormData(form));
     body.set("action", "check");
     let found;
     try {
-      const answer = await fetch("/edit", { method: "POST", body, headers: { Accept: "application/json" } });
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
       if (!answer.ok) return;
       found = await answer.json();
     } catch { return; }

@@ -1,0 +1,305 @@
+"""From a request to a job: read within limits, written to a folder, examined, then stored. Questions that are kept for later.
+
+What may take long is read and examined in a process of its own, with limits on memory and time; the caller has its `auth.Turn`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request
+
+from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
+from ..core.logs import logger_of
+from .auth import Caller, later
+from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
+from .job_runners import JobLimits, end, start
+from .reading import BODY, SEEN, Form, look, read
+from .records import AuditLogEntry, Job, is_id, new_id
+from .requests import KINDS_OF_JOBS, PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError
+from .settings import Limits, Settings
+from .store import FullError, KeyTakenError, QuotaError, Store
+from .webhooks import hosts_of, target_of
+from .worker import NO_ROOM
+
+RETRY_S, QUOTA_RETRY_S = 10.0, 1800.0
+"""Until a caller should ask again: for room in the queue; who has used up a quota of 24 hours."""
+SMALL_BYTES = 64 * 1024
+"""Smaller requests are read in this process: even in the worst case this takes a negligible time."""
+LONG = ("sweep", "score", "together")
+"""Kinds whose examination takes long whatever their size."""
+READ_S, LOOK_S, CHECK_S = 30.0, 30.0, 60.0
+"""Seconds that reading a large request may take; that examining a job may, and what is not seen by then is the job's own to find;
+that a check may."""
+QUESTIONS = "questions"
+"""Folder of the questions that are kept."""
+ABOUT = "question.json"
+
+logger = logger_of(__name__)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What somebody sent: a form, its body (JSON), files under names that were made here."""
+
+    form: Form
+    body: bytes
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def heavy(self) -> bool:
+        """Whether reading it may take long: a book, and tables that came as files, are only kept, and opened when looked at."""
+        plans = sum(len(content) for name, content in self.files.items() if name in ("plan.toml", "plan.json"))
+        return len(self.body) + plans > SMALL_BYTES
+
+    @property
+    def large(self) -> bool:
+        """Whether examining it may take long: a book, or more of anything than is read beside all else."""
+        return "plan.xlsx" in self.files or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
+
+
+def take(sent: Sent, folder: Folder, limits: Limits) -> dict[str, Any]:
+    """Read what was sent into a folder: `asked` and `digest`, as `reading.read`. Raises ProblemError, PlanError, InputError."""
+    for name, content in sent.files.items():
+        folder.keep(name, content)
+    if not sent.heavy:
+        return read(sent.form, sent.body, folder, limits.rows, limits.columns)
+    folder.keep(BODY, sent.body)
+    folder.write(READ, {"form": sent.form, "most_rows": limits.rows, "most_columns": limits.columns})
+    _run_aside(folder, "read", READ_S, limits.memory_aside_mib, limits.niceness)
+    found = (folder.read(READ) or {}).get("found")
+    for name in (BODY, READ):
+        (folder.path / name).unlink(missing_ok=True)
+    if found is None:
+        most = f"{READ_S:.0f} s or {limits.memory_aside_mib:,} MiB"
+        raise ProblemError("too-large", f"Reading the request needs more than {most}.")
+    if "problem" in found:
+        raise ProblemError.of(found["problem"])
+    return dict(found)
+
+
+def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, niceness: int) -> None:
+    """Run a process on a folder, so long at most and in so much memory. Raises OSError where the disk is full."""
+    folder.write(LIMITS, {"memory_mib": memory_mib, "niceness": niceness})
+    process = start(folder, what)
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    finally:
+        end(process, 0.0)
+        (folder.path / LIMITS).unlink(missing_ok=True)
+    if process.returncode == NO_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _examine(sent: Sent, asked: Mapping[str, Any], folder: Folder, limits: Limits) -> None:
+    """Examine a job whose folder is written: what would fail it at once is refused now, the job itself finds what takes longer.
+    Raises ProblemError, PlanError and InputError."""
+    if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was examined when it was read
+        return
+    book = (folder.path / "plan.xlsx").is_file()
+    if not sent.large and not book and asked["kind"] not in LONG:
+        try:
+            look(folder, asked)
+        except (FaultsError, OSError):
+            raise
+        except Exception:  # looking is a courtesy: the job itself will say what is wrong
+            logger.exception("a job could not be examined before it was accepted")
+        return
+    try:
+        _run_aside(folder, "look", LOOK_S, limits.memory_aside_mib, limits.niceness)
+        found = folder.read(ADMISSION) or {}
+    finally:
+        for name in (ADMISSION, ERRORS):
+            (folder.path / name).unlink(missing_ok=True)
+    if "problem" in found:
+        raise ProblemError.of(found["problem"])
+
+
+def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
+    """Whether there may be a fault: not in a shipped plan without changes, nor in what builds on other jobs."""
+    if asked["kind"] in ("sweep", "together"):
+        return True
+    changed = asked.get("set") or asked.get("answers")
+    return KINDS_OF_JOBS[asked["kind"]].asks and bool(
+        changed or any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
+    )
+
+
+def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
+    """What was sent as a job that will run, or the job that the same key brought before.
+
+    Raises ProblemError; PlanError and InputError where plan or tables are wrong. Then nothing is kept.
+    """
+    state = request.app.state
+    settings: Settings = state.settings
+    limits: Limits = state.limits
+    store: Store = state.store
+    if key is None:  # else it may be a job that was accepted before
+        with store_refusals():
+            store.room(caller.tenant, limits)  # a full queue costs nobody an examination
+    folder = Folder.of(settings.folder, new_id())
+    try:
+        folder.path.mkdir(parents=True)
+        found = take(sent, folder, limits)
+        asked, digest = found["asked"], found["digest"]
+        with store_refusals():
+            kept = None if key is None else store.by_key(caller.tenant, key, digest)
+            if kept is None:
+                webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
+                asked = _with_kept(request, caller, asked, folder)
+                folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
+                _examine(sent, asked, folder, limits)
+                now, name = time.time(), folder.path.name
+                job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
+                folder.sync()
+                entry = entry_of(caller, f"submit {job.kind}", job.id, now)
+                kept = store.submit(job, key, limits, entry, folder.size, webhook)
+    except BaseException:
+        folder.delete()
+        raise
+    if kept.id == folder.path.name:
+        state.metrics.submitted(kept.kind)
+    else:
+        folder.delete()
+    state.dispatcher.wake()
+    request.state.job = kept.id  # for the log of the request
+    return kept
+
+
+def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, str] | None:
+    """(address, secret) of a webhook; None: none is asked for. Raises PlanError for one that cannot be sent."""
+    if asked is None:
+        return None
+    try:
+        target_of(asked["url"], hosts_of(settings.webhook_hosts))
+    except MisplacedError as error:
+        raise PlanError([Fault("body", "", *one) for one in error.places]) from None
+    return asked["url"], asked["secret"]
+
+
+@contextmanager
+def store_refusals() -> Iterator[None]:
+    """What the store refuses, as a problem."""
+    try:
+        yield
+    except QuotaError as error:
+        headers = {} if error.storage else {"Retry-After": f"{QUOTA_RETRY_S:.0f}"}
+        raise ProblemError("storage" if error.storage else "quota", f"{error}.", headers=headers) from None
+    except FullError as error:
+        raise later("queue-full", f"The queue is full: {error}.", RETRY_S) from None
+    except KeyTakenError:
+        raise ProblemError("key-reused", "The idempotency key was used for another request.") from None
+
+
+def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Settings, store: Store) -> dict[str, Any]:
+    """Take over the run folders, or the rows, that a request builds on. Raises ProblemError."""
+    if "of" not in asked:
+        return {}
+    of = asked["of"] if isinstance(asked["of"], list) else [asked["of"]]
+    rows = KINDS_OF_JOBS[asked["kind"]].verb.of == "rows"
+    kinds, called = (WITH_ROWS, f"a {' or '.join(WITH_ROWS)} with an answer") if rows else (PLANNING, "a solved plan")
+    names = []
+    for position, name in enumerate(of):
+        job = store.job(name, caller.tenant)
+        if job is None:
+            raise ProblemError("not-found", f"of: there is no job {name}.")
+        if job.kind not in kinds or job.state != "succeeded":
+            raise ProblemError("state", f"of: job {name} is not {called} ({job.kind}, {job.state}).")
+        names.append(job.label or name[:8])
+        try:
+            source = Folder.of(settings.folder, name)
+            folder.lend_rows(source) if rows else folder.lend(source, position)
+        except FileNotFoundError:  # deleted just now
+            raise ProblemError("not-found", f"of: there is no job {name}.") from None
+    return {"labels": names}
+
+
+def entry_of(caller: Caller, action: str, job: str, at: float | None = None) -> AuditLogEntry:
+    """What a caller did. at: seconds since 1970; None: now."""
+    return AuditLogEntry(time.time() if at is None else at, caller.tenant, caller.token, caller.address, action, job)
+
+
+def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
+    """(faults and notes of a question, what the page shows of it), found in a process of its own. Raises ProblemError."""
+    settings: Settings = request.app.state.settings
+    limits: Limits = request.app.state.limits
+    folder = Folder(settings.folder / "checks" / new_id())
+    try:
+        folder.path.mkdir(parents=True)
+        asked = take(sent, folder, limits)["asked"]
+        asked = _with_kept(request, request.state.caller, asked, folder)
+        folder.write(REQUEST, {**asked, "kind": "check"})
+        folder.write(LIMITS, {"memory_mib": limits.memory_aside_mib, "niceness": limits.niceness})
+        ended = request.app.state.checker.run(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
+        found = folder.read(RESULT)
+    finally:
+        folder.delete()
+    if found is None:
+        if (wrong := ended.get("problem")) is not None:
+            raise ProblemError.of(wrong)
+        raise ProblemError("unavailable", "The question could not be checked.")
+    seen = found["facts"].pop(SEEN, {})
+    return CheckResult(**found["facts"]), seen
+
+
+# Questions that are kept: a folder each, with plan and tables as they came; jobs refer to them, and nothing changes them.
+
+
+def keep_question(request: Request, caller: Caller, sent: Sent, label: str) -> Kept:
+    """Keep a plan and its tables. The tenant's oldest make room. Raises ProblemError, PlanError, InputError."""
+    settings: Settings = request.app.state.settings
+    limits: Limits = request.app.state.limits
+    for old in questions_of(request, caller)[max(0, limits.stored_of_tenant - 1) :]:
+        Folder(settings.folder / QUESTIONS / old.id).delete()
+    folder = Folder(settings.folder / QUESTIONS / new_id())
+    try:
+        folder.path.mkdir(parents=True)
+        asked = take(sent, folder, limits)["asked"]
+        stated = {name: asked[name] for name in ("shipped", "on_top_of_shipped", "set", "answers")}
+        folder.write(ABOUT, {"tenant": caller.tenant, "label": label, "at": time.time(), "stated": stated})
+    except BaseException:
+        folder.delete()
+        raise
+    return own_question(request, caller, folder.path.name)[0]
+
+
+def questions_of(request: Request, caller: Caller) -> list[Kept]:
+    """The tenant's, the newest first."""
+    places = (request.app.state.settings.folder / QUESTIONS).glob("*")
+    found = [(place.name, Folder(place).read(ABOUT)) for place in places]
+    mine = [_kept(name, about) for name, about in found if about is not None and about["tenant"] == caller.tenant]
+    return sorted(mine, key=lambda one: one.at, reverse=True)
+
+
+def own_question(request: Request, caller: Caller, name: str) -> tuple[Kept, Folder]:
+    """A question of the caller's tenant. Raises ProblemError."""
+    folder = Folder(request.app.state.settings.folder / QUESTIONS / (name if is_id(name) else "none"))
+    about = folder.read(ABOUT)
+    if about is None or about["tenant"] != caller.tenant:
+        raise ProblemError("not-found", "There is no such question: it was deleted, or has made room for newer ones.")
+    return _kept(name, about), folder
+
+
+def _with_kept(request: Request, caller: Caller, asked: dict[str, Any], folder: Folder) -> dict[str, Any]:
+    """A request with the kept question that it refers to, whose files it takes over. Raises ProblemError."""
+    if not asked.get("question"):
+        return asked
+    _, source = own_question(request, caller, asked["question"])
+    stated = (source.read(ABOUT) or {})["stated"]
+    folder.lend_question(source, ABOUT)
+    both = {name: {**stated[name], **asked[name]} for name in ("set", "answers")}
+    return {**asked, **stated, **both}
+
+
+def _kept(name: str, about: Mapping[str, Any]) -> Kept:
+    return Kept(id=name, label=about["label"], at=datetime.fromtimestamp(about["at"], UTC))

@@ -1,0 +1,555 @@
+"""Web pages for planners: ask in plain words, see faults beside the answers, run, read, change, compare, explain, roll, share.
+
+The form asks the questions of a workbook's sheet `start here`. Rendered here, with a little JavaScript for what moves. A token
+stands in a cookie that scripts cannot read and other sites cannot send."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path as File
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from ..core.errors import Fault, FaultsError, PlanError, missing_part, shipped
+from ..question.read_toml import load_plan
+from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
+from .admission import Sent, checked, entry_of, keep_question, own_question, submit
+from .api import (
+    Id,
+    Upload,
+    cancel_job,
+    delete_job,
+    folder_of,
+    get_report,
+    list_plans,
+    own,
+    records,
+    resume_job,
+    root_of,
+    status_of,
+)
+from .auth import COOKIE, Caller, Reader, Submitter, Turn, digest_of, new_token
+from .job_folder import REQUEST, RESULT, Folder
+from .reading import form_of, question, shipped_plans, shipped_tables
+from .records import ENDED, Job
+from .requests import (
+    KINDS_OF_JOBS,
+    PLANNING,
+    CheckResult,
+    FaultModel,
+    Problem,
+    ProblemError,
+    problem_of,
+)
+
+router = APIRouter(include_in_schema=False)
+SESSION_S = 12 * 3600
+MOST_JOBS = 100
+MOST_SHORT = 80
+"""Letters of an answer in a list."""
+MOST_ROWS, MOST_COLUMNS = 60, 12
+"""Of a table that is shown on a job's page; longer and wider ones are files."""
+SHARED_DAYS = 90.0
+"""A link that shows one report to whoever has it is good for so long."""
+SEEN_FILE = "seen.json"
+"""In the folder of a kept question: what its form shows."""
+TITLES = {
+    "outcome": "Outcome",
+    "plan": "What differs in the plan",
+    "differences": "Differences in the same new scenarios",
+    "why": "What changed the plan",
+    "inputs": "What differs in the question",
+}
+"""Tables of a comparison in the order of the page, as they are called there."""
+
+
+def page(template: str, request: Request, status: int = 200, /, **facts: Any) -> HTMLResponse:
+    """A template, filled; what is put into it is text. Raises InputError where the extra is missing."""
+    try:
+        import jinja2
+    except ImportError:
+        raise missing_part("serve", "jinja2", "service") from None
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("strategic_minerals.service", "web_files"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    known = {"signed_in": COOKIE in request.cookies, "root": root_of(request)}
+    return HTMLResponse(environment.get_template(template).render(**known, **facts), status)
+
+
+def _to(request: Request, path: str) -> RedirectResponse:
+    """Send a browser on, after a form."""
+    return RedirectResponse(f"{root_of(request)}{path}", 303)
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """Style and script."""
+    kinds = {"page.css": "text/css", "page.js": "text/javascript"}
+    if name not in kinds:
+        raise ProblemError("not-found", "There is no such file.")
+    text = resources.files("strategic_minerals.service").joinpath("web_files", name).read_text(encoding="utf-8")
+    return Response(text, media_type=kinds[name], headers={"Cache-Control": "max-age=300"})
+
+
+@router.get("/docs")
+def documents(request: Request) -> Response:
+    """The API's description for people."""
+    return page("docs.html", request, api=request.app.openapi())
+
+
+# Who is signed in.
+
+
+@router.get("/login")
+def login_page(request: Request) -> Response:
+    """Where a token is typed in."""
+    return page("login.html", request, wrong=False)
+
+
+@router.post("/login")
+def login(request: Request, token: Annotated[str, Form(max_length=200)]) -> Response:
+    """Keep a token in a cookie, where it is one."""
+    request.app.state.guard.same_origin(request)
+    if request.app.state.store.token(digest_of(token.strip())) is None:
+        request.app.state.guard.failed(request)
+        return page("login.html", request, 401, wrong=True)
+    answer = _to(request, "/")
+    secure = request.url.scheme == "https" or request.app.state.settings.public_url.startswith("https")
+    path, text = root_of(request) or "/", token.strip()
+    answer.set_cookie(COOKIE, text, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure, path=path)
+    return answer
+
+
+@router.post("/logout")
+def logout(request: Request) -> Response:
+    """Forget the token."""
+    request.app.state.guard.same_origin(request)
+    answer = _to(request, "/login")
+    answer.delete_cookie(COOKIE, path=root_of(request) or "/")
+    return answer
+
+
+def wrong(request: Request, problem: Problem) -> Response:
+    """A problem as a page; who is not known is asked for a token."""
+    if problem.status == 401:
+        return _to(request, "/login")
+    return page("problem.html", request, problem.status, problem=problem)
+
+
+# What there is, and where a new run begins.
+
+
+@router.get("/")
+def home(request: Request, caller: Reader) -> Response:
+    """Runs, and where a new one begins."""
+    store = request.app.state.store
+    places = store.positions()
+    runs = [
+        (status_of(request, job, places), _asked(request, job)) for job in store.jobs(caller.tenant, None, MOST_JOBS)
+    ]
+    return page("home.html", request, runs=runs, plans=list_plans(caller), may_submit=caller.may("submit"))
+
+
+def _asked(request: Request, job: Job) -> str:
+    """What tells a run apart from others: the plan that it began from, and what was changed."""
+    asked = folder_of(request, job.id).read(REQUEST) or {}
+    begun = asked.get("shipped") or ("own plan" if KINDS_OF_JOBS[job.kind].asks else ", ".join(asked.get("labels", ())))
+    given = {question: ", ".join(filter(None, told)) for question, told in (asked.get("answers") or {}).items()}
+    given = {question: told for question, told in given.items() if told and not question.endswith(USE)}
+    changed = [f"{name}: {value}" for name, value in {**given, **(asked.get("set") or {})}.items()]
+    text = "; ".join(filter(None, [begun, *changed]))
+    return text if len(text) <= 2 * MOST_SHORT else f"{text[: 2 * MOST_SHORT]} ..."
+
+
+@router.post("/upload")
+def upload(request: Request, caller: Submitter, form: Upload, turn: Turn) -> Response:
+    """Keep an uploaded plan, and what its form shows."""
+    kept = keep_question(request, caller, Sent("upload", form.options.encode(), form.files), form.label)
+    try:
+        found, seen = checked(request, Sent("check", json.dumps({"question": kept.id}).encode()))
+        seen |= {"faults": found.faults, "notes": found.notes}
+    except (FaultsError, ProblemError) as error:
+        seen = {"faults": [fault.model_dump() for fault in problem_of(error).faults]}
+    own_question(request, caller, kept.id)[1].write(SEEN_FILE, seen)
+    return _to(request, f"/edit?question={kept.id}")
+
+
+# The form: the questions of the sheet `start here`.
+
+
+@lru_cache(maxsize=16)
+def _form_of_shipped(name: str) -> dict[str, Any]:
+    plan = load_plan(shipped("models") / f"{name}.toml")
+    return form_of(plan, shipped_tables(plan.home))
+
+
+@dataclass(frozen=True)
+class Start:
+    """A plan to begin with, and what was asked of it: the form's title, rows, lists; answers, other fields; faults and notes."""
+
+    base: dict[str, str]
+    """`shipped`, or `question`: its name."""
+    title: str
+    rows: Sequence[Mapping[str, Any]]
+    lists: Mapping[str, Mapping[str, str]]
+    answers: Mapping[str, Sequence[str]]
+    others: str
+    faults: list[FaultModel]
+    notes: list[str]
+
+
+def _start(
+    request: Request, caller: Caller, base: Mapping[str, str], answers: Mapping[str, Sequence[str]], others: str
+) -> Start:
+    """The form of a plan. Raises ProblemError for one that is not there."""
+    if base.get("question"):
+        kept, folder = own_question(request, caller, base["question"])
+        seen = folder.read(SEEN_FILE) or {}
+        title = seen.get("title") or kept.label or "an uploaded plan"
+        stated = {"question": kept.id}
+    else:
+        name = base.get("shipped") or "quickstart"
+        if name not in shipped_plans():
+            raise ProblemError("not-found", "There is no such plan.")
+        seen, stated = _form_of_shipped(name), {"shipped": name}
+        title = seen["title"]
+    faults = [FaultModel(**fault) for fault in seen.get("faults", ())]
+    return Start(
+        stated, title, seen.get("rows", ()), seen.get("lists", {}), answers, others, faults, seen.get("notes", [])
+    )
+
+
+@router.get("/edit")
+def edit(request: Request, caller: Submitter, shipped: str = "", question: str = "", copy: str = "") -> Response:
+    """The questions about a plan: one that ships, one that was uploaded, or that of a run with what was asked of it."""
+    if not copy:
+        return _form(request, _start(request, caller, {"shipped": shipped, "question": question}, {}, ""), "")
+    asked = folder_of(request, own(request, caller, copy).id).read(REQUEST) or {}
+    others = "\n".join(f"{name} = {json.dumps(value)}" for name, value in (asked.get("set") or {}).items())
+    base = {name: str(asked[name]) for name in ("shipped", "question") if asked.get(name)}
+    if not base:
+        text = "The plan of this run came with its request: send it again, or upload it as a file."
+        raise ProblemError("state", text)
+    return _form(request, _start(request, caller, base, asked.get("answers") or {}, others), "")
+
+
+@router.post("/edit")
+async def run(request: Request, caller: Submitter) -> Response:
+    """Check, or run, a plan with what was answered."""
+    form = {name: str(value) for name, value in (await request.form()).items()}
+    turns = request.app.state.turns
+    await turns.enter(caller.tenant)
+    try:
+        return await run_in_threadpool(_run, request, caller, form)
+    finally:
+        turns.leave(caller.tenant)
+
+
+def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
+    answers, others = answers_of(form), form.get("others", "")
+    base = {name: form.get(name, "") for name in ("shipped", "question")}
+    start = _start(request, caller, base, answers, others)
+    text, notes, faults = "", list[str](), list[FaultModel]()
+    asked = {**start.base, "answers": answers}
+    try:
+        asked["set"] = fields_of(others)
+        if form.get("action") == "workbook":
+            return _workbook(request, caller, asked)
+        if form.get("action") == "run":
+            label = (form.get("label") or start.title)[:200]
+            job = {"kind": "solve", "quick": bool(form.get("quick")), "label": label, **asked}
+            return _to(request, f"/jobs/{submit(request, Sent('job', json.dumps(job).encode()), caller).id}")
+        found, _ = checked(request, Sent("check", json.dumps(asked).encode()))
+        faults, notes = _models(found), found.notes
+        size = f"at most about {found.columns_at_most:,} columns, {found.facts} facts, {found.estimates} estimates"
+        text = "" if faults else f"No faults. Model and data: {size}."
+    except (FaultsError, ProblemError) as error:
+        faults = problem_of(error).faults
+        if not faults:
+            raise
+    if "application/json" in request.headers.get("accept", ""):
+        # for the page's script, which puts them beside their answers
+        near, elsewhere = placed(faults)
+        beside = {name: [_words(fault) for fault in found] for name, found in near.items()}
+        return JSONResponse({"near": beside, "others": [_words(f, place=True) for f in elsewhere], "said": text})
+    shown = Start(**{**vars(start), "faults": faults, "notes": notes})
+    return _form(request, shown, text, status=422 if faults else 200)
+
+
+NAMES = tuple(QUESTIONS)
+
+
+def answers_of(form: Mapping[str, str]) -> dict[str, list[str]]:
+    """Answers of a form by question, those that count: what stands below a switch that says no is left out, but for disruptions
+    where there is a promise, which names one."""
+    given = {
+        (text, n): form.get(f"q{k}.{n}", "").strip() for k, text in enumerate(NAMES) for n in range(1, 1 + len(HEADS))
+    }
+    on = {(QUESTIONS[text].block, n) for (text, n), told in given.items() if text.endswith(USE) and told == "yes"}
+    promised = any(block == "promise" for block, _ in on)
+    found: dict[str, list[str]] = {}
+    for text in NAMES:
+        block = QUESTIONS[text].block
+        if text == FEEDS and "materials" not in found:
+            continue
+        counts = [not block or (block, n) in on or (block == STOP and promised) for n in range(1, 1 + len(HEADS))]
+        told = [given[text, n] if counts[n - 1] else "" for n in range(1, 1 + len(HEADS))]
+        if any(told):
+            found[text] = told if block else told[:1]
+    return found
+
+
+def fields_of(text: str) -> dict[str, Any]:
+    """Other fields, one a line: `discount_rate = 0.04`. Raises PlanError for a line that sets nothing."""
+    found: dict[str, Any] = {}
+    for n, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            name, equals, value = line.partition("=")
+            if not equals:
+                expected = "a field and its value: discount_rate = 0.04"
+                raise PlanError([Fault("others", str(n), "", line.strip()[:100], expected)])
+            found[name.strip()] = value_of(value.strip())
+    return found
+
+
+def value_of(text: str) -> Any:
+    """A typed value: JSON where it is some, else text."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def placed(faults: Sequence[FaultModel]) -> tuple[dict[str, list[FaultModel]], list[FaultModel]]:
+    """(faults by the field of the form beside which they stand, the others)."""
+    near, others = dict[str, list[FaultModel]](), list[FaultModel]()
+    for fault in faults:
+        column = re.fullmatch(r"([A-Z])[0-9]+", fault.row)
+        if fault.column in NAMES and column:
+            name = f"q{NAMES.index(fault.column)}.{max(1, ord(column[1]) - ord('A'))}"
+        else:
+            name = "others" if fault.file == "others" or fault.file.startswith("set") else ""
+        near.setdefault(name, []).append(fault) if name else others.append(fault)
+    return near, others
+
+
+def _words(fault: FaultModel, *, place: bool = False) -> str:
+    """A fault as a sentence. place: with where it is."""
+    row = f":{fault.row}" if fault.row else ""
+    where = f"{fault.file}{row} {fault.column}: " if place else ""
+    return f"{where}found {fault.found}; expected {fault.expected}."
+
+
+def _models(found: CheckResult) -> list[FaultModel]:
+    return [FaultModel(**fault) for fault in found.faults]
+
+
+def _form(request: Request, start: Start, text: str, status: int = 200) -> Response:
+    near, elsewhere = placed(start.faults)
+    beside = {name: " ".join(_words(fault) for fault in found) for name, found in near.items()}
+    blocks: dict[str, list[Mapping[str, Any]]] = {}
+    for row in start.rows:
+        blocks.setdefault(row["block"], []).append(row)
+    columns = range(1, 1 + len(HEADS))
+    values = {f"q{row['number']}.{n}": told for row in start.rows for n in columns if (told := _answer(start, row, n))}
+    used = {
+        block for block, rows in blocks.items() for n in columns if values.get(f"q{rows[0]['number']}.{n}") == "yes"
+    }
+    facts = {**vars(start), "blocks": blocks, "columns": columns, "values": values, "used": used}
+    facts |= {"near": beside, "elsewhere": elsewhere, "said": text}
+    return page("edit.html", request, status, **facts)
+
+
+def _answer(start: Start, row: Mapping[str, Any], n: int) -> str:
+    """What stands in a field of the form: what was answered, else what stands ready."""
+    told = start.answers.get(row["text"])
+    if told is not None:
+        return str(told[n - 1]) if n <= len(told) else ""
+    return str(row["ready"]) if n == 1 or row["kind"] == "switch" else ""
+
+
+def _workbook(request: Request, caller: Caller, asked: dict[str, Any]) -> Response:
+    """The plan with its tables as a workbook, to be changed and sent up again. Raises PlanError and InputError."""
+    from ..question.workbook import write_workbook
+
+    folder = request.app.state.settings.folder
+    place = own_question(request, caller, asked["question"])[1] if "question" in asked else Folder(folder)
+    if (place.path / "plan.xlsx").is_file():
+        raise ProblemError("state", "This plan came as a workbook: change that one and upload it again.")
+    plan, data = question(place, {**asked, "shipped": asked.get("shipped")})
+    with tempfile.TemporaryDirectory() as place_of_book:
+        write_workbook(plan, data, path := File(place_of_book) / "plan.xlsx")
+        content = path.read_bytes()
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    headers = {"Content-Disposition": f'attachment; filename="{plan.name}.xlsx"'}
+    return Response(content, media_type=kind, headers=headers)
+
+
+# One run: live, its answer, and what may be asked of it.
+
+
+@router.get("/jobs/{job_id}")
+def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> Response:
+    """One run, live."""
+    job = own(request, caller, job_id)
+    folder, plans = folder_of(request, job_id), job.kind in PLANNING
+    solved = request.app.state.store.jobs(caller.tenant, "succeeded", MOST_JOBS)
+    others = [other for other in solved if other.kind in PLANNING and other.id != job_id]
+    done = job.state == "succeeded"
+    noted = {name: _text(folder, f"run/{name}.csv") for name in ("acts", "news")} if done and plans else {}
+    found = (folder.read(RESULT) or {}) if done else {}
+    summary, screen = str(found.get("summary", "")), str(found.get("screen", ""))
+    link = f"{str(request.base_url).rstrip('/')}/shared/{shared}" if shared else ""
+    return page(
+        "job.html",
+        request,
+        job=status_of(request, job),
+        asked=_asked(request, job),
+        others=[(other.id, f"{_named(other)}: {_short(other)}") for other in others],
+        ended=job.state in ENDED,
+        makes_plan=plans,
+        again=KINDS_OF_JOBS[job.kind].asks,
+        may_submit=caller.may("submit"),
+        name=_named(job),
+        screen=screen,
+        details=summary.removeprefix(screen).strip(),
+        noted=noted,
+        link=link,
+        shown=_shown(folder, job) if done else [],
+    )
+
+
+def _text(folder: Folder, name: str) -> str:
+    path = folder.path / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[Cell]]]]:
+    """(title, columns, rows) of the tables of a study that are short enough for the page."""
+    if KINDS_OF_JOBS[job.kind].verb.makes_plan:
+        return []
+    stated = (folder.read(RESULT) or {}).get("tables", {})
+    found = []
+    for name in sorted(stated, key=lambda name: [*TITLES].index(name) if name in TITLES else len(TITLES)):
+        place, columns = folder.table(name), list(stated[name]["kinds"])
+        if place is not None and 0 < stated[name]["rows"] <= MOST_ROWS and len(columns) <= MOST_COLUMNS:
+            rows = [list(row.values()) for row in records(folder, name)]
+            title = TITLES.get(name, name.replace("_", " ").capitalize())
+            bars = job.kind == "compare" and name == "outcome"
+            found.append((title, columns, [_cells(row, bars=bars) for row in rows]))
+    return found
+
+
+Cell = tuple[str, float | None]
+"""A cell as text, and the length of the bar below it [%]; None: none."""
+
+
+def _cells(row: list[Any], *, bars: bool) -> list[Cell]:
+    """A row as text, four figures of a number. bars: numbers beside each other are compared."""
+    numbers = [_number(value) for value in row]
+    most = max((abs(value) for value in numbers if value is not None), default=0.0)
+    compared = bars and most > 0 and sum(value is not None for value in numbers) > 1
+    return [
+        (_shown_value(value, number), 100 * abs(number) / most if compared and number is not None else None)
+        for value, number in zip(row, numbers, strict=True)
+    ]
+
+
+def _number(value: Any) -> float | None:
+    """A number, also one that stands in a column of text."""
+    if isinstance(value, float) or (isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+(e-?[0-9]+)?", value)):
+        return float(value)
+    return None
+
+
+def _shown_value(value: Any, number: float | None) -> str:
+    if number is not None:
+        return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _named(job: Job) -> str:
+    at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(job.submitted))
+    return f"{job.label or job.kind} ({at}, {job.id[:8]})"
+
+
+def _short(job: Job) -> str:
+    """The beginning of an answer, to tell jobs apart by."""
+    text = str(job.outcome.get("headline") or "")
+    return text if len(text) <= MOST_SHORT else f"{text[:MOST_SHORT].rsplit(' ', 1)[0]} ..."
+
+
+@router.post("/jobs/{job_id}/{action}")
+async def act(request: Request, caller: Submitter, job_id: Id, action: str) -> Response:
+    """What the buttons of a run's page do."""
+    form = {name: str(value) for name, value in (await request.form()).items()}
+    turns = request.app.state.turns
+    await turns.enter(caller.tenant)
+    try:
+        return await run_in_threadpool(_act, request, caller, job_id, action, form)
+    finally:
+        turns.leave(caller.tenant)
+
+
+def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mapping[str, str]) -> Response:
+    follow: dict[str, Any] = {
+        "compare": {"of": [job_id, form.get("other", "")], "label": "comparison"},
+        "explain": {"of": job_id, "label": "why", **({"item": form["item"]} if form.get("item") else {})},
+        "roll": {"of": job_id, "label": "next year", **{name: _rows(form.get(name, "")) for name in ("acts", "news")}},
+    }
+    if action in follow:
+        asked = {"kind": action, **follow[action]}
+        return _to(request, f"/jobs/{submit(request, Sent('job', json.dumps(asked).encode()), caller).id}")
+    if action == "share":
+        return _to(request, f"/jobs/{job_id}?shared={_shared(request, caller, own(request, caller, job_id))}")
+    work = {"cancel": cancel_job, "resume": resume_job, "delete": delete_job}.get(action)
+    if work is None:
+        raise ProblemError("not-found", "There is no such button.")
+    work(request, caller, job_id)
+    return _to(request, "/" if action == "delete" else f"/jobs/{job_id}")
+
+
+def _rows(text: str) -> list[dict[str, str]]:
+    """Rows of a table that was typed in as CSV."""
+    found = csv.DictReader(io.StringIO(text.replace("\r\n", "\n")))
+    return [{str(name): value or "" for name, value in row.items() if name} for row in found]
+
+
+def _shared(request: Request, caller: Caller, job: Job) -> str:
+    """A new token that shows the report of one job and nothing else."""
+    text, kept, digest = new_token(caller.tenant, (), f"share {job.id}", SHARED_DAYS)
+    request.app.state.store.keep_token(kept, digest)
+    request.app.state.store.log(entry_of(caller, "share", job.id))
+    return text
+
+
+@router.get("/shared/{token}")
+def shared(request: Request, token: Annotated[str, Path(max_length=100)]) -> Response:
+    """The report that somebody has shared."""
+    found = request.app.state.store.token(digest_of(token))
+    if found is None or not found.note.startswith("share "):
+        request.app.state.guard.failed(request)
+        raise ProblemError("not-found", "This link shows nothing: it has expired, or the run was deleted.")
+    reader = Caller(found.tenant, found.id, ("read",), "")
+    request.state.caller = reader
+    return get_report(request, reader, found.note.removeprefix("share "), None)

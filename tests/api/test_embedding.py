@@ -1,0 +1,169 @@
+"""The library inside somebody's process: children that may be killed, deadlines, what things equal and print, own tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyomo.environ as pyo
+import pytest
+from pyomo.repn import generate_standard_repn
+
+from strategic_minerals import (
+    Dataset,
+    DeadlineError,
+    Plan,
+    PlanError,
+    Runner,
+    StoppedError,
+    build_model,
+    in_child,
+    load_dataset,
+    load_plan,
+    shipped,
+    solve,
+)
+from strategic_minerals.question.plan import scenarios_from_frame
+
+ONE = {"materials": ["germanium"]}
+
+
+def quickstart_of_one() -> tuple[Plan, Dataset]:
+    """The quickstart cut to one mineral."""
+    return load_plan("quickstart", ONE), load_dataset(shipped("inputs"))
+
+
+def end() -> None:
+    """As a solver that is refused memory may."""
+    os._exit(3)
+
+
+def sleep() -> None:
+    import time
+
+    time.sleep(600.0)
+
+
+def hoard() -> int:
+    return len(bytearray(3 * 2**30))
+
+
+def test_a_child_answers_or_says_why_not() -> None:
+    """Proves: a result comes back as it would here; an error does; so are a crash and limits of memory and time."""
+    assert in_child(sum, [1, 2]) == 3
+    with pytest.raises(ZeroDivisionError):
+        in_child(divmod, 1, 0)
+    for work, limits, kind in (
+        (end, {}, StoppedError),
+        (hoard, {"memory_mib": 1500.0}, StoppedError),
+        (sleep, {"deadline_s": 0.5}, DeadlineError),
+    ):
+        with pytest.raises(kind) as caught:
+            in_child(work, **limits)  # type: ignore[arg-type]
+        assert caught.value.outcome.objective_musd is None
+
+
+@pytest.mark.long
+def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
+    """Proves: the same plan and answer, equal by content; a table that is written to changes no answer."""
+    plan, data = quickstart_of_one()
+    here = solve(plan, data, quick=True)
+    there = in_child(solve, plan, data, quick=True, memory_mib=8000.0)
+    assert there == here
+    assert there != solve(plan.model_copy(update={"discount_rate": 0.09}), data, quick=True)
+    table = here.tables["budget"]
+    table.loc[:, :] = 0
+    assert there == here
+    assert len(repr(here).splitlines()) <= 10
+    xr = pytest.importorskip("xarray")
+    arrays = here.to_xarray()
+    arrays.to_netcdf(tmp_path / "decisions.nc", engine="scipy")
+    assert xr.load_dataset(tmp_path / "decisions.nc", engine="scipy")["stock"].equals(arrays["stock"])
+
+
+def test_a_deadline_has_an_error_of_its_own() -> None:
+    """Proves R65: a deadline that comes while a plan is prepared ends with DeadlineError, which is a StoppedError."""
+    plan, data = quickstart_of_one()
+    with pytest.raises(DeadlineError):
+        solve(plan, data, run=Runner(deadline_s=1e-6))
+
+
+def test_a_plan_comes_by_name_path_or_fields() -> None:
+    """Proves: all three are the same plan, equal by content and printed in a line; overrides hold for each; faults name them."""
+    path = shipped("models") / "quickstart.toml"
+    named = load_plan("quickstart")
+    assert named == load_plan(path) == load_plan(str(path)) == load_plan(named.to_toml_like())
+    assert load_plan(named.to_toml_like(), {"discount_rate": 0.05}).discount_rate == 0.05
+    assert len(repr(named)) < 200
+    with pytest.raises(PlanError) as caught:
+        load_plan("quickstart", {"discount_rate": 9})
+    assert "--set" not in str(caught.value)
+    assert caught.value.faults[0].file == "overrides"
+    with pytest.raises(PlanError):
+        load_plan("no-such-plan")
+
+
+def test_tables_of_facts_are_equal_by_their_rows() -> None:
+    """Proves: two readings of a folder are equal, whatever they are called; one row less is another; it prints in a line."""
+    one, two = load_dataset(shipped("inputs")), load_dataset(shipped("inputs"))
+    assert one == two
+    assert len(repr(one)) < 200
+    fewer = type(one)({**one.tables, "stock": one.rows("stock")[:-1]})
+    assert one != fewer
+
+
+def test_scenarios_come_from_a_frame() -> None:
+    """Proves: a row is an event; several rows of a name are one scenario with cuts of their own; faults name row and column; many
+    small probabilities raise no doubt."""
+    from strategic_minerals import check
+
+    plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
+    rows: list[dict[str, Any]] = [
+        {
+            "name": f"own-{n // 2}",
+            "probability": 0.001,
+            "start_year": 2028.0 + n % 2,
+            "duration_years": 1.0,
+            "countries": "CHN",
+            "materials": "gallium" if n % 2 else "germanium",
+            "cut_share": 0.5 + n / 1000,
+            "price_multiplier": float("nan") if n % 3 else 2.0,
+        }
+        for n in range(200)
+    ]
+    found = scenarios_from_frame(pd.DataFrame(rows))
+    assert (len(found), len(found[3].events), found[3].events[1].cut_share) == (100, 2, 0.507)
+    assert found[0].events[1].price_multiplier is None
+    notes = check(plan.model_copy(update={"scenarios": found}), data)
+    assert "share divided by 100" not in str(notes.doubtful if hasattr(notes, "doubtful") else notes)
+    wrong = [{**rows[0]}, {**rows[1], "probability": 0.5}, {**rows[2], "cut_share": 7.0, "start_year": float("nan")}]
+    with pytest.raises(PlanError) as caught:
+        scenarios_from_frame(pd.DataFrame(wrong))
+    places = {(fault.row, fault.column) for fault in caught.value.faults}
+    assert places >= {("2", "probability"), ("3", "0.cut_share")} or places >= {
+        ("2", "probability"),
+        ("3", "cut_share"),
+    }
+
+
+def test_own_rules_speak_of_spending_and_of_countries() -> None:
+    """Proves: outlays by material, course and year add up to the budget's row, and a limit on them holds in the answer; projects
+    signed in a country are a number."""
+    plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
+    model = build_model(plan, data)
+    row = generate_standard_repn(model.budget[2027].body)
+    counted = {v.name: c for v, c in zip(row.linear_vars, row.linear_coefs, strict=True)}
+    parts = [generate_standard_repn(model.spending[key]) for key in model.spending if key[1:] == ("base", 2027)]
+    told = {v.name: c for part in parts for v, c in zip(part.linear_vars, part.linear_coefs, strict=True)}
+    assert told == {name: share for name, share in counted.items() if not name.startswith(("carry", "unspent"))}
+    assert set(model.supported) <= {row.country for row in data.rows("projects")}
+
+    def capped(m: Any) -> None:
+        m.own = pyo.Constraint(expr=m.spending["germanium", "base", 2027] <= 3.0)
+
+    free, held = (solve(plan, data, quick=True, extend=rule) for rule in (None, capped))
+    cost = [float(one.tables["acquisitions"].query("fiscal_year == 2027")["cost_musd"].sum()) for one in (free, held)]
+    assert cost[0] > 3.0 >= cost[1]
+    assert (held.outcome.objective_musd or 0.0) > (free.outcome.objective_musd or 0.0)

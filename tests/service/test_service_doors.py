@@ -1,0 +1,399 @@
+"""What other programs meet at the doors: turns, forms of answers, mounting, kept questions, what a full disk and a kill leave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from conftest import until
+from service.test_service_stores import job_of, put, run
+from strategic_minerals.service import app as application
+from strategic_minerals.service import store as stores
+from strategic_minerals.service.app import create_app
+from strategic_minerals.service.auth import Turns, new_token
+from strategic_minerals.service.dispatcher import Janitor
+from strategic_minerals.service.job_folder import REPORT, Folder, Reserve, Seldom, own_alone
+from strategic_minerals.service.job_runners import start
+from strategic_minerals.service.records import AuditLogEntry, StoreError
+from strategic_minerals.service.requests import ProblemError
+from strategic_minerals.service.settings import Limits, Settings
+from strategic_minerals.service.store import Store, open_store
+from support.served import QUICK, Obedient, client, ended, served, settings, token
+
+# --- turns -------------------------------------------------------------------------------------------------------------------
+
+
+def test_costly_requests_of_one_tenant_wait_for_each_other_and_for_nobody_else() -> None:
+    """Proves R59: one of a tenant at a time, tenants in turn; too many that wait are refused; who gives up is passed over."""
+
+    async def played() -> list[str]:
+        turns, told = Turns(most=2, waiting_of_tenant=3), list[str]()
+
+        async def ask(tenant: str, n: int) -> None:
+            await turns.enter(tenant)
+            told.append(f"{tenant}{n}")
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            turns.leave(tenant)
+
+        greedy = [asyncio.create_task(ask("greedy", n)) for n in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(ProblemError) as refused:
+            await turns.enter("greedy")
+        assert refused.value.problem.type.endswith(":turn")
+        greedy[1].cancel()
+        modest = [asyncio.create_task(ask(name, 0)) for name in ("modest", "third")]
+        await asyncio.gather(*greedy, *modest, return_exceptions=True)
+        assert turns._busy == set()
+        assert not any(turns._waiting.values())
+        return told
+
+    assert asyncio.run(played()) == ["greedy0", "modest0", "third0", "greedy2", "greedy3"]
+
+
+def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R59: while a tenant's submission is examined, however long, others submit, and its own status is told."""
+    from strategic_minerals.service import admission
+
+    real, held = admission.look, [True]
+
+    def slow(folder: Any, asked: Any) -> None:
+        while asked["label"] == "slow" and held[0]:
+            time.sleep(0.01)
+        real(folder, asked)
+
+    monkeypatch.setattr(admission, "look", slow)
+    greedy, modest = token(tmp_path / "s", "greedy"), token(tmp_path / "s", "modest")
+    asked = {**QUICK, "set": {"discount_rate": 0.02}}
+    with TestClient(served(tmp_path / "s", Obedient())) as service, closing_pool() as pool:
+        waiting = [
+            pool.submit(service.post, "/v1/jobs", json={**asked, "label": "slow"}, headers=greedy) for _ in range(3)
+        ]
+        until(lambda: service.app.state.turns._busy)  # type: ignore[attr-defined]
+        assert service.post("/v1/jobs", json=asked, headers=modest).status_code == 202
+        assert service.get("/v1/jobs", headers=greedy).json()["jobs"] == []
+        held[0] = False
+        assert [one.result().status_code for one in waiting] == [202] * 3
+
+
+def closing_pool() -> Any:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(4)
+
+
+# --- forms of answers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with client(tmp_path_factory.mktemp("doors") / "s", Obedient()) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def done(service: TestClient) -> str:
+    job = str(service.post("/v1/jobs", json=QUICK).json()["id"])
+    ended(service, job)
+    return job
+
+
+def test_answers_come_in_the_form_that_is_wanted_or_not_at_all(service: TestClient, done: str) -> None:
+    """Proves: a table as CSV, JSON or Parquet, by `Accept` with its weights or by name; else 406."""
+    import io
+
+    import pandas as pd
+
+    at = f"/v1/jobs/{done}/tables/t"
+    kinds = {"text/csv": "text/csv", "application/json;q=0.5, text/csv;q=0.1": "application/json", "*/*": "text/csv"}
+    for accept, kind in kinds.items():
+        assert service.get(at, headers={"Accept": accept}).headers["content-type"].startswith(kind)
+    parquet = service.get(at, params={"format": "parquet"})
+    assert parquet.headers["content-type"] == "application/vnd.apache.parquet"
+    assert pd.read_parquet(io.BytesIO(parquet.content)).to_dict("records") == [{"a": 1, "b": "=x"}]
+    for path, accept in ((at, "image/png"), ("/v1/jobs", "text/csv"), (f"/v1/jobs/{done}/archive", "text/html;q=0.9")):
+        refused = service.get(path, headers={"Accept": accept})
+        assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (406, "not-acceptable")
+    assert service.get("/v1/jobs", headers={"Accept": "text/csv, */*;q=0.1"}).status_code == 200
+
+
+def test_head_is_get_without_a_body(service: TestClient, done: str) -> None:
+    """Proves D15: the same status and headers, nothing else."""
+    for path in ("/healthz", "/v1/jobs", f"/v1/jobs/{done}/tables/t", "/login"):
+        whole, head = service.get(path), service.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+        assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+def test_every_fault_of_a_body_is_told_at_once(service: TestClient) -> None:
+    """Proves E5: an unknown field, a wrong number, a wrong address and a wrong table are four faults of one answer."""
+    tables = {"demnad": [], "stock": [3]}
+    wrong = {**QUICK, "gap": 7, "gapp": 1, "set": {"budget.": 1}, "tables": tables}
+    found = service.post("/v1/jobs", json=wrong).json()
+    assert {fault["column"] for fault in found["faults"]} >= {"gap", "gapp", 'set["budget."]', "table"}
+    assert found["instance"].startswith("urn:strategic-minerals:request:")
+
+
+def test_a_stream_goes_on_after_the_last_event(service: TestClient, done: str) -> None:
+    """Proves: events have identifiers and a time after which to ask again; who names the last one hears nothing twice."""
+    first = service.get(f"/v1/jobs/{done}/events").text
+    assert first.startswith("retry: ")
+    (name,) = [line.removeprefix("id: ") for line in first.splitlines() if line.startswith("id: ")]
+    again = service.get(f"/v1/jobs/{done}/events", headers={"Last-Event-ID": name}).text
+    assert "data:" not in again
+    assert "data:" in service.get(f"/v1/jobs/{done}/events", headers={"Last-Event-ID": "other"}).text
+
+
+def test_usage_and_rates_are_told(service: TestClient, done: str) -> None:
+    """Proves: what a tenant has used stands beside its quotas, and each answer says how many requests are left."""
+    used = service.get("/v1/usage").json()
+    assert (used["jobs"] >= 1, used["most_jobs"]) == (True, Limits().jobs_of_tenant)
+    one, two = (service.get("/v1/usage").headers for _ in "ab")
+    assert one["ratelimit-policy"] == f'"token";q={Limits().requests_per_minute};w=60'
+    assert int(two["ratelimit"].split("r=")[1].split(";")[0]) <= int(one["ratelimit"].split("r=")[1].split(";")[0])
+    accepted = service.post("/v1/jobs", json=QUICK)
+    assert int(accepted.headers["retry-after"]) >= 1
+
+
+def test_a_question_that_is_kept_is_asked_again_and_again(service: TestClient, tmp_path: Path) -> None:
+    """Proves: a plan sent once is named by jobs, with changes of their own; a deleted one is gone."""
+    kept = service.post("/v1/questions", json={"shipped": "quickstart", "set": {"discount_rate": 0.02}})
+    assert kept.status_code == 201
+    name = kept.json()["id"]
+    plan = b'name = "own"\n'
+    for path, given in (
+        ("/v1/questions", {"json": {"plan_toml": plan.decode()}}),
+        ("/v1/questions/upload", {"files": {"plan": plan}}),
+    ):
+        assert service.post(path, **given).status_code == 422  # it is a plan that lacks nearly everything
+    asked = {"kind": "solve", "quick": True, "question": name, "set": {"budget.appropriation_musd": 9}}
+    job = service.post("/v1/jobs", json=asked).json()["id"]
+    stated = Folder.of(service.app.state.settings.folder, job).read("request.json") or {}  # type: ignore[attr-defined]
+    assert stated["shipped"] == "quickstart"
+    assert stated["set"] == {"discount_rate": 0.02, "budget.appropriation_musd": 9}
+    assert [one["id"] for one in service.get("/v1/questions").json()] == [name]
+    assert service.delete(f"/v1/questions/{name}").status_code == 204
+    assert service.post("/v1/jobs", json=asked).status_code == 404
+
+
+def test_answers_to_plain_questions_make_a_plan(service: TestClient) -> None:
+    """Proves: what the sheet `start here` asks may be answered in a request; a fault names its question and column."""
+    asked = {**QUICK, "answers": {"years": ["4"], "budget a year (million)": ["25"]}}
+    assert service.post("/v1/jobs", json=asked).status_code == 202
+    wrong = {**QUICK, "answers": {"years": ["4000"], "yeers": ["4"], "disruption: use it (yes or no)": ["no", "yes"]}}
+    faults = service.post("/v1/jobs", json=wrong).json()["faults"]
+    assert {(fault["column"], fault["row"][0]) for fault in faults} >= {("years", "B"), ("yeers", "A")}
+    assert any(fault["row"].startswith("C") for fault in faults)
+
+
+# --- mounted -----------------------------------------------------------------------------------------------------------------
+
+
+def test_an_application_mounts_the_service_and_runs_its_lifespan(tmp_path: Path) -> None:
+    """Proves E2: links and page stand under the path; without the lifespan a sentence says what is missing."""
+    minerals = create_app(Settings(folder=tmp_path / "s", open_on_loopback=True), runner=Obedient())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> Any:
+        async with minerals.router.lifespan_context(minerals):
+            yield
+
+    office = FastAPI(lifespan=lifespan)
+    office.mount("/minerals", minerals)
+    with TestClient(office, base_url="http://localhost") as service:
+        job = service.post("/minerals/v1/jobs", json=QUICK)
+        assert job.headers["location"] == f"/minerals/v1/jobs/{job.json()['id']}"
+        assert until(lambda: service.get(job.json()["links"]["self"]).json()["state"] == "succeeded")
+        assert 'href="/minerals/static/page.css"' in service.get("/minerals/").text
+        assert service.put("/minerals/v1/jobs").headers["allow"] == "GET, HEAD, POST"
+    forgetful = FastAPI()
+    other = create_app(Settings(folder=tmp_path / "t", open_on_loopback=True), runner=Obedient())
+    forgetful.mount("/minerals", other)
+    with TestClient(forgetful, base_url="http://localhost") as service:
+        answer = service.post("/minerals/v1/jobs", json=QUICK)
+    other.state.store.close()
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "not-started")
+    assert "lifespan" in answer.json()["detail"]
+
+
+def test_a_service_that_others_can_reach_stands_behind_a_proxy(tmp_path: Path) -> None:
+    """Proves: another host than this machine's own needs the proxy's address; what is no address is refused."""
+    for wrong in ({"host": "0.0.0.0"}, {"trusted_proxies": "nginx"}, {"public_url": "plans.example"}):
+        with pytest.raises(ValueError, match=r"trusted_proxies|10\.0\.0\.5|https://"):
+            Settings(folder=tmp_path, **wrong)  # type: ignore[arg-type]
+    found = Settings(host="0.0.0.0", trusted_proxies="10.0.0.0/24, ::1", public_url="https://office.example/minerals/")
+    assert found.prefix == "/minerals"
+
+
+def test_a_token_ends_when_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a token has an end; one that is over is known no more."""
+    with closing(open_store(tmp_path, None)) as store:
+        _, kept, digest = new_token("t", ("read",), days=1.0)
+        store.keep_token(kept, digest)
+        assert store.token(digest) == kept
+        real = time.time
+        monkeypatch.setattr(stores.time, "time", lambda: real() + 86_401)
+        assert store.token(digest) is None
+        assert not store.in_force(kept.id)
+
+
+# --- what a full disk, a kill and a crowded machine leave ---------------------------------------------------------------------
+
+
+def test_jobs_are_deleted_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R61: the reserve is given up for a delete that finds no room, and taken again later."""
+    with client(tmp_path / "s", Obedient()) as service:
+        job = service.post("/v1/jobs", json=QUICK).json()["id"]
+        ended(service, job)
+        reserve = tmp_path / "s" / "reserve"
+        until(reserve.is_file)
+        store = service.app.state.store  # type: ignore[attr-defined]
+        real = store.delete
+
+        def crowded(*given: Any) -> Any:
+            if reserve.is_file():
+                raise StoreError("full", "the store cannot be written")
+            return real(*given)
+
+        monkeypatch.setattr(store, "delete", crowded)
+        assert service.delete(f"/v1/jobs/{job}").status_code == 204
+        assert not reserve.exists()
+        assert not (tmp_path / "s" / "jobs" / job).exists()
+        Reserve(tmp_path / "s").fill()
+        assert reserve.stat().st_size >= 2**20
+
+
+def test_an_act_and_its_line_in_the_log_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R62: where the line cannot be written, nothing is deleted, cancelled or resumed; a kill between row and folder leaves
+    a tombstone, and the folder goes with it."""
+    with closing(open_store(tmp_path, None)) as store:
+        done, waiting = put(store, job_of(submitted=1.0)), put(store, job_of(submitted=2.0))
+        assert store.claim("s", Limits()) is not None
+        store.finish(done.id, "s", "succeeded", {})
+        entry = AuditLogEntry(time.time(), "t", "k", "", "delete", done.id)
+        with monkeypatch.context() as patch:
+            patch.setattr(stores, "_log", lambda *_: (_ for _ in ()).throw(KeyError("killed")))
+            for act in (
+                lambda: store.delete(done.id, entry),
+                lambda: store.cancel(waiting.id, entry),
+                lambda: store.put_back(done.id, ("succeeded",), entry=entry),
+            ):
+                with pytest.raises(KeyError):
+                    act()
+        assert [store.job(one.id).state for one in (done, waiting)] == ["succeeded", "queued"]  # type: ignore[union-attr]
+        folder = Folder.of(tmp_path, done.id)
+        folder.path.mkdir(parents=True)
+        folder.write("ended.json", {"state": "succeeded"})
+        assert store.delete(done.id, entry)  # and here comes the kill
+        janitor = Janitor(settings(tmp_path), Limits(), store)
+        janitor.beat()
+        janitor.tidy()
+        assert not folder.path.exists()
+        assert not (tmp_path / "strays").exists()
+        assert store.deleted() == []
+        assert [one.action for one in store.log_entries()].count("delete") == 1
+
+
+def test_the_audit_log_and_places_in_the_queue_cost_little(tmp_path: Path) -> None:
+    """Proves: old lines go, young ones stay; places are counted once in a while, and for a job that is new."""
+    with closing(open_store(tmp_path, None)) as found:
+        store: Store = found
+        store._places_s = 3600.0
+        one = put(store, job_of(submitted=1.0))
+        assert store.position(one) == 1
+        two = put(store, job_of(submitted=0.5))
+        assert store.position(one) == 1  # as it was
+        assert store.position(two) == 1
+        run(store, "UPDATE audit_log SET at = 1")
+        put(store, job_of(submitted=time.time()))
+        store.forget_log(time.time() - 3600.0)
+        assert len(store.log_entries()) == 1
+
+
+def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves D10: the bytes of a report that is made on request are the job's."""
+    import subprocess
+    import sys
+
+    def made(folder: Folder, *_: Any) -> Any:
+        (folder.path / REPORT).write_bytes(b"x" * 500_000)
+        return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+
+    monkeypatch.setattr("strategic_minerals.service.api.start", made)
+    with client(tmp_path / "s", Obedient()) as service:
+        job = service.post("/v1/jobs", json=QUICK).json()["id"]
+        ended(service, job)
+        before = service.get("/v1/usage").json()["mib"]
+        assert service.get(f"/v1/jobs/{job}/report").status_code == 200
+        assert service.get("/v1/usage").json()["mib"] > before + 0.4
+
+
+def test_a_file_beside_the_server_takes_the_place_of_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R60: `fractions.py` in the server's folder, or in the job's, is not what a job imports."""
+    monkeypatch.chdir(tmp_path)
+    job = Folder(tmp_path / "job")
+    job.path.mkdir()
+    for place in (tmp_path, job.path):
+        (place / "fractions.py").write_text("raise SystemExit('mine')\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "job", os.environ.get("PYTHONPATH", "")]))
+    process = start(job, "canary")
+    assert process.wait(120) == 0, (job.path / "errors.txt").read_text()
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def test_nobody_else_reads_a_store_whose_folder_was_there(tmp_path: Path) -> None:
+    """Proves R64: a folder that others could read is closed to them before anything is written."""
+    place, before = tmp_path / "s", os.umask(0o022)
+    try:
+        place.mkdir(mode=0o755)
+        own_alone(place)
+        (place / "x").write_text("x", encoding="utf-8")
+        assert (place.stat().st_mode & 0o077, (place / "x").stat().st_mode & 0o077) == (0, 0)
+    finally:
+        os.umask(before)
+
+
+def test_the_log_is_not_flooded() -> None:
+    """Proves R63: what one place says again and again is written once in a while."""
+    import logging
+
+    record, filtered = logging.makeLogRecord({"pathname": "a.py", "lineno": 3}), Seldom(every_s=3600.0)
+    assert [filtered.filter(record) for _ in range(3)] == [True, False, False]
+    assert filtered.filter(logging.makeLogRecord({"pathname": "a.py", "lineno": 4}))
+
+
+def test_health_is_a_request_of_its_own(tmp_path: Path) -> None:
+    """Proves R59: it says how long a request takes that needs a thread and the store, and is not a constant."""
+    with client(tmp_path / "s", Obedient()) as service:
+        assert service.get("/healthz").json()["seconds"] >= 0.0
+        store = service.app.state.store  # type: ignore[attr-defined]
+        real = store.job
+        store.job = lambda *given: time.sleep(0.3) or real(*given)
+        assert service.get("/healthz").json()["seconds"] >= 0.3
+
+
+def test_the_description_is_whole() -> None:
+    """Proves E6: webhooks, headers of answers, where the service stands, and for each operation the statuses that occur."""
+    found = create_app(
+        Settings(folder=Path("not-made"), public_url="https://office.example/minerals"),
+        store=object(),  # type: ignore[arg-type]
+    ).openapi()
+    assert found["servers"] == [{"url": "https://office.example/minerals"}]
+    assert "job.ended" in found["webhooks"]
+    submit = found["paths"]["/v1/jobs"]["post"]["responses"]
+    assert set(submit["202"]["headers"]) >= {"Location", "Retry-After", "X-Request-Id", "RateLimit"}
+    listed = found["paths"]["/v1/jobs"]["get"]["responses"]
+    assert {"413", "415", "507", "409"} & set(listed) == set()
+    assert {"413", "415", "507", "409", "429"} <= set(submit)
+    assert json.dumps(found).count("HTTPValidationError") == 0
+    assert application.DESCRIPTION.count("Deprecation") == 1
