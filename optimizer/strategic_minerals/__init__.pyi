@@ -15,12 +15,14 @@ from .answer.year import read_noted as read_noted
 from .audit.audit import Audit as Audit
 from .audit.audit import Residual as Residual
 from .audit.figures import Figures as Figures
+from .core.errors import CancelledError as CancelledError
 from .core.errors import DeadlineError as DeadlineError
 from .core.errors import Fault as Fault
 from .core.errors import FaultsError as FaultsError
 from .core.errors import FormulationError as FormulationError
 from .core.errors import InfeasibleError as InfeasibleError
 from .core.errors import InputError as InputError
+from .core.errors import MemoryLimitError as MemoryLimitError
 from .core.errors import Outcome as Outcome
 from .core.errors import PlanError as PlanError
 from .core.errors import Progress as Progress

@@ -126,7 +126,7 @@ def test_a_question_is_looked_at_before_a_model_is_built(tmp_path: Path) -> None
     """Proves R26: check tells faults or the size; too large a model ends at submission, or in the job."""
     here = InProcess()
     app = served(tmp_path / "s", here, here, open_on_loopback=True, columns=1000)
-    with TestClient(app, base_url="http://localhost") as service:
+    with TestClient(app, base_url="http://localhost", client=("127.0.0.1", 50_000)) as service:
         fine = service.post("/v1/check", json={"shipped": "quickstart"}).json()
         assert (fine["faults"], fine["columns_at_most"] > 1000) == ([], True)
         wrong = service.post("/v1/check", json={"shipped": "quickstart", "set": {"price_set": "nowhere"}}).json()

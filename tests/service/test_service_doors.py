@@ -57,7 +57,7 @@ def test_costly_requests_of_one_tenant_wait_for_each_other_and_for_nobody_else()
         assert not any(turns._waiting.values())
         return told
 
-    assert asyncio.run(played()) == ["greedy0", "modest0", "third0", "greedy2", "greedy3"]
+    assert asyncio.run(played()) == ["greedy0", "modest0", "greedy2", "third0", "greedy3"]
 
 
 def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,13 +153,15 @@ def test_a_stream_goes_on_after_the_last_event(service: TestClient, done: str) -
     assert "data:" in service.get(f"/v1/jobs/{done}/events", headers={"Last-Event-ID": "other"}).text
 
 
-def test_usage_and_rates_are_told(service: TestClient, done: str) -> None:
+def test_usage_and_rates_are_told(service: TestClient, done: str, tmp_path: Path) -> None:
     """Proves: what a tenant has used stands beside its quotas, and each answer says how many requests are left."""
+    with client(tmp_path / "s", Obedient(), requests_per_minute=3) as few:
+        answers = [few.get("/v1/usage") for _ in range(4)]
+    assert [one.headers["ratelimit"] for one in answers] == [f'"token";r={n};t=60' for n in (2, 1, 0, 0)]
+    assert answers[0].headers["ratelimit-policy"] == '"token";q=3;w=60'
+    assert [one.status_code for one in answers] == [200, 200, 200, 429]
     used = service.get("/v1/usage").json()
     assert (used["jobs"] >= 1, used["most_jobs"]) == (True, Limits().jobs_of_tenant)
-    one, two = (service.get("/v1/usage").headers for _ in "ab")
-    assert one["ratelimit-policy"] == f'"token";q={Limits().requests_per_minute};w=60'
-    assert int(two["ratelimit"].split("r=")[1].split(";")[0]) <= int(one["ratelimit"].split("r=")[1].split(";")[0])
     accepted = service.post("/v1/jobs", json=QUICK)
     assert int(accepted.headers["retry-after"]) >= 1
 
@@ -195,6 +197,73 @@ def test_answers_to_plain_questions_make_a_plan(service: TestClient) -> None:
     assert any(fault["row"].startswith("C") for fault in faults)
 
 
+def test_kept_questions_and_shared_reports_are_a_tenants_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: another tenant neither lists, deletes, checks, opens nor asks one's question, nor copies one's run; a shared link
+    shows one report, is no token, ends with the next one and with the run; an ordinary token opens no shared report."""
+    one, two = token(tmp_path / "s", "one"), token(tmp_path / "s", "two")
+    monkeypatch.setattr("strategic_minerals.service.api.start", reported)
+    with TestClient(served(tmp_path / "s", Obedient(), checker=Obedient())) as service:
+        name = service.post("/v1/questions", json={"shipped": "quickstart"}, headers=one).json()["id"]
+        asked = {"question": name}
+        job = service.post("/v1/jobs", json={**QUICK, "shipped": None, **asked}, headers=one).json()["id"]
+        ended(service, job, headers=one)
+        assert service.get("/v1/questions", headers=two).json() == []
+        tries = [
+            service.delete(f"/v1/questions/{name}", headers=two),
+            service.post("/v1/check", json=asked, headers=two),
+            service.post("/v1/jobs", json={"kind": "solve", **asked}, headers=two),
+            service.get("/edit", params=asked, headers=two),
+            service.get("/edit", params={"copy": job}, headers=two),
+            service.post(f"/jobs/{job}/share", headers=two, follow_redirects=False),
+        ]
+        assert [one.status_code for one in tries] == [404] * len(tries)
+        assert service.get("/edit", params={"copy": job}, headers=one).status_code == 200
+        links = []
+        for _ in "ab":
+            page = service.post(f"/jobs/{job}/share", headers=one)
+            links.append(page.text.partition("/shared/")[2].partition('"')[0])
+        assert service.get(f"/shared/{links[0]}").status_code == 404
+        assert service.get(f"/shared/{links[1]}").text == "<p>report"
+        assert service.get("/v1/jobs", headers={"Authorization": f"Bearer {links[1]}"}).status_code == 403
+        assert service.post("/login", data={"token": links[1]}, follow_redirects=False).status_code == 401
+        ordinary = one["Authorization"].removeprefix("Bearer ")
+        assert service.get(f"/shared/{ordinary}").status_code == 404
+        assert service.delete(f"/v1/jobs/{job}", headers=one).status_code == 204
+        assert service.get(f"/shared/{links[1]}").status_code == 404
+
+
+def reported(folder: Folder, *_: Any) -> Any:
+    """In place of a process that makes a report."""
+    import subprocess
+    import sys
+
+    (folder.path / REPORT).write_text("<p>report", encoding="utf-8")
+    return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+
+
+def test_tables_beside_a_question_and_questions_of_questions_are_refused(service: TestClient) -> None:
+    """Proves: nothing that a job sends is replaced in silence by what the question has."""
+    name = service.post("/v1/questions", json={"shipped": "quickstart"}).json()["id"]
+    wrong = (
+        {"kind": "solve", "question": name, "tables": {"stock": [{"material": "gallium", "opening_t": 1}]}},
+        {"kind": "solve", "question": name, "on_top_of_shipped": True},
+        {"kind": "solve", "question": name, "shipped": "quickstart"},
+    )
+    assert [service.post("/v1/jobs", json=one).status_code for one in wrong] == [422] * 3
+    assert service.post("/v1/questions", json={"question": name}).status_code == 422
+
+
+def test_text_that_takes_forever_to_decode_and_words_that_are_no_methods_are_refused(service: TestClient) -> None:
+    """Proves: another charset than UTF-8 is not decoded, forms of pages are small, and unknown methods are not counted."""
+    kind = {"Content-Type": "multipart/form-data; boundary=b; charset=punycode"}
+    assert service.post("/login", content=b"--b--", headers=kind).status_code == 415
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert service.post("/login", content=b"token=" + b"x" * 20_000, headers=form).status_code == 413
+    before = len(service.get("/metrics").text)
+    assert [service.request(f"WORD{n}", "/x").status_code for n in range(50)] == [405] * 50
+    assert len(service.get("/metrics").text) - before < 2000
+
+
 # --- mounted -----------------------------------------------------------------------------------------------------------------
 
 
@@ -209,16 +278,18 @@ def test_an_application_mounts_the_service_and_runs_its_lifespan(tmp_path: Path)
 
     office = FastAPI(lifespan=lifespan)
     office.mount("/minerals", minerals)
-    with TestClient(office, base_url="http://localhost") as service:
+    with TestClient(office, base_url="http://localhost", client=("127.0.0.1", 50_000)) as service:
         job = service.post("/minerals/v1/jobs", json=QUICK)
         assert job.headers["location"] == f"/minerals/v1/jobs/{job.json()['id']}"
         assert until(lambda: service.get(job.json()["links"]["self"]).json()["state"] == "succeeded")
         assert 'href="/minerals/static/page.css"' in service.get("/minerals/").text
+        far = TestClient(office, base_url="http://localhost", client=("192.0.2.7", 1))
+        assert far.get("/minerals/v1/jobs").status_code == 403  # without tokens, this machine alone
         assert service.put("/minerals/v1/jobs").headers["allow"] == "GET, HEAD, POST"
     forgetful = FastAPI()
     other = create_app(Settings(folder=tmp_path / "t", open_on_loopback=True), runner=Obedient())
     forgetful.mount("/minerals", other)
-    with TestClient(forgetful, base_url="http://localhost") as service:
+    with TestClient(forgetful, base_url="http://localhost", client=("127.0.0.1", 50_000)) as service:
         answer = service.post("/minerals/v1/jobs", json=QUICK)
     other.state.store.close()
     assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "not-started")
@@ -315,7 +386,7 @@ def test_the_audit_log_and_places_in_the_queue_cost_little(tmp_path: Path) -> No
         assert store.position(two) == 1
         run(store, "UPDATE audit_log SET at = 1")
         put(store, job_of(submitted=time.time()))
-        store.forget_log(time.time() - 3600.0)
+        store.forget(time.time() - 3600.0)
         assert len(store.log_entries()) == 1
 
 

@@ -155,6 +155,26 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
     assert not list(folder.path.rglob("*.part"))
 
 
+def test_a_job_whose_own_files_find_no_room_ends_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: where the disk takes what others write, a job that finds no room again and again fails; what it took is counted."""
+
+    class Greedy(Obedient):
+        def run(self, folder: Any, *rest: Any) -> Any:
+            if (folder.read("request.json") or {})["label"] == "greedy":
+                raise OSError(errno.EFBIG, "File too large")
+            return super().run(folder, *rest)
+
+    monkeypatch.setattr(retention, "LONGEST_PAUSE_S", 0.05)
+    with client(tmp_path / "s", Greedy(), workers=1) as service:
+        jobs = [service.post("/v1/jobs", json={**QUICK, "label": name}).json()["id"] for name in ("greedy", "modest")]
+        found = [ended(service, job) for job in jobs]
+        assert [one["state"] for one in found] == ["failed", "succeeded"]
+        assert "found no room" in found[0]["problem"]["detail"]
+        until(lambda: service.get("/readyz").json()["checks"]["queue"] == "ok")
+
+
 # --- a damaged store ----------------------------------------------------------------------------------------------------------
 
 
@@ -322,7 +342,7 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
     assert not started.ready
     assert all(path.is_dir() for path in kept)
     started.beat()
-    started._old_jobs(started._uptime or 0.0)
+    started._old_jobs()
     assert store.known() == {job.id}
     ahead[0] = 0.0
     run(store, "UPDATE jobs SET ended = 1.0", "UPDATE clock SET uptime = 91 * 86400.0")

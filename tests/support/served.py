@@ -94,7 +94,9 @@ class InProcess(Runner):
 def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator[TestClient]:
     """The application in this process, open, as one local caller sees it."""
     app = served(folder, runner, open_on_loopback=True, **given)
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as found:
+    with TestClient(
+        app, base_url="http://localhost", raise_server_exceptions=False, client=("127.0.0.1", 50_000)
+    ) as found:
         yield found
 
 

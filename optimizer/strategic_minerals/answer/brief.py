@@ -24,6 +24,8 @@ from .year import fiscal_year_of
 
 WIDTH, LINES = 100, 30
 """Of the screen."""
+MOST_ANSWERS = 12
+"""Own questions that are answered below the screen; a table has all."""
 MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_ROWS = 8, 5, 6, 2, 1
 """Rows and columns of its tables; targets give way to steps down to `LEAST_HELD`, and at last all keeps `LEAST_ROWS`. Where even
 that is too long, the longest paragraphs end early."""
@@ -108,7 +110,9 @@ class Brief:
         blocks = [head, [*self._steps(steps)], [*self._held(held), *release], *tail, [WHERE_MORE]]
         apart = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
         screen = ("\n\n" if apart else "\n").join("\n".join(block) for block in blocks)
-        asked = [line for name, text in self.answers for line in _paragraph(f"{capital(name)}:", text)]
+        shown, rest = self.answers[:MOST_ANSWERS], len(self.answers) - MOST_ANSWERS
+        asked = [line for name, text in shown for line in _paragraph(f"{capital(name)}:", text)]
+        asked += [f"And {rest} more in the table own_questions."] if rest > 0 else []
         return "\n".join([screen, *([] if not asked else ["", "YOUR QUESTIONS", *asked])])
 
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -309,7 +309,7 @@ class Frames(Mapping[str, pd.DataFrame]):
     __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result(Plotted):
     """A solved plan. Values exist only where `outcome` allows them."""
 

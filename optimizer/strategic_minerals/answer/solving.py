@@ -42,6 +42,8 @@ MOST_BLAMED = 5
 """Constraints that an error names."""
 LOG = logger_of(__name__)
 
+READING, READING_OF_SETUP = 0.4, 4.0
+"""Share of the time left that a search leaves for prices, tables and audit: no more than so many times what setting up took."""
 Extend = Callable[[pyo.ConcreteModel], Any]
 """Adds to the model of `build_model`: variables, linear constraints, terms by `add_term`."""
 
@@ -165,7 +167,7 @@ def _solved(
         solved = optimise(
             problem,
             gap=gap,
-            time_limit_s=call.left(),
+            time_limit_s=call.left() - min(READING * call.left(), READING_OF_SETUP * call.seconds),
             relax=relax,
             method=method,
             threads=call.threads,

@@ -125,7 +125,8 @@ def _serve(settings: Settings) -> None:
         served.state.works.start(served)
         with _listening(settings) as listener:  # from here on the service answers
             where = f"http://{settings.host}:{listener.getsockname()[1]}"
-            text = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
+            public = settings.public_url or where
+            text = f"Serving {where} from {settings.folder}; the API is at {public}/docs. Ctrl-C stops."
             with suppress(OSError):  # even if the disk of the log is full
                 standard_output().print(text, markup=False)
             uvicorn.Server(config).run([listener])

@@ -67,7 +67,9 @@ LIMITS: dict[str, tuple[Any, Any]] = {
         Annotated[
             float | None,
             typer.Option(
-                min=1, max=LONGEST_S, help="Seconds for the whole command; a solve that has a plan by then gives it."
+                min=1,
+                max=LONGEST_S,
+                help="Seconds for the whole command; a solve that has a plan in time gives it.",
             ),
         ],
         None,

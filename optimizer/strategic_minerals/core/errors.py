@@ -481,16 +481,31 @@ class InfeasibleError(SolveError):
 
 
 class StoppedError(SolveError):
-    """A time or memory limit, or an interrupt, stopped the solve before any plan was found."""
+    """Something stopped the work before there was an answer: base of DeadlineError, CancelledError and MemoryLimitError."""
 
 
 class DeadlineError(StoppedError):
-    """The deadline was reached before any plan was found."""
+    """The deadline came before there was an answer; `outcome.reason` is `time_limit`."""
+
+
+class CancelledError(StoppedError):
+    """Somebody cancelled the work; `outcome.reason` is `interrupted`."""
+
+
+class MemoryLimitError(StoppedError):
+    """The work needed more memory than it was allowed; `outcome.reason` is `out_of_memory`."""
+
+
+STOPPED: Mapping[str, type[StoppedError]] = {
+    "time_limit": DeadlineError,
+    "interrupted": CancelledError,
+    "out_of_memory": MemoryLimitError,
+}
 
 
 def stopped(message: str, outcome: Outcome) -> StoppedError:
-    """The error of work that a limit has ended: DeadlineError where it was the time."""
-    return (DeadlineError if outcome.reason == "time_limit" else StoppedError)(message, outcome)
+    """The error of work that something has ended, by the reason."""
+    return STOPPED.get(outcome.reason, StoppedError)(message, outcome)
 
 
 OVERRIDES = "overrides"

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from .errors import OnProgress, Outcome, Progress, Reason, StoppedError, stopped
+from .errors import Fault, InputError, OnProgress, Outcome, Progress, Reason, StoppedError, shown, stopped
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -142,7 +142,8 @@ class Runner:
     threads: int = 0
     """Threads of each process for clusters of scenarios; 0: one for each core that the process may use."""
     deadline_s: float = math.inf
-    """Wall-clock seconds for the whole call, from reading to the answer; a solve that has a plan by then returns it."""
+    """Wall-clock seconds for the whole call, from reading to the answer; a solve that has a plan by then, and time to read it,
+    returns it."""
     memory_mib: float = math.inf
     """Resident memory of a process above which work stops."""
     cancelled: Callable[[], bool] | None = None
@@ -151,6 +152,21 @@ class Runner:
     """Called with phases, bounds of a solve and parts done."""
     store: str | Path | None = None
     """Folder that keeps finished parts of a long study: the same folder continues a stopped one. None: nothing is kept."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for limits that are none."""
+        wrong: list[tuple[str, Any, str]] = [
+            (name, value, f"an integer of at least {low}")
+            for name, value, low in (("processes", self.processes, 1), ("threads", self.threads, 0))
+            if not isinstance(value, int) or value < low
+        ]
+        wrong += [
+            (name, value, "a number above 0")
+            for name, value in (("deadline_s", self.deadline_s), ("memory_mib", self.memory_mib))
+            if not isinstance(value, int | float) or not value >= 0
+        ]
+        if wrong:
+            raise InputError([Fault("Runner", "", name, shown(value), expected) for name, value, expected in wrong])
 
     @contextmanager
     def started(self) -> Iterator[Call]:
@@ -220,24 +236,31 @@ def in_child(
     """What `do(*given, **options)` gives in a process of its own, which may be killed without harm: `in_child(solve, plan, data,
     memory_mib=4000, deadline_s=600)`.
 
-    memory_mib: its address space at most, on systems that can limit it. deadline_s: seconds after which it is killed; give `do` a
-    `run=Runner(deadline_s=...)` that is shorter to have the plan that it has by then. Function, arguments and result are pickled.
+    memory_mib: its address space at most, which is more than it uses, on systems that can limit it. deadline_s: seconds from now
+    after which it is killed; give `do` a `run=Runner(deadline_s=...)` that is shorter to have the plan that it has by then. A
+    deadline and a cancellation of the work around (`Runner.started`) end it too. Function, arguments and result are pickled, and a
+    script that calls this has its own work under `if __name__ == "__main__":`, for the process reads it again.
 
-    Raises what `do` raises; DeadlineError where it was killed, StoppedError where it crashed or memory was refused.
+    Raises what `do` raises; DeadlineError, CancelledError, MemoryLimitError where memory was refused, StoppedError where the
+    process crashed or did not begin.
     """
-    spawned = multiprocessing.get_context("spawn")
-    here, there = spawned.Pipe(duplex=False)
-    child = spawned.Process(target=_in_child, args=(there, memory_mib, do, given, options), daemon=True)
+    spawned, call = multiprocessing.get_context("spawn"), current()
+    end = min(time.monotonic() + deadline_s, call.end)
+    here, there = spawned.Pipe()
+    child = spawned.Process(target=_in_child, args=(there, memory_mib), daemon=True)
     child.start()
     there.close()
+    sending = threading.Thread(target=_send, args=(here, (do, given, options)), daemon=True)
+    sending.start()
     try:
-        if not here.poll(None if deadline_s == math.inf else deadline_s):
-            reason = Outcome("time_limit", None, None, None, None)
-            raise stopped(f"the process was ended after {deadline_s:,.0f} s", reason)
+        while not here.poll(max(0.0, min(POLL_S, end - time.monotonic()))):
+            call.stop_if_cancelled()
+            if time.monotonic() >= end:
+                raise _ended("time_limit", f"the process was ended after {deadline_s:g} s")
         good, found = here.recv()
-    except EOFError:
-        reason = Outcome("out_of_memory", None, None, None, None)
-        raise stopped("the process ended without an answer: it crashed, or was refused memory", reason) from None
+    except (EOFError, ConnectionError):
+        child.join()
+        raise _crashed(child.exitcode, memory_mib) from None
     finally:
         child.kill()
         child.join()
@@ -247,7 +270,27 @@ def in_child(
     return cast(A, found)
 
 
-def _in_child(answer: Any, memory_mib: float, do: Callable[..., A], given: tuple[Any, ...], options: Any) -> None:
+def _send(there: Any, task: Any) -> None:
+    """Send a task to a process that may be gone before it has read it."""
+    with contextlib.suppress(OSError):
+        there.send(task)
+
+
+def _ended(reason: Reason, text: str) -> StoppedError:
+    return stopped(text, Outcome(reason, None, None, None, None))
+
+
+def _crashed(code: int | None, memory_mib: float) -> StoppedError:
+    """Why a process that sent nothing has ended."""
+    if code == 1:
+        guard = 'a script that starts processes has its own work under `if __name__ == "__main__":`'
+        return _ended("failed", f"the process did not begin: {guard}")
+    limit = f", which was allowed {memory_mib:,.0f} MiB of memory" if math.isfinite(memory_mib) else ""
+    reason: Reason = "out_of_memory" if limit and code is not None and code < 0 else "failed"
+    return _ended(reason, f"the process ended with code {code} and without an answer{limit}")
+
+
+def _in_child(there: Any, memory_mib: float) -> None:
     """In the process: work within so much memory, and send back what came of it."""
     with contextlib.suppress(ImportError, ValueError, OSError):  # no such limit here
         import resource
@@ -256,13 +299,18 @@ def _in_child(answer: Any, memory_mib: float, do: Callable[..., A], given: tuple
             most = int(memory_mib * MIB)
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
     try:
+        do, given, options = there.recv()
         found: tuple[bool, Any] = (True, do(*given, **options))
     except MemoryError:
-        reason = Outcome("out_of_memory", None, None, None, None)
-        found = (False, stopped(f"more than {memory_mib:,.0f} MiB of memory were needed", reason))
+        found = (False, _ended("out_of_memory", f"more than {memory_mib:,.0f} MiB of memory were needed"))
     except Exception as error:
         found = (False, error)
-    answer.send(found)
+    try:
+        there.send(found)
+    except Exception as error:
+        there.send(
+            (False, _ended("failed", f"the answer cannot be sent from a process: {type(error).__name__}: {error}"))
+        )
 
 
 def current() -> Call:

@@ -45,6 +45,10 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> R:
+        if given and isinstance(given[0], str | Path) and function.__annotations__.get("plan") == "Plan":
+            raise InputError(
+                [Fault(function.__name__, "", "plan", shown(given[0]), "a Plan: load_plan(...) makes one")]
+            )
         for name, value in checked(function, options).items():
             options[name] = value
         run: Any = options.get("run") or HERE

@@ -17,6 +17,7 @@ from .dataset import Dataset, members
 from .deflation import unknown_years
 from .doubts import unit_slips
 from .plan import Plan
+from .read_toml import parse_plan
 from .references import missing_tables, references, select_materials
 
 # Whether rules of origin, and prices in and outside the countries that control a material, make sense.
@@ -292,6 +293,10 @@ def check_data(plan: Plan, data: Dataset) -> list[Fault]:
 def _found(plan: Plan, data: Dataset) -> list[Fault]:
     """Faults as the checks name them: tables by file, rows by key."""
     faults = Faults()
+    try:  # `model_copy` puts values into a plan that nobody has checked
+        parse_plan(plan.to_toml_like())
+    except PlanError as error:
+        return list(error.faults)
     for checks in (TABLES_THERE, REFERENCES, MEANING):
         for check in checks if not faults else ():
             faults.extend(check(plan, data))

@@ -728,11 +728,12 @@ SCENARIO = ("name", "probability", "design_basis")
 
 
 def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
-    """Scenarios of one's own from a table with a row for each event, for `plan.model_copy(update={"scenarios": ...})`.
+    """Scenarios of one's own from a table with a row for each event: `load_plan(plan.to_toml_like(), {"scenarios": found})`.
 
     frame: `name` of the scenario and its `probability` (the same in all its rows), `design_basis` if wanted, and the fields of an
     event (`start_year`, `duration_years`, `countries`, `materials`, `cut_share` ...). Several materials with cuts of their own are
-    several rows. What is missing (NaN) is not stated.
+    several rows; `countries` and `materials` are codes with spaces between. What is missing (NaN) is not stated. Events begin in
+    the second period at the earliest, and probabilities add up to 1 at most.
 
     Raises PlanError with row and column of each fault; rows count from 1.
     """
@@ -745,7 +746,8 @@ def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
         try:
             scenario = Scenario.model_validate({**about, "events": [stated]})
         except ValidationError as error:
-            for item in error.errors():
+            inside = [item for item in error.errors() if item["loc"][:1] == ("events",) and len(item["loc"]) > 1]
+            for item in inside or error.errors():
                 column = ".".join(map(str, item["loc"][2:] if item["loc"][:1] == ("events",) else item["loc"]))
                 told = "nothing" if item["type"] == "missing" else shown(item.get("input"))
                 faults.add(Fault("scenarios", str(n), column, told, expected(item)))

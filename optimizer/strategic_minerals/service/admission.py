@@ -14,17 +14,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 
 from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
-from .auth import Caller, later
+from .auth import Caller, digest_of, later
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
 from .job_runners import JobLimits, end, start
 from .reading import BODY, SEEN, Form, look, read
-from .records import AuditLogEntry, Job, is_id, new_id
+from .records import AuditLogEntry, Job, StoreError, is_id, new_id
 from .requests import KINDS_OF_JOBS, PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError
 from .settings import Limits, Settings
 from .store import FullError, KeyTakenError, QuotaError, Store
@@ -60,11 +61,6 @@ class Sent:
         """Whether reading it may take long: a book, and tables that came as files, are only kept, and opened when looked at."""
         plans = sum(len(content) for name, content in self.files.items() if name in ("plan.toml", "plan.json"))
         return len(self.body) + plans > SMALL_BYTES
-
-    @property
-    def large(self) -> bool:
-        """Whether examining it may take long: a book, or more of anything than is read beside all else."""
-        return "plan.xlsx" in self.files or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
 
 
 def take(sent: Sent, folder: Folder, limits: Limits) -> dict[str, Any]:
@@ -107,7 +103,7 @@ def _examine(sent: Sent, asked: Mapping[str, Any], folder: Folder, limits: Limit
     if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was examined when it was read
         return
     book = (folder.path / "plan.xlsx").is_file()
-    if not sent.large and not book and asked["kind"] not in LONG:
+    if not book and folder.size <= SMALL_BYTES and asked["kind"] not in LONG:
         try:
             look(folder, asked)
         except (FaultsError, OSError):
@@ -147,7 +143,7 @@ def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None)
     if key is None:  # else it may be a job that was accepted before
         with store_refusals():
             store.room(caller.tenant, limits)  # a full queue costs nobody an examination
-    folder = Folder.of(settings.folder, new_id())
+    folder, unsure = Folder.of(settings.folder, new_id()), False
     try:
         folder.path.mkdir(parents=True)
         found = take(sent, folder, limits)
@@ -155,6 +151,7 @@ def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None)
         with store_refusals():
             kept = None if key is None else store.by_key(caller.tenant, key, digest)
             if kept is None:
+                store.room(caller.tenant, limits)
                 webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
                 asked = _with_kept(request, caller, asked, folder)
                 folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
@@ -162,10 +159,12 @@ def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None)
                 now, name = time.time(), folder.path.name
                 job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
                 folder.sync()
-                entry = entry_of(caller, f"submit {job.kind}", job.id, now)
-                kept = store.submit(job, key, limits, entry, folder.size, webhook)
-    except BaseException:
-        folder.delete()
+                entry, size = entry_of(caller, f"submit {job.kind}", job.id, now), folder.size
+                unsure = True  # from here on the store may have it although it does not say so
+                kept = store.submit(job, key, limits, entry, size, webhook)
+    except BaseException as error:
+        if not unsure or not isinstance(error, StoreError) or error.kind == "full":
+            folder.delete()  # else the janitor does, where the store turns out not to have it
         raise
     if kept.id == folder.path.name:
         state.metrics.submitted(kept.kind)
@@ -257,37 +256,65 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
 
 def keep_question(request: Request, caller: Caller, sent: Sent, label: str) -> Kept:
     """Keep a plan and its tables. The tenant's oldest make room. Raises ProblemError, PlanError, InputError."""
-    settings: Settings = request.app.state.settings
     limits: Limits = request.app.state.limits
-    for old in questions_of(request, caller)[max(0, limits.stored_of_tenant - 1) :]:
-        Folder(settings.folder / QUESTIONS / old.id).delete()
-    folder = Folder(settings.folder / QUESTIONS / new_id())
+    folder = Folder(_own_place(request, caller) / new_id())
     try:
         folder.path.mkdir(parents=True)
         asked = take(sent, folder, limits)["asked"]
+        if asked.get("question"):
+            raise PlanError([Fault("body", "", "question", "a question of a question", "a plan of its own")])
         stated = {name: asked[name] for name in ("shipped", "on_top_of_shipped", "set", "answers")}
-        folder.write(ABOUT, {"tenant": caller.tenant, "label": label, "at": time.time(), "stated": stated})
+        about = {"label": label, "at": time.time(), "bytes": folder.size, "stated": stated}
+        folder.write(ABOUT, about)
     except BaseException:
         folder.delete()
         raise
+    request.app.state.store.log(entry_of(caller, "keep question", folder.path.name))
+    left = limits.stored_mib_of_tenant * 2**20
+    for n, (name, size, _) in enumerate(_all_kept(request, caller)):
+        left -= size
+        if n >= limits.stored_of_tenant or (left < 0 and name != folder.path.name):
+            delete_question(request, caller, name)
     return own_question(request, caller, folder.path.name)[0]
+
+
+def delete_question(request: Request, caller: Caller, name: str) -> None:
+    """Delete a kept question; what describes it goes first. Raises ProblemError."""
+    _, folder = own_question(request, caller, name)
+    (folder.path / ABOUT).unlink(missing_ok=True)
+    folder.delete()
+    request.app.state.store.log(entry_of(caller, "delete question", name))
 
 
 def questions_of(request: Request, caller: Caller) -> list[Kept]:
     """The tenant's, the newest first."""
-    places = (request.app.state.settings.folder / QUESTIONS).glob("*")
+    return [kept for _, _, kept in _all_kept(request, caller)]
+
+
+def _all_kept(request: Request, caller: Caller) -> list[tuple[str, int, Kept]]:
+    """(name, bytes, question) of each of the tenant's, the newest first."""
+    places = _own_place(request, caller).glob("*")
     found = [(place.name, Folder(place).read(ABOUT)) for place in places]
-    mine = [_kept(name, about) for name, about in found if about is not None and about["tenant"] == caller.tenant]
-    return sorted(mine, key=lambda one: one.at, reverse=True)
+    mine = [(name, int(about["bytes"]), _kept(name, about)) for name, about in found if about is not None]
+    return sorted(mine, key=lambda one: one[2].at, reverse=True)
+
+
+def _own_place(request: Request, caller: Caller) -> Path:
+    """The folder of a tenant's questions."""
+    folder: Path = request.app.state.settings.folder
+    return folder / QUESTIONS / digest_of(caller.tenant)[:32]
 
 
 def own_question(request: Request, caller: Caller, name: str) -> tuple[Kept, Folder]:
     """A question of the caller's tenant. Raises ProblemError."""
-    folder = Folder(request.app.state.settings.folder / QUESTIONS / (name if is_id(name) else "none"))
+    folder = Folder(_own_place(request, caller) / (name if is_id(name) else "none"))
     about = folder.read(ABOUT)
-    if about is None or about["tenant"] != caller.tenant:
-        raise ProblemError("not-found", "There is no such question: it was deleted, or has made room for newer ones.")
+    if about is None:
+        raise ProblemError("not-found", GONE)
     return _kept(name, about), folder
+
+
+GONE = "There is no such question: it was deleted, or has made room for newer ones."
 
 
 def _with_kept(request: Request, caller: Caller, asked: dict[str, Any], folder: Folder) -> dict[str, Any]:
@@ -295,8 +322,14 @@ def _with_kept(request: Request, caller: Caller, asked: dict[str, Any], folder: 
     if not asked.get("question"):
         return asked
     _, source = own_question(request, caller, asked["question"])
-    stated = (source.read(ABOUT) or {})["stated"]
-    folder.lend_question(source, ABOUT)
+    about = source.read(ABOUT)
+    try:
+        folder.lend_question(source, ABOUT)
+    except FileNotFoundError:  # deleted just now
+        about = None
+    if about is None:
+        raise ProblemError("not-found", GONE)
+    stated = about["stated"]
     both = {name: {**stated[name], **asked[name]} for name in ("set", "answers")}
     return {**asked, **stated, **both}
 

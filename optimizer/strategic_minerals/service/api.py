@@ -29,10 +29,10 @@ from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss, shi
 from ..question.plan import Plan
 from ..question.read_toml import load_plan
 from ..question.tables import TABLES
-from .admission import Sent, checked, entry_of, keep_question, own_question, questions_of, store_refusals, submit
+from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, store_refusals, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
 from .dispatcher import MOST_TRIES
-from .job_folder import LOG_FILE, REPORT, RESULT, Folder
+from .job_folder import ENDED_FILE, LOG_FILE, REPORT, RESULT, Folder
 from .job_runners import end, start
 from .reading import kind_of_plan, shipped_plans, table_file
 from .records import ENDED, Job, State, StoreError, no_room
@@ -319,8 +319,8 @@ def job_status(job: Job, root: str = "", place: int | None = None) -> JobStatus:
         links |= {"report": f"{at}/report"} if KINDS_OF_JOBS[job.kind].has_report else {}
     given = job.outcome.get("problem")
     progress = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
-    if progress and job.state == "running" and job.started is not None:
-        progress["seconds"] = max(0.0, time.time() - job.started)  # what its process wrote down is some seconds old
+    if progress and job.started is not None:  # what its process wrote down is some seconds old
+        progress["seconds"] = max(0.0, (job.ended or time.time()) - job.started)
     return JobStatus(
         id=job.id,
         kind=job.kind,
@@ -642,6 +642,9 @@ def get_archive(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Res
         for path in sorted(root.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(root).as_posix())
+    if not (folder.path / ENDED_FILE).is_file():  # the first that goes when a job is deleted
+        held.close()
+        raise ProblemError("not-found", "There is no such job.")
     size = held.tell()
     held.seek(0)
     headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"', "Content-Length": str(size)}
@@ -672,6 +675,14 @@ def get_report(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Resp
     if not path.is_file():
         text = "The report could not be made. It needs the extra: pip install 'strategic-minerals[report]'"
         raise ProblemError("unavailable", text)
+    return report_of(request, job_id)
+
+
+def report_of(request: Request, job_id: str) -> Response:
+    """A report that has been made. Raises ProblemError."""
+    path = folder_of(request, job_id).path / REPORT
+    if not path.is_file():
+        raise ProblemError("not-found", "There is no report.")
     from ..page.page import POLICY
 
     policy = f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
@@ -740,13 +751,13 @@ def list_questions(request: Request, caller: Reader) -> list[Kept]:
 
 
 @router.delete("/questions/{question_id}", status_code=204, tags=["questions"])
-def delete_question(
+def delete_a_question(
     request: Request,
     caller: Submitter,
     question_id: Annotated[str, Path(pattern=JOB_ID, description="Identifier of the question.")],
 ) -> Response:
     """Delete a kept question; jobs that referred to it have copies."""
-    own_question(request, caller, question_id)[1].delete()
+    delete_question(request, caller, question_id)
     return Response(status_code=204)
 
 

@@ -288,7 +288,7 @@ async def _trouble(request: Request, error: Any) -> Response:
 
 def _unavailable(request: Request, error: BaseException) -> Response:
     """Nothing was changed, and trying again later may help."""
-    logger.warning("%s %s: %s", request.method, request.url.path, error)
+    logger.warning("%s %s: %s", request.method, getattr(request.scope.get("route"), "path", "other"), error)
     text = "The disk is full" if no_room(error) else "The store cannot be used"
     again = {"Retry-After": f"{TROUBLE_RETRY_S:.0f}"}
     return _answer(request, ProblemError("unavailable", f"{text}: nothing was stored. Try again later.", headers=again))
@@ -329,7 +329,7 @@ def leaves(routes: list[Any]) -> list[Any]:
 
 async def _internal(request: Request, error: Any) -> Response:
     """The response reveals nothing about this machine: details are in the log."""
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    logger.error("%s %s failed", request.method, getattr(request.scope.get("route"), "path", "other"), exc_info=error)
     return _answer(request, ProblemError("internal", "The server's log has the details."))
 
 

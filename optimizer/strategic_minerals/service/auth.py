@@ -18,6 +18,7 @@ from fastapi import Depends, Request
 from ..core.errors import Fault, PlanError, near_miss
 from .records import SCOPES, Scope, Token
 from .requests import ProblemError, path_of, place, spelt
+from .settings import on_loopback
 from .store import Store
 
 PREFIX = "sm_"
@@ -97,19 +98,23 @@ class Guard:
         if text is None and request.method not in SAFE_METHODS:
             self.same_origin(request)
         if self._open:
-            if _parts(f"//{request.headers.get('host', '')}")[0] not in LOOPBACK_NAMES:
-                raise ProblemError(
-                    "forbidden",
-                    "Without tokens the service accepts only requests addressed to this machine's own name.",
-                )
+            named = _parts(f"//{request.headers.get('host', '')}")[0] in LOOPBACK_NAMES
+            passed_on = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
+            if not named or passed_on or not on_loopback(address):
+                text = "Without tokens the service accepts only requests of this machine, addressed to its own name."
+                raise ProblemError("forbidden", text)
             found = Caller("local", "local", SCOPES, address)
         else:
             found = self._known(request, text or request.cookies.get(COOKIE), address)
-        wait, left = self._rates.take(found.token)
+        self.take(request, found.token)
+        return found
+
+    def take(self, request: Request, token: str) -> None:
+        """Count a request of a token. Raises ProblemError where there were too many."""
+        wait, left = self._rates.take(token)
         request.state.rate = (self._rates.per_minute, int(left))
         if wait > 0:
             raise later("rate", "This token has made too many requests in a minute.", wait)
-        return found
 
     def still(self, caller: Caller) -> bool:
         """Whether a caller, known before, still is one."""
@@ -205,6 +210,7 @@ class Turns:
     async def enter(self, tenant: str) -> None:
         """Wait for the tenant's turn. Raises ProblemError where too many wait, or for too long."""
         queue = self._waiting.setdefault(tenant, deque())
+        self._served.setdefault(tenant, self._count)  # who comes anew stands behind those that wait
         if len(queue) >= self._most_waiting:
             raise later("turn", f"{len(queue)} of your requests that take long are waiting already.", 5.0)
         turn = asyncio.get_running_loop().create_future()
@@ -218,7 +224,8 @@ class Turns:
             else:
                 self._waiting[tenant].remove(turn)
             if isinstance(error, TimeoutError):
-                raise later("turn", "Your other requests take too long.", TURN_S) from None
+                whose = "Your other requests take" if tenant in self._busy else "Requests of others take"
+                raise later("turn", f"{whose} too long.", TURN_S) from None
             raise
 
     def leave(self, tenant: str) -> None:

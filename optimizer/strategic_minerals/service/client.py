@@ -14,6 +14,7 @@ import asyncio
 import hmac
 import io
 import json
+import re
 import secrets
 import time
 import urllib.error
@@ -162,8 +163,11 @@ class Client:
         return pd.read_csv(io.BytesIO(text), dtype=columns, keep_default_na=False, na_values=[""])
 
     def download(self, job: str, what: str, file: str | Path) -> Path:
-        """Write the `report` (a page), the `archive` (the run folder as a ZIP), the `log`, or `tables/<name>` (CSV)."""
-        Path(file).write_bytes(self._ask("GET", f"/v1/jobs/{job}/{what}"))
+        """Write the `report` (a page), the `archive` (the run folder as a ZIP), the `log`, or `tables/<name>`: as CSV, or as the
+        file's name ends, `.json` or `.parquet`."""
+        form = Path(file).suffix.removeprefix(".")
+        query = f"?format={form}" if what.startswith("tables/") and form in ("json", "parquet") else ""
+        Path(file).write_bytes(self._ask("GET", f"/v1/jobs/{job}/{what}{query}"))
         return Path(file)
 
     def cancel(self, job: str) -> Status:
@@ -299,10 +303,14 @@ def verified(headers: Mapping[str, str], body: bytes, secret: str, fresh_s: floa
     """
     given = {name.lower(): value for name, value in headers.items()}
     name, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
+    if not name or not given.get("webhook-signature"):
+        raise ValueError("the headers webhook-id, webhook-timestamp and webhook-signature are missing")
     if not at.isdigit() or abs(time.time() - int(at)) > fresh_s:
         raise ValueError("the webhook is not fresh")
     expected = signature(secret, name, int(at), body)
-    if not any(hmac.compare_digest(expected, one) for one in given.get("webhook-signature", "").split()):
+    if not any(
+        hmac.compare_digest(expected.encode(), one.encode()) for one in given.get("webhook-signature", "").split()
+    ):
         raise ValueError("the webhook is not signed with this secret")
     return dict(json.loads(body))
 
@@ -315,4 +323,8 @@ def _problem(content: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(content))
     except ValueError:
-        return {"title": content[:200].decode(errors="replace")}
+        text = re.sub(r"<[^>]*>|\s+", " ", content[:500].decode(errors="replace")).strip()
+        return {
+            "title": text,
+            "detail": "That is no answer of the service: is the address right, with the path under which it stands?",
+        }

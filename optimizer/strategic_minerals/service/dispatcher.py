@@ -16,9 +16,9 @@ from typing import IO, Any
 
 from ..core.errors import Fault, InputError, MisplacedError
 from ..core.logs import about, logger_of
-from .job_folder import ENDED_FILE, LIMITS, OUTPUT, REQUEST, Folder, Reserve
+from .job_folder import ENDED_FILE, LIMITS, OUTPUT, REQUEST, Folder, Reserve, write_whole
 from .job_runners import JobLimits, Runner
-from .records import Job, StoreError, in_words
+from .records import Job, StoreError, in_words, no_room
 from .requests import JobStatus, problem
 from .settings import Limits, Settings
 from .store import Delivery, Store
@@ -76,17 +76,24 @@ class Janitor:
         """Delete what is old by every clock."""
         if self._uptime is None:
             return
+        self._buried()  # it needs no room
         self._reserve.fill()
-        self._old_jobs(self._uptime)
+        for work in (self._old_jobs, self._forgotten, self._unfinished, self._strays):
+            if work == self._old_jobs or self._clocks.steady:
+                try:
+                    work()
+                except (StoreError, OSError) as error:
+                    if no_room(error):
+                        self._reserve.spend()
+                    logger.warning("old things could not be deleted: %s", error)
         self._buried()
-        if self._clocks.steady:
-            self._store.forget_log(time.time() - self._log_s)
-            self._unfinished()
-            self._strays()
 
-    def _old_jobs(self, uptime: float) -> None:
+    def _forgotten(self) -> None:
+        self._store.forget(time.time() - self._log_s)
+
+    def _old_jobs(self) -> None:
         keep_s = self._settings.keep_days * 86_400
-        for name in self._store.outdated(time.time() - keep_s, uptime - keep_s):
+        for name in self._store.outdated(time.time() - keep_s, (self._uptime or 0.0) - keep_s):
             self._store.delete(name)
 
     def _buried(self) -> None:
@@ -98,9 +105,12 @@ class Janitor:
                 self._store.bury(name)
 
     def _unfinished(self) -> None:
-        for path in (self._settings.folder / "checks").glob("*"):
+        """Checks that nobody waits for, and questions that were not kept to the end."""
+        folder = self._settings.folder
+        left = [*(folder / "checks").glob("*"), *(folder / "questions").glob("*/*")]
+        for path in left:
             with contextlib.suppress(OSError):
-                if time.time() - path.stat().st_mtime > YOUNG_S:
+                if not (path / "question.json").is_file() and time.time() - path.stat().st_mtime > YOUNG_S:
                     Folder(path).delete()
 
     def _strays(self) -> None:
@@ -127,6 +137,8 @@ STOP_S = 30.0
 """Seconds to wait for a thread when the server stops."""
 LONGEST_PAUSE_S = 60.0
 TIDY_S = 60.0
+MOST_TRIES_OF_JOB, PROBE_BYTES = 8, 64 * 1024
+"""How often a job may find no room where others do; what is written to see whether there is some."""
 POLLS_OF_SILENCE = 3
 """Consecutive checks in which a server must be silent: a jump of the database's clock makes all look silent once."""
 
@@ -150,7 +162,7 @@ class Dispatcher:
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._attending: dict[str, threading.Thread] = {}
         self._unstarted: dict[str, int] = {}
-        self._pause_until = 0.0
+        self._pause_until, self._seen = 0.0, time.monotonic()
         self.trouble = ""
         """Why jobs cannot be run now; empty where they can."""
         self._store_trouble = ""
@@ -218,6 +230,7 @@ class Dispatcher:
         while not self._stopping.wait(BEAT_S):
             try:
                 self.store.seen(self.server)
+                self._seen = time.monotonic()
                 self._store_well()
                 self._janitor.beat()
                 if self.settings.database is not None:
@@ -243,8 +256,13 @@ class Dispatcher:
         while not self._stopping.is_set():
             try:
                 now = time.monotonic()
-                if self.trouble != self._store_trouble and now >= self._pause_until and not self._unstarted:
-                    self.trouble = ""
+                if self.trouble != self._store_trouble and now >= self._pause_until:
+                    waiting = {
+                        name: self.store.job(name) for name in self._unstarted
+                    }  # some may be gone, or run elsewhere
+                    for name in [name for name, job in waiting.items() if job is None or job.state != "queued"]:
+                        self._unstarted.pop(name, None)
+                    self.trouble = self.trouble if self._unstarted else ""
                 if self._janitor.ready and (tidied is None or now - tidied >= TIDY_S):
                     tidied = now
                     self._janitor.tidy()
@@ -302,14 +320,18 @@ class Dispatcher:
             self.trouble = f"jobs cannot be run: {in_words(error)}"
             self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(tries, 10))
             ended = {"state": "queued"}
+            if tries >= MOST_TRIES_OF_JOB and self._has_room():  # the disk is not full: it is the job's own
+                self._pause_until, self.trouble = 0.0, ""
+                text = "The files of the job found no room, again and again, where others do."
+                ended = {"state": "failed", "problem": problem("crashed", text).model_dump()}
         except Exception:  # the job's own
             logger.exception("job %s could not be run", job.id)
             ended = {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
         try:
             seconds = time.monotonic() - begin
             unstarted = ended["state"] == "queued"
-            back = unstarted or (self._stopping.is_set() and ended["state"] == "cancelled")
-            if back and self.store.put_back(job.id, server=self.server, seconds=0.0 if unstarted else seconds):
+            back = unstarted or (ended["state"] == "cancelled" and not self._asked_to_stop(job))
+            if back and self.store.put_back(job.id, server=self.server, seconds=seconds):
                 logger.info("%s waits again after %.1f s", job.kind, seconds)
                 return
             if unstarted:  # it was asked to stop meanwhile
@@ -329,6 +351,14 @@ class Dispatcher:
             if self._attending.get(job.id) is threading.current_thread():
                 del self._attending[job.id]
             self.wake()
+
+    def _has_room(self) -> bool:
+        """Whether the disk takes something."""
+        try:
+            write_whole(self.settings.folder / "probe", bytes(PROBE_BYTES))
+        except OSError:
+            return False
+        return True
 
     def _in_order(self, job: Job) -> None:
         """Jobs can be run again."""
@@ -352,13 +382,18 @@ class Dispatcher:
         with contextlib.suppress(Exception):  # lost progress is written again soon
             self.store.tell(job.id, self.server, progress)
 
+    def _asked_to_stop(self, job: Job) -> bool:
+        """Whether a job was cancelled by its owner, not by the end of this server."""
+        found = self.store.job(job.id)
+        return found is None or found.stopping
+
     def _to_stop(self, job: Job) -> bool:
         if self._stopping.is_set():
             return True
         try:
             found = self.store.job(job.id)
-        except Exception:  # what is not known is asked again at the next look
-            return False
+        except Exception:  # what is not known is asked again; in the end another server takes the job for lost
+            return self.settings.database is not None and time.monotonic() - self._seen > self.limits.silent_s / 2
         return found is None or found.stopping or found.state != "running" or found.server != self.server
 
     def _mend(self, lost: list[Job]) -> None:
@@ -369,6 +404,8 @@ class Dispatcher:
             outcome = folder.read(ENDED_FILE) or {"state": "interrupted"}
             state = outcome.pop("state")
             ran = min(max(0.0, time.time() - (job.started or time.time())), self.settings.deadline_s)
+            if state == "interrupted" and job.stopping:
+                state = "cancelled"
             unanswered = state == "interrupted" and not any((folder.path / name).exists() for name in OUTPUT)
             if unanswered and self.store.put_back(job.id, server=job.server, seconds=ran, retried=True):
                 logger.info("job %s of a server that is gone waits again", job.id)

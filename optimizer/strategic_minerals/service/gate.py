@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,8 +18,13 @@ logger = logger_of(__name__)
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/static/{name}")
 """Routes that are asked again and again."""
-MOST_FORM_BYTES = 1024 * 1024
-"""Of a form that holds no file: reading one costs more than reading JSON."""
+MOST_FORM_BYTES, MOST_OPEN_FORM_BYTES = 1024 * 1024, 10_000
+"""Of a page's form that holds no file, for reading one costs more than reading JSON; of a form that anybody may send."""
+OPEN_FORMS = ("/login", "/logout")
+METHODS = ("GET", "POST", "DELETE")
+"""Of all routes, beside HEAD."""
+WORDS = (*METHODS, "PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT")
+"""Methods that there are; any other word would be counted and kept."""
 MOST_PARAMETERS = 200
 """Of a query."""
 CONTENT_SECURITY = (
@@ -98,7 +104,7 @@ class Gate:
             except Exception:
                 # logged here, where request and tenant are known; the answer reveals nothing about this machine
                 with about(**_whose(scope)):
-                    logger.exception("%s %s failed", scope["method"], scope["path"])
+                    logger.exception("%s %s failed", scope["method"], _route(scope))
                 if begun:
                     raise
                 problem = ProblemError("internal", "The server's log has the details.")
@@ -111,16 +117,22 @@ class Gate:
         if not self._started():
             text = "The service has not been started: the application that mounts it runs its lifespan, as the documents show."
             return ProblemError("not-started", text)
+        method = scope["method"]
         methods = self._doors.get(path_of(scope))
-        if methods is not None and scope["method"] not in methods:
-            return not_allowed(scope["method"], methods)
+        if (methods is not None and method not in methods) or method not in WORDS:
+            return not_allowed(method, methods or [*METHODS])
         for name in ONCE:
             if len(request.headers.getlist(name)) > 1:
-                return ProblemError(
-                    "malformed", "", [Fault("header", "", name, "the header twice", "each header once")]
-                )
+                kind = "malformed" if method == "POST" else "unauthenticated" if name == "authorization" else "invalid"
+                return ProblemError(kind, "", [Fault("header", "", name, "the header twice", "each header once")])
         if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
-            return ProblemError("too-large", f"The query has more than {MOST_PARAMETERS} parameters.")
+            fault = Fault("query", "", "", "too many parameters", f"at most {MOST_PARAMETERS}")
+            return ProblemError("invalid", "", [fault])
+        if method != "POST":
+            return None
+        charset = re.search(r"charset\s*=\s*\"?([^\s;\"]*)", request.headers.get("content-type", ""), re.IGNORECASE)
+        if charset is not None and charset[1].lower() not in ("utf-8", "utf8"):  # some take forever to decode
+            return ProblemError("unsupported", "Send text in UTF-8.")
         if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             text = "Compressed bodies are not supported: send the body uncompressed."
             return ProblemError("unsupported", text, headers={"Accept-Encoding": "identity"})
@@ -129,8 +141,9 @@ class Gate:
     def _bounded(self, scope: Any, receive: Any) -> Any:
         """A body that ends with an error (413) where it is too large."""
         headers = dict(scope["headers"])
-        form = headers.get(b"content-type", b"").lower().startswith(b"application/x-www-form-urlencoded")
-        most = min(MOST_FORM_BYTES, self._most) if form else self._most
+        path = path_of(scope)
+        page = not path.startswith("/v1/") and path != "/upload"
+        most = min(self._most, MOST_OPEN_FORM_BYTES if path in OPEN_FORMS else MOST_FORM_BYTES) if page else self._most
         stated, read = headers.get(b"content-length", b"0"), 0
         if stated.isdigit() and int(stated[:20]) > most:
             read = most  # the first part that is read is one too many
@@ -159,9 +172,14 @@ def _whose(scope: Any) -> dict[str, str]:
     return {"tenant": "" if caller is None else caller.tenant, "job": job}
 
 
+def _route(scope: Any) -> str:
+    """The route of a request: its path may hold a token."""
+    return getattr(scope.get("route"), "path", "") or "other"
+
+
 def _log(scope: Any, status: int, seconds: float) -> None:
     """A line for each request; those of load balancers and of collectors of metrics are for whoever looks closely."""
-    route = getattr(scope.get("route"), "path", "") or "other"
+    route = _route(scope)
     level = logging.DEBUG if (route in QUIET or path_of(scope) in QUIET) and status < 400 else logging.INFO
     facts = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)}
     with about(**_whose(scope)):

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from pythonjsonlogger.json import JsonFormatter
 
 from ..core.logs import FIELDS, PACKAGE, about, listening, logger_of
-from .records import is_id, no_room
+from .records import NO_ROOM, is_id, no_room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,10 +112,9 @@ class Folder:
                     raise
 
     def lend(self, other: Folder, place: int) -> None:
-        """Take over another job's run folder, so that it may be deleted: its files are linked, not copied."""
-        target = self.path / "of" / str(place)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(other.path / "run", target, copy_function=_link)
+        """Take over another job's run folder, so that it may be deleted: its files are linked, not copied. Raises FileNotFoundError
+        where it is not whole."""
+        _linked(other.path / "run", self.path / "of" / str(place), other.path / ENDED_FILE)
 
     def lend_rows(self, other: Folder) -> None:
         """Take over another job, without its reports while it ran. Raises FileNotFoundError where it is not whole."""
@@ -124,20 +123,12 @@ class Folder:
             own = {*ANSWERS, ERRORS, RECORDS, LIMITS, ROWS} if Path(folder) == other.path else set()
             return {name for name in names if name in own or name.endswith(".part")}
 
-        target = self.path / "of" / "0"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copytree(other.path, target, copy_function=_link, ignore=unneeded)
-        except shutil.Error:  # a file went meanwhile
-            raise FileNotFoundError(other.path.name) from None
-        if not (other.path / ENDED_FILE).is_file():  # the first that goes when a job is deleted
-            raise FileNotFoundError(other.path.name)
+        _linked(other.path, self.path / "of" / "0", other.path / ENDED_FILE, unneeded)
 
     def lend_question(self, other: Folder, about: str) -> None:
-        """Take over plan and tables of a question that is kept. about: the file that describes it."""
-        shutil.copytree(
-            other.path, self.path, copy_function=_link, dirs_exist_ok=True, ignore=shutil.ignore_patterns(about)
-        )
+        """Take over plan and tables of a question that is kept. about: the file that describes it, the first that goes when it is
+        deleted. Raises FileNotFoundError where it is not whole."""
+        _linked(other.path, self.path, other.path / about, shutil.ignore_patterns(about))
 
     def table(self, name: str) -> tuple[Path, Mapping[str, str]] | None:
         """(file, kind of each column) of a table of the result; None where there is none of that name."""
@@ -187,6 +178,19 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _linked(source: Path, target: Path, first: Path, ignore: Any = None) -> None:
+    """Link a folder's files. first: the file that goes first when the folder is deleted. Raises FileNotFoundError where that, or
+    another, is gone; OSError where the disk is full."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True, ignore=ignore)
+    except shutil.Error as error:
+        full = next((code for code in NO_ROOM if os.strerror(code) in str(error)), None)
+        raise FileNotFoundError(source.name) if full is None else OSError(full, os.strerror(full)) from None
+    if not first.is_file():
+        raise FileNotFoundError(source.name)
 
 
 def _link(source: str, target: str) -> None:

@@ -26,7 +26,7 @@ from starlette.concurrency import run_in_threadpool
 from ..core.errors import Fault, FaultsError, PlanError, missing_part, shipped
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
-from .admission import Sent, checked, entry_of, keep_question, own_question, submit
+from .admission import SMALL_BYTES, Sent, checked, entry_of, keep_question, own_question, submit
 from .api import (
     Id,
     Upload,
@@ -37,6 +37,7 @@ from .api import (
     list_plans,
     own,
     records,
+    report_of,
     resume_job,
     root_of,
     status_of,
@@ -62,8 +63,10 @@ MOST_SHORT = 80
 """Letters of an answer in a list."""
 MOST_ROWS, MOST_COLUMNS = 60, 12
 """Of a table that is shown on a job's page; longer and wider ones are files."""
-SHARED_DAYS = 90.0
+SHARE, SHARED_DAYS = "share ", 90.0
 """A link that shows one report to whoever has it is good for so long."""
+WORKBOOK_BYTES = 16 * SMALL_BYTES
+"""Of an uploaded question of which a workbook is made here."""
 SEEN_FILE = "seen.json"
 """In the folder of a kept question: what its form shows."""
 TITLES = {
@@ -127,7 +130,8 @@ def login_page(request: Request) -> Response:
 def login(request: Request, token: Annotated[str, Form(max_length=200)]) -> Response:
     """Keep a token in a cookie, where it is one."""
     request.app.state.guard.same_origin(request)
-    if request.app.state.store.token(digest_of(token.strip())) is None:
+    known = request.app.state.store.token(digest_of(token.strip()))
+    if known is None or not known.scopes:
         request.app.state.guard.failed(request)
         return page("login.html", request, 401, wrong=True)
     answer = _to(request, "/")
@@ -181,7 +185,9 @@ def _asked(request: Request, job: Job) -> str:
 @router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload, turn: Turn) -> Response:
     """Keep an uploaded plan, and what its form shows."""
-    kept = keep_question(request, caller, Sent("upload", form.options.encode(), form.files), form.label)
+    kept = keep_question(
+        request, caller, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), form.label
+    )
     try:
         found, seen = checked(request, Sent("check", json.dumps({"question": kept.id}).encode()))
         seen |= {"faults": found.faults, "notes": found.notes}
@@ -392,6 +398,8 @@ def _workbook(request: Request, caller: Caller, asked: dict[str, Any]) -> Respon
 
     folder = request.app.state.settings.folder
     place = own_question(request, caller, asked["question"])[1] if "question" in asked else Folder(folder)
+    if "question" in asked and place.size > WORKBOOK_BYTES:
+        raise ProblemError("too-large", "This plan has tables that are too large for a workbook made here.")
     if (place.path / "plan.xlsx").is_file():
         raise ProblemError("state", "This plan came as a workbook: change that one and upload it again.")
     plan, data = question(place, {**asked, "shipped": asked.get("shipped")})
@@ -417,7 +425,8 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
     noted = {name: _text(folder, f"run/{name}.csv") for name in ("acts", "news")} if done and plans else {}
     found = (folder.read(RESULT) or {}) if done else {}
     summary, screen = str(found.get("summary", "")), str(found.get("screen", ""))
-    link = f"{str(request.base_url).rstrip('/')}/shared/{shared}" if shared else ""
+    public = request.app.state.settings.public_url or f"{request.url.scheme}://{request.url.netloc}{root_of(request)}"
+    link = f"{public}/shared/{shared}" if shared else ""
     return page(
         "job.html",
         request,
@@ -503,6 +512,8 @@ def _short(job: Job) -> str:
 async def act(request: Request, caller: Submitter, job_id: Id, action: str) -> Response:
     """What the buttons of a run's page do."""
     form = {name: str(value) for name, value in (await request.form()).items()}
+    if action in ("cancel", "resume", "delete"):
+        return await run_in_threadpool(_act, request, caller, job_id, action, form)
     turns = request.app.state.turns
     await turns.enter(caller.tenant)
     try:
@@ -532,14 +543,17 @@ def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mappi
 def _rows(text: str) -> list[dict[str, str]]:
     """Rows of a table that was typed in as CSV."""
     found = csv.DictReader(io.StringIO(text.replace("\r\n", "\n")))
-    return [{str(name): value or "" for name, value in row.items() if name} for row in found]
+    try:
+        return [{str(name): value or "" for name, value in row.items() if name} for row in found]
+    except csv.Error as error:
+        raise PlanError([Fault("form", "", "acts, news", str(error), "a table as CSV")]) from None
 
 
 def _shared(request: Request, caller: Caller, job: Job) -> str:
-    """A new token that shows the report of one job and nothing else."""
-    text, kept, digest = new_token(caller.tenant, (), f"share {job.id}", SHARED_DAYS)
-    request.app.state.store.keep_token(kept, digest)
-    request.app.state.store.log(entry_of(caller, "share", job.id))
+    """A new token that shows the report of one job and nothing else; the one before is void. The report is made now."""
+    get_report(request, caller, job.id, None)
+    text, kept, digest = new_token(caller.tenant, (), f"{SHARE}{job.id}", SHARED_DAYS)
+    request.app.state.store.keep_token(kept, digest, entry_of(caller, "share", job.id), alone=True)
     return text
 
 
@@ -547,9 +561,8 @@ def _shared(request: Request, caller: Caller, job: Job) -> str:
 def shared(request: Request, token: Annotated[str, Path(max_length=100)]) -> Response:
     """The report that somebody has shared."""
     found = request.app.state.store.token(digest_of(token))
-    if found is None or not found.note.startswith("share "):
+    if found is None or not found.note.startswith(SHARE):
         request.app.state.guard.failed(request)
         raise ProblemError("not-found", "This link shows nothing: it has expired, or the run was deleted.")
-    reader = Caller(found.tenant, found.id, ("read",), "")
-    request.state.caller = reader
-    return get_report(request, reader, found.note.removeprefix("share "), None)
+    request.app.state.guard.take(request, found.id)
+    return report_of(request, own(request, Caller(found.tenant, found.id, (), ""), found.note.removeprefix(SHARE)).id)

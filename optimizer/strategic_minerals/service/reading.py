@@ -548,7 +548,9 @@ def table_file(label: str) -> str:
 
 def _digest(request: BaseModel, files: Mapping[str, bytes]) -> str:
     """Two submissions with the same one are the same."""
-    digest = hashlib.sha256(json.dumps(request.model_dump(mode="json", exclude={"webhook"}), sort_keys=True).encode())
+    digest = hashlib.sha256(
+        json.dumps(request.model_dump(mode="json", exclude={"webhook": {"secret"}}), sort_keys=True).encode()
+    )
     for name, content in sorted(files.items()):
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

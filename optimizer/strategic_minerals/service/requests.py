@@ -422,12 +422,16 @@ class Question(Strict):
 
     answers: dict[Annotated[str, Field(max_length=100)], Annotated[list[Answer], Field(max_length=9)]] = Field(
         default_factory=dict,
+        max_length=100,
         description="Answers to the questions of a workbook's sheet `start here`: question -> an answer, or one for each column.",
         examples=[{"budget a year (million)": ["200"]}],
     )
 
     @model_validator(mode="after")
     def _one_plan(self) -> Question:
+        if self.question is not None and (self.tables is not None or self.on_top_of_shipped):
+            beside = "tables" if self.tables is not None else "on_top_of_shipped"
+            raise MisplacedError((beside, "a value beside a question", "none: the question has its tables"))
         given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
             raise MisplacedError(
@@ -602,7 +606,7 @@ class Limited(Strict):
         None,
         ge=1,
         le=1e6,
-        description="Seconds for the whole job; a solve that has a plan by then gives it. null: the service's limit.",
+        description="Seconds for the whole job; a solve that has a plan in time gives it. null: the service's limit.",
     )
 
 

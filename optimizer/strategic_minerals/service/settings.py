@@ -28,7 +28,8 @@ class Limits:
     mib_of_tenant: float = 20_480.0
     """MiB that a tenant's jobs keep."""
     stored_of_tenant: int = 100
-    """Questions kept by `POST /v1/questions`; the oldest make room."""
+    stored_mib_of_tenant: float = 200.0
+    """Questions kept by `POST /v1/questions`, and their bytes; the oldest make room."""
     requests_per_minute: int = 1200
     """Of one token, reads too."""
     streams_of_tenant: int = 20
@@ -114,6 +115,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _only_here(self) -> Settings:
+        if self.open_on_loopback and (self.public_url or self.trusted_proxies):
+            raise ValueError("open_on_loopback: a service behind a proxy asks for tokens")
         if not on_loopback(self.host):
             if self.open_on_loopback:
                 raise ValueError(

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -184,8 +184,8 @@ class Store:
         )
         self._now: sa.ColumnElement[float] = sa.literal_column(f"({now})", sa.Double)
         """The database's own time: servers' clocks may differ."""
-        self._alone = threading.Lock() if self._lite else nullcontext()
-        """SQLite has writers wait by chance; here they come in turn."""
+        self._alone = threading.Lock()
+        """Writers of this process come in turn: SQLite has them wait by chance, PostgreSQL with a connection each."""
         self._places: tuple[float, dict[str, int]] = (float("-inf"), {})
         try:
             with self._writing() as ask:
@@ -336,6 +336,9 @@ class Store:
             gone = ask.execute(jobs.delete().where(jobs.c.id == job, jobs.c.state.in_(ENDED))).rowcount
             if gone:
                 ask.execute(webhooks.delete().where(webhooks.c.job == job))
+                ask.execute(
+                    tokens.delete().where(tokens.c.scopes == "", tokens.c.note.endswith(job))
+                )  # what was shared
                 ask.execute(self._insert(tombstones).values(job=job, at=time.time()).on_conflict_do_nothing())
                 _log(ask, entry)
         return bool(gone)
@@ -555,9 +558,12 @@ class Store:
 
     # Tokens and the audit log.
 
-    def keep_token(self, token: Token, digest: str) -> None:
-        """Keep a new token by its hash."""
+    def keep_token(self, token: Token, digest: str, entry: AuditLogEntry | None = None, *, alone: bool = False) -> None:
+        """Keep a new token by its hash. entry: of the audit log. alone: others with the same note are gone."""
         with self._writing() as ask:
+            if alone:
+                ask.execute(tokens.delete().where(tokens.c.note == token.note, tokens.c.tenant == token.tenant))
+            _log(ask, entry)
             ask.execute(tokens.insert().values({**vars(token), "scopes": " ".join(token.scopes), "hash": digest}))
 
     def token(self, digest: str) -> Token | None:
@@ -595,9 +601,10 @@ class Store:
             found = ask.execute(sa.select(audit_log).order_by(audit_log.c.at.desc()).limit(limit))
             return [AuditLogEntry(**row._mapping) for row in found]
 
-    def forget_log(self, before: float) -> None:
-        """Delete lines of the audit log that are older."""
+    def forget(self, before: float) -> None:
+        """Delete lines of the audit log that are older, and tokens that ended before."""
         with self._writing() as ask:
+            ask.execute(tokens.delete().where((tokens.c.expires < before) | (tokens.c.revoked < before)))
             ask.execute(audit_log.delete().where(audit_log.c.at < before))
 
     # Webhooks: what is to be sent at the end of a job, and how far that is.
@@ -786,7 +793,9 @@ def _postgres(address: str) -> sa.Engine:
     limit = f"-c statement_timeout={1000 * STATEMENT_S} -c idle_in_transaction_session_timeout={1000 * STATEMENT_S}"
     given = {"connect_timeout": CONNECT_S, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
     del psycopg
-    return sa.create_engine(url, connect_args={**given, "options": limit}, pool_pre_ping=True, hide_parameters=True)
+    return sa.create_engine(
+        url, connect_args={**given, "options": limit}, pool_pre_ping=True, max_overflow=40, hide_parameters=True
+    )
 
 
 def _away(text: str) -> StoreError:
@@ -865,6 +874,7 @@ def back_up(folder: Path, out: Path) -> BackedUp:
         with contextlib.closing(sqlite3.connect(file_of(part))) as store, store:
             store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in gone])
         (part / "jobs").mkdir(exist_ok=True)
+        _copied(folder / "questions", part / "questions")
         if out.exists():
             out.rmdir()
         for path in (part, *part.rglob("*")):  # wherever it is moved, nobody else may read tokens' hashes and plans

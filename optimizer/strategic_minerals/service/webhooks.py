@@ -82,10 +82,10 @@ def target_of(url: str, allowed: frozenset[str]) -> Target:
     if is_allowed(found, allowed):
         return found
     if not secure:
-        raise wrong("an address without TLS", "https://, or a host that the service's settings name")
+        raise wrong("an address without TLS", "https://, or a host that the service's setting WEBHOOK_HOSTS names")
     literal = _address(host)
     if host == "localhost" or host.endswith(".localhost") or (literal is not None and not is_public(literal)):
-        raise wrong("a private address", "a public host, or one that the service's settings name")
+        raise wrong("a private address", "a public host, or one that the setting WEBHOOK_HOSTS names")
     return found
 
 
