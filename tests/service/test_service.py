@@ -49,7 +49,7 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
     """Proves: tables in three forms, a run folder that passes the audit, a report without reach, a log without the machine."""
     status = service.get(f"/v1/jobs/{solved}").json()
     assert (status["state"], status["label"]) == ("succeeded", HOSTILE)
-    assert "worth" in status["headline"]
+    assert "million USD" in status["headline"]
     result = service.get(status["links"]["result"], params={"include": ["acquisitions"]}).json()
     assert result["facts"]["audit_passed"]
     assert result["included"]["acquisitions"][0]["acquired_t"] > 0
@@ -63,7 +63,7 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
     assert load_result(tmp_path / "run").audit().passed
     assert HOSTILE not in service.get(f"/jobs/{solved}", headers={"Accept": "text/html"}).text
     page = service.get(status["links"]["report"])
-    assert "What to do now" in page.text
+    assert "Evidence" in page.text
     assert "sandbox allow-scripts" in page.headers["content-security-policy"]
     assert "allow-same-origin" not in page.headers["content-security-policy"]
     log = service.get(status["links"]["log"]).text

@@ -324,7 +324,7 @@ def test_the_client_of_the_documents_works(
     block = the_block(SERVICE, "python", "service.client import Client")
     lines = block.replace("http://127.0.0.1:8000", server.address).replace("rare-earths", "quickstart")
     exec(compile(lines, "README.md", "exec"), names)
-    assert "What to do now" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Evidence" in (tmp_path / "report.html").read_text(encoding="utf-8")
     service = Client(server.address, names["token"])
     assert service.result(names["job"], "budget")["included"]["budget"]
     with pytest.raises(ServiceError, match="discount_rate") as caught:
