@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import shutil
 import socket
@@ -141,8 +142,16 @@ def test_what_is_too_large_or_no_http_is_refused_before_the_service(office: Offi
 def test_links_stand_under_the_path_and_the_log_names_the_caller(office: Office) -> None:
     """Proves: links, `Location`, page and description stand under the path of the public address; the audit log has the caller's
     address and not that of the proxy, whatever the caller says of itself."""
-    _, body = until(lambda: (found := office.ask("/v1/jobs", json.dumps(QUICK).encode()))[0] == 202 and found)
-    job = json.loads(body)
+
+    def submitted() -> bytes | None:
+        """A job from another address than the proxy's."""
+        caller = http.client.HTTPConnection("127.0.0.1", office.port, PATIENT, source_address=("127.0.0.5", 0))
+        headers = {**office.headers, "Content-Type": "application/json", "X-Forwarded-For": "192.0.2.99"}
+        caller.request("POST", "/minerals/v1/jobs", json.dumps(QUICK), headers)
+        with contextlib.closing(caller), caller.getresponse() as answer:
+            return answer.read() if answer.status == 202 else None
+
+    job = json.loads(until(submitted))
     assert job["links"]["self"] == f"/minerals/v1/jobs/{job['id']}"
     origin = office.address.removesuffix("/minerals")
     with urllib.request.urlopen(
@@ -153,6 +162,5 @@ def test_links_stand_under_the_path_and_the_log_names_the_caller(office: Office)
     page = office.answer("/").decode()
     assert 'href="/minerals/static/page.css"' in page
     assert office.answer("/static/page.css")
-    office.headers["X-Forwarded-For"] = "192.0.2.99"
     (entry,) = [one for one in json.loads(office.answer("/v1/audit-log")) if one["job"] == job["id"]]
-    assert entry["address"] == "127.0.0.1"
+    assert entry["address"] == "127.0.0.5"
