@@ -8,7 +8,7 @@ export const request: JobRequest = {
   kind: "stress",
   of: "3f0c6b1e9d2a4c58b7e6f1a2d3c4b5a6",
   scenarios: 1000,
-  webhook: { url: "https://example.org/ended" },
+  webhook: { url: "https://example.org/ended", secret: "sixteen characters or more" },
 };
 
 export function gapOf(result: JobResult): number | null {

@@ -137,6 +137,16 @@ def test_a_code_of_which_nothing_is_known_is_refused() -> None:
         assert said in refused.value.faults[0].expected
 
 
+def test_a_country_without_trade_data_is_told_what_to_look_for_and_where() -> None:
+    """Proves: of a country in no table every mineral is named with the next source."""
+    with pytest.raises(InputError) as caught:
+        load_dataset(shipped("inputs"), "BOL")
+    said = caught.value.faults[0].expected
+    assert "of BOL nothing is known" in said
+    assert "Gallium: UN Comtrade, HS" in said
+    assert said.count("UN Comtrade") > 20
+
+
 def test_what_is_stated_of_other_homes_is_checked_where_it_stands(tmp_path: Path) -> None:
     folder = inputs(tmp_path)
     edited(folder / "homes" / "demand_segments.csv", {"central": "many"}, record="barite.use.annual_demand")

@@ -17,7 +17,7 @@ import pandas as pd
 from ..core.errors import FORMAT, Fault, Faults, InputError, format_fault, near_miss, shown
 from ..core.files import NOWHERE, read_bounded, text_of
 from ..core.runner import checkpoint
-from .any_home import Known, tables_of
+from .any_home import EVERY, Known, tables_of
 from .base import USA, Row
 from .dataset import MOST_ROWS, Dataset, required, validate_rows
 from .recipes import without_recipes
@@ -182,7 +182,10 @@ def unknown_home(folder: Path, home: str) -> str:
     near = near_miss(home, {*homes, *stated} - {home}, {**countries, **{name: code for code, name in named.items()}})
     others = f", or one of {len(stated)} countries of which something is known" if stated else ""
     if home in countries.values():
-        return f"a home with tables of its own: {told}{others}; of {home} nothing is known that it buys abroad"
+        missing = {str(r["name"]): str(r["next_source"]) for r in _stated(folder, "not_planned") if r["home"] == EVERY}
+        sources = "; ".join(f"{name}: {source}" for name, source in sorted(missing.items()))
+        text = f"of {home} nothing is known that it buys abroad. Next sources, by mineral: {sources or 'none'}"
+        return f"a home with tables of its own: {told}{others}; {text}"
     return f"a home with tables of its own: {told}{others}{near}"
 
 
