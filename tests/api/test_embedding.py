@@ -148,20 +148,20 @@ def test_scenarios_come_from_a_frame() -> None:
     }
 
 
-def test_own_rules_speak_of_spending_and_of_countries() -> None:
+def test_own_rules_speak_of_outlays_and_of_countries() -> None:
     """Proves: outlays by material, course and year add up to the budget's row, and a limit on them holds in the answer; projects
     signed in a country are a number."""
     plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
     model = build_model(plan, data)
     row = generate_standard_repn(model.budget[2027].body)
     counted = {v.name: c for v, c in zip(row.linear_vars, row.linear_coefs, strict=True)}
-    parts = [generate_standard_repn(model.spending[key]) for key in model.spending if key[1:] == ("base", 2027)]
+    parts = [generate_standard_repn(model.outlays[key]) for key in model.outlays if key[1:] == ("base", 2027)]
     told = {v.name: c for part in parts for v, c in zip(part.linear_vars, part.linear_coefs, strict=True)}
     assert told == {name: share for name, share in counted.items() if not name.startswith(("carry", "unspent"))}
     assert set(model.supported) <= {row.country for row in data.rows("projects")}
 
     def capped(m: Any) -> None:
-        m.own = pyo.Constraint(expr=m.spending["germanium", "base", 2027] <= 3.0)
+        m.own = pyo.Constraint(expr=m.outlays["germanium", "base", 2027] <= 3.0)
 
     free, held = (solve(plan, data, quick=True, extend=rule) for rule in (None, capped))
     cost = [float(one.tables["acquisitions"].query("fiscal_year == 2027")["cost_musd"].sum()) for one in (free, held)]

@@ -281,7 +281,7 @@ def test_what_is_about_commitments_and_stocks_is_taken_apart_too(seed: int) -> N
 @pytest.mark.parametrize("kind", ["risk_within_budget", "least_budget"])
 def test_aims_in_turn_keep_a_constraint(kind: str) -> None:
     """Proves: a constraint holds through all stages of an aim, and a term counts in the first."""
-    plan, data = random_case(1)
+    plan, data = random_case(1, appropriated=False)
     plan = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": kind})})
     free = float(solve(plan, data, gap=0.0, quick=True).solution.stock[0].sum())
 

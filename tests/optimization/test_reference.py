@@ -21,9 +21,10 @@ EXACT: dict[str, Any] = {"gap": 0.0, "quick": True, "run": Runner(threads=1)}
 
 
 def cautious(plan: Plan, share: float = 1.0) -> Plan:
-    """The plan with risk as its first aim."""
+    """The plan with risk as its first aim, and no money that is appropriated for disruptions alone."""
     aim = plan.objective.model_copy(update={"kind": "risk_within_budget", "cvar_share": share})
-    return plan.model_copy(update={"objective": aim})
+    money = plan.budget.model_copy(update={"branch_money": "planned"})
+    return plan.model_copy(update={"objective": aim, "budget": money})
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.01])

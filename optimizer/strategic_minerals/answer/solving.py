@@ -55,7 +55,7 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     course its name stands in place of `base`. `sign["vulcan_benson", "loan", 2029]` is 0 or 1. A period is the fiscal year, or text
     such as `2030.2` where years have several. The active objective [million USD] is that of the plan's first aim, as a difference
     to doing nothing: at the optimum `Result.outcome.objective_musd`. `stages` names all aims in order, the later ones inactive.
-    For own rules there are `spending["gallium", "base", 2030]` [million USD] and `supported["CAN"]`, projects signed there.
+    For own rules there are `outlays["gallium", "base", 2030]` [million USD] and `supported["CAN"]`, projects signed there.
 
     For reading (`pprint`), export (`write`, LP and MPS), `solve(extend=...)`, or another solver and `Result.from_model`. The
     do-nothing reference is solved first.

@@ -345,7 +345,7 @@ def named_model(problem: Problem, z0: Floats) -> pyo.ConcreteModel:
 
 
 def _outlays(m: pyo.ConcreteModel, named: NamedMatrix, variables: Sequence[Any]) -> None:
-    """Expressions for rules of one's own, in no row of the plan: `spending[material, course, year]` [million USD], the outlays that
+    """Expressions for rules of one's own, in no row of the plan: `outlays[material, course, year]` [million USD], the outlays that
     the budget counts, on the baseline course by year, in a scenario those of its own purchases; `supported[country]`, the projects
     signed there.
 
@@ -372,7 +372,7 @@ def _outlays(m: pyo.ConcreteModel, named: NamedMatrix, variables: Sequence[Any])
         for column, share in zip(*row_of(problem.assembly, named.tonnes, row, unit), strict=True):
             if (material := about(*named.columns[column])) is not None:
                 found.setdefault((material, course, year), []).append((variables[column], float(share)))
-    m.spending = pyo.Expression(list(found), rule=lambda _, *key: _sum(found[key]))
+    m.outlays = pyo.Expression(list(found), rule=lambda _, *key: _sum(found[key]))
     signed: dict[str, list[tuple[Any, float]]] = {}
     country = {project.project: project.country for project in problem.data.rows("projects")}
     for column, (name, index) in enumerate(named.columns):
