@@ -24,7 +24,7 @@ from ..core.logs import logger_of
 from .auth import Caller, digest_of, later
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
 from .job_runners import JobLimits, end, start
-from .reading import BODY, SEEN, Form, look, read
+from .reading import BODY, SEEN, Form, look, noted_rows, read
 from .records import AuditLogEntry, Job, StoreError, is_id, new_id
 from .requests import KINDS_OF_JOBS, PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError
 from .settings import Limits, Settings
@@ -100,6 +100,8 @@ def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, nicen
 def _examine(sent: Sent, asked: Mapping[str, Any], folder: Folder, limits: Limits) -> None:
     """Examine a job whose folder is written: what would fail it at once is refused now, the job itself finds what takes longer.
     Raises ProblemError, PlanError and InputError."""
+    if asked["kind"] == "roll":
+        noted_rows(asked)
     if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was examined when it was read
         return
     book = (folder.path / "plan.xlsx").is_file()
