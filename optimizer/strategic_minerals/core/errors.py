@@ -425,6 +425,10 @@ class ReserveError(Exception):
     """Base of all errors that this package raises on purpose."""
 
 
+BESIDE_THE_ANSWER = (ReserveError, ArithmeticError, LookupError, ValueError)
+"""What may go wrong in a table beside an answer: the answer stands without it."""
+
+
 class FaultsError(ReserveError):
     """A file is wrong. `faults` lists up to a thousand faults, then one that counts the rest; the text lists up to a hundred."""
 

@@ -10,11 +10,14 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from .errors import Fault, InputError
+from .errors import Fault, InputError, missing_part
+
+if TYPE_CHECKING:
+    import jinja2
 
 # Read files from outside safely: regular files of bounded size, checked before they are opened.
 
@@ -212,3 +215,21 @@ def one_writer(folder: Path, *, wait_s: float = LONGEST_WAIT_S) -> Iterator[None
         with suppress(OSError):  # before it is let go: who waits for this file sees that it is gone and takes a new one
             path.unlink(missing_ok=True)
         lock.release()
+
+
+# Templates of pages.
+
+
+def templates(folder: str, where: str, extra: str) -> jinja2.Environment:
+    """The templates in a folder of the package; what is put into them is text. Raises InputError where `extra` is not installed."""
+    try:
+        import jinja2
+    except ImportError:
+        raise missing_part(where, "jinja2", extra) from None
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("strategic_minerals", folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

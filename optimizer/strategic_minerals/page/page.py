@@ -21,7 +21,7 @@ from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, heading
 from ..answer.result import Result
 from ..answer.study import Analyses, Study, open_study, study_faults, tables_of
 from ..core.errors import InputError, missing_part
-from ..core.files import staged, write_whole
+from ..core.files import staged, templates, write_whole
 from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
@@ -366,17 +366,7 @@ def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
 
 def _rendered(template: str, **parts: Any) -> str:
     """A template with its parts, style, scripts and policy. Raises InputError where the extra `report` is not installed."""
-    try:
-        import jinja2
-    except ImportError:
-        raise missing_part("report", "jinja2", "report") from None
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("strategic_minerals", "page"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("page", "report", "report")
     filters: dict[str, Callable[..., Any]] = {
         "shown": shown,
         "heading": heading,

@@ -23,7 +23,8 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from ..core.errors import Fault, FaultsError, PlanError, missing_part, shipped
+from ..core.errors import Fault, FaultsError, PlanError, shipped
+from ..core.files import templates
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
 from .admission import SMALL_BYTES, Sent, checked, entry_of, keep_question, own_question, submit
@@ -81,17 +82,7 @@ TITLES = {
 
 def page(template: str, request: Request, status: int = 200, /, **facts: Any) -> HTMLResponse:
     """A template, filled; what is put into it is text. Raises InputError where the extra is missing."""
-    try:
-        import jinja2
-    except ImportError:
-        raise missing_part("serve", "jinja2", "service") from None
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("strategic_minerals.service", "web_files"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("service/web_files", "serve", "service")
     known = {"signed_in": COOKIE in request.cookies, "root": root_of(request)}
     return HTMLResponse(environment.get_template(template).render(**known, **facts), status)
 

@@ -18,7 +18,7 @@ import pandas as pd
 from ..answer.brief import lower
 from ..answer.notes import NEVER, scenario_names
 from ..answer.result import Result
-from ..core.errors import InputError, ReserveError, StoppedError, shipped
+from ..core.errors import BESIDE_THE_ANSWER, InputError, StoppedError, shipped
 from ..core.formats import SMALL_MUSD, amount, chance, rounded
 from ..core.frames import rows_of
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, prepare
@@ -123,7 +123,7 @@ def own_rows(result: Result) -> pd.DataFrame:
             question, answer = getattr(answers, one.kind)(one.item)
         except StoppedError:
             break
-        except (ReserveError, ArithmeticError, LookupError, ValueError) as error:
+        except BESIDE_THE_ANSWER as error:
             question, answer = answers.names.any(one.item), f"not answered: {error}"
         rows.append((one.kind, one.item, question, answer))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from ..answer.act_now import ActNow
 from ..answer.result import Result
 from ..answer.solving import Extend, MethodOption, Relax, solve_once
-from ..core.errors import InputError, Progress, ReserveError, StoppedError, UntrustedError
+from ..core.errors import BESIDE_THE_ANSWER, InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
@@ -285,10 +285,6 @@ def solve(
     of_rules = rule_rows(rules, by_rule, confidence)
     done = _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
     return _with_questions(done)
-
-
-BESIDE_THE_ANSWER = (ReserveError, ArithmeticError, LookupError, ValueError)
-"""What may go wrong in a table beside an answer: the answer stands without it."""
 
 
 def _depends(problem: Problem, beside: Sequence[Met], parts: Sequence[Part]) -> pd.DataFrame:
