@@ -24,11 +24,18 @@ from strategic_minerals import (
     build_model,
     compare,
     explain,
+    load_dataset,
+    load_plan,
     load_result,
+    shipped,
     solve,
+    sweep,
     verify,
     write_run,
 )
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.question.names import edited
+from support.drawn_cases import deciding
 from support.instances import quick_first, random_case
 from support.tiny import FIRST, bought
 
@@ -510,3 +517,46 @@ def test_points_near_an_answer_are_settled_on_either_side(factor: float) -> None
     assert found.audited.passed
     assert "solved again here" in found.summary(full=True)
     assert found.outcome.objective_musd == pytest.approx(best.outcome.objective_musd, rel=1e-4, abs=1e-4)
+
+
+def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_answer() -> None:
+    """Proves: a sweep with a constraint answers as separate solves do; a tested plan keeps it, and so do the plans of the samples
+    that bound it; terms are refused where plans are compared."""
+    plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
+    address, values = "budget.appropriation_musd *", [0.9, 1.0, 1.1]
+    study = sweep(plan, data, {address: values}, gap=0.0, extend=little_germanium)
+    alone = [solve_once(*edited(plan, data, {address: at}), gap=0.0, extend=little_germanium) for at in values]
+    points = study.tables["points"]
+    assert points["reason"].tolist() == [one.outcome.reason for one in alone]
+    assert points["objective_musd"].tolist() == pytest.approx([one.outcome.objective_musd for one in alone], abs=1e-6)
+    free = sweep(plan, data, {address: values}, gap=0.0).tables["points"]
+    assert (points["objective_musd"] > free["objective_musd"] + 0.1).all()
+
+    most = 0.5 * float(solve_once(*deciding()).tables["acquisitions"]["cost_musd"].sum())
+
+    def half(m: Any) -> None:
+        m.own = pyo.Constraint(expr=sum(m.outlays[key] for key in m.outlays if key[1] == "base") <= most)
+
+    held, free = (solve(*deciding(), samples=2, scenarios=20, extend=rule) for rule in (half, None))
+    assert (
+        held.tables["acquisitions"]["cost_musd"].sum() <= most + 1e-6 < free.tables["acquisitions"]["cost_musd"].sum()
+    )
+    bounds = [one.tables["samples"]["bound_musd"].to_numpy() for one in (held, free)]
+    assert (bounds[0] > bounds[1] + 0.01).all()
+    assert (held.tables["samples"]["gap_musd"] >= -1e-6).all()
+    assert held.audit().passed
+    points = sweep(plan, data, [{address: 1.0}], extend=charged).tables["points"]
+    assert "constraints alone" in points["reason"].iloc[0]
+
+
+LITTLE_MUSD = 1.0
+
+
+def little_germanium(m: Any) -> None:
+    """A limit on what is paid for germanium in the first year."""
+    m.own = pyo.Constraint(expr=m.outlays["germanium", "base", 2027] <= LITTLE_MUSD)
+
+
+def charged(m: Any) -> None:
+    """A term of the objective."""
+    add_term(m, "own", 0.01 * sum(m.acquisition.values()))

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pyomo.environ as pyo
 from pydantic import Field
 
 from ..core.errors import InfeasibleError
-from ..core.frames import Floats
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, checkpoint, current
 from ..core.stats import TOTAL
 from ..core.verb import Gap, verb
-from ..matrix.named import NamedMatrix, named_model
-from ..matrix.own import OwnParts, own_parts, untouched_rows
-from ..matrix.problem import Problem, prepare
+from ..matrix.named import named_model
+from ..matrix.own import Extend, OwnParts, extended
+from ..matrix.problem import prepare
 from ..matrix.template import PYOMO_LOCK
 from ..question.consistency import require
 from ..question.dataset import Dataset
@@ -44,8 +42,6 @@ LOG = logger_of(__name__)
 
 READING, READING_OF_SETUP = 0.4, 4.0
 """Share of the time left that a search leaves for prices, tables and audit: no more than so many times what setting up took."""
-Extend = Callable[[pyo.ConcreteModel], Any]
-"""Adds to the model of `build_model`: variables, linear constraints, terms by `add_term`."""
 
 
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
@@ -66,24 +62,6 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     problem, z0 = with_reference(prepare(plan, data), REFERENCE_LIMIT_S)
     with PYOMO_LOCK:
         return named_model(problem, z0)
-
-
-def extended(problem: Problem, extend: Extend, time_limit_s: float) -> tuple[OwnParts, Floats]:
-    """(what a function has added to the model of a problem, doing nothing: (columns,)).
-
-    Doing nothing has none of it. Raises InputError as `own_parts`.
-    """
-    problem, z0 = with_reference(problem, time_limit_s)
-    with PYOMO_LOCK:
-        model = named_model(problem, z0)
-        made = untouched_rows(NamedMatrix(problem), model)
-        extend(model)
-        own = own_parts(problem, model, z0, made)
-    if not own.any:
-        LOG.warning(
-            "the function has added nothing to the model that it was given: it changes that model, and returns nothing"
-        )
-    return own, np.append(z0, np.zeros(len(own.added)))
 
 
 def blamed(error: InfeasibleError, own: OwnParts, relax: bool, time_limit_s: float) -> InfeasibleError:
@@ -156,8 +134,9 @@ def _solved(
         LOG.info(f"model: {sizes}", sizes_of(problem))
     own, z0 = None, None
     if extend is not None:
-        own, z0 = extended(problem, extend, call.left())
-        problem = own.problem
+        problem, z0 = with_reference(problem, call.left())
+        own = extended(problem, z0, extend)
+        problem, z0 = own.problem, np.append(z0, np.zeros(len(own.added)))  # doing nothing has none of it
     if run.executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
         alone = partial(_alone, gap=gap, relax=relax, extend=extend)
         (sent,) = run.each("", alone, [(plan, data)])

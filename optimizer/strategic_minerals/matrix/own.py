@@ -5,7 +5,7 @@ The plan's own rows stay as they are: whoever wants another rule changes the pla
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,13 +18,28 @@ from pyomo.repn import generate_standard_repn
 
 from ..core.errors import Fault, InputError, more_faults
 from ..core.frames import INF, Floats
+from ..core.logs import logger_of
 from .assembly import SMALLEST_ENTRY
-from .named import OWN, OWN_TERMS, PLAN_COST, NamedMatrix, objective_costs, plan_cost, row_key, row_of, variables_of
+from .named import (
+    OWN,
+    OWN_TERMS,
+    PLAN_COST,
+    NamedMatrix,
+    named_model,
+    objective_costs,
+    plan_cost,
+    row_key,
+    row_of,
+    variables_of,
+)
 from .problem import Problem, with_columns, with_rows
+from .template import PYOMO_LOCK
 
 # What a caller may not do to a model of `build_model`: change its rows or costs, widen its variables. Checked before a solve.
 
 
+Extend = Callable[[pyo.ConcreteModel], Any]
+"""Adds to the model of `build_model`: variables, linear constraints, terms by `add_term`."""
 ROUNDING = 1e-9
 """Relative difference of two figures that is rounding."""
 WHOLE = 1e-5
@@ -240,6 +255,8 @@ def require_sound(name: str, least: float, most: float) -> None:
         raise refused(name, f"limits from {least:g} to {most:g}", "a least that is not above the most")
 
 
+LOG = logger_of(__name__)
+
 OTHER_TERMS = "other terms"
 """What the objective counts beside the plan's costs and the named terms."""
 SETTLED = ("value_at_risk", "tail")
@@ -305,6 +322,33 @@ class OwnParts:
         """Give the model's variables the values of a point of the matrix."""
         for variable, value in zip(self.variables, self.natural(x).tolist(), strict=True):
             variable.set_value(value, skip_validation=True)
+
+
+def extended(problem: Problem, z0: Floats, extend: Extend) -> OwnParts:
+    """What a function adds to the model of a problem with its reference z0: (columns,). Raises InputError as `own_parts`."""
+    with PYOMO_LOCK:
+        model = named_model(problem, z0)
+        made = untouched_rows(NamedMatrix(problem), model)
+        extend(model)
+        own = own_parts(problem, model, z0, made)
+    if not own.any:
+        LOG.warning(
+            "the function has added nothing to the model that it was given: it changes that model, and returns nothing"
+        )
+    return own
+
+
+def with_rules(problem: Problem, z0: Floats, extend: Extend) -> tuple[Problem, Floats]:
+    """(the problem with the constraints that a function adds, doing nothing: (columns,)).
+
+    Raises InputError as `own_parts`, and for terms of the objective: where plans are compared, worth is that of the plan.
+    """
+    own = extended(problem, z0, extend)
+    if own.terms:
+        raise refused(
+            ", ".join(own.terms), "terms of the objective", "constraints alone where several plans are compared"
+        )
+    return own.problem, np.append(z0, np.zeros(len(own.added)))
 
 
 def own_parts(

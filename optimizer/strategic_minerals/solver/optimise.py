@@ -18,6 +18,7 @@ from ..core.logs import logger_of
 from ..core.stats import LEAST_TIME_LIMIT_S, Timings
 from ..matrix.assembly import Assembly
 from ..matrix.named import denominator, objective_costs
+from ..matrix.own import Extend, with_rules
 from ..matrix.problem import Act, Problem, at_undisturbed_prices
 from ..matrix.solution import Solution, decided, decided_point, extract, trunk_alone
 from ..model.sets import STAGES
@@ -109,9 +110,12 @@ def menu_of(problem: Problem) -> Menu:
 class SampleSearch:
     """A sample in memory, to be asked about one set of decisions after the other. Not safe to share between threads."""
 
-    def __init__(self, problem: Problem, reference: Solution, *, deadline: float, threads: int = 1) -> None:
+    def __init__(
+        self, problem: Problem, reference: Solution, *, deadline: float, threads: int = 1, extend: Extend | None = None
+    ) -> None:
         """problem: of the sample (`prepare`). reference: doing nothing, as the plan's own solve found it (`Result.reference`).
-        deadline: of every search and evaluation, as a time of `perf_counter`. threads: for clusters of scenarios.
+        deadline: of every search and evaluation, as a time of `perf_counter`. threads: for clusters of scenarios. extend: adds
+        constraints that every plan keeps.
 
         Raises ValueError for several aims in turn and for limits that bind scenarios together, UntrustedError as everything here.
         """
@@ -121,6 +125,12 @@ class SampleSearch:
             )
         nothing = decided_point(problem.structure, problem.assembly, reference)
         self.problem = cap_trunk_shortfall(problem, nothing)
+        if extend is not None:
+            self.problem, _ = with_rules(self.problem, nothing, extend)
+            if not separable(self.problem.structure, self.problem.assembly):
+                raise UntrustedError(
+                    "constraints of one's own on what is done in scenarios cannot be bounded by samples"
+                )
         self._deadline = deadline
         self._cost = objective_costs(self.problem)["social_cost"]
         idle = reference_model(self.problem)

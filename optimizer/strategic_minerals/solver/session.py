@@ -21,6 +21,7 @@ from ..core.runner import current
 from ..core.stats import LEAST_TIME_LIMIT_S
 from ..matrix.assembly import Assembly, PlacedBlock
 from ..matrix.named import objective_costs
+from ..matrix.own import Extend, with_rules
 from ..matrix.problem import DecisionIndex, ForcedDecision, LeftOut, Problem, prepare, without_acts
 from ..model.sets import STAGES, TRUNK, Structure
 from ..question.consistency import require
@@ -205,11 +206,13 @@ class Session:
         method: Method = "auto",
         held: SampledScenarios | None = None,
         threads: int = 0,
+        extend: Extend | None = None,
     ) -> None:
-        """gap, relax, method, threads: as in `solve`. held: sampled scenarios to keep; None: those of the first variant."""
+        """gap, relax, method, threads: as in `solve`. held: sampled scenarios to keep; None: those of the first variant. extend:
+        adds constraints to the model of every variant."""
         if not 0 <= gap < 1:
             raise ValueError(f"gap must be in [0, 1), not {gap}")
-        self._gap, self._relax, self._method, self._threads = gap, relax, method, threads
+        self._gap, self._relax, self._method, self._threads, self._extend = gap, relax, method, threads, extend
         self._chosen: Literal["flat", "decomposed"] = "flat"
         self.held = held
         """Sampled scenarios that variants keep while their hazards are the same."""
@@ -220,7 +223,8 @@ class Session:
 
     def cold(self) -> Session:
         """A new session with the same options and sampled scenarios that knows nothing else."""
-        return Session(gap=self._gap, relax=self._relax, method=self._method, held=self.held, threads=self._threads)
+        options: dict[str, Any] = {"gap": self._gap, "relax": self._relax, "method": self._method}
+        return Session(**options, held=self.held, threads=self._threads, extend=self._extend)
 
     @property
     def fresh(self) -> bool:
@@ -261,6 +265,11 @@ class Session:
         )
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
         problem, z0 = with_reference(problem, left(), solver=reference)
+        if self._extend is not None:
+            problem, z0 = with_rules(problem, z0, self._extend)
+            costs, ruled = objective_costs(problem), chosen_method(problem, self._method, integer=not self._relax)
+            solver = solver if isinstance(solver, LShaped) == (ruled == "decomposed") else None
+            load = partial(load, method=ruled)
         if hold is not None:
             problem = replace(problem, assembly=_held(problem, hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]

@@ -643,12 +643,11 @@ def solve_reference(
 
 
 def reference_model(problem: Problem) -> Assembly:
-    """The model of doing nothing: decisions fixed, demands on the plan left out."""
+    """The model of doing nothing: decisions fixed, demands on the plan and a caller's own left out."""
     assembly, support = problem.assembly, problem.structure.support
     lower, upper = assembly.lower.copy(), assembly.upper.copy()
     row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
-    for family in RELAXED_IN_Z0:
-        rows = assembly.rows_of(family)
+    for rows in (*(assembly.rows_of(family) for family in RELAXED_IN_Z0), np.flatnonzero(assembly.row_block < 0)):
         row_lower[rows], row_upper[rows] = -INF, INF
     zero = _decided(problem)
     root = assembly.commitments

@@ -19,6 +19,7 @@ from ..core.frames import Floats
 from ..core.logs import logger_of
 from ..core.stats import estimated
 from ..matrix.named import denominator
+from ..matrix.own import Extend
 from ..matrix.problem import FIRST_YEARS, TRACE, Act, ActKind, LeftOut, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, extract, trunk_alone
 from ..question.names import Names
@@ -95,16 +96,16 @@ def done(counted: Sequence[Act], amounts: Sequence[float]) -> Amounts:
     return {act.name: float(amount) for act, amount in zip(counted, amounts, strict=True) if amount > TRACE[act.unit]}
 
 
-def without(result: Result) -> list[Without]:
+def without(result: Result, extend: Extend | None = None) -> list[Without]:
     """The plan made again for each question that it raises, and once more without all that costs little to leave out; as many as
-    time and solver give.
+    time and solver give. extend: adds the constraints that the plan keeps.
 
     Raises as `solve_once` where the question itself is at fault.
     """
     problem = prepare(result.plan, result.data)
     objective = float(result.outcome.objective_musd or 0.0)
     gap = max(LEAST_GAP_MUSD, SAMPLE_GAP * abs(objective)) / denominator(problem, objective)
-    session = Session(gap=gap, held=problem.structure.scenarios.drawn, threads=1)
+    session = Session(gap=gap, held=problem.structure.scenarios.drawn, threads=1, extend=extend)
     own = _first_years(problem, decided_point(problem.structure, problem.assembly, result.solution))
     found: list[Without] = []
     try:

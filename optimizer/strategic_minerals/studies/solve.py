@@ -15,13 +15,14 @@ from scipy.stats import t as student
 
 from ..answer.act_now import ActNow
 from ..answer.result import Result
-from ..answer.solving import Extend, MethodOption, Relax, solve_once
+from ..answer.solving import MethodOption, Relax, solve_once
 from ..core.errors import BESIDE_THE_ANSWER, InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import MUSD_PER_T, Estimate, estimated, gap_bound
 from ..core.verb import Confidence, Gap, verb
+from ..matrix.own import Extend
 from ..matrix.problem import FIRST_YEARS, TRACE, Act, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, trunk_alone
 from ..question.dataset import Dataset
@@ -207,15 +208,17 @@ def solve(
     foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
     together; the table `act_now` says what to do first. Where the plan's own sample is a reduced one, the other candidates' are
-    larger and kept whole. A plan that draws nothing, a relaxation, an extended model (`extend`, as in `solve_once`) and `quick`
-    are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new ones; the table
-    `sample_gap` says why there is no gap.
+    larger and kept whole. A plan that draws nothing, a relaxation and `quick` are solved once. A plan whose aim no sample can
+    bound is solved for its own scenarios and tried in new ones; the table `sample_gap` says why there is no gap.
+
+    extend: as in `solve_once`. A plan that is tested takes constraints alone; the plans that samples compare it with keep them
+    too, where they are about commitments and the course `base`.
 
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
     """
-    if quick or relax or extend is not None or plan.sample is None or (reason := unbounded(plan)):
+    if quick or relax or plan.sample is None or (reason := unbounded(plan)):
         found = solve_once(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
-        if quick or relax or extend is not None or plan.sample is None:
+        if quick or relax or plan.sample is None or extend is not None:
             return found if relax or extend is not None else _with_questions(found, hinges=not quick)
         return _with_questions(_tried(found, reason, samples * scenarios, confidence, run))
     ended, parts, call = 0, candidates + 3 * samples, current()
@@ -228,7 +231,7 @@ def solve(
     asked = [plan, *(_drawn_anew(plan, seed) for seed in sample_seeds(plan.sample.seed, candidates - 1, 0))]
     made: list[_Made] = []
     try:
-        for one in run.each("", partial(_candidate, data, method, gap, plan.sample.seed), asked):
+        for one in run.each("", partial(_candidate, data, method, gap, plan.sample.seed, extend), asked):
             made.append(one)
             saved = -(one.result.outcome.objective_musd or 0.0)
             LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(made), len(asked), saved)
@@ -252,13 +255,13 @@ def solve(
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
     chosen = results[number]
-    left_out = made[0].without if number == 0 else without(chosen)
+    left_out = made[0].without if number == 0 else without(chosen, extend)
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
     tests: list[Tested] = []
     alike = [one for _, one in given]
     bounded = fresh[::2] if plan.policy == "targets" else []
-    asked_tests = [_Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded) for chunk in chunks]
+    asked_tests = [_Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded, extend) for chunk in chunks]
     others = ((chosen.plan, one.solution) for one in left_out if one.solution is not None)
     rules = other_rules(chosen.plan)
     with_them = [given[number], *others, *((one, given[number][1]) for one in rules)]
@@ -284,7 +287,7 @@ def solve(
     by_rule = [replace(one, plans=(one.plans[0], *one.plans[len(with_them) - len(rules) :])) for one in beside]
     of_rules = rule_rows(rules, by_rule, confidence)
     done = _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
-    return _with_questions(done)
+    return done if extend is not None else _with_questions(done)
 
 
 def _depends(problem: Problem, beside: Sequence[Met], parts: Sequence[Part]) -> pd.DataFrame:
@@ -581,11 +584,11 @@ class _Made:
     without: list[Without]
 
 
-def _candidate(data: Dataset, method: Method, gap: float, seed: int, plan: Plan) -> _Made:
+def _candidate(data: Dataset, method: Method, gap: float, seed: int, extend: Extend | None, plan: Plan) -> _Made:
     """One plan, and what it raises in questions where its sample has the seed. It travels to other processes."""
-    result = solve_once(plan, data, method=method, gap=gap)
+    result = solve_once(plan, data, method=method, gap=gap, extend=extend)
     first = plan.sample is not None and plan.sample.seed == seed
-    return _Made(result, without(result) if first else [])
+    return _Made(result, without(result, extend) if first else [])
 
 
 @dataclass(frozen=True)
@@ -604,6 +607,8 @@ class _Asked:
     """Gap of each search [million USD]."""
     bounded: Sequence[int]
     """Samples of which it is asked what any policy could attain."""
+    extend: Extend | None
+    """Adds the constraints that every plan keeps."""
 
 
 def _tested(asked: _Asked) -> list[Tested]:
@@ -613,7 +618,9 @@ def _tested(asked: _Asked) -> list[Tested]:
     for seed in asked.seeds:
         problem = prepare(whole_sample(asked.plan, seed, asked.scenarios), asked.data, like)
         like = like or problem
-        search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
+        search = SampleSearch(
+            problem, asked.nothing, deadline=time.perf_counter() + current().left(), extend=asked.extend
+        )
         costs = [search.cost_of(solution) for solution in asked.given]
         first = min(range(len(costs)), key=lambda n: costs[n].social_cost)
         counted = acts(search.problem)

@@ -48,6 +48,7 @@ from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
 from ..core.verb import Gap, verb
 from ..matrix.named import cost_groups
+from ..matrix.own import Extend
 from ..matrix.problem import HALF, TRACE_T
 from ..matrix.solution import Solution, extract
 from ..question.consistency import require
@@ -249,6 +250,8 @@ class PathSegment:
     threads: int
     fresh_scenarios: int = 0
     """New scenarios in which every plan is scored."""
+    extend: Extend | None = None
+    """Adds constraints to the model of every point."""
     journal: str = ""
     """Folder in which every row is written down as soon as it is there; empty: none."""
 
@@ -294,7 +297,12 @@ def _answers(
 ) -> tuple[SegmentResult, Session]:
     """All points of a stretch, and the session that answered them."""
     session = Session(
-        gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads
+        gap=stretch.gap,
+        relax=stretch.relax,
+        method=stretch.method,
+        held=stretch.held,
+        threads=stretch.threads,
+        extend=stretch.extend,
     )
     journal = Checkpoint.at(stretch.journal) if stretch.journal else None
     rows: Rows = []
@@ -618,6 +626,7 @@ def sweep(
     relax: Relax = False,
     method: MethodOption = "auto",
     fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0,
+    extend: Extend | None = None,
     run: Runner = HERE,
 ) -> Study:
     """Solve a question again and again with other values.
@@ -625,7 +634,8 @@ def sweep(
     points: values by address (`question.names`), every combination of which is solved; or a list of points, a data frame
     with an address a column, or a design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
     independent samples, in which every point's plan is scored, and that of the unchanged question: differences come with their
-    standard error (`designs.DIFFERENCES`); 0: none. run: its store is a folder in which rows are written down as they finish;
+    standard error (`designs.DIFFERENCES`); 0: none. extend: adds constraints to every point's model, as in `solve_once`; a store
+    knows the function by its name. run: its store is a folder in which rows are written down as they finish;
     called again with the same arguments, a sweep that was stopped goes on from there.
 
     Tables: `points`, one row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no
@@ -647,11 +657,12 @@ def sweep(
         require_scored(plan, fresh_scenarios, relax)
         asked = [*asked, {}]  # the unchanged question comes last
     scored = {"fresh_scenarios": fresh_scenarios} if fresh_scenarios else {}
+    ruled = {} if extend is None else {"extend": getattr(extend, "__qualname__", repr(extend))}
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal, kept = None, SegmentResult([], [])
     if run.store is not None:
         journal = Checkpoint(
-            Path(run.store), identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored)
+            Path(run.store), identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored, **ruled)
         )
         kept = SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}
@@ -660,7 +671,7 @@ def sweep(
     parts = 1 if not parallel else PARTS if run.executor is not None else run.processes
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
     folder = "" if run.store is None or run.executor is not None else str(run.store)
-    options = (held, gap, relax, method, int(parallel), fresh_scenarios, folder)
+    options = (held, gap, relax, method, int(parallel), fresh_scenarios, extend, folder)
     stretches = [
         PathSegment(plan, data, tuple(part), tuple(asked[k] for k in part), *options)
         for part in (path[k : k + size] for k in range(0, len(path), size))
