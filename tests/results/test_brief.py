@@ -20,7 +20,7 @@ from strategic_minerals.page.page import report
 from strategic_minerals.question.load import find_plan, load_question
 from strategic_minerals.studies.lived import _listed, _Pool
 from strategic_minerals.studies.questions import own_statements
-from strategic_minerals.studies.stress import met, met_own
+from strategic_minerals.studies.stress import met, met_own, stages_of
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 
@@ -133,7 +133,7 @@ def test_an_answer_stops_paying_where_it_says(lived: Result) -> None:
             loss_functions=losses.assign(loss_usd_per_t=losses.loss_usd_per_t * loss),
         )
         nothing, done = (plan, trunk_alone(lived.reference)), (plan, trunk_alone(lived.solution))
-        return sum(one.worth[0] for one in met(other, nothing, [done], 256, [1, 2, 3])) / 3
+        return sum(one.worth[0] for one in met(stages_of(other, nothing, [done]), 256, [1, 2, 3])) / 3
 
     assert abs(worth(1.0)) < 0.05 * float(whole.worth_musd.iloc[0])
     assert worth(0.7) < 0 < worth(1.4)

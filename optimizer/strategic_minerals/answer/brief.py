@@ -145,6 +145,8 @@ class Brief:
             yield f"  and {some([lower(one.material) for one in self.held[most:]])}"
 
 
+UNTESTED = "QUICK ANSWER, not tested in other scenarios."
+"""How the recommendation of a plan begins that no sample has tested."""
 WHERE_MORE = "More: --full. Why: `explain`. A page to pass on: `report`. Each year and after any event: `roll`."
 
 
@@ -518,7 +520,7 @@ class _Told:
         if self.plan.objective.kind in AIMS:
             yield f"Aim: {AIMS[self.plan.objective.kind]}."
         if self.tested is None and self.plan.sample is not None and self.basis.act_now is None:
-            yield "QUICK ANSWER, not tested in other scenarios."
+            yield UNTESTED
 
     def _untested(self) -> str:
         """Of which scenarios the figures are, where nothing new was lived."""

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..audit.accounts import social_cost
+from ..audit.accounts import open_accounts, social_cost
 from ..audit.audit import audit
 from ..audit.figures import figures_of
+from ..audit.producers import path_data_of
 from ..core.errors import Outcome, UntrustedError
 from ..core.frames import Floats, whole
 from ..core.logs import logger_of
@@ -345,14 +346,16 @@ def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
         solution, reference = taken(), taken()
         other = taken() if read.points else None
     with problem.seconds.measure("tables"):
-        tables = build_tables(problem, solution, reference, other)
+        ours = path_data_of(problem)
+        plan, nothing = open_accounts(problem, solution, ours), open_accounts(problem, reference, ours)
+        tables = build_tables(plan, nothing, other)
         tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)
         tables["prices"] = read.prices
     with problem.seconds.measure("audit"):
-        before = social_cost(problem, reference)
-        after, end = social_cost(problem, solution), problem.plan.horizon.first_year + problem.plan.horizon.years
+        before = social_cost(problem, reference, nothing)
+        after, end = social_cost(problem, solution, plan), problem.plan.horizon.first_year + problem.plan.horizon.years
         figures = figures_of(tables, read.outcome, read.stages, after, before, end)
-        audited = audit(problem, solution, z0=reference, stated=figures, bounds=bounds_of(read.outcome))
+        audited = audit(problem, solution, z0=reference, stated=figures, bounds=bounds_of(read.outcome), path_data=ours)
     LOG.info("audit: %s, %s", "passed" if audited.passed else "objects", audited.worst())
     if not read.outcome.relaxed and not audited.passed:
         raise UntrustedError(f"the audit objects: {audited.worst()}")

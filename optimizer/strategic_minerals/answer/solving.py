@@ -19,7 +19,7 @@ from ..core.stats import TOTAL
 from ..core.verb import Gap, verb
 from ..matrix.named import named_model
 from ..matrix.own import Extend, OwnParts, extended
-from ..matrix.problem import prepare
+from ..matrix.problem import Problem, prepare
 from ..matrix.template import PYOMO_LOCK
 from ..question.consistency import require
 from ..question.dataset import Dataset
@@ -109,18 +109,25 @@ def solve_once(
     StoppedError, UntrustedError and FormulationError. A pure function of its arguments, safe from many threads.
     """
     with one_run(plan.name):
-        return _solved(plan, data, gap, relax, method, extend, run)
+        return solved(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)[0]
 
 
-def _alone(question: tuple[Plan, Dataset], *, gap: float, relax: bool, extend: Extend | None) -> Result:
+def _alone(question: tuple[Plan, Dataset], *, gap: float, relax: bool, extend: Extend | None) -> tuple[Result, Problem]:
     """A flat solve as one task."""
-    return solve_once(*question, gap=gap, relax=relax, method="flat", extend=extend)
+    return solved(*question, gap=gap, relax=relax, method="flat", extend=extend)
 
 
-def _solved(
-    plan: Plan, data: Dataset, gap: float, relax: bool, method: Method, extend: Extend | None, run: Runner
-) -> Result:
-    """As `solve_once`, whose records tell which run they are of."""
+def solved(
+    plan: Plan,
+    data: Dataset,
+    *,
+    gap: float,
+    relax: bool = False,
+    method: Method = "auto",
+    extend: Extend | None = None,
+    run: Runner = HERE,
+) -> tuple[Result, Problem]:
+    """(the result of `solve_once`, its problem without the matrix, for what is asked about it next). Raises as `solve_once`."""
     call = current()
     checkpoint("checking the question")
     require(plan, data)
@@ -143,7 +150,7 @@ def _solved(
         return sent
     checkpoint("solving")
     try:
-        solved = optimise(
+        searched = optimise(
             problem,
             gap=gap,
             time_limit_s=call.left() - min(READING * call.left(), READING_OF_SETUP * call.seconds),
@@ -159,8 +166,8 @@ def _solved(
             raise
         raise blamed(error, own, relax, call.left()) from None
     options = {"gap": gap, "relax": relax, "method": method, **TOLERANCES}
-    found = read(solved, own)
-    del problem, solved, own
+    found = read(searched, own)
+    del problem, searched, own
     result = Result(**answer(found, options))
     seconds = found.problem.seconds
     seconds.phases[TOTAL] = time.perf_counter() - begin
@@ -171,4 +178,4 @@ def _solved(
         seconds.phases[TOTAL],
         "none" if outcome.objective_musd is None else f"{outcome.objective_musd:,.3f}",
     )
-    return replace(result, seconds=dict(seconds.phases), profile=seconds.frame())
+    return replace(result, seconds=dict(seconds.phases), profile=seconds.frame()), found.problem

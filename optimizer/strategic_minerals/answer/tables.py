@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..audit.accounts import commitments, floors_at_crisis_prices, open_accounts, split_of_value
+from ..audit.accounts import Accounts, commitments, floors_at_crisis_prices, split_of_value
 from ..core.frames import Bools, Floats, named
 from ..core.stats import BASELINE_COURSE, DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..matrix.problem import Problem, trunk_prices
@@ -392,12 +392,11 @@ def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     )
 
 
-def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+def value(accounts: Accounts, reference: Accounts) -> pd.DataFrame:
     """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
     commitments, with soft penalties and the charge for risk, which nobody pays, in columns of their own."""
-    accounts, reference = open_accounts(problem, solution), open_accounts(problem, z0)
     split = split_of_value(accounts, reference)
-    n = problem.natural
+    n = accounts.problem.natural
     members = [[m for m, of in zip(n.materials, n.component, strict=True) if of == c] for c in range(len(n.components))]
     parts = pd.DataFrame(
         {
@@ -469,8 +468,10 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
     )
 
 
-def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
-    """Every result table but `prices`, by name. `calm`: operations were disrupted prices those of the baseline course."""
+def build_tables(accounts: Accounts, reference: Accounts, calm: Solution | None) -> dict[str, pd.DataFrame]:
+    """Every result table but `prices`, by name, of a solution and of doing nothing. `calm`: operations were disrupted prices those
+    of the baseline course."""
+    problem, solution, z0 = accounts.problem, accounts.solution, reference.solution
     names, tables = Names.of(problem.data), problem.data.without_places()
     return {
         "acquisitions": acquisitions(problem, solution),
@@ -486,7 +487,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
         **({"ore_reserves": ore} if len(ore := ore_table(problem, names)) else {}),
         "scenario_losses": scenario_losses(problem, solution, z0),
-        "value": value(problem, solution, z0),
+        "value": value(accounts, reference),
         "held_for_price": held_for_price(problem, solution, calm),
         "notes": pd.DataFrame(
             [

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..audit.accounts import open_accounts, recomputed
+from ..audit.accounts import Accounts, open_accounts, recomputed
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures, figures_of
+from ..audit.producers import path_data_of
 from ..core.errors import Fault, FormulationError, InputError, SolveError, UntrustedError
 from ..core.files import digest_of
 from ..core.frames import kinds_of, rows_of, whole
@@ -78,10 +79,12 @@ def recompute(stored: Result) -> Recomputed:
     _require_shapes(problem, stored)
     with np.errstate(all="ignore"):  # forged decisions may be of any size
         bounds = bounds_of(stored.outcome)
-        audited = audit(problem, stored.solution, z0=stored.reference, stated=_stated(stored), bounds=bounds)
-        reference = audit(problem, stored.reference)
-        tables = build_tables(problem, stored.solution, stored.reference, None)
-        tables["figures"] = _figures(problem, stored, tables, audited, reference).frame()
+        stated, ours = _stated(stored), path_data_of(problem)
+        audited = audit(problem, stored.solution, z0=stored.reference, stated=stated, bounds=bounds, path_data=ours)
+        reference = audit(problem, stored.reference, path_data=ours)
+        plan, nothing = (open_accounts(problem, of, ours) for of in (stored.solution, stored.reference))
+        tables = build_tables(plan, nothing, None)
+        tables["figures"] = _figures(stored, tables, audited, reference, (plan, nothing)).frame()
     own = stored.tables.get(OWN_PARTS)
     tables["objective"] = objective_table(audited.parts, reference.parts, own)
     if own is not None:  # nothing in the folder gives again what a caller's own code came to
@@ -98,7 +101,11 @@ def _stated(stored: Result) -> Figures:
 
 
 def _figures(
-    problem: Problem, stored: Result, tables: Mapping[str, pd.DataFrame], audited: Audit, reference: Audit
+    stored: Result,
+    tables: Mapping[str, pd.DataFrame],
+    audited: Audit,
+    reference: Audit,
+    accounts: tuple[Accounts, Accounts],
 ) -> Figures:
     """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
     given = dict(tables)
@@ -108,8 +115,7 @@ def _figures(
             same = column in stated and len(stated) == len(given[name])
             values = pd.to_numeric(stated[column], errors="coerce").to_numpy() if same else np.nan
             given[name] = given[name].assign(**{column: values})
-    accounts = open_accounts(problem, stored.solution), open_accounts(problem, stored.reference)
-    found, horizon = recomputed(*accounts, bounds_of(stored.outcome)), problem.plan.horizon
+    found, horizon = recomputed(*accounts, bounds_of(stored.outcome)), stored.plan.horizon
     with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
     stages = {name: (with_plan[name], without[name]) for name in with_plan}
     end = horizon.first_year + horizon.years

@@ -37,7 +37,7 @@ from .accounts import (
 from .figures import Figures
 from .operations import OPERATING, AuditContext, Row, Rule, in_force
 from .packages import SignedPackage, earned_on_existing_output, objections, signed_package
-from .producers import is_baseline, tightness, worst_state
+from .producers import PathData, is_baseline, tightness, worst_state
 
 # Rules of origin, checked by loops over the rows of the tables: where the authority bought, what it signed, of what feed.
 
@@ -766,12 +766,14 @@ def audit(
     z0: Solution | None = None,
     stated: Figures | None = None,
     bounds: Mapping[str, float] | None = None,
+    path_data: PathData | None = None,
 ) -> Audit:
     """Check every rule and recompute social cost. `z0`, doing nothing, adds the limit on trunk shortfall.
 
     stated: what the answer states of itself, compared with what its decisions amount to; bounds: aim -> bound that the solver gave.
+    path_data: of the problem (`path_data_of`), where it was read already.
     """
-    check = AuditContext(problem, solution, z0)
+    check = AuditContext(problem, solution, z0, path_data)
     residuals = [residual(check, family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items()]
     if stated is not None and z0 is not None:
         found = recomputed(check.accounts, open_accounts(problem, z0, check.path_data), bounds or {})

@@ -19,7 +19,7 @@ from ..matrix.solution import OPERATIONS, Solution
 from ..world.instance import Instance, Purchase
 from .accounts import Accounts, open_accounts
 from .packages import SignedPackage
-from .producers import begins, tier_room
+from .producers import PathData, begins, tier_room
 
 Row = tuple[str, Any, Any]
 """(where, violation, scale): numbers, or arrays over years (1 axis) or over paths and periods (2 axes)."""
@@ -28,10 +28,12 @@ Row = tuple[str, Any, Any]
 class AuditContext:
     """A solution beside the facts that its rules need."""
 
-    def __init__(self, problem: Problem, solution: Solution, z0: Solution | None) -> None:
+    def __init__(
+        self, problem: Problem, solution: Solution, z0: Solution | None, path_data: PathData | None = None
+    ) -> None:
         self.problem, self.x, self.z0 = problem, solution, z0
         self.n: Instance = problem.natural
-        self.accounts: Accounts = open_accounts(problem, solution)
+        self.accounts: Accounts = open_accounts(problem, solution, path_data)
         self.path_data = self.accounts.path_data
         self.y = [[(i, float(v)) for i, v in enumerate(row) if v != 0] for row in self.n.yields]
         known = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}

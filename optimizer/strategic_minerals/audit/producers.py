@@ -73,13 +73,12 @@ def asked_price(n: Instance, i: int, outside: bool, price: Floats, gap: Floats |
     """
     if not outside:
         return price
-    asked = price.copy()
-    for t in range(price.shape[1]):
-        last = min(t, n.calendar.periods - 1)
-        share, quote, calm = n.outside_share[i, last], float(n.outside_quote[i]), float(n.price[i, last])
-        dear = [max(p, quote if p >= calm else quote * p / calm) for p in price[:, t].tolist()]
-        asked[:, t] += share * (np.array(dear) - price[:, t])
-    return asked if gap is None else np.maximum(asked, gap * price)
+    last = np.minimum(np.arange(price.shape[1]), n.calendar.periods - 1)
+    share, quote, calm = n.outside_share[i, last], float(n.outside_quote[i]), n.price[i, last]
+    fallen = price < calm
+    dear = np.maximum(price, np.where(fallen, quote * price / np.where(fallen, calm, 1.0), quote))
+    asked = price + share * (dear - price)
+    return np.asarray(asked if gap is None else np.maximum(asked, gap * price))
 
 
 def begins(floor: Floor, start: int) -> int:

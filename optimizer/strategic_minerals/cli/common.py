@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -255,7 +256,7 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
     what: the verb, shown until there is more to say.
     """
     if VERBOSITY.get() != PLAIN or not sys.stderr.isatty():  # it would disturb a log, or was refused
-        yield _logged() if VERBOSITY.get() in LEVELS else None
+        yield _logged() if VERBOSITY.get() in LEVELS else _first_words if VERBOSITY.get() == PLAIN else None
         return
     from rich.text import Text
 
@@ -264,6 +265,8 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
     with standard_error().status(Text(what)) as status:
 
         def follow(now: Progress) -> None:
+            if now.words:
+                status.console.print(said(now), markup=False, highlight=False)
             text = words(now)
             if now.done is not None and now.of:
                 first.append(now.done)  # parts that existed before this run say nothing about its speed
@@ -273,11 +276,24 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
         yield follow
 
 
+def said(now: Progress) -> str:
+    """What is known so far, in lines of a screen."""
+    return textwrap.fill(f"After {now.seconds:.0f} s. {now.words}", 100)
+
+
+def _first_words(now: Progress) -> None:
+    """Print what is known so far where nothing else of the work is shown."""
+    if now.words:
+        sys.stderr.write(said(now) + "\n")
+        sys.stderr.flush()
+
+
 def _logged() -> Callable[[Progress], None]:
     """What writes a line into the log for each phase, and for each tenth of parts."""
     last = [""]
 
     def follow(now: Progress) -> None:
+        _first_words(now)
         line = now.phase
         if now.done is not None and now.of:
             line = f"{now.phase}: {10 * now.done // now.of} tenths of {now.of}"

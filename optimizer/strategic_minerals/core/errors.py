@@ -91,6 +91,8 @@ class Progress:
     done: int | None = None
     of: int | None = None
     """Of work in parts: parts done, and in all."""
+    words: str = ""
+    """What is known so far, for people."""
 
 
 OnProgress = Callable[[Progress], Any]

@@ -217,7 +217,9 @@ class Runner:
                 call.check()
                 yield do(task)
             return
-        inside = partial(_remote, do, call.threads, call.memory_mib, time.time() + call.left())
+        beside = 1 if self.executor is not None else min(self.processes, len(tasks))
+        threads = call.threads or (0 if self.executor is not None else max(1, cores() // beside))
+        inside = partial(_remote, do, threads, call.memory_mib, time.time() + call.left())
         futures = [team.submit(inside, task) for task in tasks]
         try:
             yield from (_awaited(call, future) for future in futures)

@@ -267,6 +267,21 @@ class Assembly:
         return str(name), key
 
 
+def entries_of(assembly: Assembly, rows: Ints) -> Ints:
+    """Positions of all entries of some rows, row by row."""
+    length = assembly.start[rows + 1] - assembly.start[rows]
+    first = np.repeat(assembly.start[rows] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
+    return np.asarray(first + np.arange(int(length.sum())))
+
+
+def activities(assembly: Assembly, rows: Ints, x: Floats) -> Floats:
+    """(rows,) what some rows add up to at a point: (columns,)."""
+    entries = entries_of(assembly, rows)
+    of = np.repeat(np.arange(len(rows)), assembly.start[rows + 1] - assembly.start[rows])
+    terms = assembly.value[entries] * x[assembly.index[entries]]
+    return np.bincount(of, terms, minlength=len(rows)).astype(float)
+
+
 class TinyEntryError(FormulationError):
     """An entry of the matrix that the solver would take for zero."""
 

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import Outcome
-from ..core.frames import Floats, Ints
+from ..core.frames import Bools, Floats, Ints
 from ..core.logs import logger_of, one_run
 from ..core.runner import current
 from ..core.stats import LEAST_TIME_LIMIT_S
-from ..matrix.assembly import Assembly, PlacedBlock
+from ..matrix.assembly import Assembly, PlacedBlock, activities, entries_of
 from ..matrix.named import objective_costs
 from ..matrix.own import Extend, with_rules
 from ..matrix.problem import DecisionIndex, ForcedDecision, LeftOut, Problem, prepare, without_acts
@@ -30,7 +30,16 @@ from ..question.plan import Plan
 from ..world.events import SampledScenarios
 from .highs import AT_LOWER, BASIC, canary
 from .lshaped.search import LShaped
-from .stages import FlatModel, Method, chosen_method, optimum, reference_model, solver_of, with_reference
+from .stages import (
+    FlatModel,
+    Method,
+    cap_trunk_shortfall,
+    chosen_method,
+    optimum,
+    reference_model,
+    solver_of,
+    with_reference,
+)
 
 # Hot starts for scenarios that resemble scenarios met before: a basis remembered by component, onset and period.
 
@@ -195,6 +204,76 @@ class Answer:
     """(columns,) the do-nothing reference."""
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """Doing nothing, with the model of which it is the best point."""
+
+    problem: Problem
+    assembly: Assembly
+    """`stages.reference_model` of the problem."""
+    cost: Floats
+    z0: Floats
+    """(columns,)"""
+
+    def stands(self, assembly: Assembly, cost: Floats) -> bool:
+        """Whether it is the best point of another model too: one that differs in limits alone, none of which it touches.
+
+        A limit that a best point does not touch may be left out of a model, and so may another that it does not touch be put in
+        its place: of all points no other becomes better, nor one that costs the same and was passed over. What stands at zero for
+        good, as all that is signed and bought, may differ in its costs and in the rows that it is in.
+        """
+        old, x = self.assembly, self.z0
+        if old.shape[:2] != assembly.shape[:2]:
+            return False
+        nothing = [_pinned(one) & (x == 0) for one in (old, assembly)]
+        free = ~nothing[0]
+        if not np.array_equal(*nothing) or not np.array_equal(self.cost[free], cost[free]):
+            return False
+        if not all(np.array_equal(*pair) for pair in zip(_entries(old, free), _entries(assembly, free), strict=True)):
+            return False
+        every = np.arange(len(old.row_lower))
+        held = activities(assembly, every, x)
+        return all(
+            _clear(at, getattr(old, f"{kind}lower"), getattr(assembly, f"{kind}lower"), 1.0)
+            and _clear(at, getattr(old, f"{kind}upper"), getattr(assembly, f"{kind}upper"), -1.0)
+            for kind, at in (("", x), ("row_", held))
+        )
+
+
+def _pinned(assembly: Assembly) -> Bools:
+    """(columns,) whether bounds leave a column one value, or an equation does whose other columns have one: what operates follows
+    from what is signed."""
+    pinned: Bools = assembly.lower == assembly.upper
+    equations = np.flatnonzero(assembly.row_lower == assembly.row_upper)
+    entries = entries_of(assembly, equations)
+    column = assembly.index[entries]
+    row = np.repeat(np.arange(len(equations)), np.diff(assembly.start)[equations])
+    while True:
+        loose: Bools = ~pinned[column]
+        alone = loose & (np.bincount(row, loose, minlength=len(equations)) == 1)[row]
+        if not alone.any():
+            return pinned
+        pinned[column[alone]] = True
+
+
+def _entries(assembly: Assembly, columns: Bools) -> tuple[Ints, Ints, Floats]:
+    """(entries of each row, columns, values) of the matrix in some columns."""
+    kept = columns[assembly.index]
+    count = np.concatenate([[0], np.cumsum(kept)])
+    return np.diff(count[assembly.start]), assembly.index[kept], assembly.value[kept]
+
+
+def _clear(at: Floats, old: Floats, new: Floats, side: float) -> bool:
+    """Whether values stand apart from limits on one side, as they were and as they are, wherever these are not the same."""
+    moved = old != new
+    room = APART * (1.0 + np.abs(at[moved]))
+    return all(bool((side * (at[moved] - limit[moved]) > room).all()) for limit in (old, new))
+
+
+APART = 1e-5
+"""Distance from a limit, relative to one more than the value, that is more than the solver's tolerance."""
+
+
 class Session:
     """Answers variants of one question. Not safe to share between threads: use one each."""
 
@@ -207,17 +286,20 @@ class Session:
         held: SampledScenarios | None = None,
         threads: int = 0,
         extend: Extend | None = None,
+        like: Problem | None = None,
     ) -> None:
         """gap, relax, method, threads: as in `solve`. held: sampled scenarios to keep; None: those of the first variant. extend:
-        adds constraints to the model of every variant."""
+        adds constraints to the model of every variant. like: a problem prepared before, of which the first variant takes over what
+        is the same."""
         if not 0 <= gap < 1:
             raise ValueError(f"gap must be in [0, 1), not {gap}")
         self._gap, self._relax, self._method, self._threads, self._extend = gap, relax, method, threads, extend
         self._chosen: Literal["flat", "decomposed"] = "flat"
         self.held = held
         """Sampled scenarios that variants keep while their hazards are the same."""
-        self._problem: Problem | None = None
+        self._problem = like
         self._reference: FlatModel | LShaped | None = None
+        self._nothing: Nothing | None = None
         self._solver: FlatModel | LShaped | None = None
         self._x: Floats | None = None
 
@@ -263,8 +345,14 @@ class Session:
         load = partial(
             _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=time.perf_counter() + left()
         )
-        reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
-        problem, z0 = with_reference(problem, left(), solver=reference)
+        idle, nothing = reference_model(problem), self._nothing
+        if nothing is not None and nothing.stands(idle, costs["social_cost"]):
+            problem, z0 = cap_trunk_shortfall(problem, nothing.z0), nothing.z0
+        else:
+            answered = None if nothing is None else nothing.problem
+            reference = load(idle, costs["social_cost"], solver=reference, integer=False, before=answered)
+            problem, z0 = with_reference(problem, left(), solver=reference)
+            self._nothing = Nothing(problem, idle, costs["social_cost"], z0)
         if self._extend is not None:
             problem, z0 = with_rules(problem, z0, self._extend)
             costs, ruled = objective_costs(problem), chosen_method(problem, self._method, integer=not self._relax)

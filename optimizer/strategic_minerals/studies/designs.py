@@ -24,7 +24,7 @@ from ..matrix.solution import Solution, trunk_alone
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.optimise import sample_seeds, unbounded
-from .stress import met
+from .stress import met, stages_of
 
 Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
 Ranges = Mapping[str, tuple[float, float]]
@@ -297,7 +297,9 @@ def fresh_worths(problem: Problem, solution: Solution, reference: Solution, scen
     if unbounded(plan) or plan.sample is None:
         return []
     seeds = sample_seeds(plan.sample.seed, SAMPLES, APART)
-    lived = met(problem.data, (plan, reference), [(plan, trunk_alone(solution))], scenarios // SAMPLES, seeds)
+    lived = met(
+        stages_of(problem.data, (plan, reference), [(plan, trunk_alone(solution))]), scenarios // SAMPLES, seeds
+    )
     return [one.worth[0] for one in lived]
 
 

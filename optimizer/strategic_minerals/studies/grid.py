@@ -185,13 +185,15 @@ class Asked:
         return cls(plan, grid.data, grid.losses, grid.beliefs, grid.believed, (*candidates,), grid.reference, scenarios)
 
     @classmethod
-    def alone(cls, plan: Plan, data: Dataset, decided: Solution, nothing: Solution, scenarios: int) -> Asked | None:
+    def alone(
+        cls, plan: Plan, data: Dataset, like: Problem, decided: Solution, nothing: Solution, scenarios: int
+    ) -> Asked | None:
         """A plan that was made, under every loss and belief that may be right, without a grid; None where nothing is in doubt.
-        Raises as `Grid.of`."""
+        like: the plan's problem. Raises as `Grid.of`."""
         assert plan.sample is not None
         names, _ = admitted(plan, data)
         free = without_promises(plan)
-        _, natural = structure_of(free, data)
+        natural = like.natural if free == plan else structure_of(free, data)[1]
         beliefs = named_beliefs(natural, data)
         if len(names) * len(beliefs) == 1:
             return None

@@ -96,16 +96,17 @@ def done(counted: Sequence[Act], amounts: Sequence[float]) -> Amounts:
     return {act.name: float(amount) for act, amount in zip(counted, amounts, strict=True) if amount > TRACE[act.unit]}
 
 
-def without(result: Result, extend: Extend | None = None) -> list[Without]:
+def without(result: Result, like: Problem, extend: Extend | None = None) -> list[Without]:
     """The plan made again for each question that it raises, and once more without all that costs little to leave out; as many as
-    time and solver give. extend: adds the constraints that the plan keeps.
+    time and solver give. like: the plan's problem, without its matrix. extend: adds the constraints that the plan keeps. It travels
+    to other processes.
 
     Raises as `solve_once` where the question itself is at fault.
     """
-    problem = prepare(result.plan, result.data)
+    problem = prepare(result.plan, result.data, like)
     objective = float(result.outcome.objective_musd or 0.0)
     gap = max(LEAST_GAP_MUSD, SAMPLE_GAP * abs(objective)) / denominator(problem, objective)
-    session = Session(gap=gap, held=problem.structure.scenarios.drawn, threads=1, extend=extend)
+    session = Session(gap=gap, held=problem.structure.scenarios.drawn, threads=1, extend=extend, like=problem)
     own = _first_years(problem, decided_point(problem.structure, problem.assembly, result.solution))
     found: list[Without] = []
     try:

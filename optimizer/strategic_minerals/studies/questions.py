@@ -21,7 +21,7 @@ from ..answer.result import Result
 from ..core.errors import BESIDE_THE_ANSWER, InputError, StoppedError, shipped
 from ..core.formats import SMALL_MUSD, amount, chance, rounded
 from ..core.frames import rows_of
-from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, prepare
+from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, Problem, prepare
 from ..matrix.solution import decided_point
 from ..question.base import key_of
 from ..question.dataset import Dataset
@@ -111,13 +111,14 @@ def _shipped(plan: Plan) -> Plan | None:
     return load_plan(file) if file.is_file() else None
 
 
-def own_rows(result: Result) -> pd.DataFrame:
-    """One row a statement of the planner's own (`COLUMNS`): what it asks, and the answer in words; those before a limit of time."""
+def own_rows(result: Result, like: Problem) -> pd.DataFrame:
+    """One row a statement of the planner's own (`COLUMNS`): what it asks, and the answer in words; those before a limit of time.
+    like: the plan's problem, its matrix is not needed."""
     asked = own_statements(result.plan, result.data)
     if not asked:
         return pd.DataFrame(columns=COLUMNS)
     rows: list[tuple[str, ...]] = []
-    answers = _Answers(result)
+    answers = _Answers(result, like)
     for one in asked:
         try:
             question, answer = getattr(answers, one.kind)(one.item)
@@ -132,17 +133,17 @@ def own_rows(result: Result) -> pd.DataFrame:
 class _Answers:
     """Answers about one result; each method gives (what is asked about, the answer)."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, like: Problem) -> None:
         self.result, self.plan, self.data = result, result.plan, result.data
         self.names = Names.of(result.data)
-        self.problem = prepare(result.plan, result.data)
+        self.problem = prepare(result.plan, result.data, like)
         self.choices = DecisionIndex(self.problem)
         self.x = decided_point(self.problem.structure, self.problem.assembly, result.solution)
         self.objective = float(result.outcome.stages[0][1])
         gap = max(GAP, float(result.options["gap"]))
         self.little = max(SMALL_MUSD, gap * abs(self.objective))
         """Million USD that such solves do not tell from nothing."""
-        self.session = Session(gap=gap, held=self.problem.structure.scenarios.drawn, threads=1)
+        self.session = Session(gap=gap, held=self.problem.structure.scenarios.drawn, threads=1, like=self.problem)
 
     # What may be chosen.
 

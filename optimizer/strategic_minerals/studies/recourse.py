@@ -98,9 +98,18 @@ class FirstStage:
     """The reference plan without action: nothing is bought in any scenario, and no promise is enforced."""
 
     @classmethod
-    def of(cls, plan: Plan, data: Dataset, solution: Solution, *, is_reference: bool = False) -> FirstStage:
-        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is the reference)."""
-        structure, natural = structure_of(plan, data)
+    def of(
+        cls,
+        plan: Plan,
+        data: Dataset,
+        solution: Solution,
+        *,
+        is_reference: bool = False,
+        problem: Problem | None = None,
+    ) -> FirstStage:
+        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is the reference). problem: of the same plan
+        and tables, where it is there already."""
+        structure, natural = structure_of(plan, data) if problem is None else (problem.structure, problem.natural)
         eta = 0.0
         if structure.uses_risk:
             never_compiled: Any = None

@@ -32,7 +32,7 @@ from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from .bracket import bracket
 from .solve import DRAWN_APART, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS
 from .solve import SAMPLES as COUNT
-from .stress import met
+from .stress import met, stages_of
 from .worth import without_promises
 
 COVERS = (60, 90, 120, 180)
@@ -251,7 +251,7 @@ def compare_rules(
     given = [own, *(course for _, course in fitting)]
     known = result.tables[SAMPLES].seed.tolist() if SAMPLES in result.tables else []
     seeds = (known + sample_seeds(plan.sample.seed, samples, DRAWN_APART))[:samples]
-    asked = partial(met, result.data, (free, base), [(free, one) for one in given], scenarios)
+    asked = partial(met, stages_of(result.data, (free, base), [(free, one) for one in given]), scenarios)
     parts = [seeds[k : k + SAMPLES_AT_ONCE] for k in range(0, len(seeds), SAMPLES_AT_ONCE)]
     worth = np.array([one.worth for some in run.each("samples", asked, parts) for one in some])
     names = [(PLAN, ""), *((rule.name, rule.money) for rule, _ in fitting)]

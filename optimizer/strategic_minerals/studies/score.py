@@ -29,7 +29,7 @@ from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
 from .designs import APART, SAMPLES
-from .stress import met
+from .stress import met, stages_of
 from .sweep import require_points
 from .sweep_file import PlacedSweepFile, SweepFile, located
 from .worth import without_promises
@@ -127,7 +127,7 @@ def _scored(
         return str(error)
     if course is None:
         return "what was signed and bought does not fit the budget"
-    lived = met(tables, (then, nothing), [(then, course)], scenarios, seeds)
+    lived = met(stages_of(tables, (then, nothing), [(then, course)]), scenarios, seeds)
     planned = len(problem.natural.calendar.planned_years)
     outlay = [float(one.probability @ one.plans[0].outlay[:, :planned].sum(axis=1)) for one in lived]
     by_sample = [

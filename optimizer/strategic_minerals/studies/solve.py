@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -14,11 +14,12 @@ from pydantic import Field
 from scipy.stats import t as student
 
 from ..answer.act_now import ActNow
+from ..answer.brief import UNTESTED, money
 from ..answer.result import Result
-from ..answer.solving import MethodOption, Relax, solve_once
+from ..answer.solving import MethodOption, Relax, solved
 from ..core.errors import BESIDE_THE_ANSWER, InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
-from ..core.logs import logger_of
+from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, current
 from ..core.stats import MUSD_PER_T, Estimate, estimated, gap_bound
 from ..core.verb import Confidence, Gap, verb
@@ -217,77 +218,140 @@ def solve(
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
     """
     if quick or relax or plan.sample is None or (reason := unbounded(plan)):
-        found = solve_once(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
+        with one_run(plan.name):
+            once, like = solved(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
         if quick or relax or plan.sample is None or extend is not None:
-            return found if relax or extend is not None else _with_questions(found, hinges=not quick)
-        return _with_questions(_tried(found, reason, samples * scenarios, confidence, run))
-    ended, parts, call = 0, candidates + 3 * samples, current()
+            return once if relax or extend is not None else _with_questions(once, like, hinges=not quick)
+        return _with_questions(_tried(once, reason, samples * scenarios, confidence, run), like)
+    ended, parts, call = 0, candidates + 2 * samples, current()
 
-    def report(count: int, phase: str) -> None:
+    def report(count: int, phase: str, words: str = "") -> None:
         nonlocal ended
         ended += count
-        call.report(Progress(phase, call.seconds, done=ended, of=parts))
+        call.report(Progress(phase, call.seconds, done=ended, of=parts, words=words))
 
     asked = [plan, *(_drawn_anew(plan, seed) for seed in sample_seeds(plan.sample.seed, candidates - 1, 0))]
     made: list[_Made] = []
     try:
-        for one in run.each("", partial(_candidate, data, method, gap, plan.sample.seed, extend), asked):
+        for one in run.each("", partial(_candidate, data, method, gap, extend), asked):
             made.append(one)
             saved = -(one.result.outcome.objective_musd or 0.0)
             LOG.info("plan %d of %d: %.3f million USD in its own scenarios", len(made), len(asked), saved)
-            report(1, "plans")
+            report(1, "plans", _first_words(one.result) if len(made) == 1 else "")
     except (StoppedError, UntrustedError) as error:
         if not made:
             raise
         return _untested(made[0].result, error, confidence)
     results = [one.result for one in made]
     given = [(one.plan, trunk_alone(one.solution)) for one in results]
-    nothing = plan, trunk_alone(results[0].reference)
+    nothing = trunk_alone(results[0].reference)
+    stages = [one.stage for one in made]
+    base = FirstStage.of(plan, data, nothing, is_reference=True, problem=made[0].problem)
     fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
     each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, run.processes)))
     chunks = [fresh[k : k + each] for k in range(0, samples, each)]
     lives: list[Met] = []
     try:
-        for some_lives in run.each("", partial(met, data, nothing, given, scenarios), chunks):
+        for some_lives in run.each("", partial(met, [base, *stages], scenarios), chunks):
             lives += some_lives
             report(len(some_lives), "lived")
     except (StoppedError, UntrustedError) as error:
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
-    chosen = results[number]
-    left_out = made[0].without if number == 0 else without(chosen, extend)
+    chosen, stage, like = results[number], stages[number], made[number].problem
+    figures = _lived_figures(lives, number, scenarios, confidence)
+    report(0, "lived", _worth_in_words(figures))
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
-    tests: list[Tested] = []
-    alike = [one for _, one in given]
     bounded = fresh[::2] if plan.policy == "targets" else []
-    asked_tests = [_Asked(plan, data, chunk, scenarios, nothing[1], alike, room, bounded, extend) for chunk in chunks]
-    others = ((chosen.plan, one.solution) for one in left_out if one.solution is not None)
+    test = _Asked(made[0].problem, fresh, scenarios, nothing, [one for _, one in given], room, bounded, extend)
     rules = other_rules(chosen.plan)
-    with_them = [given[number], *others, *((one, given[number][1]) for one in rules)]
-    beside: list[Met] = []
+    found = _examined(chosen, like, stage, base, test, rules, chunks, scenarios, run, report)
+    if found.failed:
+        return _without_acts(chosen, {"why_not": found.failed, "confidence": confidence, **figures})
+    answered = _answered(
+        chosen, prepare(chosen.plan, data, like), stage, number, lives, found, rules, scenarios, confidence, prefer
+    )
+    return answered if extend is not None else _with_questions(answered, like)
+
+
+@dataclass
+class _Examined:
+    """What stands beside a plan once samples have tested it."""
+
+    tests: list[Tested] = field(default_factory=list)
+    left_out: list[Without] = field(default_factory=list)
+    banded: list[pd.DataFrame] = field(default_factory=list)
+    beside: list[Met] = field(default_factory=list)
+    """The plan, plans without some acts, and the plan by other rules, lived in some scenarios of each sample."""
+    failed: str = ""
+    """Why there is no answer; empty where there is one."""
+
+
+def _examined(
+    chosen: Result,
+    like: Problem,
+    stage: FirstStage,
+    base: FirstStage,
+    test: _Asked,
+    rules: Sequence[Plan],
+    chunks: Sequence[Sequence[int]],
+    scenarios: int,
+    run: Runner,
+    report: Callable[[int, str], None],
+) -> _Examined:
+    """Test a plan in samples, make it again without some acts, and live it under every loss and belief: independent tasks, of which
+    those that take longest begin first. Then all is lived that may take its place."""
+    assert chosen.plan.sample is not None
+    seeds = sample_seeds(chosen.plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)
+    of_band = partial(_band_sample, chosen.plan, chosen.data, like, stage.solution, base.solution)
+    tasks: list[Callable[[], Any]] = [
+        partial(without, chosen, like, test.extend),
+        *(partial(_tested, replace(test, seeds=chunk)) for chunk in chunks),
+        *(partial(of_band, seed) for seed in seeds),
+    ]
+    found = _Examined()
     try:
-        for some in run.each("", _tested, asked_tests):
-            tests += some
-            for test in some:
-                LOG.info("sample %d: no plan costs less than %.3f, the plans %s", test.seed, test.bound, test.costs)
-            report(len(some), "model's bound")
-        for some_lives in run.each("", partial(met, data, nothing, with_them, min(scenarios, ALONGSIDE)), chunks):
-            beside += some_lives
-            report(len(some_lives), "left out together")
-        failed = _contradiction(tests)
+        for n, part in enumerate(run.each("", _done, tasks)):
+            of = found.left_out if n == 0 else found.tests if n <= len(chunks) else found.banded
+            of += part
+            report(len(part) if of is found.tests else 0, "model's bound")
+        made = [(chosen.plan, one.solution) for one in found.left_out if one.solution is not None]
+        made += [(rule, stage.solution) for rule in rules]
+        others = [
+            stage.other(plan, solution)
+            if stage.is_of(plan)
+            else FirstStage.of(plan, chosen.data, solution, problem=like)
+            for plan, solution in made
+        ]
+        lived_too = partial(met, [base, stage, *others], min(scenarios, ALONGSIDE))
+        for some_lives in run.each("", lived_too, chunks):
+            found.beside += some_lives
+            report(0, "left out together")
+        found.failed = _contradiction(found.tests)
     except StoppedError as error:
-        failed = f"there was no time for samples to bound this plan: {error}"
+        found.failed = f"there was no time for samples to bound this plan: {error}"
     except UntrustedError as error:
-        failed = str(error)
-    figures = _lived_figures(lives, number, scenarios, confidence)
-    if failed:
-        return _without_acts(chosen, {"why_not": failed, "confidence": confidence, **figures})
-    band = _band(chosen, given[number][1], nothing[1], figures, run)
-    by_rule = [replace(one, plans=(one.plans[0], *one.plans[len(with_them) - len(rules) :])) for one in beside]
-    of_rules = rule_rows(rules, by_rule, confidence)
-    done = _answered(chosen, number, tests, lives, left_out, beside, of_rules, band, scenarios, confidence, prefer)
-    return done if extend is not None else _with_questions(done)
+        found.failed = str(error)
+    return found
+
+
+def _done(task: Callable[[], Any]) -> Any:
+    """Do a task. It travels to other processes."""
+    return task()
+
+
+def _first_words(result: Result) -> str:
+    """What the first plan says, before anything has tested it."""
+    brief = result.brief
+    return "" if brief is None else f"First plan, not tested yet. {brief.recommendation.removeprefix(UNTESTED).strip()}"
+
+
+def _worth_in_words(figures: Mapping[str, Any]) -> str:
+    """What the plan is worth as it was lived, before samples have tested what goes with it."""
+    worth, low, high = (money(figures[f"worth{end}_musd"]) for end in ("", "_low", "_high"))
+    tried = f"{figures['tried']:,} simulated futures that it cannot foresee"
+    return f"In {tried} the plan gains {worth} M ({low} to {high} by their draw alone). What each part adds follows."
 
 
 def _depends(problem: Problem, beside: Sequence[Met], parts: Sequence[Part]) -> pd.DataFrame:
@@ -299,17 +363,17 @@ def _depends(problem: Problem, beside: Sequence[Met], parts: Sequence[Part]) -> 
         return pd.DataFrame(columns=DEPENDS)
 
 
-def _with_questions(result: Result, *, hinges: bool = True) -> Result:
+def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) -> Result:
     """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on
-    (`hinges`); without what there is no time for."""
+    (`hinges`); without what there is no time for. problem: of the plan, its matrix is not needed."""
     tables = dict(result.tables)
     if result.outcome.reason not in ("optimal", "within_gap"):
         return result
     try:
         if hinges and result.plan.sample is None and result.plan.scenarios:
-            problem = prepare(result.plan, result.data)
-            tables["depends"] = whole(depends_rows(problem, [met_own(result)], [("plan", "", "", 0, None)]))
-        asked = own_rows(replace(result, tables=tables))
+            lived = met_own(result, problem)
+            tables["depends"] = whole(depends_rows(problem, [lived], [("plan", "", "", 0, None)]))
+        asked = own_rows(replace(result, tables=tables), problem)
         if len(asked):
             tables["own_questions"] = whole(asked)
     except BESIDE_THE_ANSWER as error:
@@ -377,24 +441,30 @@ def _with(result: Result, act_now: ActNow) -> Result:
 
 def _answered(
     result: Result,
+    problem: Problem,
+    stage: FirstStage,
     number: int,
-    tests: Sequence[Tested],
     lives: Sequence[Met],
-    left_out: Sequence[Without],
-    beside: Sequence[Met],
-    rules: pd.DataFrame,
-    band: pd.DataFrame,
+    found: _Examined,
+    other: Sequence[Plan],
     scenarios: int,
     confidence: float,
     preference: Preference,
 ) -> Result:
     """The plan chosen, with what the samples say of it: worth and losses as lived, what leaving out costs, and its gap in the model
-    that it was made by."""
+    that it was made by. other: the plan by other rules."""
+    tests, left_out, beside = found.tests, found.left_out, found.beside
+    made = sum(one.solution is not None for one in left_out)
+    by_rule = [replace(one, plans=(one.plans[0], *one.plans[1 + made :])) for one in beside]
+    rules, band = (
+        rule_rows(other, by_rule, confidence),
+        _band(found.banded, _lived_figures(lives, number, scenarios, confidence)),
+    )
     of = len(tests[0].costs)
     gaps = [test.costs[number][0] - test.bound for test in tests]
     bound = gap_bound(gaps, confidence, of)
     modelled = estimated([test.nothing[0] - test.costs[number][0] for test in tests], confidence, of)
-    problem, names = prepare(result.plan, result.data), Names.of(result.data)
+    names = Names.of(result.data)
     gap_row = {
         "why_not": "",
         "preference": preference,
@@ -422,7 +492,7 @@ def _answered(
         _sample_rows(number, tests, lives, scenarios),
         pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
         costs,
-        pd.DataFrame(list(_aside(result)), columns=RELEASE),
+        pd.DataFrame(list(_aside(stage)), columns=RELEASE),
         rules,
         money_rows(problem.natural, lives, number),
         band,
@@ -449,38 +519,44 @@ def _parts(left_out: Sequence[Without], costs: pd.DataFrame) -> Iterator[Part]:
 BAND = "belief loss worth_musd worth_error_musd".split()
 
 
-def _band(
-    result: Result, decided: Solution, nothing: Solution, figures: Mapping[str, Any], run: Runner
-) -> pd.DataFrame:
-    """The worth of the plan under every loss and belief that may be right, as it is lived (`BAND`); no row where nothing is in
-    doubt, and where there was no time.
+def _band_sample(
+    plan: Plan, data: Dataset, like: Problem, decided: Solution, nothing: Solution, seed: int
+) -> list[pd.DataFrame]:
+    """The worth of a plan under every loss and belief that may be right, as it is lived in one sample (`BAND`, without errors), the
+    one that the plan has first; none where nothing is in doubt, and where there was no time. It travels to other processes."""
+    try:
+        asked = Asked.alone(plan, data, like, decided, nothing, ALONGSIDE)
+        if asked is None:
+            return []
+        worth = lived(asked, [seed])[0].worth[0]
+    except (InputError, StoppedError, UntrustedError) as error:
+        LOG.info("no band over losses and beliefs: %s", error)
+        return []
+    cells = [(belief, k, loss, n) for k, belief in enumerate(asked.beliefs) for n, loss in enumerate(asked.losses)]
+    rows = [
+        (belief.name, loss, worth[k, n], not belief.hazards and loss == plan.loss_function)
+        for belief, k, loss, n in cells
+    ]
+    return [pd.DataFrame(rows, columns=["belief", "loss", "worth_musd", "own"])]
+
+
+def _band(samples: Sequence[pd.DataFrame], figures: Mapping[str, Any]) -> pd.DataFrame:
+    """The worth of the plan under every loss and belief (`BAND`), from samples of `_band_sample`; no row without two.
 
     The samples are few. Where the plan's own loss and figures are among the cells, the others stand by their paired difference to
     that cell from the worth that all samples give (`figures`): it is in the band, and what the few draws have in common drops out.
     """
-    plan = result.plan
-    assert plan.sample is not None
-    seeds = [[seed] for seed in sample_seeds(plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)]
-    try:
-        asked = Asked.alone(plan, result.data, decided, nothing, ALONGSIDE)
-        if asked is None:
-            return pd.DataFrame(columns=BAND)
-        worth = np.array([one.worth[0] for some in run.each("", partial(lived, asked), seeds) for one in some])
-    except (InputError, StoppedError, UntrustedError) as error:
-        LOG.info("no band over losses and beliefs: %s", error)
+    if len(samples) < BAND_SAMPLES:
         return pd.DataFrame(columns=BAND)
-    own = [k for k, belief in enumerate(asked.beliefs) if not belief.hazards]
+    cells = samples[0]
+    worth = np.array([one.worth_musd for one in samples])
     anchor = drawn = 0.0
-    if own and asked.losses[0] == plan.loss_function:
-        worth = worth - worth[:, own[:1], :1]
+    if cells.own.any():
+        worth = worth - worth[:, cells.own].mean(axis=1, keepdims=True)
         anchor, drawn = float(figures["worth_musd"]), float(figures["worth_error_musd"])
-    rows = [
-        (belief.name, loss, anchor + mean, float(np.hypot(drawn, spread)))
-        for k, belief in enumerate(asked.beliefs)
-        for n, loss in enumerate(asked.losses)
-        for mean, spread in [(float(worth[:, k, n].mean()), float(worth[:, k, n].std(ddof=1)) / len(worth) ** 0.5)]
-    ]
-    return pd.DataFrame(rows, columns=BAND)
+    error = np.hypot(drawn, worth.std(axis=0, ddof=1) / len(worth) ** 0.5)
+    told = cells[["belief", "loss"]].assign(worth_musd=anchor + worth.mean(axis=0), worth_error_musd=error)
+    return told[BAND]
 
 
 BAND_SAMPLES = 2
@@ -488,11 +564,10 @@ BAND_SAMPLES = 2
 RELEASE = "hazard material segment aside_t lacks_t".split()
 
 
-def _aside(result: Result) -> Iterator[tuple[str, str, str, float, float]]:
+def _aside(first: FirstStage) -> Iterator[tuple[str, str, str, float, float]]:
     """Rows of the table `release`; none for a plan with foresight, which follows no rule."""
-    if result.plan.policy == "targets":
-        first = FirstStage.of(result.plan, result.data, result.solution)
-        yield from Simulator(first, result.plan.release).aside()
+    if first.plan.policy == "targets":
+        yield from Simulator(first, first.plan.release).aside()
 
 
 TOO_FAR, TOO_FAR_FOR_ONE = 0.25, 0.15
@@ -578,25 +653,31 @@ def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Met], sce
 
 @dataclass(frozen=True)
 class _Made:
-    """A plan; beside the first one, plans without some acts."""
+    """A plan, with its problem but for the matrix."""
 
     result: Result
-    without: list[Without]
+    problem: Problem
+
+    @property
+    def stage(self) -> FirstStage:
+        """It, ready to be lived."""
+        return FirstStage.of(
+            self.result.plan, self.result.data, trunk_alone(self.result.solution), problem=self.problem
+        )
 
 
-def _candidate(data: Dataset, method: Method, gap: float, seed: int, extend: Extend | None, plan: Plan) -> _Made:
-    """One plan, and what it raises in questions where its sample has the seed. It travels to other processes."""
-    result = solve_once(plan, data, method=method, gap=gap, extend=extend)
-    first = plan.sample is not None and plan.sample.seed == seed
-    return _Made(result, without(result, extend) if first else [])
+def _candidate(data: Dataset, method: Method, gap: float, extend: Extend | None, plan: Plan) -> _Made:
+    """One plan. It travels to other processes."""
+    with one_run(plan.name):
+        return _Made(*solved(plan, data, method=method, gap=gap, extend=extend))
 
 
 @dataclass(frozen=True)
 class _Asked:
     """Some samples to be solved in turn."""
 
-    plan: Plan
-    data: Dataset
+    like: Problem
+    """Of the plan, without its matrix: what does not hang on the sample is taken over."""
     seeds: Sequence[int]
     scenarios: int
     nothing: Solution
@@ -612,15 +693,13 @@ class _Asked:
 
 
 def _tested(asked: _Asked) -> list[Tested]:
-    """Some samples in turn: what plans cost in each, and what every plan costs at least."""
+    """Some samples in turn: what plans cost in each, and what every plan costs at least. It travels to other processes."""
     found: list[Tested] = []
-    like: Problem | None = None
+    plan, data = asked.like.plan, asked.like.data
     for seed in asked.seeds:
-        problem = prepare(whole_sample(asked.plan, seed, asked.scenarios), asked.data, like)
-        like = like or problem
-        search = SampleSearch(
-            problem, asked.nothing, deadline=time.perf_counter() + current().left(), extend=asked.extend
-        )
+        problem = prepare(whole_sample(plan, seed, asked.scenarios), data, asked.like)
+        deadline = time.perf_counter() + current().left()
+        search = SampleSearch(problem, asked.nothing, deadline=deadline, extend=asked.extend)
         costs = [search.cost_of(solution) for solution in asked.given]
         first = min(range(len(costs)), key=lambda n: costs[n].social_cost)
         counted = acts(search.problem)
@@ -649,10 +728,10 @@ def _knowing(asked: _Asked, seed: int) -> float:
     """What every policy costs at least in a sample [million USD]: commitments and purchases before an event are common to all
     futures, from then on each is known, and only offers, money and stores limit what is done. Rules that the simulator does not
     live by (promises, refilling in time) bind nobody here."""
-    rules = tuple(rule.model_copy(update={"refill_within_years": None}) for rule in asked.plan.stock_rules)
-    free = {"policy": "knowing", "service_levels": (), "stock_rules": rules}
-    plan = asked.plan.model_copy(update=free)
-    problem = prepare(whole_sample(plan, seed, asked.scenarios), asked.data)
+    plan, data = asked.like.plan, asked.like.data
+    rules = tuple(rule.model_copy(update={"refill_within_years": None}) for rule in plan.stock_rules)
+    free = plan.model_copy(update={"policy": "knowing", "service_levels": (), "stock_rules": rules})
+    problem = prepare(whole_sample(free, seed, asked.scenarios), data, asked.like)
     search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
     try:
         return search.best(asked.given[0], asked.room).bound

@@ -27,6 +27,7 @@ from ..core.formats import digits, percent
 from ..core.frames import Bools, Floats, Ints, rows_of
 from ..core.runner import HERE, Runner
 from ..core.verb import Confidence, Seed, verb
+from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..question.dataset import Dataset
 from ..question.load import Promise
@@ -338,35 +339,37 @@ class Met:
         return float(self.probability @ self.without.cost)
 
 
-def met(
-    data: Dataset,
-    nothing: tuple[Plan, Solution],
-    given: Sequence[tuple[Plan, Solution]],
-    scenarios: int,
-    seeds: Sequence[int],
-) -> list[Met]:
-    """Live plans beside doing nothing through samples. nothing, given: (plan, decisions with its menu). It travels to other
-    processes. Raises UntrustedError as `Simulator.live`."""
-    known: list[FirstStage] = []
-    for k, (plan, solution) in enumerate([nothing, *given]):
+def stages_of(
+    data: Dataset, nothing: tuple[Plan, Solution], given: Sequence[tuple[Plan, Solution]]
+) -> list[FirstStage]:
+    """Doing nothing, then other decisions with the menus of their plans, ready to be lived."""
+    known = [FirstStage.of(nothing[0], data, nothing[1], is_reference=True)]
+    for plan, solution in given:
         like = next((one for one in known if one.is_of(plan)), None)
-        made = FirstStage.of(plan, data, solution, is_reference=k == 0) if like is None else like.other(plan, solution)
-        known.append(made)
-    lives = [living(one) for one in known]
+        known.append(FirstStage.of(plan, data, solution) if like is None else like.other(plan, solution))
+    return known
+
+
+def met(stages: Sequence[FirstStage], scenarios: int, seeds: Sequence[int]) -> list[Met]:
+    """Live plans beside doing nothing through samples. stages: doing nothing, then the plans. It travels to other processes.
+    Raises UntrustedError as `Simulator.live`."""
+    natural, data = stages[0].natural, stages[0].data
+    lives = [living(one) for one in stages]
     found = []
     for seed in seeds:
-        drawn = population(known[0].natural, data, scenarios, seed)
+        drawn = population(natural, data, scenarios, seed)
         # who lacks how much in which period is large, and nobody asks for it here
         without, *others = (replace(one, short=one.short[:, :, :0]) for one in (live(drawn) for live in lives))
-        seen = exposures(known[0].natural, data, scenarios, seed)
+        seen = exposures(natural, data, scenarios, seed)
         found.append(Met(seed, drawn.names, drawn.probability, seen, without, tuple(others)))
     return found
 
 
-def met_own(result: Result) -> Met:
-    """A plan and doing nothing in the plan's own scenarios, lived as its policy does. Raises UntrustedError as `Simulator.live`."""
-    first = FirstStage.of(result.plan, result.data, result.solution)
-    nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
+def met_own(result: Result, problem: Problem) -> Met:
+    """A plan and doing nothing in the plan's own scenarios, lived as its policy does. problem: of the plan. Raises UntrustedError
+    as `Simulator.live`."""
+    first = FirstStage.of(result.plan, result.data, result.solution, problem=problem)
+    nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True, problem=problem)
     scenarios = first.own_scenarios
     return Met(
         0, scenarios.names, scenarios.probability, (), evaluated(nothing, scenarios), (evaluated(first, scenarios),)
