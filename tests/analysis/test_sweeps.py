@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import strategic_minerals.solver.session as session_module
 import strategic_minerals.studies.sweep as segments
 import strategic_minerals.world.owners as owners
 import strategic_minerals.world.scenarios as build
@@ -26,6 +27,9 @@ from strategic_minerals import (
     PlanError,
     Runner,
     UntrustedError,
+    load_dataset,
+    load_plan,
+    shipped,
     solve,
     sweep,
 )
@@ -403,6 +407,34 @@ def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
         assert bases.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
 
 
+def test_doing_nothing_is_solved_again_only_where_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: another budget and another floor leave doing nothing as it is, and it is not solved again; other losses, prices,
+    probabilities and demands change it; either way it is that of a solve from nothing."""
+    solved: list[int] = []
+    honest = session_module.with_reference
+    monkeypatch.setattr(session_module, "with_reference", lambda *a, **k: (solved.append(1), honest(*a, **k))[1])
+    plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
+    session = Session(relax=True, method="flat")
+    session.answer(plan, data)
+    cases = {
+        "budget.appropriation_musd *": False,
+        f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *": True,
+        f"prices[{plan.price_set}/*/*].price_usd_per_kg *": True,
+        "demand[*/*/*].demand_t_per_yr *": True,
+        "scenarios.0.probability *": True,
+    }
+    for address, again in cases.items():
+        session.answer(plan, data)
+        solved.clear()
+        now = edited(plan, data, {address: 0.9})
+        found = session.answer(*now)
+        assert bool(solved) == again, address
+        cold = session.cold().answer(*now)
+        costs = found.problem.assembly.costs
+        for name in ("social_cost", "expected_loss"):
+            assert costs[name] @ found.z0 == pytest.approx(costs[name] @ cold.z0, rel=1e-9), (address, name)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
 def test_plans_of_a_session_are_those_of_solve(method: Any) -> None:
@@ -517,13 +549,13 @@ def test_a_decomposed_session_whose_clock_runs_out_can_go_on() -> None:
     costs = objective_costs(problem)["social_cost"]
     parts = LShaped(problem.structure, problem.assembly, costs, integer=False)
     parts.minimise(costs, None, gap=1e-9, absolute_gap=0.0)
-    other = prepare(*edited(plan, data, {f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *": 1.3}), problem)
-    dearer = objective_costs(other)["social_cost"]
-    parts.load(other.structure, other.assembly, dearer, time.perf_counter() - 1.0)
-    assert parts.master(dearer, 0.0).run(10.0, "master").objective < -1e6  # no cut holds a cluster's cost up
-    found = parts.minimise(dearer, None, gap=1e-9, absolute_gap=0.0)
-    alone = LShaped(other.structure, other.assembly, dearer, integer=False).minimise(
-        dearer, None, gap=1e-9, absolute_gap=0.0
+    other = prepare(*edited(plan, data, {f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *": 0.7}), problem)
+    cheaper = objective_costs(other)["social_cost"]
+    parts.load(other.structure, other.assembly, cheaper, time.perf_counter() - 1.0)
+    assert parts.master(cheaper, 0.0).run(10.0, "master").objective < -1e6  # no cut holds a cluster's cost up
+    found = parts.minimise(cheaper, None, gap=1e-9, absolute_gap=0.0)
+    alone = LShaped(other.structure, other.assembly, cheaper, integer=False).minimise(
+        cheaper, None, gap=1e-9, absolute_gap=0.0
     )
     assert found.objective == pytest.approx(alone.objective, rel=1e-8)
 

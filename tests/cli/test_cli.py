@@ -279,7 +279,7 @@ def test_a_failed_canary_is_exit_5_and_an_internal_error_70(monkeypatch: pytest.
         refused = cli("solve", "quickstart")
     assert (refused.returncode, refused.stdout) == (5, "")
     assert "must not be used" in refused.stderr
-    monkeypatch.setattr(tested, "solve_once", Mock(side_effect=ZeroDivisionError("unforeseen")))
+    monkeypatch.setattr(tested, "solved", Mock(side_effect=ZeroDivisionError("unforeseen")))
     broken = cli("solve", "quickstart")
     assert broken.returncode == 70
     assert "ZeroDivisionError: unforeseen" in broken.stderr

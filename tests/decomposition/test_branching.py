@@ -132,6 +132,7 @@ class StandIn:
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         master = assembled(lower, upper, rules, case.least, case.most)
         self.case, self.pool, self.decisions, self.twin = case, CutPool(), np.arange(WHOLES), twin
+        self.root: Any = None
         self.sums = np.array_split(
             self.decisions[1:], 6
         )  # the first stays apart, for the case that leans on the tolerance

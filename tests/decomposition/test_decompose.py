@@ -24,6 +24,7 @@ from strategic_minerals import (
 )
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.names import edited
 from strategic_minerals.solver import highs as solver
 from strategic_minerals.solver.highs import PRIMAL, Model, SolvedRun
 from strategic_minerals.solver.lshaped import subproblems as tasks
@@ -104,6 +105,42 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
             for other, there in zip(answers, at, strict=True):
                 below = one.cost + one.slopes @ (there - y)[cluster.links]
                 assert below <= other.cost + 1e-6 * (1 + abs(other.cost))
+
+
+@pytest.mark.parametrize("share", [0.8, 1.2])
+@pytest.mark.parametrize("seed", quick_first([3, 5, 8], 1))
+def test_cuts_count_as_much_as_their_scenarios_are_likely(seed: int, share: float) -> None:
+    """Proves: where only probabilities are others, cuts found before stay, none lies above what its group costs now at random
+    points, and the search from them ends where one from nothing does."""
+    plan, data = many(seed)
+    plan, _ = edited(plan, data, {"scenarios.0.probability": 0.2})
+    problem = prepare(plan, data)
+    cost = objective_costs(problem)["social_cost"]
+    of = LShaped(problem.structure, problem.assembly, cost, integer=False)
+    first = of.minimise(cost, None, gap=1e-9, absolute_gap=0.0)
+    assert isinstance(first, SolvedRun)
+    changed, _ = edited(plan, data, {"scenarios.0.probability *": share})
+    other = prepare(changed, data, problem, problem.structure.scenarios.drawn)
+    costs = objective_costs(other)["social_cost"]
+    of.asked.clear()  # nothing is asked anew: what is there was there before
+    of.load(other.structure, other.assembly, costs, time.perf_counter() + 600.0)
+    assert len(of.pool) > 0
+    rng = np.random.default_rng(seed)
+    known = [of.pool[number] for number in of.pool.numbers]
+    for part in rng.uniform(0.0, 1.0, 3):
+        y = of.point(part * first.x[of.parts.mine])
+        answers, _ = of._cuts_at(range(len(of.groups)), y, time.perf_counter() + 600.0)
+        told = iter(answers)
+        group = [sum(next(told).cost for _ in members) for members in of.groups]
+        for one in known:
+            below = one.right - float(one.factors[:-1] @ y[one.columns[:-1]])
+            assert below <= group[one.group] + 1e-6 * (1 + abs(group[one.group]))
+    again = of.minimise(costs, first.x, gap=1e-9, absolute_gap=0.0)
+    alone = LShaped(other.structure, other.assembly, costs, integer=False)
+    afresh = alone.minimise(costs, None, gap=1e-9, absolute_gap=0.0)
+    assert isinstance(again, SolvedRun)
+    assert isinstance(afresh, SolvedRun)
+    assert again.objective == pytest.approx(afresh.objective, rel=1e-7, abs=1e-6)
 
 
 def test_bounds_close_in_from_both_sides_and_a_caller_may_stop() -> None:

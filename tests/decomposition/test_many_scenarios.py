@@ -373,4 +373,5 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
             assert type(brief) is SubproblemSolution
             assert brief.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
             assert again.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
-            assert float(other.part.cost[: other.part.own] @ again.x) == pytest.approx(again.cost, rel=1e-9, abs=1e-9)
+            own = other.weight * other.part.cost[: other.part.own]
+            assert float(own @ again.x) == pytest.approx(again.cost, rel=1e-9, abs=1e-9)

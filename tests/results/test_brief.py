@@ -15,6 +15,7 @@ from strategic_minerals import Plan, Result, solve, write_run
 from strategic_minerals.answer.brief import LINES, WIDTH, Brief
 from strategic_minerals.cli.studies import _solved
 from strategic_minerals.core.formats import chance, rounded, within
+from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.page.page import report
 from strategic_minerals.question.load import find_plan, load_question
@@ -156,7 +157,8 @@ def test_listed_scenarios_turn_a_plan_at_the_probability_that_is_named() -> None
         rest = [one for one in told["scenarios"] if row.hazard not in ("*", one["name"])]
         for scenario in rest:
             scenario["probability"] *= (1 - row.flips_at) / (1 - row.value)
-        there = met_own(replace(result, plan=Plan.model_validate(told)))
+        other = Plan.model_validate(told)
+        there = met_own(replace(result, plan=other), prepare(other, data))
         assert abs(there.worth[0]) < 1e-6 * float(row.worth_musd)
 
 

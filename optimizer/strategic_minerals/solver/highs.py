@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import highspy
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from ..core.errors import Fault, OnProgress, PlanError, Progress, UntrustedError
@@ -306,6 +307,8 @@ BASES = (
 )
 """Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
 
+Statuses = npt.NDArray[np.int8]
+"""One status a column, or row, as `BASES` counts them."""
 AT_LOWER, BASIC = 0, 1
 """Places in `BASES`."""
 

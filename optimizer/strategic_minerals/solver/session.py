@@ -6,15 +6,14 @@ keeps its basis, a decomposition the cuts of what did not change. None of it tou
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from ..core.errors import Outcome
+from ..core.errors import InfeasibleError, Outcome
 from ..core.frames import Bools, Floats, Ints
 from ..core.logs import logger_of, one_run
 from ..core.runner import current
@@ -28,7 +27,7 @@ from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..world.events import SampledScenarios
-from .highs import AT_LOWER, BASIC, canary
+from .highs import AT_LOWER, BASIC, Statuses, canary
 from .lshaped.search import LShaped
 from .stages import (
     FlatModel,
@@ -44,8 +43,6 @@ from .stages import (
 # Hot starts for scenarios that resemble scenarios met before: a basis remembered by component, onset and period.
 
 
-Statuses = npt.NDArray[np.int8]
-"""One status a column, or row, as the solver counts them."""
 UNKNOWN = -1
 LESSONS = 12
 """Solves that are learnt from: reading a basis costs as much as a tenth of a solve, and soon tells nothing new."""
@@ -300,6 +297,8 @@ class Session:
         self._problem = like
         self._reference: FlatModel | LShaped | None = None
         self._nothing: Nothing | None = None
+        self._asked: tuple[Plan, Dataset, Problem, Floats] | None = None
+        """The last variant with its problem, nothing held, and its reference."""
         self._solver: FlatModel | LShaped | None = None
         self._x: Floats | None = None
 
@@ -333,26 +332,26 @@ class Session:
         def left() -> float:
             return max(LEAST_TIME_LIMIT_S, call.left())
 
-        require(plan, data)
         canary()
         before = self._problem
-        problem = prepare(plan, data, before, self.held)
-        if self.held is None:
-            self.held = problem.structure.scenarios.drawn
-        costs = objective_costs(problem)
-        chosen = chosen_method(problem, self._method, integer=not self._relax)
-        reference, solver, x = self._given_up(chosen)
+        same = self._asked is not None and self._asked[0] is plan and self._asked[1] is data
+        if self._asked is not None and same:
+            problem, z0 = self._asked[2:]
+            chosen = chosen_method(problem, self._method, integer=not self._relax)
+            reference, solver, x = self._given_up(chosen)
+        else:
+            require(plan, data)
+            problem = prepare(plan, data, before, self.held)
+            if self.held is None:
+                self.held = problem.structure.scenarios.drawn
+            chosen = chosen_method(problem, self._method, integer=not self._relax)
+            reference, solver, x = self._given_up(chosen)
+            problem, z0, reference = self._with_reference(problem, chosen, reference, left)
+        self._asked = plan, data, problem, z0
         load = partial(
             _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=time.perf_counter() + left()
         )
-        idle, nothing = reference_model(problem), self._nothing
-        if nothing is not None and nothing.stands(idle, costs["social_cost"]):
-            problem, z0 = cap_trunk_shortfall(problem, nothing.z0), nothing.z0
-        else:
-            answered = None if nothing is None else nothing.problem
-            reference = load(idle, costs["social_cost"], solver=reference, integer=False, before=answered)
-            problem, z0 = with_reference(problem, left(), solver=reference)
-            self._nothing = Nothing(problem, idle, costs["social_cost"], z0)
+        costs = objective_costs(problem)
         if self._extend is not None:
             problem, z0 = with_rules(problem, z0, self._extend)
             costs, ruled = objective_costs(problem), chosen_method(problem, self._method, integer=not self._relax)
@@ -364,11 +363,52 @@ class Session:
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
         anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
-        solver, best = optimum(
-            problem, solver, anew, z0, start, gap=self._gap, relax=self._relax, method=chosen, left=left, prices=False
-        )
+        try:
+            solver, best = optimum(
+                problem,
+                solver,
+                anew,
+                z0,
+                start,
+                gap=self._gap,
+                relax=self._relax,
+                method=chosen,
+                left=left,
+                prices=False,
+            )
+        except InfeasibleError:
+            if isinstance(solver, LShaped):  # what it knows of scenarios holds for the next variant
+                self._problem, self._reference, self._solver, self._x = problem, reference, solver, x
+                self._chosen = chosen
+            raise
         self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, best.x, chosen
         return Answer(problem, best.outcome, best.x, z0)
+
+    def _with_reference(
+        self,
+        problem: Problem,
+        method: Method,
+        reference: FlatModel | LShaped | None,
+        left: Callable[[], float],
+    ) -> tuple[Problem, Floats, FlatModel | LShaped | None]:
+        """(the problem with what is measured against doing nothing, that reference: (columns,), what solves it)."""
+        idle, cost, nothing = reference_model(problem), objective_costs(problem)["social_cost"], self._nothing
+        if nothing is not None and nothing.stands(idle, cost):
+            return cap_trunk_shortfall(problem, nothing.z0), nothing.z0, reference
+        reference = _loaded(
+            problem,
+            idle,
+            cost,
+            method=method,
+            solver=reference,
+            before=None if nothing is None else nothing.problem,
+            threads=self._threads,
+            integer=False,
+            deadline=time.perf_counter() + left(),
+        )
+        problem, z0 = with_reference(problem, left(), solver=reference)
+        self._nothing = Nothing(problem, idle, cost, z0)
+        return problem, z0, reference
 
     def _given_up(self, chosen: str) -> tuple[FlatModel | LShaped | None, FlatModel | LShaped | None, Floats | None]:
         """What is loaded, taken out of the session until an answer has gone well; nothing where another method is asked for."""

@@ -170,8 +170,13 @@ def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Call
     part, columns = cluster.part, cluster.columns
     if float(lost[columns] @ x[columns]) <= NOTHING * float(lost.max(initial=0.0)):
         return x[columns]
+    at, aim = y[cluster.links], np.concatenate([lost[columns], np.zeros(len(cluster.links))])
+    if cluster.settled is not None:
+        known_at, known_aim, known = cluster.settled
+        if np.array_equal(known_at, at) and np.array_equal(known_aim, aim):
+            return known
     lower, upper = part.assembly.lower.copy(), part.assembly.upper.copy()
-    lower[part.own :] = upper[part.own :] = y[cluster.links]
+    lower[part.own :] = upper[part.own :] = at
     held = replace(part.assembly, lower=lower, upper=upper)
     model = Model(held, part.cost, integer=False)
     basis = cluster.last_basis
@@ -180,8 +185,9 @@ def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Call
     run = model.run(time_limit_s=left(), phase="reference")
     if not isinstance(run, SolvedRun):  # rounding leaves no room beside what the master holds
         return x[columns]
-    aim = np.concatenate([lost[columns], np.zeros(len(cluster.links))])
-    return Face(model, held, part.cost, run).least(aim, left())[: part.own]
+    point = Face(model, held, part.cost, run).least(aim, left())[: part.own]
+    cluster.settled = at, aim, point
+    return point
 
 
 def trunk_shortfall(

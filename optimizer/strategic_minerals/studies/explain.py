@@ -21,6 +21,7 @@ from ..answer.prices import SMALL, Price, published, worthless
 from ..answer.result import Result
 from ..answer.study import Study
 from ..audit.accounts import losses, open_accounts, social_cost
+from ..audit.producers import PathData, path_data_of
 from ..core.errors import Fault, InfeasibleError, InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.formats import SMALL_MUSD, digits
 from ..core.frames import Floats, rows_of
@@ -364,10 +365,10 @@ def costs_of_parts(parts: Mapping[str, float], at_risk: float) -> Costs:
     )
 
 
-def costs_of_point(problem: Problem, x: Floats) -> Costs:
-    """Costs of a point of a model."""
+def costs_of_point(problem: Problem, x: Floats, path_data: PathData | None = None) -> Costs:
+    """Costs of a point of a model. path_data: of the problem, where it was read already."""
     solution = extract(problem.structure, problem.assembly, x)
-    accounts = open_accounts(problem, solution)
+    accounts = open_accounts(problem, solution, path_data)
     at_risk = float(problem.structure.scenarios.probability @ losses(accounts))
     return costs_of_parts(social_cost(problem, solution, accounts), at_risk)
 
@@ -452,14 +453,17 @@ def _answers(
 ) -> Iterator[ForcedSolve]:
     """One answer after the other, each from where the last one ended. holds: as of `all_forced`."""
     session = Session(gap=gap, held=drawn, threads=threads)
+    known: list[PathData] = []
     for hold, any_amount in holds:
-        yield forced_solve(
-            partial(session.answer, plan, data), hold, SHARES if hold.inside and any_amount else SHARES[:1]
-        )
+        shares = SHARES if hold.inside and any_amount else SHARES[:1]
+        yield forced_solve(partial(session.answer, plan, data), hold, shares, known)
 
 
-def forced_solve(answered: Callable[..., Any], hold: ForcedDecision, shares: Sequence[float]) -> ForcedSolve:
-    """The plan with an item held; held in, with the first share of what counts that any plan has."""
+def forced_solve(
+    answered: Callable[..., Any], hold: ForcedDecision, shares: Sequence[float], known: list[PathData]
+) -> ForcedSolve:
+    """The plan with an item held; held in, with the first share of what counts that any plan has. known: what the first answer
+    reads of the question's paths serves those after it."""
     none = ForcedSolve(math.nan, math.nan, NO_COSTS, math.nan, {})
     for share in shares:
         try:
@@ -472,7 +476,9 @@ def forced_solve(answered: Callable[..., Any], hold: ForcedDecision, shares: Seq
             return replace(none, note=str(error), impossible=False, share=share)
         else:
             problem, x, (_, objective, bound, _) = answer.problem, answer.x, answer.outcome.stages[0]
-            has, costs = DecisionIndex(problem).portfolio(x), costs_of_point(problem, x)
+            if not known:
+                known.append(path_data_of(problem))
+            has, costs = DecisionIndex(problem).portfolio(x), costs_of_point(problem, x, known[0])
             return ForcedSolve(objective, bound, costs, _spending(problem, x), has, share=share)
     return none
 

@@ -18,6 +18,7 @@ import pandas as pd
 from ..answer.brief import lower
 from ..answer.notes import NEVER, scenario_names
 from ..answer.result import Result
+from ..audit.producers import PathData
 from ..core.errors import BESIDE_THE_ANSWER, InputError, StoppedError, shipped
 from ..core.formats import SMALL_MUSD, amount, chance, rounded
 from ..core.frames import rows_of
@@ -144,6 +145,7 @@ class _Answers:
         self.little = max(SMALL_MUSD, gap * abs(self.objective))
         """Million USD that such solves do not tell from nothing."""
         self.session = Session(gap=gap, held=self.problem.structure.scenarios.drawn, threads=1, like=self.problem)
+        self.paths: list[PathData] = []
 
     # What may be chosen.
 
@@ -212,7 +214,9 @@ class _Answers:
 
     def _forced(self, item: Item, *, inside: bool) -> ForcedSolve:
         shares = SHARES if inside and self.choices.decided(item).any_amount else SHARES[:1]
-        return forced_solve(partial(self.session.answer, self.plan, self.data), ForcedDecision(item, inside), shares)
+        return forced_solve(
+            partial(self.session.answer, self.plan, self.data), ForcedDecision(item, inside), shares, self.paths
+        )
 
     # What may happen.
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ...core.errors import UntrustedError
 from ...core.frames import INF, Floats, Ints
 from ...matrix.assembly import Assembly
-from ..highs import Model, Run, SolvedRun
+from ..highs import BASIC, Model, Run, SolvedRun, Statuses
 
 # Tolerances and sizes of the L-shaped method, each with what it means and, where it was measured, what was seen.
 
@@ -181,7 +183,7 @@ class CutPool:
     def add(self, group: int, columns: Ints, slopes: Floats, right: float, own: int) -> int:
         """Number of the cut  theta - slopes . columns >= right,  theta standing in column `own`; the same for the same cut."""
         cut = Cut(group, np.append(columns, own).astype(np.int32), np.append(-slopes, 1.0), right)
-        name = group, hashlib.blake2b(cut.columns.tobytes() + cut.factors.tobytes(), digest_size=16).digest(), right
+        name = _name(cut)
         if name not in self._numbers:
             self._numbers[name], self._cuts[self._next] = self._next, cut
             self._next += 1
@@ -193,11 +195,38 @@ class CutPool:
         self._cuts = {number: cut for number, cut in self._cuts.items() if number in kept}
         self._numbers = {name: number for name, number in self._numbers.items() if number in kept}
 
+    def weigh(self, rates: Mapping[int, float]) -> None:
+        """Let what groups cost count so many times as much."""
+        for number, cut in self._cuts.items():
+            rate = rates.get(cut.group, 1.0)
+            if rate != 1.0:
+                factors = rate * cut.factors
+                factors[-1] = cut.factors[-1]
+                self._cuts[number] = replace(cut, factors=factors, right=rate * cut.right)
+        self._numbers = {_name(cut): number for number, cut in self._cuts.items()}
+
     def drop_groups(self, groups: Collection[int]) -> None:
         """Leave out the cuts of some groups."""
         gone = {number for number, cut in self._cuts.items() if cut.group in groups}
         self._cuts = {number: cut for number, cut in self._cuts.items() if number not in gone}
         self._numbers = {name: number for name, number in self._numbers.items() if number not in gone}
+
+
+def _name(cut: Cut) -> tuple[int, bytes, float]:
+    """The same for the same cut."""
+    held = cut.columns.tobytes() + cut.factors.tobytes()
+    return cut.group, hashlib.blake2b(held, digest_size=16).digest(), cut.right
+
+
+@dataclass(frozen=True)
+class Root:
+    """A basis of the master's linear program, as statuses that `Model.set_basis` takes."""
+
+    columns: Statuses
+    rows: Statuses
+    """But for cuts."""
+    cuts: Mapping[int, int]
+    """Number in the pool -> status of its row."""
 
 
 class Master:
@@ -215,10 +244,12 @@ class Master:
         groups: int = 0,
         twin: bool = False,
         rows: Sequence[Cut] = (),
+        start: Root | None = None,
     ) -> None:
         """cost: (columns,). decisions: integers. sums: columns whose sums are integers. All as the master counts them.
         groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once. rows: that bind
-        costs of groups, and always stay; of cuts those of groups that the assembly lets cost something are held.
+        costs of groups, and always stay; of cuts those of groups that the assembly lets cost something are held. start: a basis
+        of a master with these columns and rows, whatever its cuts.
         """
         self._pool, self._twin, self._rows = pool, twin, rows
         self._decisions, first = decisions, len(assembly.row_lower)
@@ -234,6 +265,10 @@ class Master:
         self.missed = np.full(groups, np.inf)
         """(groups,) how far the last cut of each lay above what the master thought there  [million USD]; inf where none came."""
         self._models = [self._made()]
+        if start is not None and len(start.columns) == len(assembly.lower) and len(start.rows) == self._first:
+            cuts = [start.cuts.get(number, BASIC) for number in self._held]
+            with suppress(UntrustedError):  # a basis that the solver refuses is none
+                self._models[0].set_basis(start.columns, np.concatenate([start.rows, np.array(cuts, dtype=np.int8)]))
 
     def _made(self) -> Model:
         """A solver of it, with the cuts that are held."""
@@ -293,6 +328,11 @@ class Master:
         count = len(self._decisions)
         model.set_bounds(self._decisions, lower[:count], upper[:count])
         model.set_row_bounds(self._sums, lower[count:], upper[count:])
+
+    def root(self) -> Root:
+        """Where the last `run` ended, for a master of another search."""
+        columns, rows = self._models[0].basis()
+        return Root(columns, rows[: self._first], dict(zip(self._held, rows[self._first :].tolist(), strict=True)))
 
     def save_basis(self) -> Any:
         """Where the last `run` ended, for `restore_basis` while no cut comes or goes."""

@@ -61,6 +61,8 @@ class Search:
     """Where the relaxation costs least, as far as known; master's columns."""
     iterations: int = 0
     nodes: int = 0
+    warm: bool = False
+    """Whether it goes on from another search, with its plan and its cuts."""
     held_up: bool = False
     """Whether every group of clusters has had a cut that holds its cost up."""
     given_up: int = 0
@@ -68,6 +70,7 @@ class Search:
     master: Master = field(init=False)
 
     def __post_init__(self) -> None:
+        self.warm = self.of.root is not None
         self.master = self.of.master(self.cost, self.offset)
 
     @property
@@ -193,7 +196,9 @@ class Search:
             self.log("round")
             if best is not None:
                 self.centre = best.y
-                if self.is_closed(best.total, self.bound, share) or self.is_answered():
+                settled = self.warm and not answer and self.bound - before <= self.tolerance(best.total, share)
+                if settled or self.is_closed(best.total, self.bound, share) or self.is_answered():
+                    self.of.root = self.master.root()
                     return "optimal"
             self.report_progress()
             out = self.of.point(run.x)
@@ -201,6 +206,7 @@ class Search:
             found, fresh = self.evaluate(at, answer=answer)
             better = best is None or found.total < best.total
             if not (better or fresh) and step == 1.0:
+                self.of.root = self.master.root()
                 return self.nothing_new()
             step = (
                 SETTINGS.in_out_step if better or self.bound > before + SETTINGS.rounding * (1 + abs(before)) else 1.0
@@ -394,8 +400,8 @@ class BranchAndBound:
         self.times_settled: dict[bytes, int] = {}
         """How often the clusters have settled a choice of integers."""
         size = len(self.lower)
-        self.wait, self.patience = 0, 1
-        """Dives until the next look for a better plan, and between looks."""
+        self.wait, self.patience = (2 if search.warm else 0), 1
+        """Dives until the next look for a better plan, and between looks; the plan of a search before needs none at once."""
         self.gains, self.trials = np.zeros((2, size)), np.zeros((2, size))
         """What it cost to round a branching's share down and up  [million USD per unit], summed, and how often."""
 
@@ -729,6 +735,8 @@ class LShaped(Evaluator):
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, on_progress, absolute_gap, gap)
         found = run(search, None if start is None else start[self.parts.mine])
         self.pool.keep(search.master.recently_tight)  # the next search starts with what this one ended with
+        if search.best is not None:
+            self.remember(search.best)
         return found
 
     def fixed(

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -21,10 +21,10 @@ import numpy as np
 from ...core.errors import UntrustedError
 from ...core.frames import INF, Floats, Ints
 from ...core.runner import cores
-from ...matrix.assembly import Assembly
+from ...matrix.assembly import Assembly, entries_of
 from ...model.sets import TRUNK, Structure
 from ..highs import Model, SolvedRun, UnsolvedRun
-from .master import SETTINGS, CutPool, Master, excess
+from .master import SETTINGS, CutPool, Master, Root, excess
 
 PHASE = "recourse"
 """What a cluster's runs are called."""
@@ -61,6 +61,10 @@ class SubproblemSolution:
             return run
         return cls(run.objective, run.reduced_costs[part.own :].copy(), run.iterations)
 
+    def times(self, weight: float) -> Self:
+        """The same where costs count more or less."""
+        return replace(self, cost=weight * self.cost, slopes=weight * self.slopes)
+
 
 @dataclass(frozen=True)
 class SubproblemPoint(SubproblemSolution):
@@ -89,6 +93,10 @@ class SubproblemDuals(SubproblemPoint):
         run = model.run(time_limit_s=time_limit_s, phase=PHASE)
         return run if isinstance(run, UnsolvedRun) else cls(*_point(run, part), run.prices.row)
 
+    def times(self, weight: float) -> Self:
+        """As above."""
+        return replace(super().times(weight), duals=weight * self.duals)
+
 
 def _point(run: SolvedRun, part: Subproblem) -> tuple[float, Floats, int, Floats]:
     """(cost, slopes, iterations, own columns) of a part's run."""
@@ -114,10 +122,12 @@ class ColumnPartition:
     columns: tuple[Ints, ...]
     """Of each cluster, in order."""
     rows: tuple[Ints, ...]
+    weight: Floats
+    """(clusters,) probability by which the costs of each are divided: what is left does not change where probabilities do."""
 
     def links(self, k: int) -> Ints:
         """Columns that rows of a cluster use, as the master counts them."""
-        used = self.assembly.index[_entries(self.assembly, self.rows[k])]
+        used = self.assembly.index[entries_of(self.assembly, self.rows[k])]
         return np.unique(self.place[used[self.owner[used] < 0]])
 
     def part(self, k: int, links: Ints) -> Subproblem:
@@ -130,7 +140,7 @@ class ColumnPartition:
             where[outside] = len(own) + np.searchsorted(links, where[outside])
             return where
 
-        cost = np.concatenate([self.cost[own], np.zeros(len(links))])
+        cost = np.concatenate([self.cost[own] / self.weight[k], np.zeros(len(links))])
         return Subproblem(_part(self.assembly, rows, np.concatenate([own, self.mine[links]]), place, 0), cost, len(own))
 
 
@@ -150,6 +160,19 @@ class Cluster:
     model: Model | None = None
     basis: Any = None
     """A saved basis of the solver."""
+    known: list[tuple[Floats, SubproblemSolution]] = field(default_factory=list)
+    """(where the master's columns stood, the program's own answer there) of points that are likely to be asked about again."""
+    holds: bool = False
+    """Whether cuts of the program before this one hold for it."""
+    answers_alike: bool = False
+    """Whether what is known of the program before it is all true of it."""
+    settled: tuple[Floats, Floats, Floats] | None = None
+    """(where the master's columns stood, losses, own columns) of the one reference among those that cost the same."""
+
+    @property
+    def weight(self) -> float:
+        """What its program's costs count in the whole model."""
+        return float(self.split.weight[self.number])
 
     @property
     def columns(self) -> Ints:
@@ -176,18 +199,22 @@ class Cluster:
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
+        at = y[self.links]
+        for known_at, known in self.known:
+            if type(known) is answer_type and np.array_equal(known_at, at):
+                return known.times(self.weight)
         part, model = self.part, self.model
         if model is None:
             model = Model(part.assembly, part.cost, integer=False)
             if self.basis is not None:
                 model.configure_hot_start(scaled=False)
                 model.restore_basis(self.basis)
-        answer = ask(model, part, y[self.links], deadline, answer_type)
+        answer = ask(model, part, at, deadline, answer_type)
         if self.kept is not None:
             self.model = model
         else:
             self.basis = model.save_basis()
-        return answer
+        return answer.times(self.weight)
 
     def load(self, split: ColumnPartition, links: Ints, digest: bytes, part: Subproblem | None) -> Cluster:
         """Another program in the place of this one, which is given up. The same stays hot; one of the same size starts from the
@@ -204,7 +231,35 @@ class Cluster:
                 model.load(part.assembly, part.cost)
         if part is None:
             model = None
-        return Cluster(split, self.number, links, digest, part, model, basis)
+        found = Cluster(split, self.number, links, digest, part, model, basis)
+        if digest == self.digest:
+            found.known, found.settled, found.holds, found.answers_alike = self.known, self.settled, True, True
+        elif (dearer := self._dearer(found)) is not None:
+            found.known, found.holds = [one for one in self.known if _is_nothing(one[1], dearer)], True
+            found.answers_alike = len(found.known) > 0
+            if self.settled is not None and not self.settled[2][dearer].any():
+                found.settled = self.settled
+        return found
+
+    def _dearer(self, other: Cluster) -> Ints | None:
+        """Own columns that cost more in another program, which is the same otherwise: it costs at least as much as this one. None
+        where it is another."""
+        old, new = self.kept, other.kept
+        if old is None or new is None or old.cost.shape != new.cost.shape:
+            return None
+        lower = new.assembly.lower[: new.own]
+        moved = np.flatnonzero(old.cost != new.cost)
+        if (new.cost[moved] < old.cost[moved]).any() or (lower[moved] < 0).any():
+            return None
+        same = _digest(self.columns, self.links, old) == _digest(
+            other.columns, other.links, replace(new, cost=old.cost)
+        )
+        return moved if same else None
+
+
+def _is_nothing(answer: SubproblemSolution, columns: Ints) -> bool:
+    """Whether an answer has nothing of some columns: it stays the best where they cost more."""
+    return isinstance(answer, SubproblemPoint) and not answer.x[columns].any()
 
 
 def ask(model: Model, part: Subproblem, at: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
@@ -273,7 +328,7 @@ def separable(structure: Structure, assembly: Assembly) -> bool:
     if limits_losses(assembly):
         return False
     added = np.flatnonzero(assembly.row_block < 0)
-    used = assembly.index[_entries(assembly, added)]
+    used = assembly.index[entries_of(assembly, added)]
     return not len(used) or bool((_owners(structure, assembly)[0][used] < 0).all())
 
 
@@ -304,7 +359,9 @@ def decompose(
     for own in (mine, *columns):
         place[own] = np.arange(len(own), dtype=np.int32)
     master = _part(assembly, ours, mine, lambda column: place[column], min(groups, len(columns)))
-    split = ColumnPartition(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
+    chances = structure.scenarios.probability[scenarios]
+    weight = np.where(chances > 0, chances, 1.0)
+    split = ColumnPartition(assembly, cost, owner, place, mine, tuple(columns), tuple(rows), weight)
     old = () if like is None else like.clusters
     keep = stay(assembly)
     return Decomposed(
@@ -361,9 +418,13 @@ def _owners(structure: Structure, assembly: Assembly, size: int | None = None) -
     """((columns,) cluster of each column, -1 for the master's, (clusters,) first scenario of each). size: as `decompose`."""
     apart = np.flatnonzero(~structure.scenarios.design_basis)
     usual = int(np.clip(math.ceil(len(apart) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
-    size = size or usual
+    drawn = structure.scenarios.drawn
+    listed = 0 if drawn is None else int((apart < len(structure.scenarios.names) - len(drawn.events)).sum())
+    alone = listed if size is None and listed <= SETTINGS.clusters else 0  # each of these has a probability of its own
+    place_of = np.arange(len(apart))
+    place_of[alone:] = alone + (place_of[alone:] - alone) // (size or usual)
     cluster = np.full(len(structure.scenarios.names), -1, dtype=np.int64)
-    cluster[apart] = np.arange(len(apart)) // size
+    cluster[apart] = place_of
     owner = np.full(len(assembly.lower), -1, dtype=np.int32)
     for part in assembly.blocks:
         if part.kind == "period":
@@ -378,7 +439,8 @@ def _owners(structure: Structure, assembly: Assembly, size: int | None = None) -
         owner[part.own] = np.repeat(of, part.width)
     present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are none
     place = np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)
-    return place[owner + 1], apart[size * np.flatnonzero(present)]
+    first = np.searchsorted(place_of, np.flatnonzero(present))
+    return place[owner + 1], apart[first]
 
 
 def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
@@ -398,8 +460,16 @@ def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
 def _cluster(split: ColumnPartition, k: int, keep: bool, old: Cluster | None) -> Cluster:
     links = split.links(k)
     part = split.part(k, links)
+    if old is not None and old.kept is not None and part.cost.shape == old.kept.cost.shape:
+        before = old.kept.cost
+        alike = np.abs(part.cost - before) <= SAME_COST * np.abs(before)
+        part = replace(part, cost=np.where(alike, before, part.cost))
     digest, kept = _digest(split.columns[k], links, part), part if keep else None
     return Cluster(split, k, links, digest, kept) if old is None else old.load(split, links, digest, kept)
+
+
+SAME_COST = 1e-13
+"""Relative difference of two costs that is the rounding of a division by probabilities."""
 
 
 def _digest(own: Ints, links: Ints, part: Subproblem) -> bytes:
@@ -420,16 +490,9 @@ def _digest(own: Ints, links: Ints, part: Subproblem) -> bytes:
     return digest.digest()
 
 
-def _entries(assembly: Assembly, rows: Ints) -> Ints:
-    """Positions of all entries of some rows, row by row."""
-    length = assembly.start[rows + 1] - assembly.start[rows]
-    first = np.repeat(assembly.start[rows] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
-    return np.asarray(first + np.arange(int(length.sum())))
-
-
 def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints], thetas: int) -> Assembly:
     """Some rows of a model with their columns, and columns for the costs of clusters. place: where a column stands among them."""
-    entries = _entries(assembly, rows)
+    entries = entries_of(assembly, rows)
     none = np.zeros(0, dtype=np.int64)
     return replace(
         assembly,
@@ -542,7 +605,8 @@ def map_remote(
     known.update(cluster.digest for cluster in clusters)
     if any(reply.out_of_time for reply in replies):
         raise OutOfTimeError
-    return [reply.answer for reply in replies if reply.answer is not None]
+    answers = zip(clusters, replies, strict=True)
+    return [reply.answer.times(cluster.weight) for cluster, reply in answers if reply.answer is not None]
 
 
 def _sent(executor: Executor, tasks: Sequence[RemoteTask[SolutionT]], deadline: float) -> list[RemoteResult[SolutionT]]:
@@ -571,6 +635,8 @@ class Evaluated:
     cuts: tuple[int, ...]
     """Numbers of its cuts in the pool."""
     iterations: int
+    answers: tuple[SubproblemSolution, ...] = ()
+    """Of each cluster, where they stay in memory."""
 
 
 class Evaluator:
@@ -598,6 +664,8 @@ class Evaluator:
         self.pool = CutPool()
         self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=SETTINGS.remembered_points)
         """Points asked about last, and the numbers of their cuts."""
+        self.root: Root | None = None
+        """Where the relaxation of the last search ended."""
         self._adopt(self._taken_apart(structure, assembly, cost), structure, assembly, cost)
 
     def _taken_apart(self, structure: Structure, assembly: Assembly, cost: Floats) -> Decomposed:
@@ -617,9 +685,9 @@ class Evaluator:
     def load(
         self, structure: Structure, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
     ) -> None:
-        """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
-        at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was. Same errors as at the
-        start.
+        """Take another model in the place of this one. Cuts of clusters that cost as much or more stay; of those that have changed
+        they are found anew at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was.
+        Same errors as at the start.
         """
         self._integer = self._integer if integer is None else integer
         deadline = min(deadline, time.perf_counter() + SETTINGS.renew_cuts_s)
@@ -630,18 +698,20 @@ class Evaluator:
         count = len(self.parts.clusters)
         same_groups = len(before.clusters) == count and before.groups == self.parts.groups
         if not np.array_equal(before.mine, self.parts.mine) or not same_groups:
-            self.pool = CutPool()
+            self.pool, self.root = CutPool(), None
             self.asked.clear()
             return
-        stale = [
-            g
-            for g, members in enumerate(self.groups)
-            if any(self.parts.clusters[k].digest != before.clusters[k].digest for k in members)
-        ]
+        stale = [g for g, members in enumerate(self.groups) if not all(self.parts.clusters[k].holds for k in members)]
+        weight, were = (np.array([cluster.weight for cluster in of.clusters]) for of in (self.parts, before))
+        rates = {g: weight[members] / were[members] for g, members in enumerate(self.groups) if g not in stale}
+        stale += [g for g, rate in rates.items() if np.ptp(rate) > SAME_COST * rate[0]]
         self.pool.drop_groups(stale)
-        for y, _ in list(self.asked) if stale else []:
+        self.pool.weigh({g: float(rate[0]) for g, rate in rates.items() if g not in stale})
+        alike = [all(self.parts.clusters[k].answers_alike for k in members) for members in self.groups]
+        anew = [g for g, same in enumerate(alike) if not same or g in stale]
+        for y, _ in list(self.asked) if anew else []:
             try:
-                self._cuts_at(stale, self.point(y), deadline)
+                self._cuts_at(anew, self.point(y), deadline)
             except OutOfTimeError:
                 break
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
@@ -652,7 +722,15 @@ class Evaluator:
         costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
         twin = self._threads > 1 and len(self.decisions) > 0
         return Master(
-            self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=self.parts.groups, twin=twin
+            self.parts.master,
+            costs,
+            offset,
+            self.pool,
+            self.decisions,
+            self.sums,
+            groups=self.parts.groups,
+            twin=twin,
+            start=self.root,
         )
 
     def point(self, x: Floats) -> Floats:
@@ -673,6 +751,7 @@ class Evaluator:
             tuple(answer.x for answer in answers if isinstance(answer, SubproblemPoint)) if self.parts.kept else None,
             cuts,
             sum(answer.iterations for answer in answers),
+            tuple(answers) if self.parts.kept else (),
         )
 
     def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
@@ -719,6 +798,11 @@ class Evaluator:
             return [cluster.solve(y, deadline, answer_type) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
             return list(pool.map(lambda cluster: cluster.solve(y, deadline, answer_type), clusters))
+
+    def remember(self, found: Evaluated) -> None:
+        """Keep what clusters answered at a point, in place of what they kept before: the next search begins there."""
+        for cluster, answer in zip(self.parts.clusters, found.answers, strict=False):
+            cluster.known = [(found.y[cluster.links], answer.times(1 / cluster.weight))]
 
     def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
         """(number, what the work gives) of every cluster, in order, on the threads of this process."""
