@@ -61,8 +61,12 @@ class Verb:
         """What it does: the first paragraph of the function's docstring, read without importing its room."""
         *rooms, module, name = self.where.split(".")
         source = Path(__file__).parent.joinpath(*rooms, f"{module}.py").read_text(encoding="utf-8")
-        functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == name]
-        text = ast.get_docstring(functions[0]) or ""
+        own = source[source.index(f"\ndef {name}(") :].partition("\n\n\n")[
+            0
+        ]  # a whole file takes 30 times as long to parse
+        (function,) = ast.parse(own).body
+        assert isinstance(function, ast.FunctionDef)
+        text = ast.get_docstring(function) or ""
         return " ".join(text.split("\n\n")[0].split())
 
 

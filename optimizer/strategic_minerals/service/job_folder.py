@@ -333,13 +333,15 @@ class ProgressReporter:
 
     def __init__(self, folder: Folder, limit_s: float | None) -> None:
         self._folder, self._limit = folder, limit_s
-        self._begin, self._last, self._said = time.monotonic(), 0.0, ""
+        self._begin, self._last, self._said, self._words = time.monotonic(), 0.0, "", ""
         self._first: tuple[int, float] | None = None
 
     def report(self, now: Progress) -> None:
         """Of a solve, of many parts, or of a phase."""
+        fresh = bool(now.words)
+        self._words = now.words or self._words
         if now.done is not None and now.of is not None:
-            self._count(now.phase, now.done, now.of)
+            self._count(now.phase, now.done, now.of, at_once=fresh)
             return
         seconds = time.monotonic() - self._begin
         left = None if self._limit is None else max(0.0, self._limit - seconds)
@@ -356,13 +358,14 @@ class ProgressReporter:
             }
         )
 
-    def _count(self, what: str, done: int, of: int) -> None:
+    def _count(self, what: str, done: int, of: int, *, at_once: bool) -> None:
         """Of many parts."""
         seconds = time.monotonic() - self._begin
         self._first = (done, seconds) if self._first is None else self._first
         pace = (seconds - self._first[1]) / (done - self._first[0]) if done > self._first[0] else None
         left = None if pace is None else pace * (of - done)
-        self._write({"phase": what, "seconds": seconds, "done": done, "of": of, "time_left_s": left})
+        counted = {"phase": what, "seconds": seconds, "done": done, "of": of, "time_left_s": left}
+        self._write(counted, at_once=at_once)
 
     def phase(self, name: str) -> None:
         """A part without figures of its own."""
@@ -376,7 +379,7 @@ class ProgressReporter:
         if at_once or now - self._last >= PACE_S:
             self._last = now
             with contextlib.suppress(OSError):  # a full disk must not end a solve; the answer will say so
-                self._folder.write(PROGRESS, progress)
+                self._folder.write(PROGRESS, progress | {"words": self._words or None})
 
 
 def _finite(value: float | None) -> float | None:

@@ -486,6 +486,9 @@ class Progress(Strict):
         None,
         description="Time left: estimated from the speed so far if parts are counted, otherwise until the time limit.",
     )
+    words: str | None = Field(
+        None, description="What is known so far, in words: the first plan, then what it is worth."
+    )
 
 
 class JobStatus(Strict):

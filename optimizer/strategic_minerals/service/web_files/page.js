@@ -27,6 +27,7 @@ if (live) {
     if (progress && progress.seconds) doing.push(`${text(progress.seconds, 0)} s`);
     document.getElementById("doing").textContent = doing.join(", ");
     if (progress) {
+      document.getElementById("known").textContent = progress.words || "";
       points.push(progress);
       const figures = [];
       if (progress.incumbent_musd !== null) figures.push(`best plan so far: ${text(-progress.incumbent_musd, 1)} million USD`);
