@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,10 @@ from strategic_minerals.question.doubts import (
     KIND,
     Comparison,
     Figure,
+    comparisons,
     contradictions,
+    gather,
+    may_refuse,
     one,
     unit_slips,
     unlikely,
@@ -57,6 +61,18 @@ def test_shipped_plans_and_tables_give_no_false_alarm() -> None:
         assert unlikely(asked, tables) == [], path
         assert list(unit_slips(asked, tables)) == [], path
         assert list(unused(asked, tables, years, select_materials(asked, tables))) == [], path
+
+
+@pytest.mark.parametrize("name", ["quickstart", "rare-earths", "critical-minerals"])
+def test_the_comparisons_made_before_every_solve_are_all_that_can_refuse_it(name: str) -> None:
+    """Proves: of all comparisons those that no opinion explains are among the few that `unit_slips` makes first, sums and all."""
+    facts = gather(plan(name), data())
+    told = [
+        {(one.above, one.below, one.refused) for one in found if one.refused != (0, math.inf)}
+        for found in (comparisons(facts, select_materials(plan(name), data())), may_refuse(facts))
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) > 100
 
 
 # --- figures that contradict others --------------------------------------------------------------------------------

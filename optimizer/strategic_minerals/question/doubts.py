@@ -255,18 +255,30 @@ SERIES = (
 
 def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
     """All comparisons of the tables and of the plan. planned: its materials."""
-    for table, column, reference, named, low, high, usual in AGAINST:
+    yield from _against(facts, AGAINST)
+    for table, column, names, most in SERIES:
+        for rows in grouped(facts.rows(table), *names).values():
+            yield from _neighbours([facts.figure(table, row, column) for row in rows], most)
+    for of_tables in (_prices, _losses_and_prices, _markets, _producers, _hazards, _ends, _rules):
+        yield from of_tables(facts)
+    yield from _money(facts, planned)
+
+
+def may_refuse(facts: Facts) -> Iterator[Comparison]:
+    """Those comparisons that can refuse a question."""
+    yield from _against(facts, [one_of for one_of in AGAINST if (one_of[2], one_of[1]) in REFUSED])
+    yield from _prices(facts)
+    yield from _markets(facts)
+
+
+def _against(facts: Facts, compared: Iterable[tuple[Any, ...]]) -> Iterator[Comparison]:
+    """Columns beside what they are compared with. compared: of `AGAINST`."""
+    for table, column, reference, named, low, high, usual in compared:
         for row in facts.rows(table):
             if getattr(row, column) and (name := getattr(row, named)):
                 refused = (0, UNIT_SLIP) if (reference, column) in REFUSED else (0, math.inf)
                 above, below = one(facts.figure(table, row, column)), reference(facts, name)
                 yield Comparison(above, below, low, high, usual, _label(facts, reference, name, below), refused)
-    for table, column, names, most in SERIES:
-        for rows in grouped(facts.rows(table), *names).values():
-            yield from _neighbours([facts.figure(table, row, column) for row in rows], most)
-    for of_tables in (_prices, _markets, _producers, _hazards, _ends, _rules):
-        yield from of_tables(facts)
-    yield from _money(facts, planned)
 
 
 def _label(facts: Facts, reference: Callable[[Facts, str], Sum], name: str, below: Sum) -> str:
@@ -288,13 +300,17 @@ def _published(facts: Facts, column: str) -> dict[str, Figure]:
 
 
 def _prices(facts: Facts) -> Iterator[Comparison]:
-    """Prices of all sets beside the plan's set and the published one; losses beside the price."""
+    """Prices of all sets beside the plan's set and the published one."""
     published = _published(facts, "price_usd_per_kg")
     for row in facts.data.rows("prices"):
         mine = facts.figure("prices", row, "price_usd_per_kg")
         either = 1 / UNIT_SLIP, UNIT_SLIP
         yield Comparison(one(mine), facts.price(row.material), *either, refused=either)
         yield Comparison(one(mine), one(published.get(row.material)), 1 / 60, 60)
+
+
+def _losses_and_prices(facts: Facts) -> Iterator[Comparison]:
+    """Losses beside the price."""
     for row in facts.rows("loss_functions"):
         loss = one(facts.figure("loss_functions", row, "loss_usd_per_t"), 1e-3)
         yield Comparison(loss, facts.price(row.material), 0.02, 3e5, 3)
@@ -462,8 +478,8 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
 def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Figures that disagree as if one were in another unit, so that no opinion explains it."""
     facts = gather(plan, data)
-    compared = list(comparisons(facts, select_materials(plan, data)))
-    if any(each.refuses(facts.values) for each in compared):
+    if any(each.refuses(facts.values) for each in may_refuse(facts)):
+        compared = comparisons(facts, select_materials(plan, data))
         yield from (doubt.fault for doubt in contradictions(facts.values, compared) if doubt.refused)
 
 
