@@ -18,6 +18,7 @@ from strategic_minerals import (
     InputError,
     PlanError,
     Result,
+    Runner,
     UntrustedError,
     add_term,
     alternatives,
@@ -35,8 +36,10 @@ from strategic_minerals import (
 )
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.question.names import edited
+from strategic_minerals.solver import stages
+from strategic_minerals.solver.session import Session
 from support.drawn_cases import deciding
-from support.instances import quick_first, random_case
+from support.instances import many, quick_first, random_case
 from support.tiny import FIRST, bought
 
 YEARS = range(FIRST, FIRST + 4)
@@ -519,7 +522,7 @@ def test_points_near_an_answer_are_settled_on_either_side(factor: float) -> None
     assert found.outcome.objective_musd == pytest.approx(best.outcome.objective_musd, rel=1e-4, abs=1e-4)
 
 
-def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_answer() -> None:
+def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_answer(tmp_path: Path) -> None:
     """Proves: a sweep with a constraint answers as separate solves do; a tested plan keeps it, and so do the plans of the samples
     that bound it; terms are refused where plans are compared."""
     plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
@@ -547,6 +550,42 @@ def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_an
     assert held.audit().passed
     points = sweep(plan, data, [{address: 1.0}], extend=charged).tables["points"]
     assert "constraints alone" in points["reason"].iloc[0]
+    once = solve(*deciding(), samples=2, scenarios=20, extend=charged)
+    assert once.tables["own_parts"].part.tolist() == ["term"]
+    assert "samples" not in once.tables
+    with pytest.raises(InputError, match="no store with own constraints"):
+        sweep(plan, data, [{address: 1.0}], extend=little_germanium, run=Runner(store=tmp_path / "rows"))
+
+
+def test_a_function_that_cannot_travel_keeps_the_work_in_this_process() -> None:
+    """Proves: with two processes, a constraint written inside a function answers as one that a worker can read."""
+    plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
+    points = {"budget.appropriation_musd *": [0.9, 0.95, 1.0, 1.05, 1.1]}
+
+    def inside(m: Any) -> None:
+        little_germanium(m)
+
+    found = [sweep(plan, data, points, extend=rule, run=Runner(processes=2)) for rule in (inside, little_germanium)]
+    objectives = [one.tables["points"]["objective_musd"].tolist() for one in found]
+    assert objectives[0] == pytest.approx(objectives[1], rel=2e-3)
+    assert all(one.facts["failed_share"] == 0 for one in found)
+
+
+def test_the_method_that_is_told_is_the_one_that_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a constraint binds scenarios together a session solves flat and says so, and goes on with the next variant."""
+    monkeypatch.setattr(stages, "LEAST_COLUMNS", 0)
+    monkeypatch.setattr(stages, "LEAST_SCENARIOS", {True: 0, False: 0})
+    plan, data = many(3)
+
+    def together(m: Any) -> None:
+        m.own = pyo.Constraint(expr=sum(m.shortfall.values()) <= 1e9)
+
+    session, free = Session(gap=1e-6, extend=together), Session(gap=1e-6)
+    for share in (1.0, 0.9):
+        now = edited(plan, data, {"budget.appropriation_musd *": share})
+        held, plain = session.answer(*now).outcome, free.answer(*now).outcome
+        assert (held.method, plain.method) == ("flat", "decomposed")
+        assert held.objective_musd == pytest.approx(plain.objective_musd, rel=1e-5)
 
 
 LITTLE_MUSD = 1.0

@@ -105,7 +105,7 @@ NOTED = ACTS, NEWS = "acts.csv", "news.csv"
 
 
 LARGEST_BYTES = 5_000_000
-EXAMPLE = "EXAMPLE, not read: "
+EXAMPLE = "EXAMPLE, not read while it says so: "
 """How `what` begins in a row that shows how a file is filled in."""
 
 

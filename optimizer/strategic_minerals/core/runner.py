@@ -11,6 +11,7 @@ import contextlib
 import math
 import multiprocessing
 import os
+import pickle
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -140,7 +141,7 @@ class Runner:
     executor: Executor | None = None
     """Takes the place of processes, e.g. that of a Dask cluster; a flat solve runs as a whole in one of its workers."""
     threads: int = 0
-    """Threads of each process for clusters of scenarios; 0: one for each core that the process may use."""
+    """Threads of each process for clusters of scenarios; 0: the cores that may be used, shared among the processes."""
     deadline_s: float = math.inf
     """Wall-clock seconds for the whole call, from reading to the answer; a solve that has a plan by then, and time to read it,
     returns it."""
@@ -226,6 +227,18 @@ class Runner:
         finally:
             for future in futures:
                 future.cancel()
+
+
+def carrying(run: Runner, function: Any) -> Runner:
+    """The runner, or this process in place of its others where a function cannot travel there: one that stands in a notebook, in a
+    script, or inside another function."""
+    try:
+        travels = function is None or (
+            getattr(function, "__module__", "") != "__main__" and bool(pickle.dumps(function))
+        )
+    except (pickle.PicklingError, AttributeError, TypeError):
+        travels = False
+    return run if travels else replace(run, processes=1, executor=None)
 
 
 HERE = Runner()

@@ -315,8 +315,8 @@ AT_LOWER, BASIC = 0, 1
 MOST_IN_ONE_SOLVER = 4_000_000
 """Columns that one solver is given: it takes some 2 kB for each."""
 
-BRIEF = 20_000
-"""Columns of a linear program that is solved in moments."""
+BRIEF, BRIEF_HOT = 5_000, 20_000
+"""Columns of a linear program that is solved in moments, from nothing and from a basis, where iterations are limited."""
 
 LITTLE, NO_LIMIT = 1000, 2**31 - 1
 """Iterations, as HiGHS counts them."""
@@ -827,7 +827,8 @@ class Model:
     def _run(self) -> Any:
         """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment, unless the run is
         brief itself: a thread for each takes longer than a cluster's start from its last basis."""
-        highs, brief = self._highs, self.linear and self._columns <= BRIEF
+        highs = self._highs
+        brief = self.linear and self._columns <= (BRIEF_HOT if self._hasty and highs.getBasis().valid else BRIEF)
         if brief or threading.current_thread() is not threading.main_thread():
             return highs.run()
         answer: list[Any] = []

@@ -215,9 +215,9 @@ class Nothing:
     def stands(self, assembly: Assembly, cost: Floats) -> bool:
         """Whether it is the best point of another model too: one that differs in limits alone, none of which it touches.
 
-        A limit that a best point does not touch may be left out of a model, and so may another that it does not touch be put in
-        its place: of all points no other becomes better, nor one that costs the same and was passed over. What stands at zero for
-        good, as all that is signed and bought, may differ in its costs and in the rows that it is in.
+        A limit may be moved, as long as the best point touches it neither before nor after: no other point becomes better, and
+        none that costs the same becomes the one chosen. Columns that are held at zero, as all that is signed and bought, may also
+        differ in costs and coefficients.
         """
         old, x = self.assembly, self.z0
         if old.shape[:2] != assembly.shape[:2]:
@@ -267,8 +267,9 @@ def _clear(at: Floats, old: Floats, new: Floats, side: float) -> bool:
     return all(bool((side * (at[moved] - limit[moved]) > room).all()) for limit in (old, new))
 
 
-APART = 1e-5
-"""Distance from a limit, relative to one more than the value, that is more than the solver's tolerance."""
+APART = 1e-3
+"""Distance from a limit, relative to one more than the value, that is well beyond the tolerance to which the reference is known:
+what that leaves open may grow by the inverse of it."""
 
 
 class Session:
@@ -304,8 +305,14 @@ class Session:
 
     def cold(self) -> Session:
         """A new session with the same options and sampled scenarios that knows nothing else."""
-        options: dict[str, Any] = {"gap": self._gap, "relax": self._relax, "method": self._method}
-        return Session(**options, held=self.held, threads=self._threads, extend=self._extend)
+        return Session(
+            gap=self._gap,
+            relax=self._relax,
+            method=self._method,
+            held=self.held,
+            threads=self._threads,
+            extend=self._extend,
+        )
 
     @property
     def fresh(self) -> bool:
@@ -315,8 +322,8 @@ class Session:
     def answer(self, plan: Plan, data: Dataset, *, hold: ForcedDecision | Sequence[LeftOut] | None = None) -> Answer:
         """Solve a variant. hold: an item that it must choose or must not, or acts that it must not have; not of doing nothing.
 
-        Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
-        next variant.
+        Raises as `solve`, and KeyError where the variant has no such item; the session stays usable. It starts afresh with the
+        next variant, unless a decomposed one was infeasible.
         """
         with one_run(plan.name):
             begin = time.perf_counter()
@@ -334,8 +341,7 @@ class Session:
 
         canary()
         before = self._problem
-        same = self._asked is not None and self._asked[0] is plan and self._asked[1] is data
-        if self._asked is not None and same:
+        if self._asked is not None and self._asked[0] is plan and self._asked[1] is data:
             problem, z0 = self._asked[2:]
             chosen = chosen_method(problem, self._method, integer=not self._relax)
             reference, solver, x = self._given_up(chosen)
@@ -348,15 +354,15 @@ class Session:
             reference, solver, x = self._given_up(chosen)
             problem, z0, reference = self._with_reference(problem, chosen, reference, left)
         self._asked = plan, data, problem, z0
-        load = partial(
-            _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=time.perf_counter() + left()
-        )
-        costs = objective_costs(problem)
+        method = chosen
         if self._extend is not None:
             problem, z0 = with_rules(problem, z0, self._extend)
-            costs, ruled = objective_costs(problem), chosen_method(problem, self._method, integer=not self._relax)
-            solver = solver if isinstance(solver, LShaped) == (ruled == "decomposed") else None
-            load = partial(load, method=ruled)
+            method = chosen_method(problem, self._method, integer=not self._relax)
+            solver = solver if isinstance(solver, LShaped) == (method == "decomposed") else None
+        load = partial(
+            _loaded, problem, method=method, before=before, threads=self._threads, deadline=time.perf_counter() + left()
+        )
+        costs = objective_costs(problem)
         if hold is not None:
             problem = replace(problem, assembly=_held(problem, hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]
@@ -372,7 +378,7 @@ class Session:
                 start,
                 gap=self._gap,
                 relax=self._relax,
-                method=chosen,
+                method=method,
                 left=left,
                 prices=False,
             )

@@ -107,8 +107,8 @@ class FirstStage:
         is_reference: bool = False,
         problem: Problem | None = None,
     ) -> FirstStage:
-        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is the reference). problem: of the same plan
-        and tables, where it is there already."""
+        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is the reference). problem: of the same
+        tables and plan, but for its rule of release, where it is there already."""
         structure, natural = structure_of(plan, data) if problem is None else (problem.structure, problem.natural)
         eta = 0.0
         if structure.uses_risk:

@@ -15,12 +15,13 @@ from scipy.stats import t as student
 
 from ..answer.act_now import ActNow
 from ..answer.brief import UNTESTED, money
+from ..answer.notes import extended_by
 from ..answer.result import Result
 from ..answer.solving import MethodOption, Relax, solved
 from ..core.errors import BESIDE_THE_ANSWER, InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of, one_run
-from ..core.runner import HERE, Runner, current
+from ..core.runner import HERE, Runner, carrying, current
 from ..core.stats import MUSD_PER_T, Estimate, estimated, gap_bound
 from ..core.verb import Confidence, Gap, verb
 from ..matrix.own import Extend
@@ -212,11 +213,13 @@ def solve(
     larger and kept whole. A plan that draws nothing, a relaxation and `quick` are solved once. A plan whose aim no sample can
     bound is solved for its own scenarios and tried in new ones; the table `sample_gap` says why there is no gap.
 
-    extend: as in `solve_once`. A plan that is tested takes constraints alone; the plans that samples compare it with keep them
-    too, where they are about commitments and the course `base`.
+    extend: as in `solve_once`. The plans that samples compare a tested one with keep its constraints too, where these are about
+    commitments and the course `base`. With terms of the objective, and where no sample can bound the plan, an extended model is
+    solved once; own questions of the planner are not answered for it. A function that cannot travel keeps all work in this process.
 
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
     """
+    run = carrying(run, extend)
     if quick or relax or plan.sample is None or (reason := unbounded(plan)):
         with one_run(plan.name):
             once, like = solved(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
@@ -242,6 +245,8 @@ def solve(
         if not made:
             raise
         return _untested(made[0].result, error, confidence)
+    if extended_by(made[0].result.tables) == "terms":  # plans are not compared by what worth is not
+        return made[0].result
     results = [one.result for one in made]
     given = [(one.plan, trunk_alone(one.solution)) for one in results]
     nothing = trunk_alone(results[0].reference)
@@ -264,9 +269,10 @@ def solve(
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
     bounded = fresh[::2] if plan.policy == "targets" else []
-    test = _Asked(made[0].problem, fresh, scenarios, nothing, [one for _, one in given], room, bounded, extend)
+    alike = [one for _, one in given]
+    tests = [_Asked(made[0].problem, chunk, scenarios, nothing, alike, room, bounded, extend) for chunk in chunks]
     rules = other_rules(chosen.plan)
-    found = _examined(chosen, like, stage, base, test, rules, chunks, scenarios, run, report)
+    found = _examined(chosen, like, stage, base, tests, rules, scenarios, run, report)
     if found.failed:
         return _without_acts(chosen, {"why_not": found.failed, "confidence": confidence, **figures})
     answered = _answered(
@@ -293,9 +299,8 @@ def _examined(
     like: Problem,
     stage: FirstStage,
     base: FirstStage,
-    test: _Asked,
+    tests: Sequence[_Asked],
     rules: Sequence[Plan],
-    chunks: Sequence[Sequence[int]],
     scenarios: int,
     run: Runner,
     report: Callable[[int, str], None],
@@ -306,14 +311,14 @@ def _examined(
     seeds = sample_seeds(chosen.plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)
     of_band = partial(_band_sample, chosen.plan, chosen.data, like, stage.solution, base.solution)
     tasks: list[Callable[[], Any]] = [
-        partial(without, chosen, like, test.extend),
-        *(partial(_tested, replace(test, seeds=chunk)) for chunk in chunks),
+        partial(without, chosen, like, tests[0].extend),
+        *(partial(_tested, one) for one in tests),
         *(partial(of_band, seed) for seed in seeds),
     ]
     found = _Examined()
     try:
         for n, part in enumerate(run.each("", _done, tasks)):
-            of = found.left_out if n == 0 else found.tests if n <= len(chunks) else found.banded
+            of = found.left_out if n == 0 else found.tests if n <= len(tests) else found.banded
             of += part
             report(len(part) if of is found.tests else 0, "model's bound")
         made = [(chosen.plan, one.solution) for one in found.left_out if one.solution is not None]
@@ -325,7 +330,7 @@ def _examined(
             for plan, solution in made
         ]
         lived_too = partial(met, [base, stage, *others], min(scenarios, ALONGSIDE))
-        for some_lives in run.each("", lived_too, chunks):
+        for some_lives in run.each("", lived_too, [one.seeds for one in tests]):
             found.beside += some_lives
             report(0, "left out together")
         found.failed = _contradiction(found.tests)
@@ -732,7 +737,8 @@ def _knowing(asked: _Asked, seed: int) -> float:
     rules = tuple(rule.model_copy(update={"refill_within_years": None}) for rule in plan.stock_rules)
     free = plan.model_copy(update={"policy": "knowing", "service_levels": (), "stock_rules": rules})
     problem = prepare(whole_sample(free, seed, asked.scenarios), data, asked.like)
-    search = SampleSearch(problem, asked.nothing, deadline=time.perf_counter() + current().left())
+    deadline = time.perf_counter() + current().left()
+    search = SampleSearch(problem, asked.nothing, deadline=deadline, extend=asked.extend)
     try:
         return search.best(asked.given[0], asked.room).bound
     except UntrustedError as error:

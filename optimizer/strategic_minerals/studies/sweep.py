@@ -45,7 +45,7 @@ from ..core.files import LOCK, write_whole
 from ..core.formats import digits
 from ..core.frames import equal, records, rows_of
 from ..core.logs import logger_of
-from ..core.runner import HERE, Runner, current
+from ..core.runner import HERE, Runner, carrying, current
 from ..core.verb import Gap, verb
 from ..matrix.named import cost_groups
 from ..matrix.own import Extend
@@ -634,9 +634,9 @@ def sweep(
     points: values by address (`question.names`), every combination of which is solved; or a list of points, a data frame
     with an address a column, or a design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
     independent samples, in which every point's plan is scored, and that of the unchanged question: differences come with their
-    standard error (`designs.DIFFERENCES`); 0: none. extend: adds constraints to every point's model, as in `solve_once`; a store
-    knows the function by its name. run: its store is a folder in which rows are written down as they finish;
-    called again with the same arguments, a sweep that was stopped goes on from there.
+    standard error (`designs.DIFFERENCES`); 0: none. extend: adds constraints to every point's model, as in `solve_once`; a
+    function that cannot travel keeps all points in this process. run: its store is a folder in which rows are written down as they
+    finish; called again with the same arguments, a sweep that was stopped goes on from there.
 
     Tables: `points`, one row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no
     answer. `decisions`: point, kind, item, year, value (what is signed of a project as a share, the largest stock of each material
@@ -657,12 +657,15 @@ def sweep(
         require_scored(plan, fresh_scenarios, relax)
         asked = [*asked, {}]  # the unchanged question comes last
     scored = {"fresh_scenarios": fresh_scenarios} if fresh_scenarios else {}
-    ruled = {} if extend is None else {"extend": getattr(extend, "__qualname__", repr(extend))}
+    if extend is not None and run.store is not None:
+        expected = "no store with own constraints: what a function asks cannot be compared with what it asked before"
+        raise InputError([Fault("sweep", "", "extend", "a function and a store", expected)])
+    run = carrying(run, extend)
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal, kept = None, SegmentResult([], [])
     if run.store is not None:
         journal = Checkpoint(
-            Path(run.store), identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored, **ruled)
+            Path(run.store), identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored)
         )
         kept = SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}

@@ -147,6 +147,7 @@ class Cells(Evaluator):
         """
         begin = time.perf_counter()
         self._look_at(aim)
+        self.root = None  # of another aim
         search = Search(self, np.zeros(0), offset, begin, begin + time_limit_s, "regret", None, absolute_gap, gap)
         with suppress(OutOfTimeError, StoppedByCallerError):
             phases(search, None if start is None else np.append(start, 0.0))

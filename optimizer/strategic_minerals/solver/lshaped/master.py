@@ -196,7 +196,7 @@ class CutPool:
         self._numbers = {name: number for name, number in self._numbers.items() if number in kept}
 
     def weigh(self, rates: Mapping[int, float]) -> None:
-        """Let what groups cost count so many times as much."""
+        """Multiply what the cuts of groups say by a factor: their scenarios are so many times as likely."""
         for number, cut in self._cuts.items():
             rate = rates.get(cut.group, 1.0)
             if rate != 1.0:

@@ -62,7 +62,7 @@ class Search:
     iterations: int = 0
     nodes: int = 0
     warm: bool = False
-    """Whether it goes on from another search, with its plan and its cuts."""
+    """Whether it goes on from a search for a variant, with its plan and its cuts."""
     held_up: bool = False
     """Whether every group of clusters has had a cut that holds its cost up."""
     given_up: int = 0

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -160,12 +160,12 @@ class Cluster:
     model: Model | None = None
     basis: Any = None
     """A saved basis of the solver."""
-    known: list[tuple[Floats, SubproblemSolution]] = field(default_factory=list)
-    """(where the master's columns stood, the program's own answer there) of points that are likely to be asked about again."""
+    known: tuple[Floats, SubproblemSolution] | None = None
+    """(where the master's columns stood, the program's own answer there) at the best plan: the next search begins there."""
     holds: bool = False
     """Whether cuts of the program before this one hold for it."""
     answers_alike: bool = False
-    """Whether what is known of the program before it is all true of it."""
+    """Whether it is the program before it, or its answer at the best plan is that of the program before it."""
     settled: tuple[Floats, Floats, Floats] | None = None
     """(where the master's columns stood, losses, own columns) of the one reference among those that cost the same."""
 
@@ -195,14 +195,13 @@ class Cluster:
         return self.basis if self.model is None else self.model.save_basis()
 
     def solve(self, y: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
-        """Least cost where the master's columns stand at y, by a time of `perf_counter`. tell: what the answer holds.
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`. answer_type: what it tells.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
         at = y[self.links]
-        for known_at, known in self.known:
-            if type(known) is answer_type and np.array_equal(known_at, at):
-                return known.times(self.weight)
+        if self.known is not None and type(self.known[1]) is answer_type and np.array_equal(self.known[0], at):
+            return replace(self.known[1].times(self.weight), iterations=0)
         part, model = self.part, self.model
         if model is None:
             model = Model(part.assembly, part.cost, integer=False)
@@ -235,8 +234,9 @@ class Cluster:
         if digest == self.digest:
             found.known, found.settled, found.holds, found.answers_alike = self.known, self.settled, True, True
         elif (dearer := self._dearer(found)) is not None:
-            found.known, found.holds = [one for one in self.known if _is_nothing(one[1], dearer)], True
-            found.answers_alike = len(found.known) > 0
+            found.holds = True
+            if self.known is not None and _is_nothing(self.known[1], dearer):
+                found.known, found.answers_alike = self.known, True
             if self.settled is not None and not self.settled[2][dearer].any():
                 found.settled = self.settled
         return found
@@ -689,7 +689,10 @@ class Evaluator:
         they are found anew at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was.
         Same errors as at the start.
         """
-        self._integer = self._integer if integer is None else integer
+        integer = self._integer if integer is None else integer
+        if integer != self._integer:
+            self.root = None  # a relaxation of another model: no plan has been found from there
+        self._integer = integer
         deadline = min(deadline, time.perf_counter() + SETTINGS.renew_cuts_s)
         before = self.parts
         self._adopt(
@@ -802,7 +805,7 @@ class Evaluator:
     def remember(self, found: Evaluated) -> None:
         """Keep what clusters answered at a point, in place of what they kept before: the next search begins there."""
         for cluster, answer in zip(self.parts.clusters, found.answers, strict=False):
-            cluster.known = [(found.y[cluster.links], answer.times(1 / cluster.weight))]
+            cluster.known = found.y[cluster.links], answer.times(1 / cluster.weight)
 
     def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
         """(number, what the work gives) of every cluster, in order, on the threads of this process."""
