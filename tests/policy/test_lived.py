@@ -15,6 +15,7 @@ from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.question.plan import Plan, Release
 from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse, solution_of
+from strategic_minerals.studies.stress import lives_of, living
 from strategic_minerals.world.events import ScenarioSet
 from support.exact import CASES, Case, Path, best_worth, drawn, futures, live, paths, question
 from support.tiny import FIRST, KT, cut, hazard_row, offer, project, source, tiny
@@ -89,6 +90,22 @@ def test_living_costs_no_less_than_knowing(case: Case) -> None:
     courses = futures(first, case, drawn(case, 300, 5))
     assert (live(first, courses).cost >= evaluate_recourse(knowing, courses).cost - 1e-6).all()
     assert live(nothing, courses).cost == pytest.approx(evaluate_recourse(nothing, courses).cost, rel=1e-12)
+
+
+def test_rules_that_share_their_scenarios_are_lived_as_alone() -> None:
+    """Proves: the same decisions by several rules of release, in one set of scenarios after the other, cost what each costs alone;
+    rules differ."""
+    case = CASES[1]
+    first, nothing, _ = planned(case, 60, 1)
+    rules = [Release(), Release(this_event=3.0, new_events_yr=2.0), Release(refill_share=0.0)]
+    by_rule = [first.other(first.plan.model_copy(update={"release": rule}), first.solution) for rule in rules]
+    together = lives_of([nothing, *by_rule])
+    for seed in (3, 4):
+        courses = futures(first, case, drawn(case, 40, seed))
+        costs = [one(courses).cost for one in together]
+        for found, stage in zip(costs, [nothing, *by_rule], strict=True):
+            assert found == pytest.approx(living(stage)(courses).cost, rel=1e-7, abs=1e-6)
+        assert np.abs(costs[1] - costs[3]).max() > 1e-3
 
 
 @pytest.mark.parametrize("case", [CASES[0], CASES[6]], ids=lambda case: case.name)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..audit.producers import PathData, path_data_along
 from ..core.errors import UntrustedError
 from ..core.frames import INF, Bools, Floats, Ints
 from ..core.runner import checkpoint
@@ -62,6 +64,14 @@ ROOM = 1e-7
 """Tolerance of a row that earlier periods filled  [unit of the model]."""
 
 
+@dataclass
+class _Met:
+    """Scenarios that were met last, by where their chunks begin: problem along them, shares signed, and what the audit reads."""
+
+    scenarios: ScenarioSet | None
+    parts: dict[int, tuple[Problem, Floats, ScenarioSet, PathData]]
+
+
 class Simulator:
     """One plan and one rule, with what they share from chunk to chunk of scenarios."""
 
@@ -71,26 +81,47 @@ class Simulator:
         self._programs: dict[tuple[int, bytes], _Program] = {}
         self._hazards = hazards(first.plan, first.data)
         self._rest: dict[str, Floats] = {}
+        self._met = _Met(None, {})
+
+    def by(self, first: FirstStage) -> Simulator:
+        """One of the same decisions by another rule of release: what does not hang on the rule is shared, scenarios that were met
+        last among it."""
+        assert first.solution is self.first.solution
+        _ = self.beliefs  # worked out once, with what is compiled for them
+        twin = copy(self)
+        twin.first, twin.rule = first, first.plan.release
+        return twin
 
     def live(self, scenarios: ScenarioSet) -> RecourseOutcome:
         """Costs in scenarios (in tonnes), chunk by chunk.
 
         Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
         """
+        if self._met.scenarios is not scenarios:
+            self._met.scenarios = scenarios
+            self._met.parts.clear()
         found = []
         for begin in range(0, len(scenarios.names), CHUNK):
             checkpoint()
-            rows = slice(begin, begin + CHUNK)
-            part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
-            found.append(self.lived(part)[1])
+            if begin not in self._met.parts:
+                rows = slice(begin, begin + CHUNK)
+                part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
+                problem, shares, self._templates = along(self.first, part, self._templates)
+                course = path_data_along(self.first.natural, part, self.first.owners)
+                self._met.parts[begin] = problem, shares, part, course
+            problem, shares, part, course = self._met.parts[begin]
+            found.append(self._lived(Chunk(self, problem, shares, part), course)[1])
         return RecourseOutcome.joined(found)
 
     def lived(self, scenarios: ScenarioSet) -> tuple[Solution, RecourseOutcome]:
         """(what is done, in tonnes, what it costs) in a chunk of scenarios."""
-        chunk = self.chunk(scenarios)
+        return self._lived(self.chunk(scenarios), None)
+
+    def _lived(self, chunk: Chunk, course: PathData | None) -> tuple[Solution, RecourseOutcome]:
+        """As `lived`. course: of the chunk's scenarios, where it was read already."""
         self.run(chunk)
         solution = solution_of(chunk.problem, chunk.x, chunk.shares)
-        return solution, evaluate(chunk.problem, solution, scenarios, self.first)
+        return solution, evaluate(chunk.problem, solution, chunk.scenarios, self.first, course)
 
     def chunk(self, scenarios: ScenarioSet) -> Chunk:
         """Some scenarios (in tonnes) before anything is done in them."""

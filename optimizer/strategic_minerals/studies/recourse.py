@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..audit.accounts import costs_by_scenario, losses, open_accounts, outlays_by_scenario
-from ..audit.producers import OwnerBook, path_data_along
+from ..audit.producers import OwnerBook, PathData, path_data_along
 from ..core.errors import UntrustedError
 from ..core.frames import INF, Floats, Ints
 from ..core.runner import checkpoint, current
@@ -289,10 +289,17 @@ def before_events(problem: Problem) -> Any:
     return np.flatnonzero(trunk | root)
 
 
-def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage) -> RecourseOutcome:
-    """Costs and losses of a chunk by the audit's evaluator, the plan's own packages and floors priced along its scenarios."""
+def evaluate(
+    problem: Problem,
+    solution: Solution,
+    scenarios: ScenarioSet,
+    first: FirstStage,
+    course: PathData | None = None,
+) -> RecourseOutcome:
+    """Costs and losses of a chunk by the audit's evaluator, the plan's own packages and floors priced along its scenarios. course:
+    of these scenarios, where it was read already."""
     n = first.natural
-    course = path_data_along(n, scenarios, first.owners)
+    course = course or path_data_along(n, scenarios, first.owners)
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
     accounts = open_accounts(replace(problem, structure=first.structure), whole, course)
     beta = n.calendar.beta[:-1]

@@ -304,6 +304,20 @@ def living(first: FirstStage) -> Callable[[ScenarioSet], RecourseOutcome]:
     return Simulator(first, first.plan.release).live
 
 
+def lives_of(stages: Sequence[FirstStage]) -> list[Callable[[ScenarioSet], RecourseOutcome]]:
+    """What lives each of some first stages (`living`); those of the same decisions share what does not hang on their rule."""
+    known: list[Simulator] = []
+    found: list[Callable[[ScenarioSet], RecourseOutcome]] = []
+    for one in stages:
+        if one.plan.policy != "targets" or one.is_reference:
+            found.append(living(one))
+            continue
+        like = next((of for of in known if of.first.solution is one.solution and of.first.is_of(one.plan)), None)
+        known.append(Simulator(one, one.plan.release) if like is None else like.by(one))
+        found.append(known[-1].live)
+    return found
+
+
 @dataclass(frozen=True)
 class Met:
     """What some plans and doing nothing come to in one sample, as it is lived."""
@@ -354,7 +368,7 @@ def met(stages: Sequence[FirstStage], scenarios: int, seeds: Sequence[int]) -> l
     """Live plans beside doing nothing through samples. stages: doing nothing, then the plans. It travels to other processes.
     Raises UntrustedError as `Simulator.live`."""
     natural, data = stages[0].natural, stages[0].data
-    lives = [living(one) for one in stages]
+    lives = lives_of(stages)
     found = []
     for seed in seeds:
         drawn = population(natural, data, scenarios, seed)
