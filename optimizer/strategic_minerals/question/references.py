@@ -234,10 +234,12 @@ def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]
     """Every name that a table uses is a key of the table that defines it; where that table has no rows, nothing is said here."""
     for known, places in _uses_of_table(plan, data):
         for table, _, column in (place.partition(".") for place in places.split() if known.names):
+            many = _is_list(table, column)
             for row in data.rows(table):
                 value = getattr(row, column)
-                several = (value or "").split() if _is_list(table, column) else [value or None]
-                yield from known.faults(f"{table}.csv", key_of(row), column, several, hints)
+                several = (value or "").split() if many else [value or None]
+                if not known.names.issuperset(filter(None, several)):
+                    yield from known.faults(f"{table}.csv", key_of(row), column, several, hints)
     segments = segment_names(data)
     for row in data.rows("hazards") if segments.names else ():
         named = parse_multipliers(row.demand_multipliers)

@@ -17,6 +17,7 @@ from scipy import sparse
 from ..core.errors import Fault, OnProgress, Outcome, PlanError, Progress, Reason, UntrustedError
 from ..core.frames import INF, Bools, Floats, Ints
 from ..core.logs import logger_of
+from ..core.runner import current
 from ..matrix.assembly import Assembly
 from ..matrix.named import denominator, objective_costs
 from ..matrix.problem import Problem, is_support
@@ -524,8 +525,9 @@ def outcome_of(
 # The linear program with integers fixed: prices, and a check on the answer.
 
 
-LEAST_CHECK_S = 60.0
-"""Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer."""
+LEAST_CHECK_S, BEYOND_S = 60.0, 1.0
+"""Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer; and how far it
+may go beyond the deadline of the whole call."""
 
 
 def solve_fixed_lp(
@@ -795,7 +797,8 @@ def _stages_met(
             if relax or (not prices and _settled(problem, solver, staged)):
                 return solver, staged, None
             with seconds.measure("prices"):
-                fixed = solve_fixed_lp(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
+                check_s = max(left(), min(LEAST_CHECK_S, current().left() + BEYOND_S))
+                fixed = solve_fixed_lp(problem, costs, stages[-1], staged, solver, gap, check_s)
         except UntrustedError as error:
             if len(stages) == 1 or slack == SLACKS_TRIED[-1]:
                 raise
