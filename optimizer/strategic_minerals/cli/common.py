@@ -278,7 +278,9 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
 
 def said(now: Progress) -> str:
     """What is known so far, in lines of a screen."""
-    return textwrap.fill(f"After {now.seconds:.0f} s. {now.words}", 100)
+    from ..answer.brief import WIDTH
+
+    return textwrap.fill(f"After {now.seconds:.0f} s. {now.words}", WIDTH)
 
 
 def _first_words(now: Progress) -> None:

@@ -218,8 +218,9 @@ class Runner:
                 call.check()
                 yield do(task)
             return
-        beside = 1 if self.executor is not None else min(self.processes, len(tasks))
-        threads = call.threads or (0 if self.executor is not None else max(1, cores() // beside))
+        threads = call.threads
+        if not threads and self.executor is None:  # they share what this machine has
+            threads = max(1, cores() // min(self.processes, len(tasks)))
         inside = partial(_remote, do, threads, call.memory_mib, time.time() + call.left())
         futures = [team.submit(inside, task) for task in tasks]
         try:
@@ -230,8 +231,8 @@ class Runner:
 
 
 def carrying(run: Runner, function: Any) -> Runner:
-    """The runner, or this process in place of its others where a function cannot travel there: one that stands in a notebook, in a
-    script, or inside another function."""
+    """The runner, or this process in place of its others where a function cannot be read there: one that stands in a notebook, in
+    a script, or inside another function."""
     try:
         travels = function is None or (
             getattr(function, "__module__", "") != "__main__" and bool(pickle.dumps(function))

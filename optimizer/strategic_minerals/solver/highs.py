@@ -828,8 +828,7 @@ class Model:
         """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment, unless the run is
         brief itself: a thread for each takes longer than a cluster's start from its last basis."""
         highs = self._highs
-        brief = self.linear and self._columns <= (BRIEF_HOT if self._hasty and highs.getBasis().valid else BRIEF)
-        if brief or threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread() or self._is_brief():
             return highs.run()
         answer: list[Any] = []
         highs.HandleUserInterrupt = True
@@ -846,6 +845,11 @@ class Model:
             worker.join()
             raise
         return answer[0] if answer else highspy.HighsStatus.kError
+
+    def _is_brief(self) -> bool:
+        """Whether the next run takes moments."""
+        hot = self._hasty and self._highs.getBasis().valid
+        return self.linear and self._columns <= (BRIEF_HOT if hot else BRIEF)
 
     def _watch(self, on_progress: OnProgress, phase: str) -> None:
         begin, unit = time.perf_counter(), self._units.money

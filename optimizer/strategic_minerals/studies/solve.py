@@ -215,7 +215,8 @@ def solve(
 
     extend: as in `solve_once`. The plans that samples compare a tested one with keep its constraints too, where these are about
     commitments and the course `base`. With terms of the objective, and where no sample can bound the plan, an extended model is
-    solved once; own questions of the planner are not answered for it. A function that cannot travel keeps all work in this process.
+    solved once; own questions of the planner are not answered for it. A function of a notebook, of a
+    script or inside another one keeps all work in this process.
 
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError, UntrustedError and FormulationError.
     """
@@ -461,10 +462,8 @@ def _answered(
     tests, left_out, beside = found.tests, found.left_out, found.beside
     made = sum(one.solution is not None for one in left_out)
     by_rule = [replace(one, plans=(one.plans[0], *one.plans[1 + made :])) for one in beside]
-    rules, band = (
-        rule_rows(other, by_rule, confidence),
-        _band(found.banded, _lived_figures(lives, number, scenarios, confidence)),
-    )
+    figures = _lived_figures(lives, number, scenarios, confidence)
+    rules, band = rule_rows(other, by_rule, confidence), _band(found.banded, figures)
     of = len(tests[0].costs)
     gaps = [test.costs[number][0] - test.bound for test in tests]
     bound = gap_bound(gaps, confidence, of)
@@ -483,7 +482,7 @@ def _answered(
         "gap_limit_musd": bound.upper,
         "gap_share": bound.upper / max(abs(modelled.mean), 1.0),
         "modelled_musd": modelled.mean,
-        **_lived_figures(lives, number, scenarios, confidence),
+        **figures,
         **_most(result, number, tests, lives, confidence),
         **defence_chances(lives, number),
     }
@@ -527,8 +526,8 @@ BAND = "belief loss worth_musd worth_error_musd".split()
 def _band_sample(
     plan: Plan, data: Dataset, like: Problem, decided: Solution, nothing: Solution, seed: int
 ) -> list[pd.DataFrame]:
-    """The worth of a plan under every loss and belief that may be right, as it is lived in one sample (`BAND`, without errors), the
-    one that the plan has first; none where nothing is in doubt, and where there was no time. It travels to other processes."""
+    """The worth of a plan under every loss and belief that may be right, as it is lived in one sample: `BAND` without errors, and
+    whether a cell is the plan's own. None where nothing is in doubt, and where there was no time. It travels to other processes."""
     try:
         asked = Asked.alone(plan, data, like, decided, nothing, ALONGSIDE)
         if asked is None:

@@ -635,8 +635,8 @@ def sweep(
     with an address a column, or a design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
     independent samples, in which every point's plan is scored, and that of the unchanged question: differences come with their
     standard error (`designs.DIFFERENCES`); 0: none. extend: adds constraints to every point's model, as in `solve_once`; a
-    function that cannot travel keeps all points in this process. run: its store is a folder in which rows are written down as they
-    finish; called again with the same arguments, a sweep that was stopped goes on from there.
+    function of a script or a notebook keeps all points in this process. run: its store is a folder in which rows are written down
+    as they finish; called again with the same arguments, a sweep that was stopped goes on from there.
 
     Tables: `points`, one row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no
     answer. `decisions`: point, kind, item, year, value (what is signed of a project as a share, the largest stock of each material

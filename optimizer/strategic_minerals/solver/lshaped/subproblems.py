@@ -630,13 +630,11 @@ class Evaluated:
     y: Floats
     """(master's columns,)"""
     total: float
-    parts: tuple[Floats, ...] | None
-    """Each cluster's own columns at their best; None where clusters do not stay in memory: they are asked again."""
+    answers: tuple[SubproblemPoint, ...] | None
+    """Of each cluster; None where clusters do not stay in memory: they are asked again."""
     cuts: tuple[int, ...]
     """Numbers of its cuts in the pool."""
     iterations: int
-    answers: tuple[SubproblemSolution, ...] = ()
-    """Of each cluster, where they stay in memory."""
 
 
 class Evaluator:
@@ -751,10 +749,9 @@ class Evaluator:
         return Evaluated(
             y,
             offset + own_cost + sum(answer.cost for answer in answers),
-            tuple(answer.x for answer in answers if isinstance(answer, SubproblemPoint)) if self.parts.kept else None,
+            tuple(answer for answer in answers if isinstance(answer, SubproblemPoint)) if self.parts.kept else None,
             cuts,
             sum(answer.iterations for answer in answers),
-            tuple(answers) if self.parts.kept else (),
         )
 
     def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
@@ -804,7 +801,7 @@ class Evaluator:
 
     def remember(self, found: Evaluated) -> None:
         """Keep what clusters answered at a point, in place of what they kept before: the next search begins there."""
-        for cluster, answer in zip(self.parts.clusters, found.answers, strict=False):
+        for cluster, answer in zip(self.parts.clusters, found.answers, strict=True) if found.answers else ():
             cluster.known = found.y[cluster.links], answer.times(1 / cluster.weight)
 
     def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
@@ -823,8 +820,8 @@ class Evaluator:
         """
         x = np.zeros(len(self.assembly.lower))
         x[self.parts.mine] = found.y
-        parts = found.parts
-        if parts is None:
+        answers: Sequence[SubproblemPoint] | None = found.answers
+        if answers is None:
             asked = range(len(self.parts.clusters))
             try:
                 answers = self._answers(found.y, asked, time.perf_counter() + SETTINGS.last_round_s, SubproblemPoint)
@@ -832,9 +829,8 @@ class Evaluator:
                 raise UntrustedError(
                     f"the scenarios of a plan were not worked out within {SETTINGS.last_round_s:g} s"
                 ) from None
-            parts = tuple(answer.x for answer in answers)
-        for cluster, own in zip(self.parts.clusters, parts, strict=True):
-            x[cluster.columns] = own
+        for cluster, answer in zip(self.parts.clusters, answers, strict=True):
+            x[cluster.columns] = answer.x
         return x
 
     def allowed(self, y: Floats) -> bool:
