@@ -204,10 +204,11 @@ def moved(structure: Structure, name: str) -> Structure:
     return build_structure(changed, structure.scenarios, build_support(changed, structure.scenarios))
 
 
-NAMES = ("feed", "offer_country")
-"""Fields of names of countries: there is no other number to try."""
+NAMES = ("feed", "feed_shares", "offer_country")
+"""Fields of names of countries, and shares by name: there is no other number to try."""
 OF_TABLES = (
     "procurement",
+    "contract_rise",
     "users_level",
     "users_missing",
     "carried",

@@ -509,8 +509,12 @@ def test_a_broken_stock_rule_is_named(family: str) -> None:
     assert family in case.audit(replace(x, **spoilt(x))).broken()
 
 
+BESIDE = {"qualified_supply", "feed_cut", "option_price"}
+"""Broken beside the closed forms of their rules: `test_qualified`, `test_feed`, `test_options`."""
+
+
 def test_every_family_has_a_broken_plan() -> None:
-    assert set(SPOILT) | OF_USERS_STOCK | set(SHARED) | set(RULED) == set(FAMILIES)
+    assert set(SPOILT) | OF_USERS_STOCK | set(SHARED) | set(RULED) | BESIDE == set(FAMILIES)
 
 
 def test_uncontracted_allied_tonnes_are_withheld_in_a_squeeze() -> None:

@@ -192,8 +192,39 @@ def refill() -> tuple[Plan, Dataset]:
     )
 
 
+def qualified() -> tuple[Plan, Dataset]:
+    """Half of the magnets may be used by defence: those of a home plant on clean ore, which alone is qualified in 2027; the reserve
+    buys such magnets."""
+    plan, data = tiny(
+        {"ore": 10.0, "magnet": 50.0, "good": 50.0},
+        materials={"good": {"qualified_of": "magnet", "qualified_users": "defence"}},
+        sources={
+            "ally_mine": source("AUS", "ore", 2.0, feed="AUS"),
+            "china_mine": source("CHN", "ore", 9.0),
+            "plant": source("USA", {"magnet": 1.0, "ore": -0.5}, 5.0, feed="modelled"),
+            "ally": source("AUS", "magnet", 4.0, feed="AUS"),
+            "check": source("USA", {"good": 1.0, "magnet": -1.0}, 9.0, feed="modelled"),
+        },
+        demand={("magnet", "defence"): 3.0, ("magnet", "civil"): 3.0},
+        offers={"lot": offer("good", 0.5, source="check")},
+        scenarios=[cut("stop", 0.25, 2028.0, 1.0)],
+        procurement={
+            "exclusions": [{"countries": "CHN", "materials": "magnet", "reach_back": True, "applies_to": ["users"]}]
+        },
+    )
+    rows = [{"material": "good", "producer": name, "lead_yr": lead} for name, lead in (("plant", 0.0), ("ally", 1.0))]
+    return plan, data.replace(qualifications=pd.DataFrame(rows))
+
+
 TWO_YEARS = {"first_year": 2027, "years": 2, "tail_years": 0}
-CASES = {"": everything, "users_stock": users_stock, "two_homes": two_homes, "targets": targets, "refill": refill}
+CASES = {
+    "": everything,
+    "users_stock": users_stock,
+    "two_homes": two_homes,
+    "targets": targets,
+    "refill": refill,
+    "qualified": qualified,
+}
 """Folder below `GOLDEN` -> the problem whose rows stand there."""
 
 

@@ -92,6 +92,7 @@ class _Case:
     """Draws of one seed: the switches first, then figures."""
 
     def __init__(self, seed: int, switches: dict[str, bool]) -> None:
+        self.seed = seed
         unknown = set(switches) - set(FEATURES) - set(LATER) - set(ASKED)
         if unknown:
             raise ValueError(f"no such switches: {sorted(unknown)}")
@@ -315,6 +316,7 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
             ("china-gallium", "CHN", {"gallium": 1.0}, u(0.6, 1.2) * case.gallium, 0.0, 1.0, False),
         ]
     activities, capacities, yields = [], [], []
+    kept = np.random.default_rng([case.seed, 2])  # apart, so that every other figure stays what it was
     for name, country, makes, capacity, cash, kappa, contracts in sources:
         contracts = contracts and on["contracts"]
         activities.append(
@@ -329,6 +331,8 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
                 "restart_yr": restart,
                 "lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None,
                 "fee_usd_per_kg": revenue * u(0.005, 0.05),
+                "honoured_share": float(kept.uniform(0.5, 1.0)) if contracts else 1.0,
+                "sold_share": float(kept.uniform(0.0, 0.5)) if contracts and not on["lots"] else 0.0,
                 "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
                 "floor_usd_per_kg": case.price["ndpr"] * u(0.7, 1.1) if on["agreed"] and name == "ally-mine" else None,
                 "floor_material": "ndpr" if on["agreed"] and name == "ally-mine" else None,

@@ -29,7 +29,7 @@ from ..question.doubts import unlikely
 from ..question.names import Names, range_in_words
 from ..question.plan import Plan
 from ..question.recipes import outdated
-from ..question.references import select_materials
+from ..question.references import qualified_forms, select_materials
 from ..question.sources import objections, oversold, unquoted
 from ..question.tables import FACT_TABLES, HOME_TABLES
 from ..solver.optimise import Solved
@@ -37,7 +37,7 @@ from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, profiles_of
 from ..world.instance import DEFENCE, Instance, floor_names
 from ..world.packages import Support, build_support, never
-from ..world.scenarios import build_scenarios, pricing_sample
+from ..world.scenarios import build_scenarios, pricing_sample, with_priced_contracts
 from ..world.unused import averaged_away, unused
 from .act_now import ActNow
 
@@ -154,7 +154,9 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     odd, scenarios = [text for _, _, text in unlikely(plan, data)], build_scenarios(instance, data)
     idle = [text for _, _, text in unused(plan, data, instance.calendar.years, instance.materials)]
     names = Names.of(data)
-    support = build_support(instance, scenarios, pricing=pricing_sample(instance, data))
+    pricing = pricing_sample(instance, data)
+    instance = with_priced_contracts(instance, scenarios if pricing is None else pricing.scenarios)
+    support = build_support(instance, scenarios, pricing=pricing)
     noted = notes(instance, scenarios, support, names)
     dear = [item for kind, item, _ in noted if kind == DEAR]
     many = len(dear) > MOST_DEAR
@@ -189,6 +191,7 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
         "short from the start": _short_from_the_start(instance, names),
         "disruption nearly certain": _nearly_certain(instance, scenarios, names),
         "service level without effect": _idle_levels(instance, scenarios, names),
+        "option cheaper than stock": _cheap_options(instance, names),
         "already owed": _already_owed(instance),
         "no demand": _nothing_demanded(instance),
         EITHER: _ties(instance, names),
@@ -253,6 +256,26 @@ def _idle_levels(instance: Instance, scenarios: ScenarioSet, names: Names) -> It
                 )
 
 
+def _cheap_options(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
+    """Offtake contracts that cost less for a tonne and year, whoever pays, than to hold that tonne: storage, and the discount rate
+    on its price; in one sentence."""
+    calendar, cheap = instance.calendar, list[str]()
+    if instance.plan.price_gain and instance.plan.instruments.offtake_price == "market":
+        return  # operations count the price of the day
+    for j in np.flatnonzero(~np.isnan(instance.contract_lot)).tolist():
+        made = np.flatnonzero(instance.yields[j] > 0)
+        price = float((instance.yields[j] * instance.base_price)[made].sum())
+        held = float((instance.yields[j] * instance.holding)[made].sum()) + calendar.rate * price
+        cost = float(instance.contract_fee[j] + instance.contract_rise[j]) / calendar.step
+        if cost < held * (1 - 1e-9):
+            per_kg = 1.0 / (instance.producer_unit[j] * MUSD_PER_T)
+            name = names.producer(instance.producers[j])
+            cheap.append(f"{name} {digits(cost * per_kg, 3)} against {digits(held * per_kg, 3)} USD/kg")
+    if cheap:
+        text = "an offtake option costs less a year than holding the tonne, which sellers in a crisis seldom grant: "
+        yield "contracts", f"{text}{'; '.join(cheap)}"
+
+
 def _nothing_demanded(instance: Instance) -> Iterator[tuple[str, str]]:
     """A plan that protects nobody."""
     if not (instance.demand > 0).any():
@@ -312,7 +335,8 @@ def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) ->
 
 def other_losses(plan: Plan, data: Dataset, material: str = "") -> LossRange:
     """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials or of one alone."""
-    chosen = {material} if material else set(select_materials(plan, data))
+    base = qualified_forms(plan, data).base
+    chosen = {base.get(material, material)} if material else set(select_materials(plan, data))
     rows = [
         row for row in restated(plan, data).rows("loss_functions") if row.material in chosen and row.loss_usd_per_t > 0
     ]

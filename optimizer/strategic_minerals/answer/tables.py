@@ -410,7 +410,7 @@ def value(accounts: Accounts, reference: Accounts) -> pd.DataFrame:
     )
     before, after = commitments(reference), commitments(accounts)
     spared = {name: before[name] - after[name] for name in before}
-    clawed, border = floors_at_crisis_prices(accounts), spared["users_border_surcharge"]
+    clawed, border = floors_at_crisis_prices(accounts), spared["users_border_surcharge"] + spared["users_contracts"]
     penalties, risk = spared["soft_penalties"], spared["cvar"]
     rest = sum(spared.values()) - clawed - border - penalties - risk
     whole = frame([("commitments", "", 0.0, clawed, border, rest, penalties, risk)], RESULT_TABLES["value"].columns)

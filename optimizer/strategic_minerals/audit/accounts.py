@@ -242,10 +242,14 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
     parts = {name: np.zeros(shape) for name in names}
     for j in range(len(n.producers)):
         c = component_of(n, j)
+        forms = [i for i, y in enumerate(n.yields[j]) if y > 0 and n.form_of[i] != i]
         for i, y in enumerate(n.yields[j]):
             if y != 0:
-                sold = (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], P[:, i], gap[:, i])
-                worth_of = y * (sold if y > 0 else P[:, i])
+                apart = bool(
+                    n.outside[j, forms[0] if forms else i]
+                )  # what is made into a qualified form counts as that does
+                asked = asked_price(n, i, apart, P[:, i], gap[:, i])
+                worth_of = y * ((1 + n.premium[j]) * asked if y > 0 else asked if forms else P[:, i])
                 parts["users_activities"][c] += total(c, x.output[:, j] * worth_of)
                 parts["users_reserve_inputs"][c] += total(c, x.reserve_output[:, j] * worth_of) if y < 0 else 0.0
     for i, c in enumerate(n.component):
@@ -332,7 +336,7 @@ def commitments(accounts: Accounts) -> dict[str, float]:
     parts = dict.fromkeys(
         tuple(
             (
-                "users_border_surcharge authority_border_revenue contract_fees offtake_fees capital_support "
+                "users_border_surcharge users_contracts authority_border_revenue contract_fees offtake_fees capital_support "
                 "risk_transfer floor_cost terminal_liability residual_credit cvar soft_penalties"
             ).split()
         ),
@@ -340,7 +344,9 @@ def commitments(accounts: Accounts) -> dict[str, float]:
     )
     for k, contract in enumerate(accounts.problem.structure.contracts):
         j, start = contract.source, contract.start
-        parts["contract_fees"] += n.contract_fee[j] * x.contract[k] * beta[start : start + n.contract_term[j]].sum()
+        reserved = float(x.contract[k] * beta[start : start + n.contract_term[j]].sum())
+        parts["contract_fees"] += float(n.contract_fee[j]) * reserved
+        parts["users_contracts"] += float(n.contract_rise[j]) * reserved
     for signing in accounts.signings:
         parts["offtake_fees"] += signing.share * float(beta @ signing.fees)
         parts["capital_support"] += signing.share * float(beta @ signing.payments)
@@ -713,11 +719,12 @@ def _value(accounts: Accounts, without: Accounts) -> Records:
     short = ("loss", "users_substitution")
     users = sum(v for name, v in undisturbed.items() if name.startswith("users_") and name not in short)
     authority = sum(v for name, v in undisturbed.items() if not name.startswith("users_") and name not in short)
-    apart = signed["soft_penalties"] + signed["cvar"] + signed["users_border_surcharge"]
+    paid = signed["users_border_surcharge"] + signed["users_contracts"]
+    apart = signed["soft_penalties"] + signed["cvar"] + paid
     return {
         "shortage_avoided_musd": {"": sum(undisturbed[name] for name in short)},
         "price_gain_musd": {"": sum(own.values()) - sum(undisturbed.values()) + clawed},
-        "users_musd": {"": users + signed["users_border_surcharge"]},
+        "users_musd": {"": users + paid},
         "authority_musd": {"": authority + sum(signed.values()) - apart - clawed},
         "risk_charge_musd": {"": signed["cvar"]},
     }

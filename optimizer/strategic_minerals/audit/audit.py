@@ -37,7 +37,7 @@ from .accounts import (
 from .figures import Figures
 from .operations import OPERATING, AuditContext, Row, Rule, in_force
 from .packages import SignedPackage, earned_on_existing_output, objections, signed_package
-from .producers import PathData, is_baseline, tightness, worst_state
+from .producers import PathData, asked_price, is_baseline, tightness, worst_state
 
 # Rules of origin, checked by loops over the rows of the tables: where the authority bought, what it signed, of what feed.
 
@@ -87,6 +87,9 @@ def rules_in_force(k: AuditContext) -> list[Excluded]:
     def listed(names: str) -> tuple[str, ...]:
         return tuple(c for name in names.split() for c in (covered if name == "covered" else (name,)))
 
+    def with_forms(names: list[str]) -> tuple[str, ...]:
+        return (*names, *(row.material for row in data.rows("materials") if row.qualified_of in names))
+
     found = []
     for row in data.rows("origin_rules"):
         on = row.switch in ("law", "practice", "policy") and getattr(plan.procurement, row.switch)
@@ -97,13 +100,13 @@ def rules_in_force(k: AuditContext) -> list[Excluded]:
             end = 1e9 if row.to_date is None else row.to_date.toordinal()
             inside = tuple(min(end, until) - max(begin, since) > 1e-6 for since, until in edges)
             to = tuple(row.applies_to.split())
-            named = tuple(row.materials.split())
+            named = with_forms(row.materials.split())
             free = frozenset(unbound)
             found.append(Excluded(listed(row.countries), named, inside, row.reach_back, to, free))
     for own in plan.procurement.exclusions:
         since = -1.0 if own.from_year is None else own.from_year
         inside = tuple(first + (t + 1) * step - since > 1e-9 for t in range(len(edges)))
-        named = tuple(own.materials.split())
+        named = with_forms(own.materials.split())
         found.append(Excluded(listed(own.countries), named, inside, own.reach_back, tuple(own.applies_to)))
     return found
 
@@ -116,7 +119,7 @@ class OriginFacts:
         data = k.problem.data
         self.rows: dict[str, Any] = {row.activity: row for row in data.rows("activities")}
         self.rows |= {row.project: row for row in data.rows("projects")}
-        self.feed = {row.producer: row.origins.split() for row in data.rows("feed_origins")}
+        self.feed = {r.producer: r.origins.split() for r in data.rows("feed_origins") if r.basis == "declared"}
         self.origins = {row.offer: row.origin for row in data.rows("offers")}
 
     def clean(self, j: int) -> bool:
@@ -213,6 +216,7 @@ def clean_balance(k: AuditContext) -> Iterable[Row]:
                 made += y * k.x.clean_output[:, j]
             elif y < 0:
                 taken -= y * (_clean_run(k, known, j) + k.x.reserve_output[:, j] * _asked_of_purchases(k, known, j))
+                taken -= y * k.x.output[:, j] * _asked_of_form(k, known, j)
         if (taken > 0).any():
             yield name, taken - made, k.size[i]
 
@@ -238,10 +242,60 @@ def _asked_of_purchases(k: AuditContext, known: OriginFacts, j: int) -> Floats:
     asked = np.zeros(k.n.calendar.periods)
     for _, i in k.bought(j):
         asked = np.maximum(asked, known.asks_clean("purchases", k.n.materials[i]))
-    return asked
+    return np.maximum(asked, _asked_of_form(k, known, j)) if k.bought(j) else asked
 
 
-ORIGIN: tuple[Rule, ...] = (purchase_origin, offtake_origin, clean_share, clean_balance)
+def form_made(k: AuditContext, j: int) -> tuple[int, int] | None:
+    """(qualified form, material of which it is one) that a producer makes one of the other; None for others."""
+    for i, y in k.y[j]:
+        row = known_material(k, k.n.materials[i])
+        if y > 0 and row.qualified_of in k.n.materials:
+            return i, k.n.materials.index(row.qualified_of)
+    return None
+
+
+def known_material(k: AuditContext, name: str) -> Any:
+    """Row of a material in its table."""
+    return next(row for row in k.problem.data.rows("materials") if row.material == name)
+
+
+def _asked_of_form(k: AuditContext, known: OriginFacts, j: int) -> Floats:
+    """(T,) 1 where what a producer makes is a qualified form that has to be clean."""
+    form = form_made(k, j)
+    return np.zeros(k.n.calendar.periods) if form is None else known.asks_clean("users", k.n.materials[form[0]])
+
+
+def qualified_supply(k: AuditContext) -> Iterable[Row]:
+    """What is made into a qualified form <= what qualified makers made of its material, clean where a rule asks for it  [t].
+
+    A maker is qualified where no rule on users excludes it, and the table of qualifications, if it knows the form, lets it in.
+    """
+    known = OriginFacts(k)
+    years = k.n.calendar.step * np.arange(k.n.calendar.periods)
+    for maker, name in enumerate(k.n.producers):
+        form = form_made(k, maker)
+        if form is None:
+            continue
+        material = k.n.materials[form[0]]
+        leads = {r.producer: r.lead_yr for r in k.problem.data.rows("qualifications") if r.material == material}
+        clean, everything, made = (
+            known.asks_clean("users", material),
+            np.ones(len(years)),
+            np.zeros(k.x.output[:, 0].shape),
+        )
+        for j, other in enumerate(k.n.producers):
+            y = dict(k.y[j]).get(form[1], 0.0)
+            if y <= 0:
+                continue
+            lead = leads.get(other, leads.get("*", np.inf)) if leads else 0.0
+            counts = (years >= lead - 1e-9) * (1 - known.closed("users", j, material))
+            everything = everything * counts
+            made += y * counts * np.where(clean > 0, k.x.clean_output[:, j], k.x.output[:, j])
+        asked = np.maximum(clean, everything == 0)
+        yield name, (k.use(maker) - made) * asked, k.size[form[1]]
+
+
+ORIGIN: tuple[Rule, ...] = (purchase_origin, offtake_origin, clean_share, clean_balance, qualified_supply)
 """In tonnes."""
 ORIGIN_OF_SUPPORT: tuple[Rule, ...] = (support_origin,)
 """In shares."""
@@ -285,11 +339,12 @@ def diversification(k: AuditContext) -> Iterable[Row]:
 
 
 def trunk_shortfall(k: AuditContext) -> Iterable[Row]:
-    """Trunk shortfall of a material under a diversification rule <= its value in Z0  [t].
+    """Trunk shortfall of a material under a diversification rule, or of a qualified form, <= its value in Z0  [t].
 
     The model leaves a millionth of its unit as room; a unit is less than four times the material's yearly demand.
     """
-    for i in {k.n.materials.index(d.material) for d in k.n.plan.diversification if d.material in k.n.materials}:
+    forms = {form[0] for j in range(k.n.sources) if (form := form_made(k, j)) is not None}
+    for i in forms | {k.n.materials.index(d.material) for d in k.n.plan.diversification if d.material in k.n.materials}:
         tiers = [m for m, (q, _) in enumerate(k.n.tiers) if k.n.demand_material[q] == i]
         if k.z0 is not None:
             yield (
@@ -618,17 +673,37 @@ def package_eligibility(k: AuditContext) -> Iterable[Row]:
 
 
 def contract_lot(k: AuditContext) -> Iterable[Row]:
-    """contract = 0 or in [lot, K]  [t/period]."""
+    """contract = 0 or in [lot, K], but for what is sold to others  [t/period]."""
     for number, contract in enumerate(k.problem.structure.contracts):
         j, x = contract.source, float(k.x.contract[number])
-        lot, most = float(k.n.contract_lot[j]), float(k.n.capacity[j].max())
+        lot, most = float(k.n.contract_lot[j]), float(k.n.capacity[j].max() * (1 - k.n.sold[j]))
         yield f"{k.n.producers[j]} from {contract.start}", max(min(x, lot - x), x - most), k.scale(j)
 
 
 def contracts_in_force(k: AuditContext) -> Iterable[Row]:
-    """All contracts in force with a source <= K  [t/period]."""
+    """All contracts in force with a source <= K, but for what is sold to others  [t/period]."""
     for j in range(k.n.sources):
-        yield k.n.producers[j], (in_force(k, j) - k.n.capacity[j])[None], k.scale(j)
+        yield k.n.producers[j], (in_force(k, j) - k.n.capacity[j] * (1 - k.n.sold[j]))[None], k.scale(j)
+
+
+def option_price(k: AuditContext) -> Iterable[Row]:
+    """A contract costs at least what the seller is expected to give up, whoever pays it  [million USD/t and period]."""
+    n, kind = k.n, k.n.plan.instruments.offtake_price
+    sample = k.problem.scenarios if k.problem.pricing is None else k.problem.pricing.scenarios
+    if kind == "fee" or sample is None:  # nothing is asked, or the problem is along other scenarios
+        return
+    beta = n.calendar.beta[:-1]
+    for j in {contract.source for contract in k.problem.structure.contracts}:
+        given_up = np.zeros(n.calendar.periods)
+        for i, y in k.y[j]:
+            if y > 0:
+                usual = asked_price(n, i, bool(n.outside[j, i]), n.price[i][None])
+                met = asked_price(n, i, bool(n.outside[j, i]), sample.price[:, i], sample.market_gap[:, i])
+                more = y * (1 + float(n.premium[j])) * np.maximum(met - usual, 0.0) * sample.availability[:, j]
+                given_up += sample.probability @ more
+        worth = float(beta @ given_up / beta.sum())
+        paid = float(n.contract_fee[j]) + float(n.contract_rise[j]) + n.plan.price_gain * worth
+        yield n.producers[j], worth - paid, worth
 
 
 def integrality(k: AuditContext) -> Iterable[Row]:
@@ -640,7 +715,7 @@ def integrality(k: AuditContext) -> Iterable[Row]:
 
 SIGNING: tuple[Rule, ...] = (one_package, project_logic, one_market_floor, beside_market_floor, integrality)
 """In shares."""
-ELIGIBILITY: tuple[Rule, ...] = (package_eligibility,)
+ELIGIBILITY: tuple[Rule, ...] = (package_eligibility, option_price)
 """In million USD."""
 CONTRACTS: tuple[Rule, ...] = (contract_lot, contracts_in_force)
 """In tonnes."""
@@ -656,7 +731,8 @@ def prices_by_market(n: Instance, events: Sequence[DisruptionEvent]) -> tuple[Fl
     """(I, T) twice: prices inside and outside in one scenario  [million USD/t]: the largest rise times the deepest fall."""
     T, D = n.calendar.periods, n.calendar.step
     inside, outside = np.empty((len(n.materials), T)), np.empty((len(n.materials), T))
-    for i, name in enumerate(n.materials):
+    for i, of in enumerate(n.form_of):
+        name = n.materials[of]  # a qualified form is as dear as what it is made of
         struck = [e for e in events if name in e.materials.split() or "*" in e.materials.split()]
         for t in range(T):
             opens = n.calendar.first_year + D * t
@@ -814,11 +890,49 @@ def scenario_prices(k: AuditContext) -> Iterable[Row]:
                 yield name, float(np.abs(its / mine - 1).max(initial=0.0)), 0.0
 
 
+def feed_cut(k: AuditContext) -> Iterable[Row]:
+    """A foreign source of countries that an event does not name gives no more than the rest of its published feed  [share of its
+    usual flow]; users' arrivals by all routes count that already."""
+    n, D, rows = k.n, k.n.calendar.step, k.problem.data.rows("feed_origins")
+    told = {row.producer: row for row in rows if row.basis == "declared" or n.plan.unpublished_feed == "imports"}
+    for s, name in enumerate(k.path_data.scenarios.names):
+        for event in k.path_data.scenarios.events[s]:
+            struck, named = event.countries.split(), event.materials.split()
+            if event.profile is not None and event.profile.all_routes:
+                continue
+            for j, source in enumerate(n.producers):
+                row = told.get(source)
+                if row is None or n.home[j] or n.country[j] in struck or "*" in struck:
+                    continue
+                parts = zip(row.origins.split(), row.shares.split(), strict=False)
+                fed = sum(float(part) for origin, part in parts if origin in struck)
+                made = [n.materials[i] for i, y in k.y[j] if y > 0 and ("*" in named or n.materials[i] in named)]
+                if not fed or not made:
+                    continue
+                for t in range(n.calendar.periods):
+                    opens = n.calendar.first_year + D * t
+                    lost = fed * max(_cut_of(event, material, opens, opens + D) for material in made)
+                    yield name, float(k.path_data.scenarios.availability[s, j, t]) - 1 + lost, 0.0
+
+
+def _cut_of(event: DisruptionEvent, material: str, opens: float, closes: float) -> float:
+    """Mean over a period of what an event cuts of a material."""
+    begin = event.start + event.flood
+    if event.profile is None:
+        return event.cut * _share(begin, begin + event.duration, opens, closes)
+    steps = dict(event.profile.effective).get(material, ())
+    z = event.stretch
+    return sum(
+        min(1.0, event.severity * lost) * _share(begin + z * a, begin + z * b, opens, closes) for a, b, lost in steps
+    )
+
+
 FAMILIES: dict[str, tuple[str, Rule]] = {
     **{rule.__name__: ("t", rule) for rule in (*OPERATING, *POLICY, *CONTRACTS, *ORIGIN)},
     **{rule.__name__: ("million USD", rule) for rule in (*MONEY, *ELIGIBILITY)},
     **{rule.__name__: ("-", rule) for rule in (*SIGNING, *ORIGIN_OF_SUPPORT)},
     "tightness": ("count", tight),
     "scenario_prices": ("-", scenario_prices),
+    "feed_cut": ("-", feed_cut),
 }
 """Every family of rules with its unit and the function that checks it."""

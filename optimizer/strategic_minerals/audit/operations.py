@@ -213,10 +213,11 @@ def reserve_production_limit(k: AuditContext) -> Iterable[Row]:
 
 
 def source_capacity(k: AuditContext) -> Iterable[Row]:
-    """use <= rho (kappa_t K + (1-kappa_t) contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
+    """use <= rho (kappa_t K + (1-kappa_t) honoured contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
     for j in range(k.n.sources):
         kappa = k.kappa(j)
-        most = k.path_data.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
+        kept = (1 - kappa) * float(k.n.honoured[j])
+        most = k.path_data.rho[:, j] * (kappa * k.n.capacity[j] + kept * in_force(k, j))
         yield k.n.producers[j], k.use(j) - most, k.scale(j)
 
 

@@ -384,10 +384,10 @@ def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
     struck: dict[tuple[int, int], dict[int, tuple[DisruptionEvent, list[str]]]] = {}
     for s, i, event in _named(n, scenarios):
         mine = struck.setdefault((s, int(n.chain[i])), {})
-        mine.setdefault(id(event), (event, []))[1].append(n.materials[i])
+        mine.setdefault(id(event), (event, []))[1].append(n.materials[n.form_of[i]])
     for (s, c), found in struck.items():
         for i in np.flatnonzero(n.chain == c).tolist():
-            name = n.materials[i]
+            name = n.materials[n.form_of[i]]
             several = [_depths(event, [name] if name in names else names) for event, names in found.values()]
             edges_of = sorted({e for steps in several for a, b, _ in steps for e in (a, b)})
             for t in range(T):
@@ -423,7 +423,9 @@ def _named(n: Instance, scenarios: ScenarioSet) -> Iterator[tuple[int, int, Disr
     for s, events in enumerate(scenarios.events):
         for event in events:
             names = event.materials.split()
-            yield from ((s, i, event) for i, name in enumerate(n.materials) if name in names or "*" in names)
+            for i, of in enumerate(n.form_of):
+                if "*" in names or n.materials[i] in names or n.materials[of] in names:
+                    yield s, i, event
 
 
 def _squeeze(n: Instance, event: DisruptionEvent) -> Bools:

@@ -37,7 +37,7 @@ from ..world.packages import (
     refusals,
     signings,
 )
-from ..world.scenarios import PricingSample, build_scenarios, pricing_sample
+from ..world.scenarios import PricingSample, build_scenarios, pricing_sample, with_priced_contracts
 from .assembly import SMALLEST_ENTRY, Assembly, Templates, TinyEntryError, compile_templates, instantiate
 
 # What one question may take over from another: compiled blocks, ways of support, what owners get. The caller keeps scenarios.
@@ -73,6 +73,9 @@ OPERATING = (
     "opening",
     "contract_lot",
     "contract_fee",
+    "contract_rise",
+    "honoured",
+    "sold",
     "contract_term",
     "offer_country",
     "offer_depth",
@@ -95,6 +98,7 @@ BLOCK_DATA = (
     "availability",
     "usual",
     "feed",
+    "feed_shares",
     "overland",
     "cash",
     "kappa",
@@ -255,7 +259,7 @@ def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple
         return _commitment(structure, data, entry)
     if variable in ("shortfall", "substitute"):
         q = (n.tiers if variable == "shortfall" else n.steps)[of][0]
-        material, segment = n.demands[q]
+        material, segment = n.materials[n.form_of[n.demand_material[q]]], n.demands[q][1]
         if variable == "shortfall":
             keys = (f"{n.plan.loss_function}/{material}/{segment}", f"{n.plan.loss_function}/{material}/*")
             known = {key_of(row) for row in data.rows("loss_functions")}
@@ -460,7 +464,6 @@ def _built(plan: Plan, data: Dataset, like: Problem | None = None, held: Sampled
     if scenarios_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
         found = f"{scenarios_asked:,} scenarios, {natural.calendar.periods} periods, {items:,} items"
         raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns after all")])
-    scaled = scale(natural)
     before, expected = (None, None) if like is None else (like.scenarios, like.pricing)
     alike = like is not None and same_owners(like.natural, natural)
     # drawn in tonnes: which scenarios are kept must not hang on the rounding of a unit
@@ -468,6 +471,8 @@ def _built(plan: Plan, data: Dataset, like: Problem | None = None, held: Sampled
     scenarios = build_scenarios(natural, data, held, before if alike else None)
     checkpoint("what owners expect")
     pricing = pricing_sample(natural, data, expected, alike=alike)
+    natural = with_priced_contracts(natural, scenarios if pricing is None else pricing.scenarios)
+    scaled = scale(natural)
     counted, unit = scenarios.counted_in(scaled.material_unit), scaled.material_unit
     of_owners, known = None if pricing is None else pricing.counted_in(unit), None if like is None else like.structure
     checkpoint("ways of support")

@@ -139,8 +139,15 @@ COMPONENTS: tuple[Component, ...] = (
     _c("period", "clean_support", "project", "unit", "what is supported under a rule of origin runs on clean feed"),
     _c("period", "clean_share", "producer", "unit", "the clean part of a run is no more than the run"),
     _c("period", "clean_balance", "material", "unit", "clean feed for what the authority buys or supports"),
+    _c("period", "qualified_supply", "producer", "unit", "a qualified form is made of what qualified makers make"),
     _c("period", "diversification", "rule", "unit", "diversification on the baseline course", "diversification"),
-    _c("period", "trunk_shortfall", "material", "unit", "diversification must not be achieved by shortfall"),
+    _c(
+        "period",
+        "trunk_shortfall",
+        "material",
+        "unit",
+        "no diversification by shortfall, no purchase of what qualified users need",
+    ),
     _c("period", "days_of_cover", "rule", "unit", "stock for a number of days of net imports", "days_of_cover"),
     _c(
         "period",

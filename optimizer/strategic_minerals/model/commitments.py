@@ -44,6 +44,7 @@ PARAMS: dict[str, str] = {
     "sale_proceeds": "what a unit sold on the trunk brings, P_0 (1-haircut), where proceeds revolve [million USD/unit]",
     "holding_cost": "cost of holding a unit for a period [million USD/unit]",
     "contract_fee": "fee of an offtake contract, whether used or not [million USD/unit]",
+    "contract_cost": "that fee, and what users are expected to pay above the usual price [million USD/unit]",
     "loss_value": "v, gross loss per unit unmet of a tier, where the trunk's loss counts [million USD/unit]",
     "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
 }
@@ -73,6 +74,7 @@ def param_keys(structure: Structure) -> dict[str, list[Any]]:
         "sale_proceeds": [(i, t) for i in stocked for t in periods] if plan.budget.revolving else [],
         "holding_cost": stocked,
         "contract_fee": list(range(len(structure.contracts))),
+        "contract_cost": list(range(len(structure.contracts))),
         "loss_value": loss_keys(structure.instance, range(len(structure.instance.tiers))) if priced else [],
         "substitution_cost": list(range(len(structure.instance.steps))) if priced else [],
     }
@@ -243,7 +245,7 @@ def add_contracts_in_force(m: pyo.Block, structure: Structure) -> None:
 
     sum_{t0 in force at t} contract[j,t0] <= K[j,t]                                     [unit/period]  for each source and period
     """
-    capacity = structure.instance.capacity
+    capacity = structure.instance.capacity * (1 - structure.instance.sold[:, None])
     T = structure.instance.calendar.periods
     sources = sorted({contract.source for contract in structure.contracts})
 
@@ -256,15 +258,12 @@ def add_contracts_in_force(m: pyo.Block, structure: Structure) -> None:
     m.contracts_in_force = pyo.Constraint(sources, range(T), rule=fits)
 
 
-def contract_fees(m: pyo.Block, structure: Structure, weights: Floats) -> Terms:
-    """Fees of offtake contracts, each period in force weighted.
+def contract_fees(structure: Structure, weights: Floats, fees: pyo.Param, contract: pyo.Var) -> Terms:
+    """Fees of offtake contracts, or what these cost in all, each period in force weighted.
 
     sum_{j,t0} fee[j] (sum_{t in force} w[t]) contract[j,t0]                             [million USD]
     """
-    return [
-        (float(weights[k.start : k.end].sum()) * m.contract_fee[n], m.contract[n])
-        for n, k in enumerate(structure.contracts)
-    ]
+    return [(float(weights[k.start : k.end].sum()) * fees[n], contract[n]) for n, k in enumerate(structure.contracts)]
 
 
 def committed(m: pyo.Block, figures: pyo.Param) -> Terms:
@@ -309,7 +308,7 @@ def operating_outlay(m: pyo.Block, structure: Structure, trunk: TrunkVariable, w
             terms += [(w * m.holding_cost[i], mine("stock", i, t)) for i in sets.stocked]
             if structure.instance.plan.budget.revolving:
                 terms += [(-w * m.sale_proceeds[i, t], mine("disposal", i, t)) for i in sets.stocked]
-    return terms + contract_fees(m, structure, weights)
+    return terms + contract_fees(structure, weights, m.contract_fee, m.contract)
 
 
 def trunk_spending(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -> Any:
@@ -404,9 +403,11 @@ def add_loss_limits(m: pyo.Block, structure: Structure, scenario: ScenarioVariab
 def add_commitment_costs(m: pyo.Block, structure: Structure) -> None:
     """Costs of commitments, discounted, counted once whatever happens [million USD].
 
-    fees + payments that close gaps + expected floor cost with terminal liability + border surcharge less revenue
+    fees and dearer deliveries of contracts + payments that close gaps + expected floor cost with terminal liability
+    + border surcharge less revenue
     The residual worth of what is alive at the end is an expression of its own, credited at the plan's `residual`.
     """
     beta = structure.instance.calendar.beta[: structure.instance.calendar.periods]
-    m.commitment_cost = pyo.Expression(expr=summed(contract_fees(m, structure, beta) + committed(m, m.social_cost)))
+    contracts = contract_fees(structure, beta, m.contract_cost, m.contract)
+    m.commitment_cost = pyo.Expression(expr=summed(contracts + committed(m, m.social_cost)))
     m.residual_credit = pyo.Expression(expr=summed(committed(m, m.residual_worth)))

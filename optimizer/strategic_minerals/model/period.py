@@ -156,6 +156,7 @@ def add_clean_chain(b: pyo.Block, structure: Structure, sets: ComponentSets, ope
     add_clean_share(b, sets)
     add_clean_support(b, structure, sets, operating)
     add_clean_balance(b, structure, sets)
+    add_qualified_supply(b, structure, sets)
 
 
 def add_clean_share(b: pyo.Block, sets: ComponentSets) -> None:
@@ -182,19 +183,48 @@ def add_clean_support(b: pyo.Block, structure: Structure, sets: ComponentSets, o
 
 
 def add_clean_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """Clean feed suffices for clean runs and for what is made for the reserve.
+    """Clean feed suffices for clean runs, for what is made for the reserve, and for qualified forms.
 
-    sum_j y[j,i] clean[j] + sum_j min(y[j,i],0) held[j] hold[j] >= 0                     [unit]  for each i of the chain
-    j runs over the makers, whose outputs and inputs both count.
+    sum_j y[j,i] clean[j] + sum_j min(y[j,i],0) (held[j] hold[j] + asked[j] run[j]) >= 0   [unit]  for each i of the chain
+    j runs over the makers, whose outputs and inputs both count; asked: of what qualifies material for users.
     """
     y, chain = structure.instance.yields, sets.clean
 
     def balance(b: Any, i: int) -> Any:
         terms = [y[j, i] * b.clean_output[j] for j in chain.makers if y[j, i] != 0]
         terms += [y[j, i] * b.clean_held[j] * b.reserve_output[j] for j in chain.holders if y[j, i] < 0]
+        terms += [y[j, i] * b.clean_asked[j] * b.output[j] for j in chain.qualifying if y[j, i] < 0]
         return sum(terms) >= 0 if terms else pyo.Constraint.Skip
 
     b.clean_balance = pyo.Constraint(list(chain.materials), rule=balance)
+
+
+def qualified_makers(structure: Structure, sets: ComponentSets) -> list[tuple[int, int]]:
+    """(producer of a qualified form, maker of what it is made of)."""
+    n, makers = structure.instance, [*sets.sources, *(structure.instance.sources + p for p in sets.projects)]
+    base = {k: n.form_of[n.qualifying[k]] for k in sets.clean.qualifying}
+    return [(k, j) for k, i in base.items() for j in makers if n.yields[j, i] > 0]
+
+
+def add_qualified_supply(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """A qualified form is made of what qualified makers make, of clean feed where a rule asks for it.
+
+    sum_j y[j,i] (any[k,j] run[j] + clean[k,j] clean[j]) + y[k,i] asked[k] use[k] >= 0     [unit]  for each maker k of a form of i
+    any, clean: 1 where maker j is qualified and no rule asks for clean feed, or one does.
+    """
+    y, instance = structure.instance.yields, structure.instance
+    pairs = qualified_makers(structure, sets)
+
+    def supply(b: Any, k: int) -> Any:
+        i = int(instance.form_of[instance.qualifying[k]])
+        made = []
+        for of, j in pairs:
+            if of == k:
+                made.append(y[j, i] * b.qualified_any[k, j] * b.output[j])
+                made += [y[j, i] * b.qualified_clean[k, j] * b.clean_output[j]] if j in sets.clean.makers else []
+        return sum(made) + y[k, i] * b.qualified_asked[k] * use(b, k) >= 0
+
+    b.qualified_supply = pyo.Constraint(list(sets.clean.qualifying), rule=supply)
 
 
 @dataclass(frozen=True)
@@ -217,6 +247,10 @@ PARAMS: dict[str, str] = {
     "demand": "demand of a segment, delta*demand [unit]",
     "depth": "most that an offer sells, availability and rules of origin counted [unit]",
     "clean_held": "1 where what the reserve buys of a producer has to be made of clean feed, else 0 [-]",
+    "clean_asked": "1 where a qualified form has to be made of clean feed, else 0 [-]",
+    "qualified_asked": "1 where not everything counts as a qualified form, else 0 [-]",
+    "qualified_any": "1 where what a maker makes counts as a qualified form whatever its feed, else 0 [-]",
+    "qualified_clean": "1 where what it makes of clean feed counts, else 0 [-]",
     "opening": "stock before the first period [unit]",
     "release_limit": "drawdown rate where release is allowed, else 0 [unit]",
     "disposal_limit": "disposal ceiling where sale is allowed, else 0 [unit]",
@@ -230,7 +264,7 @@ PARAMS: dict[str, str] = {
     "diversification_share": "share allowed to a country, or asked of a group [-]",
     "diversification_active": "1 where the diversification rule is in force, else 0 [-]",
     "diversification_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
-    "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
+    "shortfall_cap": "trunk shortfall allowed under a diversification rule and of qualified forms [unit]",
     **POOL_PARAMS,
     "cover": "stock asked by a days-of-cover rule [unit]",
     "tier_limit": "most of a tier that goes unmet where cuts fall on their part of a period [unit]",
@@ -252,6 +286,10 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "demand": list(sets.demands),
         "depth": [b.name for b in sets.purchases if b.offer >= 0],
         "clean_held": list(sets.clean.holders),
+        "clean_asked": list(sets.clean.qualifying),
+        "qualified_asked": list(sets.clean.qualifying),
+        "qualified_any": qualified_makers(structure, sets),
+        "qualified_clean": qualified_makers(structure, sets),
         "opening": list(sets.stocked),
         "release_limit": list(sets.stocked),
         "disposal_limit": list(sets.stocked),
@@ -265,9 +303,7 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "diversification_share": rules,
         "diversification_active": rules,
         "diversification_demand": rules,
-        "shortfall_cap": sorted(
-            {i for i in sets.materials if any(_index(structure, d) == i for _, d in sets.diversification)}
-        ),
+        "shortfall_cap": list(sets.capped),
         **pool_param_keys(sets),
         "cover": [n for n, _ in enumerate(sets.cover)],
         "tier_limit": list(sets.tiers) if structure.instance.plan.loss.spikes else [],
@@ -570,9 +606,10 @@ def add_diversification(b: pyo.Block, structure: Structure, sets: ComponentSets)
 
 
 def add_trunk_shortfall(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """Going short is no way to diversify: on the trunk no more than without any plan (Z0).
+    """Going short is no way to diversify, and the reserve takes nothing that users of a qualified form need: on the trunk no more
+    is short than without any plan (Z0).
 
-    sum_{k,n} shortfall[i,k,n] <= shortfall of i in Z0                                   [unit]  for each i under a rule
+    sum_{k,n} shortfall[i,k,n] <= shortfall of i in Z0               [unit]  for each i under a rule, and each qualified form
     """
     instance = structure.instance
 
@@ -652,8 +689,9 @@ def add_refill(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Sta
 
 
 def lost_share(instance: Instance, scenarios: ScenarioSet, material: int) -> Floats:
-    """(S, T) share of the usual supply of a material's sources that does not arrive; 0 where they usually give nothing."""
-    n = instance.sources
+    """(S, T) share of the usual supply of a material's sources, of a qualified form those of what it is made of, that does not
+    arrive; 0 where they usually give nothing."""
+    n, material = instance.sources, int(instance.form_of[material])
     made = np.maximum(instance.yields[:n, material], 0.0)[:, None] * instance.capacity[:n] * instance.usual[:n]
     usual = (made * instance.availability[:n]).sum(axis=0)
     over = np.where(instance.usual[:n] > 0, instance.usual[:n], 1.0)

@@ -74,7 +74,8 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
                + sum_k missing cost * missing + sum_i freight sent
     authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
     What producers and offers outside the countries that control a material sell counts at the price there; inputs, surplus and
-    sales count at the lower price, so that buying in one market to sell in the other never gains.
+    sales count at the lower price, so that buying in one market to sell in the other never gains; what is made into a qualified
+    form counts as that does.
     loss       sum v shortfall; as risk measures see it, at undisturbed prices and with the cost of substitution
     Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
     """
@@ -84,15 +85,18 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     def price(i: int, outside: bool) -> Any:
         return b.outside_price[i] if outside and i in sets.quoted else b.price[i]
 
+    def inputs(j: int) -> Any:
+        form = instance.qualifying.get(j)
+        outside = form is not None and instance.outside[j, form]
+        return sum(y[j, i] * price(i, outside) for i in sets.materials if y[j, i] < 0)
+
     def value(j: int) -> Any:
         made = [i for i in sets.materials if y[j, i] > 0]
         outputs = sum(y[j, i] * (1 + instance.premium[j]) * price(i, instance.outside[j, i]) for i in made)
-        return outputs + sum(y[j, i] * b.price[i] for i in sets.materials if y[j, i] < 0)
+        return outputs + inputs(j)
 
     users = [value(j) * b.output[j] for j in b.output]
-    users += [
-        y[j, i] * b.price[i] * b.reserve_output[j] for j in b.reserve_output for i in sets.materials if y[j, i] < 0
-    ]
+    users += [inputs(j) * b.reserve_output[j] for j in b.reserve_output if (y[j] < 0).any()]
     users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
     users += [b.users_missing_cost[k] * b.users_missing[k] for k in sets.users]
     users += [float(instance.freight[i]) * b.sent[i] for i in b.sent]

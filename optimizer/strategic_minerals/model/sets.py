@@ -45,6 +45,8 @@ class CleanChain:
     """Producers from which the reserve buys clean."""
     supported: tuple[int, ...] = ()
     """Projects whose support binds them to clean feed."""
+    qualifying: tuple[int, ...] = ()
+    """Producers that make a qualified form, of which somebody asks something."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class ComponentSets:
     """(source, market floor) pairs where the floor changes survival."""
     classes: tuple[int, ...]
     diversification: tuple[tuple[int, Diversification], ...]
+    capped: tuple[int, ...]
+    """Materials of which no more may be short on the trunk than in Z0: under a rule of `diversification`, and qualified forms."""
     cover: tuple[tuple[int, DaysOfCover], ...]
     services: tuple[tuple[int, ServiceLevel], ...]
     refills: tuple[tuple[int, StockRule], ...]
@@ -167,7 +171,7 @@ def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support
     plan, T = instance.plan, instance.calendar.periods
     contracts = []
     for j in np.flatnonzero(~np.isnan(instance.contract_lot)):
-        largest = float(instance.capacity[j].max())
+        largest = float(instance.capacity[j].max() * (1 - instance.sold[j]))
         for t in instance.contract_periods:
             end = t + int(instance.contract_term[j])
             allowed = instance.procurement.offtake_open[j, t]
@@ -252,6 +256,7 @@ def _component_sets(
         or (market.scenarios[:, j] != support.scenarios_alive[:, j]).any()
     ]
     names = {instance.materials[i]: i for i in materials}
+    forms = [i for i in materials if instance.form_of[i] != i]
     return ComponentSets(
         component=c,
         materials=materials,
@@ -272,6 +277,7 @@ def _component_sets(
         floors=tuple(affected),
         classes=classes,
         diversification=tuple((n, d) for n, d in enumerate(plan.diversification) if d.material in names),
+        capped=tuple(sorted({*(names[d.material] for d in plan.diversification if d.material in names), *forms})),
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         refills=tuple(
             (names[rule.material], rule)
@@ -299,12 +305,13 @@ def _clean_chain(
 ) -> CleanChain:
     """Who takes clean feed, and the chain of materials and makers behind it."""
     rules, y, first = instance.procurement, instance.yields, instance.sources
-    bought = np.asarray(rules.clean_purchases.any(axis=1), dtype=bool)
+    bought = np.asarray((rules.clean_purchases | rules.clean_users).any(axis=1), dtype=bool)
     holders = sorted({p.source for p in purchases if p.source >= 0 and bought[p.material]})
     signed = {k.project for k in support.classes if k.bound}
     bound = [p for p in projects if p in signed]
     makers = [j for j in (*sources, *(first + p for p in projects)) if rules.clean[j]]
-    takers = {*holders, *(first + p for p in bound)}
+    forms = {j: i for j, i in instance.qualifying.items() if j in sources and asked_of_form(instance, i).any()}
+    takers = {*holders, *(first + p for p in bound), *(j for j, i in forms.items() if rules.clean_users[i].any())}
     chain = {int(i) for j in takers for i in np.flatnonzero(y[j] < 0)}
     while True:
         feeding = [j for j in makers if any(y[j, i] > 0 for i in chain)]
@@ -312,8 +319,14 @@ def _clean_chain(
         if longer == chain:
             runs = sorted({*feeding, *(first + p for p in bound)})
             found = CleanChain(tuple(sorted(chain)), tuple(runs), tuple(holders), tuple(bound))
-            return found if chain else CleanChain()
+            return replace(found if chain else CleanChain(), qualifying=tuple(forms))
         chain = longer
+
+
+def asked_of_form(instance: Instance, form: int) -> Bools:
+    """(T,) whether not everything counts as a qualified form: it has to be clean, or some maker is not qualified."""
+    rules, makers = instance.procurement, instance.yields[:, instance.form_of[form]] > 0
+    return np.asarray(rules.clean_users[form] | ~rules.qualified[makers, form].all(axis=0), dtype=bool)
 
 
 def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[int, int], str]:

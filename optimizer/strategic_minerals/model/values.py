@@ -19,7 +19,8 @@ from ..world.loss_values import loss_values, tier_limits
 from . import period as pools
 from . import period as stock_rules
 from .branch import filled_up, limits_calm, service_terms, sold_on_trunk
-from .sets import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, loss_keys
+from .period import qualified_makers
+from .sets import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, asked_of_form, loss_keys
 
 SAME_PRICE = 1e-7
 """Difference of two prices that is rounding  [million USD/unit]: as an entry of the matrix the solver would drop it."""
@@ -68,6 +69,10 @@ def _outlay_figures(structure: Structure) -> dict[str, Any]:
         "sale_proceeds": ((1 - instance.haircut[revolving, None]) * trunk.price[0, revolving]).ravel(),
         "holding_cost": instance.budget_holding[stocked] * instance.calendar.step,
         "contract_fee": [instance.contract_fee[contract.source] for contract in structure.contracts],
+        "contract_cost": [
+            instance.contract_fee[contract.source] + instance.contract_rise[contract.source]
+            for contract in structure.contracts
+        ],
     }
 
 
@@ -116,7 +121,8 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         contract = structure.contracts[c]
         j = contract.source
         live = (t >= contract.start) & (t < contract.end)
-        contract_share.append(rho[:, j] * (1 - kappa[:, j]) * live * folded[:, position[j]])
+        kept = (1 - kappa[:, j]) * instance.honoured[j]
+        contract_share.append(rho[:, j] * kept * live * folded[:, position[j]])
     release = np.where(tight[:, stocked], instance.drawdown[stocked], 0.0)
     if instance.plan.instruments.trunk_release:
         release[on_trunk] = instance.drawdown[stocked]
@@ -238,12 +244,21 @@ def _replaced(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) -
 
 
 def _clean(structure: Structure, sets: ComponentSets, t: Ints) -> dict[str, Floats]:
-    """Whether purchases of a producer's output have to be clean in a period."""
-    instance, chain = structure.instance, sets.clean
-    rules = instance.procurement
+    """Whether purchases of a producer's output have to be clean in a period, and what counts as a qualified form."""
+    instance, chain, n = structure.instance, sets.clean, len(t)
+    rules, form = instance.procurement, instance.qualifying
     sold = {j: {p.material for p in sets.purchases if p.source == j} for j in chain.holders}
-    held = [rules.clean_purchases[sorted(sold[j])][:, t].any(axis=0).astype(float) for j in chain.holders]
-    return {"clean_held": _columns(held, len(t))}
+    bought = rules.clean_purchases | rules.clean_users
+    held = [bought[sorted(sold[j])][:, t].any(axis=0).astype(float) for j in chain.holders]
+    pairs = [(j, form[k]) for k, j in qualified_makers(structure, sets)]
+    clean, asked = rules.clean_users, [asked_of_form(instance, form[k])[t].astype(float) for k in chain.qualifying]
+    return {
+        "clean_held": _columns(held, n),
+        "clean_asked": _columns([clean[form[k], t].astype(float) for k in chain.qualifying], n),
+        "qualified_asked": _columns(asked, n),
+        "qualified_any": _columns([(rules.qualified[j, i, t] & ~clean[i, t]).astype(float) for j, i in pairs], n),
+        "qualified_clean": _columns([(rules.qualified[j, i, t] & clean[i, t]).astype(float) for j, i in pairs], n),
+    }
 
 
 def _depth(structure: Structure, sets: ComponentSets, direct: Floats, tight: Floats, t: Ints) -> Floats:
@@ -328,20 +343,23 @@ def _supplier_rules(
 def _shortfall_cap(structure: Structure, sets: ComponentSets, demand: Floats, n: int) -> Floats:
     """Before Z0 is known the whole demand: shortfall cannot be more, so the row does not bind."""
     instance = structure.instance
-    ruled = sorted({instance.materials.index(d.material) for _, d in sets.diversification})
     parts = []
-    for i in ruled:
+    for i in sets.capped:
         mine = [k for k, q in enumerate(sets.demands) if instance.demand_material[q] == i]
         parts.append(demand[:, mine].sum(axis=1))
     return _columns(parts, n)
 
 
 def net_imports(instance: Instance, material: int) -> Floats:
-    """(T,) demand and inputs of existing home plants less their output, at trunk availability, >= 0 [unit per year]."""
-    demand = instance.demand[instance.demand_material == material].sum(axis=0)
-    n = instance.sources
+    """(T,) demand, that for qualified forms included, and inputs of existing home plants less their output, at trunk availability,
+    >= 0 [unit per year]."""
+    of, unit = instance.demand_material, instance.material_unit
+    mine = (of == material) | (instance.form_of[of] == material)
+    demand = (instance.demand * (unit[of] / unit[material])[:, None])[mine].sum(axis=0)
+    n, makers = instance.sources, instance.home.copy()
+    makers[list(instance.qualifying)] = False
     made = instance.yields[:n, material, None] * instance.capacity[:n] * instance.availability[:n]
-    net = demand - made[instance.home[:n]].sum(axis=0)
+    net = demand - made[makers[:n]].sum(axis=0)
     return np.asarray(np.maximum(0.0, net) / instance.calendar.step, dtype=float)
 
 

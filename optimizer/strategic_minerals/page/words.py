@@ -112,9 +112,10 @@ class Story:
 
 
 def chosen(result: Result) -> dict[str, list[str]]:
-    """Scenario -> why it matters, at most `MOST_STORIES`, the largest loss without the plan first; only scenarios with a loss."""
+    """Scenario -> why it matters, at most `MOST_STORIES`, the largest loss without the plan first; only scenarios with a loss
+    without it: what purchases make users do without in calm years is no story."""
     table = result.tables["scenario_losses"]
-    table = table[table[["loss_musd", "loss_without_plan_musd"]].max(axis=1) > SMALL_MUSD].set_index("scenario")
+    table = table[table["loss_without_plan_musd"] > SMALL_MUSD].set_index("scenario")
     if table.empty:
         return {}
     found: dict[str, list[str]] = {}

@@ -239,7 +239,8 @@ def _contract(activity: str, material: str, capacity: Record, known: Known) -> d
     lot = _estimated("lot_t_per_yr", "offtake_lot", figure)
     fee = _estimated("fee_usd_per_kg", "offtake_fee", _price(price))
     lot = {column: lot[column] for column in ("lot_t_per_yr", "note")}
-    return _with(lot, fee, {"term_yr": CONTRACT_YEARS, "money_year": price.get("money_year", "")})
+    honoured = _estimated("honoured_share", "contract_honoured", "spare")
+    return _with(lot, fee, honoured, {"term_yr": CONTRACT_YEARS, "money_year": price.get("money_year", "")})
 
 
 def _price(row: Record) -> tuple[str, Any]:

@@ -18,12 +18,12 @@ from .deflation import unknown_years
 from .doubts import unit_slips
 from .plan import Plan
 from .read_toml import parse_plan
-from .references import missing_tables, references, select_materials
+from .references import missing_tables, qualified_forms, references, select_materials
 
 # Whether rules of origin, and prices in and outside the countries that control a material, make sense.
 
 
-PURPOSES = ("purchases", "support", "offtake")
+PURPOSES = ("purchases", "support", "offtake", "users")
 """What a rule of origin may close."""
 ROUNDED = 0.005
 """Relative difference between a printed share or ratio and its parts that rounding explains."""
@@ -255,6 +255,55 @@ def _who_makes(plan: Plan, data: Dataset, inside: set[str]) -> Iterator[Fault]:
             yield _wrong("activities", source, "lot_t_per_yr", f"an empty cell; {ALONE}")
 
 
+def feed_shares_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A share for every origin that is named, or for none; they are numbers from 0 to 1 that add to at most 1."""
+    for row in data.rows("feed_origins"):
+        parts = row.shares.split()
+        good = all(re.fullmatch(r"\d*\.?\d+", part) for part in parts) and math.fsum(map(float, parts)) <= 1 + ROUNDED
+        if parts and not (good and len(parts) == len(row.origins.split())):
+            expected = f"{len(row.origins.split())} shares, one for each origin, which add to at most 1"
+            yield _wrong("feed_origins", row, "shares", expected, f"'{row.shares}'")
+        if row.basis == "imports" and not parts:
+            yield _wrong("feed_origins", row, "shares", "the shares of its country's imports", "nothing")
+
+
+# Qualified forms of a material: who asks for them, and what makes them.
+
+
+def forms_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A qualified form is one of a planned material, some users ask for it, each for one, and one activity at home makes it: a
+    tonne of a tonne, at no cost."""
+    chosen, rows = {*select_materials(plan, data)}, {row.material: row for row in data.rows("materials")}
+    made = grouped(data.rows("yields"), "producer")
+    activities, home = {row.activity: row for row in data.rows("activities")}, members(data, plan.home)
+    asked: dict[tuple[str, str], str] = {}
+    for row in (row for row in rows.values() if row.qualified_of and row.material in chosen):
+        base = rows.get(row.qualified_of)
+        if base is not None and base.qualified_of:
+            yield _wrong("materials", row, "qualified_of", "a material that is no qualified form itself")
+        if row.qualified_of not in chosen:
+            expected = f"'{row.qualified_of}' beside it, of which it is the qualified form"
+            yield Fault("plan", "", "materials", f"'{row.material}'", expected)
+        for segment in row.qualified_users.split() or [""]:
+            other = asked.setdefault((row.qualified_of, segment), row.material)
+            if not segment or other != row.material:
+                expected = f"segments that do not ask for {other}" if segment else "segments that ask for the form"
+                yield _wrong("materials", row, "qualified_users", expected)
+        recipe = {row.qualified_of: -1.0, row.material: 1.0}
+        makers = [name for name, of in made.items() if any(y.material == row.material for y in of)]
+        for name in makers:
+            maker, makes = activities.get(name), {y.material: y.yield_t_per_t for y in made[name]}
+            if maker is None or makes != recipe or maker.country not in home:
+                expected = f"an activity at home with the yields -1 of {row.qualified_of} and 1 of {row.material}"
+                yield Fault("yields.csv", f"{name}/{row.material}", "yield_t_per_t", f"made by {name}", expected)
+            elif maker.premium_share or maker.cash_usd_per_kg:
+                column = "premium_share" if maker.premium_share else "cash_usd_per_kg"
+                yield _wrong("activities", maker, column, "0: what qualifies a tonne adds no cost")
+        if len(makers) != 1:
+            found = " and ".join(makers) or "nobody"
+            yield Fault("yields.csv", row.material, "producer", found, "one activity that makes the form")
+
+
 # What contradicts itself in the table of users' own stocks.
 
 
@@ -317,8 +366,9 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
     if not chosen:
         yield Fault("plan", "", "materials", repr(list(plan.materials)), "at least one material of materials.csv")
     priced = {row.material for row in data.rows("prices") if row.price_set == plan.price_set}
+    forms = qualified_forms(plan, data).base
     for name in chosen:
-        if name not in priced:
+        if forms.get(name, name) not in priced:
             yield Fault("prices.csv", name, "price_usd_per_kg", "no row", f"a price in set '{plan.price_set}'")
     with_capacity = {row.activity for row in data.rows("capacities")}
     making = {row.producer for row in data.rows("yields") if row.yield_t_per_t > 0}
@@ -555,11 +605,13 @@ MEANING: tuple[Check, ...] = (
     unit_slips,
     hazards_make_sense,
     origin_rules_make_sense,
+    feed_shares_make_sense,
     profiles_make_sense,
     agreed_floors_make_sense,
     stock_fits_its_store,
     committed_projects_make_sense,
     relations_make_sense,
     inside_goods_stand_alone,
+    forms_make_sense,
     unknown_years,
 )

@@ -97,6 +97,10 @@ class Instruments(Section):
     """Buy and hold material."""
     offtake_contracts: Annotated[bool, Column("Sign offtake contracts")] = True
     """Sign offtake contracts for the output of existing allied sources, to be used in a crisis."""
+    offtake_price: Literal["market", "fixed", "fee"] = "market"
+    """At what price a contract delivers. `market`: that of the day; users pay what it is expected to be above the usual one.
+    `fixed`: the usual one; the fee is at least that expected difference. `fee`: the usual one for the fee in the table alone,
+    whatever the option is worth to the seller."""
     projects: Annotated[bool, Column("Support projects")] = True
     """Support projects with packages; if false, only projects that their owners build without support exist."""
     packages: Selection = ("*",)
@@ -127,7 +131,7 @@ class OriginExclusion(Section):
     """Date from which it applies; unset: from the start."""
     reach_back: bool = False
     """True: it follows the feed back to the mine."""
-    applies_to: Annotated[tuple[Literal["purchases", "support", "offtake"], ...], Field(min_length=1)] = (
+    applies_to: Annotated[tuple[Literal["purchases", "support", "offtake", "users"], ...], Field(min_length=1)] = (
         "purchases",
         "support",
         "offtake",
@@ -136,7 +140,7 @@ class OriginExclusion(Section):
 
 class Procurement(Section):
     """Origins from which the authority may not buy, reserve or support; each switch turns on its rules of the table `origin_rules`.
-    What users buy for themselves is not touched."""
+    What users buy for themselves is touched where they ask for a qualified form alone (`materials.qualified_of`)."""
 
     law: Annotated[bool, Column("Keep the law on origins")] = False
     """True: the forms of material that statutes name."""
@@ -591,6 +595,9 @@ class Plan(Section):
     """Value of a project's remaining life at the end of the horizon, as a share of what was paid for it."""
     price_gain: Annotated[bool, Column("Count the gain from selling at crisis prices")] = True
     """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
+    unpublished_feed: Literal["imports", "hazard"] = "imports"
+    """What is cut of producers elsewhere of whose feed nothing is published: `imports`, what is cut of their country's published
+    imports (rows of `feed_origins`), and at least what the hazard says; `hazard`: that alone."""
     tight_cut_share: Annotated[Share, Column(low=0.001, high=0.5)] = 0.0
     """Share of a source that must be cut before its material counts as tight (in short supply); 0: any cut."""
     ore_runs_out: bool = False

@@ -154,6 +154,7 @@ MARK = "\N{SECTION SIGN}"
 OF_PRODUCERS: Mapping[str, str] = {
     "yields": "producer",
     "feed_origins": "producer",
+    "qualifications": "producer",
     "supported_producers": "producer",
     "ramps": "project",
     "packages": "project",

@@ -108,9 +108,14 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
         yield from known.faults("plan", "", place, names, hints)
     yield from _covers(plan, data)
     materials, segments = material_names(data), segment_names(data)
-    pairs = {(row.material, row.segment) for row in data.rows("demand")}
+    told, forms = {(row.material, row.segment) for row in data.rows("demand")}, qualified_forms(plan, data)
+    pairs = {forms.demand(*pair) for pair in told}
     for n, level in enumerate(plan.service_levels):
-        if (level.material, level.segment) not in pairs:
+        if (level.material, level.segment) in forms.asked:
+            form = forms.asked[level.material, level.segment]
+            expected = f"'{form}', for which this segment asks in this plan"
+            yield Fault("plan", "", f"service_levels.{n}.material", f"'{level.material}'", expected)
+        elif (level.material, level.segment) not in pairs:
             near = "".join(
                 hints.near(name, of.names, of.called)
                 for name, of in ((level.material, materials), (level.segment, segments))
@@ -306,14 +311,15 @@ def _uses_of_table(plan: Plan, data: Dataset) -> Iterator[tuple[Known, str]]:
         "loss_functions.material hazard_profiles.material hazard_prices.material price_gaps.material market_quotes.material "
         "users_stock.material purchase_ceilings.material stock_origins.material commitments.floor_material "
         "packages.floor_material activities.floor_material observed_profiles.materials listed_minerals.materials "
-        "published_requirements.materials",
+        "published_requirements.materials materials.qualified_of qualifications.material",
     )
     yield materials.and_("*"), "tiers.material adaptation.material hazards.materials origin_rules.materials"
-    yield segments, "tiers.segment substitution.segment"
+    yield segments, "tiers.segment substitution.segment materials.qualified_users"
     yield segments.and_("*"), "loss_functions.segment adaptation.segment users_stock.segment"
     yield activities, "capacities.activity commitments.producer"
     yield producers, "yields.producer feed_origins.producer"
     yield producers.and_("outside"), "offers.source_producer"
+    yield producers.and_("*"), "qualifications.producer"
     yield projects, "packages.project projects.needs projects.excludes"
     yield projects.and_("*"), "ramps.project"
     yield names_in(data, "instruments", "instrument"), "packages.instrument"
@@ -333,7 +339,35 @@ def _uses_of_table(plan: Plan, data: Dataset) -> Iterator[tuple[Known, str]]:
     yield countries.and_(*REGIONS, "modelled"), "feed_origins.origins"
 
 
+@dataclass(frozen=True)
+class Forms:
+    """Qualified forms of materials that a plan has beside the materials themselves."""
+
+    base: Mapping[str, str]
+    """Form -> the material of which it is the form."""
+    asked: Mapping[tuple[str, str], str]
+    """(material, segment) of a row of `demand` -> the form that the segment asks for."""
+
+    def demand(self, material: str, segment: str) -> tuple[str, str]:
+        """The demand that a row of `demand` counts to."""
+        return self.asked.get((material, segment), material), segment
+
+
+def qualified_forms(plan: Plan, data: Dataset) -> Forms:
+    """The forms of a plan; of a material that it does not have there is none."""
+    chosen = set(select_materials(plan, data))
+    rows = [row for row in data.rows("materials") if row.qualified_of in chosen and row.material in chosen]
+    asked = {(row.qualified_of, segment): row.material for row in rows for segment in row.qualified_users.split()}
+    return Forms({row.material: row.qualified_of for row in rows}, asked)
+
+
 def select_materials(plan: Plan, data: Dataset) -> list[str]:
     """Materials of the plan, in the order of the table."""
-    known = [row.material for row in data.rows("materials")]
+    rows = data.rows("materials")
+    made = {row.material for row in data.rows("yields") if row.yield_t_per_t > 0}
+    known = [
+        row.material
+        for row in rows
+        if row.qualified_of is None or row.material in made or row.material in plan.materials
+    ]
     return known if "*" in plan.materials else [name for name in known if name in plan.materials]

@@ -494,9 +494,10 @@ class OriginRuleRow(Row, key="rule"):
     binds: Names = "*"
     """Homes whose authority it binds, ISO3 codes separated by spaces; `*`: every home."""
     applies_to: Names = ""
-    """What it closes, separated by spaces: `purchases` of the reserve, `support` of projects, `offtake` contracts."""
+    """What it binds, separated by spaces: `purchases` of the reserve, `support` of projects, `offtake` contracts, and `users`, who
+    ask for qualified material (`materials.qualified_of`)."""
     materials: Names = ""
-    """Materials, separated by spaces; `*`: all."""
+    """Materials, separated by spaces, with their qualified forms; `*`: all."""
     countries: Names = ""
     """Excluded origins, ISO3 codes separated by spaces; `covered`: every country of that tier."""
     reach_back: bool = False
@@ -520,7 +521,24 @@ class FeedOriginRow(Row, key="producer"):
     """An activity or a project."""
     origins: Names
     """ISO3 codes separated by spaces; `modelled`: material of these tables. Rules of origin with reach-back exclude producers
-    without a row."""
+    without a row of what they declare."""
+    shares: Names = ""
+    """Share of each of them in the feed, in the same order, separated by spaces; the rest comes from nobody knows where. In a
+    disruption of its origin this share is cut as its origin's own sales are. Empty: not published."""
+    basis: Literal["declared", "imports"] = "declared"
+    """`imports`: nothing is published of the producer, and its feed counts as the published imports of its country
+    (`unpublished_feed` of a plan)."""
+
+
+class QualificationRow(Row, key="material producer", ranged="lead_yr"):
+    """Who makes a qualified form of a material to the grade that its users ask for. Of a form without rows every maker does."""
+
+    material: Key
+    """The qualified form."""
+    producer: Key
+    """An activity or a project that makes the material of which it is the form; `*`: all that have no row of their own."""
+    lead_yr: Annotated[NonNegative, Column("years to qualify a maker", 0.5)] = 0.0
+    """Years from the start of the plan until users accept what it makes; 0: they do."""
 
 
 class MaterialRow(
@@ -559,6 +577,12 @@ class MaterialRow(
     """Largest quantity that the reserve may sell per year without moving the market (0: no disposal)."""
     net_import_reliance_pct: Annotated[Percent, Column("net import reliance", 1)] | None = None
     """Net imports as a share of apparent consumption, as published (a bound where the source prints one)."""
+    qualified_of: Key | None = None
+    """The material of which it is the qualified form: the same tonnes at the same price, made of it by an activity at home at no
+    cost, of what rules of origin leave to `users` and what makers that are qualified make. Its demand is that of `qualified_users`,
+    where the plan has both; it has a stock of its own."""
+    qualified_users: Names = ""
+    """Segments of that material that ask for the form, separated by spaces."""
     embedded: bool = False
     """True: it reaches the country only inside imported goods. Neither a reserve nor a plant can supply it, so nothing is bought,
     supported or promised of it; its loss is told apart and left out of risk measures, unless `[risk] embedded` is true."""
@@ -573,7 +597,9 @@ class MaterialRow(
     """Cost of moving a kg of its stock to another home; the one who receives it pays, not the budget."""
 
 
-class ActivityRow(Row, key="activity", ranged="cash_usd_per_kg kappa fee_usd_per_kg restart_yr"):
+class ActivityRow(
+    Row, key="activity", ranged="cash_usd_per_kg kappa honoured_share sold_share fee_usd_per_kg restart_yr"
+):
     """An existing source: mining, separation, metal making or recycling in one country."""
 
     activity: Activity
@@ -589,7 +615,12 @@ class ActivityRow(Row, key="activity", ranged="cash_usd_per_kg kappa fee_usd_per
     lot_t_per_yr: Annotated[NonNegative, Column("smallest contract")] | None = None
     """Smallest offtake contract; empty: the source offers none."""
     fee_usd_per_kg: Annotated[NonNegative, Column("contract fee")] = 0.0
-    """Fee per kg reserved and year of the contract."""
+    """Fee per kg reserved and year of the contract; at least what the option is expected to be worth to the seller counts
+    (`instruments.offtake_price`)."""
+    honoured_share: Annotated[Share, Column("part of a contract that is delivered in a crisis", 0.03)] = 1.0
+    """Share of what a contract reserves that is delivered while the material is tight, as governments of sellers hoard."""
+    sold_share: Annotated[Share, Column("capacity sold to others", 0.03)] = 0.0
+    """Share of capacity that is sold to others by published contracts: it is not sold again."""
     term_yr: Annotated[PositiveYears, Column("term of a contract", 1, 30)] | None = None
     """Length of an offtake contract."""
     restart_yr: Annotated[Years, base.RESTART] = 0.0
@@ -779,6 +810,7 @@ TABLES: dict[str, type[Row]] = {
     "activities": ActivityRow,
     "origin_rules": OriginRuleRow,
     "feed_origins": FeedOriginRow,
+    "qualifications": QualificationRow,
     "capacities": CapacityRow,
     "yields": YieldRow,
     "demand": DemandRow,

@@ -233,6 +233,10 @@ def add_projects(u: Union, found: Rows) -> None:
                     own = {column: f"{home}.{name}"}
                     own |= {"material": f"{home}.{row.material}"} if table == "yields" else {}
                     found[table].append(row.model_copy(update=said(home, **own)))
+        for row in u.tables[home].rows("qualifications"):
+            own = {"material": f"{home}.{row.material}"}
+            own |= {} if row.producer == "*" else {"producer": u.called(home, row.producer)}
+            found["qualifications"].append(row.model_copy(update=said(home, **own)))
     for project, homes in u.joint.items():
         if u.free(project) >= NO_PLANT:
             _add_plant(u, found, project, homes)
@@ -508,6 +512,7 @@ def _materials(u: Union) -> Iterator[Any]:
             name=f"{row.name} ({title})",
             home=home,
             alike=kind,
+            qualified_of=None if row.qualified_of is None else f"{name.removesuffix(kind)}{row.qualified_of}",
             pooled=POOLED[u.together.joint_stock] if several and not plant and not row.embedded else "no",
             freight_usd_per_kg=u.together.freight_usd_per_kg,
         )
@@ -612,7 +617,7 @@ def _add_offers(u: Union, found: Rows) -> None:
                 source = f"{home}.{source}"
             if row.material in u.materials[home] and source in {"outside", *made}:
                 own = {"offer": f"{home}.{row.offer}", "material": f"{home}.{row.material}", "source_producer": source}
-                seller = row.offer if row.offer in shared else None
+                seller = next((one for one in (row.seller, row.offer) if one in shared), None)
                 found["offers"].append(row.model_copy(update=said(home, **own, seller=seller)))
     first, past = u.asked.horizon.first_year, u.asked.horizon.first_year + u.asked.horizon.years
     for name in sorted(shared):

@@ -680,7 +680,7 @@ def _decided(problem: Problem) -> Ints:
 
 
 def cap_trunk_shortfall(problem: Problem, z0: Floats) -> Problem:
-    """The problem with trunk shortfall of diversified materials held at that of Z0; the one given stays as it is."""
+    """The problem with trunk shortfall of materials that must not lack more held at that of Z0; the one given stays as it is."""
     row_upper = problem.assembly.row_upper.copy()
     for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
         row_upper[row] = most
@@ -688,7 +688,7 @@ def cap_trunk_shortfall(problem: Problem, z0: Floats) -> Problem:
 
 
 def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, int, int, float]]:
-    """Row -> (component, period, material, cap): trunk shortfall of diversified materials in Z0, with a hair's room."""
+    """Row -> (component, period, material, cap): trunk shortfall of such materials in Z0, with a hair's room."""
     assembly, caps = problem.assembly, {}
     for row in assembly.rows_of("trunk_shortfall"):
         entries = slice(assembly.start[row], assembly.start[row + 1])

@@ -322,7 +322,8 @@ def _between(low: float, high: float) -> str:
 
 
 USERS = (
-    "users_activities users_reserve_inputs users_surplus users_release users_border_surcharge users_own_stock users_freight"
+    "users_activities users_reserve_inputs users_surplus users_release users_border_surcharge users_contracts users_own_stock "
+    "users_freight"
 ).split()
 GOVERNMENT = (
     "authority_purchases authority_holding authority_disposal authority_release authority_border_revenue salvage "

@@ -16,11 +16,12 @@ from scipy.sparse.csgraph import connected_components
 
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import MONTHS_PER_YEAR, MUSD_PER_T, USD_PER_MUSD
+from ..question.base import grouped
 from ..question.dataset import Dataset, fiscal_month, members
 from ..question.deflation import restated, restating
 from ..question.estimates import ore_ends
 from ..question.plan import Plan
-from ..question.references import select_materials
+from ..question.references import qualified_forms, select_materials
 from .instance import (
     DEFENCE,
     ESSENTIAL,
@@ -105,7 +106,8 @@ def fiscal_year(day: dt.date, first_month: int) -> float:
 
 
 def exclusions(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar: Calendar) -> tuple[Exclusion, ...]:
-    """Of the rules that the plan's switches turn on, and of the plan's own."""
+    """Of the rules that the plan's switches turn on, and of the plan's own; a rule on a material binds its qualified form."""
+    form_of = _form_of(plan, data, materials)
     rows = data.rows("countries")
     covered = {row.country for row in rows if row.tier == "covered"}
     month = fiscal_month(data, plan.home)
@@ -127,6 +129,7 @@ def exclusions(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar
         chosen = (chosen - {COVERED}) | (covered if COVERED in chosen else set())
         inside = overlap(calendar, begin, end) > 0
         touched = named_materials(named, materials)
+        touched |= touched[form_of]
         touched &= np.array(["*" in binds or wanted_by[name] in binds for name in materials], dtype=bool)
         if inside.any() and touched.any():
             found.append(Exclusion(label, frozenset(chosen), touched, inside, back, frozenset(to)))
@@ -162,9 +165,13 @@ def build_procurement(
     rules = exclusions(plan, data, materials, calendar)
     purchase, offer = np.ones((J, I, T), dtype=bool), np.ones((O, T), dtype=bool)
     support, offtake = np.ones((J - sources, T), dtype=bool), np.ones((J, T), dtype=bool)
-    clean_purchases, clean_support = np.zeros((I, T), dtype=bool), np.zeros((I, T), dtype=bool)
-    declared = {row.producer: row.origins.split() for row in data.rows("feed_origins")}
+    clean_purchases, clean_support, clean_users = (np.zeros((I, T), dtype=bool) for _ in range(3))
+    rows = data.rows("feed_origins")
+    declared = {row.producer: row.origins.split() for row in rows if row.basis == "declared"}
     names = {getattr(row, "activity", getattr(row, "project", "")): j for j, row in enumerate(producers)}
+    form_of = _form_of(plan, data, materials)
+    is_form = form_of != np.arange(I)
+    qualified = _qualified(data, materials, names, calendar) & (is_form & (yields > 0)[:, form_of])[:, :, None]
     cleans = [_clean(producers[j].country, declared.get(name, []), yields[j], rules) for name, j in names.items()]
     clean = np.array(cleans, dtype=bool)
     for rule in rules:
@@ -186,15 +193,35 @@ def build_procurement(
             support &= ~((shut & makes)[sources:, None] & when)
             if rule.reach_back:
                 clean_support |= rule.materials[:, None] & when
+        if "users" in rule.applies_to:
+            qualified &= ~((shut[:, None] & rule.materials)[:, :, None] & when)
+            if rule.reach_back:
+                clean_users |= (rule.materials & is_form)[:, None] & when
         if "offtake" in rule.applies_to:  # users draw on a contract with whatever feed there is
             followed = rule.reach_back & (yields < 0).any(axis=1)
             offtake &= ~(((shut | followed) & makes)[:, None] & when)
     for o, row in enumerate(offers):
         if row.source_producer in names:
             offer[o] &= purchase[names[row.source_producer], materials[row.material]]
-    found = Procurement(purchase, support, offtake, clean, clean_purchases, clean_support, ())
+    found = Procurement(purchase, support, offtake, clean, clean_purchases, clean_support, clean_users, qualified, ())
     closed = tuple(_closed(found, offer, rules, producers, sources, yields, offers, materials, calendar))
     return replace(found, closed=closed), offer
+
+
+def _form_of(plan: Plan, data: Dataset, materials: Mapping[str, int]) -> Ints:
+    """(I,) as `Instance.form_of`."""
+    base = qualified_forms(plan, data).base
+    return np.array([materials[base.get(name, name)] for name in materials], dtype=int)
+
+
+def _qualified(data: Dataset, materials: Mapping[str, int], names: Mapping[str, int], calendar: Calendar) -> Bools:
+    """(J, I, T) who makes a form to grade: all of a form without rows, else those that have one, from its lead on."""
+    lead = np.zeros((len(names), len(materials)))
+    for name, rows in grouped(data.rows("qualifications"), "material").items():
+        if name in materials:
+            years = {row.producer: row.lead_yr for row in rows}
+            lead[:, materials[name]] = [years.get(j, years.get("*", math.inf)) for j in names]
+    return np.asarray(calendar.step * np.arange(calendar.periods) >= lead[:, :, None] - 1e-9, dtype=bool)
 
 
 def _clean(country: str, declared: Sequence[str], yields: Floats, rules: Sequence[Exclusion]) -> bool:
@@ -272,6 +299,20 @@ def exposed_feed(feed: Sequence[tuple[str, ...]], members: Sequence[Collection[s
     )
 
 
+def struck_feed(
+    shares: Sequence[tuple[tuple[str, float], ...]], members: Sequence[Collection[str]], countries: str
+) -> Floats:
+    """(J,) published share of each producer's feed that comes from some of the countries; `*`: from abroad."""
+    named = set(countries.split())
+    return np.array(
+        [
+            sum(part for origin, part in mine if origin in named or ("*" in named and origin not in inside))
+            for mine, inside in zip(shares, members, strict=True)
+        ],
+        dtype=float,
+    )
+
+
 # Demand, what it costs to leave it unserved, how that changes while a disruption lasts, and what users hold themselves.
 
 
@@ -287,10 +328,10 @@ def demands(
     for row in data.rows("demand"):
         if row.material in materials:
             series[row.material, row.segment].append((row.from_year, row.demand_t_per_yr))
-    pairs = tuple(series)
+    told, forms = tuple(series), qualified_forms(plan, data)  # a qualified form has the figures of its users' material
     ranks = {(row.material, row.segment): row.priority for row in data.rows("demand") if row.priority is not None}
-    priority = [ranks.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in pairs]
-    demand = np.array([yearly(series[pair], calendar) for pair in pairs]).reshape(-1, calendar.periods) * calendar.step
+    priority = [ranks.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in told]
+    demand = np.array([yearly(series[pair], calendar) for pair in told]).reshape(-1, calendar.periods) * calendar.step
     losses = _losses(plan, data)
     tiers: list[tuple[int, int]] = []
     shares: list[float] = []
@@ -300,7 +341,7 @@ def demands(
     limits: list[float] = []
     costs: list[float] = []
     tier_rows, step_rows = data.rows("tiers"), data.rows("substitution")
-    for q, (material, segment) in enumerate(pairs):
+    for q, (material, segment) in enumerate(told):
         own = [r for r in tier_rows if r.material == material and r.segment == segment]
         own = own or [r for r in tier_rows if r.material == "*" and r.segment == segment]
         gross = losses.get((material, segment), losses.get((material, "*"), 0.0))
@@ -314,6 +355,7 @@ def demands(
             steps.append((q, row.step))
             limits.append(row.limit_share)
             costs.append(row.cost_usd_per_kg * MUSD_PER_T)
+    pairs = tuple(forms.demand(*pair) for pair in told)
     return {
         "demands": pairs,
         "priority": np.array(priority, dtype=np.int64),
@@ -323,7 +365,7 @@ def demands(
         "tier_share": np.array(shares, dtype=float),
         "tier_loss": np.array(loss, dtype=float),
         "tier_named": np.array(named, dtype=float),
-        "adaptation": tuple(_adaptation(data, *pair) for pair in pairs),
+        "adaptation": tuple(_adaptation(data, *pair) for pair in told),
         "steps": tuple(steps),
         "step_limit": np.array(limits, dtype=float),
         "step_cost": np.array(costs, dtype=float),
@@ -354,6 +396,7 @@ def _adaptation(data: Dataset, material: str, segment: str) -> tuple[tuple[float
 def users_stock(
     data: Dataset,
     materials: Mapping[str, int],
+    base: Mapping[str, str],
     wanted: Mapping[str, Any],
     yields: Floats,
     capacity: Floats,
@@ -361,13 +404,13 @@ def users_stock(
 ) -> dict[str, Any]:
     """Fields of an instance about stock that users hold themselves; nobody holds less than nothing, so a level of 0 is none.
 
-    wanted: as `demands` gives it. yields, capacity: (J, I) and (J, T) of existing sources, at the availability of the baseline
-    course [t per period].
+    base: the material of each qualified form. wanted: as `demands` gives it. yields, capacity: (J, I) and (J, T) of existing
+    sources, at the availability of the baseline course [t per period].
     """
     users: list[tuple[int, int]] = []
     levels: list[float] = []
     missing: list[float] = []
-    pairs = list(wanted["demands"])
+    pairs = [(base.get(material, material), segment) for material, segment in wanted["demands"]]
     rows = [row for row in data.rows("users_stock") if row.material in materials]
     named = {(row.material, row.segment) for row in rows}
     for row in rows:
@@ -385,7 +428,7 @@ def users_stock(
             share = of / total if total > 0 else 0.0
             level = (row.level_months or 0.0) / MONTHS_PER_YEAR * of if row.level_t is None else row.level_t * share
             if level > 0:
-                users.append((i, q))
+                users.append((i if q < 0 else int(wanted["demand_material"][q]), q))
                 levels.append(level)
                 missing.append(level * row.missing_share)
     return {
@@ -412,6 +455,12 @@ class Measures:
     """(I, T) share of each period in which the market is split."""
     inside: tuple[frozenset[str], ...]
     """(I,) countries that apply a measure with a market of its own outside them, or may in an event."""
+
+    def of_forms(self, form_of: Ints) -> Measures:
+        """The same, qualified forms at the prices of what they are made of."""
+        inside = tuple(self.inside[i] for i in form_of)
+        price, quote, share = self.price[form_of], self.outside_quote[form_of], self.outside_share[form_of]
+        return Measures(self.availability, price, quote, share, inside)
 
     def outside(self, country: Sequence[str], sells: Bools) -> Bools:
         """(J, I) whether a seller in each country has the market outside for what it `sells` (J, I)."""
@@ -565,15 +614,19 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     M = [rows[name] for name in chosen]
     tier = {row.country: row.tier for row in data.rows("countries")}
     inside = _members(plan, data, M, yields)
-    declared = {row.producer: tuple(row.origins.split()) for row in data.rows("feed_origins")}
+    told = [row for row in data.rows("feed_origins") if row.basis == "declared" or plan.unpublished_feed == "imports"]
+    declared = {row.producer: tuple(row.origins.split()) for row in told}
+    shared = {row.producer: (row.origins.split(), [float(part) for part in row.shares.split()]) for row in told}
     both: list[Any] = [*sources, *projects]
     country = tuple(row.country for row in both)
     home = np.array([c in own for c, own in zip(country, inside, strict=True)], dtype=bool)
     allied = home | np.array([tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
-    stated, base = _prices(plan, data, materials, calendar)
+    forms, form_of = qualified_forms(plan, data), _form_of(plan, data, materials)
+    stated, base = _prices(plan, data, [forms.base.get(name, name) for name in materials], calendar)
     feed = tuple(declared.get(name, ()) for name in names)
     usual = _usual(data, sources, projects, calendar)
     measures = measures_in_force(plan, data, calendar, materials, country, inside, home, yields, feed, usual, stated)
+    measures = measures.of_forms(form_of)
     availability = measures.availability
     pool = tuple((m.alike or m.material) if m.pooled != "no" else "" for m in M)
     signed = signed_floors(data, materials, producers, calendar)
@@ -598,6 +651,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         materials=tuple(chosen),
         component=component,
         components=components,
+        form_of=form_of,
         chain=chain,
         price=measures.price,
         outside_quote=measures.outside_quote,
@@ -627,6 +681,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         yields=yields,
         capacity=capacity,
         feed=feed,
+        feed_shares=tuple(tuple(zip(*shared.get(name, ((), ())), strict=False)) for name in names),
         usual=usual,
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
@@ -638,7 +693,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         **_offers(sold, offer_open, materials, producers, country, step, measures),
         **_sellers(data, [row for row, open_at in zip(sold, offer_open, strict=True) if open_at.any()], calendar),
         **wanted,
-        **users_stock(data, materials, wanted, yields[:n], (capacity * availability)[:n], calendar),
+        **users_stock(data, materials, forms.base, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
         market_floors=build_market_floors(plan, materials, home, allied, yields, in_force, calendar),
@@ -677,11 +732,12 @@ def _select_producers(
     for row in data.rows("yields"):
         uses[row.producer].append(row.material)
     left_out: list[tuple[str, str]] = []
+    forms = {row.material for row in data.rows("materials") if row.qualified_of}
 
     def fits(name: str) -> bool:
         touched = uses.get(name, [])
         missing = sorted(set(touched) - set(materials))
-        if missing and len(missing) < len(set(touched)):
+        if missing and len(missing) < len(set(touched)) and not {*missing} <= forms:
             left_out.append((name, f"its material {missing[0]} is not planned"))
         return bool(touched) and not missing
 
@@ -703,7 +759,7 @@ def _grouped(rows: Sequence[Any], key: str, value: str) -> dict[str, list[tuple[
     return groups
 
 
-def _prices(plan: Plan, data: Dataset, materials: Mapping[str, int], calendar: Calendar) -> tuple[Floats, Floats]:
+def _prices(plan: Plan, data: Dataset, materials: Sequence[str], calendar: Calendar) -> tuple[Floats, Floats]:
     chosen = [row for row in data.rows("prices") if row.price_set == plan.price_set]
     groups = _grouped(chosen, "material", "price_usd_per_kg")
     price = np.array([yearly(groups[name], calendar) for name in materials]) * MUSD_PER_T
@@ -823,6 +879,9 @@ def _contract_terms(
     return {
         "contract_lot": np.array([*lots, *[math.nan] * projects], dtype=float),
         "contract_fee": np.array([*fees, *[0.0] * projects], dtype=float),
+        "contract_rise": np.zeros(len(home)),
+        "honoured": np.array([*(row.honoured_share for row in sources), *[1.0] * projects], dtype=float),
+        "sold": np.array([*(row.sold_share for row in sources), *[0.0] * projects], dtype=float),
         "contract_term": np.array([*terms, *[0] * projects], dtype=int),
     }
 

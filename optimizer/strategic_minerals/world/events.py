@@ -17,7 +17,7 @@ from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from ..question.base import parse_multipliers
 from ..question.dataset import Dataset
 from ..question.plan import Event, Plan
-from .build import exposed_feed, named_materials, touched_producers
+from .build import exposed_feed, named_materials, struck_feed, touched_producers
 from .instance import Calendar, Instance, overlap
 from .producers import built_anyway, survival
 
@@ -559,7 +559,9 @@ def combine_events(
         cut, third = touched_producers(
             instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
         )
-        third = _reached(instance, scope, countries, third)
+        drawn = np.where(third, struck_feed(instance.feed_shares, instance.members, countries), 0.0)
+        reached = _reached(instance, scope, countries, third)
+        third = reached | (drawn > 0)
         hit, components = np.flatnonzero(touched), np.unique(instance.chain[touched])
         s = np.array([scenario for scenario, _, _ in several])
         begin = np.array([event.start + event.flood for _, _, event in several])
@@ -578,14 +580,16 @@ def combine_events(
             for flow, lost in _lost(instance, profile, [k for _, _, k in several], begin, cut, touched).items():
                 np.multiply.at(arrives[flow], at, 1 - lost)
             np.maximum.at(shaped, at, np.broadcast_to(phi[:, None, :], (len(several), int(cut.sum()), T)))
-        felt = [profile is None or (k.severity > 0 and not profile.all_routes) for _, _, k in several]
-        users = share([1 - k.third_cut * on for (_, _, k), on in zip(several, felt, strict=True)], phi)
-        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), users)
-        reserve = share([1 - k.third_cut for _, _, k in several], phi)
-        np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), reserve)
+        flows = _lost_elsewhere(instance, profile, [k for _, _, k in several], begin, phi, third, drawn, touched)
+        told = np.array([k.third_cut for _, _, k in several])[:, None, None] * phi[:, None, :] * reached[third][:, None]
+        felt = np.array([profile is None or (k.severity > 0 and not profile.all_routes) for _, _, k in several])
+        users = np.maximum(told, flows[EFFECTIVE]) * felt[:, None, None]  # arrivals by all routes count it already
+        reserve = np.maximum(told, flows[DIRECT])
+        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), 1 - users)
+        np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), 1 - reserve)
         prices.strike(s, hit, profile, [k for _, _, k in several])
         for segment, multiple in demand:
-            mine = np.flatnonzero((segments == segment) & touched[instance.demand_material])
+            mine = np.flatnonzero((segments == segment) & touched[instance.form_of[instance.demand_material]])
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
         for n, (scenario, order, event) in enumerate(several):
             for c in components:
@@ -599,12 +603,14 @@ def combine_events(
         found *= 1 - shaped * (1 - instance.usual) - (1 - arrives[flow]) * instance.usual
     for (scenario, c), parts in spans.items():
         lasting[scenario, c] = _union(calendar, parts)
-    squeeze = _squeeze(instance, events, lasting, at_name)
-    price, market_gap = prices.price, prices.gap
+    form_of = instance.form_of  # a qualified form is as dear and as short as what it is made of
+    squeeze = _squeeze(instance, events, lasting, at_name)[:, form_of]
+    price, market_gap = prices.price[:, form_of], prices.gap[:, form_of]
     lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, market_gap, lasts)
     for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
         tight[scenario, ruled[:, None], np.flatnonzero(inside)] = value
+    tight = tight[:, form_of]
     base = undisturbed(instance) if trunk is None else trunk
     onset, end = _extent(instance, base, np.minimum(availability, direct), factor, price * market_gap, tight, lasts)
     return ScenarioSet(
@@ -704,6 +710,29 @@ def _lost(
                 lost = np.maximum(lost, mean[:, None, :] * makes[None, :, None])
         found[flow] = lost
     return found
+
+
+def _lost_elsewhere(
+    instance: Instance,
+    profile: HazardProfile | None,
+    events: Sequence[DisruptionEvent],
+    begin: Floats,
+    phi: Floats,
+    third: Bools,
+    drawn: Floats,
+    touched: Bools,
+) -> dict[str, Floats]:
+    """(n, other countries' producers, T) by flow: share that they lose because a published part of their feed comes from countries
+    that are struck, and is cut as these countries' own sales are.
+
+    phi: (n, T) share of each period in which an event lasts. drawn: (J,) that part of the feed. third: (J,) whose losses.
+    """
+    if profile is None:
+        cut = np.array([k.cut for k in events])[:, None, None] * phi[:, None, :]
+        lost = {EFFECTIVE: cut, DIRECT: cut}
+    else:
+        lost = _lost(instance, profile, events, begin, third, touched)
+    return {flow: drawn[third][:, None] * of for flow, of in lost.items()}
 
 
 def _reached(instance: Instance, scope: str, countries: str, third: Bools) -> Bools:

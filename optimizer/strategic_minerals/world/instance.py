@@ -285,6 +285,10 @@ class Procurement:
     """(I, T) materials that the reserve buys clean, back to the mine."""
     clean_support: Bools
     """(I, T) materials that supported projects make of clean feed."""
+    clean_users: Bools
+    """(I, T) qualified forms that have to be clean, back to the mine."""
+    qualified: Bools
+    """(J, I, T) whether what a producer makes counts as a qualified form of it."""
     closed: tuple[tuple[str, str], ...]
     """(what, by which rule) of offers, projects and contracts that are closed in every planned period."""
 
@@ -300,6 +304,8 @@ class Instance:
     """(I,) component of each material."""
     components: tuple[str, ...]
     """Name of each: that of its first material."""
+    form_of: Ints
+    """(I,) the material of which each is the qualified form; itself where it is none: prices and shortages are those of it."""
     chain: Ints
     """(I,) chain of each material: what producers link within one home, which is in short supply together. A component may hold the
     chains of several homes, which a pool or a seller links."""
@@ -352,6 +358,8 @@ class Instance:
     """(J, T) tonnes of activity per period."""
     feed: tuple[tuple[str, ...], ...]
     """(J,) countries of each producer's feed as declared, `modelled` for materials of the plan; empty where nothing is declared."""
+    feed_shares: tuple[tuple[tuple[str, float], ...], ...]
+    """(J,) (country, share of the feed) as published; empty where nothing is."""
     usual: Floats
     """(J, T) usual flow as a share of capacity, of which profiled disruptions cut their share; 1 where none is stated."""
     availability: Floats
@@ -365,6 +373,14 @@ class Instance:
     contract_lot: Floats
     """(J,) tonnes per period; nan: no contracts offered."""
     contract_fee: Floats
+    """(J,) paid by the budget for each tonne reserved and period [million USD/t]."""
+    contract_rise: Floats
+    """(J,) what users are expected to pay above the usual price for what is delivered at that of the day, for each tonne reserved
+    and period [million USD/t]."""
+    honoured: Floats
+    """(J,) share of what is reserved that is delivered while an output is tight."""
+    sold: Floats
+    """(J,) share of capacity that others have bought."""
     contract_term: Ints
     offers: tuple[str, ...]
     offer_material: Ints
@@ -437,6 +453,12 @@ class Instance:
         """(J,) component of each producer."""
         first = np.array([int(np.flatnonzero(row)[0]) for row in self.yields], dtype=int).reshape(-1)
         return self.component[first] if len(first) else first
+
+    @cached_property
+    def qualifying(self) -> Mapping[int, int]:
+        """Producer that makes a qualified form -> the form."""
+        forms = np.flatnonzero(self.form_of != np.arange(len(self.materials)))
+        return {int(j): int(i) for i in forms for j in np.flatnonzero(self.yields[:, i] > 0)}
 
     @property
     def largest_premium(self) -> Floats:
@@ -882,12 +904,13 @@ def scale(instance: Instance) -> Instance:
     """The same problem counted in model units (`material_unit`, `producer_unit`); money stays in million USD.
 
     A unit is the power of ten near a material's yearly demand, or near the largest flow of its producers where users
-    want none of it; a producer counts in the unit of its main output.
+    want none of it; a qualified form counts as what it is made of, a producer counts in the unit of its main output.
     """
     flow = np.zeros(len(instance.materials))
     np.add.at(flow, instance.demand_material, instance.demand.max(axis=1, initial=0.0))
     largest = (np.abs(instance.yields) * instance.capacity.max(axis=1, initial=0.0)[:, None]).max(axis=0, initial=0.0)
     u = np.array([10.0 ** round(math.log10(v)) if v > 0 else 1.0 for v in np.where(flow > 0, flow, largest)])
+    u = u[instance.form_of]
     v = u[instance.yields.argmax(axis=1)] if len(instance.producers) else np.zeros(0)
     offer, demand = u[instance.offer_material], u[instance.demand_material]
     tier = np.array([demand[q] for q, _ in instance.tiers])
@@ -910,6 +933,7 @@ def scale(instance: Instance) -> Instance:
         cash=instance.cash * v,
         contract_lot=instance.contract_lot / v,
         contract_fee=instance.contract_fee * v,
+        contract_rise=instance.contract_rise * v,
         offer_depth=instance.offer_depth / offer,
         seller_depth=instance.seller_depth / seller_unit(instance, u)[:, None],
         demand=instance.demand / demand[:, None],

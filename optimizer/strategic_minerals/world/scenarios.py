@@ -590,6 +590,29 @@ def pricing_sample(
     return PricingSample(now, drawn(as_table, None if before is None else before.reference))
 
 
+def with_priced_contracts(instance: Instance, expected: ScenarioSet) -> Instance:
+    """Offtake contracts at what they are expected to be worth to the seller, whoever pays it (`instruments.offtake_price`).
+
+    worth[j] = sum_s pi[s] sum_t beta[t] rho[j,t,s] sum_{y>0} y (1+premium) max(0, P[i,t,s] - P[i,t]) / sum_t beta[t]
+    in the seller's market, for each tonne reserved and period [million USD/t]. Where operations count at crisis prices users pay
+    them already. expected: what owners reckon with.
+    """
+    kind, beta = instance.plan.instruments.offtake_price, instance.calendar.beta[:-1]
+    if kind == "fee":
+        return instance
+    fee, rise = instance.contract_fee.copy(), instance.contract_rise.copy()
+    for j in np.flatnonzero(~np.isnan(instance.contract_lot)).tolist():
+        met, usual, gain = courses(instance, expected, j), own_prices(instance, j, instance.price), np.zeros(1)
+        for i, price in met.price.items():
+            if instance.yields[j, i] > 0:
+                sold = instance.yields[j, i] * (1 + instance.premium[j])
+                gain = gain + sold * np.maximum(0.0, price - usual[i])
+        worth = float(met.weight @ (gain * met.available) @ beta / beta.sum())
+        fee[j] = max(fee[j], worth) if kind == "fixed" else fee[j]
+        rise[j] = worth * ((kind == "market") - instance.plan.price_gain)
+    return replace(instance, contract_fee=fee, contract_rise=rise)
+
+
 @dataclass(frozen=True)
 class Courses:
     """Courses of one producer's prices and availability that differ from each other."""

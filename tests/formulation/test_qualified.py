@@ -1,0 +1,197 @@
+"""Qualified forms by hand: what counts for users who may not take every tonne, and that they share nothing with the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import Dataset, InputError, PlanError, solve
+from strategic_minerals.audit.audit import audit
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.optimise import optimise
+from support.tiny import cut, offer, project, short, source, tiny, total
+
+FORM = {"qualified_of": "magnet", "qualified_users": "defence", "holding_share_per_yr": 0.01}
+BACK = {"countries": "CHN", "materials": "magnet", "reach_back": True, "applies_to": ["users"]}
+
+
+def chain(
+    *,
+    clean_mine: float = 2.0,
+    form: bool = True,
+    rule: Any = BACK,
+    makers: Any = (),
+    scenarios: Any = None,
+    **more: Any,
+) -> tuple[Any, Dataset]:
+    """Magnets come from China, from an ally who says nothing of his feed, and from a home plant that runs on ore of an ally and of
+    China: half a tonne a tonne. Defence wants 3 kt, others 4; China stops everything in the second year."""
+    plan, data = tiny(
+        {"ore": 10.0, "magnet": 50.0} | ({"form": 50.0} if form else {}),
+        materials={"form": FORM},
+        sources={
+            "ally_mine": source("AUS", "ore", clean_mine, feed="AUS"),
+            "china_mine": source("CHN", "ore", 9.0),
+            "plant": source("USA", {"magnet": 1.0, "ore": -0.5}, 5.0, feed="modelled"),
+            "china": source("CHN", "magnet", 9.0),
+            "silent": source("AUS", "magnet", 9.0, kappa=1.0),
+        }
+        | ({"check": source("USA", {"form": 1.0, "magnet": -1.0}, 9.0, feed="modelled")} if form else {}),
+        demand={("magnet", "defence"): 3.0, ("magnet", "civil"): 4.0},
+        tiers={"defence": [(1.0, 4.0)], "civil": [(1.0, 1.0)]},
+        scenarios=scenarios or [cut("stop", 0.5, 2028.0, 1.0)],
+        **{"procurement": {"exclusions": [rule] if rule else []}, **more},
+    )
+    if not makers:
+        return plan, data
+    rows = [{"material": "form", "producer": name, "lead_yr": lead} for name, lead in makers]
+    return plan, data.replace(qualifications=pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize(("mine", "expected"), [(2.0, 0.0), (1.0, 1.0), (0.25, 2.5), (0.0, 3.0)])
+def test_in_an_embargo_defence_lacks_what_clean_sources_cannot_give(mine, expected):
+    """3 kt less two tonnes of magnets for each tonne of clean ore; the silent ally fills everybody else."""
+    result = solve(*chain(clean_mine=mine, instruments={"reserve": False}), quick=True)
+    assert result.audited.passed
+    assert short(result, "stop", "2028", "form") == pytest.approx(expected)
+    assert short(result, "stop", "2028", "magnet") == pytest.approx(0.0, abs=1e-9)
+
+
+def test_without_the_form_defence_takes_any_tonne():
+    """The same question, the form not planned: priority fills defence, which cannot fail."""
+    plan, data = chain(clean_mine=0.0)
+    whole = solve(plan.model_copy(update={"materials": ("ore", "magnet")}), data, quick=True)
+    bare, tables = chain(clean_mine=0.0, form=False)
+    assert short(whole, "stop") == pytest.approx(0.0, abs=1e-9)
+    assert whole.outcome == solve(bare, tables, quick=True).outcome  # to the bit
+
+
+@pytest.mark.parametrize("mine", [0.0, 1.0, 2.0])
+def test_a_form_of_which_nobody_asks_anything_costs_nothing(mine):
+    """Neutral value: no rule and no list of makers."""
+    free, bare = chain(clean_mine=mine, rule=None), chain(clean_mine=mine, form=False, rule=None)
+    assert total(solve(*free, quick=True, gap=0.0)) == pytest.approx(total(solve(*bare, quick=True, gap=0.0)), rel=1e-9)
+
+
+def test_without_reach_back_the_country_of_the_maker_counts():
+    """The plant may run on whatever ore there is, and the silent ally counts."""
+    result = solve(*chain(clean_mine=0.0, rule={**BACK, "reach_back": False}), quick=True)
+    assert short(result, "stop", "2028", "form") == pytest.approx(0.0, abs=1e-9)
+
+
+def test_only_named_makers_count_others_after_their_lead():
+    """The plant alone is named and gives 2 kt of its 4 to defence in the stop, the ally from the third year on."""
+    stops = [cut("stop", 0.3, 2028.0, 1.0), cut("late", 0.3, 2029.0, 1.0)]
+    makers = [("plant", 0.0), ("silent", 2.0)]
+    result = solve(*chain(clean_mine=1.0, rule=None, makers=makers, scenarios=stops), quick=True)
+    assert result.audited.passed
+    assert short(result, "stop", "2028", "form") == pytest.approx(1.0)
+    assert short(result, "late", "2029", "form") == pytest.approx(0.0, abs=1e-9)
+
+
+def test_each_pool_serves_its_own_users():
+    """A tonne in the store of the material does not help defence; one of the form does, and is bought of clean makers alone."""
+    offers = {"any": offer("magnet", 9.0, source="silent"), "good": offer("form", 9.0, source="check")}
+    stocked = solve(*chain(clean_mine=0.5, offers={"any": offers["any"]}), quick=True)
+    assert short(stocked, "stop", "2028", "form") == pytest.approx(2.0)
+    both = solve(*chain(clean_mine=0.5, offers=offers, scenarios=[cut("stop", 0.5, 2029.0, 1.0)]), quick=True)
+    assert both.audited.passed
+    assert short(both, "stop", "2029", "form") == pytest.approx(
+        2.0
+    )  # clean ore of the years before went to defence itself
+    more = solve(
+        *chain(clean_mine=2.0, offers=offers, scenarios=[cut("stop", 0.5, 2029.0, 1.0, countries="CHN AUS")]),
+        quick=True,
+    )
+    bought = more.tables["acquisitions"].groupby("material").acquired_t.sum()
+    assert bought.get("form", 0.0) == pytest.approx(
+        2000.0
+    )  # 1 kt a year of clean magnets is left over by the 3 of defence
+    assert short(more, "stop", "2029", "form") == pytest.approx(1.0)
+
+
+def test_a_promise_is_kept_in_qualified_tonnes():
+    """A plant on clean feed is built to keep it, and a promise on the material as such is told what to say."""
+    promise = {"segment": "defence", "level": 1.0, "scenarios": ["stop"]}
+    more: dict[str, Any] = {
+        "projects": {"new": project("ore", 1.0, capex_musd=1.0, additional=True, feed="USA")},
+        "packages": {"grant": {"instrument": "grant"}},
+        "scenarios": [cut("stop", 0.5, 2029.0, 1.0, design_basis=True)],
+    }
+    result = solve(*chain(clean_mine=1.0, service_levels=[{**promise, "material": "form"}], **more), quick=True)
+    assert short(result, "stop", "2029", "form") == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(PlanError, match="'form', for which this segment asks"):
+        solve(*chain(service_levels=[{**promise, "material": "magnet"}], **more), quick=True)
+
+
+def test_prices_and_shortages_are_those_of_the_material():
+    """A flood and a squeeze move both alike, and what passes as qualified costs nothing."""
+    plan, data = chain(scenarios=[cut("stop", 0.5, 2028.0, 1.0, "magnet", price_multiplier=3.0)])
+    problem = prepare(plan, data)
+    n, scenarios = problem.natural, problem.structure.scenarios
+    form, material = n.materials.index("form"), n.materials.index("magnet")
+    for values in (scenarios.price, scenarios.market_gap, scenarios.squeeze, scenarios.tight):
+        assert np.array_equal(values[:, form], values[:, material])
+    assert scenarios.tight[:, form].any()
+    assert n.material_unit[form] == n.material_unit[material]
+
+
+@pytest.mark.parametrize(
+    ("family", "rule", "makers"),
+    [
+        ("clean_balance", BACK, ()),
+        ("qualified_supply", None, [("plant", 0.0)]),
+        ("qualified_supply", {**BACK, "reach_back": False}, ()),
+    ],
+)
+def test_the_audit_sees_what_passes_unqualified(family, rule, makers):
+    """More of the form than qualified makers made, everything else consistent with it: only these rows object."""
+    plan, data = chain(clean_mine=0.5, rule=rule, makers=makers)
+    if rule and not rule["reach_back"]:
+        plan = plan.model_copy(
+            update={
+                "procurement": plan.procurement.model_copy(
+                    update={
+                        "exclusions": (plan.procurement.exclusions[0].model_copy(update={"countries": "CHN AUS USA"}),)
+                    }
+                )
+            }
+        )
+    free = plan.model_copy(update={"procurement": plan.procurement.model_copy(update={"exclusions": ()})})
+    unruled = Dataset({k: v for k, v in data.tables.items() if k != "qualifications"}, data.name)
+    loose = prepare(free, unruled)
+    solved = optimise(loose, gap=0.0, time_limit_s=60.0)
+    solution = extract(loose.structure, loose.assembly, solved.x)
+    ruled = prepare(plan, data)
+    found = audit(replace(loose, plan=plan, data=data, natural=ruled.natural, structure=ruled.structure), solution)
+    assert any(one.family == family and not one.holds for one in found.residuals)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"materials": {"form": {**FORM, "qualified_users": ""}}}, "segments that ask for the form"),
+        ({"materials": {"form": {**FORM, "qualified_users": "defense"}}}, "did you mean 'defence'"),
+        ({"materials": {"form": {**FORM, "qualified_of": "magnit"}}}, "did you mean 'magnet'"),
+        ({"check": source("CHN", {"form": 1.0, "magnet": -1.0}, 9.0)}, "an activity at home"),
+        ({"check": source("USA", {"form": 1.0, "magnet": -0.9}, 9.0)}, "an activity at home"),
+        ({"check": source("USA", {"form": 1.0, "magnet": -1.0}, 9.0, cash_usd_per_kg=1.0)}, "adds no cost"),
+        ({"check": source("USA", {"magnet": 1.0}, 9.0)}, "one activity that makes the form"),
+    ],
+)
+def test_forms_that_make_no_sense_are_refused(change, expected):
+    tables = {
+        "materials": {"form": FORM},
+        "demand": {("magnet", "defence"): 1.0},
+        "sources": {"far": source("CHN", "magnet", 9.0), "check": source("USA", {"form": 1.0, "magnet": -1.0}, 9.0)},
+    }
+    if "check" in change:
+        tables["sources"]["check"] = change["check"]
+    plan, data = tiny({"magnet": 50.0, "form": 50.0}, **{**tables, **{k: v for k, v in change.items() if k != "check"}})
+    with pytest.raises(InputError, match=expected):
+        solve(plan.model_copy(update={"materials": ("magnet", "form")}), data, quick=True)
