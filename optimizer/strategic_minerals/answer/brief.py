@@ -217,7 +217,7 @@ def odds(share: float) -> str:
     return f"1 future in {1 / share:.0f}" if share <= MOST_ODDS else f"{chance(share)} of futures"
 
 
-LEAST_ODDS, MOST_ODDS = 1e-3, 0.2
+LEAST_ODDS, MOST_ODDS, HALF = 1e-3, 0.2, 0.5
 
 
 def brief_of(plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis) -> Brief:
@@ -707,13 +707,23 @@ class _Told:
             return ""
         left = {material: value for material, value in left.items() if material not in self.basis.embedded}
         ranked = sorted(left.items(), key=lambda pair: -pair[1])
-        named = [f"{self._material(m)} {rounded(v)}" for m, v in ranked[:NAMED] if v >= SMALL_MUSD]
+        named = [f"{self._material(m)} {rounded(v)}{self._wanting(m)}" for m, v in ranked[:NAMED] if v >= SMALL_MUSD]
         rest = total - sum(value for _, value in ranked[: len(named)])
         named += [f"all else {rounded(rest)}"] * (len(named) > 0 and rest >= 0.05 * total)
         mostly = f" ({', '.join(named)})" if named else ""
         others = "" if math.isnan(before) else f" (else {odds(before).replace('future ', '')})"
         defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else " Defence never runs short."
         return f"{rounded(total)} M of losses remain{mostly}{bad}.{defence}"
+
+    def _wanting(self, material: str) -> str:
+        """Which stage of its chain keeps a material from being made where most of it is missing, if that is another than its own."""
+        table = self.tables["bottlenecks"]
+        own = table[(table.case == "plan") & (table.material == material)]
+        mine = own[own.limited_by != material]
+        if mine.empty or mine.shortfall_t.sum() < HALF * own.shortfall_t.sum():
+            return ""
+        most = str(mine.groupby("limited_by").shortfall_t.sum().idxmax())
+        return f", for want of {some([self._material(name) for name in most.split()])}"
 
     def sure(self) -> str:
         """How sure the answer is, in words that need no statistics."""

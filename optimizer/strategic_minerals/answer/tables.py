@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..audit.accounts import Accounts, commitments, floors_at_crisis_prices, split_of_value
+from ..audit.operations import AuditContext, Bottlenecks
 from ..core.frames import Bools, Floats, named
 from ..core.stats import BASELINE_COURSE, DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..matrix.problem import Problem, trunk_prices
@@ -116,6 +117,11 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "scenario probability design_basis onset loss_musd loss_without_plan_musd embedded_loss_musd "
         "shortfall_t shortfall_without_plan_t defence_shortfall_t defence_shortfall_without_plan_t hazards "
         "what_happens events",
+    ),
+    "bottlenecks": TableOf(
+        "Stage of the chain that keeps a material from being made where it is shortest in each scenario: its makers give all that "
+        "they can. `nothing`: without the plan.",
+        "case scenario period material shortfall_t limited_by",
     ),
     "value": TableOf(
         "Where the worth of the plan comes from, by component of the supply chain.",
@@ -468,6 +474,25 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
     )
 
 
+def bottlenecks(of: Mapping[str, Accounts]) -> pd.DataFrame:
+    """For each material that a plant makes or that is short, in the period of a path in which most is missing: what limits it. of:
+    case -> accounts of it."""
+    rows = []
+    for case, accounts in of.items():
+        k = AuditContext(accounts.problem, accounts.solution, None, accounts.path_data)
+        n, stages, planned = k.n, Bottlenecks(k), accounts.problem.natural.calendar.planned
+        missing = np.zeros((len(k.x.shortfall), len(n.materials), planned))
+        for m, (q, _) in enumerate(n.tiers):
+            missing[:, n.demand_material[q]] += k.x.shortfall[:, m, :planned]
+        for w, i in np.argwhere((missing > SMALL_T).any(axis=2)).tolist():
+            t = int(missing[w, i].argmax())
+            path = BASELINE_COURSE if w == 0 else k.path_data.scenarios.names[w - 1]
+            if not n.embedded[i]:
+                limited = " ".join(n.materials[m] for m in stages.of(i, w, t))
+                rows.append((case, path, n.calendar.period_label(t), n.materials[i], float(missing[w, i, t]), limited))
+    return frame(rows, RESULT_TABLES["bottlenecks"].columns)
+
+
 def build_tables(accounts: Accounts, reference: Accounts, calm: Solution | None) -> dict[str, pd.DataFrame]:
     """Every result table but `prices`, by name, of a solution and of doing nothing. `calm`: operations were disrupted prices those
     of the baseline course."""
@@ -487,6 +512,7 @@ def build_tables(accounts: Accounts, reference: Accounts, calm: Solution | None)
         **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
         **({"ore_reserves": ore} if len(ore := ore_table(problem, names)) else {}),
         "scenario_losses": scenario_losses(problem, solution, z0),
+        "bottlenecks": bottlenecks({"plan": accounts, "nothing": reference}),
         "value": value(accounts, reference),
         "held_for_price": held_for_price(problem, solution, calm),
         "notes": pd.DataFrame(

@@ -214,11 +214,14 @@ def reserve_production_limit(k: AuditContext) -> Iterable[Row]:
 
 def source_capacity(k: AuditContext) -> Iterable[Row]:
     """use <= rho (kappa_t K + (1-kappa_t) honoured contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
-    for j in range(k.n.sources):
-        kappa = k.kappa(j)
-        kept = (1 - kappa) * float(k.n.honoured[j])
-        most = k.path_data.rho[:, j] * (kappa * k.n.capacity[j] + kept * in_force(k, j))
-        yield k.n.producers[j], k.use(j) - most, k.scale(j)
+    yield from ((k.n.producers[j], k.use(j) - open_capacity(k, j), k.scale(j)) for j in range(k.n.sources))
+
+
+def open_capacity(k: AuditContext, j: int) -> Floats:
+    """(W, T) what a source gives home users and the reserve, its survival aside."""
+    kappa = k.kappa(j)
+    kept = (1 - kappa) * float(k.n.honoured[j])
+    return np.asarray(k.path_data.rho[:, j] * (kappa * k.n.capacity[j] + kept * in_force(k, j)))
 
 
 def in_force(k: AuditContext, j: int) -> Floats:
@@ -232,19 +235,73 @@ def in_force(k: AuditContext, j: int) -> Floats:
 
 def source_survival(k: AuditContext) -> Iterable[Row]:
     """use <= rho K (alive0 + sum_m floor (alive_m - alive0))  [t]: a plant shut by its price gives nothing."""
-    for j in range(k.n.sources):
-        alive = k.path_data.alive[:, j].copy()
-        for market in k.accounts.markets:
-            alive += market.share * (market.alive[:, j] - k.path_data.alive[:, j])
-        yield k.n.producers[j], k.use(j) - k.path_data.rho[:, j] * k.n.capacity[j] * alive, k.scale(j)
+    yield from ((k.n.producers[j], k.use(j) - living_capacity(k, j), k.scale(j)) for j in range(k.n.sources))
+
+
+def living_capacity(k: AuditContext, j: int) -> Floats:
+    """(W, T) what a source can make while its price keeps it open."""
+    alive = k.path_data.alive[:, j].copy()
+    for market in k.accounts.markets:
+        alive += market.share * (market.alive[:, j] - k.path_data.alive[:, j])
+    return np.asarray(k.path_data.rho[:, j] * k.n.capacity[j] * alive)
 
 
 def project_capacity(k: AuditContext) -> Iterable[Row]:
     """use <= K rho sum ramp alive crisis sign  [t]."""
     for p, project in enumerate(k.n.projects):
-        j = project.producer
-        given = sum((signing.share * signing.output * k.crisis(signing) for signing in k.signings(p)), np.zeros(1))
-        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.path_data.rho[:, j] * given, k.scale(j)
+        yield project.name, k.use(project.producer) - signed_capacity(k, p), k.scale(project.producer)
+
+
+def signed_capacity(k: AuditContext, p: int) -> Floats:
+    """(W, T) what a project can make of what was signed for it."""
+    j = k.n.projects[p].producer
+    given = sum((signing.share * signing.output * k.crisis(signing) for signing in k.signings(p)), np.zeros(1))
+    return np.asarray(k.n.capacity[j, 0] * k.path_data.rho[:, j] * given)
+
+
+class Bottlenecks:
+    """What keeps a material that is short from being made: the stage of its chain whose makers give all that they can."""
+
+    def __init__(self, k: AuditContext) -> None:
+        n = k.n
+        self.k, self.project = k, {project.producer: p for p, project in enumerate(n.projects)}
+        self._most: dict[int, Floats] = {}
+
+    def of(self, i: int, w: int, t: int) -> tuple[int, ...]:
+        """Materials, stages of the chain of i, that limit it on a path and in a period; itself where its own makers do."""
+        return tuple(sorted(self._limits(i, w, t, False, frozenset())))
+
+    def _idle(self, j: int, w: int, t: int, clean: bool) -> bool:
+        """Whether a producer could make more, of clean feed where that is asked for."""
+        if j not in self._most:
+            n = self.k.n
+            if j in self.project:
+                most = signed_capacity(self.k, self.project[j])
+            else:
+                most = np.minimum(open_capacity(self.k, j), living_capacity(self.k, j))
+            self._most[j] = np.broadcast_to(most, (len(self.k.x.output), n.calendar.periods))
+        run = self.k.x.clean_output[w, j, t] + self.k.x.reserve_output[w, j, t] if clean else self.k.use(j)[w, t]
+        return bool(self._most[j][w, t] - run > IDLE * self.k.scale(j))
+
+    def _limits(self, i: int, w: int, t: int, clean: bool, above: frozenset[int]) -> set[int]:
+        n, base = self.k.n, int(self.k.n.form_of[i])
+        if base != i:  # what a form is made of, and of that what counts for it
+            return self._limits(base, w, t, bool(n.procurement.clean_users[i, t]), above | {i})
+        makers = [j for j in np.flatnonzero(n.yields[:, i] > 0).tolist() if n.procurement.clean[j] or not clean]
+        found: set[int] = set()
+        for j in makers:
+            if not self._idle(j, w, t, clean):
+                continue
+            inputs = [m for m in np.flatnonzero(n.yields[j] < 0).tolist() if m not in above]
+            lacking = [limits for m in inputs if (limits := self._limits(m, w, t, clean, above | {i}))]
+            if not lacking:
+                return set()  # more could be made
+            found |= set.union(*lacking)
+        return found or {i}
+
+
+IDLE = 1e-4
+"""Share of a material's yearly flow that a producer can make more, above which it stands idle."""
 
 
 def floor_purchase(k: AuditContext) -> Iterable[Row]:

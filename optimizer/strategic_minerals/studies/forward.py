@@ -639,8 +639,11 @@ class _Program:
             int(n.demand_material[(n.tiers if name == "shortfall" else n.steps)[k][0]]) for name, k in uses(sets)
         ]
         self.segment = [int((n.tiers if name == "shortfall" else n.steps)[k][0]) for name, k in uses(sets)]
-        self.plants = [
-            j for name, j in part.at if name == "output" and (n.yields[j] < 0).any() and float(n.kappa[j]) >= 1 - 1e-9
+        self.plants = [  # what is kept of a material serves no user of its qualified form
+            j
+            for name, j in part.at
+            if name == "output" and (n.yields[j] < 0).any() and float(n.kappa[j]) >= 1 - 1e-9
+            if j not in sets.clean.qualifying
         ]
         self.stock = [part.at["stock", i] for i in sets.stocked]
         self.missing = [part.at["users_missing", u] for u in sets.users]
