@@ -716,7 +716,7 @@ class _Told:
         return f"{rounded(total)} M of losses remain{mostly}{bad}.{defence}"
 
     def _wanting(self, material: str) -> str:
-        """Which stage of its chain keeps a material from being made where most of it is missing, if that is another than its own."""
+        """Which other stage of its chain keeps a material from being made where most of it is missing."""
         table = self.tables["bottlenecks"]
         own = table[(table.case == "plan") & (table.material == material)]
         mine = own[own.limited_by != material]

@@ -52,6 +52,7 @@ DEAR = "price above value"
 MOST_DEAR = 6
 """Materials up to which each has such a note of its own."""
 EITHER = "defence tied"
+UNSURE = "unsure owner"
 """Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
 REPLAYED = "losses above what was seen"
 """Kind of the notes on materials of which the plan's loss function says more than an observed shortage allows for."""
@@ -192,6 +193,7 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
         "disruption nearly certain": _nearly_certain(instance, scenarios, names),
         "service level without effect": _idle_levels(instance, scenarios, names),
         "option cheaper than stock": _cheap_options(instance, names),
+        UNSURE: _unsure(instance, names),
         "already owed": _already_owed(instance),
         "no demand": _nothing_demanded(instance),
         EITHER: _ties(instance, names),
@@ -254,6 +256,18 @@ def _idle_levels(instance: Instance, scenarios: ScenarioSet, names: Names) -> It
                     f"{names.material(level.material)}, {level.segment}: scenario {name} never affects this material, so the "
                     "service level has no effect there",
                 )
+
+
+def _unsure(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
+    """Projects that their owners may build without support."""
+    for project in instance.projects:
+        if project.chance > 0:
+            likely = f"{100 * project.chance:.2g}%"
+            yield (
+                project.name,
+                f"{names.producer(project.name)}: by the range of its cost its owner builds it without support with a chance of "
+                f"{likely}; so much of it counts in any case, and support adds the rest",
+            )
 
 
 def _cheap_options(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
@@ -660,6 +674,7 @@ class Basis:
         """Price floors of the plan's menus that can never be chosen, and what else cannot, each with its reason."""
         self.averaged, self.tied = of_kind(AVERAGED), of_kind(EITHER)
         self.doubts, self.owed = of_kind(DOUBT), of_kind("already owed")
+        self.unsure = of_kind(UNSURE)
         self.begin_later = _begin_later(plan, data, names)
         self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
         """Border floors that products which contain the material escape, as `figures` names them."""

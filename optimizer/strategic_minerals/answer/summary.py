@@ -395,7 +395,7 @@ def _left_aside(figures: Figures, basis: Basis) -> list[str]:
 def _support(figures: Figures, basis: Basis) -> list[str]:
     shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
     coming = f"  Sources that begin later, whatever is decided: {', '.join(basis.begin_later)}"
-    later = [coming] if basis.begin_later else []
+    later = [coming] * bool(basis.begin_later) + [f"  {text}." for text in basis.unsure]
     if not shares:
         return ["SUPPORT: no project.", *later]
     lines: list[str] = []

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..core.frames import Bools, Floats
+from ..core.stats import MUSD_PER_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
+from ..question.deflation import restated
+from ..question.names import UNSUPPORTED
 from ..world.events import DisruptionEvent
 from ..world.instance import Instance
 from .accounts import (
@@ -37,7 +40,7 @@ from .accounts import (
 from .figures import Figures
 from .operations import OPERATING, AuditContext, Row, Rule, in_force
 from .packages import SignedPackage, earned_on_existing_output, objections, signed_package
-from .producers import PathData, asked_price, is_baseline, tightness, worst_state
+from .producers import PathData, asked_price, is_baseline, owner_npv, tightness, worst_state
 
 # Rules of origin, checked by loops over the rows of the tables: where the authority bought, what it signed, of what feed.
 
@@ -125,8 +128,8 @@ class OriginFacts:
     def clean(self, j: int) -> bool:
         """Whether no rule with reach-back excludes a producer or its declared feed."""
         back = [rule for rule in self.rules if rule.back]
-        row = self.rows[self.k.n.producers[j]]
-        feed = self.feed.get(self.k.n.producers[j], [])
+        name = self.k.n.producers[j].removesuffix(UNSUPPORTED)
+        row, feed = self.rows[name], self.feed.get(name, [])
         takes_modelled = any(y < 0 for _, y in self.k.y[j])
         origins = [name for name in feed if name != "modelled"]
         if not feed or ("modelled" in feed and not takes_modelled):
@@ -233,7 +236,8 @@ def _clean_run(k: AuditContext, known: OriginFacts, j: int) -> Floats:
         if signing.package.name != "none" and any(rule[signing.signed] for rule in asked):
             bound = True
             continue
-        free = free + signing.share * k.n.capacity[j, 0] * k.path_data.rho[:, j] * signing.output * k.crisis(signing)
+        added = k.n.capacity[j, 0] * (1 - k.n.projects[p].chance)
+        free = free + signing.share * added * k.path_data.rho[:, j] * signing.output * k.crisis(signing)
     return np.maximum(run, k.x.output[:, j] - free) if bound else np.asarray(run)
 
 
@@ -287,7 +291,7 @@ def qualified_supply(k: AuditContext) -> Iterable[Row]:
             y = dict(k.y[j]).get(form[1], 0.0)
             if y <= 0:
                 continue
-            lead = leads.get(other, leads.get("*", np.inf)) if leads else 0.0
+            lead = leads.get(other.removesuffix(UNSUPPORTED), leads.get("*", np.inf)) if leads else 0.0
             counts = (years >= lead - 1e-9) * (1 - known.closed("users", j, material))
             everything = everything * counts
             made += y * counts * np.where(clean > 0, k.x.clean_output[:, j], k.x.output[:, j])
@@ -890,6 +894,33 @@ def scenario_prices(k: AuditContext) -> Iterable[Row]:
                 yield name, float(np.abs(its / mine - 1).max(initial=0.0)), 0.0
 
 
+def built_by_chance(k: AuditContext) -> Iterable[Row]:
+    """Of a project whose owner may build it without support the likely part is a source, and support adds the rest  [t]: low and
+    high ends of its costs are 5 and 95 % of what they may be, its owner's worth straight between them."""
+    n = k.n
+    rows = {row.project: row for row in restated(n.plan, k.problem.data).rows("projects")}
+    for project in n.projects:
+        j, row, worth = project.producer, rows[project.name], []
+        for end in ("_low", "", "_high"):
+            capex, cash = (getattr(row, f"{name}{end}") for name in ("capex_musd", "cash_usd_per_kg"))
+            costs = n.cash.copy()
+            costs[j] = costs[j] if cash is None else cash * MUSD_PER_T
+            own = project.capex if capex is None or project.committed else capex
+            worth.append(owner_npv(replace(n, cash=costs), replace(project, capex=own), (), project.earliest))
+        low, middle, high = worth
+        decided = project.committed or project.additional or project.earliest + project.lead >= n.calendar.periods
+        chance = 0.0
+        if n.plan.owners.unsure == "by_chance" and not decided and high < 0 <= low:
+            chance = 0.05 + 0.45 * low / (low - middle) if middle < 0 else 0.5 + 0.45 * middle / (middle - high)
+        made = np.zeros(n.calendar.periods)
+        begin = project.earliest + project.lead
+        for t in range(begin, min(n.calendar.periods, begin + project.life)):
+            made[t] = chance * n.capacity[j, 0] * project.ramp[t - begin]
+        source = f"{project.name}{UNSUPPORTED}"
+        there = n.capacity[n.producers.index(source)] if source in n.producers else np.zeros(1)
+        yield project.name, np.maximum(abs(there - made), abs(project.chance - chance))[None], k.scale(j)
+
+
 def feed_cut(k: AuditContext) -> Iterable[Row]:
     """A foreign source of countries that an event does not name gives no more than the rest of its published feed  [share of its
     usual flow]; users' arrivals by all routes count that already."""
@@ -901,7 +932,7 @@ def feed_cut(k: AuditContext) -> Iterable[Row]:
             if event.profile is not None and event.profile.all_routes:
                 continue
             for j, source in enumerate(n.producers):
-                row = told.get(source)
+                row = told.get(source.removesuffix(UNSUPPORTED))
                 if row is None or n.home[j] or n.country[j] in struck or "*" in struck:
                     continue
                 parts = zip(row.origins.split(), row.shares.split(), strict=False)
@@ -928,7 +959,7 @@ def _cut_of(event: DisruptionEvent, material: str, opens: float, closes: float) 
 
 
 FAMILIES: dict[str, tuple[str, Rule]] = {
-    **{rule.__name__: ("t", rule) for rule in (*OPERATING, *POLICY, *CONTRACTS, *ORIGIN)},
+    **{rule.__name__: ("t", rule) for rule in (*OPERATING, *POLICY, *CONTRACTS, *ORIGIN, built_by_chance)},
     **{rule.__name__: ("million USD", rule) for rule in (*MONEY, *ELIGIBILITY)},
     **{rule.__name__: ("-", rule) for rule in (*SIGNING, *ORIGIN_OF_SUPPORT)},
     "tightness": ("count", tight),

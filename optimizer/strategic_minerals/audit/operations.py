@@ -256,7 +256,8 @@ def signed_capacity(k: AuditContext, p: int) -> Floats:
     """(W, T) what a project can make of what was signed for it."""
     j = k.n.projects[p].producer
     given = sum((signing.share * signing.output * k.crisis(signing) for signing in k.signings(p)), np.zeros(1))
-    return np.asarray(k.n.capacity[j, 0] * k.path_data.rho[:, j] * given)
+    added = k.n.capacity[j, 0] * (1 - k.n.projects[p].chance)  # the rest is a source of its own
+    return np.asarray(added * k.path_data.rho[:, j] * given)
 
 
 class Bottlenecks:
@@ -315,6 +316,7 @@ def floor_purchase(k: AuditContext) -> Iterable[Row]:
                     take = min(signing.own.take, k.n.capacity[j, 0] * k.n.yields[j, i])
                     begin = begins(signing.own, signing.signed + k.n.projects[signing.project].lead)
                     take = take * ((periods >= begin) & (periods < begin + signing.own.term))
+                    take = take * (1 - k.n.projects[signing.project].chance)
                     most = most + signing.share * take * signing.output * k.path_data.rho[:, j] * k.crisis(signing)
             yield purchase.name, k.x.acquisition[:, b] - most, k.size[i]
 

@@ -372,6 +372,9 @@ def objections(path_data: PathData, signing: SignedPackage, markets: Sequence[Ma
     allowed = [project.earliest] if is_baseline(n, project) else [t for t in n.signing_periods if t >= project.earliest]
     if signing.signed not in allowed or signing.signed + project.lead >= T:
         found.append((1.0, "not a date at which it may be signed"))
+    floors = signing.own is not None or signing.markets
+    if project.chance > 0 and not (signing.payments.any() or floors or signing.package.offtake):
+        found.append((1.0, "nothing that supports it"))
     if signing.package.project not in (None, signing.project):
         found.append((1.0, "a package of another project"))
     if signing.own is not None and n.yields[project.producer, signing.own.material] <= 0:

@@ -125,7 +125,7 @@ def is_baseline(n: Instance, project: Project) -> bool:
     """Built anyway: committed; or by its owner, with no gap at its own date and not declared additional."""
     if project.earliest + project.lead >= n.calendar.periods or (project.additional and not project.committed):
         return False
-    return project.committed or owner_npv(n, project, (), project.earliest) >= 0
+    return project.committed or (project.chance == 0 and owner_npv(n, project, (), project.earliest) >= 0)
 
 
 def worth(instrument: Instrument, hurdle: float) -> float:

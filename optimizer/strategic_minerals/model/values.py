@@ -294,7 +294,7 @@ def _class_output(
     j = instance.sources + output.project
     share = np.where(on_trunk, output.trunk[t], output.scenarios[w, t])
     withheld = (1 - instance.kappa[j]) * (1 - output.offtake)
-    given = 1 - crisis[:, j] * withheld
+    given = (1 - crisis[:, j] * withheld) * (1 - instance.projects[output.project].chance)
     return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * given, dtype=float)
 
 

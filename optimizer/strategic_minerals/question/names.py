@@ -225,8 +225,9 @@ class Names:
         return self.countries.get(code, code)
 
     def producer(self, code: str) -> str:
-        """An activity or a project, with its country."""
-        return self.producers.get(code, code)
+        """An activity or a project, with its country; a project as its owner may build it says so."""
+        own = code.removesuffix(UNSUPPORTED)
+        return self.producers.get(code) or f"{self.producers.get(own, own)}{', without support' * (own != code)}"
 
     def hazard(self, code: str) -> str:
         """A hazard."""
@@ -265,6 +266,8 @@ class Names:
         return f"{of}{name}{f': {package}' if package else ''}"
 
 
+UNSUPPORTED = "_unsupported"
+"""How the code of a source ends that is a project as its owner may build it without support."""
 UNNAMED = Names({}, {}, {}, {}, {}, {})
 """Where no names are known: everything keeps its code."""
 

@@ -390,6 +390,9 @@ class Owners(Section):
     """How an owner values a project. `trunk`: on the baseline course, at the hurdle rate of its row. `scenarios`: in expectation
     over a fixed pricing sample of scenarios, closures included, at the hurdle rate that leaves the value without support
     unchanged."""
+    unsure: Literal["by_chance", "by_sign"] = "by_chance"
+    """What becomes of a project whose range of cost lets its owner build it without support or not. `by_chance`: the likely part of
+    it is there in any case, and support adds the rest; `by_sign`: it is built where it pays at its central cost."""
     price_risk_premium: Annotated[float, Field(ge=0, le=0.5), Column(low=0.001, high=0.12)] = 0.0
     """Part of the hurdle rate that pays for price risk: a package that takes away all of the downside lowers the rate by this much
     [1/year]. An estimate; no published figure is shipped."""

@@ -171,6 +171,23 @@ class SampleSearch:
         zero = self.nothing.social_cost
         return SampleBest(tuple(act.of(run.x) for act in acts), run.objective + zero, run.bound + zero)
 
+    def least(self, absolute_gap: float) -> float:
+        """What every plan of the sample costs at least, those that sign shares of a package among them [million USD], to a gap.
+
+        Raises as `best`.
+        """
+        structure, assembly = self.problem.structure, self.problem.assembly
+        self._solver.load(structure, assembly, self._cost, self._deadline, integer=False)
+        try:
+            run = self._solver.minimise(
+                self._cost, None, gap=0.0, absolute_gap=absolute_gap, time_limit_s=self._left(), phase="bound"
+            )
+        finally:
+            self._solver.load(structure, assembly, self._cost, self._deadline, integer=True)
+        if not isinstance(run, SolvedRun) or not np.isfinite(run.bound):
+            raise UntrustedError(f"a sample of scenarios was not bounded: {run.status}")
+        return run.bound
+
     def under(self, base: Solution, bought: Mapping[str, Floats]) -> Solution | None:
         """The best operations of all scenarios where commitments are those of a plan and purchases before events come as near as
         they can to given ones: a plant may give less, a budget hold less. None where the commitments do not fit.

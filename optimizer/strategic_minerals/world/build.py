@@ -20,8 +20,10 @@ from ..question.base import grouped
 from ..question.dataset import Dataset, fiscal_month, members
 from ..question.deflation import restated, restating
 from ..question.estimates import ore_ends
+from ..question.names import UNSUPPORTED
 from ..question.plan import Plan
 from ..question.references import qualified_forms, select_materials
+from ..question.tables import ActivityRow
 from .instance import (
     DEFENCE,
     ESSENTIAL,
@@ -39,7 +41,7 @@ from .instance import (
     overlap,
     yearly,
 )
-from .producers import expected_payment, payment, quantile_state, survival
+from .producers import chances, expected_payment, payment, quantile_state, survival
 
 # Whom an event or a measure touches: materials that a list names, producers in countries that it names.
 
@@ -172,7 +174,8 @@ def build_procurement(
     form_of = _form_of(plan, data, materials)
     is_form = form_of != np.arange(I)
     qualified = _qualified(data, materials, names, calendar) & (is_form & (yields > 0)[:, form_of])[:, :, None]
-    cleans = [_clean(producers[j].country, declared.get(name, []), yields[j], rules) for name, j in names.items()]
+    own = {name: declared.get(name.removesuffix(UNSUPPORTED), []) for name in names}
+    cleans = [_clean(producers[j].country, own[name], yields[j], rules) for name, j in names.items()]
     clean = np.array(cleans, dtype=bool)
     for rule in rules:
         shut = np.array([rule.excludes(row.country) for row in producers], dtype=bool)
@@ -220,7 +223,8 @@ def _qualified(data: Dataset, materials: Mapping[str, int], names: Mapping[str, 
     for name, rows in grouped(data.rows("qualifications"), "material").items():
         if name in materials:
             years = {row.producer: row.lead_yr for row in rows}
-            lead[:, materials[name]] = [years.get(j, years.get("*", math.inf)) for j in names]
+            others = years.get("*", math.inf)
+            lead[:, materials[name]] = [years.get(j.removesuffix(UNSUPPORTED), others) for j in names]
     return np.asarray(calendar.step * np.arange(calendar.periods) >= lead[:, :, None] - 1e-9, dtype=bool)
 
 
@@ -600,16 +604,36 @@ ALLIED_TIERS = ("home", "ally", "partner")
 def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) -> Instance:
     """Align plan and tables. Expects both to have passed `question.consistency`."""
     data = restated(plan, data)
+    found = _aligned(plan, data, longest_event_years, {})
+    if plan.owners.unsure == "by_sign" or not found.projects:
+        return found
+    unsure = chances(found, {row.project: row for row in data.rows("projects")})
+    return _aligned(plan, data, longest_event_years, unsure) if unsure else found
+
+
+def _by_chance(row: Any) -> Any:
+    """A project as a source that its owner may build."""
+    same = "name country stage premium_share cash_usd_per_kg kappa restart_yr floor_usd_per_kg floor_material floor_until_year"
+    return ActivityRow.model_construct(
+        activity=f"{row.project}{UNSUPPORTED}", **{name: getattr(row, name) for name in same.split()}
+    )
+
+
+def _aligned(plan: Plan, data: Dataset, longest_event_years: float, unsure: Mapping[str, float]) -> Instance:
+    """As `build_instance`. unsure: chance of each project that its owner may build without support."""
     calendar = _calendar(plan, longest_event_years)
     chosen = select_materials(plan, data)
     materials = {name: n for n, name in enumerate(chosen)}
     sources, projects, left_out = _select_producers(plan, data, materials)
+    sources += [_by_chance(row) for row in projects if row.project in unsure]
     names = [row.activity for row in sources] + [row.project for row in projects]
     producers = {name: n for n, name in enumerate(names)}
     yields = np.zeros((len(names), len(materials)))
     for row in data.rows("yields"):
         if row.producer in producers:
             yields[producers[row.producer], materials[row.material]] = row.yield_t_per_t
+    for name in unsure:
+        yields[producers[f"{name}{UNSUPPORTED}"]] = yields[producers[name]]
     rows = {row.material: row for row in data.rows("materials")}
     M = [rows[name] for name in chosen]
     tier = {row.country: row.tier for row in data.rows("countries")}
@@ -623,7 +647,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     allied = home | np.array([tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
     forms, form_of = qualified_forms(plan, data), _form_of(plan, data, materials)
     stated, base = _prices(plan, data, [forms.base.get(name, name) for name in materials], calendar)
-    feed = tuple(declared.get(name, ()) for name in names)
+    of = [name.removesuffix(UNSUPPORTED) for name in names]
+    feed = tuple(declared.get(name, ()) for name in of)
     usual = _usual(data, sources, projects, calendar)
     measures = measures_in_force(plan, data, calendar, materials, country, inside, home, yields, feed, usual, stated)
     measures = measures.of_forms(form_of)
@@ -639,9 +664,15 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     component, components = _components(chosen, yields, pool, sold)
     chain = _chains(yields, [m.home for m in M])
     procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, sold, calendar)
-    supported = build_projects(plan, data, projects, len(sources), calendar)
+    supported = build_projects(plan, data, projects, len(sources), calendar, unsure)
     not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
     capacity = _capacities(data, sources, projects, calendar) * _ore_left(plan, data, sources, len(projects), calendar)
+    for project in supported:
+        if project.chance > 0:
+            begin = project.earliest + project.lead
+            ramp = np.concatenate([np.zeros(begin), project.ramp, np.zeros(calendar.periods)])[: calendar.periods]
+            part = project.chance * capacity[project.producer, 0]
+            capacity[producers[f"{project.name}{UNSUPPORTED}"]] = part * ramp
     wanted = demands(plan, data, materials, base, calendar)
     step, n, nothing = calendar.step, len(sources), np.zeros(len(calendar.years))
     haircut = np.array([m.haircut_share for m in M])
@@ -681,7 +712,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         yields=yields,
         capacity=capacity,
         feed=feed,
-        feed_shares=tuple(tuple(zip(*shared.get(name, ((), ())), strict=False)) for name in names),
+        feed_shares=tuple(tuple(zip(*shared.get(name, ((), ())), strict=False)) for name in of),
         usual=usual,
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
@@ -767,9 +798,13 @@ def _prices(plan: Plan, data: Dataset, materials: Sequence[str], calendar: Calen
     return price, price[:, 0].copy()
 
 
+NONE_YET = [(0, 0.0)]
+"""Capacity of a source that its owner may build, before that is known."""
+
+
 def _capacities(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calendar: Calendar) -> Floats:
     groups = _grouped(data.rows("capacities"), "activity", "capacity_t_per_yr")
-    existing = [yearly(groups[row.activity], calendar) for row in sources]
+    existing = [yearly(groups.get(row.activity, NONE_YET), calendar) for row in sources]
     new = [np.full(calendar.periods, row.capacity_t_per_yr) for row in projects]
     return np.array([*existing, *new], dtype=float).reshape(-1, calendar.periods) * calendar.step
 
@@ -797,7 +832,7 @@ def _usual(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calen
         known = row.normal_t_per_yr is not None and row.capacity_t_per_yr > 0
         share = min(1.0, row.normal_t_per_yr / row.capacity_t_per_yr) if known else 1.0
         series[row.activity].append((row.from_year, share))
-    existing = [yearly(series[row.activity], calendar) for row in sources]
+    existing = [yearly(series.get(row.activity, [(0, 1.0)]), calendar) for row in sources]
     return np.array([*existing, *np.ones((len(projects), calendar.periods))]).reshape(-1, calendar.periods)
 
 

@@ -266,6 +266,9 @@ class Project:
     """False: the plan may not support it; it stands only if its owner builds it anyway."""
     needs: tuple[int, ...]
     excludes: tuple[int, ...]
+    chance: float = 0.0
+    """Chance that its owner builds it without support, where the range of its cost holds both; that part of it is a source of its
+    own, called after it (`question.names.UNSUPPORTED`), and support adds the rest. 0 elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -607,9 +610,9 @@ CHOSEN = 1e-6
 
 
 def build_projects(
-    plan: Plan, data: Dataset, rows: Sequence[Any], first: int, calendar: Calendar
+    plan: Plan, data: Dataset, rows: Sequence[Any], first: int, calendar: Calendar, chances: Mapping[str, float]
 ) -> tuple[Project, ...]:
-    """Projects of the table, ramps laid out over the periods of their life."""
+    """Projects of the table, ramps laid out over the periods of their life. chances: of those that may be built anyway."""
     ramps: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for row in data.rows("ramps"):
         ramps[row.project].append((row.age_yr, row.ramp_share))
@@ -637,6 +640,7 @@ def build_projects(
                 supportable=plan.instruments.projects and ("*" in wanted or row.project in wanted),
                 needs=tuple(index[name] for name in row.needs.split() if name in index),
                 excludes=tuple(index[name] for name in row.excludes.split() if name in index),
+                chance=chances.get(row.project, 0.0),
             )
         )
     return tuple(projects)

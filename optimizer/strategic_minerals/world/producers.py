@@ -7,6 +7,8 @@ formulation. Money in million USD, prices in million USD per tonne, periods coun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -167,11 +169,42 @@ def financing_gap(project: Project, npv: float) -> float:
 
 
 def built_anyway(instance: Instance, project: Project) -> bool:
-    """Baseline: committed, or without need at its own date and not declared additional."""
+    """Baseline: committed, or without need at its own date, whatever its cost, and not declared additional."""
     if project.earliest + project.lead >= instance.calendar.periods:
         return False
-    wanted = not project.additional and owner_npv(instance, project, (), project.earliest) >= 0
+    sure = not project.additional and project.chance == 0
+    wanted = sure and owner_npv(instance, project, (), project.earliest) >= 0
     return project.committed or wanted
+
+
+def chances(instance: Instance, rows: Mapping[str, Any]) -> dict[str, float]:
+    """Chance that its owner builds a project without support, of projects whose range of cost holds both.
+
+    The low and high ends of capital and running cost count as 5 and 95 % of what they may be, and the owner's worth as linear
+    between them. rows: of the table of projects, by name.
+    """
+    found = {}
+    for project in instance.projects:
+        row = rows[project.name]
+        if project.committed or project.additional or project.earliest + project.lead >= instance.calendar.periods:
+            continue
+        low, middle, high = (_npv_at(instance, project, row, end) for end in ("_low", "", "_high"))
+        if high < 0 <= low:
+            found[project.name] = 0.5 + 0.45 * middle / (middle - high if middle >= 0 else low - middle)
+    return found
+
+
+def _npv_at(instance: Instance, project: Project, row: Any, end: str) -> float:
+    """The owner's worth at its own date, with costs at an end of their range."""
+
+    def factor(name: str) -> float:
+        stated, value = getattr(row, name), getattr(row, f"{name}{end}")
+        return 1.0 if value is None or not stated else float(value / stated)
+
+    cash = instance.cash.copy()
+    cash[project.producer] *= factor("cash_usd_per_kg")
+    at = replace(project, capex=project.capex * factor("capex_musd"))
+    return owner_npv(replace(instance, cash=cash), at, (), project.earliest)
 
 
 def worth(instrument: Instrument, hurdle: float) -> float:

@@ -1,0 +1,96 @@
+"""A plant whose owner may build it without support or not, by hand: counted by its chance, not by a sign."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from strategic_minerals import solve
+from strategic_minerals.audit.audit import audit
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.solution import extract
+from strategic_minerals.solver.optimise import optimise
+from support.tiny import cut, imported, project, ran, short
+
+EARNED = 4.0 * (10.0 - 5.0) * 10
+"""What the plant earns in ten years, 4 kt a year at 5 USD/kg, undiscounted [million USD]."""
+
+
+def case(capex: float, low: float, high: float, **more: Any) -> Any:
+    """Users want 4 kt, all of it from China, which stops in the third year; the plant would stand from the second on."""
+    costs = {"capex_musd": capex, "capex_musd_low": low, "capex_musd_high": high, "cash_usd_per_kg": 5.0}
+    plant = project("a", 4.0, **costs, **more.pop("plant", {}))
+    grants = {"packages": {"grant": {"instrument": "grant"}}, "instruments": {"reserve": False}}
+    return imported(
+        10.0,
+        4.0,
+        projects={"plant": plant},
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+        loss=1000.0,
+        **{**grants, **more},
+    )
+
+
+@pytest.mark.parametrize(
+    ("capex", "low", "high", "chance"),
+    [
+        (220.0, 180.0, 260.0, 0.05 + 0.45 / 2),  # 20 short in the middle, 20 to spare at its cheapest
+        (220.0, 200.0, 260.0, 0.05),
+        (180.0, 160.0, 240.0, 0.5 + 0.45 / 3),
+        (200.1, 150.0, 250.1, 0.05 + 0.45 * 50 / 50.1),  # 0.1 short: not nothing
+        (220.0, 210.0, 260.0, 0.0),
+        (180.0, 160.0, 199.0, 1.0),
+    ],
+)
+def test_the_likely_part_is_there_in_any_case_and_support_adds_the_rest(capex, low, high, chance):
+    nothing = solve(*case(capex, low, high, packages={}), quick=True)
+    supported = solve(*case(capex, low, high), quick=True)
+    assert nothing.audited.passed and supported.audited.passed
+    assert short(nothing, "stop", "2029") == pytest.approx(4 * (1 - chance), abs=1e-9)
+    rows = supported.tables["projects"].query("package == 'grant'")
+    assert len(rows) == (capex > EARNED)  # at a lower central cost there is nothing to support
+    assert short(supported, "stop", "2029") == pytest.approx(0.0 if len(rows) else 4 * (1 - chance), abs=1e-9)
+    if 0 < chance < 1 and len(rows):
+        assert ran(supported, "plant_unsupported", "stop", "2029") == pytest.approx(4 * chance)
+        assert ran(supported, "plant", "stop", "2029") == pytest.approx(4 * (1 - chance))
+        assert rows.financing_gap_musd.sum() == pytest.approx(capex - EARNED)
+
+
+def test_by_its_sign_the_range_counts_for_nothing():
+    """Neutral value: as a project without a range, to the bit."""
+    by_sign = {"owners": {"unsure": "by_sign"}}
+    for capex in (180.0, 220.0):
+        ranged, plain = case(capex, 150.0, 260.0, **by_sign), case(capex, capex, capex)
+        assert solve(*ranged, quick=True).outcome == solve(*plain, quick=True).outcome
+
+
+@pytest.mark.parametrize("plant", [{"additional": True}, {"committed": True}])
+def test_what_is_decided_is_not_unsure(plant):
+    natural = prepare(*case(220.0, 150.0, 260.0, plant=plant)).natural
+    assert natural.producers == ("far", "plant")
+
+
+def test_the_audit_works_the_chance_out_by_itself():
+    plan, data = case(220.0, 180.0, 260.0)
+    problem = prepare(plan, data)
+    solved = optimise(problem, gap=0.0, time_limit_s=60.0)
+    solution = extract(problem.structure, problem.assembly, solved.x)
+    assert all(one.holds for one in audit(problem, solution).residuals if one.family == "built_by_chance")
+    n = problem.natural
+    for spoilt in (
+        replace(n, projects=(replace(n.projects[0], chance=0.5),)),
+        replace(n, capacity=n.capacity * 1.1),
+    ):
+        found = {one.family: one.holds for one in audit(replace(problem, natural=spoilt), solution).residuals}
+        assert not found["built_by_chance"]
+
+
+def test_additional_is_built_where_the_plan_signs_it_alone():
+    """Defect 4: doing nothing lacks it, though it has no gap; the plan signs it, at no cost, and the table of projects says so."""
+    result = solve(*case(150.0, 150.0, 150.0, plant={"additional": True}, packages={}), quick=True)
+    assert result.audited.passed
+    assert short(result, "stop", "2029") == pytest.approx(0.0, abs=1e-9)
+    (row,) = result.tables["projects"].to_dict("records")
+    assert (row["package"], row["baseline"], row["support_cost_musd"]) == ("none", False, 0.0)
