@@ -108,7 +108,7 @@ def test_what_is_made_for_the_reserve_and_for_users_shares_clean_feed():
         },
         demand={"magnet": 4.0},
         loss=100.0,
-        projects={"new": project(MAGNET, 4.0, capex_musd=1.0, additional=True, feed="modelled")},
+        projects={"new": project(MAGNET, 4.0, capex_musd=1801.0, feed="modelled")},
         packages={"grant": {"instrument": "grant"}},
         scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
         procurement=back(),

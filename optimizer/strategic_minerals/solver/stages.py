@@ -24,7 +24,7 @@ from ..matrix.problem import Problem, is_support
 from ..model.sets import STAGES, TRUNK, Structure
 from ..world.loss_values import loss_values, undisturbed_values
 from ..world.scenarios import quantile
-from .highs import TOLERANCES, Model, Run, SolvedRun, UnsolvedRun
+from .highs import TOLERANCES, Model, Run, SmallProgram, SolvedRun, UnsolvedRun
 from .infeasibility import NO_POINT, culprits, no_answer
 from .lshaped.search import LShaped
 from .lshaped.subproblems import limits_losses, separable
@@ -234,6 +234,55 @@ def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:
     found[assembly.commitments.columns("value_at_risk", None)] = eta
     found[scenario.columns("tail", None)] = np.maximum(0.0, loss - eta)
     return found
+
+
+FREE = ("output", "clean_output", "surplus")
+"""Columns of the baseline course that sources which cost the same leave to chance."""
+
+
+def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
+    """The point with as much of the baseline course as costs nothing made by plants at home and under signed contracts, then by
+    allies: of sources that cost the same the solver runs any, and a supported plant would stand idle beside imports.
+
+    min sum_j,t rank[j] y+ P run[j,t]  with all else as it stands and at the same cost;  rank 0 at home or under contract, 1 allied,
+    2 elsewhere. The point itself where that has no answer.
+    """
+    assembly, structure, n = problem.assembly, problem.structure, problem.instance
+    under = {contract.source for k, contract in enumerate(structure.contracts) if _reserved(problem, x, k)}
+    rank = np.where(n.home, 0.0, np.where(n.allied, 1.0, 2.0))
+    rank[list(under)] = 0.0
+    weight, own = np.zeros(len(x)), []
+    for c, part in enumerate(assembly.operations):
+        T = n.calendar.periods
+        for variable, key in part.template.columns:
+            if variable in FREE and (structure.reach[c] > 0).any():
+                columns = part.columns(variable, key)[:T]
+                own.append(columns)
+                if variable == "output":
+                    weight[columns] = rank[key] * (np.maximum(n.yields[key], 0.0) @ n.price)
+    mine = np.sort(np.concatenate(own)) if own else np.zeros(0, dtype=np.int64)
+    if not weight[mine].any():
+        return x
+    matrix = sparse.csr_array((assembly.value, assembly.index, assembly.start), shape=(len(assembly.row_lower), len(x)))
+    inside = matrix[:, mine]
+    rows = np.flatnonzero(np.diff(inside.indptr))
+    inside = inside[rows].tocsr()
+    own_part, now, dear = np.asarray(inside @ x[mine]), np.asarray(matrix[rows] @ x), float(cost[mine] @ x[mine])
+    least, most = np.minimum(assembly.row_lower[rows], now), np.maximum(assembly.row_upper[rows], now)
+    with_cost = sparse.vstack([inside, sparse.csr_array(cost[mine][None])]).tocoo()
+    program = SmallProgram(len(mine), len(rows) + 1, with_cost.row, with_cost.col, with_cost.data)
+    low, high = (np.append(limit - now + own_part, dear) for limit in (least, most))
+    found = program.solve(assembly.lower[mine], assembly.upper[mine], weight[mine], low, high)
+    if found is None:
+        return x
+    better = x.copy()
+    better[mine] = found
+    return better
+
+
+def _reserved(problem: Problem, x: Floats, contract: int) -> bool:
+    """Whether an offtake contract is signed at a point."""
+    return bool((x[problem.assembly.commitments.columns("contract", contract)] > LEAST_GAP).any())
 
 
 def dearer(cost: Floats, before: Floats, after: Floats) -> bool:
@@ -755,7 +804,8 @@ def optimum(
         problem, solver, anew, costs, z0, start, gap=gap, relax=relax, left=left, prices=prices, on_progress=on_progress
     )
     x = with_tail(problem.structure, problem.assembly, (fixed or staged.run).x)
-    return solver, Optimum(x, outcome_of(problem, staged, costs, z0, x, relax=relax, method=method), staged, fixed)
+    outcome = outcome_of(problem, staged, costs, z0, x, relax=relax, method=method)
+    return solver, Optimum(at_home_first(problem, x, costs["social_cost"]) if prices else x, outcome, staged, fixed)
 
 
 def _stages_met(
