@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 68_200,
+    "package lines": 68_300,
     "modules": 161,
     "largest module": 1_000,
-    "test lines": 33_500,
+    "test lines": 33_700,
     "arrows up": 0,
     "circles": 0,
 }

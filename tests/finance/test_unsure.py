@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from strategic_minerals import solve
@@ -12,7 +13,7 @@ from strategic_minerals.audit.audit import audit
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import extract
 from strategic_minerals.solver.optimise import optimise
-from support.tiny import cut, imported, project, ran, short
+from support.tiny import cut, imported, project, ran, short, total
 
 EARNED = 4.0 * (10.0 - 5.0) * 10
 """What the plant earns in ten years, 4 kt a year at 5 USD/kg, undiscounted [million USD]."""
@@ -51,12 +52,61 @@ def test_the_likely_part_is_there_in_any_case_and_support_adds_the_rest(capex, l
     assert supported.audited.passed
     assert short(nothing, "stop", "2029") == pytest.approx(4 * (1 - chance), abs=1e-9)
     rows = supported.tables["projects"].query("package == 'grant'")
-    assert len(rows) == (capex > EARNED)  # at a lower central cost there is nothing to support
-    assert short(supported, "stop", "2029") == pytest.approx(0.0 if len(rows) else 4 * (1 - chance), abs=1e-9)
-    if 0 < chance < 1 and len(rows):
+    assert len(rows) == (chance < 1)
+    assert short(supported, "stop", "2029") == pytest.approx(0.0, abs=1e-9)
+    if 0 < chance < 1:
         assert ran(supported, "plant_unsupported", "stop", "2029") == pytest.approx(4 * chance)
         assert ran(supported, "plant", "stop", "2029") == pytest.approx(4 * (1 - chance))
-        assert rows.financing_gap_musd.sum() == pytest.approx(capex - EARNED)
+        gap = rows.financing_gap_musd.sum()
+        assert gap == pytest.approx(expected_gap(capex, low, high), rel=1e-5)
+        assert gap > max(0.0, capex - EARNED)
+
+
+def expected_gap(capex: float, low: float, high: float) -> float:
+    """Mean of what the owner lacks, straight between the ends, which are 5 and 95 % of what the cost may be."""
+    cheaper, dearer = (np.linspace(capex, capex + (end - capex) / 0.9, 200_001) for end in (low, high))
+    return float(np.mean([np.maximum(0.0, part - EARNED).mean() for part in (cheaper, dearer)]))
+
+
+def test_a_hair_s_breadth_decides_nothing():
+    """0.1 to spare or 0.1 short in the middle of a range: the same plan, worth the same within a thousandth."""
+    spare, lacking = (total(solve(*case(capex, 150.0, 250.0), quick=True, gap=0.0)) for capex in (199.9, 200.1))
+    assert spare == pytest.approx(lacking, rel=1e-3)
+
+
+@pytest.mark.parametrize("tie", [{"needs": "other"}, {"excludes": "other"}])
+def test_what_is_tied_to_another_project_is_built_by_its_sign(tie):
+    """What is built by chance binds nobody, so neither of the two counts so."""
+    plan, data = case(220.0, 150.0, 260.0)
+    other = data.rows("projects")[0].model_copy(update={"project": "other", **dict.fromkeys(("needs", "excludes"), "")})
+    rows = (data.rows("projects")[0].model_copy(update=tie), other)
+    made = tuple(row.model_copy(update={"producer": "other"}) for row in data.rows("yields") if row.producer == "plant")
+    tables = {**data.tables, "projects": rows, "yields": (*data.rows("yields"), *made)}
+    natural = prepare(plan, replace(data, tables=tables)).natural
+    assert all(one.chance == 0 for one in natural.projects)
+
+
+def test_a_running_cost_of_nothing_may_be_more():
+    """0 in the middle, 8 USD/kg at the high end: the range counts as the audit reads it."""
+    plan, data = case(220.0, 180.0, 260.0)
+    free = data.rows("projects")[0].model_copy(
+        update={"cash_usd_per_kg": 0.0, "cash_usd_per_kg_low": 0.0, "cash_usd_per_kg_high": 8.0, "capex_musd": 380.0}
+        | {"capex_musd_low": 380.0, "capex_musd_high": 390.0}
+    )
+    result = solve(plan, replace(data, tables={**data.tables, "projects": (free,)}), quick=True)
+    assert result.audited.passed
+
+
+def test_a_market_floor_is_paid_once_for_a_plant():
+    """4 kt at 2 USD/kg, whatever of them stands by chance."""
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [12.0], "term_years": 2.0}
+    owed = []
+    for low, high in ((220.0, 220.0), (180.0, 260.0)):
+        more = {"instruments": {"reserve": False, "price_floors": [menu]}, "procurement": {}}
+        support = prepare(*case(220.0, low, high, **more)).structure.support
+        options = [o for o in support.options if o.market and o.package.name == "grant"]
+        owed.append((options[0].floor.expected, support.markets[0].money.expected))
+    assert owed[0] == pytest.approx(owed[1])
 
 
 def test_by_its_sign_the_range_counts_for_nothing():

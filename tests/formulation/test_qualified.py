@@ -27,6 +27,7 @@ def chain(
     rule: Any = BACK,
     makers: Any = (),
     scenarios: Any = None,
+    demand: Any = None,
     **more: Any,
 ) -> tuple[Any, Dataset]:
     """Magnets come from China, from an ally who says nothing of his feed, and from a home plant that runs on ore of an ally and of
@@ -42,7 +43,7 @@ def chain(
             "silent": source("AUS", "magnet", 9.0, kappa=1.0),
         }
         | ({"check": source("USA", {"form": 1.0, "magnet": -1.0}, 9.0, feed="modelled")} if form else {}),
-        demand={("magnet", "defence"): 3.0, ("magnet", "civil"): 4.0},
+        demand=demand or {("magnet", "defence"): 3.0, ("magnet", "civil"): 4.0},
         tiers={"defence": [(1.0, 4.0)], "civil": [(1.0, 1.0)]},
         scenarios=scenarios or [cut("stop", 0.5, 2028.0, 1.0)],
         **{"procurement": {"exclusions": [rule] if rule else []}, **more},
@@ -195,3 +196,22 @@ def test_forms_that_make_no_sense_are_refused(change, expected):
     plan, data = tiny({"magnet": 50.0, "form": 50.0}, **{**tables, **{k: v for k, v in change.items() if k != "check"}})
     with pytest.raises(InputError, match=expected):
         solve(plan.model_copy(update={"materials": ("magnet", "form")}), data, quick=True)
+
+
+@pytest.mark.parametrize(("seller", "lacking"), [("ally_mine", 0.0), ("china_mine", 3.0)])
+def test_a_stock_of_clean_feed_makes_what_defence_may_use(seller, lacking):
+    """1.5 kt of ore for 3 kt of magnets, bought in the years before everybody abroad stops: of the ally it counts, of China not."""
+    stop = [cut("stop", 0.5, 2029.0, 1.0, countries="CHN AUS")]
+    offers = {"ore": offer("ore", 9.0, source=seller)}
+    result = solve(*chain(clean_mine=3.0, offers=offers, scenarios=stop, loss=1000.0), quick=True)
+    assert result.audited.passed
+    assert short(result, "stop", "2029", "form") == pytest.approx(lacking, abs=1e-6)
+
+
+def test_only_what_is_qualified_limits_a_form():
+    """The plant alone is named and gives all it can; an ally who is idle beside it is no way out."""
+    result = solve(
+        *chain(clean_mine=9.0, rule=None, makers=[("plant", 0.0)], demand={("magnet", "defence"): 7.0}), quick=True
+    )
+    table = result.tables["bottlenecks"].query("case == 'nothing' and scenario == 'stop' and material == 'form'")
+    assert set(table.limited_by) == {"form"}

@@ -146,7 +146,7 @@ def test_supply_is_shown_along_the_chain() -> None:
     assert worst.shares("metal")["shortfall"] > 0
     stages = {"metal": "metal", "ore": "ore"}
     assert chain("metal", found, stages) == [["ore"], ["metal"]]
-    assert now.uses("ore") == pytest.approx({"plants": 2 / 3, "exports": 1 / 3})
+    assert now.uses("ore") == pytest.approx({"plants": 1.0})  # nothing is mined abroad to be sold on
     assert "at capacity" in table.to_string()
     assert set(pictures) == {"metal"}
     assert "CHN" in told

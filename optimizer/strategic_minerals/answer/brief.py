@@ -719,7 +719,7 @@ class _Told:
         """Which other stage of its chain keeps a material from being made where most of it is missing."""
         table = self.tables["bottlenecks"]
         own = table[(table.case == "plan") & (table.material == material)]
-        mine = own[own.limited_by != material]
+        mine = own[(own.limited_by != material) & (own.limited_by != "")]
         if mine.empty or mine.shortfall_t.sum() < HALF * own.shortfall_t.sum():
             return ""
         most = str(mine.groupby("limited_by").shortfall_t.sum().idxmax())

@@ -245,9 +245,8 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
         forms = [i for i, y in enumerate(n.yields[j]) if y > 0 and n.form_of[i] != i]
         for i, y in enumerate(n.yields[j]):
             if y != 0:
-                apart = bool(
-                    n.outside[j, forms[0] if forms else i]
-                )  # what is made into a qualified form counts as that does
+                market = forms[0] if forms else i  # what is made into a qualified form counts as that does
+                apart = bool(n.outside[j, market])
                 asked = asked_price(n, i, apart, P[:, i], gap[:, i])
                 worth_of = y * ((1 + n.premium[j]) * asked if y > 0 else asked if forms else P[:, i])
                 parts["users_activities"][c] += total(c, x.output[:, j] * worth_of)

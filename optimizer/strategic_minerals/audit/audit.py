@@ -213,6 +213,9 @@ def clean_balance(k: AuditContext) -> Iterable[Row]:
         return
     for i, name in enumerate(k.n.materials):
         made, taken = np.zeros(k.x.output[:, 0].shape), np.zeros(k.x.output[:, 0].shape)
+        sellers = [p.source for p in k.purchases if p.material == i]
+        if sellers and k.n.opening[i] == 0 and all(j >= 0 and known.clean(j) for j in sellers):
+            made += k.x.release[:, i]  # a stock of clean tonnes alone
         for j, row in enumerate(k.y):
             y = dict(row).get(i, 0.0)
             if y > 0:
@@ -251,16 +254,9 @@ def _asked_of_purchases(k: AuditContext, known: OriginFacts, j: int) -> Floats:
 
 def form_made(k: AuditContext, j: int) -> tuple[int, int] | None:
     """(qualified form, material of which it is one) that a producer makes one of the other; None for others."""
-    for i, y in k.y[j]:
-        row = known_material(k, k.n.materials[i])
-        if y > 0 and row.qualified_of in k.n.materials:
-            return i, k.n.materials.index(row.qualified_of)
-    return None
-
-
-def known_material(k: AuditContext, name: str) -> Any:
-    """Row of a material in its table."""
-    return next(row for row in k.problem.data.rows("materials") if row.material == name)
+    base = {row.material: row.qualified_of for row in k.problem.data.rows("materials") if row.qualified_of}
+    made = ((i, base.get(k.n.materials[i])) for i, y in k.y[j] if y > 0)
+    return next(((i, k.n.materials.index(of)) for i, of in made if of in k.n.materials), None)
 
 
 def _asked_of_form(k: AuditContext, known: OriginFacts, j: int) -> Floats:
@@ -899,6 +895,7 @@ def built_by_chance(k: AuditContext) -> Iterable[Row]:
     high ends of its costs are 5 and 95 % of what they may be, its owner's worth straight between them."""
     n = k.n
     rows = {row.project: row for row in restated(n.plan, k.problem.data).rows("projects")}
+    tied = {name for row in rows.values() for name in f"{row.needs} {row.excludes}".split()}
     for project in n.projects:
         j, row, worth = project.producer, rows[project.name], []
         for end in ("_low", "", "_high"):
@@ -909,16 +906,19 @@ def built_by_chance(k: AuditContext) -> Iterable[Row]:
             worth.append(owner_npv(replace(n, cash=costs), replace(project, capex=own), (), project.earliest))
         low, middle, high = worth
         decided = project.committed or project.additional or project.earliest + project.lead >= n.calendar.periods
-        chance = 0.0
+        decided = decided or bool(row.needs or row.excludes) or project.name in tied
+        chance, spread = 0.0, (0.0, 0.0)
         if n.plan.owners.unsure == "by_chance" and not decided and high < 0 <= low:
             chance = 0.05 + 0.45 * low / (low - middle) if middle < 0 else 0.5 + 0.45 * middle / (middle - high)
+            spread = low - middle, middle - high
         made = np.zeros(n.calendar.periods)
-        begin = project.earliest + project.lead
-        for t in range(begin, min(n.calendar.periods, begin + project.life)):
+        begin = (row.earliest_signing - n.calendar.first_year) * n.calendar.per_year + project.lead
+        for t in range(max(0, begin), min(n.calendar.periods, begin + project.life)):
             made[t] = chance * n.capacity[j, 0] * project.ramp[t - begin]
         source = f"{project.name}{UNSUPPORTED}"
         there = n.capacity[n.producers.index(source)] if source in n.producers else np.zeros(1)
-        yield project.name, np.maximum(abs(there - made), abs(project.chance - chance))[None], k.scale(j)
+        stated = abs(project.chance - chance) + sum(abs(a - b) for a, b in zip(project.spread, spread, strict=True))
+        yield project.name, np.maximum(abs(there - made), stated)[None], k.scale(j)
 
 
 def feed_cut(k: AuditContext) -> Iterable[Row]:
@@ -929,8 +929,9 @@ def feed_cut(k: AuditContext) -> Iterable[Row]:
     for s, name in enumerate(k.path_data.scenarios.names):
         for event in k.path_data.scenarios.events[s]:
             struck, named = event.countries.split(), event.materials.split()
-            if event.profile is not None and event.profile.all_routes:
-                continue
+            routes = event.profile is not None and event.profile.all_routes
+            scenarios = k.path_data.scenarios
+            arrives = scenarios.direct[s] if routes or event.severity == 0 else scenarios.availability[s]
             for j, source in enumerate(n.producers):
                 row = told.get(source.removesuffix(UNSUPPORTED))
                 if row is None or n.home[j] or n.country[j] in struck or "*" in struck:
@@ -943,7 +944,7 @@ def feed_cut(k: AuditContext) -> Iterable[Row]:
                 for t in range(n.calendar.periods):
                     opens = n.calendar.first_year + D * t
                     lost = fed * max(_cut_of(event, material, opens, opens + D) for material in made)
-                    yield name, float(k.path_data.scenarios.availability[s, j, t]) - 1 + lost, 0.0
+                    yield name, float(arrives[j, t]) - 1 + lost, 0.0
 
 
 def _cut_of(event: DisruptionEvent, material: str, opens: float, closes: float) -> float:

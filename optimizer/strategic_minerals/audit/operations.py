@@ -285,16 +285,17 @@ class Bottlenecks:
         return bool(self._most[j][w, t] - run > IDLE * self.k.scale(j))
 
     def _limits(self, i: int, w: int, t: int, clean: bool, above: frozenset[int]) -> set[int]:
-        n, base = self.k.n, int(self.k.n.form_of[i])
+        n, rules, base = self.k.n, self.k.n.procurement, int(self.k.n.form_of[i])
+        makers = [j for j in np.flatnonzero(n.yields[:, base] > 0).tolist() if rules.clean[j] or not clean]
         if base != i:  # what a form is made of, and of that what counts for it
-            return self._limits(base, w, t, bool(n.procurement.clean_users[i, t]), above | {i})
-        makers = [j for j in np.flatnonzero(n.yields[:, i] > 0).tolist() if n.procurement.clean[j] or not clean]
+            clean = bool(rules.clean_users[i, t])
+            makers = [j for j in makers if rules.qualified[j, i, t]]
         found: set[int] = set()
         for j in makers:
             if not self._idle(j, w, t, clean):
                 continue
             inputs = [m for m in np.flatnonzero(n.yields[j] < 0).tolist() if m not in above]
-            lacking = [limits for m in inputs if (limits := self._limits(m, w, t, clean, above | {i}))]
+            lacking = [limits for m in inputs if (limits := self._limits(m, w, t, clean, above | {base}))]
             if not lacking:
                 return set()  # more could be made
             found |= set.union(*lacking)

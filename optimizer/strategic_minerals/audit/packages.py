@@ -324,6 +324,10 @@ def signed_package(
         npv += fees_received(n, fees, worth.rate, signed)
     lost_anyway = min(0.0, worth.without) if is_baseline(n, project) else 0.0
     gap = 0.0 if project.committed else max(0.0, lost_anyway - npv)
+    if project.chance > 0:  # the mean over what its costs may be, at a thousand points of each half
+        points = (np.arange(1000) + 0.5) / 1000 / 0.9
+        worths = [npv + project.spread[0] * points, npv - project.spread[1] * points]
+        gap = float(np.maximum(0.0, -np.concatenate(worths)).mean())
     cost, gap_open = capital(package.instrument, gap, replace(project, hurdle=worth.rate))
     part = cost / sum((1 + worth.rate) ** (-u * D) for u in range(project.lead))
     payments[signed:start] = part
@@ -372,9 +376,6 @@ def objections(path_data: PathData, signing: SignedPackage, markets: Sequence[Ma
     allowed = [project.earliest] if is_baseline(n, project) else [t for t in n.signing_periods if t >= project.earliest]
     if signing.signed not in allowed or signing.signed + project.lead >= T:
         found.append((1.0, "not a date at which it may be signed"))
-    floors = signing.own is not None or signing.markets
-    if project.chance > 0 and not (signing.payments.any() or floors or signing.package.offtake):
-        found.append((1.0, "nothing that supports it"))
     if signing.package.project not in (None, signing.project):
         found.append((1.0, "a package of another project"))
     if signing.own is not None and n.yields[project.producer, signing.own.material] <= 0:

@@ -185,8 +185,9 @@ def add_clean_support(b: pyo.Block, structure: Structure, sets: ComponentSets, o
 def add_clean_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Clean feed suffices for clean runs, for what is made for the reserve, and for qualified forms.
 
-    sum_j y[j,i] clean[j] + sum_j min(y[j,i],0) (held[j] hold[j] + asked[j] run[j]) >= 0   [unit]  for each i of the chain
-    j runs over the makers, whose outputs and inputs both count; asked: of what qualifies material for users.
+    sum_j y[j,i] clean[j] + sum_j min(y[j,i],0) (held[j] hold[j] + asked[j] run[j]) + release[i] >= 0   [unit]  for each i of the
+    chain;  j runs over the makers, whose outputs and inputs both count; asked: of what qualifies material for users; release: of a
+    stock that is clean.
     """
     y, chain = structure.instance.yields, sets.clean
 
@@ -194,6 +195,7 @@ def add_clean_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -
         terms = [y[j, i] * b.clean_output[j] for j in chain.makers if y[j, i] != 0]
         terms += [y[j, i] * b.clean_held[j] * b.reserve_output[j] for j in chain.holders if y[j, i] < 0]
         terms += [y[j, i] * b.clean_asked[j] * b.output[j] for j in chain.qualifying if y[j, i] < 0]
+        terms += [b.release[i]] if i in chain.stored and i in b.release else []
         return sum(terms) >= 0 if terms else pyo.Constraint.Skip
 
     b.clean_balance = pyo.Constraint(list(chain.materials), rule=balance)

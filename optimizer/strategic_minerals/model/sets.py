@@ -47,6 +47,8 @@ class CleanChain:
     """Projects whose support binds them to clean feed."""
     qualifying: tuple[int, ...] = ()
     """Producers that make a qualified form, of which somebody asks something."""
+    stored: tuple[int, ...] = ()
+    """Materials of the chain of which the reserve holds clean tonnes alone: it had none, and every seller to it is clean."""
 
 
 @dataclass(frozen=True)
@@ -319,7 +321,10 @@ def _clean_chain(
         if longer == chain:
             runs = sorted({*feeding, *(first + p for p in bound)})
             found = CleanChain(tuple(sorted(chain)), tuple(runs), tuple(holders), tuple(bound))
-            return replace(found if chain else CleanChain(), qualifying=tuple(forms))
+            sold = {i: [p.source for p in purchases if p.material == i] for i in chain}
+            clean = {i for i, by in sold.items() if by and all(j >= 0 and rules.clean[j] for j in by)}
+            stored = [i for i in clean if instance.opening[i] == 0]
+            return replace(found if chain else CleanChain(), qualifying=tuple(forms), stored=tuple(sorted(stored)))
         chain = longer
 
 

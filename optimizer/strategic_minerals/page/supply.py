@@ -18,7 +18,8 @@ from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.stats import BASELINE_COURSE
 from ..question.dataset import members
-from ..question.names import Names
+from ..question.names import UNSUPPORTED, Names
+from ..question.references import qualified_forms
 from .compare import capacities
 
 RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
@@ -71,7 +72,8 @@ class Moment:
             for material in recipes[producer]:
                 spare[material, country] += capacity * result.plan.horizon.period_months / 12
         for run in rows_of(here("operations")):
-            total, country, recipe = run.output_t + run.reserve_output_t, run.country, recipes[run.producer]
+            total, country = run.output_t + run.reserve_output_t, run.country
+            recipe = recipes[run.producer.removesuffix(UNSUPPORTED)]
             gives = {material: per_t for material, per_t in recipe.items() if per_t > 0}
             feeds = {material: -per_t for material, per_t in recipe.items() if per_t < 0 and total > SMALL_T}
             for material, per_t in gives.items():
@@ -141,7 +143,8 @@ def most_at_stake(result: Result) -> list[str]:
     short, losses = result.tables["shortfalls"], result.tables["scenario_losses"].set_index("scenario")
     cost = (short["loss_musd"] * short["scenario"].map(losses["probability"])).groupby(short["material"]).sum()
     inside = {row.material for row in result.data.rows("materials") if row.embedded}
-    wanted = dict.fromkeys(row.material for row in result.data.rows("demand"))
+    forms = qualified_forms(result.plan, result.data)
+    wanted = dict.fromkeys(forms.demand(row.material, row.segment)[0] for row in result.data.rows("demand"))
     return sorted(wanted, key=lambda code: (code in inside, -float(cost.get(code, 0.0))))
 
 

@@ -600,7 +600,8 @@ class Plan(Section):
     """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
     unpublished_feed: Literal["imports", "hazard"] = "imports"
     """What is cut of producers elsewhere of whose feed nothing is published: `imports`, what is cut of their country's published
-    imports (rows of `feed_origins`), and at least what the hazard says; `hazard`: that alone."""
+    imports (rows of `feed_origins`), and at least what the hazard says; `hazard`: that alone. Measures in force at the start state
+    theirs (`feed_cut_share`)."""
     tight_cut_share: Annotated[Share, Column(low=0.001, high=0.5)] = 0.0
     """Share of a source that must be cut before its material counts as tight (in short supply); 0: any cut."""
     ore_runs_out: bool = False

@@ -67,7 +67,7 @@ class ProjectRow(Row, key="project", ranged="capex_musd cash_usd_per_kg hurdle_r
     earliest_signing: Year
     """First fiscal year in which support can be signed; a baseline project is signed then by its owner."""
     additional: bool = False
-    """True: built where the plan signs it alone, even if it has no financing gap: then package `none` does it, at no cost."""
+    """True: built only where the plan signs it. Without a financing gap package `none` does so, at no cost."""
     money_year: MoneyYear = None
     committed: bool = False
     """True: under construction, with its finance agreed before this plan. It is built in any case, in

@@ -513,7 +513,9 @@ def _materials(u: Union) -> Iterator[Any]:
             home=home,
             alike=kind,
             qualified_of=None if row.qualified_of is None else f"{name.removesuffix(kind)}{row.qualified_of}",
-            pooled=POOLED[u.together.joint_stock] if several and not plant and not row.embedded else "no",
+            pooled=POOLED[u.together.joint_stock]
+            if several and not (plant or row.embedded or row.qualified_of)
+            else "no",
             freight_usd_per_kg=u.together.freight_usd_per_kg,
         )
         yield row.model_copy(update=update)

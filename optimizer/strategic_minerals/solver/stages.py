@@ -270,9 +270,12 @@ def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
     own_part, now, dear = np.asarray(inside @ x[mine]), np.asarray(matrix[rows] @ x), float(cost[mine] @ x[mine])
     least, most = np.minimum(assembly.row_lower[rows], now), np.maximum(assembly.row_upper[rows], now)
     with_cost = sparse.vstack([inside, sparse.csr_array(cost[mine][None])]).tocoo()
-    program = SmallProgram(len(mine), len(rows) + 1, with_cost.row, with_cost.col, with_cost.data)
     low, high = (np.append(limit - now + own_part, dear) for limit in (least, most))
-    found = program.solve(assembly.lower[mine], assembly.upper[mine], weight[mine], low, high)
+    try:
+        program = SmallProgram(len(mine), len(rows) + 1, with_cost.row, with_cost.col, with_cost.data)
+        found = program.solve(assembly.lower[mine], assembly.upper[mine], weight[mine], low, high)
+    except UntrustedError:  # costs that the solver takes for nothing leave the point as it is
+        return x
     if found is None:
         return x
     better = x.copy()

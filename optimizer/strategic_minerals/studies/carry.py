@@ -331,6 +331,7 @@ def carried_rows(question: Question, state: State, data: Dataset, source: str) -
         carrier.contract(contract.source, contract.start, contract.end, tonnes)
     for m in state.floors:
         carrier.market_floor(m)
+    carrier.qualified()
     carrier.under_construction()
     carrier.closures()
     carrier.stocks()
@@ -499,7 +500,8 @@ class _Carrier:
         self.rows["projects"] = kept
         for table in ("ramps", "packages"):
             self.rows[table] = [r for r in self.rows.get(table, []) if r.project not in strays]
-        for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("offers", "source_producer")):
+        named = (("yields", "producer"), ("feed_origins", "producer"), ("qualifications", "producer"))
+        for table, column in (*named, ("offers", "source_producer")):
             self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in barred]
 
     def _capacities(self, activity: str, by_year: Mapping[int, float]) -> None:
@@ -515,7 +517,7 @@ class _Carrier:
 
     def _copied(self, producer: str, name: str) -> None:
         """What a producer makes, uses and declares, for one that was split off."""
-        for table in ("yields", "feed_origins"):
+        for table in ("yields", "feed_origins", "qualifications"):
             mine = [row for row in self.rows.get(table, []) if row.producer == producer]
             self.rows.setdefault(table, []).extend(row.model_copy(update={"producer": name}) for row in mine)
 
@@ -530,10 +532,19 @@ class _Carrier:
         name = self._new(f"{activity}-contract-{signed_year}", "activity")
         row = next(row for row in self.rows["activities"] if row.activity == activity)
         unset = "kappa_low kappa_high lot_t_per_yr fee_usd_per_kg_low fee_usd_per_kg_high term_yr".split()
-        update = {"activity": name, "name": f"{row.name}, under contract", "kappa": 1.0, "fee_usd_per_kg": 0.0}
+        unset += [f"{share}_{end}" for share in ("honoured_share", "sold_share") for end in ("low", "high")]
+        arrives = row.kappa + (1 - row.kappa) * row.honoured_share
+        update = {"activity": name, "name": f"{row.name}, under contract", "kappa": arrives, "fee_usd_per_kg": 0.0}
+        update |= {"honoured_share": 1.0, "sold_share": 0.0}
         self.rows["activities"].append(row.model_copy(update={**dict.fromkeys(unset), **update}))
         self._copied(activity, name)
         mine = sorted((r for r in self.rows["capacities"] if r.activity == activity), key=lambda r: r.from_year)
+        left = max(0.0, mine[-1].capacity_t_per_yr - per_yr)
+        sold = min(1.0, row.sold_share * mine[-1].capacity_t_per_yr / left) if left > 0 else 1.0
+        of_others = {"sold_share": sold, "sold_share_low": None, "sold_share_high": None} if row.sold_share > 0 else {}
+        self.rows["activities"] = [
+            r.model_copy(update=of_others) if r.activity == activity else r for r in self.rows["activities"]
+        ]
         self.rows["capacities"] = [r for r in self.rows["capacities"] if r.activity != activity]
         for year in sorted({self.first, first_free, *(r.from_year for r in mine if r.from_year > self.first)}):
             now = next((r for r in reversed(mine) if r.from_year <= year), mine[0])
@@ -629,11 +640,22 @@ class _Carrier:
         self.rows["users_stock"] = [row for row in self.rows["users_stock"] if row.material not in planned]
         for (i, q), level in zip(self.n.users, self.n.users_level, strict=True):
             material, segment = self.n.materials[i], self.n.demands[q][1] if q >= 0 else "*"
-            row = old.get((material, segment)) or old[material, "*"]
+            told = self.n.materials[self.n.form_of[i]]  # of users of a qualified form the row is that of its material
+            row = old.get((told, segment)) or old[told, "*"]
             lacking = self.state.users_missing.get((material, "" if q < 0 else segment), 0.0)
             update = dict.fromkeys("level_months level_months_low level_months_high level_t_low level_t_high".split())
             update |= {"segment": segment, "level_t": float(level), "missing_share": lacking}
             self.rows["users_stock"].append(row.model_copy(update=update))
+
+    def qualified(self) -> None:
+        """Makers that are being qualified are nearer to it."""
+        passed, ends = self.first - self.calendar.first_year, ("lead_yr", "lead_yr_low", "lead_yr_high")
+
+        def left(row: Any) -> dict[str, float | None]:
+            return {name: None if (v := getattr(row, name)) is None else max(0.0, v - passed) for name in ends}
+
+        rows = self.rows.get("qualifications", [])
+        self.rows["qualifications"] = [row.model_copy(update=left(row)) for row in rows]
 
     def under_construction(self) -> None:
         """Projects whose finance was agreed before the plan, and that it does not plan, are a year nearer to their first output."""

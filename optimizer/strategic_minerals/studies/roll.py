@@ -67,7 +67,7 @@ def with_facts(data: Dataset, facts: Mapping[str, Sequence[Any]]) -> Tables:
         news[table] = tuple(row for row in news.get(table, ()) if getattr(row, column) not in whole)
     if "hazards" in news:
         tables["hazard_evidence"] = tuple(_evidence(tables.get("hazard_evidence", ()), news["hazards"]))
-    for table, column in (("yields", "producer"), ("feed_origins", "producer")):
+    for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("qualifications", "producer")):
         copies = [r.model_copy(update={column: p}) for r in news.get(table, ()) for p in parts.get(r.producer, {})]
         news[table] = (*news.get(table, ()), *copies)
     if "activities" in news:

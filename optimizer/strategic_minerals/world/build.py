@@ -34,6 +34,7 @@ from .instance import (
     Instance,
     PaidFloor,
     Procurement,
+    Unsure,
     build_market_floors,
     build_packages,
     build_projects,
@@ -41,7 +42,7 @@ from .instance import (
     overlap,
     yearly,
 )
-from .producers import chances, expected_payment, payment, quantile_state, survival
+from .producers import expected_payment, payment, quantile_state, survival, unsure
 
 # Whom an event or a measure touches: materials that a list names, producers in countries that it names.
 
@@ -303,18 +304,10 @@ def exposed_feed(feed: Sequence[tuple[str, ...]], members: Sequence[Collection[s
     )
 
 
-def struck_feed(
-    shares: Sequence[tuple[tuple[str, float], ...]], members: Sequence[Collection[str]], countries: str
-) -> Floats:
-    """(J,) published share of each producer's feed that comes from some of the countries; `*`: from abroad."""
+def struck_feed(shares: Sequence[tuple[tuple[str, float], ...]], countries: str) -> Floats:
+    """(J,) published share of each producer's feed that comes from some of the countries."""
     named = set(countries.split())
-    return np.array(
-        [
-            sum(part for origin, part in mine if origin in named or ("*" in named and origin not in inside))
-            for mine, inside in zip(shares, members, strict=True)
-        ],
-        dtype=float,
-    )
+    return np.array([sum(part for origin, part in mine if origin in named) for mine in shares], dtype=float)
 
 
 # Demand, what it costs to leave it unserved, how that changes while a disruption lasts, and what users hold themselves.
@@ -607,8 +600,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     found = _aligned(plan, data, longest_event_years, {})
     if plan.owners.unsure == "by_sign" or not found.projects:
         return found
-    unsure = chances(found, {row.project: row for row in data.rows("projects")})
-    return _aligned(plan, data, longest_event_years, unsure) if unsure else found
+    some = unsure(found, {row.project: row for row in data.rows("projects")})
+    return _aligned(plan, data, longest_event_years, some) if some else found
 
 
 def _by_chance(row: Any) -> Any:
@@ -619,20 +612,20 @@ def _by_chance(row: Any) -> Any:
     )
 
 
-def _aligned(plan: Plan, data: Dataset, longest_event_years: float, unsure: Mapping[str, float]) -> Instance:
-    """As `build_instance`. unsure: chance of each project that its owner may build without support."""
+def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mapping[str, Unsure]) -> Instance:
+    """As `build_instance`. some: projects that their owners may build without support."""
     calendar = _calendar(plan, longest_event_years)
     chosen = select_materials(plan, data)
     materials = {name: n for n, name in enumerate(chosen)}
     sources, projects, left_out = _select_producers(plan, data, materials)
-    sources += [_by_chance(row) for row in projects if row.project in unsure]
+    sources += [_by_chance(row) for row in projects if row.project in some]
     names = [row.activity for row in sources] + [row.project for row in projects]
     producers = {name: n for n, name in enumerate(names)}
     yields = np.zeros((len(names), len(materials)))
     for row in data.rows("yields"):
         if row.producer in producers:
             yields[producers[row.producer], materials[row.material]] = row.yield_t_per_t
-    for name in unsure:
+    for name in some:
         yields[producers[f"{name}{UNSUPPORTED}"]] = yields[producers[name]]
     rows = {row.material: row for row in data.rows("materials")}
     M = [rows[name] for name in chosen]
@@ -664,13 +657,17 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, unsure: Mapp
     component, components = _components(chosen, yields, pool, sold)
     chain = _chains(yields, [m.home for m in M])
     procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, sold, calendar)
-    supported = build_projects(plan, data, projects, len(sources), calendar, unsure)
+    supported = build_projects(plan, data, projects, len(sources), calendar, some)
     not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
     capacity = _capacities(data, sources, projects, calendar) * _ore_left(plan, data, sources, len(projects), calendar)
-    for project in supported:
-        if project.chance > 0:
-            begin = project.earliest + project.lead
-            ramp = np.concatenate([np.zeros(begin), project.ramp, np.zeros(calendar.periods)])[: calendar.periods]
+    for project, row in zip(supported, projects, strict=True):
+        if project.chance > 0:  # it goes on from plan to plan: what was begun in earlier years stands
+            age = (
+                np.arange(calendar.periods)
+                - (row.earliest_signing - calendar.first_year) * calendar.per_year
+                - project.lead
+            )
+            ramp = np.where((age >= 0) & (age < project.life), project.ramp[np.clip(age, 0, project.life - 1)], 0.0)
             part = project.chance * capacity[project.producer, 0]
             capacity[producers[f"{project.name}{UNSUPPORTED}"]] = part * ramp
     wanted = demands(plan, data, materials, base, calendar)
@@ -727,7 +724,10 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, unsure: Mapp
         **users_stock(data, materials, forms.base, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
-        market_floors=build_market_floors(plan, materials, home, allied, yields, in_force, calendar),
+        market_floors=tuple(
+            replace(m, eligible=m.eligible & ~np.array([name.endswith(UNSUPPORTED) for name in names], dtype=bool))
+            for m in build_market_floors(plan, materials, home, allied, yields, in_force, calendar)
+        ),
         state_factor=np.array([row.factor for row in data.rows("price_states")] or [1.0], dtype=float),
         state_probability=np.array([row.probability for row in data.rows("price_states")] or [1.0], dtype=float),
         material_unit=np.ones(len(chosen)),

@@ -559,7 +559,7 @@ def combine_events(
         cut, third = touched_producers(
             instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
         )
-        drawn = np.where(third, struck_feed(instance.feed_shares, instance.members, countries), 0.0)
+        drawn = np.where(third, struck_feed(instance.feed_shares, countries), 0.0)
         reached = _reached(instance, scope, countries, third)
         third = reached | (drawn > 0)
         hit, components = np.flatnonzero(touched), np.unique(instance.chain[touched])

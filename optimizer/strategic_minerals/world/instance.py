@@ -269,6 +269,8 @@ class Project:
     chance: float = 0.0
     """Chance that its owner builds it without support, where the range of its cost holds both; that part of it is a source of its
     own, called after it (`question.names.UNSUPPORTED`), and support adds the rest. 0 elsewhere."""
+    spread: tuple[float, float] = (0.0, 0.0)
+    """What such an owner's worth gains at the low end of its costs, and loses at the high end [million USD]."""
 
 
 @dataclass(frozen=True)
@@ -605,14 +607,17 @@ class Instance:
 # What a plan may sign: projects, packages with the plan's menu of floors, market-wide floors.
 
 
+Unsure = tuple[float, float, float]
+"""(chance, gain, loss) of a project, as `Project.chance` and `Project.spread`."""
+SURE: Unsure = (0.0, 0.0, 0.0)
 CHOSEN = 1e-6
 """Share signed above which a project is supported."""
 
 
 def build_projects(
-    plan: Plan, data: Dataset, rows: Sequence[Any], first: int, calendar: Calendar, chances: Mapping[str, float]
+    plan: Plan, data: Dataset, rows: Sequence[Any], first: int, calendar: Calendar, unsure: Mapping[str, Unsure]
 ) -> tuple[Project, ...]:
-    """Projects of the table, ramps laid out over the periods of their life. chances: of those that may be built anyway."""
+    """Projects of the table, ramps laid out over the periods of their life. unsure: those that may be built anyway."""
     ramps: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for row in data.rows("ramps"):
         ramps[row.project].append((row.age_yr, row.ramp_share))
@@ -640,7 +645,8 @@ def build_projects(
                 supportable=plan.instruments.projects and ("*" in wanted or row.project in wanted),
                 needs=tuple(index[name] for name in row.needs.split() if name in index),
                 excludes=tuple(index[name] for name in row.excludes.split() if name in index),
-                chance=chances.get(row.project, 0.0),
+                chance=unsure.get(row.project, SURE)[0],
+                spread=unsure.get(row.project, SURE)[1:],
             )
         )
     return tuple(projects)

@@ -427,8 +427,6 @@ class _Options:
             return TWIN
         if found.refused:
             return found.refused
-        if self.instance.projects[p].chance > 0 and not (found.scored or backing.floors.each or package.offtake):
-            return "at its central cost its owner needs no support"
         _, index = self.output(p, backing, found.start)
         costs = list(zip(backing.floors.each, self.owners.floor_money(p, backing.floors, found.start), strict=True))
         paid = [money for floor, money in costs if floor.kind != "border"]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..core.frames import Bools, Floats
-from .instance import Floor, Instance, Instrument, Project
+from ..core.stats import MUSD_PER_T
+from .instance import Floor, Instance, Instrument, Project, Unsure
 
 TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
@@ -163,13 +164,30 @@ def owner_npv(instance: Instance, project: Project, floors: Sequence[Floor], sig
     return float(margin @ discount[project.lead :] - project.capex / project.lead * discount[: project.lead].sum())
 
 
+LIKELY = 0.9
+"""Part of what costs may be that lies between the ends of their range."""
+
+
 def financing_gap(project: Project, npv: float) -> float:
-    """max(0, -NPV of the owner): the grant at signing that makes a project pay its hurdle rate; 0 once it is committed."""
-    return 0.0 if project.committed else max(0.0, -npv)
+    """max(0, -NPV of the owner): the grant at signing that makes a project pay its hurdle rate; 0 once it is committed.
+
+    Of a project whose owner may build it without support what is expected, its worth straight between the ends of its costs.
+    """
+    if project.committed:
+        return 0.0
+    gain, loss = (part / LIKELY for part in project.spread)
+    return 0.5 * _expected_gap(npv, npv + gain) + 0.5 * _expected_gap(npv - loss, npv)
+
+
+def _expected_gap(low: float, high: float) -> float:
+    """Mean of max(0, -v) for v that is anywhere between two values alike."""
+    if low >= 0 or high <= low:
+        return max(0.0, -low)
+    return -(low + high) / 2 if high <= 0 else low**2 / (2 * (high - low))
 
 
 def built_anyway(instance: Instance, project: Project) -> bool:
-    """Baseline: committed, or without need at its own date, whatever its cost, and not declared additional."""
+    """Baseline: committed; or without need at its own date, not additional, and not built by chance (`unsure`)."""
     if project.earliest + project.lead >= instance.calendar.periods:
         return False
     sure = not project.additional and project.chance == 0
@@ -177,33 +195,34 @@ def built_anyway(instance: Instance, project: Project) -> bool:
     return project.committed or wanted
 
 
-def chances(instance: Instance, rows: Mapping[str, Any]) -> dict[str, float]:
-    """Chance that its owner builds a project without support, of projects whose range of cost holds both.
+def unsure(instance: Instance, rows: Mapping[str, Any]) -> dict[str, Unsure]:
+    """Projects whose range of cost lets their owners build them without support or not.
 
-    The low and high ends of capital and running cost count as 5 and 95 % of what they may be, and the owner's worth as linear
-    between them. rows: of the table of projects, by name.
+    The low and high ends of capital and running cost count as 5 and 95 % of what they may be, and the owner's worth as straight
+    between them. Not of projects that others need, or that need or exclude others: what is built by chance binds nobody. rows: of
+    the table of projects, by name.
     """
+    tied = {name for row in rows.values() for name in (*row.needs.split(), *row.excludes.split())}
     found = {}
     for project in instance.projects:
         row = rows[project.name]
-        if project.committed or project.additional or project.earliest + project.lead >= instance.calendar.periods:
+        free = not (project.needs or project.excludes or project.name in tied)
+        late = project.earliest + project.lead >= instance.calendar.periods
+        if project.committed or project.additional or late or not free:
             continue
         low, middle, high = (_npv_at(instance, project, row, end) for end in ("_low", "", "_high"))
         if high < 0 <= low:
-            found[project.name] = 0.5 + 0.45 * middle / (middle - high if middle >= 0 else low - middle)
+            part = middle / (middle - high if middle >= 0 else low - middle)
+            found[project.name] = 0.5 + LIKELY / 2 * part, low - middle, middle - high
     return found
 
 
 def _npv_at(instance: Instance, project: Project, row: Any, end: str) -> float:
     """The owner's worth at its own date, with costs at an end of their range."""
-
-    def factor(name: str) -> float:
-        stated, value = getattr(row, name), getattr(row, f"{name}{end}")
-        return 1.0 if value is None or not stated else float(value / stated)
-
+    capex, running = (getattr(row, f"{name}{end}") for name in ("capex_musd", "cash_usd_per_kg"))
     cash = instance.cash.copy()
-    cash[project.producer] *= factor("cash_usd_per_kg")
-    at = replace(project, capex=project.capex * factor("capex_musd"))
+    cash[project.producer] = cash[project.producer] if running is None else running * MUSD_PER_T
+    at = project if capex is None else replace(project, capex=capex)
     return owner_npv(replace(instance, cash=cash), at, (), project.earliest)
 
 
