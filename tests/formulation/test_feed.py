@@ -13,7 +13,7 @@ from strategic_minerals.audit.audit import audit
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import extract
 from strategic_minerals.solver.optimise import optimise
-from support.tiny import cut, imported, ran, source
+from support.tiny import cut, hazard_row, imported, ran, source
 
 
 def allied(
@@ -92,3 +92,14 @@ def test_the_audit_sees_feed_that_is_not_cut():
 def test_shares_that_do_not_fit_are_refused(shares):
     with pytest.raises(InputError, match="2 shares, one for each origin"):
         solve(*allied(shares=shares), quick=True)
+
+
+@pytest.mark.parametrize(("kind", "left"), [("embargo", 0.7), ("licence", 1.0)])
+def test_a_licence_asks_who_buys(kind, left):
+    """Makers elsewhere keep the feed that a licence stop on the home does not touch."""
+    hazard = {**hazard_row("stop", "a", 0.1, cut_share=0.5), "kind": kind}
+    events = [{"name": "stop", "probability": 0.5, "events": [{"hazard": "stop", "start_year": 2028.0}]}]
+    plan, data = allied(scenarios=events)
+    result = solve(plan, data.replace(hazards=pd.DataFrame([hazard])), quick=True)
+    assert result.audited.passed
+    assert ran(result, "ally", "stop", "2028") == pytest.approx(4.0 * left)

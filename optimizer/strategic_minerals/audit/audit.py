@@ -923,12 +923,15 @@ def built_by_chance(k: AuditContext) -> Iterable[Row]:
 
 def feed_cut(k: AuditContext) -> Iterable[Row]:
     """A foreign source of countries that an event does not name gives no more than the rest of its published feed  [share of its
-    usual flow]; users' arrivals by all routes count that already."""
+    usual flow]; users' arrivals by all routes count that already, and a licence stop leaves others their feed."""
     n, D, rows = k.n, k.n.calendar.step, k.problem.data.rows("feed_origins")
     told = {row.producer: row for row in rows if row.basis == "declared" or n.plan.unpublished_feed == "imports"}
+    licences = {row.hazard for row in k.problem.data.rows("hazards") if row.kind == "licence"}
     for s, name in enumerate(k.path_data.scenarios.names):
         for event in k.path_data.scenarios.events[s]:
             struck, named = event.countries.split(), event.materials.split()
+            if event.label in licences:
+                continue
             routes = event.profile is not None and event.profile.all_routes
             scenarios = k.path_data.scenarios
             arrives = scenarios.direct[s] if routes or event.severity == 0 else scenarios.availability[s]

@@ -524,7 +524,8 @@ class FeedOriginRow(Row, key="producer"):
     without a row of what they declare."""
     shares: Names = ""
     """Share of each of them in the feed, in the same order, separated by spaces; the rest comes from nobody knows where. In a
-    disruption of its origin this share is cut as its origin's own sales are. Empty: not published."""
+    disruption of its origin this share is cut as its origin's own sales are, but in a licence stop, which asks who buys: in 2025
+    yttrium fell by all to the United States, by 30 % to others. Empty: not published."""
     basis: Literal["declared", "imports"] = "declared"
     """`imports`: nothing is published of the producer, and its feed counts as the published imports of its country
     (`unpublished_feed` of a plan)."""

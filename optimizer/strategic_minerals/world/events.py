@@ -198,6 +198,8 @@ class DisruptionEvent:
     """Factor on the length of the profile."""
     third_scope: str = "all"
     """Which other countries' sources are cut, as `third_country_scope` of hazards says."""
+    by_buyer: bool = False
+    """Whether it asks who buys, as licences do: makers elsewhere keep their feed but for what the hazard says."""
     spares_home: bool = False
     """Whether plants at home go on though their country is named: who limits exports serves its own users."""
     brought_on: bool = False
@@ -252,6 +254,7 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
         direct_severity=severity,
         stretch=stretch or 1.0,
         third_scope="all" if row is None else row.third_country_scope,
+        by_buyer=row is not None and row.kind == "licence",
         spares_home=row is not None and row.kind == "ally_limit",
     )
 
@@ -554,12 +557,12 @@ def combine_events(
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand, profile, scope, spares_home), several in _alike(events).items():
+    for (countries, materials, demand, profile, scope, by_buyer, spares_home), several in _alike(events).items():
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(
             instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
         )
-        drawn = np.where(third, struck_feed(instance.feed_shares, countries), 0.0)
+        drawn = np.where(third & (not by_buyer), struck_feed(instance.feed_shares, countries), 0.0)
         reached = _reached(instance, scope, countries, third)
         third = reached | (drawn > 0)
         hit, components = np.flatnonzero(touched), np.unique(instance.chain[touched])
@@ -752,7 +755,7 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
 
 
-Kind = tuple[str, str, Demand, HazardProfile | None, str, bool]
+Kind = tuple[str, str, Demand, HazardProfile | None, str, bool, bool]
 """What strikes of one kind touch, and how."""
 
 
@@ -767,6 +770,7 @@ def _alike(events: Sequence[tuple[DisruptionEvent, ...]]) -> dict[Kind, list[tup
                 event.demand,
                 event.profile,
                 event.third_scope,
+                event.by_buyer,
                 event.spares_home,
             )
             found[kind].append((s, order, event))
