@@ -40,7 +40,6 @@ from .joint import (
     INSTRUMENT,
     LEAST_GAP_MUSD,
     MINERAL,
-    SAMPLE_GAP,
     Amounts,
     Without,
     done,
@@ -268,7 +267,7 @@ def solve(
     figures = _lived_figures(lives, number, scenarios, confidence)
     report(0, "lived", _worth_in_words(figures))
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
-    room = max(LEAST_GAP_MUSD, SAMPLE_GAP * worth)
+    room = max(LEAST_GAP_MUSD, BOUND_GAP * worth)
     bounded = fresh[::2] if plan.policy == "targets" else []
     alike = [one for _, one in given]
     tests = [_Asked(made[0].problem, chunk, scenarios, nothing, alike, room, bounded, extend) for chunk in chunks]
@@ -280,6 +279,10 @@ def solve(
         chosen, prepare(chosen.plan, data, like), stage, number, lives, found, rules, scenarios, confidence, prefer
     )
     return answered if extend is not None else _with_questions(answered, like)
+
+
+BOUND_GAP = 5e-3
+"""Gap to which samples that test a plan are solved, as a share of its worth: small beside what their draw decides."""
 
 
 @dataclass
