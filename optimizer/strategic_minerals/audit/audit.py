@@ -934,7 +934,8 @@ def feed_cut(k: AuditContext) -> Iterable[Row]:
                 continue
             routes = event.profile is not None and event.profile.all_routes
             scenarios = k.path_data.scenarios
-            arrives = scenarios.direct[s] if routes or event.severity == 0 else scenarios.availability[s]
+            direct = routes or event.severity == 0
+            arrives = scenarios.direct[s] if direct else scenarios.availability[s]
             for j, source in enumerate(n.producers):
                 row = told.get(source.removesuffix(UNSUPPORTED))
                 if row is None or n.home[j] or n.country[j] in struck or "*" in struck:
@@ -946,20 +947,18 @@ def feed_cut(k: AuditContext) -> Iterable[Row]:
                     continue
                 for t in range(n.calendar.periods):
                     opens = n.calendar.first_year + D * t
-                    lost = fed * max(_cut_of(event, material, opens, opens + D) for material in made)
+                    lost = fed * max(_cut_of(event, direct, material, opens, opens + D) for material in made)
                     yield name, float(arrives[j, t]) - 1 + lost, 0.0
 
 
-def _cut_of(event: DisruptionEvent, material: str, opens: float, closes: float) -> float:
-    """Mean over a period of what an event cuts of a material."""
+def _cut_of(event: DisruptionEvent, direct: bool, material: str, opens: float, closes: float) -> float:
+    """Mean over a period of what an event cuts of a material's direct or effective flow."""
     begin = event.start + event.flood
     if event.profile is None:
         return event.cut * _share(begin, begin + event.duration, opens, closes)
-    steps = dict(event.profile.effective).get(material, ())
-    z = event.stretch
-    return sum(
-        min(1.0, event.severity * lost) * _share(begin + z * a, begin + z * b, opens, closes) for a, b, lost in steps
-    )
+    steps = dict(event.profile.direct if direct else event.profile.effective).get(material, ())
+    x, z = event.direct_severity if direct else event.severity, event.stretch
+    return sum(min(1.0, x * lost) * _share(begin + z * a, begin + z * b, opens, closes) for a, b, lost in steps)
 
 
 FAMILIES: dict[str, tuple[str, Rule]] = {
