@@ -299,7 +299,7 @@ def test_no_compiled_block_holds_a_figure_as_a_number(name: str) -> None:
             assert set(one.costs) == set(other.costs)
             assert all(np.array_equal(cost, other.costs[key]) for key, cost in one.costs.items()), seed
         assert taken
-        assert whole or name in ("capacity", "contract_lot", "contract_term")
+        assert whole or name in ("capacity", "sold", "contract_lot", "contract_term")
 
 
 RESERVED = {"kappa": 0.5, "lot_t_per_yr": 500.0, "term_yr": 2.0, "fee_usd_per_kg": 1.0}

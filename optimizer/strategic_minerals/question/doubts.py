@@ -20,7 +20,7 @@ from .base import ENDS, Column, column_of, grouped, key_of, parse_multipliers, u
 from .dataset import Dataset
 from .names import Names, column_in_words, owner_in_words
 from .plan import Plan
-from .references import select_materials
+from .references import qualified_forms, select_materials
 from .tables import FACT_TABLES, TABLES
 
 # What figures are compared with: others of their series, the market, the price, the value of what a producer makes.
@@ -375,9 +375,10 @@ def _rules(facts: Facts) -> Iterator[Comparison]:
     for n, rule in enumerate(plan.diversification):
         for figure in _amounts(facts, f"diversification.{n}.penalty_usd_per_kg", rule.penalty_usd_per_kg):
             yield Comparison(one(figure), facts.price(rule.material), 0.002, 100, 0.3)
-    losses = _losses(facts)
+    losses, base = _losses(facts), qualified_forms(plan, facts.data).base
     for n, promise in enumerate(plan.service_levels):
-        loss = losses.get((promise.material, promise.segment)) or losses.get((promise.material, "*"))
+        material = base.get(promise.material, promise.material)
+        loss = losses.get((material, promise.segment)) or losses.get((material, "*"))
         for figure in _amounts(facts, f"service_levels.{n}.penalty_usd_per_kg", promise.penalty_usd_per_kg):
             yield Comparison(one(figure), one(loss, 1e-3), 0.002, 300, 0.2)
 
