@@ -349,8 +349,7 @@ def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) ->
 
 def other_losses(plan: Plan, data: Dataset, material: str = "") -> LossRange:
     """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials or of one alone."""
-    base = qualified_forms(plan, data).base
-    chosen = {base.get(material, material)} if material else set(select_materials(plan, data))
+    chosen = {qualified_forms(plan, data).of(material)} if material else set(select_materials(plan, data))
     rows = [
         row for row in restated(plan, data).rows("loss_functions") if row.material in chosen and row.loss_usd_per_t > 0
     ]

@@ -366,9 +366,9 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
     if not chosen:
         yield Fault("plan", "", "materials", repr(list(plan.materials)), "at least one material of materials.csv")
     priced = {row.material for row in data.rows("prices") if row.price_set == plan.price_set}
-    forms = qualified_forms(plan, data).base
+    forms = qualified_forms(plan, data)
     for name in chosen:
-        if forms.get(name, name) not in priced:
+        if forms.of(name) not in priced:
             yield Fault("prices.csv", name, "price_usd_per_kg", "no row", f"a price in set '{plan.price_set}'")
     with_capacity = {row.activity for row in data.rows("capacities")}
     making = {row.producer for row in data.rows("yields") if row.yield_t_per_t > 0}

@@ -367,17 +367,17 @@ def _amounts(facts: Facts, place: str, value: Any) -> list[Figure]:
 
 def _rules(facts: Facts) -> Iterator[Comparison]:
     """Levels of floors and penalties beside prices and losses."""
-    plan = facts.plan
+    plan, forms = facts.plan, qualified_forms(facts.plan, facts.data)
     for n, menu in enumerate(plan.instruments.price_floors):
         levels = _amounts(facts, f"instruments.price_floors.{n}.levels_usd_per_kg", menu.levels_usd_per_kg)
         yield from _neighbours(levels, 50)
         yield from (Comparison(one(level), facts.price(menu.material), 0.05, 20) for level in levels)
     for n, rule in enumerate(plan.diversification):
         for figure in _amounts(facts, f"diversification.{n}.penalty_usd_per_kg", rule.penalty_usd_per_kg):
-            yield Comparison(one(figure), facts.price(rule.material), 0.002, 100, 0.3)
-    losses, base = _losses(facts), qualified_forms(plan, facts.data).base
+            yield Comparison(one(figure), facts.price(forms.of(rule.material)), 0.002, 100, 0.3)
+    losses = _losses(facts)
     for n, promise in enumerate(plan.service_levels):
-        material = base.get(promise.material, promise.material)
+        material = forms.of(promise.material)
         loss = losses.get((material, promise.segment)) or losses.get((material, "*"))
         for figure in _amounts(facts, f"service_levels.{n}.penalty_usd_per_kg", promise.penalty_usd_per_kg):
             yield Comparison(one(figure), one(loss, 1e-3), 0.002, 300, 0.2)

@@ -348,6 +348,10 @@ class Forms:
     asked: Mapping[tuple[str, str], str]
     """(material, segment) of a row of `demand` -> the form that the segment asks for."""
 
+    def of(self, material: str) -> str:
+        """The material whose figures count for a material: of a form that of which it is one."""
+        return self.base.get(material, material)
+
     def demand(self, material: str, segment: str) -> tuple[str, str]:
         """The demand that a row of `demand` counts to."""
         return self.asked.get((material, segment), material), segment

@@ -22,7 +22,7 @@ from ..question.deflation import restated, restating
 from ..question.estimates import ore_ends
 from ..question.names import UNSUPPORTED
 from ..question.plan import Plan
-from ..question.references import qualified_forms, select_materials
+from ..question.references import Forms, qualified_forms, select_materials
 from ..question.tables import ActivityRow
 from .instance import (
     DEFENCE,
@@ -214,8 +214,8 @@ def build_procurement(
 
 def _form_of(plan: Plan, data: Dataset, materials: Mapping[str, int]) -> Ints:
     """(I,) as `Instance.form_of`."""
-    base = qualified_forms(plan, data).base
-    return np.array([materials[base.get(name, name)] for name in materials], dtype=int)
+    forms = qualified_forms(plan, data)
+    return np.array([materials[forms.of(name)] for name in materials], dtype=int)
 
 
 def _qualified(data: Dataset, materials: Mapping[str, int], names: Mapping[str, int], calendar: Calendar) -> Bools:
@@ -393,7 +393,7 @@ def _adaptation(data: Dataset, material: str, segment: str) -> tuple[tuple[float
 def users_stock(
     data: Dataset,
     materials: Mapping[str, int],
-    base: Mapping[str, str],
+    forms: Forms,
     wanted: Mapping[str, Any],
     yields: Floats,
     capacity: Floats,
@@ -401,13 +401,13 @@ def users_stock(
 ) -> dict[str, Any]:
     """Fields of an instance about stock that users hold themselves; nobody holds less than nothing, so a level of 0 is none.
 
-    base: the material of each qualified form. wanted: as `demands` gives it. yields, capacity: (J, I) and (J, T) of existing
-    sources, at the availability of the baseline course [t per period].
+    wanted: as `demands` gives it. yields, capacity: (J, I) and (J, T) of existing sources, at the availability of the baseline
+    course [t per period].
     """
     users: list[tuple[int, int]] = []
     levels: list[float] = []
     missing: list[float] = []
-    pairs = [(base.get(material, material), segment) for material, segment in wanted["demands"]]
+    pairs = [(forms.of(material), segment) for material, segment in wanted["demands"]]
     rows = [row for row in data.rows("users_stock") if row.material in materials]
     named = {(row.material, row.segment) for row in rows}
     for row in rows:
@@ -639,7 +639,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     home = np.array([c in own for c, own in zip(country, inside, strict=True)], dtype=bool)
     allied = home | np.array([tier.get(c) in ALLIED_TIERS for c in country], dtype=bool)
     forms, form_of = qualified_forms(plan, data), _form_of(plan, data, materials)
-    stated, base = _prices(plan, data, [forms.base.get(name, name) for name in materials], calendar)
+    stated, base = _prices(plan, data, [forms.of(name) for name in materials], calendar)
     of = [name.removesuffix(UNSUPPORTED) for name in names]
     feed = tuple(declared.get(name, ()) for name in of)
     usual = _usual(data, sources, projects, calendar)
@@ -721,7 +721,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         **_offers(sold, offer_open, materials, producers, country, step, measures),
         **_sellers(data, [row for row, open_at in zip(sold, offer_open, strict=True) if open_at.any()], calendar),
         **wanted,
-        **users_stock(data, materials, forms.base, wanted, yields[:n], (capacity * availability)[:n], calendar),
+        **users_stock(data, materials, forms, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
         market_floors=tuple(

@@ -54,7 +54,7 @@ class _Known:
         self.makers = {(country[row.producer], row.material) for row in made if row.producer in country}
         self.producers = {row.producer for row in made if row.material in self.chosen}
         self.users = {(row.material, row.segment) for row in data.rows("demand") if row.material in self.chosen}
-        self.forms = qualified_forms(plan, data).base
+        self.forms = qualified_forms(plan, data)
 
     def touched(self, materials: str) -> frozenset[str]:
         """Planned materials among those that a list names."""
@@ -296,7 +296,7 @@ def _losses(known: _Known) -> Iterator[Finding]:
 def _materials(known: _Known) -> Iterator[Finding]:
     """Materials named one by one that nobody demands and no plant of the plan uses, nor is made beside one that is."""
     demand = grouped(known.data.rows("demand"), "material")
-    used = {name for name in known.chosen if any(_wanted(demand[known.forms.get(name, name)], known.years))}
+    used = {name for name in known.chosen if any(_wanted(demand[known.forms.of(name)], known.years))}
     if used:
         yields = known.data.rows("yields")
         used |= {row.material for row in yields if row.yield_t_per_t < 0 and row.producer in known.producers}
