@@ -34,6 +34,7 @@ from support.tiny import (
     cut,
     floored,
     flow,
+    guaranteed,
     imported,
     offer,
     price,
@@ -1122,7 +1123,6 @@ def test_days_of_cover_count_what_home_plants_take():
 def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_one(agreed):
     """Proves: a price war halves the price of 100 and shuts a new plant with cash cost 60, unless its owner has a floor: one of 80
     agreed before keeps it open, nobody pays for that here, and the package with a floor is dropped with the reason."""
-    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": 2040} if agreed else {}
     plan, data = tiny(
         {"a": 100.0},
         demand={"a": 2.0},
@@ -1130,7 +1130,8 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
         years=4,
         scenarios=[cut("war", 0.2, 2028.0, 2.0, share=0.0, price_multiplier=0.5)],
         sources={"far": source("CHN", "a", 1.0)},
-        projects={"new": project("a", 1.0, cash_usd_per_kg=60.0, committed=True, **own)},
+        projects={"new": project("a", 1.0, cash_usd_per_kg=60.0, committed=True)},
+        agreed=[guaranteed("new", "a", 80.0, 2041)] if agreed else [],
         packages={"carried": floored("a", 70.0, 4.0)},
         instruments={"packages": ["none", "carried"]},
     )
@@ -1148,8 +1149,7 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
 def test_a_floor_that_ends_before_first_output_leaves_room_for_another(until, room):
     """Proves: signed in 2027 with a lead of two years, the package with a floor stands beside an agreed floor until FY2028, whose
     last year is the one before first output, and not beside one until FY2029."""
-    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": until}
-    row = project("a", 1.0, cash_usd_per_kg=60.0, committed=True, lead_yr=2.0, **own)
+    row = project("a", 1.0, cash_usd_per_kg=60.0, committed=True, lead_yr=2.0)
     package = floored("a", 70.0, 4.0)
     plan, data = tiny(
         {"a": 100.0},
@@ -1158,6 +1158,7 @@ def test_a_floor_that_ends_before_first_output_leaves_room_for_another(until, ro
         scenarios=[cut("war", 0.2, 2030.0, 1.0, share=0.0, price_multiplier=0.5)],
         sources={"far": source("CHN", "a", 1.0)},
         projects={"new": row},
+        agreed=[guaranteed("new", "a", 80.0, until + 1)],
         packages={"carried": {"instrument": "none", **package}},
         instruments={"packages": ["none", "carried"], "signing_years": [2027]},
     )
@@ -1167,15 +1168,14 @@ def test_a_floor_that_ends_before_first_output_leaves_room_for_another(until, ro
 
 
 def test_an_agreed_floor_is_of_a_committed_project():
-    own = {"floor_usd_per_kg": 80.0, "floor_material": "a", "floor_until_year": 2040}
-    plan, data = imported(100.0, 1.0, projects={"new": project("a", 1.0, **own)})
-    assert [fault.column for fault in check(plan, data).faults] == ["floor_material"]
+    floor = guaranteed("new", "a", 80.0, 2041)
+    plan, data = imported(100.0, 1.0, projects={"new": project("a", 1.0)}, agreed=[floor])
+    assert [fault.column for fault in check(plan, data).faults] == ["producer"]
 
 
 def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():
     """Proves: of two home mines of 3 kt, one sells at an agreed floor of 120; a market floor of 110 at a price of 100 is
     paid on the other's 3 kt alone: 3 years of 30, not of 60."""
-    agreed = {"floor_usd_per_kg": 120.0, "floor_material": "a", "floor_until_year": 2040}
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3}
     result = answered(
         100.0,
@@ -1183,10 +1183,11 @@ def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():
         scenarios=[cut("cut", 0.5, 2029, 1)],
         sources={
             "far": source("CHN", "a", 10.0),
-            "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0, **agreed),
+            "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0),
             "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0),
         },
         instruments={"price_floors": [menu]},
+        agreed=[guaranteed("bound", "a", 120.0, 2041)],
     )
     assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
     assert result.objective_parts["floor_cost"] == close(3 * 30.0)

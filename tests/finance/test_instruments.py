@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InfeasibleError, Plan, Result, Runner, check, solve
-from support.tiny import bought, cut, floored, imported, offer, project, source, supply_rule, tiny, total
+from support.tiny import bought, cut, floored, guaranteed, imported, offer, project, source, supply_rule, tiny, total
 
 
 def best(case: tuple[Plan, Dataset]) -> Result:
@@ -168,3 +170,60 @@ def test_nor_is_what_a_floor_of_before_brings_in_a_dear_year() -> None:
     result = solve(plan, data.replace(commitments=pd.DataFrame([signed])), gap=0.0)
     assert list(result.tables["budget"].signed_before_musd) == pytest.approx([12.5, 0.0, 12.5])
     assert bought(result, "b") == pytest.approx(0.0)
+
+
+def _obliged(payer: str, **changes: Any) -> tuple[Plan, Dataset]:
+    """A home mine of 3 kt that is guaranteed 120 where the market pays 100, another of 3 kt, and imports that stop."""
+    case: dict[str, Any] = {
+        "demand": {"a": 10.0},
+        "loss": 500.0,
+        "scenarios": [cut("stop", 0.5, 2029, 1)],
+        "sources": {
+            "far": source("CHN", "a", 10.0),
+            "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0),
+            "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0),
+        },
+        "agreed": [guaranteed("bound", "a", 120.0, 2041, payer=payer)],
+    }
+    return tiny({"a": 100.0}, **{**case, **changes})
+
+
+@pytest.mark.parametrize(("payer", "cap", "floors"), [("USA", 89.0, 0), ("USA", 90.0, 1), ("OTH", 31.0, 1)])
+def test_what_was_guaranteed_before_uses_the_cap_and_is_shown_beside_the_money(payer, cap, floors) -> None:
+    """Proves: a guarantee of 120 at a price of 100 on 3 kt costs its home 60 a year, beside the plan's money: under a cap of 90 a
+    new floor that costs 30 fits, under one of 89 it does not. Where another home pays, it costs nothing."""
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3}
+    plan, data = _obliged(payer, instruments={"price_floors": [menu]}, budget={"liability_cap_musd": cap})
+    result = solve(plan, data, gap=0.0)
+    budget, ours = result.tables["budget"], payer == "USA"
+    assert len(result.tables["floors"]) == floors
+    assert list(budget.paid_apart_musd) == pytest.approx([60.0 * ours] * 3)
+    assert list(budget.liability_musd) == pytest.approx([60.0 * ours + 30.0 * floors] * 3)
+    assert list(budget.signed_before_musd) == [0.0] * 3
+
+
+@pytest.mark.parametrize(("payer", "paid"), [("USA", 120.0), ("OTH", 100.0)])
+def test_the_reserve_buys_of_a_guaranteed_plant_at_the_guaranteed_price(payer, paid) -> None:
+    """Proves: with 60 million a year the reserve buys 0.5 kt of a plant that is guaranteed 120 USD/kg, 0.6 kt where the price alone
+    counts; what it takes is not sold at the market, so the money for the guarantee pays 10 million less. Users' costs and worth
+    count the tonne at 100: what the reserve pays more the guarantee pays less."""
+    plan, data = _obliged(
+        payer, offers={"of-bound": offer("a", 1.0, source="bound")}, money={2027: 0.0, 2028: 60.0, 2029: 0.0}
+    )
+    result = solve(plan, data, gap=0.0)
+    assert bought(result, "a") == pytest.approx(60.0 / paid)
+    budget = result.tables["budget"].set_index("fiscal_year")
+    assert budget.purchases_musd[2028] == pytest.approx(60.0)
+    spared = 60.0 / paid * (paid - 100.0)
+    assert budget.paid_apart_musd[2028] == pytest.approx(60.0 * (payer == "USA") - spared)
+    assert result.objective_parts["authority_purchases"] == pytest.approx(60.0 / paid * 100.0)
+
+
+def test_a_guarantee_to_a_committed_project_costs_from_its_first_output_on() -> None:
+    """Proves: a plant of 2 kt under construction that produces from 2028 on, guaranteed 130 at a price of 100, costs 0, then 60."""
+    plan, data = _obliged(
+        "USA",
+        projects={"new": project("a", 2.0, committed=True)},
+        agreed=[guaranteed("new", "a", 130.0, 2041, payer="USA", floor_from_year=2027.0)],
+    )
+    assert list(solve(plan, data, gap=0.0).tables["budget"].paid_apart_musd) == pytest.approx([0.0, 60.0, 60.0])

@@ -16,7 +16,7 @@ import pytest
 
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
-from support.tiny import floored, hazard_row, supply_rule
+from support.tiny import floored, guaranteed, hazard_row, supply_rule
 
 FEATURES = {
     "dy": 0.8,
@@ -315,7 +315,7 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
             ),
             ("china-gallium", "CHN", {"gallium": 1.0}, u(0.6, 1.2) * case.gallium, 0.0, 1.0, False),
         ]
-    activities, capacities, yields = [], [], []
+    activities, capacities, yields, agreed = [], [], [], []
     kept = np.random.default_rng([case.seed, 2])  # apart, so that every other figure stays what it was
     for name, country, makes, capacity, cash, kappa, contracts in sources:
         contracts = contracts and on["contracts"]
@@ -334,11 +334,11 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
                 "honoured_share": float(kept.uniform(0.5, 1.0)) if contracts else 1.0,
                 "sold_share": float(kept.uniform(0.0, 0.5)) if contracts and not on["lots"] else 0.0,
                 "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
-                "floor_usd_per_kg": case.price["ndpr"] * u(0.7, 1.1) if on["agreed"] and name == "ally-mine" else None,
-                "floor_material": "ndpr" if on["agreed"] and name == "ally-mine" else None,
-                "floor_until_year": FIRST + case.pick(1, 2, 9) if on["agreed"] and name == "ally-mine" else None,
             }
         )
+        if on["agreed"] and name == "ally-mine":
+            level, until = case.price["ndpr"] * u(0.7, 1.1), FIRST + case.pick(1, 2, 9) + 1
+            agreed.append(guaranteed(name, "ndpr", level, until, payer=str(kept.choice(["OTH", "USA", ""]))))
         capacities.append({"activity": name, "from_year": FIRST, "capacity_t_per_yr": capacity})
         if country != "USA" and case.rng.random() < 0.4:
             capacities.append({"activity": name, "from_year": FIRST + 2, "capacity_t_per_yr": capacity * u(0.8, 1.2)})
@@ -388,6 +388,7 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
             if (feed := _feed(row.get("activity") or row["project"], row["country"], yields))
         ],
         "ramps": ramps,
+        "commitments": agreed,
         "countries": [{"country": c, "name": c, "tier": tier} for c, tier in countries],
     }
 

@@ -49,6 +49,7 @@ def tiny(
     rate: float = 0.0,
     money: Series = 1e5,
     budget: dict[str, Any] | None = None,
+    agreed: Sequence[dict[str, Any]] = (),
     **plan: Any,
 ) -> tuple[Plan, Dataset]:
     """A plan and its tables.
@@ -57,7 +58,7 @@ def tiny(
     sources, offers, projects: see `source`, `offer`, `project`. steps: (material, segment, limit share, USD/kg).
     tiers: segment -> (share, loss multiplier) pairs. A series is one figure, or a figure by first year.
     origins: offer -> country of origin of what is `outside`.
-    capital: instruments beside `none` and `grant`. The rest goes into the plan as it stands.
+    capital: instruments beside `none` and `grant`. agreed: floors in force (`guaranteed`). The rest goes into the plan.
     """
     wanted = {(k, "civil") if isinstance(k, str) else k: v for k, v in (demand or {}).items()}
     segments = sorted({segment for _, segment in wanted})
@@ -108,6 +109,7 @@ def tiny(
             {"state": f"s{n}", "factor": factor, "probability": share} for n, (factor, share) in enumerate(states)
         ],
         "feed_origins": [{"producer": name, "origins": row["feed"]} for name, row in made.items() if row.get("feed")],
+        "commitments": list(agreed),
         "countries": [{"country": country, "name": country, "tier": tier} for country, tier in TIERS.items()],
     }
     data = Dataset.from_tables({name: pd.DataFrame(rows) for name, rows in tables.items() if rows})
@@ -183,6 +185,15 @@ def floored(material: str, level: float, years: float, kind: str = "contract", *
     """A package with a floor of its own, for so many years [USD/kg]; no capital unless `instrument` says so."""
     floor = {"floor_material": material, "floor_usd_per_kg": level, "floor_kind": kind, "floor_term_yr": years}
     return {**floor, **row}
+
+
+def guaranteed(
+    producer: str, material: str, level: float, until: float, *, payer: str = "OTH", **row: Any
+) -> dict[str, Any]:
+    """A row of `commitments`: a floor that a producer was given before the plan, until a date [USD/kg]; others pay it."""
+    floor = {"floor_material": material, "floor_usd_per_kg": level, "floor_until_year": until}
+    named = {"commitment": f"{producer}-floor", "kind": "package", "item": producer, "producer": producer}
+    return {**named, "payer": payer, "signed_year": FIRST - 1, **floor, **row}
 
 
 def hazard_row(hazard: str, materials: str, rate: float, /, **row: Any) -> dict[str, Any]:

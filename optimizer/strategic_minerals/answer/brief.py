@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ..audit.figures import Figures
-from ..core.formats import SMALL_MUSD, amount, capital, chance, percent, rounded, within
+from ..core.formats import NAMED, SMALL_MUSD, amount, capital, chance, percent, rounded, some, within
 from ..core.frames import rows_of
 from ..question.plan import Plan
 from ..world.instance import CHOSEN
@@ -29,8 +29,6 @@ MOST_ANSWERS = 12
 MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_ROWS = 8, 5, 6, 2, 1
 """Rows and columns of its tables; targets give way to steps down to `LEAST_HELD`, and at last all keeps `LEAST_ROWS`. Where even
 that is too long, the longest paragraphs end early."""
-NAMED = 2
-"""Things that a sentence names before it counts the rest."""
 LARGE_SHARE = 0.25
 """Share of the worth from which on the first sentences say what it hangs on."""
 NEARLY_ALONE = 0.05
@@ -196,12 +194,6 @@ def _cover(days: float) -> str:
         return f"{days * 12 / 365:,.0f} months"
     count = f"{days:,.0f}"
     return f"{count} day{'s' * (count != '1')}"
-
-
-def some(names: Sequence[str], most: int = NAMED) -> str:
-    """Names in a sentence, the first ones where there are many."""
-    shown = [*names] if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} others"]
-    return "".join(shown) if len(shown) < 2 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def lower(name: str) -> str:
@@ -669,6 +661,8 @@ class _Told:
         """What money is due for what was decided before."""
         before = float(self.tables["budget"].signed_before_musd.sum())
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
+        apart = self.figures.total("paid_apart_by_year_musd")
+        parts += [f"{money(apart)} M for guarantees signed before, from other money"] * (apart >= SMALL_MUSD)
         parts += [note.rstrip(".") for note in self.basis.owed]
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
         floors = "new, if prices fall" if len(self.tables["floors"]) else "if prices fall"
@@ -677,7 +671,7 @@ class _Told:
         standing = list(dict.fromkeys(projects.project[projects.committed.astype(bool)]))
         names = some([self.names.producer(name) for name in standing], 1)
         run_on = f" Decided before, without new money: {names}." if standing else ""
-        return f"{'; '.join(parts) or 'nothing'}.{run_on}"
+        return f"{'; '.join(parts) or 'nothing'}.{run_on} {self.basis.held_before}".rstrip()
 
     def unprotected(self) -> str:
         """What is still lost, by whom, and in a bad future."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import FORMAT, Fault, FormulationError, InputError, PlanError, UntrustedError
-from ..core.formats import digits
+from ..core.formats import digits, in_tonnes, musd, some
 from ..core.frames import plainly, records, rows_of, typed
 from ..core.stats import MUSD_PER_T, SMALL_T
 from ..matrix.named import objective_costs
@@ -324,6 +324,17 @@ def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
                 f"FY{year}",
                 f"FY{year}: {what} {owed:,.4g} million USD, {owed - money:,.4g} more than is "
                 "appropriated: already owed, whatever the plan does",
+            )
+    cap = instance.plan.budget.liability_cap_musd
+    if cap is not None:
+        over = instance.carried.liability > instance.by_year(cap)
+        years = [year for year, full in zip(instance.calendar.planned_years, over, strict=False) if full]
+        if years:
+            worst = float(instance.carried.liability[: len(instance.calendar.planned_years)].max())
+            yield (
+                "the limit on floors",
+                f"guarantees signed before may cost up to {worst:,.4g} million USD a year and use up the limit on what floors may "
+                f"cost in {len(years)} years, FY{years[0]} to FY{years[-1]}: no new floor fits into them",
             )
     total = instance.plan.budget.total_musd
     owed_in_all = float(instance.owed[: len(instance.calendar.planned_years)].sum())
@@ -673,6 +684,7 @@ class Basis:
         """Price floors of the plan's menus that can never be chosen, and what else cannot, each with its reason."""
         self.averaged, self.tied = of_kind(AVERAGED), of_kind(EITHER)
         self.doubts, self.owed = of_kind(DOUBT), of_kind("already owed")
+        self.held_before = _held_before(plan, data, names)
         self.unsure = of_kind(UNSURE)
         self.begin_later = _begin_later(plan, data, names)
         self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
@@ -687,6 +699,19 @@ class Basis:
         """Producer -> the material that most of what it makes is worth."""
         self.own = own_lines(tables)
         self.extended = extended_by(tables)
+
+
+def _held_before(plan: Plan, data: Dataset, names: Names) -> str:
+    """What the reserve has when the plan starts and nobody lists: orders, and stock of unknown materials."""
+    if not plan.existing:
+        return ""
+    planned = select_materials(plan, data)
+    ordered = {row.material: row.ordered_t for row in data.rows("stock") if row.ordered_t and row.material in planned}
+    listed = [f"{in_tonnes(tonnes)} {names.material(name)}" for name, tonnes in ordered.items()]
+    counted = f"Counted as held, ordered before, delivered or not: {some(listed, 3)}. " * bool(listed)
+    home = next((row for row in data.rows("homes") if row.home == plan.home and row.unlisted_musd), None)
+    unlisted = home and f"Held besides and not counted, its materials unpublished: {musd(home.unlisted_musd)} M"
+    return f"{counted}{f'{unlisted} ({home.unlisted_year}).' if home else ''}".strip()
 
 
 def _main_products(plan: Plan, data: Dataset) -> dict[str, str]:

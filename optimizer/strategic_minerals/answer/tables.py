@@ -26,6 +26,7 @@ from ..question.sources import objections, unquoted
 from ..world.events import describe
 from ..world.instance import DEFENCE, Floor, Purchase
 from ..world.loss_values import headlines, loss_values
+from ..world.producers import purchase_price
 from ..world.unused import averaged_away, unused
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
 
@@ -82,7 +83,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
         "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
         "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
-        "carried_out_musd sales_musd liability_musd liability_cap_musd",
+        "carried_out_musd sales_musd paid_apart_musd liability_musd liability_cap_musd",
     ),
     "operations": TableOf(
         "Output of every producer on every path; tail: after the planned years.",
@@ -265,12 +266,16 @@ def _purchases(problem: Problem) -> dict[str, Purchase]:
     return {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
 
 
-def _purchase_prices(problem: Problem, solution: Solution) -> Floats:
-    """(B, T) price of each way to buy on the baseline course [million USD/t]."""
-    (prices, gaps), by_name = trunk_prices(problem), _purchases(problem)
-    bought = [by_name[name] for name in solution.purchases]
-    of = np.array([problem.natural.purchase_price(p, prices[p.material], gaps[p.material]) for p in bought])
-    return of.reshape(len(bought), problem.natural.calendar.periods)
+def _purchase_prices(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
+    """(B, T) price of each way to buy on the baseline course, and what a guarantee adds to it [million USD/t]."""
+    (prices, gaps), by_name, n = trunk_prices(problem), _purchases(problem), problem.natural
+    bought, shape = [by_name[name] for name in solution.purchases], (-1, problem.natural.calendar.periods)
+    asked = [
+        (1 + p.premium) * n.market_price(p.material, p.outside, prices[p.material], gap=gaps[p.material])
+        for p in bought
+    ]
+    paid = np.array([purchase_price(n, p, prices[p.material], gaps[p.material]) for p in bought]).reshape(shape)
+    return paid, paid - np.array(asked).reshape(shape)
 
 
 # Tables of what happens in each scenario: operations, flows, shortfalls, losses and what they are worth.
@@ -553,7 +558,7 @@ def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What the reserve buys on the baseline course in planned years."""
     n, rows = problem.natural, []
-    prices = _purchase_prices(problem, solution)
+    prices, _ = _purchase_prices(problem, solution)
     by_name = _purchases(problem)
     for b, name in enumerate(solution.purchases):
         purchase = by_name[name]
@@ -715,7 +720,8 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     n, support, structure, rows = problem.natural, problem.structure.support, problem.structure, []
     calendar = n.calendar
     prices, _ = trunk_prices(problem)
-    purchases = (_purchase_prices(problem, solution) * solution.acquisition[0]).sum(axis=0)
+    paid_and_added = _purchase_prices(problem, solution)
+    purchases, spared = ((price * solution.acquisition[0]).sum(axis=0) for price in paid_and_added)
     holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
     fees = np.zeros(calendar.periods)
@@ -756,6 +762,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "carried_in_musd": float(solution.carry[f - 1]) if f else problem.plan.budget.carried_in_musd,
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
+                "paid_apart_musd": float(n.carried.apart[f] - spared[mine].sum()),
                 "liability_musd": float(liability[mine].sum() + n.carried.liability[f]),
                 "liability_cap_musd": float(most[f]),
             }

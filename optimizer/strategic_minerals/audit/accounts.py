@@ -120,7 +120,7 @@ def outlays_by_scenario(accounts: Accounts) -> Floats:
 def already_owed(n: Instance) -> list[float]:
     """What was signed before the plan costs in each fiscal year, and holding the opening stock, if all of it stays and decays
     [million USD]."""
-    owed = due_from_before(n)[0]
+    owed = due_from_before(n)["plan"]
     if n.plan.budget.members_pay_holding:
         return owed
     for i in range(len(n.materials)):
@@ -131,10 +131,12 @@ def already_owed(n: Instance) -> list[float]:
     return owed
 
 
-def due_from_before(n: Instance) -> tuple[list[float], list[float]]:
-    """What was signed before the plan costs in each fiscal year, and what its floors may cost at w*  [million USD]: instalments and
-    fees, and top-ups on what a producer makes while it lives, on the undisturbed course. Border floors cost the budget nothing."""
-    due, most = [float(v) for v in n.carried.instalments], [0.0] * len(n.calendar.years)
+def due_from_before(n: Instance) -> dict[str, list[float]]:
+    """What was signed before the plan costs in each fiscal year  [million USD]: `plan`, its budget, instalments and fees included;
+    `apart`, money beside it; `worst`, what the floors of both may cost at w*. Top-ups are on what a producer makes while it stands
+    and lives, on the undisturbed course. Border floors cost the budget nothing."""
+    found = {"plan": [float(v) for v in n.carried.instalments]}
+    found |= {name: [0.0] * len(n.calendar.years) for name in ("apart", "worst")}
     for paid in n.carried.floors:
         j, floor = paid.producer, paid.floor
         if floor.kind == "border":
@@ -142,15 +144,17 @@ def due_from_before(n: Instance) -> tuple[list[float], list[float]]:
         price = (1 + n.premium[j]) * asked_price(
             n, floor.material, n.outside[j, floor.material], n.price[floor.material][None]
         )[0]
-        alive, begins = survives(n, j, n.price[None], (), 0)[0], floor.begin or 0
+        alive = survives(n, j, n.price[None], (), 0)[0]
+        plant = next((project for project in n.projects if project.producer == j), None)
         for t, f in enumerate(n.calendar.year_index):
-            if alive[t] and begins <= t < begins + floor.term:
-                made = min(floor.take, float(n.yields[j, floor.material] * n.capacity[j, t])) * float(
-                    n.availability[j, t]
-                )
-                due[f] += made * max(0.0, float(expected_topup(n, price[t : t + 1], floor)[0]))
-                most[f] += made * float(topup(worst_state(n) * price[t : t + 1], floor)[0])
-    return due, [max(0.0, v) for v in most]
+            age = 0 if plant is None else t - plant.earliest - plant.lead
+            if alive[t] and 0 <= t - begins(floor, 0) < floor.term and 0 <= age < (plant.life if plant else 1):
+                stands = 1.0 if plant is None else float(plant.ramp[age])
+                made = min(floor.take, float(n.yields[j, floor.material] * n.capacity[j, t]) * stands)
+                made *= float(n.availability[j, t])
+                found[paid.payer][f] += made * max(0.0, float(expected_topup(n, price[t : t + 1], floor)[0]))
+                found["worst"][f] += made * float(topup(worst_state(n) * price[t : t + 1], floor)[0])
+    return {**found, "worst": [max(0.0, v) for v in found["worst"]]}
 
 
 @dataclass(frozen=True)
@@ -158,13 +162,27 @@ class Bought:
     """How one purchase is paid."""
 
     material: int
+    source: int
     premium: float
     outside: bool
 
-    def paid(self, n: Instance, prices: Prices) -> Floats:
+    def asked(self, n: Instance, prices: Prices) -> Floats:
         """(W, T) (1+premium) P in the market of the purchase  [million USD/t]."""
         lower, gap = (each[:, self.material] for each in prices)
         return (1 + self.premium) * asked_price(n, self.material, self.outside, lower, gap)
+
+    def paid(self, n: Instance, prices: Prices) -> Floats:
+        """(W, T) what the budget pays: that, and what the market leaves open of a guarantee which other money pays on what is sold
+        there  [million USD/t]."""
+        price = self.asked(n, prices)
+        found = price.copy()
+        for one in n.carried.floors:
+            if one.payer == "apart" and one.producer == self.source and one.floor.material == self.material:
+                first = begins(one.floor, 0)
+                last = min(first + one.floor.term, n.calendar.periods)
+                short = expected_topup(n, price[:, first:last], one.floor)
+                found[:, first:last] += np.maximum(0.0, short)
+        return found
 
 
 def purchase_terms(accounts: Accounts) -> list[Bought]:
@@ -172,9 +190,9 @@ def purchase_terms(accounts: Accounts) -> list[Bought]:
     n = accounts.problem.natural
     known = {p.name: p for shape in accounts.problem.structure.component_sets for p in shape.purchases}
     return [
-        Bought(p.material, float(n.offer_premium[p.offer]), bool(n.offer_outside[p.offer]))
+        Bought(p.material, p.source, float(n.offer_premium[p.offer]), bool(n.offer_outside[p.offer]))
         if p.offer >= 0
-        else Bought(p.material, 0.0, bool(n.outside[p.source, p.material]))
+        else Bought(p.material, p.source, 0.0, bool(n.outside[p.source, p.material]))
         for p in (known[name] for name in accounts.solution.purchases)
     ]
 
@@ -264,7 +282,7 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
         parts["salvage"][c] -= last(c, kept)
     for b, purchase in enumerate(purchase_terms(accounts)):
         c = n.component[purchase.material]
-        parts["authority_purchases"][c] += total(c, x.acquisition[:, b] * purchase.paid(n, prices))
+        parts["authority_purchases"][c] += total(c, x.acquisition[:, b] * purchase.asked(n, prices))
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
         parts["users_substitution"][c] += total(c, x.substitute[:, h] * n.step_cost[h])
@@ -667,10 +685,12 @@ def _money(accounts: Accounts) -> Records:
         name: np.zeros(T)
         for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
     }
-    sales, liability, (due, liable) = np.zeros(T), np.zeros(T), due_from_before(n)
+    sales, liability, before = np.zeros(T), np.zeros(T), due_from_before(n)
+    spared = np.zeros(T)
     trunk = accounts.path_data.price, accounts.path_data.gap
     for b, purchase in enumerate(purchase_terms(accounts)):
         lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
+        spared += x.acquisition[0, b] * (purchase.paid(n, trunk) - purchase.asked(n, trunk))[0]
     for i in range(len(n.materials)):
         if not n.plan.budget.members_pay_holding:
             lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
@@ -686,19 +706,21 @@ def _money(accounts: Accounts) -> Records:
             lines["floor_top_ups"] += holder.share * bill.budget
             liability += holder.share * bill.liability
     planned = n.calendar.planned
-    by_year, owed, given = dict[str, float](), dict[str, float](), dict[str, float]()
+    by_year, owed, given, apart = (dict[str, float]() for _ in range(4))
     for f, year in enumerate(n.calendar.planned_years):
         mine = n.calendar.year_index == f
-        by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values())) + due[f]
-        owed[str(year)], given[str(year)] = float(liability[mine].sum()) + liable[f], float(n.appropriation[f])
+        by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values())) + before["plan"][f]
+        owed[str(year)], given[str(year)] = float(liability[mine].sum()) + before["worst"][f], float(n.appropriation[f])
+        apart[str(year)] = before["apart"][f] - float(spared[mine].sum())
     return {
         "outlay_musd": {
             **{name: float(series[:planned].sum()) for name, series in lines.items()},
-            "signed_before": sum(due[: len(n.calendar.planned_years)]),
+            "signed_before": sum(before["plan"][: len(n.calendar.planned_years)]),
         },
         "outlay_by_year_musd": by_year,
         "appropriation_by_year_musd": given,
         "liability_by_year_musd": owed,
+        "paid_apart_by_year_musd": apart,
         "sales_musd": {"": float(sales[:planned].sum())},
     }
 

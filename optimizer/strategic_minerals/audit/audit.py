@@ -538,7 +538,7 @@ def budget(k: AuditContext) -> Iterable[Row]:
     due: what was signed before the plan; owed: that, and what holding the opening stock costs if it stays, which no decision can
     save. Money kept from before the first year stands beside its appropriation.
     """
-    spent, carried, owed, due = outlays(k.accounts), 0.0, already_owed(k.n), due_from_before(k.n)[0]
+    spent, carried, owed, due = outlays(k.accounts), 0.0, already_owed(k.n), due_from_before(k.n)["plan"]
     money = k.n.appropriation.copy()
     money[0] += k.n.plan.budget.carried_in_musd
     for f, year in enumerate(k.n.calendar.years):
@@ -553,7 +553,7 @@ def total_budget(k: AuditContext) -> Iterable[Row]:
     total = k.n.plan.budget.total_musd
     if total is not None:
         total = max(total, sum(already_owed(k.n)[: len(k.n.calendar.planned_years)]))
-        spent = sum(due_from_before(k.n)[0][: len(k.n.calendar.planned_years)])
+        spent = sum(due_from_before(k.n)["plan"][: len(k.n.calendar.planned_years)])
         spent += (
             outlays(k.accounts)[: k.n.calendar.planned].sum() + k.x.unspent[: len(k.n.calendar.planned_years)].sum()
         )
@@ -572,7 +572,7 @@ def contingent_liability(k: AuditContext) -> Iterable[Row]:
     cap = k.n.plan.budget.liability_cap_musd
     if cap is None:
         return
-    owed, most = np.zeros(k.n.calendar.periods), np.maximum(0.0, k.n.by_year(cap) - due_from_before(k.n)[1])
+    owed, most = np.zeros(k.n.calendar.periods), np.maximum(0.0, k.n.by_year(cap) - due_from_before(k.n)["worst"])
     for holder in k.accounts.holders:
         owed += holder.share * sum((bill.liability for bill in holder.bills), np.zeros_like(owed))
     label = f"at {worst_state(k.n):g} of the price"

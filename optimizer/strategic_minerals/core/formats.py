@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 SMALL_MUSD = 0.05
 """Million USD below which money counts as none."""
 
@@ -14,6 +16,16 @@ def digits(value: float, figures: int = 3) -> str:
 def amount(value: float, figures: int = 3) -> str:
     """From 100 on so many figures, and zeros after them: 31,500 for 31,490; three figures below."""
     return f"{float(f'{value:.{figures}g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+NAMED = 2
+"""Names in a sentence before the others are counted."""
+
+
+def some(names: Sequence[str], most: int = NAMED) -> str:
+    """Names in a sentence, the first ones where there are many."""
+    shown = [*names] if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} others"]
+    return "".join(shown) if len(shown) < 2 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def in_tonnes(value: float) -> str:

@@ -72,7 +72,7 @@ def add_pool_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) ->
 
 
 def add_seller_depth(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """Homes that buy of one seller share what it sells.
+    """Offers of one seller share what it sells, offers of a material what a published ceiling allows.
 
     sum_{o of g} unit[i(o)] buy[o] <= depth[g]                                   [unit of the first]  for each shared seller g
     """

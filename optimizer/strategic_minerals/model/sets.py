@@ -293,10 +293,10 @@ def _component_sets(
 
 
 def _shared_sellers(instance: Instance, purchases: list[Purchase]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Sellers whose offers could together buy more than they sell."""
+    """Sellers and ceilings whose offers could together buy more than they allow."""
     unit = instance.material_unit
     for g in range(len(instance.sellers)):
-        mine = [p for p in purchases if p.offer >= 0 and instance.offer_seller[p.offer] == g]
+        mine = [p for p in purchases if p.offer >= 0 and instance.seller_offers[g, p.offer]]
         most = sum(float(instance.offer_depth[p.offer] * unit[p.material]) for p in mine)
         if mine and most > float(instance.seller_depth[g].min() * seller_unit(instance, unit)[g]) * (1 + 1e-9):
             yield g, tuple(p.name for p in mine)

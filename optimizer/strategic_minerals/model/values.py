@@ -16,6 +16,7 @@ from ..core.stats import DAYS_PER_YEAR
 from ..world.events import ScenarioSet, squeeze_of_outputs
 from ..world.instance import Instance
 from ..world.loss_values import loss_values, tier_limits
+from ..world.producers import purchase_price
 from . import period as pools
 from . import period as stock_rules
 from .branch import filled_up, limits_calm, service_terms, sold_on_trunk
@@ -59,7 +60,7 @@ def _outlay_figures(structure: Structure) -> dict[str, Any]:
     instance, trunk = structure.instance, structure.trunk
     stocked = [i for sets in structure.component_sets for i in sets.stocked]
     bought = [
-        instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
+        purchase_price(instance, p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
         for sets in structure.component_sets
         for p in sets.purchases
     ]
@@ -427,14 +428,14 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         column
         for p in sets.purchases
         if p.offer >= 0
-        for column in instance.purchase_price(p, scenarios.price[S, p.material], scenarios.market_gap[S, p.material]).T
+        for column in purchase_price(instance, p, scenarios.price[S, p.material], scenarios.market_gap[S, p.material]).T
     ]
     trunk = structure.trunk
     planned = [
         np.full(n, price)
         for p in sets.purchases
         if p.offer >= 0
-        for price in instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
+        for price in purchase_price(instance, p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
     ]
     # before a branch begins its purchases are the trunk's, at the difference of both prices: rounding is none
     same = SAME_PRICE * instance.money_unit

@@ -476,7 +476,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 PACKAGE_FLOOR = ("floor_material", "floor_usd_per_kg", "floor_kind", "floor_term_yr")
 """What the floor of a package consists of."""
-AGREED_FLOOR = ("floor_usd_per_kg", "floor_material", "floor_until_year")
+AGREED_FLOOR = ("floor_usd_per_kg", "floor_material")
 """What a floor that was agreed on before consists of."""
 
 
@@ -497,20 +497,18 @@ def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """A floor in force has a level, an output of its source, and an end: all or none."""
+    """A floor in force has a level and an output of its producer; of projects only a committed one has a floor."""
     outputs = {(row.producer, row.material) for row in data.rows("yields") if row.yield_t_per_t > 0}
-    for table in ("activities", "projects"):
-        for row in data.rows(table):
-            name, material = key_of(row), row.floor_material
-            if _in_part(row, AGREED_FLOOR):
-                yield _wrong(
-                    table, row, "floor_material", f"{_listed(AGREED_FLOOR)}, all or none", "an incomplete floor"
-                )
-            elif material is not None and (name, material) not in outputs:
-                yield _wrong(table, row, "floor_material", f"an output of {name} in yields.csv")
-            elif material is not None and table == "projects" and not row.committed:
-                why = "who has a floor already has his finance, and what it leaves open is not asked"
-                yield _wrong(table, row, "floor_material", f"committed = true: {why}")
+    free = {row.project for row in data.rows("projects") if not row.committed}
+    for row in data.rows("commitments"):
+        if _in_part(row, AGREED_FLOOR):
+            expected = f"{_listed(AGREED_FLOOR)}, both or none"
+            yield _wrong("commitments", row, "floor_material", expected, "an incomplete floor")
+        elif row.floor_material is not None and (row.producer, row.floor_material) not in outputs:
+            yield _wrong("commitments", row, "floor_material", f"an output of {row.producer} in yields.csv")
+        elif row.producer in free:
+            why = "who has support already has his finance, and what it leaves open is not asked"
+            yield _wrong("commitments", row, "producer", f"an activity, or a project with committed = true: {why}")
 
 
 def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -573,6 +571,8 @@ def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
         room = store.get(row.material)
         if room is not None and row.opening_t > room:
             yield _wrong("stock", row, "opening_t", f"at most storage_t ({room:g} t)")
+        if row.ordered_t > row.opening_t:
+            yield _wrong("stock", row, "ordered_t", f"at most opening_t ({row.opening_t:g} t)")
 
 
 def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from .base import key_of
 from .dataset import Dataset
 from .plan import Plan
 
-DATED = ("prices", "activities", "projects", "packages", "substitution", "loss_functions")
+DATED = ("prices", "activities", "projects", "packages", "substitution", "loss_functions", "commitments")
 """Tables whose rows say in which year's money they are stated."""
 
 ENDINGS = ("usd_per_kg", "usd_per_t", "musd")

@@ -139,7 +139,7 @@ class OriginExclusion(Section):
 
 
 class Procurement(Section):
-    """Origins from which the authority may not buy, reserve or support; each switch turns on its rules of the table `origin_rules`.
+    """What the authority may not buy, reserve or support. Origins: each switch turns on its rules of the table `origin_rules`.
     What users buy for themselves is touched where they ask for a qualified form alone (`materials.qualified_of`)."""
 
     law: Annotated[bool, Column("Keep the law on origins")] = False
@@ -148,6 +148,9 @@ class Procurement(Section):
     """True: what suppliers' governments refuse to reserves, such as export licences for stockpiles."""
     policy: Annotated[bool, Column("Buy nothing from covered nations")] = False
     """True: everything from covered nations."""
+    ceilings: Annotated[bool, Column("Buy no more than the published ceilings")] = False
+    """True: of a material no more a year than the latest published ceiling allows (table `purchase_ceilings`; of the United States
+    those of the annual materials plan), qualified forms counted; materials without a row are free."""
     exclusions: tuple[OriginExclusion, ...] = ()
 
 
@@ -607,6 +610,9 @@ class Plan(Section):
     ore_runs_out: bool = False
     """True: an existing mine gives nothing once its country's published reserves (`reserves`), mined at today's rate
     (`production`), are used up. Smelters and refineries buy ore elsewhere; exploration adds reserves: this is the careful case."""
+    existing: Annotated[bool, Column("The reserve is the one that has stock and orders already")] = True
+    """True: what the home's reserve holds and has ordered is this one's, and so is what its government has guaranteed. False, for a
+    reserve of its own: it begins empty and owes nothing; guarantees keep their producers open all the same."""
     policy: Literal["targets", "foresight", "knowing"] = "targets"
     """`targets`: in every scenario the reserve holds no more than the baseline course has by then, so the answer is a target for
     every future that needs no foresight. `foresight`: from its first event on a scenario is planned as if all that follows were

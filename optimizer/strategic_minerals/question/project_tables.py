@@ -35,7 +35,7 @@ from .base import (
 )
 
 
-class ProjectRow(Row, key="project", ranged="capex_musd cash_usd_per_kg hurdle_rate restart_yr floor_usd_per_kg"):
+class ProjectRow(Row, key="project", ranged="capex_musd cash_usd_per_kg hurdle_rate restart_yr"):
     """A mine, refinery or plant that could be built."""
 
     project: Project
@@ -72,12 +72,6 @@ class ProjectRow(Row, key="project", ranged="capex_musd cash_usd_per_kg hurdle_r
     committed: bool = False
     """True: under construction, with its finance agreed before this plan. It is built in any case, in
     `earliest_signing` + `lead_yr`; its capital cost is sunk and costs this plan nothing."""
-    floor_usd_per_kg: Annotated[Positive, base.FLOOR] | None = None
-    """Price floor that its owner has already, agreed before this plan and not paid from its budget."""
-    floor_material: Key | None = None
-    """Output to which that floor applies."""
-    floor_until_year: Annotated[Year, base.FLOOR_END] | None = None
-    """Last fiscal year of that floor."""
     needs: Names = ""
     """Projects that it requires, separated by spaces."""
     excludes: Names = ""
@@ -253,8 +247,9 @@ Date = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it."""
 
 
-class CommitmentRow(Row, key="commitment"):
-    """Something that was signed before the plan and still binds: the plan pays it, and cannot cancel it or sign it again."""
+class CommitmentRow(Row, key="commitment", ranged="floor_usd_per_kg"):
+    """Something that was signed before the plan and still binds: the plan cannot cancel it or sign it again, and its money pays it
+    unless `payer` names who does."""
 
     commitment: Key
     kind: Literal["package", "contract", "market_floor"]
@@ -264,8 +259,11 @@ class CommitmentRow(Row, key="commitment"):
     package: str = ""
     """Terms, as the plan called them that signed."""
     producer: Key
-    """The activity of these tables that now stands for it: a plant under support, the part of a source under contract, a producer
-    under the floor."""
+    """What of these tables now stands for it: a plant under support, the part of a source under contract, a producer under the
+    floor; a project if it is committed."""
+    payer: Iso3 | None = None
+    """Home that pays it with money appropriated for it, beside the plan's: shown, and under the plan's limit on what floors may
+    cost, where the plan is that home's; nothing to other plans, for which it keeps the producer open. Empty: the plan's budget."""
     signed_year: Year
     share: Annotated[Share, Column(low=0.01)] = 1.0
     """Share of the project that was supported."""
@@ -286,6 +284,7 @@ class CommitmentRow(Row, key="commitment"):
     """Share of the price above the floor that is paid back to the authority."""
     take_t_per_yr: Annotated[Positive, base.TAKE] | None = None
     """Tonnes per year that the floor covers; empty: all."""
+    money_year: MoneyYear = None
     residual_musd: NonNegative = 0.0
     """What its remaining life is worth at the end of the plan's horizon [million USD of that date]: told, and in no objective, for
     no decision changes it."""
@@ -350,6 +349,9 @@ class HomeRow(Row, key="home", ranged="discount_rate"):
     """Who holds the reserve."""
     law: str = ""
     """Under which law."""
+    unlisted_musd: NonNegative | None = None
+    """Value of the stock that the agency holds without saying of what [million USD of `unlisted_year`]: told, not counted."""
+    unlisted_year: Year | None = None
 
 
 class ExchangeRateRow(Row, key="currency money_year"):

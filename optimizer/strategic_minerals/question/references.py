@@ -207,10 +207,15 @@ FAR_YEARS = 25
 """Years from the first or last date of the tables beyond which a plan's first year is a slip."""
 
 
+def opening_stock(plan: Plan, data: Dataset) -> dict[str, float]:
+    """Material -> what the reserve holds when the plan starts [t]; empty for one that begins empty."""
+    return {row.material: row.opening_t for row in data.rows("stock") if plan.existing and row.opening_t > 0}
+
+
 def _covers(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Days of cover are asked of materials that the reserve can have."""
     defined, offered = ({row.material for row in data.rows(table)} for table in ("materials", "offers"))
-    held = {row.material for row in data.rows("stock") if row.opening_t > 0}
+    held = set(opening_stock(plan, data))
     held |= offered if plan.instruments.reserve else set()
     for n, cover in enumerate(plan.days_of_cover):
         if cover.material in defined - held and cover.days > 0:
@@ -310,14 +315,14 @@ def _uses_of_table(plan: Plan, data: Dataset) -> Iterator[tuple[Known, str]]:
         "yields.material demand.material substitution.material prices.material stock.material offers.material "
         "loss_functions.material hazard_profiles.material hazard_prices.material price_gaps.material market_quotes.material "
         "users_stock.material purchase_ceilings.material stock_origins.material commitments.floor_material "
-        "packages.floor_material activities.floor_material observed_profiles.materials listed_minerals.materials "
+        "packages.floor_material observed_profiles.materials listed_minerals.materials "
         "published_requirements.materials materials.qualified_of qualifications.material",
     )
     yield materials.and_("*"), "tiers.material adaptation.material hazards.materials origin_rules.materials"
     yield segments, "tiers.segment substitution.segment materials.qualified_users"
     yield segments.and_("*"), "loss_functions.segment adaptation.segment users_stock.segment"
-    yield activities, "capacities.activity commitments.producer"
-    yield producers, "yields.producer feed_origins.producer"
+    yield activities, "capacities.activity"
+    yield producers, "yields.producer feed_origins.producer commitments.producer"
     yield producers.and_("outside"), "offers.source_producer"
     yield producers.and_("*"), "qualifications.producer"
     yield projects, "packages.project projects.needs projects.excludes"

@@ -626,12 +626,6 @@ class ActivityRow(
     """Length of an offtake contract."""
     restart_yr: Annotated[Years, base.RESTART] = 0.0
     """Years that a source, once shut, stays shut after its revenue has recovered."""
-    floor_usd_per_kg: Annotated[Positive, base.FLOOR] | None = None
-    """Price floor in force at the start, agreed before this plan and not paid from its budget."""
-    floor_material: Key | None = None
-    """Output to which the floor applies."""
-    floor_until_year: Annotated[Year, base.FLOOR_END] | None = None
-    """Last fiscal year of that floor."""
     output_t_per_yr: NonNegative | None = None
     """Tonnes of activity a year that it makes for all buyers: homes together buy no more of it. Empty: not published."""
     money_year: MoneyYear = None
@@ -775,6 +769,8 @@ class StockRow(Row, key="material", ranged="opening_t"):
     material: Material
     opening_t: Annotated[NonNegative, Column("stock at the start")]
     """Stock held when the plan starts."""
+    ordered_t: NonNegative = 0.0
+    """Part of it that is ordered, whether delivered by then or not: it counts as held, and is told apart."""
 
 
 class DeflatorRow(Row, key="money_year", ranged="price_index"):
@@ -801,7 +797,6 @@ EVIDENCE: dict[str, type[Row]] = {
     "listed_minerals": ListedMineralRow,
     "not_planned": NotPlannedRow,
     "published_requirements": PublishedRequirementRow,
-    "purchase_ceilings": PurchaseCeilingRow,
     "supported_producers": SupportedProducerRow,
     "loss_replay": LossReplayRow,
 }
@@ -835,6 +830,7 @@ TABLES: dict[str, type[Row]] = {
     "stock": StockRow,
     "stock_origins": StockOriginRow,
     "commitments": CommitmentRow,
+    "purchase_ceilings": PurchaseCeilingRow,
     "payments_due": PaymentDueRow,
     "hazard_evidence": HazardEvidenceRow,
     "loss_functions": LossFunctionRow,

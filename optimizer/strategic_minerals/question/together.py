@@ -247,8 +247,6 @@ def _project(u: Union, home: str, row: Any) -> Any:
     own = said(home, project=f"{home}.{row.project}", name=f"{row.name} (for {u.titles[home]})")
     for column in ("needs", "excludes"):
         own[column] = " ".join(u.called(home, name) for name in getattr(row, column).split())
-    if row.floor_material:
-        own["floor_material"] = f"{home}.{row.floor_material}"
     if row.project in u.plants:
         own |= _part(row, min(row.capacity_t_per_yr, u.free(row.project)))
     return row.model_copy(update=own)
@@ -275,8 +273,6 @@ def _add_plant(u: Union, found: Rows, project: str, homes: Sequence[str]) -> Non
     for column in ("needs", "excludes"):
         named = [u.called(home, name) for home, row in rows.items() for name in getattr(row, column).split()]
         own[column] = " ".join(dict.fromkeys(named))
-    if whole.floor_material:
-        own["floor_material"] = f"{project}.{whole.floor_material}"
     found["projects"].append(whole.model_copy(update=own))
     makes = {m: y for home in homes for m, y in u.makes(home, project).items()}
     for m, y in makes.items():
@@ -598,8 +594,6 @@ def _add_sources(u: Union, found: Rows) -> None:
     for home in u.homes:
         for row in u.tables[home].rows("activities"):
             own = said(home, activity=f"{home}.{row.activity}", name=f"{row.name} (for {u.titles[home]})")
-            if row.floor_material:
-                own["floor_material"] = f"{home}.{row.floor_material}"
             found["activities"].append(row.model_copy(update=own))
         for row in u.tables[home].rows("capacities"):
             found["capacities"].append(row.model_copy(update=said(home, activity=f"{home}.{row.activity}")))

@@ -30,6 +30,7 @@ from ..matrix.solution import decided_point
 from ..model.sets import STAGES, main_aim
 from ..question.names import Names
 from ..solver.highs import Model, Run, UnsolvedRun
+from ..world.producers import purchase_price
 from .explain import Fixed, fixed_program
 
 # What ranges over plans that are nearly as good: stocks, money and suppliers, as sums of columns.
@@ -92,7 +93,8 @@ def _spending(problem: Problem) -> Iterable[Measure]:
         for p in shape.purchases:
             columns.append(_trunk(problem, c, "acquisition", p.name))
             factors.append(
-                weight * problem.instance.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
+                weight
+                * purchase_price(problem.instance, p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
             )
     if columns:
         yield _outlays("purchases for the reserve", columns, factors)

@@ -24,7 +24,7 @@ from ..question.project_tables import UNKNOWN
 from ..question.tables import TABLES
 from ..world.instance import Contract, Floor, Instance, MarketFloor
 from ..world.packages import Option
-from ..world.producers import survival
+from ..world.producers import purchase_price, survival
 
 # What a year of a plan leaves behind: stocks, commitments, users' own stocks, money, sources that are shut.
 
@@ -146,7 +146,7 @@ def outlays(question: Question) -> Any:
     for b, name in enumerate(x.purchases):
         p = known[name]
         now = structure.trunk.price[0, p.material] / unit[p.material]
-        total += n.purchase_price(p, now, structure.trunk.market_gap[0, p.material]) * x.acquisition[0, b]
+        total += purchase_price(n, p, now, structure.trunk.market_gap[0, p.material]) * x.acquisition[0, b]
     total += (n.budget_holding[:, None] * x.stock[0] * n.calendar.step).sum(axis=0)
     if n.plan.budget.revolving:
         price = structure.trunk.price[0] / unit[:, None]
@@ -312,7 +312,7 @@ Rows = dict[str, list[Any]]
 """Rows by table."""
 OF_A_PLANT = (
     "source year confidence note name country stage premium_share cash_usd_per_kg cash_usd_per_kg_low cash_usd_per_kg_high "
-    "restart_yr restart_yr_low restart_yr_high floor_usd_per_kg floor_material floor_until_year money_year"
+    "restart_yr restart_yr_low restart_yr_high money_year"
 ).split()
 """Columns of a project that its plant keeps."""
 KEYED = {"activity": "activities", "commitment": "commitments", "offer": "offers"}

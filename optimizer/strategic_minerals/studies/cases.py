@@ -27,6 +27,7 @@ from ..matrix.problem import prepare
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Control, Plan, Procurement
+from ..question.references import opening_stock
 from ..question.sources import Replay, replays
 
 EPISODE_COLUMNS = (
@@ -165,7 +166,7 @@ def _solved_case(plan: Plan, data: Dataset, gap: float, case: Mapping[str, Any])
     from_covered = sum(money for item, money in paid.items() if item.partition(ORIGIN)[2] in covered)
     unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
     signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
-    opening = {row.material: row.opening_t for row in data.rows("stock")}
+    opening = opening_stock(plan, data)
     peaks = {item: v for item, v in figures.items("peak_stock_t").items() if v > opening.get(item, 0.0) + SMALL_T}
     decided = {("stock", str(item), "t"): float(v) for item, v in peaks.items()}
     decided |= {("support", str(item), "share"): float(v) for item, v in signed.items()}

@@ -41,6 +41,7 @@ from ..world.events import (
     spread,
 )
 from ..world.instance import Instance
+from ..world.producers import purchase_price
 from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, solution_of
@@ -426,7 +427,7 @@ class _Part:
                 price = n.dearest_price(i, scenarios.price[:, i], gap=scenarios.market_gap[:, i])
             else:
                 price = np.tile(n.dearest_price(i, n.price[i]), (count, 1))
-            offers = [n.purchase_price(p, n.price[i]) for p in self.sets.purchases if p.material == i and p.offer >= 0]
+            offers = [purchase_price(n, p, n.price[i]) for p in self.sets.purchases if p.material == i and p.offer >= 0]
             found.append(np.maximum(price, np.min(offers, axis=0)) if offers else price)
         return np.asarray(np.stack(found, axis=1) * n.calendar.beta[:-1])
 
@@ -554,7 +555,7 @@ class _Part:
         scenarios = self.chunk.problem.structure.scenarios
         return {
             p.name: np.asarray(
-                self.n.purchase_price(p, scenarios.price[:, p.material], scenarios.market_gap[:, p.material])
+                purchase_price(self.n, p, scenarios.price[:, p.material], scenarios.market_gap[:, p.material])
             )
             for p in self.sets.purchases
         }
@@ -570,7 +571,7 @@ class _Part:
         trunk = structure.trunk
         for p in self.sets.purchases:
             if p.offer >= 0:
-                price = self.n.purchase_price(p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
+                price = purchase_price(self.n, p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
                 total += price * self.trunk("acquisition", p.name)
         return total
 

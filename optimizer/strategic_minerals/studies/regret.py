@@ -37,9 +37,10 @@ from ..question.names import Names
 from ..question.plan import Plan
 from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
+from ..world.build import published_ceilings
 from .grid import LEAST_OF_WORTH, Asked, Grid, Lived, lived
 from .joint import names_of_acts
-from .rules import CEILINGS, ceilings_of, purchase_rules
+from .rules import CEILINGS, purchase_rules
 from .worth import without_promises
 
 LOG = logger_of(__name__)
@@ -359,7 +360,7 @@ def _candidates(grid: Grid, made: Made) -> list[Candidate]:
     names = (RECOMMENDED, *map(_for, grid.losses))
     found = [Candidate(name, one) for name, one in zip(names, made.solutions(grid), strict=True)]
     rule = next(
-        (one for one in purchase_rules(grid.problem, 0.0, ceilings_of(grid.data)) if one.name == CEILINGS), None
+        (one for one in purchase_rules(grid.problem, 0.0, published_ceilings(grid.data)) if one.name == CEILINGS), None
     )
     if rule is not None:
         free = prepare(without_promises(grid.plan), grid.data, held=grid.believed.drawn)

@@ -163,7 +163,7 @@ def signed_cost(solved: Planned) -> float:
     total = float(n.carried.instalments[0])
     unit = structure.instance.material_unit
     for paid in n.carried.floors:
-        if paid.floor.kind == "border":
+        if paid.floor.kind == "border" or paid.payer != "plan":
             continue
         i, j = paid.floor.material, paid.producer
         calm_tonnes, calm_price = floored_tonnes(n, paid)

@@ -27,8 +27,9 @@ from ..core.verb import Confidence, verb
 from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution, trunk_alone
 from ..model.values import net_imports
-from ..question.dataset import Dataset
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
+from ..world.build import published_ceilings
+from ..world.producers import purchase_price
 from .bracket import bracket
 from .solve import DRAWN_APART, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS
 from .solve import SAMPLES as COUNT
@@ -122,7 +123,7 @@ def offered(problem: Problem) -> dict[int, Offered]:
             mine = [p for p in sets.purchases if p.material == i and p.offer >= 0]
             depth = [problem.assembly.upper[part.columns("acquisition", p.name)[:T]] * float(unit[i]) for p in mine]
             price = [
-                problem.instance.purchase_price(p, trunk.price[0, i], trunk.market_gap[0, i])[:T] / float(unit[i])
+                purchase_price(problem.instance, p, trunk.price[0, i], trunk.market_gap[0, i])[:T] / float(unit[i])
                 for p in mine
             ]
             order = sorted(range(len(mine)), key=lambda k: float(price[k][0]))
@@ -243,7 +244,7 @@ def compare_rules(
     free = without_promises(plan)
     problem = prepare(free, result.data)
     outlay = float(result.tables["budget"].outlay_musd.sum())
-    rules = list(purchase_rules(problem, outlay, ceilings_of(result.data)))
+    rules = list(purchase_rules(problem, outlay, published_ceilings(result.data)))
     search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     base, own = trunk_alone(result.reference), trunk_alone(result.solution)
     courses = [search.under(own if rule.plants else base, rule.bought) for rule in rules]
@@ -335,9 +336,3 @@ def _row(name: str, money: str, spent: float, note: str, worth: Any, plan: Any, 
         "behind_high_musd": behind.high,
         "note": note,
     }
-
-
-def ceilings_of(data: Dataset) -> dict[str, float]:
-    """Material -> the latest published ceiling [t a year]."""
-    rows = sorted(data.rows("purchase_ceilings"), key=lambda row: row.fiscal_year)
-    return {row.material: row.ceiling_t_per_yr for row in rows}

@@ -90,7 +90,8 @@ def simulate(
     _require(plan)
     free = without_promises(plan)
     problem = prepare(free, result.data)
-    if problem.natural.carried.due.any() or problem.natural.carried.floors or problem.natural.carried.residual:
+    before = problem.natural.carried
+    if before.due.any() or any(one.payer == "plan" for one in before.floors) or before.residual:
         expected = "a plan that nothing was signed before: paths count what it signs itself"
         raise PlanError([Fault("plan", "", "commitments", "payments from before", expected)])
     form = Form(scenarios=scenarios)

@@ -8,7 +8,7 @@ from calendar import monthrange as calendar_days
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,7 +22,7 @@ from ..question.deflation import restated, restating
 from ..question.estimates import ore_ends
 from ..question.names import UNSUPPORTED
 from ..question.plan import Plan
-from ..question.references import Forms, qualified_forms, select_materials
+from ..question.references import Forms, opening_stock, qualified_forms, select_materials
 from ..question.tables import ActivityRow
 from .instance import (
     DEFENCE,
@@ -34,6 +34,7 @@ from .instance import (
     Instance,
     PaidFloor,
     Procurement,
+    Project,
     Unsure,
     build_market_floors,
     build_packages,
@@ -528,9 +529,10 @@ def latest_quotes(data: Dataset, control: Any, materials: Mapping[str, int]) -> 
 
 
 def signed_floors(
-    data: Dataset, materials: Mapping[str, int], producers: Mapping[str, int], calendar: Calendar
+    plan: Plan, data: Dataset, materials: Mapping[str, int], producers: Mapping[str, int], calendar: Calendar
 ) -> tuple[PaidFloor, ...]:
     """Floors that were guaranteed before the plan, on the producers that have them, as far as they have not ended."""
+    homes = {plan.home, *(member.home for member in (plan.together.members if plan.together else ()))}
     found = []
     for row in data.rows("commitments"):
         if row.floor_usd_per_kg is None or row.producer not in producers or row.floor_material not in materials:
@@ -542,7 +544,10 @@ def signed_floors(
             take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
             kind = row.floor_kind or "contract"
             floor = Floor(materials[row.floor_material], level, row.upside_share, kind, term, begin=begin, take=take)
-            found.append(PaidFloor(producers[row.producer], floor))
+            payer: Literal["plan", "apart", "others"] = "plan" if row.payer is None else "others"
+            found.append(
+                PaidFloor(producers[row.producer], floor, "apart" if row.payer in homes and plan.existing else payer)
+            )
     return tuple(found)
 
 
@@ -556,9 +561,9 @@ def _period(calendar: Calendar, date: float | None, otherwise: int) -> int:
 def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> Carried:
     """What was signed before costs in each fiscal year, in million USD.
 
-    due[f] = payments due in f + sum over floors, t in f, of E_w[max(0, F - w P) - upside max(0, w P - F)]+ x alive rho
-    on the undisturbed course, receipts of an upside share not counted; liability at the price state w*, net of them. A border
-    floor costs the budget nothing.
+    due[f] = payments due in f + sum over the plan's floors, t in f, of E_w[max(0, F - w P) - upside max(0, w P - F)]+ x alive rho
+    on the undisturbed course, receipts of an upside share not counted; apart[f], the sum over floors paid with money beside it;
+    liability of both at the price state w*, net of them. A border floor costs the budget nothing.
     """
     calendar = instance.calendar
     instalments: Floats = np.zeros(len(calendar.years))
@@ -567,15 +572,16 @@ def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> C
             instalments[calendar.years.index(row.fiscal_year)] += row.amount_musd
     by_year = np.equal.outer(np.arange(len(calendar.years)), calendar.year_index).astype(float)
     star = quantile_state(instance, instance.plan.budget.liability_quantile)
-    due, liability = instalments.copy(), np.zeros(len(calendar.years))
-    for paid in signed:
+    expected, liability = {"plan": instalments.copy(), "apart": np.zeros(len(calendar.years))}, 0.0 * instalments
+    ours = tuple(paid for paid in signed if paid.payer != "others")
+    for paid in ours:
         if paid.floor.kind == "border":
             continue
         tonnes, price = floored_tonnes(instance, paid)
-        due += by_year @ (tonnes * np.maximum(0.0, expected_payment(instance, price, paid.floor)))
+        expected[paid.payer] += by_year @ (tonnes * np.maximum(0.0, expected_payment(instance, price, paid.floor)))
         liability += by_year @ (tonnes * payment(star * price, paid.floor))
     residual = sum(row.residual_musd for row in data.rows("commitments"))
-    return Carried(due, instalments, np.maximum(0.0, liability), tuple(signed), residual)
+    return Carried(expected["plan"], instalments, expected["apart"], np.maximum(0.0, liability), ours, residual)
 
 
 def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]:
@@ -586,9 +592,19 @@ def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]
     term = (t >= begin) & (t < begin + floor.term)
     outside = bool(instance.outside[j, floor.material])
     price = instance.market_price(floor.material, outside, instance.price[floor.material])
-    made = np.minimum(floor.take, instance.yields[j, floor.material] * instance.capacity[j])
+    standing = np.ones(len(t))
+    for project in instance.projects:
+        if project.producer == j:  # committed: it stands from its date on
+            standing = _standing(project, project.earliest + project.lead, t)
+    made = np.minimum(floor.take, instance.yields[j, floor.material] * instance.capacity[j] * standing)
     alive = survival(instance, j, instance.price, (), 0)
     return made * instance.availability[j] * alive * term, (1 + instance.premium[j]) * price
+
+
+def _standing(project: Project, start: int, t: Ints) -> Floats:
+    """(T,) share of its capacity that a project which produces from a period on has in each period."""
+    age = t - start
+    return np.where((age >= 0) & (age < project.life), project.ramp[np.clip(age, 0, project.life - 1)], 0.0)
 
 
 ALLIED_TIERS = ("home", "ally", "partner")
@@ -606,7 +622,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
 
 def _by_chance(row: Any) -> Any:
     """A project as a source that its owner may build."""
-    same = "name country stage premium_share cash_usd_per_kg kappa restart_yr floor_usd_per_kg floor_material floor_until_year"
+    same = "name country stage premium_share cash_usd_per_kg kappa restart_yr"
     return ActivityRow.model_construct(
         activity=f"{row.project}{UNSUPPORTED}", **{name: getattr(row, name) for name in same.split()}
     )
@@ -647,12 +663,9 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     measures = measures.of_forms(form_of)
     availability = measures.availability
     pool = tuple((m.alike or m.material) if m.pooled != "no" else "" for m in M)
-    signed = signed_floors(data, materials, producers, calendar)
-    in_force = tuple(
-        (*_in_force(row, materials, calendar), *(paid.floor for paid in signed if paid.producer == j))
-        for j, row in enumerate(both)
-    )
-    opening = {row.material: row.opening_t for row in data.rows("stock")}
+    signed = signed_floors(plan, data, materials, producers, calendar)
+    in_force = tuple(tuple(one.floor for one in signed if one.producer == j) for j in range(len(both)))
+    opening = opening_stock(plan, data)
     sold = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
     component, components = _components(chosen, yields, pool, sold)
     chain = _chains(yields, [m.home for m in M])
@@ -662,12 +675,8 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     capacity = _capacities(data, sources, projects, calendar) * _ore_left(plan, data, sources, len(projects), calendar)
     for project, row in zip(supported, projects, strict=True):
         if project.chance > 0:  # it goes on from plan to plan: what was begun in earlier years stands
-            age = (
-                np.arange(calendar.periods)
-                - (row.earliest_signing - calendar.first_year) * calendar.per_year
-                - project.lead
-            )
-            ramp = np.where((age >= 0) & (age < project.life), project.ramp[np.clip(age, 0, project.life - 1)], 0.0)
+            start = (row.earliest_signing - calendar.first_year) * calendar.per_year + project.lead
+            ramp = _standing(project, start, np.arange(calendar.periods))
             part = project.chance * capacity[project.producer, 0]
             capacity[producers[f"{project.name}{UNSUPPORTED}"]] = part * ramp
     wanted = demands(plan, data, materials, base, calendar)
@@ -719,7 +728,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         in_force=in_force,
         **_contract_terms(plan, sources, home, calendar, procurement),
         **_offers(sold, offer_open, materials, producers, country, step, measures),
-        **_sellers(data, [row for row, open_at in zip(sold, offer_open, strict=True) if open_at.any()], calendar),
+        **_sellers(plan, data, [row for row, at in zip(sold, offer_open, strict=True) if at.any()], forms, calendar),
         **wanted,
         **users_stock(data, materials, forms, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
@@ -736,7 +745,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         procurement=procurement,
         left_out=(*left_out, *procurement.closed, *not_given),
         impossible=not_given,
-        carried=Carried(nothing, nothing, nothing, (), 0.0),
+        carried=Carried(nothing, nothing, nothing, nothing, (), 0.0),
     )
     return replace(instance, carried=carried(instance, data, signed))
 
@@ -885,15 +894,6 @@ def _linked(links: Floats) -> tuple[Ints, list[int]]:
     return order[group].astype(int), sorted(first.tolist())
 
 
-def _in_force(row: Any, materials: Mapping[str, int], calendar: Calendar) -> tuple[Floor, ...]:
-    """The floor that a producer already has, on the output that its row names."""
-    level, until = row.floor_usd_per_kg, row.floor_until_year
-    if level is None or until is None or until < calendar.first_year:
-        return ()
-    term = (until + 1 - calendar.first_year) * calendar.per_year
-    return (Floor(materials[row.floor_material], level * MUSD_PER_T, 0.0, "contract", term, begin=0),)
-
-
 def _contract_terms(
     plan: Plan, sources: Sequence[Any], home: Bools, calendar: Calendar, procurement: Procurement
 ) -> dict[str, Any]:
@@ -927,17 +927,29 @@ def _wanted(plan: Plan, row: Any, materials: Mapping[str, int], producers: Mappi
     return plan.instruments.reserve and row.material in materials and sold
 
 
-def _sellers(data: Dataset, offers: Sequence[Any], calendar: Calendar) -> dict[str, Any]:
-    """Sellers whose depth several open offers share, or that have less than an offer's own."""
+def _sellers(plan: Plan, data: Dataset, offers: Sequence[Any], forms: Forms, calendar: Calendar) -> dict[str, Any]:
+    """What several open offers share: sellers and, where the plan keeps to them, the latest published ceilings."""
     series = _grouped(data.rows("sellers"), "seller", "depth_t_per_yr")
     named = [name for name in dict.fromkeys(row.seller for row in offers if row.seller) if name in series]
-    place = {name: g for g, name in enumerate(named)}
-    depth = np.array([yearly(series[name], calendar) for name in named], dtype=float).reshape(-1, calendar.periods)
+    depth = [yearly(series[name], calendar) for name in named]
+    shared = [[row.seller == name for row in offers] for name in named]
+    if plan.procurement.ceilings:
+        for material, tonnes in published_ceilings(data).items():
+            mine = [forms.of(row.material) == material for row in offers]
+            if any(mine):
+                named, shared = [*named, f"ceiling of {material}"], [*shared, mine]
+                depth.append(np.full(calendar.periods, tonnes))
     return {
         "sellers": tuple(named),
-        "offer_seller": np.array([place.get(row.seller, -1) for row in offers], dtype=int),
-        "seller_depth": depth * calendar.step,
+        "seller_offers": np.array(shared, dtype=bool).reshape(len(named), len(offers)),
+        "seller_depth": np.array(depth, dtype=float).reshape(-1, calendar.periods) * calendar.step,
     }
+
+
+def published_ceilings(data: Dataset) -> dict[str, float]:
+    """Material -> the latest published ceiling [t a year]."""
+    rows = sorted(data.rows("purchase_ceilings"), key=lambda row: row.fiscal_year)
+    return {row.material: row.ceiling_t_per_yr for row in rows}
 
 
 def _offers(

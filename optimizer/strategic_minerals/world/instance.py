@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -169,10 +169,12 @@ class Contract:
 
 @dataclass(frozen=True)
 class PaidFloor:
-    """A floor that was guaranteed before this plan and is paid from its budget, on the output of one existing source."""
+    """A floor that was guaranteed before this plan, on the output of one producer that stands or is committed."""
 
     producer: int
     floor: Floor
+    payer: Literal["plan", "apart", "others"]
+    """`plan`: its budget. `apart`: its home, with money appropriated beside it. `others`: nobody of the plan."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +186,13 @@ class Carried:
     payments of floors on the undisturbed course [million USD]."""
     instalments: Floats
     """(F,) the first part of it: instalments and fees alone [million USD]."""
+    apart: Floats
+    """(F,) expected payments, on the undisturbed course, of floors that the home pays with money beside the plan's, had the reserve
+    bought nothing from their producers [million USD]."""
     liability: Floats
-    """(F,) what the floors among it may cost at the liability quantile [million USD]."""
+    """(F,) what the floors of both kinds may cost at the liability quantile [million USD]."""
     floors: tuple[PaidFloor, ...]
+    """Those of both kinds."""
     residual: float
     """What plants signed before are worth at the end of the horizon, beside the objective [million USD of that date]."""
 
@@ -403,10 +409,11 @@ class Instance:
     offer_crisis: Floats
     """(O,) availability in a crisis of `outside` offers; 1 elsewhere (the source's own counts)."""
     sellers: tuple[str, ...]
-    offer_seller: Ints
-    """(O,) the seller that an offer shares with others, or -1."""
+    """What several offers share: a seller of theirs, or the published ceiling on what may be bought of a material."""
+    seller_offers: Bools
+    """(sellers, O) the offers that share each."""
     seller_depth: Floats
-    """(sellers, T) what each sells to all its offers together [t per period]."""
+    """(sellers, T) what may be bought under all of them together [t per period]."""
     demands: tuple[tuple[str, str], ...]
     """(material, segment) of each."""
     priority: Ints
@@ -490,12 +497,6 @@ class Instance:
         share, fall = self.outside_share[material, t], np.minimum(1.0, price / self.price[material, t])
         standing = (1 - share) * price + share * np.maximum(price, self.outside_quote[material] * fall)
         return np.asarray(np.maximum(standing, apart))
-
-    def purchase_price(self, purchase: Purchase, price: Floats, gap: Floats | None = None) -> Floats:
-        """(..., T) what a purchase costs in its market, (1+premium) P, of the lower market price (..., T)."""
-        return np.asarray(
-            (1 + purchase.premium) * self.market_price(purchase.material, purchase.outside, price, gap=gap)
-        )
 
     def dearest_price(
         self, material: int, price: Floats, periods: Ints | None = None, gap: Floats | None = None
@@ -964,7 +965,7 @@ def scale(instance: Instance) -> Instance:
 
 def seller_unit(instance: Instance, unit: Floats) -> Floats:
     """(sellers,) tonnes that one unit of what a seller sells stands for: that of the material of its first offer."""
-    first = [instance.offer_material[instance.offer_seller == g][0] for g in range(len(instance.sellers))]
+    first = [instance.offer_material[of][0] for of in instance.seller_offers]
     return np.asarray(unit[np.array(first, dtype=int)])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.frames import Bools, Floats
 from ..core.stats import MUSD_PER_T
-from .instance import Floor, Instance, Instrument, Project, Unsure
+from .instance import Floor, Instance, Instrument, Project, Purchase, Unsure
 
 TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
@@ -43,6 +43,23 @@ def expected_payment(instance: Instance, price: Floats, floor: Floor) -> Floats:
     """E_w of `payment` over the price states, elementwise."""
     states = instance.state_factor.reshape((-1,) + (1,) * price.ndim)
     return np.asarray(np.tensordot(instance.state_probability, payment(states * price, floor), axes=1), dtype=float)
+
+
+def purchase_price(instance: Instance, purchase: Purchase, price: Floats, gap: Floats | None = None) -> Floats:
+    """(..., T) what a purchase costs the budget, of the lower market price (..., T): (1+premium) P, and what a guarantee adds.
+
+    While a floor on the seller's output is paid with money beside the plan's, the reserve pays the guaranteed price,
+    + max(0, E_w[max(0, F - w P) - upside max(0, w P - F)]): what it takes is not sold at the market, so that money pays nothing on
+    it. A floor that the plan's own money pays is paid once for all of the output.
+    """
+    asked = (1 + purchase.premium) * instance.market_price(purchase.material, purchase.outside, price, gap=gap)
+    t = np.arange(asked.shape[-1])
+    for one in instance.carried.floors:
+        floor, begin = one.floor, one.floor.begin or 0
+        if (one.payer, one.producer, floor.material) == ("apart", purchase.source, purchase.material):
+            within = (t >= begin) & (t < begin + floor.term)
+            asked = asked + np.where(within, np.maximum(0.0, expected_payment(instance, asked, floor)), 0.0)
+    return np.asarray(asked)
 
 
 def quantile_state(instance: Instance, quantile: float) -> float:

@@ -12,7 +12,7 @@ from ..question.base import grouped, key_of
 from ..question.dataset import Dataset, members
 from ..question.names import Names
 from ..question.plan import Event, Owners, Plan
-from ..question.references import qualified_forms, select_materials
+from ..question.references import opening_stock, qualified_forms, select_materials
 from .events import DisruptionEvent, Steps, hazards, profiles_of, resolver, sampled
 
 KIND = "without effect"
@@ -321,7 +321,7 @@ def _wanted(rows: Sequence[Any], years: Sequence[int]) -> Iterator[float]:
 def _limits(known: _Known) -> Iterator[Finding]:
     """Limits of 0 on a reserve that is offered or holds the material, and smallest contracts of 0."""
     plan, data = known.plan, known.data
-    wanted = {row.material for row in data.rows("stock") if row.opening_t > 0}
+    wanted = set(opening_stock(plan, data))
     if plan.instruments.reserve:
         wanted |= {row.material for row in data.rows("offers") if row.depth_t_per_yr > 0}
         wanted |= {menu.material for menu in plan.instruments.price_floors if menu.kind == "purchase"}
