@@ -115,7 +115,11 @@ def question(known: ep.Known, state: State) -> tuple[Plan, Dataset]:
             "tail_years": ep.TAIL_YEARS,
             "period_months": 12 // ep.PER_YEAR,
         },
-        "budget": {"appropriation_musd": _by_year(state), "carry_over_share": 1.0, "members_pay_holding": True},
+        "budget": {
+            "appropriation_musd": _by_year(state),
+            "carry_over_share": 1.0,
+            "loan": {"interest": 0.0, "term_years": 40},
+        },
         "instruments": {
             "projects": False,
             "offtake_contracts": False,

@@ -77,6 +77,7 @@ from .studies.rules import compare_rules as compare_rules
 from .studies.score import score as score
 from .studies.simulate import simulate as simulate
 from .studies.solve import solve as solve
+from .studies.stockpile import stockpile_report as stockpile_report
 from .studies.stress import stress_test as stress_test
 from .studies.sweep import sweep as sweep
 from .studies.sweep_file import SweepFile as SweepFile

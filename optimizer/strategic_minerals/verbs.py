@@ -91,6 +91,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("alternatives", "studies.alternatives.alternatives", "run"),
         Verb("score", "studies.score.score", "run"),
         Verb("rules", "studies.rules.compare_rules", "run"),
+        Verb("stockpile", "studies.stockpile.stockpile_report", "run"),
         Verb("simulate", "studies.simulate.simulate", "run", resumes=True),
         Verb("roll", "studies.roll.roll", "run", makes_plan=True),
         Verb("verify", "answer.verification.verify", "folder", must=("verified", 5)),

@@ -153,7 +153,7 @@ REFERENCES = [
     ("loss_functions", "segment", "defense", "defence"),
     ("packages", "instrument", "grants", "grant"),
     ("hazards", "countries", "China", "CHN"),
-    ("hazards", "demand_multipliers", "defense=2", "defence"),
+    ("surges", "segment", "defense", "defence"),
     ("hazards", "after", "pacific_wars", "pacific_war"),
     ("materials", "mineral", "galium", "gallium"),
     ("packages", "project", "nolan", "nolans"),
@@ -178,20 +178,6 @@ def test_a_name_that_no_table_defines_is_a_fault_with_what_was_meant(question: t
         if len(mine) != 1 or f"'{right}'" not in mine[0].expected:
             missed.append((table, column, wrong, faults))
     assert missed == []
-
-
-def test_demand_multipliers_are_numbers_like_all_others(tmp_path: Path) -> None:
-    """Proves R52: not finite, negative, huge, twice the same, half a pair: faults of their cell; commas and spaces around the
-    sign are fine, and so are commas in a column of names."""
-    record, wrong = example("hazards"), ("=nan", "=inf", "=-1", "=1e300", "=1 defence=2", "", "=", "=1,5")
-    rows = [{**record, "hazard": f"h{n}", "demand_multipliers": f"defence{text}"} for n, text in enumerate(wrong)]
-    faults = load_faults(write_table(tmp_path / "bad", "hazards", rows))
-    assert {(fault.row, fault.column) for fault in faults} == {
-        (str(n), "demand_multipliers") for n in range(2, len(wrong) + 2)
-    }
-    lists = {"demand_multipliers": "defence = 1.5, other=0.8", "materials": "gallium, germanium", "after": "a;b"}
-    row = load_dataset(write_table(tmp_path / "good", "hazards", [{**record, **lists}])).rows("hazards")[0]
-    assert (row.demand_multipliers, row.materials, row.after) == ("defence=1.5 other=0.8", "gallium germanium", "a b")
 
 
 def test_a_plan_without_its_tables_is_a_fault(tmp_path: Path) -> None:

@@ -130,6 +130,18 @@ def test_capital_stands_beside_the_gap_that_it_closed() -> None:
     assert (capital.signed_grants_musd, capital.of_gap_share) == (close(7.2), close(7.2 / capital.gap_musd))
 
 
+@pytest.mark.parametrize(("grant", "committed", "rate", "fits"), [(20.0, True, 0.25, True), (25.0, False, 0.5, False)])
+def test_the_rate_at_which_an_agreement_would_just_have_been_signed(grant, committed, rate, fits) -> None:
+    """Proves: a plant for 50 million that is expected to earn 0.9 x 40 + 0.1 x 15 a year later, with its floor of 75, pays 25 %
+    on a grant of 20 and 50 % on one of 25. Who builds asks for no more than 25 %, who has not decided for more than 50 %."""
+    terms = {"floor_price": 75.0, "duration": 1.0, "grant": grant}
+    found = deals(*case(terms=terms, committed=committed), beliefs=False)
+    row = found.tables["rates"].iloc[0]
+    assert row.implied_rate == pytest.approx(rate, abs=1e-3)
+    assert (bool(row.decided), row.hurdle_rate, bool(row.fits)) == (committed, 0.25, fits)
+    assert ("which this contradicts" in found.summary()) is not fits
+
+
 def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
     for change, why in (
         ({"producers": {"nobody": "x"}}, "nobody is not in the plan"),
@@ -150,7 +162,12 @@ def test_the_shipped_agreements_are_replayed() -> None:
     data = load_dataset(shipped("inputs"))
     found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data, beliefs=False)
     assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
-    assert list(found.tables["capital"].agreement) == ["mp_dow_2025", "arafura_efa_naif", "vulcan_osc"]
+    assert list(found.tables["capital"].agreement) == [
+        "mp_dow_2025",
+        "arafura_efa_naif",
+        "iluka_eneabba_loan",
+        "vulcan_osc",
+    ]
     mp, lynas = found.tables["floors"].to_dict("records")
     assert (mp["term_yr"], mp["upside_share"], lynas["term_yr"], lynas["firm_t_per_yr"]) == (10.0, 0.3, 12.0, 5000.0)
     assert mp["price_usd_per_kg"] < mp["floor_usd_per_kg"] < 110.0, "110 USD of 2025 in money of 2024"

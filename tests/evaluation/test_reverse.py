@@ -150,7 +150,9 @@ def test_what_the_horizon_does_not_hold_is_not_claimed() -> None:
 def test_a_surge_of_demand_is_part_of_what_is_promised() -> None:
     """Proves: a stop that doubles demand, with nothing in store: of 10 (1 + L) kt wanted in the year 10 (1 - L) come, so a promise
     of a tenth breaks at 20 L > 9 (1 + L), after 9/11 of a year; one of nothing holds."""
-    surge = stocked(STOP | {"demand_multipliers": "defence=2.0"}, money=0.0)
+    plan, data = stocked(STOP | {"surge": "twice"}, money=0.0)
+    row = {"surge": "twice", "material": "*", "segment": "defence", "from_month": 0, "multiplier": 2.0}
+    surge = plan, data.replace(surges=pd.DataFrame([row]))
     found = broken(surge, *(Promise("a", "defence", level) for level in (0.0, 0.1)), longest_yr=2.5)
     assert bool(found.held[0.0])
     assert found.shortest_yr[0.1] == near(9 / 11, 2.5)

@@ -13,6 +13,7 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.events import EventPrices, profiles
 from strategic_minerals.world.instance import Instance
+from strategic_minerals.world.producers import purchase_price
 from strategic_minerals.world.scenarios import build_scenarios
 from support.instances import quick_first, random_case
 from support.tiny import hazard_row, offer, source, tiny, total
@@ -186,7 +187,7 @@ def test_a_branch_buys_at_the_price_of_the_market() -> None:
     natural = prepare(*case).natural
     purchase = next(p for p in prepare(*case).structure.component_sets[0].purchases if p.name == "ally")
     found = build_scenarios(natural, case[1])
-    paid = natural.purchase_price(purchase, found.price[0, 0], found.market_gap[0, 0])
+    paid = purchase_price(natural, purchase, found.price[0, 0], found.market_gap[0, 0])
     assert (paid * 1000).tolist() == pytest.approx([10.0, 40.0, 10.0])
     assert solve(*case, gap=0.0, quick=True).audited.passed
 

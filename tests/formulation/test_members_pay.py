@@ -6,8 +6,11 @@ import pytest
 
 from strategic_minerals import check, solve
 from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.plan import Loan
 from support.instances import quick_first, random_case
 from support.tiny import bought, cut, imported, offer
+
+LOAN = {"interest": 0.05, "term_years": 10.0}
 
 
 def question(members, later=0.0):
@@ -18,7 +21,7 @@ def question(members, later=0.0):
         materials={"a": {"holding_share_per_yr": 0.1}},
         offers={"spot": offer("a", 1.0)},
         scenarios=[cut("stop", 1.0, 2029.0, 1.0)],
-        budget={"members_pay_holding": members},
+        budget={"loan": LOAN if members else None},
         money={2027: 10.0, 2028: later},
     )
 
@@ -37,14 +40,17 @@ def test_society_pays_for_holding_whoever_does():
     """Two years at a tenth of 10 million: 2 million of the social cost, none of the outlays."""
     result = solve(*question(True), gap=0.0, quick=True)
     assert result.objective_parts["authority_holding"] == pytest.approx(2.0, abs=1e-6)
-    assert result.tables["budget"].purchases_musd.sum() == pytest.approx(10.0, abs=1e-6)
+    budget = result.tables["budget"]
+    assert budget.purchases_musd.sum() == pytest.approx(10.0, abs=1e-6)
+    # as long as nothing happens members pay 5 % on 10 million borrowed, and a tenth for storage
+    assert budget.members_pay_musd.tolist() == pytest.approx([1.5] * 3, abs=1e-6)
 
 
 def test_stock_that_members_hold_owes_the_budget_nothing():
     """10 kt in the opening stock cost 10 million a year: owed, with an appropriation of nothing, unless members pay."""
     plan, data = imported(10.0, 1.0, materials={"a": {"holding_share_per_yr": 0.1}}, stock={"a": 10.0}, money=0.0)
     assert prepare(plan, data).natural.owed == pytest.approx([10.0] * 3)
-    paid = plan.model_copy(update={"budget": plan.budget.model_copy(update={"members_pay_holding": True})})
+    paid = plan.model_copy(update={"budget": plan.budget.model_copy(update={"loan": Loan(**LOAN)})})
     assert prepare(paid, data).natural.owed == pytest.approx([0.0] * 3)
     assert not check(paid, data).faults
 
@@ -53,7 +59,7 @@ def test_stock_that_members_hold_owes_the_budget_nothing():
 def test_random_plans_hold_under_the_audit(seed):
     """The audit counts outlays by its own code, and both ways of solving agree."""
     plan, data = random_case(seed, revolving=bool(seed % 2), reserve=True, loss_limits=False)
-    plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"members_pay_holding": True})})
+    plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"loan": Loan(**LOAN)})})
     flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
     assert flat.audited.passed, flat.audited.worst()
     assert apart.audited.passed, apart.audited.worst()

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import gamma
 
@@ -585,3 +586,33 @@ def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[s
         frame.loc[frame.hazard == "rare_earth_embargo", name] = value
     faults = check_data(load_plan(shipped("models") / "quickstart.toml"), data.replace(hazards=frame))
     assert [(f.file, f.row, f.column) for f in faults] == [("hazards.csv", "rare_earth_embargo", column)]
+
+
+@pytest.mark.parametrize(
+    ("event", "factors"),
+    [
+        ({}, {("a", "civil"): [1.0, 1.5, 2.0, 1.0], ("b", "civil"): [1.0, 1.2, 1.2, 1.0]}),
+        ({"surge_months": 6}, {("a", "civil"): [1.0, 1.75, 2.0, 1.0]}),
+        ({"surge_level": "high"}, {("a", "civil"): [1.0, 3.0, 2.0, 1.0]}),
+        ({"demand_multipliers": {"civil": 0.5}}, {("a", "civil"): [1.0, 0.75, 1.0, 1.0]}),
+        ({"materials": "b"}, {("a", "civil"): [1.0] * 4, ("b", "civil"): [1.0, 1.2, 1.2, 1.0]}),
+    ],
+)
+def test_a_war_asks_for_more_by_material_and_year(event: dict[str, Any], factors: dict[Any, list[float]]) -> None:
+    """Proves: a war of two years makes 1.5 times of the use of `a` in its first year and twice in its second; of `b`, which has no
+    rows of its own, 1.2 throughout. One that begins half a year into the surge is at 1.75 in its first year; the plan's own factor
+    comes on top, and what the event does not concern is used as before."""
+    rows = [("a", 0, 1.5, 3.0), ("a", 12, 2.0, None), ("*", 0, 1.2, None)]
+    names = ("material", "from_month", "multiplier", "multiplier_high")
+    plan, data = tiny(
+        {"a": 10.0, "b": 10.0},
+        sources={"far": source("CHN", "a", 9.0), "near": source("CHN", "b", 9.0)},
+        demand={"a": 2.0, "b": 2.0},
+        years=4,
+        scenarios=[cut("war", 0.5, 2028.0, 2.0, share=0.5, surge="war", **event)],
+    )
+    told = pd.DataFrame([{"surge": "war", "segment": "civil", **dict(zip(names, row, strict=True))} for row in rows])
+    instance = build_instance(plan, data.replace(surges=told))
+    found = build_scenarios(instance, data).demand_factor[0]
+    for pair, wanted in factors.items():
+        assert found[instance.demands.index(pair)] == pytest.approx(wanted), pair

@@ -338,7 +338,7 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
         )
         if on["agreed"] and name == "ally-mine":
             level, until = case.price["ndpr"] * u(0.7, 1.1), FIRST + case.pick(1, 2, 9) + 1
-            agreed.append(guaranteed(name, "ndpr", level, until, payer=str(kept.choice(["OTH", "USA", ""]))))
+            agreed.append(guaranteed(name, "ndpr", level, until, payer=("OTH", "USA", None)[int(kept.integers(3))]))
         capacities.append({"activity": name, "from_year": FIRST, "capacity_t_per_yr": capacity})
         if country != "USA" and case.rng.random() < 0.4:
             capacities.append({"activity": name, "from_year": FIRST + 2, "capacity_t_per_yr": capacity * u(0.8, 1.2)})

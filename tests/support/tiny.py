@@ -188,7 +188,7 @@ def floored(material: str, level: float, years: float, kind: str = "contract", *
 
 
 def guaranteed(
-    producer: str, material: str, level: float, until: float, *, payer: str = "OTH", **row: Any
+    producer: str, material: str, level: float, until: float, *, payer: str | None = "OTH", **row: Any
 ) -> dict[str, Any]:
     """A row of `commitments`: a floor that a producer was given before the plan, until a date [USD/kg]; others pay it."""
     floor = {"floor_material": material, "floor_usd_per_kg": level, "floor_until_year": until}

@@ -663,6 +663,13 @@ class _Told:
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         apart = self.figures.total("paid_apart_by_year_musd")
         parts += [f"{money(apart)} M for guarantees signed before, from other money"] * (apart >= SMALL_MUSD)
+        members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
+        if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:
+            first = min(self.tables["acquisitions"].fiscal_year, default=self.plan.horizon.first_year)
+            due = f"what is borrowed is due in FY{first + loan.term_years:.0f}"
+            parts.append(
+                f"members pay up to {money(members)} M a year, interest of {percent(loan.interest)} and storage; {due}"
+            )
         parts += [note.rstrip(".") for note in self.basis.owed]
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
         floors = "new, if prices fall" if len(self.tables["floors"]) else "if prices fall"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
         "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
         "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
-        "carried_out_musd sales_musd paid_apart_musd liability_musd liability_cap_musd",
+        "carried_out_musd sales_musd paid_apart_musd members_pay_musd liability_musd liability_cap_musd",
     ),
     "operations": TableOf(
         "Output of every producer on every path; tail: after the planned years.",
@@ -724,6 +725,11 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     purchases, spared = ((price * solution.acquisition[0]).sum(axis=0) for price in paid_and_added)
     holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
+    members = np.zeros(calendar.periods)
+    if (loan := problem.plan.budget.loan) is not None:
+        borrowed = list(accumulate(purchases - sales, lambda owed, more: max(0.0, owed + more), initial=0.0))[1:]
+        storage = (n.holding[:, None] * solution.stock[0]).sum(axis=0)
+        members = calendar.step * (storage + loan.interest * np.array(borrowed))
     fees = np.zeros(calendar.periods)
     for k, contract in enumerate(structure.contracts):
         fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
@@ -763,6 +769,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
                 "paid_apart_musd": float(n.carried.apart[f] - spared[mine].sum()),
+                "members_pay_musd": float(members[mine].sum()),
                 "liability_musd": float(liability[mine].sum() + n.carried.liability[f]),
                 "liability_cap_musd": float(most[f]),
             }

@@ -80,7 +80,7 @@ def outlays(accounts: Accounts) -> Floats:
     for b, purchase in enumerate(purchase_terms(accounts)):
         total += x.acquisition[0, b] * purchase.paid(n, (path_data.price, path_data.gap))[0]
     for i in range(len(n.materials)):
-        if not n.plan.budget.members_pay_holding:
+        if n.plan.budget.loan is None:
             total += x.stock[0, i] * n.holding[i] * n.calendar.step
         if n.plan.budget.revolving:
             total -= x.disposal[0, i] * path_data.price[0, i] * (1 - n.haircut[i])
@@ -105,7 +105,7 @@ def outlays_by_scenario(accounts: Accounts) -> Floats:
     for i, c in enumerate(n.component):
         prices = path_data.price, path_data.gap
         flows = [x.acquisition[:, b] * of.paid(n, prices) for b, of in enumerate(terms) if of.material == i]
-        if not n.plan.budget.members_pay_holding:
+        if n.plan.budget.loan is None:
             flows.append(x.stock[:, i] * n.holding[i] * n.calendar.step)
         if n.plan.budget.revolving:
             flows.append(-x.disposal[:, i] * path_data.price[:, i] * (1 - n.haircut[i]))
@@ -121,7 +121,7 @@ def already_owed(n: Instance) -> list[float]:
     """What was signed before the plan costs in each fiscal year, and holding the opening stock, if all of it stays and decays
     [million USD]."""
     owed = due_from_before(n)["plan"]
-    if n.plan.budget.members_pay_holding:
+    if n.plan.budget.loan is not None:
         return owed
     for i in range(len(n.materials)):
         left = float(n.opening[i])
@@ -692,9 +692,10 @@ def _money(accounts: Accounts) -> Records:
         lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
         spared += x.acquisition[0, b] * (purchase.paid(n, trunk) - purchase.asked(n, trunk))[0]
     for i in range(len(n.materials)):
-        if not n.plan.budget.members_pay_holding:
+        if n.plan.budget.loan is None:
             lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
         sales += x.disposal[0, i] * trunk[0][0, i] * (1 - n.haircut[i])
+    members = _members_pay(accounts, lines["purchases"], sales)
     for k, contract in enumerate(accounts.problem.structure.contracts):
         last = contract.start + int(n.contract_term[contract.source])
         lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
@@ -721,8 +722,25 @@ def _money(accounts: Accounts) -> Records:
         "appropriation_by_year_musd": given,
         "liability_by_year_musd": owed,
         "paid_apart_by_year_musd": apart,
+        "members_pay_by_year_musd": {
+            str(year): float(members[n.calendar.year_index == f].sum())
+            for f, year in enumerate(n.calendar.planned_years)
+        },
         "sales_musd": {"": float(sales[:planned].sum())},
     }
+
+
+def _members_pay(accounts: Accounts, bought: Floats, sold: Floats) -> Floats:
+    """(T,) storage, and interest on what is borrowed and not paid back by sales, that members of a reserve pay  [million USD]."""
+    n, x = accounts.problem.natural, accounts.solution
+    loan, bill, owed = n.plan.budget.loan, np.zeros(n.calendar.periods), 0.0
+    if loan is None:
+        return bill
+    for t in range(n.calendar.periods):
+        owed = max(0.0, owed + float(bought[t] - sold[t]))
+        stored = sum(float(x.stock[0, i, t] * n.holding[i]) for i in range(len(n.materials)))
+        bill[t] = n.calendar.step * (stored + loan.interest * owed)
+    return bill
 
 
 def _value(accounts: Accounts, without: Accounts) -> Records:

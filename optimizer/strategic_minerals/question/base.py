@@ -46,33 +46,6 @@ def spaced(value: Any) -> Any:
     return " ".join(re.split(r"[\s,;]+", value)).strip() if isinstance(value, str) else value
 
 
-def parse_multipliers(text: str) -> dict[str, float]:
-    """`defence=1.5 other=0.8` -> {"defence": 1.5, "other": 0.8}. ValueError where it is not of that form, names a segment twice,
-    or has a factor that is negative, not finite or beyond all numbers of the tables."""
-    found: dict[str, float] = {}
-    for part in text.split():
-        segment, sign, factor = part.partition("=")
-        if not sign or not segment or not re.fullmatch(r"[0-9.eE+-]+", factor):
-            raise ValueError(f"pairs like `defence=1.5 other=0.8`, not {part[:40]!r}")
-        if segment in found:
-            raise ValueError(f"each segment once: {segment[:40]!r} occurs twice")
-        value = float(factor)
-        if not (math.isfinite(value) and 0 <= value < LARGEST_NUMBER):
-            raise ValueError(f"factors from 0 to less than {LARGEST_NUMBER:g}, not {part[:40]!r}")
-        found[segment] = value
-    return found
-
-
-def _multipliers(text: str) -> str:
-    parse_multipliers(text)
-    return text
-
-
-def _closed_up(value: Any) -> Any:
-    """Factors with spaces around the equals sign are pairs all the same."""
-    return re.sub(r"\s*=\s*", "=", spaced(value)) if isinstance(value, str) else value
-
-
 def _iso_day(value: Any) -> Any:
     """Text is a date only as year-month-day, between the years of tables: digits alone would be read as seconds."""
     text = value.strip() if isinstance(value, str) else value
@@ -91,8 +64,6 @@ def _recent(day: dt.date) -> dt.date:
 
 Names = Annotated[str, BeforeValidator(spaced)]
 """Names in one cell, separated by spaces or commas."""
-Multipliers = Annotated[str, BeforeValidator(_closed_up), AfterValidator(_multipliers)]
-"""Factors by segment in one cell."""
 Day = Annotated[dt.date, BeforeValidator(_iso_day), AfterValidator(_recent)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..core.errors import Fault
-from .base import ENDS, Column, column_of, grouped, key_of, parse_multipliers, unit_of
+from .base import ENDS, Column, column_of, grouped, key_of, unit_of
 from .dataset import Dataset
 from .names import Names, column_in_words, owner_in_words
 from .plan import Plan
@@ -507,9 +507,7 @@ def _of_tables(facts: Facts) -> Iterator[tuple[Figure, float, Column]]:
         ranged = {name: column for name, field in model.model_fields.items() if (column := column_of(field)).has_range}
         for row in facts.rows(table) if ranged else ():
             for name, column in ranged.items():
-                value = getattr(row, name)
-                for one in parse_multipliers(value).values() if isinstance(value, str) else [value]:
-                    yield (table, key_of(row), name), one, column
+                yield (table, key_of(row), name), getattr(row, name), column
 
 
 MANY_SCENARIOS = 20

@@ -449,6 +449,58 @@ def market_loss(
     return Estimate(max(by_rank.low, low), max(by_rank.central, rise), max(by_rank.high, high))
 
 
+SUBSTITUTION = {
+    "none": Estimate(0.1, 0.15, 0.25),
+    "partial": Estimate(0.15, 0.25, 0.4),
+    "ready": Estimate(0.25, 0.5, 1.0),
+}
+"""Elasticity of substitution within a year, by what is published of substitutes. By judgement; 0.14 gives the loss that IMF
+WP/26/073 prints for rare earths, 80 % of them cut, within a year."""
+
+
+def use_loss(*uses: float | str) -> Estimate:
+    """Loss in USD per tonne while half of a year's use is missing: what the using industries lose of their value added.
+
+    uses: tonnes a year, value added [million USD], share of the material in the value of output, substitutes; for each use. An
+    industry loses VA (1 - (1 - c + c 2^((1-s)/s))^(-s/(1-s))), c the share, s the elasticity of substitution; low with easy, high
+    with hard substitution. BEA supply-use tables; USGS Mineral Commodity Summaries 2026.
+    """
+    rows = [(float(t), float(v), float(c), str(how)) for t, v, c, how in zip(*[iter(uses)] * 4, strict=True)]
+    half = sum(tonnes for tonnes, *_ in rows) / 2
+
+    def lost(value_added: float, share: float, s: float) -> float:
+        if s == 1:
+            return value_added * (1 - math.pow(0.5, share))
+        return value_added * (1 - math.pow(1 - share + share * math.pow(2.0, (1 - s) / s), -s / (1 - s)))
+
+    ends = [
+        sum(lost(value_added, share, getattr(SUBSTITUTION[how], end)) for _, value_added, share, how in rows)
+        for end in ("high", "central", "low")
+    ]
+    return Estimate(*ends).times(1e6 / half)
+
+
+def loss_fading(month: float) -> Estimate:
+    """Loss of civilian users per tonne of rare earths after so many months of a disruption, over that of its first year.
+
+    A straight recovery over 24 months, as after 2010 (Sprecher et al. 2017), leaves 0.25 in the second year of 0.75 in the first;
+    after that next to nothing (IMF WP/26/073, without a figure). Low of the second year: nothing already; high: no fading (ECB 2026
+    finds 0.3 to 0.6 % of output over 18 months). Beyond, one constant elasticity of substitution at 0.19 to 0.34 instead of 0.14.
+    """
+    return {12: Estimate(0.05, 0.33, 1.0), 24: Estimate(0.02, 0.1, 0.33)}[int(month)]
+
+
+def war_demand(kind: str, month: float) -> Estimate:
+    """What defence uses in a war against peace, from a month of it on. No source gives tonnes by material.
+
+    munitions: their output has grown by 26 to 36 % a year (155 mm 2022-25, PAC-3), so by 1.4 in a first year, 2 where makers hoard
+    inputs; programmes of 2026 aim at 2 to 4.2 times within four to seven years. platforms: the stockpile study of 1985 reckoned
+    with 50 % more (GAO T-NSIAD-87-18); they are built over years, so a fifth of it in the first and most of it later.
+    """
+    munitions = {0: Estimate(1.2, 1.4, 2.0), 12: Estimate(2.0, 2.5, 4.0)}
+    return (munitions if kind == "munitions" else {0: Estimate(1.0, 1.1, 1.5), 12: Estimate(1.0, 1.3, 1.5)})[int(month)]
+
+
 # Hazards, prices, finance.
 
 
@@ -472,12 +524,12 @@ def cut_share(observed: float) -> Estimate:
     return Estimate(observed * 2 / 3, observed, min(1.5 * observed, 1.0))
 
 
-def price_factor(state: float, states: float, price_cv: float) -> Estimate:
-    """Mean of one of some equally likely slices of a lognormal factor with mean 1 and variation `price_cv`
-    (0.285: NdPr oxide 2021-25)."""
-    sigma, n, normal = math.sqrt(math.log(1 + price_cv**2)), int(states), NormalDist()
-    below = [0.0, *(normal.cdf(normal.inv_cdf(k / n) - sigma) for k in range(1, n)), 1.0]
-    factor = n * (below[int(state)] - below[int(state) - 1])
+def price_state(state: float, states: float, *prices: float) -> Estimate:
+    """Mean of one of some equally likely slices of past years' prices, in one year's money, over that of all; 1: the lowest."""
+    ordered, n, mean = sorted(prices), int(states), sum(prices) / len(prices)
+    first, last = (int(state) - 1) * len(ordered) / n, int(state) * len(ordered) / n
+    inside = (price * max(0.0, min(k + 1, last) - max(k, first)) for k, price in enumerate(ordered))
+    factor = sum(inside) / (last - first) / mean
     return Estimate(factor, factor, factor)
 
 

@@ -154,6 +154,16 @@ class Procurement(Section):
     exclusions: tuple[OriginExclusion, ...] = ()
 
 
+class Loan(Section):
+    """A loan that buys the stock: users who are members of the reserve pay interest and storage, so that these count in the social
+    cost, not in the budget. What is not sold by the end of its term is due then."""
+
+    interest: Annotated[float, Field(ge=0, le=0.5), Column("Interest of the loan per year", 0.005, 0.2, "share")]
+    """Real rate per year on what is borrowed."""
+    term_years: Annotated[Positive, Column("Term of the loan (years)", 1, 40)]
+    """Years after the first purchase at which it has to be paid back."""
+
+
 class Budget(Section):
     """Budget, in real money of the plan's price year."""
 
@@ -182,8 +192,8 @@ class Budget(Section):
     counts spending, which would not count this money."""
     revolving: bool = False
     """True: sales proceeds may be spent again."""
-    members_pay_holding: bool = False
-    """True: members of the reserve pay what keeping the stock costs, so that it counts in the social cost, not in the budget."""
+    loan: Loan | None = None
+    """The loan that pays for purchases, within the appropriations; unset: they are paid for once and all."""
 
     @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
     @classmethod
@@ -221,7 +231,14 @@ class Event(Section):
     flood_years: Annotated[NonNegative, base.FLOOD] | None = None
     flood_multiplier: Annotated[Positive, base.CHEAPER] | None = None
     third_country_cut_share: Annotated[Share, base.THIRD_CUT] | None = None
+    surge: Key | None = None
+    """What it makes of demand: rows of the table `surges`; unset: those of its hazard."""
+    surge_level: Literal["low", "central", "high"] = "central"
+    """Which end of their range counts."""
+    surge_months: Annotated[NonNegative, Column(high=120)] = 0.0
+    """Months of them that are past when the event begins, as in the recovery after a conflict."""
     demand_multipliers: Annotated[dict[str, NonNegative], base.SURGE] | None = None
+    """Factors on the demand of segments, beside those rows: what this plan assumes, such as how far civilian use is cut."""
     severity: NonNegative | None = None
     """Factor on the cuts of the hazard's profile; unset: 1."""
     stretch: Positive | None = None

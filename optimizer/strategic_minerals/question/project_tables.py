@@ -18,7 +18,6 @@ from .base import (
     Key,
     Material,
     MoneyYear,
-    Multipliers,
     Name,
     Names,
     NonNegative,
@@ -170,8 +169,8 @@ class HazardRow(Row, key="hazard", ranged="rate_per_yr duration_yr cut_share pri
     """Which of these other sources are cut. `all`; `feed`: those whose feed comes from the hazard's countries or is of unpublished
     origin (`feed_origins`), as rules on trace content reach them; `overseas`: those that no land border of `countries` joins to the
     home country, as a loss of shipping reaches them."""
-    demand_multipliers: Annotated[Multipliers, base.SURGE] = ""
-    """Factors on demand while the event lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
+    surge: Key | None = None
+    """What an event of it makes of demand: rows of the table `surges`; empty: nothing."""
     duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
     """Distribution of the duration: exponential with the mean; lognormal with the mean and the ratio high/low between its
     95 % and 5 % points; or constant."""
@@ -284,6 +283,9 @@ class CommitmentRow(Row, key="commitment", ranged="floor_usd_per_kg"):
     """Share of the price above the floor that is paid back to the authority."""
     take_t_per_yr: Annotated[Positive, base.TAKE] | None = None
     """Tonnes per year that the floor covers; empty: all."""
+    indexed: bool = True
+    """Whether the level rises with prices. False: it is fixed in money of its year and loses each year what prices rise by, as the
+    index of `deflators` has risen on average."""
     money_year: MoneyYear = None
     residual_musd: NonNegative = 0.0
     """What its remaining life is worth at the end of the plan's horizon [million USD of that date]: told, and in no objective, for

@@ -156,6 +156,7 @@ OF_PRODUCERS: Mapping[str, str] = {
     "feed_origins": "producer",
     "qualifications": "producer",
     "supported_producers": "producer",
+    "commitments": "producer",
     "ramps": "project",
     "packages": "project",
 }

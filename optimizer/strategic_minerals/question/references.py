@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pydantic import BeforeValidator
 
 from ..core.errors import Fault, Hints, UnfitRule
-from .base import key_of, parse_multipliers, spaced
+from .base import key_of, spaced
 from .dataset import Dataset, members
 from .plan import Event, Plan
 from .tables import TABLES
@@ -143,6 +143,7 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     """Dotted field, the names in it, and what these must be."""
     materials, countries, segments = material_names(data), country_names(data, plan.home), segment_names(data)
     goods, codes, hazards = materials.and_("*"), countries.and_("*"), names_in(data, "hazards", "hazard")
+    surges = names_in(data, "surges", "surge")
     for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
         known = names_in(data, table, column)
         if known.names:  # a table without rows is a fault of its own
@@ -171,6 +172,7 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
         events |= {f"scenarios.{n}.events.{e}": event for e, event in enumerate(scenario.events)}
     for place, event in events.items():
         yield f"{place}.hazard", [event.hazard], hazards
+        yield f"{place}.surge", [event.surge], surges
         yield f"{place}.countries", (event.countries or "").split(), codes
         yield f"{place}.materials", (event.materials or "").split(), goods
         yield from ((f"{place}.demand_multipliers.{name}", [name], segments) for name in event.demand_multipliers or ())
@@ -250,10 +252,6 @@ def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]
                 several = (value or "").split() if many else [value or None]
                 if not known.names.issuperset(filter(None, several)):
                     yield from known.faults(f"{table}.csv", key_of(row), column, several, hints)
-    segments = segment_names(data)
-    for row in data.rows("hazards") if segments.names else ():
-        named = parse_multipliers(row.demand_multipliers)
-        yield from segments.faults("hazards.csv", row.hazard, "demand_multipliers", named, hints)
     activities = {row.activity for row in data.rows("activities")}
     for name in sorted(activities & {row.project for row in data.rows("projects")}):
         yield Fault("projects.csv", name, "project", f"'{name}'", "a name that is not also an activity")
@@ -316,10 +314,14 @@ def _uses_of_table(plan: Plan, data: Dataset) -> Iterator[tuple[Known, str]]:
         "loss_functions.material hazard_profiles.material hazard_prices.material price_gaps.material market_quotes.material "
         "users_stock.material purchase_ceilings.material stock_origins.material commitments.floor_material "
         "packages.floor_material observed_profiles.materials listed_minerals.materials "
-        "published_requirements.materials materials.qualified_of qualifications.material",
+        "published_requirements.materials materials.qualified_of qualifications.material end_uses.material",
     )
-    yield materials.and_("*"), "tiers.material adaptation.material hazards.materials origin_rules.materials"
-    yield segments, "tiers.segment substitution.segment materials.qualified_users"
+    yield (
+        materials.and_("*"),
+        "tiers.material adaptation.material surges.material hazards.materials origin_rules.materials",
+    )
+    yield segments, "tiers.segment substitution.segment surges.segment materials.qualified_users"
+    yield names_in(data, "surges", "surge"), "hazards.surge"
     yield segments.and_("*"), "loss_functions.segment adaptation.segment users_stock.segment"
     yield activities, "capacities.activity"
     yield producers, "yields.producer feed_origins.producer commitments.producer"

@@ -198,8 +198,8 @@ class PublishedRequirementRow(Row, key="report item"):
     name: Name
     materials: Names = ""
     """Materials of these tables that it is, separated by spaces; empty: none."""
-    shortfall_t: NonNegative
-    """Net shortfall of the whole emergency."""
+    shortfall_t: NonNegative | None = None
+    """Net shortfall of the whole emergency; empty: printed in money alone."""
     after_extra_buy_t: NonNegative | None = None
     """What is left if users obtain more abroad at a higher price."""
     shortfall_musd: NonNegative | None = None
@@ -310,6 +310,23 @@ class DemandSegmentRow(Row, key="record"):
     unit: Unit
 
 
+class EndUseRow(Row, key="material use"):
+    """An industry that uses a material, and what it stands to lose: losses by use follow from it (`use_loss`)."""
+
+    material: Material
+    use: Key
+    use_t_per_yr: Positive
+    """What the home's industry uses for it a year."""
+    industry: str
+    """The using industry, as the national accounts call it."""
+    value_added_musd: Positive
+    """Its value added a year."""
+    cost_share: Annotated[float, Field(gt=0, lt=1)]
+    """Value of the material at the price of the year over the industry's output."""
+    substitutes: Literal["none", "partial", "ready"]
+    """How well others can take its place within a year, by what is published of substitutes."""
+
+
 class InstrumentTermRow(Row, key="record"):
     """A published term of a support instrument."""
 
@@ -414,6 +431,20 @@ class LossFunctionRow(Row, key="loss_function material segment", ranged="loss_us
     horizon_months: Annotated[float, Field(gt=0, le=12_000), Column(low=1, high=120)] | None = None
     """Length of disruption for which the study's loss holds; empty: none stated."""
     money_year: MoneyYear = None
+
+
+class SurgeRow(Row, key="surge material segment from_month", ranged="multiplier"):
+    """What users want while an event lasts, as a multiple of what they want otherwise: by material and year of the event."""
+
+    surge: Key
+    """What events and hazards call it."""
+    material: str
+    """A material, or `*` for all without rows of their own."""
+    segment: Key
+    from_month: Months
+    """Months since the beginning of the event, from which on it applies; 1 before the first row, and the last row holds until the
+    event ends."""
+    multiplier: Annotated[NonNegative, Column("demand in an event, as a multiple", low=0.05, high=8)]
 
 
 class AdaptationRow(Row, key="material segment from_month", ranged="multiplier"):
@@ -787,6 +818,7 @@ EVIDENCE: dict[str, type[Row]] = {
     "import_shares": ImportShareRow,
     "minerals": MineralRow,
     "demand_segments": DemandSegmentRow,
+    "end_uses": EndUseRow,
     "instrument_terms": InstrumentTermRow,
     "crisis_prices": CrisisPriceRow,
     "allied_reliability": AlliedReliabilityRow,
@@ -835,6 +867,7 @@ TABLES: dict[str, type[Row]] = {
     "hazard_evidence": HazardEvidenceRow,
     "loss_functions": LossFunctionRow,
     "adaptation": AdaptationRow,
+    "surges": SurgeRow,
     "users_stock": UsersStockRow,
     "deflators": DeflatorRow,
     **EVIDENCE,

@@ -441,7 +441,7 @@ COMMON = (
     "reserves",
 )
 """Tables of which the homes have the same rows."""
-OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation")
+OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation", "surges")
 """Tables with rows of single materials; a row of `*` holds for those of all homes."""
 OF_ONE_HOME = (
     "usgs_gdp_rank",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -352,8 +352,11 @@ def _origin_words(table: pd.DataFrame, gap: float) -> list[str]:
 
 
 REQUIREMENT_COLUMNS = (
-    "report item name published_t after_extra_buy_t computed_t lowest_t highest_t ratio within_factor_two reason"
+    "report item name published_t published_musd after_extra_buy_t computed_t computed_musd lowest_t highest_t ratio "
+    "within_factor_two reason"
 ).split()
+ALL = "all_of_the_plan"
+"""Row of all that a plan computes, in money."""
 FACTOR = 2.0
 """Ratio up to which two ways of computing a requirement count as agreeing."""
 REQUIREMENT_TITLES = {"comparison": "Computed and published shortfalls", "computed": "Computed shortfalls by scenario"}
@@ -364,8 +367,9 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: R
     """Show what would be missing if nothing were held, beside the shortfalls that stockpile reports printed.
 
     The gap does not touch the reference without action, which is what is compared. Tables:
-    comparison: report, item, name; published_t, after_extra_buy_t: printed shortfall, and what is left of it if users buy more
-    abroad at a higher price; computed_t in the plan's first scenario, lowest_t and highest_t over its scenarios; ratio:
+    comparison: report, item, name; published_t, published_musd, after_extra_buy_t: printed shortfall, its value, and what is left
+    of it if users buy more abroad at a higher price; computed_t in the plan's first scenario and computed_musd, its value at base
+    prices, lowest_t and highest_t over its scenarios; a last row has all materials that the plan has; ratio:
     computed/published; within_factor_two: yes or no, empty where nothing is computed; reason: why they differ, or why nothing is
     computed; computed: scenario, material, segment, shortfall_t, substituted_t over the whole horizon, in tonnes, if nothing is
     held. Facts: compared (rows with both figures), within_factor_two (how many of them agree to a factor of two).
@@ -385,15 +389,23 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: R
     ].sum()
     planned = set(problem.natural.materials)
     total = mine.groupby(["scenario", "material"])["shortfall_t"].sum()
-    rows = []
+    base = dict(zip(problem.natural.materials, problem.natural.base_price.tolist(), strict=True))
+
+    def worth(materials: Iterable[str]) -> float:
+        return float(sum(total.get((names[0], m), 0.0) * base[m] for m in materials))
+
+    rows: list[tuple[Any, ...]] = []
     for row in data.rows("published_requirements"):
         wanted = row.materials.split()
         known = bool(wanted) and set(wanted) <= planned
         tonnes = [float(sum(total.get((name, m), 0.0) for m in wanted)) for name in names] if known else [np.nan]
-        ratio = tonnes[0] / row.shortfall_t if row.shortfall_t > 0 else np.nan
+        ratio = tonnes[0] / row.shortfall_t if row.shortfall_t else np.nan
         agrees = "" if np.isnan(ratio) else "yes" if 1 / FACTOR <= ratio <= FACTOR else "no"
-        printed = row.report, row.item, row.name, row.shortfall_t, _or_nan(row.after_extra_buy_t)
-        rows.append((*printed, tonnes[0], min(tonnes), max(tonnes), ratio, agrees, row.reason))
+        money = tuple(map(_or_nan, (row.shortfall_t, row.shortfall_musd, row.after_extra_buy_t)))
+        ours = tonnes[0], worth(wanted) if known else np.nan, min(tonnes), max(tonnes)
+        rows.append((row.report, row.item, row.name, *money, *ours, ratio, agrees, row.reason))
+    none = (np.nan,) * 3
+    rows.append((plan.horizon.first_year, ALL, "All materials of this plan", *none, np.nan, worth(base), *none, "", ""))
     comparison = pd.DataFrame(rows, columns=REQUIREMENT_COLUMNS)
     both = comparison[comparison.ratio.notna()]
     facts = {"compared": len(both), "within_factor_two": int((both.within_factor_two == "yes").sum())}
@@ -408,6 +420,13 @@ def _requirement_words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> li
     ]
     for row in rows_of(comparison):
         printed = digits(row.published_t, 4)
+        if np.isnan(row.published_t):
+            money = row.computed_musd if row.item == ALL else row.published_musd
+            told = (
+                "computed, at the prices of the plan" if row.item == ALL else f"printed in {row.report}: {row.reason}"
+            )
+            lines.append(f"  {row.name}: {digits(money, 4)} million USD {told}")
+            continue
         if np.isnan(row.computed_t):
             lines.append(f"  {row.name}: {printed} printed; not computed: {row.reason}")
             continue

@@ -67,11 +67,14 @@ CAPITAL_COLUMNS = (
     "agreement producers price_set capex_musd gap_musd signed_loans_musd signed_grants_musd "
     "signed_equity_musd worth_to_owner_musd of_gap_share of_capex_share"
 ).split()
+RATES = "agreement producers signed_year price_set decided capex_musd hurdle_rate implied_rate fits".split()
+HIGHEST_RATE = 1.0
+"""Return up to which an agreement's is looked for, per year."""
 SLACK = 1e-6
 """Of capital cost: what an owner may lose by a package and still take it."""
 CAPITAL = {"debt": "loan", "loan": "loan", "grant": "grant", "equity": "equity"}
 """Last word of a term -> kind of capital."""
-TITLES = {"floors": "Price floors", "capital": "Capital", "terms": "As signed"}
+TITLES = {"floors": "Price floors", "capital": "Capital", "rates": "Rates of return", "terms": "As signed"}
 
 
 @verb
@@ -92,7 +95,11 @@ def deals(
     advantage_musd: how much less the floor costs than a grant alone; cheapest: whether it is a cheaper way that its owner takes.
     *_at_switch: value from which on that is otherwise, all else as it is; empty where none was found.
     cost_of_output_kept_usd_per_kg: expected cost for each kg that would else not be made;
-    capital: a row an agreement that brought capital: financing gap and what was signed; terms: every term as signed.
+    capital: a row an agreement that brought capital: financing gap and what was signed;
+    rates: a row an agreement with plants to be built: decided, whether their owner builds them (`committed`); implied_rate, at
+    which he would just do so, floors in force and capital counted; hurdle_rate of the tables, and whether it fits: who builds asks
+    for no more, who has not decided for no less. Empty where the plants lose money at any rate;
+    terms: every term as signed.
     Facts: price_risk_premium and risk_charge of the plan; beliefs; left_out (agreements that could not be replayed, with why).
 
     Raises PlanError and InputError with all faults, InputError where the tables name no agreement.
@@ -107,7 +114,7 @@ def deals(
     if not made:
         expected = "rows of supported_producers.csv: which producers an agreement of support_agreements.csv is about"
         raise InputError([Fault("supported_producers.csv", "", "", "no row", expected)])
-    floors, capital, left_out = [], [], []
+    floors, capital, rates, left_out = [], [], [], []
     asked = [(agreement, terms.get(agreement, {}), producers) for agreement, producers in made.items()]
     replays = run.each("agreements", partial(_replayed, plan, data, beliefs), asked)
     for agreement, found in zip(made, replays, strict=True):
@@ -116,12 +123,14 @@ def deals(
         else:
             floors += found[0]
             capital += found[1]
+            rates += found[2]
     agreed = [row for row in data.rows("support_agreements") if row.agreement in made]
     left_out += [f"{name}: no producer of the tables is named for it" for name in terms if name not in made]
     columns = ["agreement", "term", "value", "unit"]
     tables = {
         "floors": pd.DataFrame(floors, columns=FLOORS),
         "capital": pd.DataFrame(capital, columns=CAPITAL_COLUMNS),
+        "rates": pd.DataFrame(rates, columns=RATES),
         "terms": pd.DataFrame([[getattr(row, name) for name in columns] for row in agreed], columns=columns),
     }
     facts = {
@@ -140,8 +149,8 @@ def deals(
 
 def _replayed(
     plan: Plan, data: Dataset, beliefs: bool, asked: tuple[str, Mapping[str, Any], Sequence[Any]]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | str:
-    """Rows on the floor and on the capital of an agreement, of which each may be missing; why not, where it cannot be replayed.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]] | str:
+    """Rows on the floor, the capital and the rate of an agreement, of which each may be missing; why not, where it is not replayed.
     It travels to other processes. asked: the agreement, its terms and its producers."""
     agreement, terms, rows = asked
     then = plan.model_copy(
@@ -186,7 +195,54 @@ def _replayed(
         capital.append({**common, **_capital_cells(deal, data, signed, capex, pricing)})
     if not floors and not capital:
         return "it has no price floor, and no capital in million USD for a plant to be built"
-    return floors, capital
+    return floors, capital, [_rate_cells(deal, instance, data, signed, pricing, common, year)] if deal.projects else []
+
+
+def _rate_cells(
+    deal: Deal,
+    instance: Instance,
+    data: Dataset,
+    signed: Mapping[str, float],
+    pricing: PricingSample,
+    common: Mapping[str, Any],
+    year: int,
+) -> dict[str, Any]:
+    """Cells of `RATES`. What runs already earns nothing on the plants to be built."""
+    built = replace(_with_agreed(deal, instance), producers=tuple(deal.projects))
+    decided = all(p.committed for p in instance.projects if p.producer in deal.projects)
+    rate = implied_rate(built, data, signed, pricing)
+    fits = deal.hurdle <= rate + CLOSE if decided else deal.hurdle >= rate - CLOSE
+    named = {"producers": " ".join(instance.producers[j] for j in built.producers), "signed_year": year}
+    return {**common, **named, "decided": decided, "hurdle_rate": deal.hurdle, "implied_rate": rate, "fits": fits}
+
+
+def _with_agreed(deal: Deal, instance: Instance) -> Deal:
+    """The deal with the floors that the tables have in force for its producers beside those of its terms, from first output on."""
+    agreed = {j: replace(instance.in_force[j][0], begin=None) for j in deal.producers if instance.in_force[j]}
+    return replace(deal, floors={**agreed, **deal.floors})
+
+
+def implied_rate(deal: Deal, data: Dataset, signed: Mapping[str, float], pricing: PricingSample) -> float:
+    """The return at which an agreement would just have been signed: expected margins with its floors, and capital by what it is
+    worth to an owner at that rate, cover capital cost.
+
+    sum_t (margin[t] - capital[t]) (1+r)^(-D t) + sum_k amount[k] worth[k](r) = 0       [million USD], the largest such r
+    """
+    n, capital = deal.instance, _capital(deal)
+    kinds = {made.kind: made for made in reversed(build_instruments(data).values())}
+    margins = _expected(pricing.scenarios, n.state_probability, _margins(deal, pricing.scenarios, (True, True)))
+
+    def short(rate: float) -> bool:
+        flows = float((margins - capital) @ (1 + rate) ** (-n.calendar.step * np.arange(deal.periods)))
+        brought = sum(amount * worth(kinds[kind], rate) for kind, amount in signed.items() if kind in kinds)
+        return flows + brought < 0
+
+    if short(0.0):
+        return math.nan
+    if not short(HIGHEST_RATE):
+        return HIGHEST_RATE
+    low, high = bracket(short, 0.0, HIGHEST_RATE, narrow=lambda a, b: b - a <= CLOSE / 10)
+    return (low + high) / 2
 
 
 def _pricing(deal: Deal, data: Dataset) -> PricingSample:
@@ -572,8 +628,25 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
     if len(tables["capital"]):
         lines += ["", "Capital:"]
     lines += [capital_words(row, names) for row in tables["capital"].to_dict("records")]
+    lines += rate_words(tables["rates"], names)
     left_out = facts["left_out"]
     return [*lines, *([""] if left_out else []), *(f"Left out: {text}" for text in left_out)]
+
+
+def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
+    """At which returns the agreements would just have been signed, beside the hurdle rates of the tables."""
+    known = [row for row in rates.to_dict("records") if not math.isnan(row["implied_rate"])]
+    lines = ["", "Rates of return, real, that plants to be built would just pay as signed:"] if known else []
+    for row in sorted(known, key=lambda row: row["implied_rate"]):
+        said = (
+            "its owner builds and asks for no more" if row["decided"] else "its owner has not decided and asks for more"
+        )
+        against = "" if row["fits"] else ", which this contradicts"
+        lines.append(
+            f"  {row['agreement']} ({_named(row, names)}): {row['implied_rate']:.1%}; {said}; hurdle rate of the tables "
+            f"{row['hurdle_rate']:.1%}{against}."
+        )
+    return lines
 
 
 def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[str]:

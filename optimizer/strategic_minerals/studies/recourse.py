@@ -205,6 +205,7 @@ def every_component(structure: Structure, support: Support) -> Structure:
         flood_price=1.0,
         third_cut=0.0,
         demand=(),
+        surge=("", "", 0.0),
         tight=None,
         label="all",
     )

@@ -364,6 +364,7 @@ def demands(
         "tier_loss": np.array(loss, dtype=float),
         "tier_named": np.array(named, dtype=float),
         "adaptation": tuple(_adaptation(data, *pair) for pair in told),
+        "surges": _surges(data, told),
         "steps": tuple(steps),
         "step_limit": np.array(limits, dtype=float),
         "step_cost": np.array(costs, dtype=float),
@@ -379,6 +380,26 @@ def _losses(plan: Plan, data: Dataset) -> dict[tuple[str, str], float]:
             value = getattr(row, f"loss_usd_per_t{suffix}")
             losses[row.material, row.segment] = (row.loss_usd_per_t if value is None else value) / USD_PER_MUSD
     return losses
+
+
+def _surges(
+    data: Dataset, pairs: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[tuple[int, float, float, float], ...]]:
+    """(surge, end of its range) -> (demand, from and to year of an event, factor on it): a material's own rows, or else `*`'s."""
+    rows: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
+    for row in sorted(data.rows("surges"), key=lambda row: row.from_month):
+        rows[row.surge, row.material, row.segment].append(row)
+    found: dict[tuple[str, str], list[tuple[int, float, float, float]]] = defaultdict(list)
+    for surge in dict.fromkeys(name for name, _, _ in rows):
+        for q, (material, segment) in enumerate(pairs):
+            mine = rows.get((surge, material, segment)) or rows.get((surge, "*", segment), [])
+            starts = [row.from_month / MONTHS_PER_YEAR for row in mine]
+            for row, first, last in zip(mine, starts, [*starts[1:], math.inf], strict=False):
+                low, high = row.multiplier_low, row.multiplier_high
+                found[surge, "central"].append((q, first, last, row.multiplier))
+                found[surge, "low"].append((q, first, last, row.multiplier if low is None else low))
+                found[surge, "high"].append((q, first, last, row.multiplier if high is None else high))
+    return {name: tuple(each) for name, each in found.items()}
 
 
 def _adaptation(data: Dataset, material: str, segment: str) -> tuple[tuple[float, float], ...]:
@@ -533,6 +554,7 @@ def signed_floors(
 ) -> tuple[PaidFloor, ...]:
     """Floors that were guaranteed before the plan, on the producers that have them, as far as they have not ended."""
     homes = {plan.home, *(member.home for member in (plan.together.members if plan.together else ()))}
+    rise = _yearly_rise(data)
     found = []
     for row in data.rows("commitments"):
         if row.floor_usd_per_kg is None or row.producer not in producers or row.floor_material not in materials:
@@ -543,12 +565,37 @@ def signed_floors(
             level = row.floor_usd_per_kg * MUSD_PER_T
             take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
             kind = row.floor_kind or "contract"
-            floor = Floor(materials[row.floor_material], level, row.upside_share, kind, term, begin=begin, take=take)
             payer: Literal["plan", "apart", "others"] = "plan" if row.payer is None else "others"
-            found.append(
-                PaidFloor(producers[row.producer], floor, "apart" if row.payer in homes and plan.existing else payer)
-            )
+            payer = "apart" if row.payer in homes and plan.existing else payer
+            whole = Floor(materials[row.floor_material], level, row.upside_share, kind, term, begin=begin, take=take)
+            found += [
+                PaidFloor(producers[row.producer], floor, payer) for floor in _in_real_money(whole, row, calendar, rise)
+            ]
     return tuple(found)
+
+
+def _in_real_money(floor: Floor, row: Any, calendar: Calendar, rise: float) -> Iterator[Floor]:
+    """A floor in money of the plan's price year: where it is fixed in money, one a fiscal year, each lower than the last. rise: of
+    prices a year, from the year of the row's money on."""
+    if row.indexed or row.money_year is None:
+        yield floor
+        return
+    begin, last = floor.begin or 0, min((floor.begin or 0) + floor.term, calendar.periods)
+    for f in range(begin // calendar.per_year, -(-last // calendar.per_year)):
+        first, end = max(begin, f * calendar.per_year), min(last, (f + 1) * calendar.per_year)
+        worth = (1 + rise) ** (row.money_year - calendar.first_year - f)
+        yield replace(floor, level=floor.level * worth, begin=first, term=end - first)
+    if floor.term > last - begin:  # what is left after the horizon, at the level of its last year
+        yield replace(floor, level=floor.level * worth, begin=last, term=begin + floor.term - last)
+
+
+def _yearly_rise(data: Dataset) -> float:
+    """Mean rise of consumer prices a year over the index of the tables; 0 without one."""
+    index = sorted((row.money_year, row.price_index) for row in data.rows("deflators"))
+    if len(index) < 2:
+        return 0.0
+    (first, low), (last, high) = index[0], index[-1]
+    return float((high / low) ** (1 / (last - first)) - 1)
 
 
 def _period(calendar: Calendar, date: float | None, otherwise: int) -> int:

@@ -14,7 +14,6 @@ from scipy.special import ndtri
 
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
-from ..question.base import parse_multipliers
 from ..question.dataset import Dataset
 from ..question.plan import Event, Plan
 from .build import exposed_feed, named_materials, struck_feed, touched_producers
@@ -167,6 +166,10 @@ def spread(low: float | None, high: float | None, u: Floats) -> Floats:
     return np.asarray(np.exp(math.log(high / low) / (2 * NORMAL_90) * ndtri(u)))
 
 
+Surge = tuple[str, str, float]
+"""Rows of `surges` that an event makes of demand, none where it is empty; which end of their range; years of them that are past."""
+
+
 @dataclass(frozen=True)
 class DisruptionEvent:
     """One event with everything stated: when, where, how hard. Years are decimal fiscal years."""
@@ -182,7 +185,8 @@ class DisruptionEvent:
     price: float
     flood_price: float
     third_cut: float
-    demand: tuple[tuple[str, float], ...]
+    demand: Demand
+    surge: Surge
     tight: bool | None
     label: str
     """Code of its hazard."""
@@ -223,9 +227,7 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
     share = event.cut_share
     if share is None and row is not None and row.cut_law == "on_off":
         share = 1.0
-    demand = event.demand_multipliers
-    if demand is None:
-        demand = parse_multipliers("" if row is None else row.demand_multipliers)
+    demand = event.demand_multipliers or {}
     shaped = profile if event.cut_share is None else None
     if shaped is not None and (event.price_multiplier is not None or event.countries is not None):
         shaped = shaped.without_prices()  # the event says itself what it does to prices, or where
@@ -246,6 +248,7 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
         flood_price=_or(event.flood_multiplier, row, "flood_multiplier", 1.0),
         third_cut=_or(event.third_country_cut_share, row, "third_country_cut_share", 0.0),
         demand=tuple(sorted(demand.items())),
+        surge=(_or(event.surge, row, "surge", None) or "", event.surge_level, event.surge_months / MONTHS_PER_YEAR),
         tight=event.tight,
         label=event.hazard or "event",
         name="" if row is None else row.name,
@@ -557,7 +560,7 @@ def combine_events(
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand, profile, scope, by_buyer, spares_home), several in _alike(events).items():
+    for (countries, materials, demand, surge, profile, scope, by_buyer, spares_home), several in _alike(events).items():
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(
             instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
@@ -594,6 +597,14 @@ def combine_events(
         for segment, multiple in demand:
             mine = np.flatnonzero((segments == segment) & touched[instance.form_of[instance.demand_material]])
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
+        more: dict[int, Any] = defaultdict(float)
+        for q, first, last, multiple in instance.surges.get(surge[:2], ()):
+            if touched[instance.form_of[instance.demand_material[q]]]:
+                since = begin - surge[2]
+                phase = overlap(calendar, np.clip(since + first, begin, until), np.clip(since + last, begin, until))
+                more[q] = more[q] + (multiple - 1) * phase
+        for q, beyond in more.items():
+            np.multiply.at(factor, (s, np.full(len(s), q)), 1 + beyond)
         for n, (scenario, order, event) in enumerate(several):
             for c in components:
                 spans[scenario, int(c)].append((float(begin[n]), float(until[n])))
@@ -755,7 +766,7 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
 
 
-Kind = tuple[str, str, Demand, HazardProfile | None, str, bool, bool]
+Kind = tuple[str, str, Demand, Surge, HazardProfile | None, str, bool, bool]
 """What strikes of one kind touch, and how."""
 
 
@@ -768,6 +779,7 @@ def _alike(events: Sequence[tuple[DisruptionEvent, ...]]) -> dict[Kind, list[tup
                 event.countries,
                 event.materials,
                 event.demand,
+                event.surge,
                 event.profile,
                 event.third_scope,
                 event.by_buyer,

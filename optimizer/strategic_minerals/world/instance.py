@@ -421,6 +421,8 @@ class Instance:
     demand_material: Ints
     demand: Floats
     """(Q, T)"""
+    surges: Mapping[tuple[str, str], tuple[tuple[int, float, float, float], ...]]
+    """(surge, end of its range) -> (demand, from and to year of an event, factor on it)."""
     tiers: tuple[tuple[int, int], ...]
     """(demand, tier) of each tier."""
     tier_share: Floats
@@ -540,8 +542,8 @@ class Instance:
 
     @property
     def budget_holding(self) -> Floats:
-        """(I,) the part of `holding` that the budget pays: none of it where members pay."""
-        return np.zeros_like(self.holding) if self.plan.budget.members_pay_holding else self.holding
+        """(I,) the part of `holding` that the budget pays: none of it where the stock is bought by a loan, whose members pay it."""
+        return self.holding if self.plan.budget.loan is None else np.zeros_like(self.holding)
 
     @property
     def available(self) -> Floats:

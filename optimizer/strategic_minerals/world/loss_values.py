@@ -194,7 +194,7 @@ def headline(events: Sequence[DisruptionEvent], instance: Instance, names: Names
 
 def event_in_words(event: DisruptionEvent, names: Names) -> str:
     """Hazard, countries where they are not those of the hazard, first year and length of one event."""
-    unnamed = "supply cut" if event.cut > 0 else "demand surge" if event.demand else "price change"
+    unnamed = "supply cut" if event.cut > 0 else "demand surge" if event.demand or event.surge[0] else "price change"
     what = names.hazards.get(event.label, unnamed)
     where = "" if names.hit.get(event.label) == event.countries else _places(event.countries, names)
     return f"{what}{where} from {int(event.start)}, {length_in_words(event.flood + event.duration)}"

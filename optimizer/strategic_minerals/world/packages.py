@@ -385,7 +385,7 @@ class _Options:
     def _has_floor(self, project: Project, own: Floor, signed: int) -> bool:
         """Whether the owner has a floor on the same output that is in force when a project signed then begins to produce."""
         agreed = self.instance.in_force[project.producer]
-        return any(f.material == own.material and f.term > signed + project.lead for f in agreed)
+        return any(f.material == own.material and (f.begin or 0) + f.term > signed + project.lead for f in agreed)
 
     def _may_sign(self, p: int, package: Package, signed: int) -> bool:
         """Whether the rules of origin leave the package open at a date; without support nothing is signed with the authority."""

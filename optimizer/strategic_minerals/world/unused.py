@@ -160,6 +160,12 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
         flood = f"after a flood of {resolved.flood:g} years from {resolved.start:g} its cut would begin in {start:g}"
         return f"{flood}, after the last computed year, {known.end - 1}"
     surges = any(factor != 1 and (name, to) in known.users for to, factor in resolved.demand for name in touched)
+    surges |= any(
+        row.multiplier != 1 and row.material in (name, "*") and (name, row.segment) in known.users
+        for row in known.data.rows("surges")
+        if row.surge == resolved.surge[0]
+        for name in touched
+    )
     third = resolved.third_cut > 0 and known.cut(resolved.countries, touched, elsewhere=True)
     if surges or third or resolved.moves_price or (resolved.cut > 0 and known.cut(resolved.countries, touched)):
         return ""
