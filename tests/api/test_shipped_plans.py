@@ -28,7 +28,7 @@ def test_no_shipped_plan_has_a_fault() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in PLANS],
+    [pytest.param(path, marks=[pytest.mark.long] * (path.stem in LONG)) for path in PLANS],
     ids=lambda path: path.stem,
 )
 def test_a_shipped_plan_gives_its_published_result(path: Path) -> None:

@@ -215,3 +215,15 @@ def test_only_what_is_qualified_limits_a_form():
     )
     table = result.tables["bottlenecks"].query("case == 'nothing' and scenario == 'stop' and material == 'form'")
     assert set(table.limited_by) == {"form"}
+
+
+def test_days_of_cover_count_what_qualified_users_want_of_the_material():
+    """Proves: 7 kt are wanted, 3 of them of the form, and the home plant makes 5, whatever is then taken as qualified: a tenth of
+    a year of net imports is 0.2 kt. The audit counts it by its own code."""
+    rule = {"material": "magnet", "days": 36.5, "from_year": 2027}
+    offers = {"any": offer("magnet", 9.0, 0.1, source="silent")}
+    stop = [cut("stop", 0.001, 2028.0, 1.0)]
+    result = solve(*chain(days_of_cover=[rule], offers=offers, scenarios=stop), quick=True)
+    assert result.audited.passed
+    held = result.tables["stock"].set_index(["material", "fiscal_year"]).stock_t
+    assert held["magnet", 2027] == pytest.approx(200.0)

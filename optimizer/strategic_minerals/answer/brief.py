@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ..audit.figures import Figures
-from ..core.formats import NAMED, SMALL_MUSD, amount, capital, chance, percent, rounded, some, within
+from ..core.formats import NAMED, SMALL_MUSD, amount, capital, chance, lower, percent, rounded, some, within
 from ..core.frames import rows_of
 from ..question.plan import Plan
 from ..world.instance import CHOSEN
@@ -194,12 +194,6 @@ def _cover(days: float) -> str:
         return f"{days * 12 / 365:,.0f} months"
     count = f"{days:,.0f}"
     return f"{count} day{'s' * (count != '1')}"
-
-
-def lower(name: str) -> str:
-    """A name within a sentence: germanium, NdFeB magnets."""
-    first, _, _ = name.partition(" ")
-    return name[:1].lower() + name[1:] if first[1:].islower() else name
 
 
 def odds(share: float) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import FORMAT, Fault, FormulationError, InputError, PlanError, UntrustedError
-from ..core.formats import digits, in_tonnes, musd, some
+from ..core.formats import digits, in_tonnes, lower, musd, some
 from ..core.frames import plainly, records, rows_of, typed
 from ..core.stats import MUSD_PER_T, SMALL_T
 from ..matrix.named import objective_costs
@@ -707,7 +707,7 @@ def _held_before(plan: Plan, data: Dataset, names: Names) -> str:
         return ""
     planned = select_materials(plan, data)
     ordered = {row.material: row.ordered_t for row in data.rows("stock") if row.ordered_t and row.material in planned}
-    listed = [f"{in_tonnes(tonnes)} {names.material(name)}" for name, tonnes in ordered.items()]
+    listed = [f"{in_tonnes(tonnes)} {lower(names.material(name))}" for name, tonnes in ordered.items()]
     counted = f"Counted as held, ordered before, delivered or not: {some(listed, 3)}. " * bool(listed)
     home = next((row for row in data.rows("homes") if row.home == plan.home and row.unlisted_musd), None)
     unlisted = home and f"Held besides and not counted, its materials unpublished: {musd(home.unlisted_musd)} M"

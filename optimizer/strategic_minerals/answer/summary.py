@@ -503,6 +503,9 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     sales = figures.value("sales_musd")
     returned = f" Disposals return {musd(sales)} M to the treasury." if sales > SMALL_MUSD else ""
     lines.append(f"  By budget line [M]: {', '.join(parts) or 'nothing'}.{returned}")
+    members = figures.total("members_pay_by_year_musd")
+    if members > SMALL_MUSD:
+        lines.append(f"  Beside the budget, members of the reserve pay {musd(members)} M for interest and storage.")
     apart = figures.total("paid_apart_by_year_musd")
     if apart > SMALL_MUSD:
         lines.append(f"  Beside the budget, from money of their own: {musd(apart)} M for guarantees signed before.")

@@ -358,15 +358,19 @@ def trunk_shortfall(k: AuditContext) -> Iterable[Row]:
 
 
 def days_of_cover(k: AuditContext) -> Iterable[Row]:
-    """stock >= days/365 * (demand + inputs - output of existing home sources, per year), on the trunk  [t]."""
+    """stock >= days/365 * (demand + inputs - output of existing home sources, per year), on the trunk  [t].
+
+    What is wanted of qualified forms of the material counts, and what is made into them is no input.
+    """
     for rule in k.n.plan.days_of_cover:
         if rule.material in k.n.materials:
             i = k.n.materials.index(rule.material)
-            net = sum(
-                (k.n.demand[q] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(k.n.calendar.periods)
-            )
+            net = np.zeros(k.n.calendar.periods)
+            for q, m in enumerate(k.n.demand_material):
+                net += k.n.demand[q] * (m == i or k.n.form_of[m] == i)
             for j in range(k.n.sources):
-                if k.n.home[j]:
+                qualifies = any(y > 0 and k.n.form_of[m] != m for m, y in enumerate(k.n.yields[j]))
+                if k.n.home[j] and not qualifies:
                     net = net - float(k.n.yields[j, i]) * k.n.capacity[j] * k.n.availability[j]
             needed = rule.days / DAYS_PER_YEAR * np.maximum(0.0, net) / k.n.calendar.step
             yield rule.material, (_since(k, rule.from_year) * (needed - k.x.stock[0, i]))[None], k.size[i]

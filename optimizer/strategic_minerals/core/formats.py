@@ -28,6 +28,12 @@ def some(names: Sequence[str], most: int = NAMED) -> str:
     return "".join(shown) if len(shown) < 2 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
+def lower(name: str) -> str:
+    """A name within a sentence: germanium, NdFeB magnets."""
+    first, _, _ = name.partition(" ")
+    return name[:1].lower() + name[1:] if first[1:].islower() else name
+
+
 def in_tonnes(value: float) -> str:
     """Tonnes with three figures, large ones with four: 31,490 t, 92.4 t, 0.0512 t."""
     return f"{amount(value, 4)} t"

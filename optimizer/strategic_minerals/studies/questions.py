@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..answer.brief import lower
 from ..answer.notes import NEVER, scenario_names
 from ..answer.result import Result
 from ..audit.producers import PathData
 from ..core.errors import BESIDE_THE_ANSWER, InputError, StoppedError, shipped
-from ..core.formats import SMALL_MUSD, amount, chance, rounded
+from ..core.formats import SMALL_MUSD, amount, chance, lower, rounded
 from ..core.frames import rows_of
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, Problem, prepare
 from ..matrix.solution import decided_point

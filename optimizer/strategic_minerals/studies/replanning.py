@@ -26,9 +26,9 @@ from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.highs import SolvedRun
 from ..solver.stages import FlatModel
-from ..world.build import floored_tonnes
 from ..world.events import ScenarioSet, combine_events
 from ..world.instance import Instance
+from ..world.obligations import floored_tonnes
 from ..world.producers import expected_payment
 from ..world.scenarios import trunk_course
 from .carry import Question, State, as_planned, carried_rows, signed_by
