@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from scipy.stats import gamma
 
-from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve
+from strategic_minerals import Plan, check, load_dataset, load_plan, shipped, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.estimates import calibrate, duration_posterior, hazard_rate
@@ -616,3 +616,25 @@ def test_a_war_asks_for_more_by_material_and_year(event: dict[str, Any], factors
     found = build_scenarios(instance, data).demand_factor[0]
     for pair, wanted in factors.items():
         assert found[instance.demands.index(pair)] == pytest.approx(wanted), pair
+
+
+def test_a_measure_against_named_firms_strikes_them_alone() -> None:
+    """Proves: an event in the United States that names one of two plants halves it; the other, and a maker abroad whose feed comes
+    from there, keep theirs. A name that no table has is a fault."""
+    event = cut("listed", 0.5, 2028.0, 1.0, countries="USA", share=0.5, producers="named")
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={
+            "named": source("USA", "a", 1.0),
+            "other": source("USA", "a", 1.0),
+            "abroad": source("CHN", "a", 1.0, feed="USA"),
+        },
+        demand={"a": 2.0},
+        scenarios=[event],
+    )
+    instance = build_instance(plan, data)
+    found = build_scenarios(instance, data).availability[0][:, 1]
+    assert dict(zip(instance.producers, found.tolist(), strict=True)) == {"named": 0.5, "other": 1.0, "abroad": 1.0}
+    event["events"][0]["producers"] = "nmaed"
+    wrong = Plan.model_validate({**plan.to_toml_like(), "scenarios": [event]})
+    assert [fault.column for fault in check(wrong, data).faults] == ["scenarios.0.events.0.producers"]

@@ -226,6 +226,9 @@ class Event(Section):
     countries: Names | None = None
     """ISO3 codes separated by spaces; `*`: all except the home country."""
     materials: Names | None = None
+    producers: Names = ""
+    """Producers in these countries that it strikes alone, as a measure against named firms does; then nobody elsewhere loses feed.
+    Empty: all of them."""
     cut_share: Annotated[Share, base.CUT] | None = None
     price_multiplier: Annotated[Positive, Column(low=0.05, high=25)] | None = None
     flood_years: Annotated[NonNegative, base.FLOOD] | None = None

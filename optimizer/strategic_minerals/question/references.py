@@ -143,7 +143,8 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     """Dotted field, the names in it, and what these must be."""
     materials, countries, segments = material_names(data), country_names(data, plan.home), segment_names(data)
     goods, codes, hazards = materials.and_("*"), countries.and_("*"), names_in(data, "hazards", "hazard")
-    surges = names_in(data, "surges", "surge")
+    surges, makers = names_in(data, "surges", "surge"), (("activities", "activity"), ("projects", "project"))
+    producers = Known(frozenset().union(*(names_in(data, *of).names for of in makers)), "an activity or project")
     for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
         known = names_in(data, table, column)
         if known.names:  # a table without rows is a fault of its own
@@ -173,6 +174,7 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     for place, event in events.items():
         yield f"{place}.hazard", [event.hazard], hazards
         yield f"{place}.surge", [event.surge], surges
+        yield f"{place}.producers", event.producers.split(), producers
         yield f"{place}.countries", (event.countries or "").split(), codes
         yield f"{place}.materials", (event.materials or "").split(), goods
         yield from ((f"{place}.demand_multipliers.{name}", [name], segments) for name in event.demand_multipliers or ())

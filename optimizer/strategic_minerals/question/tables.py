@@ -84,6 +84,8 @@ class PolicyEventRow(Row, key="event"):
     country: Country
     target: str
     """Country or countries that it targets."""
+    producers: Names = ""
+    """Producers of these tables that it names, separated by spaces."""
     instrument: str
     """Capital instrument, from `instruments`."""
     minerals: str

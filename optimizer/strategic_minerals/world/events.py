@@ -208,6 +208,8 @@ class DisruptionEvent:
     """Whether plants at home go on though their country is named: who limits exports serves its own users."""
     brought_on: bool = False
     """Whether another event brought it on: that says nothing of how often its hazard comes by itself."""
+    producers: str = ""
+    """Those that it strikes alone; empty: all in its countries."""
     begun: DisruptionEvent | None = None
     """Of an event that had begun before the plan: itself as its hazard has it. When it ends was then not known."""
 
@@ -243,6 +245,7 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
         duration=duration,
         countries=_or(event.countries, row, "countries", ""),
         materials=_or(event.materials, row, "materials", ""),
+        producers=event.producers,
         cut=_or(share, row, "cut_share", 0.0),
         price=_or(event.price_multiplier, row, "price_multiplier", 1.0),
         flood_price=_or(event.flood_multiplier, row, "flood_multiplier", 1.0),
@@ -560,11 +563,11 @@ def combine_events(
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand, surge, profile, scope, by_buyer, spares_home), several in _alike(events).items():
+    for (countries, materials, firms, demand, surge, profile, scope, by_buyer, spares_home), several in _alike(
+        events
+    ).items():
         touched = named_materials(materials, at_name)
-        cut, third = touched_producers(
-            instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
-        )
+        cut, third = _struck(instance, countries, touched, firms, spares_home)
         drawn = np.where(third & (not by_buyer), struck_feed(instance.feed_shares, countries), 0.0)
         reached = _reached(instance, scope, countries, third)
         third = reached | (drawn > 0)
@@ -749,6 +752,16 @@ def _lost_elsewhere(
     return {flow: drawn[third][:, None] * of for flow, of in lost.items()}
 
 
+def _struck(instance: Instance, countries: str, touched: Bools, firms: str, spares_home: bool) -> tuple[Bools, Bools]:
+    """(J,) as `touched_producers`; of an event that names firms these alone."""
+    cut, third = touched_producers(
+        instance.country, instance.yields, instance.home, countries, touched, spares_home=spares_home
+    )
+    if not firms:
+        return cut, third
+    return cut & np.isin(instance.producers, firms.split()), np.zeros_like(third)
+
+
 def _reached(instance: Instance, scope: str, countries: str, third: Bools) -> Bools:
     """(J,) which of other countries' producers an event reaches, by its scope (`third_country_scope` of hazards)."""
     if scope == "feed":
@@ -766,7 +779,7 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
 
 
-Kind = tuple[str, str, Demand, Surge, HazardProfile | None, str, bool, bool]
+Kind = tuple[str, str, str, Demand, Surge, HazardProfile | None, str, bool, bool]
 """What strikes of one kind touch, and how."""
 
 
@@ -778,6 +791,7 @@ def _alike(events: Sequence[tuple[DisruptionEvent, ...]]) -> dict[Kind, list[tup
             kind = (
                 event.countries,
                 event.materials,
+                event.producers,
                 event.demand,
                 event.surge,
                 event.profile,
