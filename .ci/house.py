@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 68_300,
-    "modules": 161,
+    "package lines": 68_900,
+    "modules": 163,
     "largest module": 1_000,
-    "test lines": 33_700,
+    "test lines": 33_900,
     "arrows up": 0,
     "circles": 0,
 }

@@ -361,7 +361,7 @@ class _Told:
         every = [int(year) for year in wide.columns]
         years = [*every[:: math.ceil(len(every) / (MOST_YEARS - 1))]]
         years += [every[-1]] * (every[-1] not in years)
-        cost, days = self.figures.items("bought_musd"), self.figures.items("peak_stock_days")
+        cost, days = self.figures.items("bought_musd"), self.tables["stock"].groupby("material").days_of_use.max()
         order = sorted(wide.index, key=lambda code: (-cost.get(str(code), 0.0), str(code)))
         return tuple(years), tuple(
             Held(
@@ -656,7 +656,9 @@ class _Told:
         before = float(self.tables["budget"].signed_before_musd.sum())
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         apart = self.figures.total("paid_apart_by_year_musd")
-        parts += [f"{money(apart)} M for guarantees signed before, from other money"] * (apart >= SMALL_MUSD)
+        parts += [f"{money(apart)} M at these prices for guarantees signed before, from other money"] * (
+            apart >= SMALL_MUSD
+        )
         members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
         if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:
             first = min(self.tables["acquisitions"].fiscal_year, default=self.plan.horizon.first_year)

@@ -330,11 +330,10 @@ def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
         over = instance.carried.liability > instance.by_year(cap)
         years = [year for year, full in zip(instance.calendar.planned_years, over, strict=False) if full]
         if years:
-            worst = float(instance.carried.liability[: len(instance.calendar.planned_years)].max())
             yield (
                 "the limit on floors",
-                f"guarantees signed before may cost up to {worst:,.4g} million USD a year and use up the limit on what floors may "
-                f"cost in {len(years)} years, FY{years[0]} to FY{years[-1]}: no new floor fits into them",
+                f"FY{years[0]} to FY{years[-1]}: what was guaranteed before uses up the limit on what floors may cost, so no new "
+                "floor fits",
             )
     total = instance.plan.budget.total_musd
     owed_in_all = float(instance.owed[: len(instance.calendar.planned_years)].sum())
