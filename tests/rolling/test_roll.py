@@ -13,7 +13,7 @@ from strategic_minerals import ActRow, InputError, NewsRow, PlanError, Result, c
 from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.dataset import Dataset
-from strategic_minerals.question.load import find_plan, load_question
+from strategic_minerals.question.load import load_question
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.learning import evidence_of
 from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
@@ -287,9 +287,10 @@ def test_terms_that_pass_the_horizon_stay_what_they_are() -> None:
 
 
 def test_a_contract_that_begins_with_the_next_year_is_signed_before_it() -> None:
-    """Proves: without news the contracts of FY2028 in the first shipped plan bind the plan of that year; they do not slip another
+    """Proves: without news the contracts of FY2028 in a frozen plan bind the plan of that year; they do not slip another
     year, though no plan knows an event in its first."""
-    first = solve(*load_question(find_plan(Path("quickstart"))), quick=True)
+    frozen = Path(__file__).parents[1] / "frozen"
+    first = solve(*load_question(frozen / "models" / "quickstart.toml", frozen / "inputs"), quick=True)
     signed = first.tables["contracts"].set_index("activity").contract_t_per_yr
     assert set(first.tables["contracts"].start.astype(int)) == {2028}
     now = roll(first, **CALM).result

@@ -132,7 +132,8 @@ class Brief:
             return
         yield from _printed(self.tables(), "Sign", most, "<><><")
         if len(self.steps) > most:
-            yield f"  and {len(self.steps) - most} others, {money(sum(one.musd for one in self.steps[most:]))} M together"
+            rest = len(self.steps) - most
+            yield f"  and {rest} other{'s' * (rest > 1)}, {money(sum(one.musd for one in self.steps[most:]))} M together"
 
     def _held(self, most: int) -> Iterator[str]:
         if not self.held:
@@ -656,20 +657,24 @@ class _Told:
         before = float(self.tables["budget"].signed_before_musd.sum())
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         apart = self.figures.total("paid_apart_by_year_musd")
-        parts += [f"{money(apart)} M at these prices for guarantees signed before, from other money"] * (
-            apart >= SMALL_MUSD
-        )
+        others = [musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set]
+        span = f" ({money(min(others))} to {money(max(others))} at other price sets)" if others else ""
+        told = f"{money(apart)} M at this plan's prices{span} for guarantees signed before, from other money"
+        parts += [told] * (apart >= SMALL_MUSD)
         members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
         if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:
-            first = min(self.tables["acquisitions"].fiscal_year, default=self.plan.horizon.first_year)
-            due = f"what is borrowed is due in FY{first + loan.term_years:.0f}"
             parts.append(
-                f"members pay up to {money(members)} M a year, interest of {percent(loan.interest)} and storage; {due}"
+                f"members pay up to {money(members)} M a year for interest of {percent(loan.interest)} and storage"
+            )
+        if loan is not None and (owed := self.tables["budget"].borrowed_musd).max() >= SMALL_MUSD:
+            first = int(self.tables["budget"].fiscal_year[owed > 0].min())
+            parts.append(
+                f"{money(owed.max())} M is borrowed and due in FY{loan.due_year or first + loan.term_years:.0f}"
             )
         parts += [note.rstrip(".") for note in self.basis.owed]
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
-        floors = "new, if prices fall" if len(self.tables["floors"]) else "if prices fall"
-        parts += [f"{floors}: up to {money(liability)} M a year for price floors"] * (liability >= SMALL_MUSD)
+        whose = ", those of this plan included" * bool(len(self.tables["floors"]))
+        parts += [f"in a year of low prices up to {money(liability)} M for floors{whose}"] * (liability >= SMALL_MUSD)
         projects = self.tables["projects"]
         standing = list(dict.fromkeys(projects.project[projects.committed.astype(bool)]))
         names = some([self.names.producer(name) for name in standing], 1)

@@ -684,6 +684,8 @@ class Basis:
         self.averaged, self.tied = of_kind(AVERAGED), of_kind(EITHER)
         self.doubts, self.owed = of_kind(DOUBT), of_kind("already owed")
         self.held_before = _held_before(plan, data, names)
+        self.owed_by_prices = _owed_by_prices(plan, data)
+        """What guarantees signed before cost in the planned years by price set [million USD]; empty where there is none."""
         self.unsure = of_kind(UNSURE)
         self.begin_later = _begin_later(plan, data, names)
         self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
@@ -705,12 +707,29 @@ def _held_before(plan: Plan, data: Dataset, names: Names) -> str:
     if not plan.existing:
         return ""
     planned = select_materials(plan, data)
-    ordered = {row.material: row.ordered_t for row in data.rows("stock") if row.ordered_t and row.material in planned}
+    mine = [row for row in data.rows("stock") if row.ordered_t and row.opening_t and row.material in planned]
+    ordered = {row.material: min(row.ordered_t, row.opening_t) for row in mine}
     listed = [f"{in_tonnes(tonnes)} {lower(names.material(name))}" for name, tonnes in ordered.items()]
-    counted = f"Counted as held, ordered before, delivered or not: {some(listed, 3)}. " * bool(listed)
+    counted = f"Ordered before and counted as held: {some(listed)}. " * bool(listed)
     home = next((row for row in data.rows("homes") if row.home == plan.home and row.unlisted_musd), None)
-    unlisted = home and f"Held besides and not counted, its materials unpublished: {musd(home.unlisted_musd)} M"
-    return f"{counted}{f'{unlisted} ({home.unlisted_year}).' if home else ''}".strip()
+    year = f" ({home.unlisted_year})" if home and home.unlisted_year else ""
+    unlisted = home and f"Not counted: {musd(home.unlisted_musd)} M of stock of unpublished materials{year}."
+    return f"{counted}{unlisted or ''}".strip()
+
+
+def _owed_by_prices(plan: Plan, data: Dataset) -> dict[str, float]:
+    """By each price set that has all materials of the plan; none where nothing is owed beside its money."""
+    if not plan.existing or not any(row.payer == plan.home for row in data.rows("commitments")):
+        return {}
+    sets: dict[str, set[str]] = defaultdict(set)
+    for row in data.rows("prices"):
+        sets[row.price_set].add(row.material)
+    needed, found = set(select_materials(plan, data)) - set(qualified_forms(plan, data).base), dict[str, float]()
+    for name, materials in sets.items():
+        if needed <= materials:
+            n = build_instance(plan.model_copy(update={"price_set": name}), data)
+            found[name] = float(n.carried.apart[: len(n.calendar.planned_years)].sum())
+    return found if max(found.values(), default=0.0) > 0 else {}
 
 
 def _main_products(plan: Plan, data: Dataset) -> dict[str, str]:

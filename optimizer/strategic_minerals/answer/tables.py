@@ -22,12 +22,13 @@ from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
 from ..question.estimates import ore_reserves
 from ..question.names import Names
+from ..question.plan import Loan
 from ..question.recipes import outdated
 from ..question.sources import objections, unquoted
 from ..world.events import describe
-from ..world.instance import DEFENCE, Floor, Purchase
+from ..world.instance import DEFENCE, Calendar, Floor, Purchase
 from ..world.loss_values import headlines, loss_values
-from ..world.producers import purchase_price
+from ..world.producers import purchase_price, spared
 from ..world.unused import averaged_away, unused
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
 
@@ -84,7 +85,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
         "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
         "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
-        "carried_out_musd sales_musd paid_apart_musd members_pay_musd liability_musd liability_cap_musd",
+        "carried_out_musd sales_musd paid_apart_musd members_pay_musd borrowed_musd liability_musd liability_cap_musd",
     ),
     "operations": TableOf(
         "Output of every producer on every path; tail: after the planned years.",
@@ -267,16 +268,12 @@ def _purchases(problem: Problem) -> dict[str, Purchase]:
     return {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
 
 
-def _purchase_prices(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
-    """(B, T) price of each way to buy on the baseline course, and what a guarantee adds to it [million USD/t]."""
+def _purchase_prices(problem: Problem, solution: Solution) -> Floats:
+    """(B, T) price of each way to buy on the baseline course [million USD/t]."""
     (prices, gaps), by_name, n = trunk_prices(problem), _purchases(problem), problem.natural
-    bought, shape = [by_name[name] for name in solution.purchases], (-1, problem.natural.calendar.periods)
-    asked = [
-        (1 + p.premium) * n.market_price(p.material, p.outside, prices[p.material], gap=gaps[p.material])
-        for p in bought
-    ]
-    paid = np.array([purchase_price(n, p, prices[p.material], gaps[p.material]) for p in bought]).reshape(shape)
-    return paid, paid - np.array(asked).reshape(shape)
+    bought = [by_name[name] for name in solution.purchases]
+    paid = [purchase_price(n, p, prices[p.material], gaps[p.material]) for p in bought]
+    return np.array(paid).reshape(-1, n.calendar.periods)
 
 
 # Tables of what happens in each scenario: operations, flows, shortfalls, losses and what they are worth.
@@ -559,7 +556,7 @@ def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What the reserve buys on the baseline course in planned years."""
     n, rows = problem.natural, []
-    prices, _ = _purchase_prices(problem, solution)
+    prices = _purchase_prices(problem, solution)
     by_name = _purchases(problem)
     for b, name in enumerate(solution.purchases):
         purchase = by_name[name]
@@ -716,20 +713,30 @@ def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
     return frame(rows, RESULT_TABLES["floors"].columns)
 
 
+def borrowed(loan: Loan, spent: Floats, calendar: Calendar) -> Floats:
+    """(T,) what a reserve owes on its loan at the end of each period, of what it buys less what it sells (T,); nothing from the
+    year on in which it is due [million USD]."""
+    owed = np.array(list(accumulate(spent, lambda before, more: max(0.0, before + more), initial=loan.owed_musd))[1:])
+    years = np.array(calendar.years)[calendar.year_index]
+    due = loan.due_year or (years[np.argmax(owed > 0)] + loan.term_years if owed.any() else np.inf)
+    return np.where(years < due, owed, 0.0)
+
+
 def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Outlays by line against the appropriation of each planned year; liability and sales beside it, not in it."""
     n, support, structure, rows = problem.natural, problem.structure.support, problem.structure, []
     calendar = n.calendar
     prices, _ = trunk_prices(problem)
-    paid_and_added = _purchase_prices(problem, solution)
-    purchases, spared = ((price * solution.acquisition[0]).sum(axis=0) for price in paid_and_added)
+    purchases = (_purchase_prices(problem, solution) * solution.acquisition[0]).sum(axis=0)
+    by_name = _purchases(problem)
+    not_due = [spared(n, by_name[name]) * solution.acquisition[0, b] for b, name in enumerate(solution.purchases)]
+    saved = np.sum(not_due, axis=0) if not_due else np.zeros(calendar.periods)
     holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
-    members = np.zeros(calendar.periods)
+    members, owed = np.zeros(calendar.periods), np.zeros(calendar.periods)
     if (loan := problem.plan.budget.loan) is not None:
-        borrowed = list(accumulate(purchases - sales, lambda owed, more: max(0.0, owed + more), initial=0.0))[1:]
-        storage = (n.holding[:, None] * solution.stock[0]).sum(axis=0)
-        members = calendar.step * (storage + loan.interest * np.array(borrowed))
+        owed = borrowed(loan, purchases - sales, calendar)
+        members = calendar.step * ((n.holding[:, None] * solution.stock[0]).sum(axis=0) + loan.interest * owed)
     fees = np.zeros(calendar.periods)
     for k, contract in enumerate(structure.contracts):
         fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
@@ -768,8 +775,9 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "carried_in_musd": float(solution.carry[f - 1]) if f else problem.plan.budget.carried_in_musd,
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
-                "paid_apart_musd": float(n.carried.apart[f] - spared[mine].sum()),
+                "paid_apart_musd": float(n.carried.apart[f] - saved[mine].sum()),
                 "members_pay_musd": float(members[mine].sum()),
+                "borrowed_musd": float(owed[mine][-1]),
                 "liability_musd": float(liability[mine].sum() + n.carried.liability[f]),
                 "liability_cap_musd": float(most[f]),
             }

@@ -378,7 +378,7 @@ def _possible_figures(result: Result, held: Collection[str], names: Names) -> It
         cells = {"item": row.item, "expected": f"{row.amount:.6g}", "unit": "t"}
         yield {"what": f"{row.about} bought in FY{first}: how much arrived?", "kind": "delivered", **cells}
     signed = {row.item for row in rows_of(due[due["kind"] == "contract"])} | {
-        r.producer for r in data.rows("commitments")
+        r.producer for r in data.rows("commitments") if r.payer is None
     }
     counted = {"price": held, "demand": held, "capacity": signed | set(result.tables["acquisitions"]["source"])}
     for kind, (_, column) in FIGURES.items():

@@ -15,7 +15,7 @@ from ..core.frames import Bools, Floats
 from ..core.stats import MUSD_PER_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
-from ..world.instance import DEFENCE, Floor, Instance, MarketFloor
+from ..world.instance import DEFENCE, Floor, Instance, MarketFloor, PaidFloor
 from .figures import Figures
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
 from .producers import (
@@ -141,20 +141,33 @@ def due_from_before(n: Instance) -> dict[str, list[float]]:
         j, floor = paid.producer, paid.floor
         if floor.kind == "border":
             continue
-        price = (1 + n.premium[j]) * asked_price(
-            n, floor.material, n.outside[j, floor.material], n.price[floor.material][None]
-        )[0]
+        price = held_against(n, paid)
         alive = survives(n, j, n.price[None], (), 0)[0]
         plant = next((project for project in n.projects if project.producer == j), None)
         for t, f in enumerate(n.calendar.year_index):
             age = 0 if plant is None else t - plant.earliest - plant.lead
             if alive[t] and 0 <= t - begins(floor, 0) < floor.term and 0 <= age < (plant.life if plant else 1):
                 stands = 1.0 if plant is None else float(plant.ramp[age])
-                made = min(floor.take, float(n.yields[j, floor.material] * n.capacity[j, t]) * stands)
+                each = 1.0 if floor.kind == "earnings" else float(n.yields[j, floor.material])
+                made = min(floor.take, each * float(n.capacity[j, t]) * stands)
                 made *= float(n.availability[j, t])
                 found[paid.payer][f] += made * max(0.0, float(expected_topup(n, price[t : t + 1], floor)[0]))
                 found["worst"][f] += made * float(topup(worst_state(n) * price[t : t + 1], floor)[0])
     return {**found, "worst": [max(0.0, v) for v in found["worst"]]}
+
+
+def held_against(n: Instance, paid: PaidFloor, price: Floats | None = None) -> Floats:
+    """(T,) the undisturbed price with its premium that a floor is held against, or another price of the same material; of
+    guaranteed earnings what a unit of activity brings at it, inputs paid  [million USD/t]."""
+    j, i = paid.producer, paid.floor.material
+    own = (1 + n.premium[j]) * asked_price(n, i, bool(n.outside[j, i]), n.price[i][None])[0]
+    if paid.floor.kind != "earnings":
+        return own if price is None else price
+    found = np.zeros_like(own if price is None else price)
+    for m, y in enumerate(n.yields[j]):
+        calm = asked_price(n, m, bool(y > 0 and n.outside[j, m]), n.price[m][None])[0]
+        found = found + y * ((1 + n.premium[j]) * calm if y > 0 else calm)
+    return np.asarray(found if price is None else found + float(n.yields[j, i]) * (price - own))
 
 
 @dataclass(frozen=True)
@@ -172,17 +185,32 @@ class Bought:
         return (1 + self.premium) * asked_price(n, self.material, self.outside, lower, gap)
 
     def paid(self, n: Instance, prices: Prices) -> Floats:
-        """(W, T) what the budget pays: that, and what the market leaves open of a guarantee which other money pays on what is sold
-        there  [million USD/t]."""
+        """(W, T) what the budget pays: that, and what the market leaves open of a guarantee on all of the seller's output, which
+        other money pays on what is sold there  [million USD/t]."""
         price = self.asked(n, prices)
         found = price.copy()
+        for one, first, last in self.guarantees(n):
+            seen = np.stack([held_against(n, one, row) for row in price])
+            short = np.maximum(0.0, expected_topup(n, seen[:, first:last], one.floor))
+            found[:, first:last] = np.maximum(found[:, first:last], price[:, first:last] + short)
+        return found
+
+    def not_due(self, n: Instance) -> Floats:
+        """(T,) what the guarantee would have paid for a tonne at the producer's own price  [million USD/t]."""
+        found = np.zeros(n.calendar.periods)
+        for one, first, last in self.guarantees(n):
+            due = expected_topup(n, held_against(n, one)[None, first:last], one.floor)[0]
+            found[first:last] = np.maximum(found[first:last], due)
+        return found
+
+    def guarantees(self, n: Instance) -> Iterator[tuple[PaidFloor, int, int]]:
+        """Guarantees on all of the seller's output of the material that other money pays, and their first and last period."""
         for one in n.carried.floors:
             if one.payer == "apart" and one.producer == self.source and one.floor.material == self.material:
+                most = float((n.yields[self.source, self.material] * n.capacity[self.source]).max())
                 first = begins(one.floor, 0)
-                last = min(first + one.floor.term, n.calendar.periods)
-                short = expected_topup(n, price[:, first:last], one.floor)
-                found[:, first:last] += np.maximum(0.0, short)
-        return found
+                if one.floor.kind != "border" and one.floor.take >= most * (1 - 1e-9):
+                    yield one, first, min(first + one.floor.term, n.calendar.periods)
 
 
 def purchase_terms(accounts: Accounts) -> list[Bought]:
@@ -690,7 +718,7 @@ def _money(accounts: Accounts) -> Records:
     trunk = accounts.path_data.price, accounts.path_data.gap
     for b, purchase in enumerate(purchase_terms(accounts)):
         lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
-        spared += x.acquisition[0, b] * (purchase.paid(n, trunk) - purchase.asked(n, trunk))[0]
+        spared += x.acquisition[0, b] * purchase.not_due(n)
     for i in range(len(n.materials)):
         if n.plan.budget.loan is None:
             lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
@@ -731,15 +759,19 @@ def _money(accounts: Accounts) -> Records:
 
 
 def _members_pay(accounts: Accounts, bought: Floats, sold: Floats) -> Floats:
-    """(T,) storage, and interest on what is borrowed and not paid back by sales, that members of a reserve pay  [million USD]."""
+    """(T,) storage and, until it is due, interest on what is borrowed and not paid back by sales  [million USD]."""
     n, x = accounts.problem.natural, accounts.solution
-    loan, bill, owed = n.plan.budget.loan, np.zeros(n.calendar.periods), 0.0
+    loan, bill = n.plan.budget.loan, np.zeros(n.calendar.periods)
     if loan is None:
         return bill
+    owed, due = loan.owed_musd, float(loan.due_year or np.inf)
     for t in range(n.calendar.periods):
+        year = float(n.calendar.first_year + t * n.calendar.step)
         owed = max(0.0, owed + float(bought[t] - sold[t]))
+        if owed > 0 and loan.due_year is None:
+            due = min(due, int(year) + loan.term_years)
         stored = sum(float(x.stock[0, i, t] * n.holding[i]) for i in range(len(n.materials)))
-        bill[t] = n.calendar.step * (stored + loan.interest * owed)
+        bill[t] = n.calendar.step * (stored + loan.interest * owed * (year < due))
     return bill
 
 

@@ -186,7 +186,12 @@ def pool_when(k: AuditContext) -> Iterable[Row]:
 def seller_limit(k: AuditContext) -> Iterable[Row]:
     """Purchases of all offers of one seller, or under one ceiling, <= what it sells or allows in the period  [t]."""
     for g, name in enumerate(k.n.sellers):
-        mine = [(b, p) for b, p in enumerate(k.purchases) if p.offer >= 0 and k.n.seller_offers[g, p.offer]]
+        mine = [
+            (b, p)
+            for b, p in enumerate(k.purchases)
+            if k.n.seller_offers[g, p.offer] * (p.offer >= 0)
+            or (p.offer < 0 and k.n.form_of[p.material] == k.n.seller_material[g])
+        ]
         bought = sum((k.x.acquisition[:, b] for b, _ in mine), np.zeros(1))
         if mine:
             yield name, bought - k.n.seller_depth[g], max(float(k.size[p.material]) for _, p in mine)

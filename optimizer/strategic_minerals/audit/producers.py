@@ -53,7 +53,7 @@ def revenue(
         plain = (1 + n.premium[j]) * factor * asked
         received, covered = plain.copy(), set()
         for floor in floors:
-            if floor.material == i:
+            if floor.material == i and floor.kind != "earnings":
                 part = min(1.0, floor.take / (y * n.capacity[j].max())) if n.capacity[j].max() > 0 else 0.0
                 for t in range(begins(floor, start), min(begins(floor, start) + floor.term, price.shape[2])):
                     p = plain[:, t]
@@ -62,6 +62,10 @@ def revenue(
                     received[:, t] = np.maximum(received[:, t], gets) if t in covered else gets
                     covered.add(t)
         total += y * received
+    for floor in floors:
+        for t in range(begins(floor, start), min(begins(floor, start) + floor.term, price.shape[2])):
+            if floor.kind == "earnings":
+                total[:, t] = np.maximum(total[:, t], floor.level)
     return total
 
 

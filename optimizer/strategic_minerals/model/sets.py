@@ -6,6 +6,7 @@ once, and instantiated for all."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -292,12 +293,19 @@ def _component_sets(
     )
 
 
+def shares_depth(instance: Instance, g: int, purchase: Purchase) -> bool:
+    """Whether a purchase counts under what a seller sells, or a ceiling allows: an offer, or tonnes under a purchase floor."""
+    if purchase.offer >= 0:
+        return bool(instance.seller_offers[g, purchase.offer])
+    return int(instance.form_of[purchase.material]) == int(instance.seller_material[g])
+
+
 def _shared_sellers(instance: Instance, purchases: list[Purchase]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Sellers and ceilings whose offers could together buy more than they allow."""
     unit = instance.material_unit
     for g in range(len(instance.sellers)):
-        mine = [p for p in purchases if p.offer >= 0 and instance.seller_offers[g, p.offer]]
-        most = sum(float(instance.offer_depth[p.offer] * unit[p.material]) for p in mine)
+        mine = [p for p in purchases if shares_depth(instance, g, p)]
+        most = sum(float(instance.offer_depth[p.offer] * unit[p.material]) if p.offer >= 0 else math.inf for p in mine)
         if mine and most > float(instance.seller_depth[g].min() * seller_unit(instance, unit)[g]) * (1 + 1e-9):
             yield g, tuple(p.name for p in mine)
 

@@ -8,6 +8,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -506,9 +507,31 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield _wrong("commitments", row, "floor_material", expected, "an incomplete floor")
         elif row.floor_material is not None and (row.producer, row.floor_material) not in outputs:
             yield _wrong("commitments", row, "floor_material", f"an output of {row.producer} in yields.csv")
+        elif row.floor_from_year is not None and (row.floor_until_year or math.inf) <= row.floor_from_year:
+            yield _wrong(
+                "commitments", row, "floor_until_year", f"a date after floor_from_year ({row.floor_from_year:g})"
+            )
+        elif not row.indexed and row.money_year is None:
+            yield _wrong("commitments", row, "money_year", "the year in whose money the level is fixed", "nothing")
         elif row.producer in free:
             why = "who has support already has his finance, and what it leaves open is not asked"
             yield _wrong("commitments", row, "producer", f"an activity, or a project with committed = true: {why}")
+
+
+def floors_do_not_overlap(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A producer has one floor at a time on a material: two would both be paid."""
+    by_output: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in data.rows("commitments"):
+        if row.floor_usd_per_kg is not None and row.floor_material is not None:
+            by_output[row.producer, row.floor_material].append(row)
+    for rows in by_output.values():
+        ordered = sorted(rows, key=lambda row: row.floor_from_year or 0.0)
+        for row, later in pairwise(ordered):
+            end = row.floor_until_year or math.inf
+            if end > (later.floor_from_year or 0.0):
+                expected = f"a date from the end of {row.commitment} on, or 'market_floor' beside it"
+                if later.kind != "market_floor" and row.kind != "market_floor":
+                    yield _wrong("commitments", later, "floor_from_year", expected)
 
 
 def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -567,12 +590,10 @@ def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """What the reserve holds at the start fits into its store."""
     store = {row.material: row.storage_t for row in data.rows("materials")}
-    for row in data.rows("stock"):
+    for row in (row for row in data.rows("stock") if plan.existing or row.carried):
         room = store.get(row.material)
         if room is not None and row.opening_t > room:
             yield _wrong("stock", row, "opening_t", f"at most storage_t ({room:g} t)")
-        if row.ordered_t > row.opening_t:
-            yield _wrong("stock", row, "ordered_t", f"at most opening_t ({row.opening_t:g} t)")
 
 
 def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -608,6 +629,7 @@ MEANING: tuple[Check, ...] = (
     feed_shares_make_sense,
     profiles_make_sense,
     agreed_floors_make_sense,
+    floors_do_not_overlap,
     stock_fits_its_store,
     committed_projects_make_sense,
     relations_make_sense,

@@ -382,6 +382,14 @@ def loss_multiplier(segment: str, tier: float) -> Estimate:
     return Estimate(*values[segment]).times({1: 0.4, 2: 1.0, 3: 2.5}[int(tier)])
 
 
+def loss_split(segment: str, tier: float, defence_share: float, essential_share: float) -> Estimate:
+    """`loss_multiplier` of a material whose users are others than those for which it averages 1, so that all its demand together
+    loses what the study says: over the mean at its own shares of demand."""
+    share = {"defence": defence_share, "essential": essential_share, "other": 1 - defence_share - essential_share}
+    mean = sum(loss_multiplier(name, 2).central * part for name, part in share.items())
+    return loss_multiplier(segment, tier).times(1 / mean)
+
+
 def substitution_limit(segment: str, step: float) -> Estimate:
     """Share of a segment that can do without: other civilian 5 and 10 % at steps 1 and 2, essential half.
 
@@ -458,8 +466,9 @@ SUBSTITUTION = {
 WP/26/073 prints for rare earths, 80 % of them cut, within a year."""
 
 
-def use_loss(*uses: float | str) -> Estimate:
-    """Loss in USD per tonne while half of a year's use is missing: what the using industries lose of their value added.
+def use_loss(price_usd_per_kg: float, low: float, multiplier: float, high: float, *uses: float | str) -> Estimate:
+    """Loss in USD per tonne while half of a year's use is missing: what the using industries lose of their value added, and no less
+    than the rise of the price in the worst hazard, which buyers have paid or would pay (low, multiplier, high; `market_loss`).
 
     uses: tonnes a year, value added [million USD], share of the material in the value of output, substitutes; for each use. An
     industry loses VA (1 - (1 - c + c 2^((1-s)/s))^(-s/(1-s))), c the share, s the elasticity of substitution; low with easy, high
@@ -477,7 +486,16 @@ def use_loss(*uses: float | str) -> Estimate:
         sum(lost(value_added, share, getattr(SUBSTITUTION[how], end)) for _, value_added, share, how in rows)
         for end in ("high", "central", "low")
     ]
-    return Estimate(*ends).times(1e6 / half)
+    found, per_t = Estimate(*ends).times(1e6 / half), price_usd_per_kg * 1000
+    rise = [(of - 1) * per_t for of in (low, multiplier, high)]
+    return Estimate(max(found.low, rise[0]), max(found.central, rise[1]), max(found.high, rise[2]))
+
+
+def stock_ordered(ordered_musd: float, usd_per_kg: float) -> Estimate:
+    """Tonnes that an order of so much money is for at a price; low: none of it delivered; high: a tenth more. Prices and tonnes of
+    orders of the stockpile are not published, but for the first of antimony."""
+    tonnes = ordered_musd / usd_per_kg * 1000
+    return Estimate(0.0, tonnes, 1.1 * tonnes)
 
 
 def loss_fading(month: float) -> Estimate:
@@ -493,11 +511,17 @@ def loss_fading(month: float) -> Estimate:
 def war_demand(kind: str, month: float) -> Estimate:
     """What defence uses in a war against peace, from a month of it on. No source gives tonnes by material.
 
-    munitions: their output has grown by 26 to 36 % a year (155 mm 2022-25, PAC-3), so by 1.4 in a first year, 2 where makers hoard
-    inputs; programmes of 2026 aim at 2 to 4.2 times within four to seven years. platforms: the stockpile study of 1985 reckoned
-    with 50 % more (GAO T-NSIAD-87-18); they are built over years, so a fifth of it in the first and most of it later.
+    munitions: their output has grown by 26 to 36 % a year (155 mm 2022-25, PAC-3): means of the years at 31 %, and the 2 to 4.2
+    times at which programmes of 2026 aim within four to seven years as the high end; twice in the first year where makers hoard
+    inputs. It is taken for all defence use of a material: what part of it munitions are is not published. platforms: the stockpile
+    study of 1985 reckoned with 50 % more (GAO T-NSIAD-87-18); they are built over years.
     """
-    munitions = {0: Estimate(1.2, 1.4, 2.0), 12: Estimate(2.0, 2.5, 4.0)}
+    munitions = {
+        0: Estimate(1.0, 1.15, 2.0),
+        12: Estimate(1.2, 1.5, 2.5),
+        24: Estimate(1.4, 2.0, 3.3),
+        36: Estimate(1.6, 2.6, 4.0),
+    }
     return (munitions if kind == "munitions" else {0: Estimate(1.0, 1.1, 1.5), 12: Estimate(1.0, 1.3, 1.5)})[int(month)]
 
 
@@ -749,16 +773,6 @@ def embedded_origin(direct_t: float, total_t: float, defence_t: float, year: flo
     """Magnets inside goods of one origin in a year: accessible capacity at that year's embedded use, none of it made at home."""
     inside = (total_t - defence_t) * (1 - civil_direct_share(direct_t, total_t, defence_t))
     return accessible_capacity(inside * growth(year), 0.0, share)
-
-
-def earnings_floor(guarantee_musd: float, output_t: float, *price_and_use: float) -> Estimate:
-    """Price at which a magnet plant earns what it is guaranteed: guarantee per tonne, conversion from oxide, and feed.
-
-    A guarantee of earnings is no price floor, but keeps a plant open in the same way. Feed at prices of the year of the agreement;
-    range of the conversion cost as in `plant_conversion`.
-    """
-    earned = guarantee_musd / output_t * 1000
-    return plant_conversion("oxide_to_magnet").plus(earned + _value(*price_and_use))
 
 
 def allocated_loss(

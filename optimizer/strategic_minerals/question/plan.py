@@ -155,13 +155,18 @@ class Procurement(Section):
 
 
 class Loan(Section):
-    """A loan that buys the stock: users who are members of the reserve pay interest and storage, so that these count in the social
-    cost, not in the budget. What is not sold by the end of its term is due then."""
+    """A loan that buys the stock. Users who are members of the reserve pay storage, which counts in the social cost and not in the
+    budget, and interest, which is told and no cost to society: purchases count when they are made. What sales have not paid back
+    is due at the end of the term."""
 
     interest: Annotated[float, Field(ge=0, le=0.5), Column("Interest of the loan per year", 0.005, 0.2, "share")]
     """Real rate per year on what is borrowed."""
     term_years: Annotated[Positive, Column("Term of the loan (years)", 1, 40)]
     """Years after the first purchase at which it has to be paid back."""
+    owed_musd: NonNegative = 0.0
+    """What is borrowed when the plan starts."""
+    due_year: Year | None = None
+    """Fiscal year in which it is due; unset: `term_years` after the first purchase."""
 
 
 class Budget(Section):
@@ -632,7 +637,8 @@ class Plan(Section):
     (`production`), are used up. Smelters and refineries buy ore elsewhere; exploration adds reserves: this is the careful case."""
     existing: Annotated[bool, Column("The reserve is the one that has stock and orders already")] = True
     """True: what the home's reserve holds and has ordered is this one's, and so is what its government has guaranteed. False, for a
-    reserve of its own: it begins empty and owes nothing; guarantees keep their producers open all the same."""
+    reserve of its own: it begins with what its own earlier years left, and its government's guarantees are not its to pay; they
+    keep their producers open all the same."""
     policy: Literal["targets", "foresight", "knowing"] = "targets"
     """`targets`: in every scenario the reserve holds no more than the baseline course has by then, so the answer is a target for
     every future that needs no foresight. `foresight`: from its first event on a scenario is planned as if all that follows were

@@ -272,8 +272,9 @@ class CommitmentRow(Row, key="commitment", ranged="floor_usd_per_kg"):
     """Last day of a contract, or of a plant's life; empty: beyond the plan."""
     floor_material: Key | None = None
     """Output with a price floor; empty: none."""
-    floor_kind: Literal["contract", "border", "purchase"] | None = None
-    """A border floor keeps producers alive and costs the budget nothing."""
+    floor_kind: Literal["contract", "border", "purchase", "earnings"] | None = None
+    """A border floor keeps producers alive and costs the budget nothing. `earnings`: what is guaranteed is not the price but what
+    is left of it when inputs and unit cost are paid."""
     floor_usd_per_kg: FloorPrice = None
     floor_from_year: Date | None = None
     """Date from which the floor pays."""

@@ -27,7 +27,7 @@ SAME = 1e-4
 """Relative difference up to which a figure follows: tables hold five digits."""
 DIGITS = 5
 """Digits of a figure in a table."""
-MOST_ARGUMENTS = 24
+MOST_ARGUMENTS = 28
 LARGEST_ARGUMENT = 1e12
 """Beyond it a number of a note is no figure of a table."""
 ABSENT = " is not there"

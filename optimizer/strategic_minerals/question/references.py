@@ -212,8 +212,9 @@ FAR_YEARS = 25
 
 
 def opening_stock(plan: Plan, data: Dataset) -> dict[str, float]:
-    """Material -> what the reserve holds when the plan starts [t]; empty for one that begins empty."""
-    return {row.material: row.opening_t for row in data.rows("stock") if plan.existing and row.opening_t > 0}
+    """Material -> what the reserve holds when the plan starts [t]; of one that begins empty what its own earlier years left."""
+    mine = (row for row in data.rows("stock") if plan.existing or row.carried)
+    return {row.material: row.opening_t for row in mine if row.opening_t > 0}
 
 
 def _covers(plan: Plan, data: Dataset) -> Iterator[Fault]:

@@ -803,7 +803,9 @@ class StockRow(Row, key="material", ranged="opening_t"):
     opening_t: Annotated[NonNegative, Column("stock at the start")]
     """Stock held when the plan starts."""
     ordered_t: NonNegative = 0.0
-    """Part of it that is ordered, whether delivered by then or not: it counts as held, and is told apart."""
+    """Part of it, at most all, that is ordered, whether delivered by then or not: it counts as held, and is told apart."""
+    carried: bool = False
+    """Whether earlier years of the plan left it: it is the plan's, whatever `existing` says."""
 
 
 class DeflatorRow(Row, key="money_year", ranged="price_index"):

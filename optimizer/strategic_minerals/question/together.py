@@ -392,6 +392,13 @@ def _about(u: Union, rules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
         spread = dict(rule)
         if rule.get("materials") is not None:
             spread["materials"] = u.listed(rule["materials"])
+        if rule.get("producers"):
+            names = rule["producers"].split()
+            homes = {name: [home for home in u.homes if u.makes(home, name)] for name in names}
+            found_names = [
+                u.called(home, name) if homes[name] else name for name in names for home in homes[name] or [""]
+            ]
+            spread["producers"] = " ".join(dict.fromkeys(found_names))
         if rule.get("cut_shares"):  # what is called after one home comes last and counts
             ordered = sorted(rule["cut_shares"].items(), key=lambda item: "." in item[0])
             spread["cut_shares"] = {
@@ -488,10 +495,31 @@ def tables_of(u: Union) -> Rows:
     _add_sources(u, found)
     add_projects(u, found)
     found["packages"] = [row for row, _ in u.packages]
+    found["commitments"] = list(_commitments(u))
+    found["purchase_ceilings"] = [
+        row.model_copy(update=said(home, material=f"{home}.{row.material}"))
+        for home in u.homes
+        for row in u.tables[home].rows("purchase_ceilings")
+    ]
     _add_offers(u, found)
     found["countries"] = [*_countries(u)]
     found["homes"] = [*u.once("homes"), _home(u)]
     return found
+
+
+def _commitments(u: Union) -> Iterator[Any]:
+    """What was signed before, on the producers of each home; what a government of the coalition pays the coalition pays."""
+    for home in u.homes:
+        for row in u.tables[home].rows("commitments"):
+            joint = row.producer in u.joint
+            if joint and home != u.joint[row.producer][0]:
+                continue  # a plant built together stands once
+            own = said(home, commitment=f"{home}.{row.commitment}", producer=u.called(home, row.producer))
+            if row.floor_material is not None:
+                own["floor_material"] = f"{row.producer if joint else home}.{row.floor_material}"
+            if row.payer in u.homes:
+                own["payer"] = ALL
+            yield row.model_copy(update=own)
 
 
 def _materials(u: Union) -> Iterator[Any]:

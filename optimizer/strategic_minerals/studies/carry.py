@@ -516,7 +516,15 @@ class _Carrier:
             self.add("capacities", activity=activity, from_year=max(by_year) + 1, capacity_t_per_yr=0.0)
 
     def _copied(self, producer: str, name: str) -> None:
-        """What a producer makes, uses and declares, for one that was split off."""
+        """What a producer makes, uses and declares, and what it was guaranteed, for one that was split off."""
+        for row in [
+            row for row in self.rows.get("commitments", []) if row.producer == producer and row.floor_usd_per_kg
+        ]:
+            self.rows["commitments"].append(
+                row.model_copy(
+                    update={"commitment": self._new(f"{row.commitment}-{name}", "commitment"), "producer": name}
+                )
+            )
         for table in ("yields", "feed_origins", "qualifications"):
             mine = [row for row in self.rows.get(table, []) if row.producer == producer]
             self.rows.setdefault(table, []).extend(row.model_copy(update={"producer": name}) for row in mine)
@@ -625,7 +633,7 @@ class _Carrier:
         for material, tonnes in self.state.stock.items():
             if tonnes <= SMALL:
                 continue
-            self.add("stock", material=material, opening_t=tonnes)
+            self.add("stock", material=material, opening_t=tonnes, carried=True)
             whole = sum(before[material].values())
             for origin, part in sorted(before[material].items()):
                 if whole > 0 and part > SMALL:

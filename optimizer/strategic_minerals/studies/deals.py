@@ -33,6 +33,7 @@ from ..question.plan import HazardOverride, Plan
 from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, sampled
 from ..world.instance import Floor, Instance, Project, build_instruments
+from ..world.obligations import yearly_rise
 from ..world.owners import (
     ROUNDING,
     ROUNDING_MUSD,
@@ -68,6 +69,8 @@ CAPITAL_COLUMNS = (
     "signed_equity_musd worth_to_owner_musd of_gap_share of_capex_share"
 ).split()
 RATES = "agreement producers signed_year price_set decided capex_musd hurdle_rate implied_rate fits".split()
+EXPLAINED = 2.0
+"""Ratio of the floor's cost to what its owner booked up to which the two agree."""
 HIGHEST_RATE = 1.0
 """Return up to which an agreement's is looked for, per year."""
 SLACK = 1e-6
@@ -211,14 +214,20 @@ def _rate_cells(
     built = replace(_with_agreed(deal, instance), producers=tuple(deal.projects))
     decided = all(p.committed for p in instance.projects if p.producer in deal.projects)
     rate = implied_rate(built, data, signed, pricing)
-    fits = deal.hurdle <= rate + CLOSE if decided else deal.hurdle >= rate - CLOSE
+    fits = None if math.isnan(rate) else deal.hurdle <= rate + CLOSE if decided else deal.hurdle >= rate - CLOSE
     named = {"producers": " ".join(instance.producers[j] for j in built.producers), "signed_year": year}
     return {**common, **named, "decided": decided, "hurdle_rate": deal.hurdle, "implied_rate": rate, "fits": fits}
 
 
 def _with_agreed(deal: Deal, instance: Instance) -> Deal:
-    """The deal with the floors that the tables have in force for its producers beside those of its terms, from first output on."""
-    agreed = {j: replace(instance.in_force[j][0], begin=None) for j in deal.producers if instance.in_force[j]}
+    """The deal with the floors that the tables have in force for its producers beside those of its terms, from first output on: one
+    that is lower each year, as it is fixed in money, at its mean."""
+    agreed = {}
+    for j in deal.producers:
+        if floors := instance.in_force[j]:
+            term = sum(floor.term for floor in floors)
+            level = sum(floor.level * floor.term for floor in floors) / term
+            agreed[j] = replace(floors[0], level=level, begin=None, term=term)
     return replace(deal, floors={**agreed, **deal.floors})
 
 
@@ -373,21 +382,25 @@ def deal_of(
         total = sum(size.values())
         for j, i in floored.items():
             share = size[j] / total if total > 0 else 1.0
-            floors[j] = _floor(instance, terms, rows[0].signed_year, i, share, factor)
+            floors[j] = _floor(instance, terms, rows[0].signed_year, i, share, factor, yearly_rise(data))
     made = list(floored.values())  # rates of those who make it stand for an owner who builds nothing
     makers = [p for p in instance.projects if (instance.yields[p.producer, made] > 0).any()]
     hurdles = [p.hurdle for p in (projects.values() or makers)]
     return Deal(bare, mine, projects, floors, max(hurdles, default=plan.discount_rate))
 
 
-def _floor(instance: Instance, terms: Mapping[str, Any], year: int, i: int, share: float, factor: float) -> Floor:
-    """The floor as signed, in the plan's money; one with a threshold for the upside above the floor is taken without upside."""
+def _floor(
+    instance: Instance, terms: Mapping[str, Any], year: int, i: int, share: float, factor: float, rise: float
+) -> Floor:
+    """The floor as signed, in the plan's money: fixed in money of its year, at its mean worth over the term while prices rise; one
+    with a threshold for the upside above the floor is taken without upside."""
     calendar = instance.calendar
     years = term(terms, "duration", term(terms, "end_year", math.nan) - year)
     firm = term(terms, "firm_quantity", math.inf)
     upside = 0.0 if "upside_threshold" in terms else term(terms, "upside_share", 0.0)
-    level = term(terms, "floor_price", math.nan) * MUSD_PER_T * factor
     lasting = calendar.periods if math.isnan(years) else calendar.lasting(years)
+    worth = float(np.mean((1 + rise) ** -(np.arange(lasting) // calendar.per_year).astype(float)))
+    level = term(terms, "floor_price", math.nan) * MUSD_PER_T * factor * worth
     return Floor(i, level, upside, "contract", lasting, take=firm * calendar.step * share)
 
 
@@ -621,7 +634,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
         "Signed agreements on the prices of their day; hazards, calendar and capital costs are those of the plan and tables.",
         f"Price risk counts {facts['price_risk_premium']:.1%} in the owners' hurdle rates; the government is charged "
         f"{facts['risk_charge']:g} USD for each USD of downside that it takes over.",
-        "Offtake, guaranteed earnings and capital in other money are listed as signed (table terms) and not valued.",
+        "Offtake and capital in other money are listed as signed (table terms) and not valued; rates of return value guarantees.",
     ]
     for row in tables["floors"].to_dict("records"):
         lines += ["", *floor_words(row, names, steadfast)]
@@ -641,9 +654,10 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
         said = (
             "its owner builds and asks for no more" if row["decided"] else "its owner has not decided and asks for more"
         )
-        against = "" if row["fits"] else ", which this contradicts"
+        rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else f"{row['implied_rate']:.1%}"
+        against = "" if row["fits"] else "; the model's margins and that rate cannot both be right"
         lines.append(
-            f"  {row['agreement']} ({_named(row, names)}): {row['implied_rate']:.1%}; {said}; hurdle rate of the tables "
+            f"  {row['agreement']} ({_named(row, names)}): {rate}; {said}; hurdle rate of the tables "
             f"{row['hurdle_rate']:.1%}{against}."
         )
     return lines
@@ -652,7 +666,9 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
 def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[str]:
     """One agreement with a floor in words. steadfast: what to say where no belief turns the verdict."""
     fair = row["signed_fair_value_musd"]
-    beside = "" if math.isnan(fair) else f" (booked by its owner at {fair:,.0f})"
+    apart = row["expected_cost_musd"] / fair if fair else math.nan
+    why = ", unexplained: what he assumed of prices is not published" if apart > EXPLAINED else ""
+    beside = "" if math.isnan(fair) else f" (booked by its owner at {fair:,.0f}{why})"
     lines = [
         f"{row['agreement']} ({_named(row, names)}), signed {row['signed_year']}: {row['floor_usd_per_kg']:.4g} USD/kg of "
         f"{names.material(row['material'])} for {row['term_yr']:g} years at a price of {row['price_usd_per_kg']:.4g}.",

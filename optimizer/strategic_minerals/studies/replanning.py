@@ -29,7 +29,7 @@ from ..solver.stages import FlatModel
 from ..world.events import ScenarioSet, combine_events
 from ..world.instance import Instance
 from ..world.obligations import floored_tonnes
-from ..world.producers import expected_payment
+from ..world.producers import EARNINGS, expected_payment, net_revenue
 from ..world.scenarios import trunk_course
 from .carry import Question, State, as_planned, carried_rows, signed_by
 from .forward import Simulator
@@ -166,11 +166,13 @@ def signed_cost(solved: Planned) -> float:
         if paid.floor.kind == "border" or paid.payer != "plan":
             continue
         i, j = paid.floor.material, paid.producer
-        calm_tonnes, calm_price = floored_tonnes(n, paid)
+        calm_tonnes, _ = floored_tonnes(n, paid)
         price = structure.trunk.price[0, i] / unit[i]
         now = (1 + n.premium[j]) * n.market_price(i, bool(n.outside[j, i]), price, gap=structure.trunk.market_gap[0, i])
         if not n.plan.price_gain:
-            now = np.minimum(now, calm_price)
+            now = np.minimum(now, (1 + n.premium[j]) * n.market_price(i, bool(n.outside[j, i]), n.price[i]))
+        if paid.floor.kind == EARNINGS:
+            now = net_revenue(n, j, i, now)
         share = structure.trunk.availability[0, j] / np.where(n.availability[j] > 0, n.availability[j], 1.0)
         total += float((calm_tonnes * share * expected_payment(n, now, paid.floor))[:year].sum())
     return total

@@ -44,7 +44,7 @@ Tables = dict[str, tuple[Any, ...]]
 COUNTED = {
     "stock": f"a row `stock` in the table of what was done ({ACTS})",
     "stock_origins": "none: origins follow from what was bought",
-    "commitments": "none: they follow from what was signed",
+    "commitments": "none, but for those with a payer: they follow from what was signed",
     "payments_due": "none: they follow from what was signed",
     "hazard_evidence": "none: it follows from the events of the year",
 }
@@ -60,6 +60,7 @@ def with_facts(data: Dataset, facts: Mapping[str, Sequence[Any]]) -> Tables:
     tables: Tables = {name: tuple(each) for name, each in data.tables.items()}
     _refuse_state(tables, facts)
     news = {name: tuple(rows) for name, rows in facts.items() if rows and name not in COUNTED}
+    news["commitments"] = tuple(row for row in facts.get("commitments", ()) if row.payer is not None)
     parts, whole = _signed_before(tables)
     if "projects" in news:
         news["projects"] = tuple(_projects(news["projects"], parts, whole))
@@ -92,7 +93,7 @@ def _refuse_state(tables: Tables, facts: Mapping[str, Sequence[Any]]) -> None:
     faults = []
     for table, where in COUNTED.items():
         known = set(tables.get(table, ()))
-        strange = [row for row in facts.get(table, ()) if row not in known]
+        strange = [row for row in facts.get(table, ()) if row not in known and not getattr(row, "payer", None)]
         if strange:
             named = ", ".join(str(getattr(strange[0], column)) for column in strange[0].key)
             faults.append(Fault(f"{table}.csv", "", "", f"another row for {named} than the plan reached", where))
@@ -396,6 +397,10 @@ def _moved(
     tail = (n.calendar.periods - n.calendar.planned) // n.calendar.per_year
     last = first + years - 1
     money: dict[str, Any] = {"carried_in_musd": state.kept_musd}
+    if (loan := plan.budget.loan) is not None:
+        owed = max(0.0, loan.owed_musd + state.spent_musd)
+        due = loan.due_year or (int(plan.horizon.first_year + loan.term_years) if owed > 0 else None)
+        money["loan"] = loan.model_copy(update={"owed_musd": owed, "due_year": due})
     if plan.budget.total_musd is not None:
         money["total_musd"] = max(0.0, plan.budget.total_musd - state.spent_musd)
     open_years = {

@@ -14,10 +14,9 @@ from pydantic import Field
 
 from ..answer.result import Result
 from ..answer.study import Study
-from ..answer.tables import shortfalls
 from ..core.errors import Fault, InputError, near_miss
 from ..core.formats import digits, in_tonnes, musd
-from ..core.frames import rows_of
+from ..core.frames import Floats, rows_of
 from ..core.stats import SMALL_T
 from ..core.verb import verb
 from ..matrix.problem import Problem, prepare
@@ -45,8 +44,8 @@ def stockpile_report(
     """Write the report of a stockpile manager: requirements, shortfalls and proposed purchases by material, for one emergency.
 
     Tables:
-    lines: a row a material with a requirement, a stock or a purchase; in tonnes. requirement_t: what users want from the onset of
-    the emergency to its end, of it defence_t and essential_t; shortfall_t, and of defence: what is missing if nothing more is
+    lines: a row a material with a requirement, a stock or a purchase; in tonnes. requirement_t: what users want while the emergency
+    lasts, of it defence_t and essential_t; shortfall_t, and of defence: what is missing if nothing more is
     bought or signed; shortfall_musd: at base prices; held_t when the plan starts, of it ordered_t; buy_t in the planned years as
     long as nothing happens, from buy_from_year on, at buy_musd; target_t: stock at the end of the planned years; left_t, and of
     defence: what is missing in the emergency with the plan; acquisitions: fiscal_year, material, buy_t, cost_musd.
@@ -57,12 +56,15 @@ def stockpile_report(
     problem = prepare(result.plan, result.data)
     n, name = problem.natural, _emergency(result, scenario)
     s = problem.structure.scenarios.names.index(name)
-    first, last, wanted = _requirements(problem, s)
-    before, after = (_missing(problem, x, name) for x in (result.reference, result.solution))
+    window = _window(problem, s)
+    first, last = _years(n, window)
+    wanted = (n.demand * problem.structure.scenarios.demand_factor[s] * window).sum(axis=1)
+    before, after = (_missing(problem, x, s, window) for x in (result.reference, result.solution))
     bought = result.tables["acquisitions"].groupby("material")[["acquired_t", "cost_musd"]].sum()
     begun = result.tables["acquisitions"].groupby("material").fiscal_year.min()
     held = opening_stock(result.plan, result.data)
-    ordered = {row.material: row.ordered_t for row in result.data.rows("stock") if row.material in held}
+    listed = [row for row in result.data.rows("stock") if row.material in held]
+    ordered = {row.material: min(row.ordered_t, row.opening_t) for row in listed}
     rows = []
     for i, material in enumerate(n.materials):
         buys = material in bought.index
@@ -112,32 +114,30 @@ def _emergency(result: Result, asked: str) -> str:
     return asked or (basis or names)[0]
 
 
-def _requirements(problem: Problem, s: int) -> tuple[int, int, np.ndarray]:
-    """First and last fiscal year of an emergency, and (Q,) tonnes that each demand wants in it, from the onset of its component."""
-    n, scenarios = problem.natural, problem.structure.scenarios
-    of = n.component[n.demand_material]
-    onset, end = scenarios.onset[s], np.maximum(scenarios.end[s], 1)
-    t = np.arange(n.calendar.periods)
-    inside = (t >= onset[of][:, None]) & (t < end[of][:, None])
-    struck = onset < n.calendar.periods
-    began, ended = (onset[struck].min(), end[struck].max() - 1) if struck.any() else (0, 0)
-    years = n.calendar.year_index[[int(began), min(int(ended), n.calendar.periods - 1)]]
-    want = n.demand * scenarios.demand_factor[s]
-    return n.calendar.years[years[0]], n.calendar.years[years[1]], np.asarray((want * inside).sum(axis=1))
+def _window(problem: Problem, s: int) -> Floats:
+    """(Q, T) share of each period in which the emergency lasts for what each demand wants."""
+    n = problem.natural
+    return np.asarray(problem.structure.scenarios.lasting[s, n.chain[n.demand_material]])
 
 
-def _of(n: Instance, material: int) -> np.ndarray:
+def _years(n: Instance, window: Floats) -> tuple[int, int]:
+    """First and last fiscal year in which an emergency lasts."""
+    inside = n.calendar.year_index[window.any(axis=0)] if window.size else np.zeros(0, dtype=int)
+    return (n.calendar.years[inside.min()], n.calendar.years[inside.max()]) if len(inside) else (0, 0)
+
+
+def _of(n: Instance, material: int) -> Floats:
     """(demands of a material, 3) 1 where a demand is counted: all, defence, essential."""
     of = n.priority[n.demand_material == material]
     return np.stack([np.ones(len(of)), of == DEFENCE, of == ESSENTIAL], axis=1).astype(float)
 
 
-def _missing(problem: Problem, x: Solution, name: str) -> np.ndarray:
-    """(2, Q) tonnes that each demand misses in a scenario; and those of defence alone."""
+def _missing(problem: Problem, x: Solution, s: int, window: Floats) -> Floats:
+    """(2, Q) tonnes that each demand misses in the periods of an emergency; and those of defence alone."""
     n = problem.natural
-    table = shortfalls(problem, x)
-    mine = table[table.scenario == name].groupby(["material", "segment"]).shortfall_t.sum()
-    every = np.array([float(mine.get(pair, 0.0)) for pair in n.demands])
+    every = np.zeros(len(n.demands))
+    for k, (q, _) in enumerate(n.tiers):
+        every[q] += float((x.shortfall[1 + s, k] * (window[q] > 0)).sum())
     return np.stack([every, every * (n.priority == DEFENCE)])
 
 
@@ -149,10 +149,12 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
     ]
     for row in rows_of(tables["lines"]):
         defence = f", {in_tonnes(row.defence_t)} of it for defence" if row.defence_t > SMALL_T else ""
-        parts = [f"wanted {in_tonnes(row.requirement_t)}{defence}", f"missing {in_tonnes(row.shortfall_t)}"]
+        parts = [f"wanted {in_tonnes(row.requirement_t)}{defence}"]
+        parts += [f"held {in_tonnes(row.held_t)}"] * (row.held_t > SMALL_T)
+        beyond = " beyond it" * (row.held_t > SMALL_T)
+        parts.append(f"missing{beyond} {in_tonnes(row.shortfall_t)}")
         if row.shortfall_defence_t > SMALL_T:
             parts[-1] += f" ({in_tonnes(row.shortfall_defence_t)} of defence)"
-        parts += [f"held {in_tonnes(row.held_t)}"] * (row.held_t > SMALL_T)
         if row.buy_t > SMALL_T:
             parts.append(f"buy {in_tonnes(row.buy_t)} from FY{row.buy_from_year:.0f} for {digits(row.buy_musd)} M")
         parts += [f"still missing {in_tonnes(row.left_t)}"] * (row.left_t > SMALL_T)

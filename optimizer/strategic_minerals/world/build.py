@@ -600,7 +600,8 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     measures = measures.of_forms(form_of)
     availability = measures.availability
     pool = tuple((m.alike or m.material) if m.pooled != "no" else "" for m in M)
-    signed = signed_floors(plan, data, materials, producers, calendar)
+    cash = np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float)
+    signed = signed_floors(plan, data, materials, producers, yields, cash, calendar)
     in_force = tuple(tuple(one.floor for one in signed if one.producer == j) for j in range(len(both)))
     opening = opening_stock(plan, data)
     sold = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
@@ -659,13 +660,15 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         usual=usual,
         availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
-        cash=np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float),
+        cash=cash,
         kappa=np.where(home, 1.0, np.array([row.kappa for row in both], dtype=float)),
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
         **_contract_terms(plan, sources, home, calendar, procurement),
         **_offers(sold, offer_open, materials, producers, country, step, measures),
-        **_sellers(plan, data, [row for row, at in zip(sold, offer_open, strict=True) if at.any()], forms, calendar),
+        **_sellers(
+            plan, data, [row for row, at in zip(sold, offer_open, strict=True) if at.any()], materials, forms, calendar
+        ),
         **wanted,
         **users_stock(data, materials, forms, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
@@ -864,21 +867,26 @@ def _wanted(plan: Plan, row: Any, materials: Mapping[str, int], producers: Mappi
     return plan.instruments.reserve and row.material in materials and sold
 
 
-def _sellers(plan: Plan, data: Dataset, offers: Sequence[Any], forms: Forms, calendar: Calendar) -> dict[str, Any]:
+def _sellers(
+    plan: Plan, data: Dataset, offers: Sequence[Any], materials: Mapping[str, int], forms: Forms, calendar: Calendar
+) -> dict[str, Any]:
     """What several open offers share: sellers and, where the plan keeps to them, the latest published ceilings."""
     series = _grouped(data.rows("sellers"), "seller", "depth_t_per_yr")
     named = [name for name in dict.fromkeys(row.seller for row in offers if row.seller) if name in series]
     depth = [yearly(series[name], calendar) for name in named]
     shared = [[row.seller == name for row in offers] for name in named]
+    limited = [-1] * len(named)
     if plan.procurement.ceilings:
         for material, tonnes in published_ceilings(data).items():
             mine = [forms.of(row.material) == material for row in offers]
             if any(mine):
                 named, shared = [*named, f"ceiling of {material}"], [*shared, mine]
+                limited.append(materials.get(material, -1))
                 depth.append(np.full(calendar.periods, tonnes))
     return {
         "sellers": tuple(named),
         "seller_offers": np.array(shared, dtype=bool).reshape(len(named), len(offers)),
+        "seller_material": np.array(limited, dtype=int),
         "seller_depth": np.array(depth, dtype=float).reshape(-1, calendar.periods) * calendar.step,
     }
 

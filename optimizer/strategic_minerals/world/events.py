@@ -561,7 +561,6 @@ def combine_events(
     lasting = np.zeros((S, C, T))
     override: list[tuple[int, int, Ints, Bools, bool]] = []
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
-    segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
     for (countries, materials, firms, demand, surge, profile, scope, by_buyer, spares_home), several in _alike(
         events
@@ -597,17 +596,8 @@ def combine_events(
         np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), 1 - users)
         np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), 1 - reserve)
         prices.strike(s, hit, profile, [k for _, _, k in several])
-        for segment, multiple in demand:
-            mine = np.flatnonzero((segments == segment) & touched[instance.form_of[instance.demand_material]])
-            np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
-        more: dict[int, Any] = defaultdict(float)
-        for q, first, last, multiple in instance.surges.get(surge[:2], ()):
-            if touched[instance.form_of[instance.demand_material[q]]]:
-                since = begin - surge[2]
-                phase = overlap(calendar, np.clip(since + first, begin, until), np.clip(since + last, begin, until))
-                more[q] = more[q] + (multiple - 1) * phase
-        for q, beyond in more.items():
-            np.multiply.at(factor, (s, np.full(len(s), q)), 1 + beyond)
+        for q, wanted in _wanted(instance, touched, demand, surge, begin, until).items():
+            np.multiply.at(factor, (s, np.full(len(s), q)), wanted)
         for n, (scenario, order, event) in enumerate(several):
             for c in components:
                 spans[scenario, int(c)].append((float(begin[n]), float(until[n])))
@@ -750,6 +740,23 @@ def _lost_elsewhere(
     else:
         lost = _lost(instance, profile, events, begin, third, touched)
     return {flow: drawn[third][:, None] * of for flow, of in lost.items()}
+
+
+def _wanted(
+    instance: Instance, touched: Bools, demand: Demand, surge: Surge, begin: Floats, until: Floats
+) -> dict[int, Floats]:
+    """Demand -> (events, T) factor on it while events last: what the plan says of its segment times what the surge says of the
+    material and the year, mean of each period."""
+    calendar, own = instance.calendar, dict(demand)
+    of = touched[instance.form_of[instance.demand_material]]
+    phi = overlap(calendar, begin, until)
+    found = {q: 1 + (own.get(segment, 1.0) - 1) * phi for q, (_, segment) in enumerate(instance.demands) if of[q]}
+    since = begin - surge[2]
+    for q, first, last, multiple in instance.surges.get(surge[:2], ()):
+        if of[q]:
+            phase = overlap(calendar, np.clip(since + first, begin, until), np.clip(since + last, begin, until))
+            found[q] = found[q] + own.get(instance.demands[q][1], 1.0) * (multiple - 1) * phase
+    return {q: factor for q, factor in found.items() if (factor != 1).any()}
 
 
 def _struck(instance: Instance, countries: str, touched: Bools, firms: str, spares_home: bool) -> tuple[Bools, Bools]:

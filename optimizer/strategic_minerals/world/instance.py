@@ -412,6 +412,8 @@ class Instance:
     """What several offers share: a seller of theirs, or the published ceiling on what may be bought of a material."""
     seller_offers: Bools
     """(sellers, O) the offers that share each."""
+    seller_material: Ints
+    """(sellers,) the material that a ceiling is on, under which tonnes of purchase floors count too; -1 for sellers."""
     seller_depth: Floats
     """(sellers, T) what may be bought under all of them together [t per period]."""
     demands: tuple[tuple[str, str], ...]

@@ -14,50 +14,60 @@ from ..core.stats import MUSD_PER_T
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from .instance import Calendar, Carried, Floor, Instance, PaidFloor, Project
-from .producers import expected_payment, payment, quantile_state, survival
+from .producers import EARNINGS, expected_payment, guaranteed_price, payment, quantile_state, survival
 
 
 def signed_floors(
-    plan: Plan, data: Dataset, materials: Mapping[str, int], producers: Mapping[str, int], calendar: Calendar
+    plan: Plan,
+    data: Dataset,
+    materials: Mapping[str, int],
+    producers: Mapping[str, int],
+    yields: Floats,
+    cash: Floats,
+    calendar: Calendar,
 ) -> tuple[PaidFloor, ...]:
-    """Floors that were guaranteed before the plan, on the producers that have them, as far as they have not ended."""
-    homes = {plan.home, *(member.home for member in (plan.together.members if plan.together else ()))}
-    rise = _yearly_rise(data)
-    found = []
+    """Floors that were guaranteed before the plan, on the producers that have them, as far as they have not ended.
+
+    yields: (J, I); cash: (J,) unit cost [million USD/t], on which guaranteed earnings stand.
+    """
+    rise, found = yearly_rise(data), list[PaidFloor]()
     for row in data.rows("commitments"):
         if row.floor_usd_per_kg is None or row.producer not in producers or row.floor_material not in materials:
             continue
         begin = _period(calendar, row.floor_from_year, 0)
         term = _period(calendar, row.floor_until_year, 10 * calendar.periods) - begin
-        if term > 0:
-            level = row.floor_usd_per_kg * MUSD_PER_T
-            take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
-            kind = row.floor_kind or "contract"
-            payer: Literal["plan", "apart", "others"] = "plan" if row.payer is None else "others"
-            payer = "apart" if row.payer in homes and plan.existing else payer
-            whole = Floor(materials[row.floor_material], level, row.upside_share, kind, term, begin=begin, take=take)
-            found += [
-                PaidFloor(producers[row.producer], floor, payer) for floor in _in_real_money(whole, row, calendar, rise)
-            ]
+        if term <= 0 or begin >= calendar.periods:
+            continue
+        j, i = producers[row.producer], materials[row.floor_material]
+        payer: Literal["plan", "apart", "others"] = "plan" if row.payer is None else "others"
+        payer = "apart" if row.payer == plan.home and plan.existing else payer
+        earned = row.floor_kind == EARNINGS
+        level = row.floor_usd_per_kg * MUSD_PER_T * (float(yields[j, i]) if earned else 1.0)
+        take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
+        kind = row.floor_kind or "contract"
+        floor = Floor(i, level, row.upside_share, kind, term, begin=begin, take=take)
+        base = float(cash[j]) if earned else 0.0
+        found += [PaidFloor(j, one, payer) for one in _in_real_money(floor, row, calendar, rise, base)]
     return tuple(found)
 
 
-def _in_real_money(floor: Floor, row: Any, calendar: Calendar, rise: float) -> Iterator[Floor]:
+def _in_real_money(floor: Floor, row: Any, calendar: Calendar, rise: float, base: float) -> Iterator[Floor]:
     """A floor in money of the plan's price year: where it is fixed in money, one a fiscal year, each lower than the last. rise: of
-    prices a year, from the year of the row's money on."""
+    prices a year, from the year of the row's money on; base: part of the level that keeps its worth."""
     if row.indexed or row.money_year is None:
-        yield floor
+        yield replace(floor, level=base + floor.level)
         return
-    begin, last = floor.begin or 0, min((floor.begin or 0) + floor.term, calendar.periods)
-    for f in range(begin // calendar.per_year, -(-last // calendar.per_year)):
-        first, end = max(begin, f * calendar.per_year), min(last, (f + 1) * calendar.per_year)
+    begin = floor.begin or 0
+    end = begin + floor.term
+    while begin < end:
+        f = begin // calendar.per_year
+        last = min(end, (f + 1) * calendar.per_year) if begin < calendar.periods else end
         worth = (1 + rise) ** (row.money_year - calendar.first_year - f)
-        yield replace(floor, level=floor.level * worth, begin=first, term=end - first)
-    if floor.term > last - begin:  # what is left after the horizon, at the level of its last year
-        yield replace(floor, level=floor.level * worth, begin=last, term=begin + floor.term - last)
+        yield replace(floor, level=base + floor.level * worth, begin=begin, term=last - begin)
+        begin = last
 
 
-def _yearly_rise(data: Dataset) -> float:
+def yearly_rise(data: Dataset) -> float:
     """Mean rise of consumer prices a year over the index of the tables; 0 without one."""
     index = sorted((row.money_year, row.price_index) for row in data.rows("deflators"))
     if len(index) < 2:
@@ -100,20 +110,20 @@ def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> C
 
 
 def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]:
-    """(T,) tonnes on which a floor pays on the undisturbed course, and the producer's own price (1+premium) P [million USD/t]."""
+    """(T,) tonnes on which a floor pays on the undisturbed course, of earnings units of activity, and the price that it is held
+    against [million USD/t]."""
     j, floor = paid.producer, paid.floor
     t = np.arange(instance.calendar.periods)
     begin = floor.begin or 0
     term = (t >= begin) & (t < begin + floor.term)
-    outside = bool(instance.outside[j, floor.material])
-    price = instance.market_price(floor.material, outside, instance.price[floor.material])
     part = np.ones(len(t))
     for project in instance.projects:
         if project.producer == j:  # committed: it stands from its date on
             part = standing(project, project.earliest + project.lead, t)
-    made = np.minimum(floor.take, instance.yields[j, floor.material] * instance.capacity[j] * part)
+    each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
+    made = np.minimum(floor.take, each * instance.capacity[j] * part)
     alive = survival(instance, j, instance.price, (), 0)
-    return made * instance.availability[j] * alive * term, (1 + instance.premium[j]) * price
+    return made * instance.availability[j] * alive * term, guaranteed_price(instance, paid)
 
 
 def standing(project: Project, start: int, t: Ints) -> Floats:

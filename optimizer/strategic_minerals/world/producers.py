@@ -6,7 +6,7 @@ formulation. Money in million USD, prices in million USD per tonne, periods coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.frames import Bools, Floats
 from ..core.stats import MUSD_PER_T
-from .instance import Floor, Instance, Instrument, Project, Purchase, Unsure
+from .instance import Floor, Instance, Instrument, PaidFloor, Project, Purchase, Unsure
 
 TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
@@ -22,6 +22,10 @@ TOLERANCE = 1e-9
 
 ROUNDING = 1e-12
 """Relative distance of price and floor that is rounding."""
+
+
+EARNINGS = "earnings"
+"""Kind of a floor whose level is what a unit of activity brings when its inputs are paid: unit cost and guaranteed earnings."""
 
 
 def recv(price: Floats, floor: Floor) -> Floats:
@@ -45,21 +49,66 @@ def expected_payment(instance: Instance, price: Floats, floor: Floor) -> Floats:
     return np.asarray(np.tensordot(instance.state_probability, payment(states * price, floor), axes=1), dtype=float)
 
 
-def purchase_price(instance: Instance, purchase: Purchase, price: Floats, gap: Floats | None = None) -> Floats:
-    """(..., T) what a purchase costs the budget, of the lower market price (..., T): (1+premium) P, and what a guarantee adds.
+def asked_price(instance: Instance, purchase: Purchase, price: Floats, gap: Floats | None = None) -> Floats:
+    """(..., T) what a purchase costs in its market, (1+premium) P, of the lower market price (..., T)."""
+    market = instance.market_price(purchase.material, purchase.outside, price, gap=gap)
+    return np.asarray((1 + purchase.premium) * market)
 
-    While a floor on the seller's output is paid with money beside the plan's, the reserve pays the guaranteed price,
+
+def purchase_price(instance: Instance, purchase: Purchase, price: Floats, gap: Floats | None = None) -> Floats:
+    """(..., T) what a purchase costs the budget, of the lower market price (..., T): what is asked, and what a guarantee adds.
+
+    While all of the seller's output is guaranteed with money beside the plan's, the reserve pays the guaranteed price,
     + max(0, E_w[max(0, F - w P) - upside max(0, w P - F)]): what it takes is not sold at the market, so that money pays nothing on
-    it. A floor that the plan's own money pays is paid once for all of the output.
+    it. A floor that the plan's own money pays is paid once for all of the output, and one on a part of it leaves the rest.
     """
-    asked = (1 + purchase.premium) * instance.market_price(purchase.material, purchase.outside, price, gap=gap)
-    t = np.arange(asked.shape[-1])
+    asked = asked_price(instance, purchase, price, gap)
+    found, t = asked, np.arange(asked.shape[-1])
+    for one in guarantees(instance, purchase):
+        begin = one.floor.begin or 0
+        within = (t >= begin) & (t < begin + one.floor.term)
+        seen = asked if one.floor.kind != EARNINGS else net_revenue(instance, one.producer, purchase.material, asked)
+        due = np.maximum(0.0, expected_payment(instance, seen, one.floor))
+        found = np.where(within, np.maximum(found, asked + due), found)
+    return np.asarray(found)
+
+
+def guarantees(instance: Instance, purchase: Purchase) -> Iterator[PaidFloor]:
+    """Floors on all of what a seller makes of a material that are paid with money beside the plan's."""
+    j, i = purchase.source, purchase.material
     for one in instance.carried.floors:
-        floor, begin = one.floor, one.floor.begin or 0
-        if (one.payer, one.producer, floor.material) == ("apart", purchase.source, purchase.material):
-            within = (t >= begin) & (t < begin + floor.term)
-            asked = asked + np.where(within, np.maximum(0.0, expected_payment(instance, asked, floor)), 0.0)
-    return np.asarray(asked)
+        whole = one.floor.take >= float((instance.yields[j, i] * instance.capacity[j]).max(initial=0.0)) * (
+            1 - TOLERANCE
+        )
+        if (one.payer, one.producer, one.floor.material) == ("apart", j, i) and one.floor.kind != "border" and whole:
+            yield one
+
+
+def spared(instance: Instance, purchase: Purchase) -> Floats:
+    """(T,) what the guarantee does not pay for a tonne that the reserve takes, on the undisturbed course [million USD/t]."""
+    found = np.zeros(instance.calendar.periods)
+    t = np.arange(len(found))
+    for one in guarantees(instance, purchase):
+        begin = one.floor.begin or 0
+        due = np.maximum(0.0, expected_payment(instance, guaranteed_price(instance, one), one.floor))
+        found = np.where((t >= begin) & (t < begin + one.floor.term), np.maximum(found, due), found)
+    return found
+
+
+def guaranteed_price(instance: Instance, paid: PaidFloor) -> Floats:
+    """(T,) what a guarantee is held against on the undisturbed course: the producer's own price (1+premium) P of its material, or
+    of earnings what a unit of activity brings [million USD/t]."""
+    j, i = paid.producer, paid.floor.material
+    price = instance.market_price(i, bool(instance.outside[j, i]), instance.price[i])
+    own = (1 + instance.premium[j]) * price
+    return own if paid.floor.kind != EARNINGS else net_revenue(instance, j, i, own)
+
+
+def net_revenue(instance: Instance, producer: int, material: int, price: Floats) -> Floats:
+    """(..., T) what a unit of activity brings without any floor at a price of one of its materials, the others undisturbed."""
+    calm = own_prices(instance, producer, instance.price)
+    own = (1 + instance.premium[producer]) * calm[material]
+    return np.asarray(revenue_of(instance, producer, calm, (), 0) + instance.yields[producer, material] * (price - own))
 
 
 def quantile_state(instance: Instance, quantile: float) -> float:
@@ -105,14 +154,19 @@ def revenue_of(
 
     price: (..., n) of each of the producer's own materials, on any paths; start: of its output, from which its own floors count.
     """
-    total = np.zeros(np.broadcast_shapes(*(path.shape for path in price.values())))
+    total: Floats = np.zeros(np.broadcast_shapes(*(path.shape for path in price.values())))
     for i, path in price.items():
         y = instance.yields[producer, i]
         if y < 0:
             total += y * path
             continue
         received = (1 + instance.premium[producer]) * path
-        total += y * _received(instance, producer, received, [f for f in floors if f.material == i], start)
+        mine = [f for f in floors if f.material == i and f.kind != EARNINGS]
+        total += y * _received(instance, producer, received, mine, start)
+    for floor in floors:
+        if floor.kind == EARNINGS:
+            within = in_term(instance, floor, start, total.shape[-1])
+            total = np.where(within, np.maximum(total, floor.level), total)
     return total
 
 

@@ -51,6 +51,7 @@ class _Known:
         self.drawn = {row.hazard: row for row in sampled(plan, data)}
         country = {key_of(row): row.country for table in ("activities", "projects") for row in data.rows(table)}
         made = [row for row in data.rows("yields") if row.yield_t_per_t > 0]
+        self.country = country
         self.makers = {(country[row.producer], row.material) for row in made if row.producer in country}
         self.producers = {row.producer for row in made if row.material in self.chosen}
         self.users = {(row.material, row.segment) for row in data.rows("demand") if row.material in self.chosen}
@@ -159,6 +160,9 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     if start >= known.end:
         flood = f"after a flood of {resolved.flood:g} years from {resolved.start:g} its cut would begin in {start:g}"
         return f"{flood}, after the last computed year, {known.end - 1}"
+    firms = resolved.producers.split()
+    if firms and not any(known.country.get(name) in resolved.countries.split() for name in firms):
+        return f"no firm that it names is in {resolved.countries}"
     surges = any(factor != 1 and (name, to) in known.users for to, factor in resolved.demand for name in touched)
     surges |= any(
         row.multiplier != 1 and row.material in (name, "*") and (name, row.segment) in known.users
