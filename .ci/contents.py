@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 NEVER = ("__pycache__", ".git", ".venv", "runs")
-ASIDE = ("models/backtest-2022/", "inputs/build/")
-"""A frozen study and a maintainers' tool: the source package has them, and the wheel has not."""
+ASIDE = ("models/backtest-2022/", "models/panel/", "inputs/build/")
+"""Two studies and a maintainers' tool: the source package has them, and the wheel has not."""
 
 
 def here(*places: str) -> set[str]:

@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 68_900,
+    "package lines": 69_110,
     "modules": 163,
     "largest module": 1_000,
-    "test lines": 33_900,
+    "test lines": 34_040,
     "arrows up": 0,
     "circles": 0,
 }

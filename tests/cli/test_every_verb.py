@@ -100,7 +100,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "explain": ("one", {"item": "project A", "gap": 0.0, "most_solves": 8}),
     "alternatives": ("one", {"count": 1, "slack": 0.3}),
     "score": ("drawn", {"study": {"kind": "points", "points": [{"discount_rate": 0.05}]}, "scenarios": 10}),
-    "stockpile": ("drawn", {}),
+    "stockpile": ("one", {}),
     "rules": ("drawn", {"samples": 2, "scenarios": 10}),
     "simulate": ("drawn", {"paths": 3, "grid_months": 12}),
     "verify": ("one", {}),

@@ -22,6 +22,7 @@ from strategic_minerals import (
     shipped,
     solve,
 )
+from strategic_minerals.matrix.assembly import Assembly
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.names import edited
@@ -33,6 +34,7 @@ from strategic_minerals.solver.lshaped.search import LShaped
 from strategic_minerals.solver.lshaped.subproblems import (
     Cluster,
     OutOfTimeError,
+    Subproblem,
     SubproblemPoint,
     ask,
     decision_sums,
@@ -536,3 +538,34 @@ def test_a_start_from_nothing_inherits_no_haste() -> None:
     model.load(other.assembly, objective_costs(other)["social_cost"])
     assert prepared(model) == WITH_CARE
     assert model.run(time_limit_s=600.0).status == "optimal"
+
+
+def met_in_one_row(first: float, second: float) -> float:
+    """Cost of a cluster in which x equals the master's first column and may not pass its second."""
+    none, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
+    program = Assembly(
+        lower=np.zeros(3),
+        upper=np.full(3, np.inf),
+        integer=np.zeros(3, dtype=bool),
+        costs={"": none},
+        row_lower=np.array([0.0, -np.inf]),
+        row_upper=np.zeros(2),
+        start=np.array([0, 2, 4]),
+        index=np.array([0, 1, 0, 2]),
+        value=np.array([1.0, -1.0, 1.0, -1.0]),
+        blocks=(),
+        row_block=whole,
+        row_local=whole,
+        row_instance=whole,
+    )
+    cost = np.array([1.0, 0.0, 0.0])
+    part = Subproblem(program, cost, own=1)
+    at = np.array([first, second])
+    return ask(Model(program, cost, integer=False), part, at, time.perf_counter() + 60.0, SubproblemPoint).cost
+
+
+def test_what_the_master_missed_in_two_rows_may_meet_in_one_row_of_a_cluster() -> None:
+    """Proves: rounding of some tolerances leaves a cluster an answer, and a real contradiction none."""
+    assert met_in_one_row(6.2e-6, 3.7e-6) == pytest.approx(5e-6, abs=1.5e-5)
+    with pytest.raises(UntrustedError, match="infeasible"):
+        met_in_one_row(6.2e-3, 3.7e-3)

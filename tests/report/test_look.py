@@ -59,7 +59,7 @@ def within(spec: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.long
 def test_a_plan_in_which_nothing_is_best_says_so() -> None:
     """Proves: no table of steps or targets, no losses that fall by nothing; nothing on offer is said to be worth its cost."""
-    idle = quickstart(0.0)
+    idle = quickstart(0.0, existing=False)
     assert idle.brief is not None
     assert idle.brief.tables() == {}
     assert "Do nothing new: nothing on offer is worth what it costs." in idle.brief.recommendation

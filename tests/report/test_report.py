@@ -66,9 +66,9 @@ def full() -> Result:
 
 
 @cache
-def quickstart(money: float | None = None) -> Result:
-    """The first shipped plan: real names, three scenarios; with another budget if one is given."""
-    changes = {} if money is None else {"budget.appropriation_musd": money}
+def quickstart(money: float | None = None, existing: bool = True) -> Result:
+    """The first shipped plan: real names, three scenarios; with another budget, without what is already held."""
+    changes: dict[str, Any] = {"existing": existing} | ({} if money is None else {"budget.appropriation_musd": money})
     plan = load_plan(shipped("models") / "quickstart.toml", changes)
     return solve(plan, load_dataset(shipped("inputs")), gap=1e-3, quick=True)
 

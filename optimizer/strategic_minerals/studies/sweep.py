@@ -446,7 +446,7 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
     ]
     lines += [f"  Note: {note}." for note in facts["notes"]]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
-        lines.append(f"  No answer at {len(rows)} points: {reason}")
+        lines.append(f"  No answer at {len(rows)} {'point' if len(rows) == 1 else 'points'}: {reason}")
     if len(answered):
         spans = {
             "worth compared with doing nothing": 0.0 - answered["objective_musd"],

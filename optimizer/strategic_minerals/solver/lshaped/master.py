@@ -79,8 +79,9 @@ class SearchSettings:
     """What better integers must promise to improve the plan by, as a share of the gap asked."""
     integrality_tolerance: float = 1e-6
     """Distance from an integer, or beyond a bound or a row, that counts as none."""
-    row_relaxation: float = 1e-6
-    """Room in every row, in the solver's unit, where a point that another solve rounded leaves a cluster none."""
+    row_relaxation: tuple[float, ...] = (1e-6, 1e-5)
+    """Room in every row, in the solver's unit, tried in turn where a point that another solve rounded leaves a cluster none. The
+    second is for what was missed in several rows of the master and meets in one row of the cluster."""
     row_tolerance: float = 1e-7
     """How far a plan may be beyond a row of the master before it is restored, relative to one more than the row's bound."""
     row_rounding: float = 1e-13

@@ -267,10 +267,11 @@ def ask(model: Model, part: Subproblem, at: Floats, deadline: float, answer_type
     assembly = part.assembly
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
     answer = answer_type.of(model, part, left_until(deadline))
-    if isinstance(answer, UnsolvedRun) and answer.status == "infeasible":
-        # the master keeps its rows to the solver's tolerance only
-        rows = np.arange(len(assembly.row_lower))
-        room = SETTINGS.row_relaxation * assembly.row_unit
+    rows = np.arange(len(assembly.row_lower))
+    for share in SETTINGS.row_relaxation:  # the master keeps its rows to the solver's tolerance only
+        if not isinstance(answer, UnsolvedRun) or answer.status != "infeasible":
+            break
+        room = share * assembly.row_unit
         model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
         try:
             answer = answer_type.of(model, part, left_until(deadline))
