@@ -7,11 +7,12 @@ import shlex
 
 import typer.main
 
+from strategic_minerals import load_dataset, load_plan, shipped, solve
 from strategic_minerals.cli.main import app
 from strategic_minerals.cli.studies import command_of
 from strategic_minerals.model.catalogue import COMPONENTS
 from strategic_minerals.verbs import VERBS
-from support.documents import DOCUMENTS, README, ROOT, anchors, command_lines, links, text
+from support.documents import DOCUMENTS, README, ROOT, anchors, command_lines, links, text, the_block
 
 MOST_LINES, MOST_WORDS = 90, 15_000
 COMMANDS = {
@@ -53,6 +54,16 @@ def test_every_command_line_is_one_that_the_program_takes_and_every_verb_is_show
 def test_the_readme_is_one_page_and_all_documents_are_short() -> None:
     assert len(text(README).splitlines()) <= MOST_LINES
     assert sum(len(text(name).split()) for name in DOCUMENTS) <= MOST_WORDS
+
+
+def test_the_readme_shows_what_quickstart_answers() -> None:
+    """Proves: between the dots, what the README shows stands in the answer, in order, but for where lines are broken."""
+    answer = " ".join(solve(load_plan("quickstart"), load_dataset(shipped("inputs"))).summary().split())
+    shown = " ".join(the_block(README, "", "SIGN AND BUY in FY2027").split())
+    found = 0
+    for piece in filter(None, (piece.strip() for piece in shown.split("..."))):
+        found = answer.find(piece, found)
+        assert found >= 0, piece
 
 
 def test_the_formulation_names_the_families_and_variables_of_the_catalogue() -> None:
