@@ -77,7 +77,8 @@ class Brief:
     year: str
     """Of the steps."""
     steps: tuple[Step, ...]
-    """What has to be signed first, then what one is free to choose; what is for one material together, the dearest first."""
+    """What has to be signed first, then what one is free to choose; what is for one material together, by what it adds to a tested
+    plan, else by its money."""
     years: tuple[int, ...]
     held: tuple[Held, ...]
     """By money, the largest first."""
@@ -253,12 +254,13 @@ class _Told:
     # What is done, and when.
 
     def steps(self) -> Iterator[Step]:
-        """What to do in the first year: what is for one material together, the dearest first; what one is free to choose last."""
+        """What the first year does: what is for one material together, what adds most first, what one is free to choose last."""
         found = [*(self._planned() if self.tested is None else self._acts())]
         total: dict[str, float] = {}
         for material, step in found:
             total[material] = total.get(material, 0.0) + step.musd
-        found.sort(key=lambda pair: (pair[1].why == FREE, -total[pair[0]], pair[0], -pair[1].musd))
+        adds = {material: self._adds(material) for material in total}
+        found.sort(key=lambda pair: (pair[1].why == FREE, -adds[pair[0]], -total[pair[0]], pair[0], -pair[1].musd))
         seen: set[tuple[str, str]] = set()
         for material, step in found:
             again = (material, step.why) in seen and step.why not in ("", FREE)
@@ -341,14 +343,25 @@ class _Told:
 
     def _why(self, material: str, verdict: str) -> str:
         """In five words: what leaving out all of its material costs."""
-        assert self.tested is not None
         if verdict == "free":
             return FREE
-        rows = self.tested.left_out
-        mine = rows[(rows.kind == "mineral") & (rows.item == material)] if len(rows) else rows
-        if mine.empty or pd.isna(mine.cost_musd.iloc[0]):
+        mine, added = self._left_out(material), self._adds(material)
+        if mine.empty or math.isinf(added):
             return "a rule asks for it" if len(mine) and str(mine.why_not.iloc[0]) else "part of the best plan"
-        return f"the material adds {rounded(float(mine.cost_musd.iloc[0]))} M"
+        return f"the material adds {rounded(added)} M"
+
+    def _left_out(self, material: str) -> pd.DataFrame:
+        """The row of a tested plan without all of a material; none where that was not tried."""
+        rows = pd.DataFrame() if self.tested is None else self.tested.left_out
+        return rows[(rows.kind == "mineral") & (rows.item == material)] if len(rows) else rows
+
+    def _adds(self, material: str) -> float:
+        """What a tested plan is worth less without a material; infinite where it cannot do without, 0 where that was not tried
+        [million USD]."""
+        mine = self._left_out(material)
+        if mine.empty:
+            return 0.0
+        return math.inf if pd.isna(mine.cost_musd.iloc[0]) else float(mine.cost_musd.iloc[0])
 
     def held(self) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """(years, targets at their ends), what costs most first."""
@@ -658,8 +671,8 @@ class _Told:
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         apart = self.figures.total("paid_apart_by_year_musd")
         others = [musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set]
-        span = f" ({money(min(others))} to {money(max(others))} at other price sets)" if others else ""
-        told = f"{money(apart)} M at this plan's prices{span} for guarantees signed before, from other money"
+        span = f" ({money(min(others))} to {money(max(others))} at other prices)" if others else ""
+        told = f"{money(apart)} M, undiscounted{span}, for guarantees signed before, at full output, from other money"
         parts += [told] * (apart >= SMALL_MUSD)
         members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
         if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:
