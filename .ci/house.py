@@ -37,7 +37,7 @@ LIMITS = {
     "package lines": 69_120,
     "modules": 163,
     "largest module": 1_000,
-    "test lines": 34_050,
+    "test lines": 34_080,
     "arrows up": 0,
     "circles": 0,
 }

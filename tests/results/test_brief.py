@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from strategic_minerals import Plan, Result, solve, write_run
-from strategic_minerals.answer.brief import LINES, WIDTH, Brief
+from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Told
 from strategic_minerals.cli.studies import _solved
 from strategic_minerals.core.formats import chance, rounded, within
 from strategic_minerals.matrix.problem import prepare
@@ -208,3 +209,22 @@ def test_no_spending_looks_larger_than_its_limit(value: float, limit: float, tex
 def test_small_chances_are_not_none() -> None:
     """Proves: half a percent and a thousandth of one are written as such."""
     assert [chance(share) for share in (0.005, 0.00001, 0.1234)] == ["0.5%", "0.001%", "12%"]
+
+
+def test_the_screen_names_first_what_adds_most(lived: Result) -> None:
+    """Proves: a cheap step that carries the plan stands before a dear one that adds little, and a free choice stands last."""
+    told = _Told(lived.plan, lived.figures, lived.tables, lived._basis)
+    assert told.tested is not None
+    act, left = told.acts[told.acts.chosen > 0].iloc[0].to_dict(), told.tested.left_out.iloc[0].to_dict()
+    steps = {"dear": (90.0, 3.0, "first"), "cheap": (0.04, 900.0, "first"), "free": (500.0, 5000.0, "free")}
+    told.acts = pd.DataFrame(
+        [
+            act | {"item": item, "kind": "buy", "budget_musd": m, "later_musd": 0.0, "verdict": v}
+            for item, (m, _, v) in steps.items()
+        ]
+    )
+    rows = pd.DataFrame(
+        [left | {"kind": "mineral", "item": item, "cost_musd": adds} for item, (_, adds, _) in steps.items()]
+    )
+    told.tested = replace(told.tested, left_out=rows)
+    assert [step.musd for step in told.steps()] == [0.04, 90.0, 500.0]

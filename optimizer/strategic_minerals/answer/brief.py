@@ -65,7 +65,7 @@ class Held:
     targets: tuple[float, ...]
     """At the end of the years of the brief [t]."""
     days: float
-    """Of use at home that the largest covers; NaN where nobody uses it."""
+    """Of use at home that the last of them covers; NaN where nobody uses it."""
 
 
 @dataclass(frozen=True)
@@ -375,7 +375,7 @@ class _Told:
         every = [int(year) for year in wide.columns]
         years = [*every[:: math.ceil(len(every) / (MOST_YEARS - 1))]]
         years += [every[-1]] * (every[-1] not in years)
-        cost, days = self.figures.items("bought_musd"), self.tables["stock"].groupby("material").days_of_use.max()
+        cost, days = self.figures.items("bought_musd"), self.tables["stock"].groupby("material").days_of_use.last()
         order = sorted(wide.index, key=lambda code: (-cost.get(str(code), 0.0), str(code)))
         return tuple(years), tuple(
             Held(

@@ -703,7 +703,7 @@ class Basis:
 
 
 def _held_before(plan: Plan, data: Dataset, names: Names) -> str:
-    """What the reserve has when the plan starts and nobody lists: orders, and stock of unknown materials."""
+    """Orders that count as held when the plan starts, and stock of unpublished materials, which does not."""
     if not plan.existing:
         return ""
     planned = select_materials(plan, data)
