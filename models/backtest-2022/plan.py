@@ -107,7 +107,6 @@ def question(known: ep.Known, state: State) -> tuple[Plan, Dataset]:
         "price_set": PRICES,
         "loss_function": LOSS,
         "discount_rate": ep.DISCOUNT_RATE,
-        "price_gain": False,
         "materials": named,
         "horizon": {
             "first_year": year,

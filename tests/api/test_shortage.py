@@ -116,10 +116,8 @@ def test_users_still_buy_at_a_crisis_price(premium: float) -> None:
     assert short(plain, "stop", "2028") == near(10.0)
 
 
-def test_without_price_gain_the_undisturbed_price_stands_beneath_the_loss() -> None:
-    case = dear(0.5, price_gain=False)
-    assert nothing_done(case) == near(100 + 8 * 10 + 2 * 60 + 100)
-    assert nothing_done(dear(0.5)) == near(100 + 8 * 50 + 2 * 100 + 100)
+def test_the_undisturbed_price_stands_beneath_the_loss() -> None:
+    assert nothing_done(dear(0.5)) == near(100 + 8 * 10 + 2 * 60 + 100)
 
 
 def test_risk_measures_value_shortage_at_the_undisturbed_price() -> None:
@@ -128,7 +126,7 @@ def test_risk_measures_value_shortage_at_the_undisturbed_price() -> None:
     told = plan.to_toml_like() | {"risk": {"alpha": 0.5, "cvar_weight": 1.0}}
     result = optimum((Plan.model_validate(told), data))
     assert result.tables["scenario_losses"].loss_without_plan_musd.iloc[0] == near(120)
-    assert float(result.outcome.do_nothing_musd) == near(100 + 8 * 50 + 2 * 100 + 100 + 120)
+    assert float(result.outcome.do_nothing_musd) == near(100 + 8 * 10 + 2 * 60 + 100 + 120)
 
 
 def test_tiers_keep_their_order() -> None:
@@ -301,26 +299,22 @@ def test_embedded_demand_leaves_the_plan_as_it_is() -> None:
 
 def test_a_price_without_a_shortage_moves_nothing() -> None:
     """Proves trap 23: two origins at two prices, a crisis price and no shortage: nothing is bought for the reserve, and users
-    leave their stock alone, where prices alone are no reason (`price_gain = false`)."""
+    leave their stock alone."""
     plan, data = stopped(
         sources={"far": source("CHN", "a", 8.0), "ally": source("AUS", "a", 8.0, premium_share=0.5)},
         offers={"spot": offer("a", 5.0)},
         scenarios=[cut("stop", 0.4, 2028, 1, share=0.0, price_multiplier=4.0)],
         materials={"a": {"haircut_share": 0.1}},
-        price_gain=False,
     )
     result = optimum(stocked((plan, data), {"a": 2.0}))
     assert bought(result, "a") == near(0.0)
     assert float(result.solution.users_pull.sum()) == near(0.0)
 
 
-def test_pulling_at_a_crisis_price_is_price_gain() -> None:
-    """Proves: supply falls to what is wanted and the price triples: users draw 1 kt in place of buying it at 30, refill at 10, and
-    gain 30 - 10 - .2; without price gain they draw nothing, so that all of it is gained from prices."""
+def test_nobody_pulls_at_a_crisis_price_alone() -> None:
+    """Proves: supply falls to what is wanted and the price triples: users draw nothing from their stock for that."""
     event = {"share": 0.1, "price_multiplier": 3.0}
-    plain = stopped(demand={"a": 9.0}, event=event)
-    assert nothing_done(plain) - nothing_done(stocked(plain, {"a": 1.0})) == near(19.8)
-    calm = stopped(demand={"a": 9.0}, event=event, price_gain=False)
+    calm = stopped(demand={"a": 9.0}, event=event)
     assert nothing_done(calm) == near(nothing_done(stocked(calm, {"a": 1.0})))
 
 

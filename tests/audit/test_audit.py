@@ -38,8 +38,7 @@ from support.tiny import project as tiny_project
 ROUNDING = 1e-9
 FLOORS = dict.fromkeys(("market_floor", "border_floor", "project_floor", "package_floor", "dy", "flood"), True)
 EVERYTHING = {
-    f: f
-    not in ("override", "storage", "lean", "partial", "trunk_prices", "sample", "trunk_release", "control", "revolving")
+    f: f not in ("override", "storage", "lean", "partial", "sample", "trunk_release", "control", "revolving")
     for f in FEATURES
 } | {"appropriated": True}
 

@@ -35,7 +35,7 @@ def alone(materials: str, countries: str) -> Plan:
     }
     told = load_plan(shipped("models") / "quickstart.toml").to_toml_like()
     kept = ("name", "price_year", "price_set", "loss_function", "discount_rate")
-    return Plan.model_validate({name: told[name] for name in kept} | {"price_gain": False} | changes)
+    return Plan.model_validate({name: told[name] for name in kept} | changes)
 
 
 def test_forty_nine_of_sixty() -> None:

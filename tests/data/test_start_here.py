@@ -118,7 +118,7 @@ def test_empty_answers_change_nothing_and_lists_drop_down(kept: Path) -> None:
         assert found[1] == (found[0] if one.block else "")
     assert "recycling" in listed(START, at(kept, "own project: stage"))
     assert listed(START, at(kept, "currency")) == '"USD,EUR"'  # of the other there is no rate of the plan's price year
-    for pair in ("policy foresight", "price_gain true", "loss_function test", "materials materials!"):
+    for pair in ("policy foresight", "loss_function test", "materials materials!"):
         field, said = pair.split()
         assert said in listed(PLAN, at(kept, field, sheet=PLAN))
     assert "materials!" in listed("yields", "B2")

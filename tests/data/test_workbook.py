@@ -111,7 +111,7 @@ def test_every_fault_of_a_plan_names_its_cell(kept: Path, tmp_path: Path) -> Non
 
 def test_a_cell_with_several_lines_is_read_whole_or_refused(kept: Path, tmp_path: Path) -> None:
     """Proves: a list may have a line an entry; text is text; what follows a list or a table, in whatever brackets, is not lost."""
-    cells: list[tuple[str, str, Any]] = [("budget.appropriation_musd", "{2027 = 5}\nprice_gain = true", None)]
+    cells: list[tuple[str, str, Any]] = [("budget.appropriation_musd", "{2027 = 5}\nexisting = true", None)]
     cells += [("materials", written, ("a", "b")) for written in ('["a",\n "b", # both\n]', "a\nb")]
     cells += [("title", written, written) for written in ('"Ours"\nname = "x"', "[draft]\nof May")]
     cells += [("materials", f'["a"{more}', None) for more in (']\nname = "x"', ']]\nname = ["x"', '], ["b"]')]

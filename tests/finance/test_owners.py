@@ -188,12 +188,12 @@ def test_crisis_prices_move_neither_the_baseline_nor_what_owners_expect(price: f
     """Trap 38: users pay no more than the undisturbed price where no gain on prices counts; so the owner's value, the baseline and
     Z0 are the same at any crisis price above it."""
     rise = [cut("rise", 0.1, 2028.0, 1.0, share=0.5, price_multiplier=max(price, 1.0))]
-    at_once = {"capex": 30.0, "price_gain": False, "scenarios": rise}
+    at_once = {"capex": 30.0, "scenarios": rise}
     result = best(one_plant(**at_once))
     usual = best(one_plant(**{**at_once, "scenarios": [cut("rise", 0.1, 2028.0, 1.0, share=0.5)]}))
     assert result.outcome.do_nothing_musd == close(usual.outcome.do_nothing_musd)
     assert list(result.tables["projects"].baseline) == list(usual.tables["projects"].baseline) == [True]
-    now, then = options(one_plant(price_gain=False, scenarios=rise)), options(one_plant(scenarios=[]))
+    now, then = options(one_plant(scenarios=rise)), options(one_plant(scenarios=[]))
     assert {k: o.npv for k, o in now.items()} == {k: close(o.npv) for k, o in then.items()}
 
 

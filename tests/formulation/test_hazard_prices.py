@@ -51,7 +51,6 @@ def struck(
         "sources": {"china": source("CHN", "metal", 1.0), "ally": source("AUS", "metal", 1.0, kappa=1.0)},
         "demand": {"metal": 2.0},
         "scenarios": [scenario],
-        "price_gain": True,
         **more,
     }
     plan, data = tiny({"metal": PRICE}, **given)
@@ -204,7 +203,7 @@ def test_a_plant_outside_lives_on_the_price_there() -> None:
 
 
 def test_without_gain_on_prices_floors_and_users_see_undisturbed_ones() -> None:
-    case = struck(("inside", 0, 6, 2.0), ("outside", 0, 12, 8.0), price_gain=False)
+    case = struck(("inside", 0, 6, 2.0), ("outside", 0, 12, 8.0))
     result = solve(*case, gap=0.0, quick=True)
     assert total(result) == pytest.approx(60.0)
     assert result.audited.passed

@@ -25,7 +25,7 @@ from support.instances import ASKED, FEATURES, quick_first, random_case
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
 SMALL_CASES = [
-    (100, {**EVERYTHING, "partial": False, "trunk_prices": False}),
+    (100, {**EVERYTHING, "partial": False}),
     (101, {**EVERYTHING, "gallium": False, "trunk_release": False, "sample": False}),
     (102, dict.fromkeys(FEATURES, False)),
     *((seed, dict.fromkeys(ASKED, True)) for seed in (3, 4)),

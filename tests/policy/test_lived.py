@@ -137,7 +137,6 @@ def stored(kt: float, **rule: float) -> tuple[Plan, Any]:
             }
         ],
         years=6,
-        price_gain=False,
         policy="targets",
         release=rule,
     )
@@ -197,7 +196,6 @@ def test_two_materials_do_not_spend_the_same_dollar() -> None:
         years=5,
         money={FIRST: 40.0, FIRST + 1: 0.0, FIRST + 2: 0.0, FIRST + 3: 15.0, FIRST + 4: 0.0},
         budget={"branch_money": "appropriated"},
-        price_gain=False,
         policy="targets",
     )
     data = data.replace(hazards=pd.DataFrame([row]))
@@ -225,7 +223,6 @@ def test_ore_that_nobody_can_refine_is_no_use_of_a_stop() -> None:
         stock={"metal": 10.0, "magnet": 4.0},
         scenarios=[{"name": "stop", "probability": 0.5, "events": [event]}],
         years=5,
-        price_gain=False,
         policy="targets",
     )
     data = data.replace(hazards=pd.DataFrame([row]))

@@ -36,7 +36,6 @@ def asked(*scenarios: tuple[float, tuple[int, ...]], haircut: float = 0.3, **pla
         years=6,
         money={FIRST: 0.0, FIRST + 1: 1e5},
         budget={"emergency_musd": 1e4},
-        price_gain=False,
         **plan,
     )
 

@@ -145,7 +145,6 @@ def test_the_reserve_buys_on_while_it_goes_on_at_the_price_of_the_day() -> None:
         sources={"china": source("CHN", "gallium", 10.0), "ally": source("AUS", "gallium", 2.0)},
         offers={"ally-offer": offer("gallium", 1.0, source="ally")},
         years=3,
-        price_gain=False,
         money=10.0,
         ongoing=[{**stop, **DEPTH}],
         days_of_cover=[{"material": "gallium", "days": 10, "from_year": FIRST}],

@@ -161,7 +161,6 @@ def question(case: Case, courses: Mapping[Path, float], **plan: Any) -> tuple[Pl
         scenarios=scenarios,
         years=case.years,
         rate=case.rate,
-        price_gain=False,
         budget={"branch_money": "appropriated"},
         **{"policy": "targets", **plan},
     )

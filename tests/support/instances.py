@@ -63,7 +63,6 @@ FEATURES = {
     "storage": 0.3,
     "drawdown": 0.4,
     "partial": 0.2,
-    "trunk_prices": 0.2,
     "trunk_release": 0.2,
     "price_states": 0.8,
     "embedded": 0.3,
@@ -568,7 +567,6 @@ def _plan(case: _Case) -> Plan:
             "loss_function": "test",
             "discount_rate": u(0.0, 0.07),
             "residual": case.pick(1.0, 0.5, 0.0),
-            "price_gain": not on["trunk_prices"],
             "horizon": {
                 "first_year": FIRST,
                 "years": case.years,

@@ -50,6 +50,7 @@ def tiny(
     money: Series = 1e5,
     budget: dict[str, Any] | None = None,
     agreed: Sequence[dict[str, Any]] = (),
+    responses: Mapping[str, tuple[float, float, float]] | None = None,
     **plan: Any,
 ) -> tuple[Plan, Dataset]:
     """A plan and its tables.
@@ -58,7 +59,8 @@ def tiny(
     sources, offers, projects: see `source`, `offer`, `project`. steps: (material, segment, limit share, USD/kg).
     tiers: segment -> (share, loss multiplier) pairs. A series is one figure, or a figure by first year.
     origins: offer -> country of origin of what is `outside`.
-    capital: instruments beside `none` and `grant`. agreed: floors in force (`guaranteed`). The rest goes into the plan.
+    capital: instruments beside `none` and `grant`. agreed: floors in force (`guaranteed`). responses: material -> (trade in kt/yr,
+    elasticity of supply, of demand). The rest goes into the plan.
     """
     wanted = {(k, "civil") if isinstance(k, str) else k: v for k, v in (demand or {}).items()}
     segments = sorted({segment for _, segment in wanted})
@@ -110,6 +112,10 @@ def tiny(
         ],
         "feed_origins": [{"producer": name, "origins": row["feed"]} for name, row in made.items() if row.get("feed")],
         "commitments": list(agreed),
+        "price_responses": [
+            {"material": m, "trade_t_per_yr": q * KT, "supply_elasticity": supply, "demand_elasticity": demand}
+            for m, (q, supply, demand) in (responses or {}).items()
+        ],
         "countries": [{"country": country, "name": country, "tier": tier} for country, tier in TIERS.items()],
     }
     data = Dataset.from_tables({name: pd.DataFrame(rows) for name, rows in tables.items() if rows})

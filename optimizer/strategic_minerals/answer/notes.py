@@ -274,8 +274,6 @@ def _cheap_options(instance: Instance, names: Names) -> Iterator[tuple[str, str]
     """Offtake contracts that cost less for a tonne and year, whoever pays, than to hold that tonne: storage, and the discount rate
     on its price; in one sentence."""
     calendar, cheap = instance.calendar, list[str]()
-    if instance.plan.price_gain and instance.plan.instruments.offtake_price == "market":
-        return  # operations count the price of the day
     for j in np.flatnonzero(~np.isnan(instance.contract_lot)).tolist():
         made = np.flatnonzero(instance.yields[j] > 0)
         price = float((instance.yields[j] * instance.base_price)[made].sum())
@@ -790,10 +788,10 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tup
 
 def _stakes(result: Result) -> dict[str, float]:
     """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
-    value, held = result.tables["value"], result.tables["held_for_price"]
-    names = set(held.material[held.expected_acquired_t.combine(held.at_undisturbed_prices_t, np.fmax) > SMALL_T])
+    value, bought = result.tables["value"], result.tables["purchases_in_scenarios"]
+    names = set(bought.material[bought.expected_acquired_t > SMALL_T])
     value = value[value.component != "commitments"]
-    gross = value.shortage_avoided_musd.abs() + value.price_gain_musd.abs()
+    gross = value.shortage_avoided_musd.abs() + value.bill_saved_musd.abs()
     total = max(float(gross.sum()), 1e-9)
     share: dict[str, float] = {}
     for materials, worth in zip(value.materials.str.split(), gross / total, strict=True):

@@ -283,8 +283,7 @@ class Read:
     """Without its matrix."""
     outcome: Outcome
     points: list[Floats]
-    """(columns,) the plan, the do-nothing reference, and where they were solved the plan's operations at undisturbed prices; taken
-    out as they are read."""
+    """(columns,) the plan and the do-nothing reference; taken out as they are read."""
     signed_without_residual: Floats | None
     """(options,)"""
     prices: pd.DataFrame
@@ -311,8 +310,7 @@ def read(solved: Solved, own: OwnParts | None = None, solver: str = "", found: s
     bare = replace(problem, assembly=problem.assembly.without_matrix())
     stated = float(solved.costs["social_cost"] @ solved.x)
     signed = None if other is None else signatures(problem.assembly, other)
-    points = [solved.x, solved.z0, *([] if solved.undisturbed is None else [solved.undisturbed])]
-    return Read(bare, solved.outcome, points, signed, prices, stated, stages_of(solved), counts, added)
+    return Read(bare, solved.outcome, [solved.x, solved.z0], signed, prices, stated, stages_of(solved), counts, added)
 
 
 def _of_the_plan(solved: Solved, own: OwnParts) -> Solved:
@@ -344,11 +342,10 @@ def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
 
     with problem.seconds.measure("extract"):
         solution, reference = taken(), taken()
-        other = taken() if read.points else None
     with problem.seconds.measure("tables"):
         ours = path_data_of(problem)
-        plan, nothing = open_accounts(problem, solution, ours), open_accounts(problem, reference, ours)
-        tables = build_tables(plan, nothing, other)
+        plan, nothing = open_accounts(problem, solution, ours, reference), open_accounts(problem, reference, ours)
+        tables = build_tables(plan, nothing)
         tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)
         tables["prices"] = read.prices
     with problem.seconds.measure("audit"):

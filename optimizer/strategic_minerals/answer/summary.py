@@ -566,10 +566,11 @@ def _inside_goods(figures: Figures, basis: Basis) -> list[str]:
 
 
 def _value(figures: Figures, basis: Basis) -> list[str]:
-    """Split of what the plan is worth: shortages avoided, prices, the rest; bets on prices named."""
-    price, net = figures.value("price_gain_musd"), figures.value("worth_musd")
+    """Split of what the plan is worth: shortages avoided, and the rest."""
+    net = figures.value("worth_musd")
     penalties, risk = figures.value("penalties_musd"), figures.value("risk_charge_musd")
     users, government = figures.value("users_musd"), figures.value("authority_musd")
+    bill = figures.value("bill_saved_musd")
     parts = [
         (figures.value("shortage_avoided_musd"), "shortage losses avoided (the loss of a tonne includes its price)"),
         (users, "paid by users for the supply that they now get" if users <= 0 else "saved by users on their supply"),
@@ -577,8 +578,13 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
             government,
             f"{'paid' if government <= 0 else 'gained'} by the government, net: spending, less sales and the value of what is left",
         ),
-        (price, "effect of crisis prices on what users and the government buy and sell"),
     ]
+    moved = (
+        "saved on imports, whose price the plan lowers"
+        if bill > 0
+        else "paid more for imports, as own buying raises prices"
+    )
+    parts += [(bill, moved)] * (abs(bill) >= 0.5)
     fined = "penalties for broken soft rules and targets not filled, which nobody pays"
     parts += [(-penalties, fined)] * (penalties >= 0.5)  # less is printed as nothing
     parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
@@ -586,22 +592,12 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     printed = rounded_to_add_up(net, values, 0) or [float(round(value)) for value in values]
     lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M{_there(basis)}, the sum of"]
     lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
-    if price > 0.5 * net > 0:
-        lines.append("  WARNING: more than half of the value is a gain on prices, not shortages avoided.")
-    return [*lines, *_bets(figures, basis), *_left(figures, basis)]
+    return [*lines, *_drifts(figures, basis), *_left(figures, basis)]
 
 
-def _bets(figures: Figures, basis: Basis) -> list[str]:
-    """Purchases that pay only because prices rise in a disruption, and drifts of prices while stock is held."""
-    names, lines = basis.names, []
-    expected, undisturbed = figures.items("bought_expected_t"), figures.items("undisturbed_t")
-    bets = [material for material, other in undisturbed.items() if other < 0.5 * expected.get(material, 0.0) - 1e-3]
-    if bets:
-        tonnes = {m: f"{in_tonnes(undisturbed[m])} instead of {in_tonnes(expected[m])}" for m in bets[:MOST_LINES]}
-        lines.append(
-            "  BETS ON PRICES: with the same commitments, but with calm prices in disruptions too, expected purchases would be "
-            f"{'; '.join(f'{names.material(m)} {change}' for m, change in tonnes.items())}. See price_gain = false."
-        )
+def _drifts(figures: Figures, basis: Basis) -> list[str]:
+    """Drifts of prices while stock is held."""
+    names, lines = basis.names, list[str]()
     drifts = figures.items("price_drift_share")
     moved = [f"{names.material(m)} ({change:+.0%})" for m, change in drifts.items() if abs(change) > 0.01]
     if moved:  # part of their worth is that drift

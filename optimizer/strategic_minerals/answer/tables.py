@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..audit.accounts import Accounts, commitments, floors_at_crisis_prices, split_of_value
+from ..audit.accounts import Accounts, commitments, split_of_value
 from ..audit.operations import AuditContext, Bottlenecks
 from ..core.frames import Bools, Floats, named
 from ..core.stats import BASELINE_COURSE, DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
@@ -128,12 +128,11 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
     "value": TableOf(
         "Where the worth of the plan comes from, by component of the supply chain.",
-        "component materials shortage_avoided_musd price_gain_musd users_musd authority_musd penalties_musd "
-        "risk_charge_musd",
+        "component materials shortage_avoided_musd bill_saved_musd users_musd authority_musd penalties_musd risk_charge_musd",
     ),
-    "held_for_price": TableOf(
-        "Purchases in scenarios, and what they were at undisturbed prices.",
-        "material expected_acquired_t at_undisturbed_prices_t",
+    "purchases_in_scenarios": TableOf(
+        "Expected purchases in scenarios.",
+        "material expected_acquired_t",
     ),
     "notes": TableOf("What is doubtful or worth knowing of the question.", "kind item note"),
     "dropped": TableOf("What was left out before the solve, and why.", "item reason"),
@@ -333,7 +332,7 @@ def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Fl
     n = problem.natural
     W, T, Q = solution.output.shape[0], n.calendar.periods, len(n.demands)
     short, thrift, loss, cost = (np.zeros((W, Q, T)) for _ in range(4))
-    trunk, scenarios = loss_values(n, problem.structure.scenarios, range(len(n.tiers)), at_risk=True)
+    trunk, scenarios = loss_values(n, problem.structure.scenarios, range(len(n.tiers)))
     for k, (q, _) in enumerate(n.tiers):
         short[:, q] += solution.shortfall[:, k]
         loss[0, q] += trunk[k] * solution.shortfall[0, k]
@@ -352,7 +351,7 @@ def losses_by_scenario(problem: Problem, solution: Solution) -> tuple[Floats, Fl
     short, thrift = solution.shortfall[1:], solution.substitute[1:]
     defence = np.array([n.priority[q] == DEFENCE for q, _ in n.tiers], dtype=bool)
     of_tier, of_step = (np.array([n.demand_material[q] for q, _ in keys], dtype=int) for keys in (n.tiers, n.steps))
-    worth = loss_values(n, problem.structure.scenarios, range(len(n.tiers)), at_risk=True)[1]
+    worth = loss_values(n, problem.structure.scenarios, range(len(n.tiers)))[1]
     beyond = worth - n.tier_loss[:, None]  # exactly 0 where losses do not change
 
     def lost(counted: Bools) -> Floats:
@@ -402,7 +401,7 @@ def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 
 def value(accounts: Accounts, reference: Accounts) -> pd.DataFrame:
-    """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
+    """Where Z0 - Z comes from, by component: shortage spared, the bill abroad, users and authority; and
     commitments, with soft penalties and the charge for risk, which nobody pays, in columns of their own."""
     split = split_of_value(accounts, reference)
     n = accounts.problem.natural
@@ -412,39 +411,28 @@ def value(accounts: Accounts, reference: Accounts) -> pd.DataFrame:
             "component": list(n.components),
             "materials": [" ".join(names) for names in members],
             "shortage_avoided_musd": split["shortage"],
-            "price_gain_musd": split["price"],
+            "bill_saved_musd": split["bill"],
             "users_musd": split["users"],
             "authority_musd": split["authority"],
         }
     )
     before, after = commitments(reference), commitments(accounts)
     spared = {name: before[name] - after[name] for name in before}
-    clawed, border = floors_at_crisis_prices(accounts), spared["users_border_surcharge"] + spared["users_contracts"]
+    border = spared["users_border_surcharge"] + spared["users_contracts"]
     penalties, risk = spared["soft_penalties"], spared["cvar"]
-    rest = sum(spared.values()) - clawed - border - penalties - risk
-    whole = frame([("commitments", "", 0.0, clawed, border, rest, penalties, risk)], RESULT_TABLES["value"].columns)
+    rest = sum(spared.values()) - border - penalties - risk
+    whole = frame([("commitments", "", 0.0, 0.0, border, rest, penalties, risk)], RESULT_TABLES["value"].columns)
     return pd.concat([parts, whole], ignore_index=True).fillna(0.0)
 
 
-def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:
-    """Expected purchases of each material, and what they would be were disrupted prices those of the trunk.
-
-    The same commitments stand. What is bought at crisis prices alone is a bet on them. NaN where it was not worked out. Every
-    material that can be bought has its row, so that which rows there are hangs on no further solve.
-    """
-    n = problem.natural
+def purchases_in_scenarios(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Expected purchases of each material that can be bought."""
+    n, x = problem.natural, solution
     known = {name: purchase.material for name, purchase in _purchases(problem).items()}
-    pi = problem.structure.scenarios.probability
-
-    def bought(x: Solution) -> Floats:
-        total = np.zeros(len(n.materials))
-        planned = x.acquisition[1:, :, : n.calendar.planned]
-        np.add.at(total, [known[name] for name in x.purchases], np.einsum("s,sbt->b", pi, planned))
-        return total
-
-    own = bought(solution)
-    other = bought(calm) if calm is not None else np.full(len(own), np.nan)
-    table = frame(list(zip(n.materials, own, other, strict=True)), RESULT_TABLES["held_for_price"].columns)
+    bought, planned = np.zeros(len(n.materials)), x.acquisition[1:, :, : n.calendar.planned]
+    expected = np.einsum("s,sbt->b", problem.structure.scenarios.probability, planned)
+    np.add.at(bought, [known[name] for name in x.purchases], expected)
+    table = frame(list(zip(n.materials, bought, strict=True)), RESULT_TABLES["purchases_in_scenarios"].columns)
     return table.iloc[sorted(set(known.values()))].reset_index(drop=True)
 
 
@@ -496,9 +484,8 @@ def bottlenecks(of: Mapping[str, Accounts]) -> pd.DataFrame:
     return frame(rows, RESULT_TABLES["bottlenecks"].columns)
 
 
-def build_tables(accounts: Accounts, reference: Accounts, calm: Solution | None) -> dict[str, pd.DataFrame]:
-    """Every result table but `prices`, by name, of a solution and of doing nothing. `calm`: operations were disrupted prices those
-    of the baseline course."""
+def build_tables(accounts: Accounts, reference: Accounts) -> dict[str, pd.DataFrame]:
+    """Every result table but `prices`, by name, of a solution and of doing nothing."""
     problem, solution, z0 = accounts.problem, accounts.solution, reference.solution
     names, tables = Names.of(problem.data), problem.data.without_places()
     return {
@@ -517,7 +504,7 @@ def build_tables(accounts: Accounts, reference: Accounts, calm: Solution | None)
         "scenario_losses": scenario_losses(problem, solution, z0),
         "bottlenecks": bottlenecks({"plan": accounts, "nothing": reference}),
         "value": value(accounts, reference),
-        "held_for_price": held_for_price(problem, solution, calm),
+        "purchases_in_scenarios": purchases_in_scenarios(problem, solution),
         "notes": pd.DataFrame(
             [
                 *unlikely(problem.plan, tables, problem.natural.materials),

@@ -54,7 +54,7 @@ NOISE = 1e-3
 TRACE_MUSD = 1e-6
 """Million USD that are rounding."""
 FINISHED = ("optimal", "within_gap")
-FROM_SOLVES = {"projects": ("share_at_residual_0",), "held_for_price": ("at_undisturbed_prices_t",)}
+FROM_SOLVES = {"projects": ("share_at_residual_0",)}
 """Columns that further solves gave, by table; the table `prices` is from one as a whole."""
 
 
@@ -82,8 +82,9 @@ def recompute(stored: Result) -> Recomputed:
         stated, ours = _stated(stored), path_data_of(problem)
         audited = audit(problem, stored.solution, z0=stored.reference, stated=stated, bounds=bounds, path_data=ours)
         reference = audit(problem, stored.reference, path_data=ours)
-        plan, nothing = (open_accounts(problem, of, ours) for of in (stored.solution, stored.reference))
-        tables = build_tables(plan, nothing, None)
+        plan = open_accounts(problem, stored.solution, ours, stored.reference)
+        nothing = open_accounts(problem, stored.reference, ours)
+        tables = build_tables(plan, nothing)
         tables["figures"] = _figures(stored, tables, audited, reference, (plan, nothing)).frame()
     own = stored.tables.get(OWN_PARTS)
     tables["objective"] = objective_table(audited.parts, reference.parts, own)

@@ -16,6 +16,7 @@ from ..core.stats import MUSD_PER_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..world.instance import DEFENCE, Floor, Instance, MarketFloor, PaidFloor
+from .channel import Trade, saved_abroad, trade_of
 from .figures import Figures
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
 from .producers import (
@@ -30,7 +31,6 @@ from .producers import (
     path_data_of,
     survives,
     topup,
-    value_at_risk,
     value_unserved,
     worst_state,
 )
@@ -47,6 +47,8 @@ class Accounts:
     floors: tuple[MarketFloor, ...]
     """In the order of `solution.floor`."""
     markets: tuple[SignedMarketFloor, ...]
+    nothing: Trade | None = None
+    """What is traded abroad where nothing is done; None: of doing nothing itself."""
 
     @property
     def holders(self) -> tuple[SignedPackage | SignedMarketFloor, ...]:
@@ -54,8 +56,11 @@ class Accounts:
         return (*self.signings, *self.markets)
 
 
-def open_accounts(problem: Problem, solution: Solution, path_data: PathData | None = None) -> Accounts:
-    """Work out what every signed package and every chosen market floor amounts to; `path_data`: along other scenarios."""
+def open_accounts(
+    problem: Problem, solution: Solution, path_data: PathData | None = None, nothing: Solution | None = None
+) -> Accounts:
+    """Work out what every signed package and every chosen market floor amounts to; `path_data`: along other scenarios. nothing:
+    doing nothing, against which the plan moves prices abroad."""
     n, support, path_data = problem.natural, problem.structure.support, path_data or path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = tuple(by_name[m.floor.name] for m in support.markets)
@@ -70,7 +75,8 @@ def open_accounts(problem: Problem, solution: Solution, path_data: PathData | No
             )
     chosen_floors = [(m, float(x)) for m, x in zip(floors, solution.floor, strict=True) if abs(x) > 1e-9]
     markets = tuple(signed_market_floor(path_data, m, x) for m, x in chosen_floors)
-    return Accounts(problem, solution, path_data, tuple(signings), floors, markets)
+    idle = None if nothing is None else trade_of(problem, nothing, path_data)
+    return Accounts(problem, solution, path_data, tuple(signings), floors, markets, idle)
 
 
 def outlays(accounts: Accounts) -> Floats:
@@ -245,7 +251,7 @@ def _lost(accounts: Accounts, demands: list[int]) -> Floats:
     """(S,) discounted shortfall loss and substitution cost of some demands  [million USD]."""
     n, x, beta = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.beta[:-1]
     total = np.zeros(len(accounts.path_data.scenarios.names))
-    v = value_at_risk(accounts.path_data)
+    v = value_unserved(accounts.path_data)
     for k, (q, _) in enumerate(n.tiers):
         if q in demands:
             total += (beta * v[1:, k] * x.shortfall[1:, k]).sum(axis=1)
@@ -263,24 +269,24 @@ def cvar(loss: Floats, probability: Floats, alpha: float) -> float:
 def social_cost(problem: Problem, solution: Solution, accounts: Accounts | None = None) -> dict[str, float]:
     """Parts of Z: discounted expectation, million USD; they add up to social cost."""
     accounts = accounts or open_accounts(problem, solution)
-    running = operations(accounts, accounts.path_data.counted)
+    running = operations(accounts)
     return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(accounts)}
 
 
-def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False) -> dict[str, Floats]:
-    """(C,) costs of periods of each component at given prices: users, authority, loss.
+def operations(accounts: Accounts, *, by_scenario: bool = False) -> dict[str, Floats]:
+    """(C,) costs of periods of each component at undisturbed prices: users, authority, loss.
 
     Discounted expectations; with `by_scenario` (C, S) discounted sums of each scenario's whole course instead.
     """
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     D, T = n.calendar.step, n.calendar.periods
-    P, gap = prices
+    P, gap = prices = path_data.counted
     total: Any = path_data.along if by_scenario else path_data.expect
     last: Any = (lambda _, values: values[1:]) if by_scenario else path_data.expect_last
     names = tuple(
         (
             "users_activities users_reserve_inputs users_surplus users_substitution users_release "
-            "users_own_stock users_freight authority_purchases authority_holding authority_disposal "
+            "users_own_stock users_freight users_prices_abroad authority_purchases authority_holding authority_disposal "
             "authority_release loss salvage"
         ).split()
     )
@@ -314,13 +320,17 @@ def operations(accounts: Accounts, prices: Prices, *, by_scenario: bool = False)
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
         parts["users_substitution"][c] += total(c, x.substitute[:, h] * n.step_cost[h])
-    v = value_unserved(path_data, P, gap)
+    v = value_unserved(path_data)
     for k, (q, _) in enumerate(n.tiers):
         c = n.component[n.demand_material[q]]
         parts["loss"][c] += total(c, x.shortfall[:, k] * v[:, k])
     for u, (i, _) in enumerate(n.users):
         c = n.component[i]
-        parts["users_own_stock"][c] += total(c, x.users_missing[:, u] * missing_cost(path_data, u, P, gap))
+        parts["users_own_stock"][c] += total(c, x.users_missing[:, u] * missing_cost(path_data, u))
+    if accounts.nothing is not None:
+        saved = saved_abroad(n, path_data, trade_of(accounts.problem, x, path_data), accounts.nothing, straight=True)
+        for k, i in enumerate(accounts.nothing.materials):
+            parts["users_prices_abroad"][n.component[i]] -= total(n.component[i], saved[:, k])
     return parts
 
 
@@ -329,7 +339,7 @@ def costs_by_scenario(accounts: Accounts) -> Floats:
 
     Its expectation is social cost without soft penalties and lambda*CVaR.
     """
-    running = operations(accounts, accounts.path_data.counted, by_scenario=True)
+    running = operations(accounts, by_scenario=True)
     signed = commitments(accounts)
     along = np.zeros(len(accounts.path_data.scenarios.names))
     for holder in accounts.holders:
@@ -344,33 +354,22 @@ def costs_by_scenario(accounts: Accounts) -> Floats:
 
 
 def split_of_value(accounts: Accounts, reference: Accounts) -> dict[str, Floats]:
-    """(C,) what a plan spares in each component's operations against doing nothing, in four parts  [million USD].
+    """(C,) what a plan spares in each component's operations against doing nothing, in parts  [million USD].
 
-    `shortage`: loss and substitution at the trunk's prices. `price`: what branch prices that differ from the trunk's add, all
-    else held. Then, at the trunk's prices: `users` (negative: they pay for the tonnes that they now get) and `authority`
-    (negative: outlays beyond what is sold and left).
+    `shortage`: loss and substitution; `bill`: what the plan does to prices abroad; `users` (negative: they pay for the tonnes that
+    they now get); `authority` (negative: outlays beyond what is sold and left).
     """
-    path_data = accounts.path_data
-
-    def spared(prices: Prices) -> dict[str, Floats]:
-        before, after = operations(reference, prices), operations(accounts, prices)
-        return {name: before[name] - after[name] for name in before}
-
-    own, calm = spared(path_data.counted), spared(path_data.undisturbed)
-    short = ("loss", "users_substitution")
-    users = [part for name, part in calm.items() if name.startswith("users_") and name not in short]
-    treasury = [part for name, part in calm.items() if not name.startswith("users_") and name not in short]
+    before, after = operations(reference), operations(accounts)
+    spared = {name: before[name] - after[name] for name in before}
+    own = ("loss", "users_substitution", "users_prices_abroad")
+    users = [part for name, part in spared.items() if name.startswith("users_") and name not in own]
+    treasury = [part for name, part in spared.items() if not name.startswith("users_") and name not in own]
     return {
-        "shortage": calm["loss"] + calm["users_substitution"],
-        "price": np.sum(list(own.values()), axis=0) - np.sum(list(calm.values()), axis=0),
+        "shortage": spared["loss"] + spared["users_substitution"],
+        "bill": spared["users_prices_abroad"],
         "users": np.sum(users, axis=0),
         "authority": np.sum(treasury, axis=0),
     }
-
-
-def floors_at_crisis_prices(accounts: Accounts) -> float:
-    """What floors cost less because branch prices differ from the trunk's: claw-back, less top-ups  [million USD]."""
-    return float(sum(h.share * (b.undisturbed - b.expected) for h in accounts.holders for b in h.bills))
 
 
 def commitments(accounts: Accounts) -> dict[str, float]:
@@ -531,7 +530,7 @@ def _shortage(accounts: Accounts) -> Records:
     """Losses that stay, defence, and the chance that nothing happens."""
     n, x, scenarios = accounts.problem.natural, accounts.solution, accounts.path_data.scenarios
     remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(scenarios.names, 0.0)
-    v = value_at_risk(accounts.path_data)
+    v = value_unserved(accounts.path_data)
     for k, (q, _) in enumerate(n.tiers):
         material = n.demands[q][0]
         for s, name in enumerate(scenarios.names):
@@ -776,27 +775,22 @@ def _members_pay(accounts: Accounts, bought: Floats, sold: Floats) -> Floats:
 
 
 def _value(accounts: Accounts, without: Accounts) -> Records:
-    """Where the worth comes from: what is avoided, and at undisturbed prices who gains."""
-
-    def spared(prices: Prices) -> dict[str, float]:
-        after, before = operations(accounts, prices), operations(without, prices)
-        return {name: float((before[name] - after[name]).sum()) for name in before}
-
-    own = spared(accounts.path_data.counted)
-    undisturbed = spared(accounts.path_data.undisturbed)
+    """Where the worth comes from: what is avoided, and who gains."""
+    with_plan, nothing = operations(accounts), operations(without)
+    spared = {name: float((nothing[name] - with_plan[name]).sum()) for name in nothing}
     after, before = commitments(accounts), commitments(without)
     signed = {name: before[name] - after[name] for name in before}
-    clawed = floors_at_crisis_prices(accounts)
     short = ("loss", "users_substitution")
-    users = sum(v for name, v in undisturbed.items() if name.startswith("users_") and name not in short)
-    authority = sum(v for name, v in undisturbed.items() if not name.startswith("users_") and name not in short)
+    own = (*short, "users_prices_abroad")
+    users = sum(v for name, v in spared.items() if name.startswith("users_") and name not in own)
+    authority = sum(v for name, v in spared.items() if not name.startswith("users_") and name not in own)
     paid = signed["users_border_surcharge"] + signed["users_contracts"]
     apart = signed["soft_penalties"] + signed["cvar"] + paid
     return {
-        "shortage_avoided_musd": {"": sum(undisturbed[name] for name in short)},
-        "price_gain_musd": {"": sum(own.values()) - sum(undisturbed.values()) + clawed},
+        "shortage_avoided_musd": {"": sum(spared[name] for name in short)},
+        "bill_saved_musd": {"": spared["users_prices_abroad"]},
         "users_musd": {"": users + paid},
-        "authority_musd": {"": authority + sum(signed.values()) - apart - clawed},
+        "authority_musd": {"": authority + sum(signed.values()) - apart},
         "risk_charge_musd": {"": signed["cvar"]},
     }
 
@@ -851,7 +845,9 @@ def _cost(accounts: Accounts, owners: Sequence[str], home: str) -> float:
     alone = replace(accounts, solution=_of_home(accounts, owners, producers, home))
     signed = {p for p, project in enumerate(n.projects) if of[project.producer] == {home}}
     alone = replace(alone, signings=tuple(s for s in accounts.signings if s.project in signed), markets=(), floors=())
-    running = sum(float(values.sum()) for values in operations(alone, accounts.path_data.counted).values())
+    if alone.nothing is not None:
+        alone = replace(alone, nothing=alone.nothing.only(np.array([owner == home for owner in owners], dtype=bool)))
+    running = sum(float(values.sum()) for values in operations(alone).values())
     # what a plant built together gives its users they pay for, at its price
     drawn = 0.0
     for j in np.flatnonzero(producers).tolist():

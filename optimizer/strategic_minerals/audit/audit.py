@@ -706,7 +706,7 @@ def option_price(k: AuditContext) -> Iterable[Row]:
                 more = y * (1 + float(n.premium[j])) * np.maximum(met - usual, 0.0) * sample.availability[:, j]
                 given_up += sample.probability @ more
         worth = float(beta @ given_up / beta.sum())
-        paid = float(n.contract_fee[j]) + float(n.contract_rise[j]) + n.plan.price_gain * worth
+        paid = float(n.contract_fee[j]) + float(n.contract_rise[j])
         yield n.producers[j], worth - paid, worth
 
 

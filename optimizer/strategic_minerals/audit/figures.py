@@ -74,9 +74,9 @@ RECOMPUTED: dict[str, str] = {
     "members_pay_by_year_musd": "by fiscal year: storage and interest that members of a reserve pay [million USD]",
     "liability_by_year_musd": "by fiscal year: what floors may cost at the price state of the cap [million USD]",
     "shortage_avoided_musd": "shortage loss avoided [million USD]",
-    "price_gain_musd": "what prices in a disruption that differ from undisturbed ones add [million USD]",
-    "users_musd": "what users save at undisturbed prices, negative where they pay for what they get [million USD]",
-    "authority_musd": "what the balance of the authority gains at undisturbed prices, stock left counted [million USD]",
+    "bill_saved_musd": "what lower prices abroad spare home users, less what own buying costs them [million USD]",
+    "users_musd": "what users save, negative where they pay for what they get [million USD]",
+    "authority_musd": "what the balance of the authority gains, stock left counted [million USD]",
     "risk_charge_musd": "what the weight on CVaR adds [million USD]",
     "salvage_musd": "credit for the stock that is left [million USD]",
     "residual_musd": "credit for the unexpired life of projects [million USD]",
@@ -86,7 +86,6 @@ RECOMPUTED: dict[str, str] = {
 STATED: dict[str, str] = {
     "bound_musd": "bound of the last aim, as a difference: the solver's, checked where a run is verified",
     "stage_bound_musd": "by aim: the same",
-    "undisturbed_t": "by material: expected purchases were disrupted prices undisturbed: another solve",
     "lost_without_residual": "by project: chosen, and not where unexpired life is worth nothing: another solve",
     "won_without_residual": "by project: not chosen, and chosen there",
     "same_without_residual": "1 where the same projects are chosen there",
@@ -193,7 +192,7 @@ def _remaining(shortfalls: pd.DataFrame, pi: pd.Series) -> dict[str, float]:
 
 
 def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
-    bought, stock, held = tables["acquisitions"], tables["stock"], tables["held_for_price"]
+    bought, stock, held = tables["acquisitions"], tables["stock"], tables["purchases_in_scenarios"]
     total = bought.groupby("material", sort=False)
     peak = (stock.loc[stock.groupby("material").stock_t.idxmax()] if len(stock) else stock).set_index("material")
     peak = peak[peak.index.isin(set(bought.material))]
@@ -283,13 +282,13 @@ def _money(budget: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    columns = ("shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd", "risk_charge_musd")
+    columns = ("shortage_avoided_musd", "bill_saved_musd", "users_musd", "authority_musd", "risk_charge_musd")
     return {column: {"": float(value[column].sum())} for column in columns}
 
 
 def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     """What other solves say."""
-    bets, by_project = tables["held_for_price"], tables["projects"].groupby("project")
+    by_project = tables["projects"].groupby("project")
     # a row a signature; the other share is the project's already
     shares = by_project.agg({"share": "sum", "share_at_residual_0": "max"})
     has = shares.share > CHOSEN
@@ -297,9 +296,6 @@ def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     won = shares.index[~has & (shares.share_at_residual_0 > TRACE)]
     known = bool(len(shares)) and bool(shares.share_at_residual_0.notna().all())
     return {
-        "undisturbed_t": {
-            str(m): float(t) for m, t in zip(bets.material, bets.at_undisturbed_prices_t, strict=True) if pd.notna(t)
-        },
         "lost_without_residual": dict.fromkeys(sorted(map(str, lost)), 1.0),
         "won_without_residual": dict.fromkeys(sorted(map(str, won)), 1.0),
         "same_without_residual": {"": float(known and not len(lost) and not len(won))},

@@ -33,7 +33,7 @@ class AuditContext:
     ) -> None:
         self.problem, self.x, self.z0 = problem, solution, z0
         self.n: Instance = problem.natural
-        self.accounts: Accounts = open_accounts(problem, solution, path_data)
+        self.accounts: Accounts = open_accounts(problem, solution, path_data, z0)
         self.path_data = self.accounts.path_data
         self.y = [[(i, float(v)) for i, v in enumerate(row) if v != 0] for row in self.n.yields]
         known = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}

@@ -186,7 +186,7 @@ def _margins_along(
     S = len(scenarios.names)
     price = np.concatenate([scenarios.price, np.repeat(later, S, axis=0)], axis=2)[:, :, :end]
     gap = np.concatenate([scenarios.market_gap, np.ones_like(np.repeat(later, S, axis=0))], axis=2)[:, :, :end]
-    most = None if n.plan.price_gain else held(n.price, max(T, end))[None, :, :end]
+    most = held(n.price, max(T, end))[None, :, :end]
     rho = np.concatenate(
         [scenarios.availability[:, j], np.full((S, max(0, end - T)), n.availability[j, T - 1])], axis=1
     )
@@ -239,8 +239,7 @@ def _cost_of_floor(
     worth = [(1 + rate) ** (-D * t) * float(given) for t, given in enumerate(in_term)]
     amounts = np.concatenate([tonnes, np.zeros(end)])[:end]
     paid = asked_price(n, i, n.outside[j, i], scenarios.price[:, i], scenarios.market_gap[:, i])
-    if not n.plan.price_gain:
-        paid = np.minimum(paid, asked_price(n, i, n.outside[j, i], n.price[i : i + 1]))
+    paid = np.minimum(paid, asked_price(n, i, n.outside[j, i], n.price[i : i + 1]))
     now = expected_topup(n, (1 + n.premium[j]) * paid, floor) * amounts[:T]
     now = now * scenarios.availability[:, j]
     now = now * survives(n, j, scenarios.price, floors, start, scenarios.market_gap)[:, :T]

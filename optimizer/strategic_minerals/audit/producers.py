@@ -243,20 +243,15 @@ class PathData:
 
     @property
     def counted(self) -> Prices:
-        """Prices at which operations are valued: the trunk's everywhere where `price_gain` is false."""
-        return (self.price, self.gap) if self.instance.plan.price_gain else self.undisturbed
-
-    @property
-    def undisturbed(self) -> Prices:
-        """Undisturbed prices everywhere."""
+        """Prices at which operations are valued: undisturbed ones everywhere."""
         return np.broadcast_to(self.instance.price, self.price.shape), np.ones_like(self.gap)
 
     def floor_price(self, i: int, outside: bool = False) -> Floats:
-        """(W, T) price of a material at which floors pay, in one of its markets: no dearer than the trunk's where `price_gain` is
-        false, so that no floor pays for itself by claw-back in a squeeze; a flood costs what it costs."""
+        """(W, T) price of a material at which floors pay, in one of its markets: no dearer than
+        undisturbed, so that no floor pays for itself by claw-back in a squeeze; a flood costs what it costs."""
         n = self.instance
         asked = asked_price(n, i, outside, self.price[:, i], self.gap[:, i])
-        return asked if n.plan.price_gain else np.minimum(asked, asked_price(n, i, outside, n.price[i][None]))
+        return np.minimum(asked, asked_price(n, i, outside, n.price[i][None]))
 
     def expect(self, component: int, values: Floats) -> float:
         """sum_t beta[t] (w0[t] values[trunk,t] + sum_s pi[s] values[s,t] in branches)  [that of values]."""
@@ -453,8 +448,6 @@ class Bill:
     """Discounted payment after T on trunk survival at the last price [million USD]."""
     by_scenario: Floats
     """(S,) discounted payment along each scenario's course up to T [million USD]; `expected` is its expectation."""
-    undisturbed: float
-    """`expected` were all prices the trunk's, on the same tonnes [million USD]."""
 
 
 def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
@@ -464,7 +457,6 @@ def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Fl
     i = floor.material
     own = (1 + n.premium[j]) * path_data.floor_price(i, bool(n.outside[j, i]))
     per_tonne = expected_topup(n, own, floor)
-    calm = expected_topup(n, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], n.price[i][None]), floor)
     live = tonnes * in_term[:T]
     last = float(per_tonne[0, -1])
     rate, D = n.calendar.rate, n.calendar.step
@@ -474,7 +466,6 @@ def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Fl
         path_data.expect(int(n.component[floor.material]), live * per_tonne),
         sum(float(x) * last * (1 + rate) ** (-D * (T + k)) for k, x in enumerate(later) if in_term[T + k]),
         (live * per_tonne)[1:] @ n.calendar.beta[:T],
-        path_data.expect(int(n.component[floor.material]), live * calm),
     )
 
 
@@ -494,14 +485,14 @@ def dearest(n: Instance, i: int, price: Floats, gap: Floats | None = None) -> Fl
     return found
 
 
-def value_unserved(path_data: PathData, P: Floats, gap: Floats) -> Floats:
-    """(W, N, T) v at prices P (W, I, T), outside at least gap (W, I, T) times as high  [million USD/t].
+def value_unserved(path_data: PathData) -> Floats:
+    """(W, N, T) v  [million USD/t].
 
     Without rows of adaptation base price + named loss, and what the dearest market asks beyond one market undisturbed; with them
-    max(P0, P) where dearest + multiplier * named loss.
+    P0 where dearest + multiplier * named loss.
     """
     n = path_data.instance
-    v = np.empty((P.shape[0], len(n.tiers), P.shape[2]))
+    v = np.empty((len(path_data.price), len(n.tiers), n.calendar.periods))
     multipliers: dict[int, Floats] = {}
     for k, (q, _) in enumerate(n.tiers):
         if not n.adaptation[q]:
@@ -514,14 +505,8 @@ def value_unserved(path_data: PathData, P: Floats, gap: Floats) -> Floats:
         if q not in multipliers:
             multipliers[q] = multiplier(path_data, q)
         i = int(n.demand_material[q])
-        price = dearest(n, i, np.maximum(n.price[i], P[:, i]), gap[:, i])
-        v[:, k] = price + multipliers[q] * n.tier_named[k]
+        v[:, k] = dearest(n, i, n.price[i][None]) + multipliers[q] * n.tier_named[k]
     return v
-
-
-def value_at_risk(path_data: PathData) -> Floats:
-    """(W, N, T) v at the trunk's prices, as risk measures count it  [million USD/t]."""
-    return value_unserved(path_data, *path_data.undisturbed)
 
 
 def multiplier(path_data: PathData, q: int) -> Floats:
@@ -586,17 +571,13 @@ def tier_room(path_data: PathData, k: int) -> Floats:
     return out * under
 
 
-def missing_cost(path_data: PathData, u: int, P: Floats, gap: Floats) -> Floats:
-    """(W, T) cost of a tonne missing from a stock of users for a period, undiscounted  [million USD/t].
+def missing_cost(path_data: PathData, u: int) -> Floats:
+    """(T,) cost of a tonne missing from a stock of users for a period, undiscounted  [million USD/t].
 
-    P0 (1 - (1+r)**-D + convenience D), and in the last period max(P0, P) where dearest, times beta[T+1]/beta[T].
+    P0 (1 - (1+r)**-D + convenience D), and in the last period P0 where dearest, times beta[T+1]/beta[T].
     """
     n = path_data.instance
     i, D, T = n.users[u][0], n.calendar.step, n.calendar.periods
-    calm = n.price[i][None]
-    cost = np.broadcast_to(
-        calm * (1 - (1 + n.calendar.rate) ** -D + n.plan.users_convenience_share * D), P[:, i].shape
-    ).copy()
-    again = dearest(n, i, np.maximum(calm, P[:, i]), gap[:, i])[:, T - 1]
-    cost[:, T - 1] += again * n.calendar.beta[T] / n.calendar.beta[T - 1]
-    return cost
+    cost = n.price[i] * (1 - (1 + n.calendar.rate) ** -D + n.plan.users_convenience_share * D)
+    cost[T - 1] += dearest(n, i, n.price[i][None])[0, T - 1] * n.calendar.beta[T] / n.calendar.beta[T - 1]
+    return np.asarray(cost)

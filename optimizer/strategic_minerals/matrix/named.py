@@ -15,6 +15,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 from ..core.errors import Fault, InputError
 from ..core.frames import Floats, Ints
 from ..model.catalogue import COMPONENTS
+from ..model.period import LESS, MORE
 from ..model.sets import STAGES, TRUNK, ComponentSets, Structure
 from ..world.instance import Instance, seller_unit
 from .assembly import Assembly
@@ -80,6 +81,7 @@ class IndexNames:
             "service_level": _apart([(level.material, level.segment) for level in plan.service_levels]),
             "seller": [(name,) for name in n.sellers],
             "period": [(period,) for period in self.periods],
+            "piece": [(k + 1,) for k in range(max(len(LESS), len(MORE)) - 1)],
         }
         self._tonnes: dict[str, Any] = {
             "contract": [v[k.source] for k in structure.contracts],

@@ -39,6 +39,7 @@ from ..world.packages import (
 )
 from ..world.scenarios import PricingSample, build_scenarios, pricing_sample, with_priced_contracts
 from .assembly import SMALLEST_ENTRY, Assembly, Templates, TinyEntryError, compile_templates, instantiate
+from .solution import Solution, without_plan
 
 # What one question may take over from another: compiled blocks, ways of support, what owners get. The caller keeps scenarios.
 
@@ -52,7 +53,7 @@ PLAN_FIGURES = {
 SEEN_ELSEWHERE = tuple(
     (
         "name title description price_set loss_function loss_level users_convenience_share residual "
-        "procurement controls ongoing hazards scenarios sample ambiguity"
+        "price_channel procurement controls ongoing hazards scenarios sample ambiguity"
     ).split()
 )
 """Fields of a plan that act through the arrays of the instance, through scenarios, or as a weight of a cost."""
@@ -86,6 +87,9 @@ OPERATING = (
     "procurement",
     "users_level",
     "users_missing",
+    "market_trade",
+    "price_slope",
+    "slope_later",
     *LOSSES,
 )
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
@@ -425,14 +429,10 @@ def _items(natural: Instance) -> int:
     return len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
 
 
-def at_undisturbed_prices(problem: Problem) -> Problem:
-    """The same problem with disrupted operations valued at the trunk's prices (`price_gain = false`)."""
-    plan = problem.plan.model_copy(update={"price_gain": False})
-    structure = replace(problem.structure, instance=replace(problem.structure.instance, plan=plan))
-    assembly = instantiate(structure, problem.templates)
-    return replace(
-        problem, plan=plan, natural=replace(problem.natural, plan=plan), structure=structure, assembly=assembly
-    )
+def with_price_channel(problem: Problem, nothing: Solution) -> Problem:
+    """The problem with what its plan does to prices abroad, which is measured against doing nothing."""
+    structure = replace(problem.structure, without=without_plan(problem.structure, nothing))
+    return replace(problem, structure=structure, assembly=instantiate(structure, problem.templates))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.frames import Floats, Ints
-from ..model.sets import Structure
+from ..model.sets import Structure, WithoutPlan
 from .assembly import Assembly, PlacedBlock
 
 OPERATIONS = tuple(
@@ -18,6 +18,8 @@ OPERATIONS = tuple(
     ).split()
 )
 
+PRICE_PIECES = ("less", "more")
+"""Columns of a period that follow from the others."""
 HALF_LOT = 0.5
 """Share of a contract's lot from which it counts as signed."""
 
@@ -99,6 +101,8 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
             onset = int(structure.scenarios.onset[s, c])
             which[s + 1, onset:] = blocks.first[s] + np.arange(T - onset)
         for column, (name, key) in enumerate(part.template.columns):
+            if name in PRICE_PIECES:
+                continue
             row = at[key] if name == "acquisition" else key
             paths[name][:, row, :] = values[which, column] * scale[name][row]
         branch = branches.get(c)
@@ -131,6 +135,18 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
         purchases=names,
         **paths,
     )
+
+
+def without_plan(structure: Structure, nothing: Solution) -> WithoutPlan:
+    """What home users buy abroad, and what reserve and projects give, where nothing is done, in the structure's units."""
+    unit, y, v = structure.instance.material_unit, structure.instance.yields, structure.instance.producer_unit
+    bought, given = np.zeros_like(nothing.release), np.zeros_like(nothing.release)
+    for of in (moved for sets in structure.component_sets for moved in sets.moved):
+        i = of.material
+        for flow, makers in ((bought, of.abroad), (given, of.added)):
+            flow[:, i] += sum(y[j, i] * nothing.output[:, j] / v[j] for j in makers)
+        given[:, i] += (nothing.release[:, i] + nothing.disposal[:, i]) / unit[i]
+    return WithoutPlan(bought, bought - nothing.disposal / unit[:, None], given)
 
 
 def signatures(assembly: Assembly, x: Floats) -> Floats:
@@ -199,6 +215,8 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
     scale = _scales(structure)
     for part in assembly.operations:
         for n, (name, key) in enumerate(part.template.columns):
+            if name in PRICE_PIECES:
+                continue
             row = at[key] if name == "acquisition" else key
             unit = u[structure.material_of_purchase[key]] if name == "acquisition" else scale[name][row]
             put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)

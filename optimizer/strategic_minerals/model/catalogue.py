@@ -69,6 +69,8 @@ COMPONENTS: tuple[Component, ...] = (
     _v("period", "users_pull", "users_stock", "unit", "drawn from users' own stock"),
     _v("period", "users_refill", "users_stock", "unit", "put into users' own stock"),
     _v("period", "users_missing", "users_stock", "unit", "missing from the level of users' own stock"),
+    _v("period", "less", "material piece", "unit", "left in the market abroad by the plan"),
+    _v("period", "more", "material piece", "unit", "taken from the market abroad by the plan"),
     _v("branch", "shared_money", "year", M, "shared money used"),
     _v("branch", "unfilled", "material period", "unit", "stock missing from the target"),
     _v("branch", "unsold", "material period", "unit", "stock that a shortage keeps from being sold"),
@@ -164,6 +166,18 @@ COMPONENTS: tuple[Component, ...] = (
         "users_stock",
     ),
     _c("period", "plant_pull", "users_stock", "unit", "plants draw no more of an input than they use"),
+    _c("period", "market_taken", "material", "unit", "what the plan leaves in the market abroad home buys less there"),
+    _c(
+        "period",
+        "market_given",
+        "material",
+        "unit",
+        "it comes from the reserve and projects, less what the reserve buys there",
+    ),
+    _c(
+        "period", "saving_tangent", "material piece", "unit", "what lower prices save shrinks with what is still bought"
+    ),
+    _c("period", "price_before", "material", "unit", "no price falls below that before a disruption"),
     _c(
         "branch",
         "branch_purchases",

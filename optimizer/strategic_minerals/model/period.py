@@ -229,6 +229,104 @@ def add_qualified_supply(b: pyo.Block, structure: Structure, sets: ComponentSets
     b.qualified_supply = pyo.Constraint(list(sets.clean.qualifying), rule=supply)
 
 
+# What the plan does to the prices that home users pay abroad.
+
+
+LESS = (0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5)
+"""Ends of pieces of tonnes that the plan leaves in the market, as shares of what home users buy there without it; at half of that
+most is saved."""
+MORE = tuple((k / 6) ** 2 for k in range(7))
+"""Ends of pieces, as shares of what is for sale abroad, of tonnes that it takes from the market."""
+RAISED = 1.01
+"""Chords of `LESS` lie up to two hundredths below the curve: raised by half of that, they are within one."""
+TANGENTS = (0.7, 0.9)
+"""Shares left in the market at which a tangent holds the saving down: beyond a half it shrinks, with what is still bought."""
+
+CHANNEL_PARAMS: dict[str, str] = {
+    "piece_saving": "what home users save by a unit left in the market, by piece [million USD/unit]",
+    "piece_cost": "what they, and the reserve, pay more by a unit taken from it, by piece [million USD/unit]",
+    "less_width": "width of a piece [unit]",
+    "more_width": "width of a piece; of the last no limit [unit]",
+    "taken_without": "what they take from the market without the plan, sales of the reserve counted against it [unit]",
+    "given_without": "what reserve and projects give without the plan [unit]",
+    "tangent_limit": "M (1-a)**2, of M bought without the plan, by tangent [unit]",
+    "calm_share": "min(1, (P - P0) Q / (phi P M)) where P is above P0, else 1 [-]",
+}
+"""Mutable Params of a period block, by material whose price the plan moves."""
+
+
+def channel_param_keys(sets: ComponentSets) -> dict[str, list[Any]]:
+    """Index of each of them."""
+    moved = [of.material for of in sets.moved]
+    less = [(i, k) for i in moved for k in range(len(LESS) - 1)]
+    more = [(i, k) for i in moved for k in range(len(MORE) - 1)]
+    names = {"piece_saving": less, "less_width": less, "piece_cost": more, "more_width": more}
+    names["tangent_limit"] = [(i, k) for i in moved for k in range(len(TANGENTS))]
+    return {name: names.get(name, moved) for name in CHANNEL_PARAMS}
+
+
+def add_price_channel(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
+    """Tonnes z that the plan leaves in the market abroad move its price, and with it what home users pay for what they still buy.
+
+    z[i] = sum_k less[i,k] - sum_k more[i,k]
+    z[i] <= bought in Z0 - sold in Z0 - (bought - contracted + offers - sold)               what leaves the market is no z  [unit]
+    z[i] <= released + sold + made by projects - offers - the same in Z0                    what users do themselves is none [unit]
+    saving = (phi P / Q) M sum_k RAISED (1 - a_k - a_{k+1}) less[i,k],   a piecewise (phi P / Q) z (M - z)             [million USD]
+    sum_k RAISED (1 - a_k - a_{k+1}) less[i,k] + (1 - 2a) (bought + offers) <= M (1 - a)**2      for each tangent a          [unit]
+    the same sum <= share (bought + offers):  no price below that before                                                     [unit]
+    cost   = (phi P / Q) sum_k (M + q_k + q_{k+1}) more[i,k],   q_k = most * MORE[k]                                   [million USD]
+    M: bought in Z0; tonnes that fill a shortfall leave `bought` as it was. Formulation of a first-order change of one market:
+    P = P_Z0 (1 - phi z / Q), phi = 1/(e_supply + e_demand).
+    """
+    moved = {of.material: of for of in sets.moved}
+    b.price_channel = pyo.Expression(expr=0.0)
+    if not moved:
+        return
+    y = structure.instance.yields
+    b.less = pyo.Var(
+        list(b.less_width), bounds=lambda b, i, k: (0, b.less_width[i, k]), doc="left in the market abroad"
+    )
+    b.more = pyo.Var(list(b.more_width), bounds=lambda b, i, k: (0, b.more_width[i, k]), doc="taken from it")
+
+    def z(b: Any, i: int) -> Any:
+        return sum(b.less[i, k] for k in range(len(LESS) - 1)) - sum(b.more[i, k] for k in range(len(MORE) - 1))
+
+    def bought(b: Any, i: int) -> Any:
+        return sum(y[j, i] * b.output[j] for j in moved[i].abroad)
+
+    def offers(b: Any, i: int) -> Any:
+        return sum(b.acquisition[o] for o in moved[i].offers)
+
+    def still(b: Any, i: int) -> Any:
+        return bought(b, i) + offers(b, i)
+
+    def saved(b: Any, i: int) -> Any:
+        return sum(RAISED * (1 - LESS[k] - LESS[k + 1]) * b.less[i, k] for k in range(len(LESS) - 1))
+
+    def taken(b: Any, i: int) -> Any:
+        signed = sum(
+            b.contract_share[n] * y[structure.contracts[n].source, i] * links.contract[n] for n in moved[i].contracts
+        )
+        sold = b.disposal[i] if i in b.disposal else 0
+        return z(b, i) + bought(b, i) - signed + offers(b, i) - sold <= b.taken_without[i]
+
+    def given(b: Any, i: int) -> Any:
+        stored = b.release[i] + b.disposal[i] if i in b.release else 0
+        made = sum(y[j, i] * b.output[j] for j in moved[i].added)
+        return z(b, i) + offers(b, i) - stored - made <= -b.given_without[i]
+
+    b.market_taken = pyo.Constraint(list(moved), rule=taken)
+    b.market_given = pyo.Constraint(list(moved), rule=given)
+    keys = list(b.tangent_limit)
+    b.saving_tangent = pyo.Constraint(
+        keys, rule=lambda b, i, k: saved(b, i) + (1 - 2 * TANGENTS[k]) * still(b, i) <= b.tangent_limit[i, k]
+    )
+    b.price_before = pyo.Constraint(list(moved), rule=lambda b, i: saved(b, i) - b.calm_share[i] * still(b, i) <= 0)
+    paid = sum(b.piece_cost[key] * b.more[key] for key in b.more)
+    paid -= sum(b.piece_saving[key] * b.less[key] for key in b.less)
+    b.price_channel.set_value(paid)
+
+
 @dataclass(frozen=True)
 class Links:
     """Variables of other blocks that a period refers to."""
@@ -271,10 +369,10 @@ PARAMS: dict[str, str] = {
     "cover": "stock asked by a days-of-cover rule [unit]",
     "tier_limit": "most of a tier that goes unmet where cuts fall on their part of a period [unit]",
     "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
-    "risk_loss_value": "v at undisturbed prices, as risk measures count it, where it changes [million USD/unit]",
     "substitution_cost": "cost of a substitution step [million USD/unit]",
     "holding_cost": "cost of holding a unit for a period [million USD/unit]",
     **USERS_STOCK_PARAMS,
+    **CHANNEL_PARAMS,
 }
 """Mutable Params of a period block: what differs between instances, or between re-solves."""
 
@@ -310,10 +408,10 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "cover": [n for n, _ in enumerate(sets.cover)],
         "tier_limit": list(sets.tiers) if structure.instance.plan.loss.spikes else [],
         "loss_value": list(sets.tiers),
-        "risk_loss_value": list(sets.adapted),
         "substitution_cost": list(sets.steps),
         "holding_cost": list(sets.stocked),
         **{name: list(sets.users) for name in USERS_STOCK_PARAMS},
+        **channel_param_keys(sets),
     }
 
 
@@ -344,6 +442,7 @@ def add_period(
     add_days_of_cover(b, structure, sets)
     add_users_stock_balance(b, sets, links.previous_missing)
     add_plant_pull(b, structure, sets)
+    add_price_channel(b, structure, sets, links)
     add_costs(b, structure, sets)
 
 

@@ -68,15 +68,15 @@ def add_shared_money(
 
 
 def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """Costs of the period at its scenario's prices, market-value accounting [million USD, undiscounted].
+    """Costs of the period at undisturbed prices, market-value accounting [million USD, undiscounted].
 
     users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
-               + sum_k missing cost * missing + sum_i freight sent
+               + sum_k missing cost * missing + sum_i freight sent + what the plan adds to prices abroad
     authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
     What producers and offers outside the countries that control a material sell counts at the price there; inputs, surplus and
     sales count at the lower price, so that buying in one market to sell in the other never gains; what is made into a qualified
     form counts as that does.
-    loss       sum v shortfall; as risk measures see it, at undisturbed prices and with the cost of substitution
+    loss       sum v shortfall; risk measures see the cost of substitution too
     Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
     """
     instance = structure.instance
@@ -115,7 +115,7 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
         * b.excess[n]
         for n in b.excess
     ]
+    users += [b.price_channel]
     b.cost = pyo.Expression(expr=sum(users) + sum(substitution) + sum(authority) + sum(loss) + sum(salvage))
-    at_risk = {**b.loss_value, **b.risk_loss_value}
-    b.loss = pyo.Expression(expr=sum(at_risk[n] * b.shortfall[n] for n in sets.tiers) + sum(substitution))
+    b.loss = pyo.Expression(expr=sum(loss) + sum(substitution))
     b.penalty = pyo.Expression(expr=sum(soft))

@@ -53,6 +53,36 @@ class CleanChain:
 
 
 @dataclass(frozen=True)
+class MovedPrice:
+    """A material whose price abroad the plan moves, and who trades it."""
+
+    material: int
+    abroad: tuple[int, ...]
+    """Existing sources abroad: what home users buy of them they buy in the market."""
+    added: tuple[int, ...]
+    """Projects, whose output is new to it."""
+    offers: tuple[str, ...]
+    """Offers from abroad."""
+    contracts: tuple[int, ...]
+    """Offtake contracts with sources abroad: what they alone give is bought outside the market."""
+    most: float
+    """Most that these offers sell in a period [unit]."""
+
+
+@dataclass(frozen=True)
+class WithoutPlan:
+    """What home users buy abroad, and what comes from the reserve and projects, where nothing is done: (1+S, I, T), the baseline
+    course first [unit]."""
+
+    bought: Floats
+    """From existing sources abroad."""
+    taken: Floats
+    """The same less what the reserve sells."""
+    given: Floats
+    """Released, sold, and made by projects."""
+
+
+@dataclass(frozen=True)
 class ComponentSets:
     """Sets of one component, as indices into the instance."""
 
@@ -93,6 +123,8 @@ class ComponentSets:
     """Stocks that users hold themselves."""
     adapted: tuple[int, ...]
     """Tiers whose loss changes from period to period."""
+    moved: tuple[MovedPrice, ...]
+    """Materials whose price abroad the plan moves."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +168,8 @@ class Structure:
     """Branches share money beyond what was planned for each: emergency money, or the year's unspent appropriation."""
     trunk_weight: Floats
     """(C, T) w0."""
+    without: WithoutPlan | None = None
+    """None: not known yet, and no price moves."""
 
     def weighed(self, probability: Floats) -> Structure:
         """The same with other probabilities of its scenarios (S,)."""
@@ -290,7 +324,29 @@ def _component_sets(
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
         users=tuple(k for k, (i, _) in enumerate(instance.users) if i in inside),
         adapted=tuple(n for n in tiers if instance.loss_changes(instance.tiers[n][0])),
+        moved=tuple(_moved(instance, materials, sources, projects, purchases, contracts)),
     )
+
+
+def _moved(
+    instance: Instance,
+    materials: tuple[int, ...],
+    sources: tuple[int, ...],
+    projects: tuple[int, ...],
+    purchases: list[Purchase],
+    contracts: list[Contract],
+) -> Iterator[MovedPrice]:
+    """Materials of which the plan takes tonnes from a market or gives it some."""
+    first, home = instance.sources, instance.home
+    for i in materials:
+        makers = instance.yields[:, i] > 0
+        offers = [p for p in purchases if p.material == i and p.offer >= 0 and (p.source < 0 or not home[p.source])]
+        added = tuple(first + p for p in projects if makers[first + p])
+        if instance.market_trade[i] > 0 and (offers or added or instance.opening[i] > 0):
+            abroad = tuple(j for j in sources if makers[j] and not home[j])
+            signed = tuple(n for n, contract in enumerate(contracts) if contract.source in abroad)
+            most = sum(float(instance.offer_depth[p.offer]) for p in offers)
+            yield MovedPrice(i, abroad, added, tuple(p.name for p in offers), signed, most)
 
 
 def shares_depth(instance: Instance, g: int, purchase: Purchase) -> bool:

@@ -13,14 +13,14 @@ import numpy as np
 
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import DAYS_PER_YEAR
-from ..world.events import ScenarioSet, squeeze_of_outputs
+from ..world.events import squeeze_of_outputs
 from ..world.instance import Instance
 from ..world.loss_values import loss_values, tier_limits
 from ..world.producers import purchase_price
 from . import period as pools
 from . import period as stock_rules
 from .branch import filled_up, limits_calm, service_terms, sold_on_trunk
-from .period import qualified_makers
+from .period import CHANNEL_PARAMS, LESS, MORE, RAISED, TANGENTS, qualified_makers
 from .sets import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, asked_of_form, loss_keys
 
 SAME_PRICE = 1e-7
@@ -46,7 +46,7 @@ def root_values(structure: Structure) -> dict[str, Floats]:
         **{name: figures[figures != 0] for name, figures in structure.commitment_money.items()},
         "cvar_allowed": _one(risk.cvar_limit_musd),
         "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
-        "loss_value": _once(_at_risk(structure, every)[0][None], loss_keys(instance, every))
+        "loss_value": _once(loss_values(instance, structure.scenarios, every)[0][None], loss_keys(instance, every))
         if structure.uses_risk
         else [],
         "substitution_cost": instance.step_cost if structure.uses_risk else [],
@@ -100,9 +100,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     tiers = list(sets.tiers)
     wanted_by = [demands.index(instance.tiers[k][0]) for k in tiers]
     stocked = list(sets.stocked)
-    price = of(trunk.price[0, materials], scenarios.price[:, materials])
-    if not instance.plan.price_gain:
-        price = instance.price[materials][:, t].T
+    price = instance.price[materials][:, t].T
     demand = of(trunk.demand(instance, demands)[0], scenarios.demand(instance, demands))
     tight = of(trunk.tight[0], scenarios.tight) > 0
     rho = of(trunk.availability[0], scenarios.availability)
@@ -135,7 +133,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     cap, active, wanted = _supplier_rules(structure, sets, on_trunk, t)
     return {
         "price": price,
-        "outside_price": _columns([_outside(structure, i, on_trunk, w, t) for i in sets.quoted], n),
+        "outside_price": _columns([instance.market_price(i, True, instance.price[i])[t] for i in sets.quoted], n),
         "demand": demand,
         "depth": _depth(structure, sets, direct, squeeze, t),
         **_clean(structure, sets, t),
@@ -174,27 +172,56 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         if instance.plan.loss.spikes
         else np.zeros((n, 0)),
         "loss_value": of(*loss_values(instance, scenarios, tiers)),
-        "risk_loss_value": of(*_at_risk(structure, sets.adapted)),
         "substitution_cost": np.tile(instance.step_cost[list(sets.steps)], (n, 1)),
         "holding_cost": np.tile(instance.holding[stocked] * instance.calendar.step, (n, 1)),
         **_users_stock(structure, sets, tight, on_trunk, w, t),
+        **_channel(structure, sets, on_trunk, w, t),
     }
 
 
-def _outside(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
-    """(n,) price of a material outside the countries that control it."""
+def _channel(structure: Structure, sets: ComponentSets, on_trunk: Bools, w: Ints, t: Ints) -> dict[str, Floats]:
+    """What the plan does to prices abroad, by what home users buy there without it; nothing before that is known."""
+    instance, known, n = structure.instance, structure.without, len(t)
+    less, more = np.array(LESS), np.array(MORE)
+    keep = np.array(TANGENTS)
+    found: dict[str, list[Floats]] = {name: [] for name in CHANNEL_PARAMS}
+    onset = np.where(on_trunk, 0, structure.scenarios.onset[w, sets.component])
+    for of in sets.moved:
+        i, path = of.material, np.where(on_trunk, 0, w + 1)
+        bought, taken, given = (np.full(n, none) for none in (0.0, np.inf, -np.inf))
+        if known is not None:
+            bought, taken, given = (flow[path, i, t] for flow in (known.bought, known.taken, known.given))
+        price, rise = (along[path, t] for along in prices_abroad(structure, i))
+        phi = instance.price_slope[i, (t - onset >= instance.slope_later[i]).astype(int)]
+        per_unit = phi * price / instance.market_trade[i]
+        ends = of.most * more
+        found["less_width"].append(np.diff(less) * bought[:, None])
+        found["more_width"].append(np.tile([*np.diff(ends)[:-1], np.inf], (n, 1)))
+        worth = per_unit * bought if known is not None else np.zeros(n)
+        found["piece_saving"].append(worth[:, None] * RAISED * (1 - less[:-1] - less[1:]))
+        dearer = bought[:, None] + ends[:-1] + ends[1:]
+        found["piece_cost"].append(per_unit[:, None] * dearer * (known is not None))
+        found["taken_without"].append(taken[:, None])
+        found["given_without"].append(given[:, None])
+        limit = bought[:, None] * (1 - keep) ** 2 if known is not None else np.full((n, len(keep)), np.inf)
+        found["tangent_limit"].append(limit)
+        span = per_unit * bought
+        calm = np.where((rise > 0) & (span > 0), rise / np.where(span > 0, span, 1.0), 1.0)
+        found["calm_share"].append(np.minimum(1.0, calm)[:, None])
+    return {name: np.concatenate(parts, axis=1) if parts else np.zeros((n, 0)) for name, parts in found.items()}
+
+
+def prices_abroad(structure: Structure, i: int) -> tuple[Floats, Floats]:
+    """(1+S, T) price of a material outside the countries that control it, the baseline course first, and how far it stands above
+    that of an undisturbed world, 0 where next to nothing."""
     instance = structure.instance
-    if not instance.plan.price_gain:
-        return np.asarray(instance.market_price(i, True, instance.price[i])[t])
-    trunk, scenarios = structure.trunk, structure.scenarios
-    usual = instance.market_price(i, True, trunk.price[0, i], gap=trunk.market_gap[0, i])
-    struck = instance.market_price(i, True, scenarios.price[:, i], gap=scenarios.market_gap[:, i])
-    return np.where(on_trunk, usual[t], struck[w, t])
-
-
-def _at_risk(structure: Structure, tiers: Sequence[int]) -> tuple[Floats, Floats]:
-    """(k, T) and (S, k, T) loss values as risk measures count them."""
-    return loss_values(structure.instance, structure.scenarios, tiers, at_risk=True)
+    calm = instance.market_price(i, True, instance.price[i])
+    courses = [
+        instance.market_price(i, True, of.price[:, i], gap=of.market_gap[:, i])
+        for of in (structure.trunk, structure.scenarios)
+    ]
+    price = np.concatenate(courses)
+    return price, np.where(price > calm * (1 + 1e-9), price - calm, 0.0)
 
 
 def _once(values: Floats, keys: Sequence[tuple[int, int]]) -> Floats:
@@ -210,14 +237,14 @@ def _users_stock(
     """Limits and cost of stock that users hold themselves.
 
     A unit missing costs P0 (1 - (1+r)**-D + convenience D) a period, and what replaces it at the end,
-    max(P0, P_s) where dearest, premium included, times beta[T+1].
+    P0 where dearest, premium included, times beta[T+1].
     """
     instance, plan, calendar = structure.instance, structure.instance.plan, structure.instance.calendar
     users = list(sets.users)
     material, level = [instance.users[k][0] for k in users], instance.users_level[users]
     calm, last, beta = instance.price[material][:, t].T, (t == calendar.periods - 1)[:, None], calendar.beta
     kept = 1 - (1 + calendar.rate) ** -calendar.step + plan.users_convenience_share * calendar.step
-    dearest = _columns([_replaced(structure, i, on_trunk, w, t) for i in material], len(t))
+    dearest = _columns([instance.dearest_price(i, instance.price[i])[t] for i in material], len(t))
     end = dearest * beta[-1] / beta[-2]
     begun = structure.trunk.lasting[0][instance.chain[material]].any(axis=1) | (instance.users_missing[users] > 0)
     moving, squeezed = ~on_trunk[:, None] | begun, tight[:, material]
@@ -229,19 +256,6 @@ def _users_stock(
         "users_missing_limit": level * moving,
         "users_missing_cost": calm * kept + np.where(last, end, 0.0),
     }
-
-
-def _replaced(structure: Structure, i: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
-    """(n,) max(P0, P_s) of a material where it is dearest; P0 where the plan counts no gain on prices."""
-    instance, scenarios = structure.instance, structure.scenarios
-    calm = instance.dearest_price(i, instance.price[i])
-    if not instance.plan.price_gain:
-        return np.asarray(calm[t])
-
-    def asked(along: ScenarioSet) -> Floats:
-        return instance.dearest_price(i, np.maximum(instance.price[i], along.price[:, i]), gap=along.market_gap[:, i])
-
-    return np.where(on_trunk, asked(structure.trunk)[0, t], asked(scenarios)[w, t])
 
 
 def _clean(structure: Structure, sets: ComponentSets, t: Ints) -> dict[str, Floats]:
@@ -470,7 +484,7 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         "service_window": _columns([windows[k][:, t] for k, _ in sets.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
         **stock_rules.stock_rule_param_values(structure, sets, S),
-        "loss_value": _once(_at_risk(structure, sets.tiers)[1][S], loss_keys(instance, sets.tiers))
+        "loss_value": _once(loss_values(instance, scenarios, sets.tiers)[1][S], loss_keys(instance, sets.tiers))
         if structure.uses_risk
         else np.zeros((n, 0)),
         "substitution_cost": np.tile(instance.step_cost[list(sets.steps) if structure.uses_risk else []], (n, 1)),

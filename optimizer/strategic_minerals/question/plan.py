@@ -624,8 +624,9 @@ class Plan(Section):
     """Real social discount rate per year."""
     residual: Annotated[Share, Column(low=0.02, unit="share")] = 1.0
     """Value of a project's remaining life at the end of the horizon, as a share of what was paid for it."""
-    price_gain: Annotated[bool, Column("Count the gain from selling at crisis prices")] = True
-    """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
+    price_channel: Annotated[bool, Column("Count what the plan does to the prices that home users pay abroad")] = False
+    """True: own buying makes home users pay more abroad, release and supported output make them pay less, by the elasticities of
+    `price_responses`; premiums of offers, which stand for the same, are then left out. False: the plan moves no price."""
     unpublished_feed: Literal["imports", "hazard"] = "imports"
     """What is cut of producers elsewhere of whose feed nothing is published: `imports`, what is cut of their country's published
     imports (rows of `feed_origins`), and at least what the hazard says; `hazard`: that alone. Measures in force at the start state

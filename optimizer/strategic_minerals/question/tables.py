@@ -466,6 +466,27 @@ class AdaptationRow(Row, key="material segment from_month", ranged="multiplier")
     """Loss per tonne as a multiple of the named loss."""
 
 
+class PriceResponseRow(
+    Row, key="material", ranged="trade_t_per_yr supply_elasticity demand_elasticity later_supply_elasticity"
+):
+    """How the world's price of a material answers tonnes that a home takes from its market or leaves in it.
+
+    A tonne of the `trade` moves the price by 1/(supply + demand elasticity) of a tonne's share in it.
+    """
+
+    material: Material
+    trade_t_per_yr: Annotated[Positive, Column(low=1, high=1e9)]
+    """What is made or sold outside the country that controls most of it."""
+    supply_elasticity: Annotated[Positive, Column(low=0.05, high=2)]
+    """Of output there, within a year."""
+    demand_elasticity: Annotated[Positive, Column(low=0.02, high=0.5)]
+    """Of demand there, as a positive number."""
+    later_supply_elasticity: Annotated[Positive, Column(low=0.05, high=3)] | None = None
+    """The same once suppliers have had time; empty: as at first."""
+    later_from_month: Months = 36
+    """Months after an onset, or after the plan begins, from which on it holds."""
+
+
 class UsersStockRow(Row, key="material segment", ranged="level_months level_t"):
     """Stock that users hold themselves, as a level that they return to after a disruption."""
 
@@ -871,6 +892,7 @@ TABLES: dict[str, type[Row]] = {
     "hazard_evidence": HazardEvidenceRow,
     "loss_functions": LossFunctionRow,
     "adaptation": AdaptationRow,
+    "price_responses": PriceResponseRow,
     "surges": SurgeRow,
     "users_stock": UsersStockRow,
     "deflators": DeflatorRow,

@@ -448,7 +448,7 @@ COMMON = (
     "reserves",
 )
 """Tables of which the homes have the same rows."""
-OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation", "surges")
+OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation", "price_responses", "surges")
 """Tables with rows of single materials; a row of `*` holds for those of all homes."""
 OF_ONE_HOME = (
     "usgs_gdp_rank",

@@ -12,14 +12,14 @@ from functools import partial
 
 import numpy as np
 
-from ..core.errors import OnProgress, Outcome, StoppedError, UntrustedError
+from ..core.errors import OnProgress, Outcome, UntrustedError
 from ..core.frames import Floats, Ints
 from ..core.logs import logger_of
 from ..core.stats import LEAST_TIME_LIMIT_S, Timings
 from ..matrix.assembly import Assembly
 from ..matrix.named import denominator, objective_costs
 from ..matrix.own import Extend, with_rules
-from ..matrix.problem import Act, Problem, at_undisturbed_prices
+from ..matrix.problem import Act, Problem
 from ..matrix.solution import Solution, decided, decided_point, extract, trunk_alone
 from ..model.sets import STAGES
 from ..question.plan import Plan, no_room_for_draws
@@ -34,7 +34,6 @@ from .stages import (
     optimum,
     reference_model,
     solver_of,
-    too_large,
     with_commitments,
     with_reference,
 )
@@ -281,9 +280,6 @@ class Solved:
     """The do-nothing point."""
     without_residual: Floats | None
     """The plan had unexpired life of projects no worth at the end; None where it has none to begin with, or time ran out."""
-    undisturbed: Floats | None
-    """The best operations for the same commitments were disrupted prices those of the trunk: what is bought then is no bet
-    on prices. None where that is the plan's own aim, or was not solved."""
     fixed: SolvedRun | None
     """The linear program of the last stage with commitments fixed; None where it was not solved."""
     prices: Duals | None
@@ -325,12 +321,12 @@ def optimise(
     method = chosen_method(problem, method, integer=not relax)
     LOG.info("method: %s; aims in turn: %s", method, ", ".join(stages))
     reference: FlatModel | LShaped | None = None
-    extended = z0 is not None
     if z0 is None:
         with seconds.measure("do nothing"):
             make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
             reference = make(reference_model(problem), costs["social_cost"], integer=False)
             problem, z0 = with_reference(problem, left(), on_progress, reference)
+            costs = objective_costs(problem)
     make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
     with seconds.measure("hand over"):
         if isinstance(reference, LShaped):  # its clusters go on from where they stand
@@ -340,15 +336,13 @@ def optimise(
         else:
             del reference  # half of the memory
             solver = make(problem.assembly, costs[stages[0]], integer=not relax)
-    undisturbed = without = None
+    without = None
     anew = partial(make, problem.assembly, costs[stages[0]], integer=not relax)
     solver, best = optimum(
         problem, solver, anew, z0, z0, gap=gap, relax=relax, method=method, left=left, on_progress=on_progress
     )
     staged, fixed, run = best.staged, best.fixed, best.staged.run
     with seconds.measure("prices"):
-        if not relax and not extended:
-            undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run.x, left())
         priced: Run | None = fixed
         if not relax and len(stages) > 1:
             again = with_commitments(problem, costs[stages[0]], run.x, 0.0)
@@ -362,7 +356,6 @@ def optimise(
         best.x,
         z0,
         without,
-        undisturbed,
         fixed,
         priced.duals if isinstance(priced, SolvedRun) else None,
         costs,
@@ -401,29 +394,6 @@ def _without_residual(
         ),
     )
     return _unless_left_out("the plan without residual worth", again)
-
-
-def _at_undisturbed_prices(
-    problem: Problem, solver: FlatModel | LShaped, last: str, x: Floats, time_limit_s: float
-) -> Floats | None:
-    """Operations for the commitments of a point, least social cost with every branch at the trunk's prices. x: (columns,)
-
-    None where that is the plan's aim already, and where one solver is too small for all scenarios: a second matrix has no room.
-    """
-    if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost":
-        return None
-    if too_large(solver):
-        LOG.info("left out: operations at undisturbed prices (too many scenarios for one solver)")
-        return None
-    try:
-        other = at_undisturbed_prices(problem)
-    except StoppedError as error:  # at a limit that has left a plan
-        LOG.info("left out: operations at undisturbed prices (%s)", error)
-        return None
-    other = replace(other, assembly=replace(other.assembly, row_upper=problem.assembly.row_upper))
-    model = with_commitments(other, objective_costs(other)[last], x, 0.0)
-    again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
-    return _unless_left_out("operations at undisturbed prices", again)
 
 
 def _unless_left_out(what: str, run: Run) -> Floats | None:

@@ -20,7 +20,8 @@ from ..core.logs import logger_of
 from ..core.runner import current
 from ..matrix.assembly import Assembly
 from ..matrix.named import denominator, objective_costs
-from ..matrix.problem import Problem, is_support
+from ..matrix.problem import Problem, is_support, with_price_channel
+from ..matrix.solution import extract
 from ..model.sets import STAGES, TRUNK, Structure
 from ..world.loss_values import loss_values, undisturbed_values
 from ..world.scenarios import quantile
@@ -134,7 +135,8 @@ def settled(
         else ()
     ):
         face.least(own(trunk_shortfall(structure, assembly, demand=q)), left())
-    return face.least(own(losses(structure, assembly)), left())
+    found = face.least(own(losses(structure, assembly)), left())
+    return face.least(own(abroad), left()) if (abroad := bought_abroad(structure, assembly)).any() else found
 
 
 def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
@@ -159,19 +161,23 @@ def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], 
     ):  # where rounding leaves no room beside what is held, the master's point stays as it is
         face = Face(model, master, of_master(cost), run)
         settled_x[parts.mine] = settled(face, of.structure, of.assembly, of_master, left)[:own]
-    lost = losses(of.structure, of.assembly)
-    for k, point in of.in_clusters(lambda cluster: _least_loss(cluster, y, lost, x, left)):
+    aims = losses(of.structure, of.assembly), bought_abroad(of.structure, of.assembly)
+    for k, point in of.in_clusters(lambda cluster: _least_loss(cluster, y, *aims, x, left)):
         settled_x[parts.clusters[k].columns] = point
     return settled_x
 
 
-def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
-    """(own columns,) the point of a cluster's best ones at which its scenarios lose least. Raises UntrustedError without an
-    answer."""
+def _least_loss(
+    cluster: Cluster, y: Floats, lost: Floats, abroad: Floats, x: Floats, left: Callable[[], float]
+) -> Floats:
+    """(own columns,) the point of a cluster's best ones at which its scenarios lose least, and then buy least abroad where that
+    counts. Raises UntrustedError without an answer."""
     part, columns = cluster.part, cluster.columns
-    if float(lost[columns] @ x[columns]) <= NOTHING * float(lost.max(initial=0.0)):
+    counted = bool(abroad.any())
+    if not counted and float(lost[columns] @ x[columns]) <= NOTHING * float(lost.max(initial=0.0)):
         return x[columns]
-    at, aim = y[cluster.links], np.concatenate([lost[columns], np.zeros(len(cluster.links))])
+    rest = np.zeros(len(cluster.links))
+    at, aim = y[cluster.links], np.concatenate([lost[columns], rest])
     if cluster.settled is not None:
         known_at, known_aim, known = cluster.settled
         if np.array_equal(known_at, at) and np.array_equal(known_aim, aim):
@@ -186,7 +192,11 @@ def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Call
     run = model.run(time_limit_s=left(), phase="reference")
     if not isinstance(run, SolvedRun):  # rounding leaves no room beside what the master holds
         return x[columns]
-    point = Face(model, held, part.cost, run).least(aim, left())[: part.own]
+    face = Face(model, held, part.cost, run)
+    point = face.least(aim, left())
+    if counted:
+        point = face.least(np.concatenate([abroad[columns], rest]), left())
+    point = point[: part.own]
     cluster.settled = at, aim, point
     return point
 
@@ -208,7 +218,7 @@ def losses(structure: Structure, assembly: Assembly) -> Floats:
     """(columns,) a cost that adds up the discounted losses of all branches, and of the trunk, each counted once [million USD]."""
     n, cost = structure.instance, np.zeros(len(assembly.lower))
     for part, sets, blocks in zip(assembly.operations, structure.component_sets, structure.block_index, strict=True):
-        trunk, scenarios = loss_values(n, structure.scenarios, sets.tiers, at_risk=True)
+        trunk, scenarios = loss_values(n, structure.scenarios, sets.tiers)
         t, s, place = blocks.period, np.maximum(blocks.scenario, 0), {key: k for k, key in enumerate(sets.tiers)}
         for variable, key in part.template.columns:
             if variable == "shortfall":
@@ -217,6 +227,16 @@ def losses(structure: Structure, assembly: Assembly) -> Floats:
                 cost[part.columns(variable, key)] = n.calendar.beta[t] * worth
             elif variable == "substitute":
                 cost[part.columns(variable, key)] = n.calendar.beta[t] * n.step_cost[key]
+    return cost
+
+
+def bought_abroad(structure: Structure, assembly: Assembly) -> Floats:
+    """(columns,) a cost that adds up what home users buy of existing sources abroad whose price the plan moves [million USD]."""
+    n, cost = structure.instance, np.zeros(len(assembly.lower))
+    for part, sets in zip(assembly.operations, structure.component_sets, strict=True):
+        for of in sets.moved:
+            for j in of.abroad:
+                cost[part.columns("output", j)] += n.yields[j, of.material] * float(n.price[of.material].mean())
     return cost
 
 
@@ -779,7 +799,14 @@ def with_reference(
     solver: has `reference_model` loaded; None: a flat one is made. Raises as `solve_reference`.
     """
     z0 = solve_reference(problem, objective_costs(problem)["social_cost"], time_limit_s, on_progress, solver)
-    return cap_trunk_shortfall(problem, z0), z0
+    return measured(problem, z0), z0
+
+
+def measured(problem: Problem, z0: Floats) -> Problem:
+    """The problem with all that is measured against doing nothing: limits on trunk shortfall, and what the plan does to prices."""
+    if problem.instance.market_trade.any():
+        problem = with_price_channel(problem, extract(problem.structure, problem.assembly, z0))
+    return cap_trunk_shortfall(problem, z0)
 
 
 def optimum(

@@ -574,8 +574,7 @@ def _margins(deal: Deal, scenarios: ScenarioSet, floors: tuple[bool, bool]) -> F
     for j in deal.producers:
         calm = own_prices(n, j, n.price)
         paid = {
-            i: n.state_factor[:, None, None]
-            * (path if n.plan.price_gain else np.minimum(path, held(calm[i], deal.periods)))
+            i: n.state_factor[:, None, None] * np.minimum(path, held(calm[i], deal.periods))
             for i, path in _prices(deal, j, scenarios).items()
         }
         earned = revenue_of(n, j, paid, _floors(deal, j, floors[1]), deal.start(j))

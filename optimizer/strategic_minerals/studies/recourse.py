@@ -307,7 +307,7 @@ def evaluate(
     by_material, named = np.zeros((len(scenarios.names), len(n.materials))), np.zeros(len(scenarios.names))
     defence = np.zeros(len(scenarios.names))
     missing = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
-    worth = loss_values(n, scenarios, range(len(n.tiers)), at_risk=True)[1]
+    worth = loss_values(n, scenarios, range(len(n.tiers)))[1]
     for k, (q, _) in enumerate(n.tiers):
         short = solution.shortfall[1:, k]
         changed = (short * (worth[:, k] - n.tier_loss[k])) @ beta  # exactly 0 where losses do not change

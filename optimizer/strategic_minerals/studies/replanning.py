@@ -169,8 +169,7 @@ def signed_cost(solved: Planned) -> float:
         calm_tonnes, _ = floored_tonnes(n, paid)
         price = structure.trunk.price[0, i] / unit[i]
         now = (1 + n.premium[j]) * n.market_price(i, bool(n.outside[j, i]), price, gap=structure.trunk.market_gap[0, i])
-        if not n.plan.price_gain:
-            now = np.minimum(now, (1 + n.premium[j]) * n.market_price(i, bool(n.outside[j, i]), n.price[i]))
+        now = np.minimum(now, (1 + n.premium[j]) * n.market_price(i, bool(n.outside[j, i]), n.price[i]))
         if paid.floor.kind == EARNINGS:
             now = net_revenue(n, j, i, now)
         share = structure.trunk.availability[0, j] / np.where(n.availability[j] > 0, n.availability[j], 1.0)

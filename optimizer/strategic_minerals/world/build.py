@@ -620,6 +620,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     wanted = demands(plan, data, materials, base, calendar)
     step, n, nothing = calendar.step, len(sources), np.zeros(len(calendar.years))
     haircut = np.array([m.haircut_share for m in M])
+    response = _price_responses(plan, data, materials, form_of, step)
     instance = Instance(
         plan=plan,
         calendar=calendar,
@@ -637,6 +638,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         pooled_in_events=np.array([m.pooled == "struck" for m in M], dtype=bool),
         freight=np.array([m.freight_usd_per_kg for m in M], dtype=float) * MUSD_PER_T,
         base_price=base,
+        **response,
         haircut=haircut,
         holding=np.array([m.holding_share_per_yr for m in M]) * base,
         decay=np.array([1 - (1 - m.decay_share_per_yr) ** step for m in M]),
@@ -665,7 +667,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
         **_contract_terms(plan, sources, home, calendar, procurement),
-        **_offers(sold, offer_open, materials, producers, country, step, measures),
+        **_offers(sold, offer_open, materials, producers, country, step, measures, response["market_trade"] > 0),
         **_sellers(
             plan, data, [row for row, at in zip(sold, offer_open, strict=True) if at.any()], materials, forms, calendar
         ),
@@ -688,6 +690,21 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         carried=Carried(nothing, nothing, nothing, nothing, (), 0.0),
     )
     return replace(instance, carried=carried(instance, data, signed))
+
+
+def _price_responses(
+    plan: Plan, data: Dataset, materials: Mapping[str, int], form_of: Ints, step: float
+) -> dict[str, Any]:
+    """How prices abroad answer the plan, by material; nothing where it does not ask. A qualified form has no market of its own."""
+    trade, slope, later = np.zeros(len(materials)), np.zeros((len(materials), 2)), np.zeros(len(materials), dtype=int)
+    for row in data.rows("price_responses") if plan.price_channel else ():
+        if row.material in materials:
+            i, first = materials[row.material], row.supply_elasticity
+            after = first if row.later_supply_elasticity is None else row.later_supply_elasticity
+            trade[i], later[i] = row.trade_t_per_yr * step, round(row.later_from_month / MONTHS_PER_YEAR / step)
+            slope[i] = 1 / (first + row.demand_elasticity), 1 / (after + row.demand_elasticity)
+    trade[form_of != np.arange(len(materials))] = 0.0
+    return {"market_trade": trade, "price_slope": slope, "slope_later": later}
 
 
 def _resale(plan: Plan, row: Any) -> float:
@@ -905,8 +922,10 @@ def _offers(
     country: Sequence[str],
     step: float,
     measures: Measures,
+    moved: Bools,
 ) -> dict[str, Any]:
-    """Offers of which something may be bought at some time."""
+    """Offers of which something may be bought at some time. moved: (I,) materials whose price own buying raises: a premium would
+    count that rise twice."""
     ever = np.flatnonzero(offer_open.any(axis=1)).tolist()
     rows = [wanted[o] for o in ever]
     outside = [row.source_producer == "outside" for row in rows]
@@ -914,6 +933,7 @@ def _offers(
     both = list(zip(rows, outside, strict=True))
     origin = tuple((row.origin or "") if out else country[producers[row.source_producer]] for row, out in both)
     sells = material[:, None] == np.arange(len(materials))
+    premium = np.array([row.premium_share for row in rows], dtype=float)
     return {
         "offers": tuple(row.offer for row in rows),
         "offer_material": material,
@@ -922,6 +942,6 @@ def _offers(
         "offer_outside": measures.outside(origin, sells).any(axis=1),
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),
-        "offer_premium": np.array([row.premium_share for row in rows], dtype=float),
+        "offer_premium": np.where(moved[material], np.minimum(0.0, premium), premium),
         "offer_crisis": np.array([row.crisis_availability if out else 1.0 for row, out in both], dtype=float),
     }

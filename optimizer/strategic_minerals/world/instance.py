@@ -338,6 +338,12 @@ class Instance:
     """(I,) what moving stock of a material costs [million USD/t]."""
     base_price: Floats
     """(I,) price of the price set, controls not counted."""
+    market_trade: Floats
+    """(I,) what is traded a period outside the country that controls a material; 0: the plan does not move its price [t]."""
+    price_slope: Floats
+    """(I, 2) phi = 1/(supply + demand elasticity), at first and later."""
+    slope_later: Ints
+    """(I,) periods after an onset, or after the plan begins, from which on the later one holds."""
     haircut: Floats
     holding: Floats
     """(I,) holding cost [million USD/t/year]."""
@@ -939,6 +945,7 @@ def scale(instance: Instance) -> Instance:
         base_price=instance.base_price * u,
         holding=instance.holding * u,
         freight=instance.freight * u,
+        market_trade=instance.market_trade / u,
         storage=instance.storage / u,
         drawdown=instance.drawdown / u,
         disposal=instance.disposal / u,

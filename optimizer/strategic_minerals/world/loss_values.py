@@ -43,13 +43,8 @@ def undisturbed_values(instance: Instance, tiers: Sequence[int]) -> Floats:
     return np.where(adapted[:, None], asked + instance.tier_named[chosen][:, None], fixed)
 
 
-def loss_values(
-    instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int], *, at_risk: bool = False
-) -> tuple[Floats, Floats]:
-    """(k, T) on the trunk and (S, k, T) in scenarios: v of some tiers, in the instance's units; read-only where nothing changes.
-
-    at_risk: as risk measures count it, at undisturbed prices.
-    """
+def loss_values(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int]) -> tuple[Floats, Floats]:
+    """(k, T) on the trunk and (S, k, T) in scenarios: v of some tiers, in the instance's units; read-only where nothing changes."""
     T, S = instance.calendar.periods, len(scenarios.names)
     trunk = undisturbed_values(instance, tiers)
     demands = [instance.tiers[n][0] for n in tiers]
@@ -57,33 +52,19 @@ def loss_values(
     if not adapted.any():
         return trunk, np.broadcast_to(trunk, (S, len(trunk), T))
     if scenarios.trunk is not None:
-        trunk = np.where(adapted[:, None], _disturbed(instance, scenarios.trunk, tiers, at_risk)[0], trunk)
-    later = _disturbed(instance, scenarios, tiers, at_risk)
+        trunk = np.where(adapted[:, None], _disturbed(instance, scenarios.trunk, tiers)[0], trunk)
+    later = _disturbed(instance, scenarios, tiers)
     reached = np.arange(T) >= scenarios.onset[:, instance.component[instance.demand_material[demands]], None]
     return trunk, np.where(adapted[:, None] & reached, later, trunk)
 
 
-def _disturbed(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int], at_risk: bool) -> Floats:
+def _disturbed(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int]) -> Floats:
     """(S, k, T) v of some tiers were they adapted in every period: price where dearest + adaptation * named loss."""
-    T, S = instance.calendar.periods, len(scenarios.names)
     chosen = list(tiers)
     demands = [instance.tiers[n][0] for n in chosen]
     material = instance.demand_material[demands]
-    named, calm = instance.tier_named[chosen][:, None], instance.price[material]
-    disturbed = (
-        np.broadcast_to(calm, (S, len(chosen), T))
-        if at_risk or not instance.plan.price_gain
-        else np.maximum(calm, scenarios.price[:, material])
-    )
-    gaps = None if at_risk or not instance.plan.price_gain else scenarios.market_gap
-    asked = np.stack(
-        [
-            instance.dearest_price(int(i), disturbed[:, k], gap=None if gaps is None else gaps[:, i])
-            for k, i in enumerate(material)
-        ],
-        axis=1,
-    )
-    return np.asarray(asked + adaptation(instance, scenarios, demands) * named)
+    asked = np.stack([instance.dearest_price(int(i), instance.price[i]) for i in material])
+    return np.asarray(asked + adaptation(instance, scenarios, demands) * instance.tier_named[chosen][:, None])
 
 
 def adaptation(instance: Instance, scenarios: ScenarioSet, demands: Sequence[int]) -> Floats:

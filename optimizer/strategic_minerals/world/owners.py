@@ -80,12 +80,12 @@ def trunk_prices(instance: Instance, scenarios: ScenarioSet, length: int) -> tup
 
 
 def counted_price(instance: Instance, scenarios: ScenarioSet, material: int, outside: bool = False) -> Floats:
-    """(S, T) price at which floors pay in scenarios, in one of two markets: no dearer than the trunk's where the plan counts no
-    gain on prices."""
+    """(S, T) price at which floors pay in scenarios, in one of two markets: no dearer than the trunk's, so that no floor pays for
+    itself by claw-back in a squeeze."""
     gap = scenarios.market_gap[:, material]
     price = instance.market_price(material, outside, scenarios.price[:, material], gap=gap)
     calm = instance.market_price(material, outside, instance.price[material])
-    return price if instance.plan.price_gain else np.minimum(price, calm)
+    return np.minimum(price, calm)
 
 
 def floor_payments(
@@ -111,10 +111,7 @@ def floor_payments(
     term = (t >= begin) & (t < begin + floor.term)
     path, gaps = trunk_prices(instance, scenarios, n)
     price = instance.market_price(floor.material, outside, path[floor.material], gap=gaps[floor.material])
-    if not instance.plan.price_gain:
-        price = np.minimum(
-            price, instance.market_price(floor.material, outside, held(instance.price[floor.material], n))
-        )
+    price = np.minimum(price, instance.market_price(floor.material, outside, held(instance.price[floor.material], n)))
     available = np.concatenate(
         [scenarios.baseline(instance).availability[0, j], np.full(n - T, instance.availability[j, -1])]
     )
@@ -205,16 +202,12 @@ def owner_margins(
     """(W, K, life) margin of an owner's output sold under floors, or without any, in each price state and course.
 
     margin[w,s,t] = output[s,t] (sum y+ recv((1+premium) w P) + sum y- w P - cash)
-    P = P_s, or min(P_s, P_trunk) where the plan counts no gain on prices: what users pay
+    P = min(P_s, P_trunk): what users pay
     """
     j, start = project.producer, signed + project.lead
     n = start + project.life
-    gain = instance.plan.price_gain
     states, trunk = instance.state_factor[:, None, None], own_prices(instance, j, instance.price)
-    price = {
-        i: states * then_trunk(path if gain else np.minimum(path, trunk[i]), trunk[i], n)
-        for i, path in seen.price.items()
-    }
+    price = {i: states * then_trunk(np.minimum(path, trunk[i]), trunk[i], n) for i, path in seen.price.items()}
     earned = revenue_of(instance, j, price, floors, start)[..., start:]
     return np.asarray(output * (earned - instance.cash[j]))
 

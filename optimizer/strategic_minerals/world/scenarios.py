@@ -594,8 +594,7 @@ def with_priced_contracts(instance: Instance, expected: ScenarioSet) -> Instance
     """Offtake contracts at what they are expected to be worth to the seller, whoever pays it (`instruments.offtake_price`).
 
     worth[j] = sum_s pi[s] sum_t beta[t] rho[j,t,s] sum_{y>0} y (1+premium) max(0, P[i,t,s] - P[i,t]) / sum_t beta[t]
-    in the seller's market, for each tonne reserved and period [million USD/t]. Where operations count at crisis prices users pay
-    them already. expected: what owners reckon with.
+    in the seller's market, for each tonne reserved and period [million USD/t]. expected: what owners reckon with.
     """
     kind, beta = instance.plan.instruments.offtake_price, instance.calendar.beta[:-1]
     if kind == "fee":
@@ -609,7 +608,7 @@ def with_priced_contracts(instance: Instance, expected: ScenarioSet) -> Instance
                 gain = gain + sold * np.maximum(0.0, price - usual[i])
         worth = float(met.weight @ (gain * met.available) @ beta / beta.sum())
         fee[j] = max(fee[j], worth) if kind == "fixed" else fee[j]
-        rise[j] = worth * ((kind == "market") - instance.plan.price_gain)
+        rise[j] = worth * (kind == "market")
     return replace(instance, contract_fee=fee, contract_rise=rise)
 
 

@@ -1,0 +1,146 @@
+"""What a plan does to the prices that home users pay abroad: the audit's own reckoning.
+
+A tonne that the plan leaves in the market abroad lowers its price, one that it takes raises it: P = P0 (1 - phi z / Q), to first
+order, with phi = 1/(elasticity of supply + elasticity of demand) and Q the trade outside the controlling country. Home users then
+pay phi P z / Q less for each of the M - z tonnes that they still buy there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.frames import Bools, Floats
+from ..matrix.problem import Problem
+from ..matrix.solution import Solution
+from ..world.instance import Instance
+from .producers import PathData, asked_price
+
+SAVED_AT = np.array([0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5])
+"""Shares of M between which the model takes z (M - z) as straight."""
+CHORDS_RAISED = 1.01
+"""What it raises these chords by."""
+PAID_AT = np.array([(k / 6) ** 2 for k in range(7)])
+"""Shares of what is for sale abroad between which it takes q (M + q) as straight; beyond as between the last two."""
+HELD_DOWN_AT = (0.7, 0.9)
+"""Shares of M at which a tangent to z (M - z) holds the saving down."""
+
+
+@dataclass(frozen=True)
+class Trade:
+    """Tonnes of each material whose price the plan moves: (W, K, T)."""
+
+    materials: tuple[int, ...]
+    bought: Floats
+    """By home users of existing sources abroad."""
+    offered: Floats
+    """By the reserve, of offers from abroad."""
+    taken: Floats
+    """Both, less sales of the reserve and what contracts alone give."""
+    given: Floats
+    """Released, sold and made by projects, less what the reserve buys abroad."""
+
+    def only(self, materials: Bools) -> Trade:
+        """Of some materials (I,), with nothing of the others."""
+        kept = materials[list(self.materials)].astype(float)[None, :, None]
+        return Trade(self.materials, *(flow * kept for flow in self._flows))
+
+    def between(self, begin: int | None, end: int | None) -> Trade:
+        """Of some of the courses."""
+        rows = slice(begin, end)
+        return Trade(self.materials, *(flow[rows] for flow in self._flows))
+
+    @property
+    def _flows(self) -> tuple[Floats, ...]:
+        return self.bought, self.offered, self.taken, self.given
+
+
+def trade_of(problem: Problem, x: Solution, path_data: PathData) -> Trade:
+    """What a solution buys abroad, and what it gives instead."""
+    n = problem.natural
+    materials = tuple(int(i) for i in np.flatnonzero(n.market_trade > 0))
+    known = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
+    flows = {name: np.zeros((len(x.stock), len(materials), n.calendar.periods)) for name in ("b", "o", "t", "g")}
+    for k, i in enumerate(materials):
+        for j in range(len(n.producers)):
+            made = n.yields[j, i] * x.output[:, j] if n.yields[j, i] > 0 else 0.0
+            if j >= n.sources:
+                flows["g"][:, k] += made
+            elif not n.home[j] and n.yields[j, i] > 0:
+                flows["b"][:, k] += made
+                flows["t"][:, k] -= n.yields[j, i] * contracted(problem, x, path_data, j)
+        for b, name in enumerate(x.purchases):
+            of = known[name]
+            if of.material == i and of.offer >= 0 and (of.source < 0 or not n.home[of.source]):
+                flows["o"][:, k] += x.acquisition[:, b]
+        flows["t"][:, k] += flows["b"][:, k] + flows["o"][:, k] - x.disposal[:, i]
+        flows["g"][:, k] += x.release[:, i] + x.disposal[:, i] - flows["o"][:, k]
+    return Trade(materials, *flows.values())
+
+
+def contracted(problem: Problem, x: Solution, path_data: PathData, j: int) -> Floats:
+    """(W, T) what a source gives under contracts beyond its open share while an output is tight."""
+    n, shape = problem.natural, problem.structure
+    reserved = np.zeros(n.calendar.periods)
+    for number, contract in enumerate(shape.contracts):
+        if contract.source == j:
+            reserved[contract.start : contract.start + n.contract_term[j]] += x.contract[number]
+    tight = np.max([path_data.crisis[:, i] for i in np.flatnonzero(n.yields[j] > 0)], axis=0)
+    floored = any(j == source for sets in shape.component_sets for source, _ in sets.floors)
+    alive = 1.0 if floored else path_data.alive[:, j]
+    return np.asarray(tight * (1 - n.kappa[j]) * n.honoured[j] * path_data.rho[:, j] * alive * reserved)
+
+
+def market(n: Instance, path_data: PathData, i: int) -> tuple[Floats, Floats]:
+    """(W, T) phi P / Q [million USD a tonne, for each tonne], and how far P stands above that of an undisturbed world, 0 where it
+    does not [million USD/t]."""
+    price = asked_price(n, i, True, path_data.price[:, i], path_data.gap[:, i])
+    calm = asked_price(n, i, True, n.price[i][None])
+    begun = path_data.branch[:, int(n.component[i])]
+    age = np.where(begun, np.cumsum(begun, axis=1) - 1, np.arange(begun.shape[1]))
+    phi = np.where(age >= n.slope_later[i], n.price_slope[i, 1], n.price_slope[i, 0])
+    return phi * price / n.market_trade[i], np.where(price > calm * (1 + 1e-9), price - calm, 0.0)
+
+
+def saved_abroad(n: Instance, path_data: PathData, plan: Trade, nothing: Trade, *, straight: bool) -> Floats:
+    """(W, K, T) what home users, and the reserve, pay less abroad than without the plan, negative where more [million USD].
+
+    straight: as the model takes it, in pieces; else exactly: (phi P/Q) z (M - z), at most (P - P_undisturbed) (M - z).
+    """
+    found = np.zeros_like(plan.bought)
+    for k, i in enumerate(plan.materials):
+        slope, rise = market(n, path_data, i)
+        m = nothing.bought[:, k]
+        still = plan.bought[:, k] + plan.offered[:, k]
+        z = np.minimum(nothing.taken[:, k] - plan.taken[:, k], plan.given[:, k] - nothing.given[:, k])
+        capped = np.where(rise > 0, np.minimum(slope * m, rise), slope * m)
+        if straight:
+            less, size = np.clip(z, 0.0, 0.5 * m), np.where(m > 0, m, 1.0)
+            curve = CHORDS_RAISED * np.interp(less / size, SAVED_AT, SAVED_AT * (1 - SAVED_AT))
+            saved = slope * m**2 * curve
+            for a in HELD_DOWN_AT:
+                saved = np.minimum(saved, slope * m * (m * (1 - a) ** 2 - (1 - 2 * a) * still))
+            saved = np.minimum(saved, capped * still)
+            paid = slope * _in_pieces(np.maximum(0.0, -z), m, for_sale(n, i))
+        else:
+            less = np.clip(z, 0.0, m)
+            saved, paid = (
+                np.minimum(slope * less, capped) * (m - less),
+                slope * np.maximum(0.0, -z) * (m + np.maximum(0.0, -z)),
+            )
+        found[:, k] = np.where(z > 0, saved, -paid)
+    return found
+
+
+def for_sale(n: Instance, i: int) -> float:
+    """What offers from abroad sell in a period [t]."""
+    offers = zip(n.offer_material, n.offer_source, n.offer_depth, strict=True)
+    return float(sum(depth for of, j, depth in offers if of == i and (j < 0 or not n.home[j])))
+
+
+def _in_pieces(q: Floats, m: Floats, most: float) -> Floats:
+    """q (M + q), straight between the ends of the model's pieces."""
+    ends = most * PAID_AT
+    at = np.interp(q, ends, ends**2) if most > 0 else np.zeros_like(q)
+    beyond = np.maximum(0.0, q - ends[-1])
+    return np.asarray(m * q + at + beyond * (ends[-2] + ends[-1]))

@@ -1,0 +1,132 @@
+"""What a plan does to the prices that home users pay abroad: closed forms of one market, and what must not count twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support.tiny import cut, offer, project, source, tiny
+
+from strategic_minerals import solve
+from strategic_minerals.matrix.problem import prepare
+
+PHI, TRADE = 2.0, 100.0
+RESPONSES = {"a": (TRADE, 0.3, 0.2)}
+NEAR = 0.011
+"""The model takes the curve in pieces."""
+
+
+def market(stored: float = 0.0, *, chance: float = 0.5, price: float = 3.0, share: float = 1.0, **changes: Any) -> Any:
+    """Users want 4 kt a year at 10 USD/kg; an ally has plenty. In an event China is cut and the price rises, but nothing lacks."""
+    given: dict[str, Any] = {
+        "sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 10.0)},
+        "demand": {"a": 4.0},
+        "offers": {"spot": offer("a", stored)} if stored else {},
+        "scenarios": [cut("stop", chance, 2028, 1, share=share, price_multiplier=price)],
+        "materials": {"a": {"haircut_share": 0.0}},
+        "responses": RESPONSES,
+        "price_channel": True,
+        "years": 2,
+        "money": {2027: 1e5, 2028: 0.0},
+    }
+    return tiny({"a": 10.0}, **{**given, **changes})
+
+
+def worth(case: Any) -> float:
+    result = solve(*case, gap=0.0, quick=True)
+    assert result.audited.passed
+    return -float(result.outcome.objective_musd)
+
+
+def bill(result: Any) -> float:
+    return float(result.tables["value"].bill_saved_musd.sum())
+
+
+def exact(z: float, price: float, bought: float = 4.0) -> float:
+    return PHI * price / TRADE * z * (bought - z)
+
+
+def linear(z: float, price: float, bought: float = 4.0) -> float:
+    """What a home gains in a linear market from z tonnes that it gives: users pay less for what they buy, it less the tonnes."""
+    fall = PHI * price * z / TRADE
+    return fall * (bought - z)
+
+
+def test_a_release_that_displaces_imports_makes_the_rest_cheaper() -> None:
+    """1 kt bought at 10 raises the price for 4 + 1; released at a price of 80 it lowers it for 3."""
+    result = solve(*market(1.0, price=8.0), gap=0.0, quick=True)
+    bought = -exact(-1.0, 10.0)
+    assert bill(result) == pytest.approx(0.5 * exact(1.0, 80.0) - bought, rel=NEAR)
+    assert -float(result.outcome.objective_musd) == pytest.approx(bill(result), abs=1e-6)
+    assert exact(1.0, 80.0) == pytest.approx(linear(1.0, 80.0), rel=0.01)
+
+
+def test_without_a_response_nothing_changes_in_a_bit() -> None:
+    """Trap 57: without rows, and with a response of nobody's material, every bit is that of a plan that moves no price."""
+    off = solve(*market(1.0, price_channel=False, responses={}), gap=0.0, quick=True)
+    for responses in ({}, RESPONSES):
+        other = solve(*market(1.0, price_channel=not responses, responses=responses), gap=0.0, quick=True)
+        assert other.outcome.objective_musd == off.outcome.objective_musd
+        assert all(
+            np.array_equal(getattr(other.solution, name), getattr(off.solution, name)) for name in ("stock", "output")
+        )
+
+
+def test_a_tonne_that_fills_a_shortage_moves_no_price() -> None:
+    """Trap 57: all supply stops; 1 kt from store spares its loss and nothing else, for what buying it has cost."""
+    alone = {"sources": {"far": source("CHN", "a", 4.0)}, "loss": 100.0}
+    result = solve(*market(1.0, **alone), gap=0.0, quick=True)
+    off = worth(market(1.0, **alone, price_channel=False))
+    assert -float(result.outcome.objective_musd) == pytest.approx(off + exact(-1.0, 10.0), rel=NEAR)
+    assert bill(result) == pytest.approx(exact(-1.0, 10.0), rel=NEAR)
+
+
+def test_part_of_a_release_fills_a_shortage_and_the_rest_displaces() -> None:
+    """3 kt are there, 4 wanted: of 2 kt released one fills the gap, one displaces."""
+    short = {
+        "sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 3.0)},
+        "offers": {"spot": offer("a", 2.0)},
+    }
+    result = solve(*market(2.0, price=20.0, **short), gap=0.0, quick=True)
+    saved = exact(1.0, 200.0, bought=3.0)
+    assert bill(result) == pytest.approx(0.5 * saved + exact(-2.0, 10.0), rel=2 * NEAR)
+
+
+def test_nobody_gains_by_displacing_all_imports() -> None:
+    """Trap 57: M = z. Nothing is bought abroad any more, so nothing is saved: half as much is worth most."""
+    result = solve(*market(4.0, price=50.0), gap=0.0, quick=True)
+    released = float(result.solution.release[1].sum())
+    assert 1.0 < released / 1e3 < 2.1
+
+
+def test_no_price_falls_below_that_before() -> None:
+    """Trap 57: the price is 1 % higher, so no more is saved on what is still bought, though 1 kt would move it by half."""
+    small = {"responses": {"a": (4.0, 0.3, 0.2)}, "scenarios": [cut("stop", 1.0, 2028, 1, price_multiplier=1.01)]}
+    result = solve(*market(0.0, **small, **HOME), gap=0.0, quick=True)
+    assert result.audited.passed
+    assert 0.1 * 3.0 <= bill(result) <= 0.1 * 4.0
+
+
+HOME = {
+    "projects": {"plant": project("a", 1.0, capex_musd=0.01, cash_usd_per_kg=10.0)},
+    "packages": {"support": {"instrument": "grant"}},
+    "residual": 0.0,
+}
+"""A plant at home, 1 kt a year from 2028 on, which somebody has to pay 0.01 million USD for."""
+
+
+def test_a_plant_at_home_makes_imports_cheaper_in_peace() -> None:
+    """Whatever happens: users pay less for 3 kt at 10 in two years."""
+    quiet = {"scenarios": [], "years": 3}
+    off = worth(market(0.0, **HOME, **quiet, price_channel=False))
+    on = solve(*market(0.0, **HOME, **quiet), gap=0.0, quick=True)
+    assert off == pytest.approx(0.0)
+    assert bill(on) == pytest.approx(2 * exact(1.0, 10.0), rel=NEAR)
+    assert -float(on.outcome.objective_musd) == pytest.approx(bill(on) - 0.01, abs=1e-6)
+
+
+def test_own_buying_takes_the_place_of_a_premium() -> None:
+    plan, data = market(1.0, offers={"spot": offer("a", 1.0, 0.3)})
+    assert prepare(plan, data).natural.offer_premium.tolist() == [0.0]
+    assert prepare(plan.model_copy(update={"price_channel": False}), data).natural.offer_premium.tolist() == [0.3]
