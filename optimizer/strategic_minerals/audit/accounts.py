@@ -16,7 +16,7 @@ from ..core.stats import MUSD_PER_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..world.instance import DEFENCE, Floor, Instance, MarketFloor, PaidFloor
-from .channel import Trade, saved_abroad, trade_of
+from .channel import Trade, for_sale, saved_abroad, trade_of
 from .figures import Figures
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
 from .producers import (
@@ -328,8 +328,9 @@ def operations(accounts: Accounts, *, by_scenario: bool = False) -> dict[str, Fl
         c = n.component[i]
         parts["users_own_stock"][c] += total(c, x.users_missing[:, u] * missing_cost(path_data, u))
     if accounts.nothing is not None:
-        saved = saved_abroad(n, path_data, trade_of(accounts.problem, x, path_data), accounts.nothing, straight=True)
-        for k, i in enumerate(accounts.nothing.materials):
+        idle, plan = accounts.nothing, trade_of(accounts.problem, x, path_data)
+        saved = saved_abroad(plan, idle, for_sale(n, idle.materials))
+        for k, i in enumerate(idle.materials):
             parts["users_prices_abroad"][n.component[i]] -= total(n.component[i], saved[:, k])
     return parts
 

@@ -6,6 +6,7 @@ pay phi P z / Q less for each of the M - z tonnes that they still buy there."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ HELD_DOWN_AT = (0.7, 0.9)
 
 @dataclass(frozen=True)
 class Trade:
-    """Tonnes of each material whose price the plan moves: (W, K, T)."""
+    """Tonnes of each material whose price the plan moves, and that price: (W, K, T)."""
 
     materials: tuple[int, ...]
     bought: Floats
@@ -39,20 +40,30 @@ class Trade:
     """Both, less sales of the reserve and what contracts alone give."""
     given: Floats
     """Released, sold and made by projects, less what the reserve buys abroad."""
+    slope: Floats
+    """phi P / Q [million USD a tonne, for each tonne]."""
+    rise: Floats
+    """How far P stands above that of an undisturbed world, 0 where it does not [million USD/t]."""
 
     def only(self, materials: Bools) -> Trade:
-        """Of some materials (I,), with nothing of the others."""
+        """Of some materials (I,), with no tonne of the others."""
         kept = materials[list(self.materials)].astype(float)[None, :, None]
-        return Trade(self.materials, *(flow * kept for flow in self._flows))
-
-    def between(self, begin: int | None, end: int | None) -> Trade:
-        """Of some of the courses."""
-        rows = slice(begin, end)
-        return Trade(self.materials, *(flow[rows] for flow in self._flows))
+        return Trade(self.materials, *(*(flow * kept for flow in self._arrays[:4]), *self._arrays[4:]))
 
     @property
-    def _flows(self) -> tuple[Floats, ...]:
-        return self.bought, self.offered, self.taken, self.given
+    def scenarios(self) -> Trade:
+        """Without the baseline course, which comes first."""
+        return Trade(self.materials, *(array[1:] for array in self._arrays))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Trade]) -> Trade:
+        """Of several sets of courses."""
+        arrays = zip(*(part._arrays for part in parts), strict=True)
+        return cls(parts[0].materials, *(np.concatenate(each) for each in arrays))
+
+    @property
+    def _arrays(self) -> tuple[Floats, ...]:
+        return self.bought, self.offered, self.taken, self.given, self.slope, self.rise
 
 
 def trade_of(problem: Problem, x: Solution, path_data: PathData) -> Trade:
@@ -75,7 +86,12 @@ def trade_of(problem: Problem, x: Solution, path_data: PathData) -> Trade:
                 flows["o"][:, k] += x.acquisition[:, b]
         flows["t"][:, k] += flows["b"][:, k] + flows["o"][:, k] - x.disposal[:, i]
         flows["g"][:, k] += x.release[:, i] + x.disposal[:, i] - flows["o"][:, k]
-    return Trade(materials, *flows.values())
+    markets = [_market(n, path_data, i) for i in materials]
+    none = np.zeros_like(flows["b"])
+    slope, rise = (
+        np.stack(each, axis=1) if each else none for each in (zip(*markets, strict=True) if markets else ((), ()))
+    )
+    return Trade(materials, *(*flows.values(), slope, rise))
 
 
 def contracted(problem: Problem, x: Solution, path_data: PathData, j: int) -> Floats:
@@ -91,9 +107,8 @@ def contracted(problem: Problem, x: Solution, path_data: PathData, j: int) -> Fl
     return np.asarray(tight * (1 - n.kappa[j]) * n.honoured[j] * path_data.rho[:, j] * alive * reserved)
 
 
-def market(n: Instance, path_data: PathData, i: int) -> tuple[Floats, Floats]:
-    """(W, T) phi P / Q [million USD a tonne, for each tonne], and how far P stands above that of an undisturbed world, 0 where it
-    does not [million USD/t]."""
+def _market(n: Instance, path_data: PathData, i: int) -> tuple[Floats, Floats]:
+    """(W, T) `slope` and `rise` of a material."""
     price = asked_price(n, i, True, path_data.price[:, i], path_data.gap[:, i])
     calm = asked_price(n, i, True, n.price[i][None])
     begun = path_data.branch[:, int(n.component[i])]
@@ -102,45 +117,37 @@ def market(n: Instance, path_data: PathData, i: int) -> tuple[Floats, Floats]:
     return phi * price / n.market_trade[i], np.where(price > calm * (1 + 1e-9), price - calm, 0.0)
 
 
-def saved_abroad(n: Instance, path_data: PathData, plan: Trade, nothing: Trade, *, straight: bool) -> Floats:
+def saved_abroad(plan: Trade, nothing: Trade, for_sale: Floats | None = None) -> Floats:
     """(W, K, T) what home users, and the reserve, pay less abroad than without the plan, negative where more [million USD].
 
-    straight: as the model takes it, in pieces; else exactly: (phi P/Q) z (M - z), at most (P - P_undisturbed) (M - z).
+    slope z (M - z), at most rise (M - z). for_sale: (K,) of offers from abroad (`for_sale`): as the model takes it, in straight
+    pieces; None: exactly.
     """
-    found = np.zeros_like(plan.bought)
-    for k, i in enumerate(plan.materials):
-        slope, rise = market(n, path_data, i)
-        m = nothing.bought[:, k]
-        still = plan.bought[:, k] + plan.offered[:, k]
-        z = np.minimum(nothing.taken[:, k] - plan.taken[:, k], plan.given[:, k] - nothing.given[:, k])
-        capped = np.where(rise > 0, np.minimum(slope * m, rise), slope * m)
-        if straight:
-            less, size = np.clip(z, 0.0, 0.5 * m), np.where(m > 0, m, 1.0)
-            curve = CHORDS_RAISED * np.interp(less / size, SAVED_AT, SAVED_AT * (1 - SAVED_AT))
-            saved = slope * m**2 * curve
-            for a in HELD_DOWN_AT:
-                saved = np.minimum(saved, slope * m * (m * (1 - a) ** 2 - (1 - 2 * a) * still))
-            saved = np.minimum(saved, capped * still)
-            paid = slope * _in_pieces(np.maximum(0.0, -z), m, for_sale(n, i))
-        else:
-            less = np.clip(z, 0.0, m)
-            saved, paid = (
-                np.minimum(slope * less, capped) * (m - less),
-                slope * np.maximum(0.0, -z) * (m + np.maximum(0.0, -z)),
-            )
-        found[:, k] = np.where(z > 0, saved, -paid)
-    return found
+    m, slope, rise = nothing.bought, plan.slope, plan.rise
+    z = np.minimum(nothing.taken - plan.taken, plan.given - nothing.given)
+    capped = np.where(rise > 0, np.minimum(slope * m, rise), slope * m)
+    more = np.maximum(0.0, -z)
+    if for_sale is None:
+        less = np.clip(z, 0.0, m)
+        return np.where(z > 0, np.minimum(slope * less, capped) * (m - less), -slope * more * (m + more))
+    still, share = plan.bought + plan.offered, np.clip(z, 0.0, 0.5 * m) / np.where(m > 0, m, 1.0)
+    saved = slope * m**2 * CHORDS_RAISED * np.interp(share, SAVED_AT, SAVED_AT * (1 - SAVED_AT))
+    for a in HELD_DOWN_AT:
+        saved = np.minimum(saved, slope * m * (m * (1 - a) ** 2 - (1 - 2 * a) * still))
+    saved = np.minimum(saved, capped * still)
+    square = np.stack([_square(more[:, k], most) for k, most in enumerate(for_sale)], axis=1) if len(for_sale) else more
+    return np.where(z > 0, saved, -slope * (m * more + square))
 
 
-def for_sale(n: Instance, i: int) -> float:
-    """What offers from abroad sell in a period [t]."""
-    offers = zip(n.offer_material, n.offer_source, n.offer_depth, strict=True)
-    return float(sum(depth for of, j, depth in offers if of == i and (j < 0 or not n.home[j])))
+def for_sale(n: Instance, materials: Sequence[int]) -> Floats:
+    """(K,) what offers of each material from abroad sell in a period [t]."""
+    offers = list(zip(n.offer_material, n.offer_source, n.offer_depth, strict=True))
+    sums = [sum(d for of, j, d in offers if of == i and (j < 0 or not n.home[j])) for i in materials]
+    return np.array(sums, dtype=float)
 
 
-def _in_pieces(q: Floats, m: Floats, most: float) -> Floats:
-    """q (M + q), straight between the ends of the model's pieces."""
+def _square(q: Floats, most: float) -> Floats:
+    """q**2, straight between the ends of the model's pieces."""
     ends = most * PAID_AT
     at = np.interp(q, ends, ends**2) if most > 0 else np.zeros_like(q)
-    beyond = np.maximum(0.0, q - ends[-1])
-    return np.asarray(m * q + at + beyond * (ends[-2] + ends[-1]))
+    return np.asarray(at + np.maximum(0.0, q - ends[-1]) * (ends[-2] + ends[-1]))

@@ -508,6 +508,48 @@ def loss_fading(month: float) -> Estimate:
     return {12: Estimate(0.05, 0.33, 1.0), 24: Estimate(0.02, 0.1, 0.33)}[int(month)]
 
 
+def outside_trade(largest_t: float, world_t: float) -> Estimate:
+    """Tonnes a year that the rest of the world can buy: what is made outside the largest country, at least a quarter of all, since
+    the largest exports; from half of that to all that the world makes."""
+    outside = max(world_t - largest_t, 0.25 * world_t)
+    return Estimate(0.5 * outside, outside, world_t)
+
+
+def export_trade(known_t: float) -> Estimate:
+    """The same where exports of the largest country, or a few makers elsewhere, are all that is known: a fifth more, which others
+    make; from seven tenths to half as much again."""
+    return Estimate(0.7, 1.2, 1.5).times(known_t)
+
+
+SUPPLY_ELASTICITIES = {
+    "copper": Estimate(0.2, 0.35, 0.5),
+    "nickel": Estimate(0.4, 0.71, 1.0),
+    "cobalt": Estimate(0.15, 0.32, 0.6),
+    "lithium": Estimate(0.8, 1.69, 2.5),
+    "mined": Estimate(0.15, 0.35, 0.7),
+    "smelted": Estimate(0.3, 0.7, 1.2),
+    "by_product": Estimate(0.05, 0.2, 0.5),
+}
+
+
+def supply_elasticity(kind: str) -> Estimate:
+    """Of output within a year. Copper, nickel, cobalt and lithium: 3.5, 7.1, 3.2 and 16.9 % more for a price 10 % higher (Boer,
+    Pescatori and Stuermer, IMF WP/21/243, as quoted: the paper was not read in full). Others are judged by them: a mine like
+    copper, a smelter with idle lines like nickel, a by-product less than any."""
+    return SUPPLY_ELASTICITIES[kind]
+
+
+def later_supply_elasticity(kind: str) -> Estimate:
+    """The same after three years: twice as much, from no more to three times."""
+    first = SUPPLY_ELASTICITIES[kind]
+    return Estimate(first.central, 2 * first.central, 3 * first.central)
+
+
+def demand_elasticity() -> Estimate:
+    """Of demand within a year, as a positive number: assumed; minor metals are small parts of what they go into."""
+    return Estimate(0.05, 0.15, 0.3)
+
+
 def war_demand(kind: str, month: float) -> Estimate:
     """What defence uses in a war against peace, from a month of it on. No source gives tonnes by material.
 

@@ -29,8 +29,8 @@ from .lshaped.subproblems import OutOfTimeError, separable
 from .stages import (
     FlatModel,
     Method,
-    cap_trunk_shortfall,
     chosen_method,
+    measured,
     optimum,
     reference_model,
     solver_of,
@@ -123,20 +123,30 @@ class SampleSearch:
                 "several aims in turn, and limits that bind scenarios together, cannot be bounded by samples"
             )
         nothing = decided_point(problem.structure, problem.assembly, reference)
-        self.problem = cap_trunk_shortfall(problem, nothing)
+        self._deadline, self._threads = deadline, threads
+        self.problem = measured(problem, nothing, self._operated(problem, reference))
         if extend is not None:
             self.problem, _ = with_rules(self.problem, nothing, extend)
             if not separable(self.problem.structure, self.problem.assembly):
                 raise UntrustedError(
                     "constraints of one's own on what is done in scenarios cannot be bounded by samples"
                 )
-        self._deadline = deadline
         self._cost = objective_costs(self.problem)["social_cost"]
         idle = reference_model(self.problem)
         self._solver = LShaped(self.problem.structure, idle, self._cost, integer=False, threads=threads)
         self.nothing = self.cost_of(reference)
         """What doing nothing costs."""
         self._solver.load(self.problem.structure, self.problem.assembly, self._cost, deadline, integer=True)
+
+    def _operated(self, problem: Problem, reference: Solution) -> Solution | None:
+        """Doing nothing in the sample's scenarios, where what the plan does to prices is measured against it."""
+        if not problem.instance.market_trade.any():
+            return None
+        self.problem, self._cost = problem, objective_costs(problem)["social_cost"]
+        idle = reference_model(problem)
+        self._solver = LShaped(problem.structure, idle, self._cost, integer=False, threads=self._threads)
+        found = self._solver.evaluate(self._standing(reference), self._cost, 0.0, self._deadline)
+        return extract(problem.structure, problem.assembly, self._solver.full(found))
 
     def cost_of(self, solution: Solution) -> Cost:
         """What decisions cost with the best operations of every scenario. Raises UntrustedError where they do not fit."""

@@ -21,7 +21,7 @@ from ..core.runner import current
 from ..matrix.assembly import Assembly
 from ..matrix.named import denominator, objective_costs
 from ..matrix.problem import Problem, is_support, with_price_channel
-from ..matrix.solution import extract
+from ..matrix.solution import Solution, extract
 from ..model.sets import STAGES, TRUNK, Structure
 from ..world.loss_values import loss_values, undisturbed_values
 from ..world.scenarios import quantile
@@ -802,10 +802,14 @@ def with_reference(
     return measured(problem, z0), z0
 
 
-def measured(problem: Problem, z0: Floats) -> Problem:
-    """The problem with all that is measured against doing nothing: limits on trunk shortfall, and what the plan does to prices."""
+def measured(problem: Problem, z0: Floats, nothing: Solution | None = None) -> Problem:
+    """The problem with all that is measured against doing nothing: limits on trunk shortfall, and what the plan does to prices.
+
+    nothing: what z0 means; None: read off z0, which then has every scenario.
+    """
     if problem.instance.market_trade.any():
-        problem = with_price_channel(problem, extract(problem.structure, problem.assembly, z0))
+        nothing = nothing or extract(problem.structure, problem.assembly, z0)
+        problem = with_price_channel(problem, nothing)
     return cap_trunk_shortfall(problem, z0)
 
 

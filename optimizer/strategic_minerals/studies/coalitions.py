@@ -103,7 +103,7 @@ class _Answer:
         objective, bound = outcome.objective_musd, outcome.best_bound_musd
         self.open = max(0.0, objective - bound) if objective is not None and bound is not None else math.inf
         problem = prepare(result.plan, result.data)
-        accounts = open_accounts(problem, result.solution)
+        accounts = open_accounts(problem, result.solution, nothing=result.reference)
         self.costs = costs_by_home(accounts)
         owners = homes_of_materials(accounts)
         n, x, last = problem.natural, accounts.solution, problem.natural.calendar.planned - 1

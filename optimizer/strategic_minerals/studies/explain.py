@@ -48,7 +48,7 @@ from ..question.plan import Plan
 from ..question.recipes import REFERENCE, chain
 from ..solver.highs import Duals, Model, SolvedRun
 from ..solver.session import Session
-from ..solver.stages import cap_trunk_shortfall
+from ..solver.stages import measured
 from ..world.events import SampledScenarios
 from ..world.packages import BUILT_ALONE, Item, in_amounts
 from .break_even import INTERVALS, MOST_SOLVES, TOLERANCE, BreakEven, Pair, find_break_even, in_words, interval_rows
@@ -91,7 +91,8 @@ def fixed_program(result: Result) -> Fixed:
     if result.outcome.relaxed:
         raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
     problem = prepare(result.plan, result.data)
-    problem = cap_trunk_shortfall(problem, decided_point(problem.structure, problem.assembly, result.reference))
+    z0 = decided_point(problem.structure, problem.assembly, result.reference)
+    problem = measured(problem, z0, result.reference)
     cost = objective_costs(problem)[STAGES[result.plan.objective.kind][0]]
     model = Model(problem.assembly, cost, integer=False)
     whole = np.flatnonzero(problem.assembly.integer)
@@ -323,7 +324,7 @@ def _between(low: float, high: float) -> str:
 
 USERS = (
     "users_activities users_reserve_inputs users_surplus users_release users_border_surcharge users_contracts users_own_stock "
-    "users_freight"
+    "users_freight users_prices_abroad"
 ).split()
 GOVERNMENT = (
     "authority_purchases authority_holding authority_disposal authority_release authority_border_revenue salvage "
@@ -366,10 +367,10 @@ def costs_of_parts(parts: Mapping[str, float], at_risk: float) -> Costs:
     )
 
 
-def costs_of_point(problem: Problem, x: Floats, path_data: PathData | None = None) -> Costs:
-    """Costs of a point of a model. path_data: of the problem, where it was read already."""
-    solution = extract(problem.structure, problem.assembly, x)
-    accounts = open_accounts(problem, solution, path_data)
+def costs_of_point(problem: Problem, x: Floats, z0: Floats, path_data: PathData | None = None) -> Costs:
+    """Costs of a point of a model. z0: doing nothing. path_data: of the problem, where it was read already."""
+    solution, nothing = (extract(problem.structure, problem.assembly, point) for point in (x, z0))
+    accounts = open_accounts(problem, solution, path_data, nothing)
     at_risk = float(problem.structure.scenarios.probability @ losses(accounts))
     return costs_of_parts(social_cost(problem, solution, accounts), at_risk)
 
@@ -479,7 +480,7 @@ def forced_solve(
             problem, x, (_, objective, bound, _) = answer.problem, answer.x, answer.outcome.stages[0]
             if not known:
                 known.append(path_data_of(problem))
-            has, costs = DecisionIndex(problem).portfolio(x), costs_of_point(problem, x, known[0])
+            has, costs = DecisionIndex(problem).portfolio(x), costs_of_point(problem, x, answer.z0, known[0])
             return ForcedSolve(objective, bound, costs, _spending(problem, x), has, share=share)
     return none
 

@@ -20,7 +20,7 @@ from ..question.dataset import Dataset
 from ..question.plan import Belief, Plan
 from ..question.references import select_materials
 from ..question.sources import replays
-from ..solver.stages import cap_trunk_shortfall, reference_model, solve_reference, solver_of
+from ..solver.stages import measured, reference_model, solve_reference, solver_of
 from ..world.beliefs import CENTRAL, Believed, believed, named_beliefs
 from ..world.scenarios import population
 from .recourse import FirstStage
@@ -78,9 +78,9 @@ class Grid:
             own = objective_costs(of)["social_cost"]
             solver = solver_of(of, reference_model(of), own, "auto", integer=False)
             points.append(solve_reference(of, own, current().left(), None, solver))
-            costs.append([_costs_under(of, pi) for pi in probability])
+            costs.append([_costs_under(measured(of, points[-1]), pi) for pi in probability])
             nothing.append([float(cost @ points[-1]) for cost in costs[-1]])
-        base = cap_trunk_shortfall(base, points[0])
+        base = measured(base, points[0])
         reference = trunk_alone(extract(base.structure, base.assembly, points[0]))
         stacked = np.array(costs).swapaxes(0, 1), np.array(nothing).T
         return cls(asked, data, tuple(found), kept, beliefs, common, base, probability, *stacked, reference)
@@ -238,6 +238,7 @@ def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
         outlay, lost = np.zeros_like(worth), np.zeros_like(worth)
         for k, of_loss in enumerate(lives):
             without, *others = (live(drawn) for live in of_loss)
+            others = [one.beside(without, natural.calendar.beta[:-1]) for one in others]
             for c, one in enumerate(others):
                 worth[c, :, k] = pi @ (without.cost - one.cost) - one.penalties
                 outlay[c, :, k] = pi @ one.outlay[:, :planned].sum(axis=1)

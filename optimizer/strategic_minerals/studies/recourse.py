@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..audit.accounts import costs_by_scenario, losses, open_accounts, outlays_by_scenario
+from ..audit.channel import Trade, saved_abroad, trade_of
 from ..audit.producers import OwnerBook, PathData, path_data_along
 from ..core.errors import UntrustedError
 from ..core.frames import INF, Floats, Ints
@@ -66,8 +67,13 @@ class RecourseOutcome:
     """(S, F) what the plan takes from the budget of each fiscal year, not discounted [million USD]."""
     stock: Floats
     """(S, I, Y) what the reserve holds at the end of each planned fiscal year [t]."""
+    bill: Floats
+    """(S,) discounted, what the plan spares home users by lower prices abroad, less what its own buying costs them; counted in the
+    cost once it stands beside doing nothing (`beside`) [million USD]."""
     overrun: float = 0.0
     """Soft penalties of limits on the baseline course, weighted by the probability of being on it [million USD]."""
+    trade: Trade | None = None
+    """What is traded abroad; None where the plan moves no price."""
 
     @property
     def penalties(self) -> float:
@@ -77,9 +83,17 @@ class RecourseOutcome:
     @classmethod
     def joined(cls, parts: Sequence[RecourseOutcome]) -> RecourseOutcome:
         """Concatenate the results of chunks."""
-        arrays = [f.name for f in fields(cls) if f.name != "overrun"]
+        arrays = [f.name for f in fields(cls) if f.name not in ("overrun", "trade")]
         together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
-        return cls(**together, overrun=parts[0].overrun)
+        trades = [part.trade for part in parts if part.trade is not None]
+        return cls(**together, overrun=parts[0].overrun, trade=Trade.joined(trades) if trades else None)
+
+    def beside(self, nothing: RecourseOutcome, beta: Floats) -> RecourseOutcome:
+        """The same, with what the plan does to prices abroad against doing nothing in the same scenarios. beta: (T,)"""
+        if self.trade is None or nothing.trade is None:
+            return self
+        bill = saved_abroad(self.trade, nothing.trade).sum(axis=1) @ beta
+        return replace(self, cost=self.cost - bill, bill=bill, trade=None)
 
 
 @dataclass(frozen=True)
@@ -318,9 +332,13 @@ def evaluate(
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(scenarios.names)), 0.0
     held = solution.stock[1:, :, n.calendar.per_year - 1 : n.calendar.planned : n.calendar.per_year]
+    bill, trade = np.zeros(len(scenarios.names)), None
+    if n.market_trade.any():
+        trade = trade_of(accounts.problem, whole, course).scenarios
     if first.is_reference:  # the reference keeps no promise
         found = costs_by_scenario(accounts), losses(accounts), by_material, named, defence, missing, penalty
-        return RecourseOutcome(*found, np.zeros((len(scenarios.names), len(n.calendar.years))), held)
+        none = np.zeros((len(scenarios.names), len(n.calendar.years)))
+        return RecourseOutcome(*found, none, held, bill, trade=trade)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
             beyond, _ = short_of_promise(n, scenarios, missing, level)
@@ -331,4 +349,4 @@ def evaluate(
             reached = first.structure.reach[n.component[n.materials.index(rule.material)]]
             overrun += (rule.penalty_usd_per_kg or 0.0) * MUSD_PER_T * float(reached @ first.solution.excess[0, k])
     found = costs_by_scenario(accounts), losses(accounts), by_material, named, defence, missing, penalty
-    return RecourseOutcome(*found, outlays_by_scenario(accounts), held, overrun)
+    return RecourseOutcome(*found, outlays_by_scenario(accounts), held, bill, overrun, trade)

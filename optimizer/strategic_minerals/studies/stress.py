@@ -279,7 +279,7 @@ def own_scenarios_met(result: Result) -> tuple[RecourseOutcome, RecourseOutcome,
     nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
     scenarios = first.own_scenarios
     recourse, zero = (evaluate_recourse(one, scenarios) for one in (first, nothing))
-    return recourse, zero, scenarios
+    return recourse.beside(zero, first.natural.calendar.beta[:-1]), zero, scenarios
 
 
 def _replicate(
@@ -289,7 +289,10 @@ def _replicate(
     plan, data, stages, scenarios, seed = asked
     firsts = [FirstStage.of(plan, data, solution, is_reference=nothing) for solution, nothing in stages]
     drawn = population(firsts[0].natural, data, scenarios, seed, fresh=True)
-    return drawn, [evaluated(first, drawn) for first in firsts]
+    found = [evaluated(first, drawn) for first in firsts]
+    nothing = next((one for one, (_, idle) in zip(found, stages, strict=True) if idle), None)
+    beta = firsts[0].natural.calendar.beta[:-1]
+    return drawn, found if nothing is None else [one if one is nothing else one.beside(nothing, beta) for one in found]
 
 
 def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
@@ -375,6 +378,7 @@ def met(stages: Sequence[FirstStage], scenarios: int, seeds: Sequence[int]) -> l
         # who lacks how much in which period is large, and nobody asks for it here
         without, *others = (replace(one, short=one.short[:, :, :0]) for one in (live(drawn) for live in lives))
         seen = exposures(natural, data, scenarios, seed)
+        others = [one.beside(without, natural.calendar.beta[:-1]) for one in others]
         found.append(Met(seed, drawn.names, drawn.probability, seen, without, tuple(others)))
     return found
 
@@ -385,9 +389,9 @@ def met_own(result: Result, problem: Problem) -> Met:
     first = FirstStage.of(result.plan, result.data, result.solution, problem=problem)
     nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True, problem=problem)
     scenarios = first.own_scenarios
-    return Met(
-        0, scenarios.names, scenarios.probability, (), evaluated(nothing, scenarios), (evaluated(first, scenarios),)
-    )
+    without = evaluated(nothing, scenarios)
+    plan = evaluated(first, scenarios).beside(without, first.natural.calendar.beta[:-1])
+    return Met(0, scenarios.names, scenarios.probability, (), without, (plan,))
 
 
 def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:

@@ -394,6 +394,8 @@ def value_of_planning(
     points = {NOTHING: best.z0, **{name: x for name, x in costs.items() if x is not None}}
     stages = {name: (extract(problem.structure, problem.assembly, x), name == NOTHING) for name, x in points.items()}
     recourse = {name: _met(free, data, *stage) for name, stage in stages.items()}
+    idle, beta = recourse[NOTHING], problem.natural.calendar.beta[:-1]
+    recourse = {name: one if one is idle else one.beside(idle, beta) for name, one in recourse.items()}
     named_scenarios = problem.structure.scenarios.names
     losses = [
         pd.DataFrame({"alternative": name, "scenario": named_scenarios, "loss_musd": m.loss})
