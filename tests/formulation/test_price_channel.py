@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from tests.support.instances import quick_first, random_case
 from tests.support.tiny import cut, offer, project, source, tiny
 
 from strategic_minerals import solve
+from strategic_minerals.audit.channel import Trade, saved_abroad
 from strategic_minerals.matrix.problem import prepare
 
 PHI, TRADE = 2.0, 100.0
@@ -130,3 +133,62 @@ def test_own_buying_takes_the_place_of_a_premium() -> None:
     plan, data = market(1.0, offers={"spot": offer("a", 1.0, 0.3)})
     assert prepare(plan, data).natural.offer_premium.tolist() == [0.0]
     assert prepare(plan.model_copy(update={"price_channel": False}), data).natural.offer_premium.tolist() == [0.3]
+
+
+def charged(z: float, *, supply: float, demand: float, trade: float, bought: float) -> float:
+    """What the audit charges for z tonnes left in the market at a price of 1."""
+    one = np.ones((1, 1, 1))
+    slope = one / (supply + demand) / trade
+    plan = Trade((0,), one * (bought - z), 0 * one, one * (bought - z), one * z, slope, 0 * one)
+    nothing = Trade((0,), one * bought, 0 * one, one * bought, 0 * one, slope, 0 * one)
+    return float(saved_abroad(plan, nothing)[0, 0, 0])
+
+
+@pytest.mark.parametrize("z", [0.1, 1.0, 5.0, -1.0, -5.0])
+def test_one_linear_market(z: float) -> None:
+    """A straight world supply less a straight demand of others leaves home what it buys; both turn by the same price."""
+    trade, supply, demand, bought = 100.0, 0.3, 0.2, 20.0
+    fall = z / (supply * trade + demand * trade)
+    exact_gain = fall * (bought - z)
+    assert charged(z, supply=supply, demand=demand, trade=trade, bought=bought) == pytest.approx(exact_gain, rel=0.01)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.1, -0.03, -0.1])
+@pytest.mark.parametrize(("supply", "demand"), [(0.3, 0.2), (0.7, 0.15), (1.5, 0.3)])
+def test_constant_elasticities(share: float, supply: float, demand: float) -> None:
+    """Q P**s of others' output, Q P**-d of others' demand: to a tenth of the trade the first order is within a tenth."""
+    trade, bought, z = 100.0, 20.0, 100.0 * share
+
+    def excess(p: float) -> float:
+        return trade * (p**supply - p**-demand) + z
+
+    price = brentq(excess, 1e-3, 1e3)
+    exact_gain = (1 - price) * (bought - z)
+    assert charged(z, supply=supply, demand=demand, trade=trade, bought=bought) == pytest.approx(exact_gain, rel=0.105)
+
+
+def test_bill_loss_and_crisis_price_never_count_a_tonne_twice() -> None:
+    """2 kt are released where one is missing: loss of the one, the bill of the other, and nothing for the price that it left at."""
+    short = {
+        "sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 3.0)},
+        "offers": {"spot": offer("a", 2.0)},
+    }
+    result = solve(*market(2.0, price=20.0, loss=50.0, **short), gap=0.0, quick=True)
+    value = result.tables["value"][["shortage_avoided_musd", "bill_saved_musd", "users_musd", "authority_musd"]].sum()
+    assert value.shortage_avoided_musd == pytest.approx(0.5 * (50.0 + 10.0))
+    assert value.bill_saved_musd == pytest.approx(0.5 * exact(1.0, 200.0, bought=3.0) + exact(-2.0, 10.0), rel=2 * NEAR)
+    assert value.users_musd + value.authority_musd == pytest.approx(-0.5 * 10.0)
+    assert value.sum() == pytest.approx(-float(result.outcome.objective_musd))
+
+
+@pytest.mark.parametrize("seed", quick_first(range(24), 8))
+def test_random_plans_are_audited_by_either_method(seed: int) -> None:
+    """The audit knows the channel by its own code, and the decomposition finds the same optimum."""
+    plan, data = random_case(seed, channel=True, two_markets=True, loss_limits=False, sample=True)
+    flat, apart = (solve(plan, data, gap=1e-7, quick=True, method=method) for method in ("flat", "decomposed"))
+    assert flat.audited.passed
+    assert apart.audited.passed
+    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
+    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
+    off = solve(plan.model_copy(update={"price_channel": False}), data, gap=1e-7, quick=True)
+    assert bill(off) == 0.0

@@ -76,7 +76,7 @@ FEATURES = {
 LATER = {"appropriated": 0.4, "committed": 0.25, "origin": 0.2, "reach_back": 0.5}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""
 
-ASKED = ("adaptation", "users_stock", "spikes", "two_markets", "hazard_prices")
+ASKED = ("adaptation", "users_stock", "spikes", "two_markets", "hazard_prices", "channel")
 """Switches that are off unless asked for; their figures come from a stream of their own."""
 
 FIRST = 2027
@@ -141,6 +141,20 @@ def random_case(seed: int, **switches: bool) -> tuple[Plan, Dataset]:
         split = [name for name in case.materials if name not in bordered] or case.materials[:1]
         plan = Plan.model_validate(told | {"controls": [*told["controls"], _licences(case, split)]})
         frames["price_gaps"] = pd.DataFrame(_quotes(case))
+    if case.on["channel"]:
+        rng = np.random.default_rng([seed, 6])
+        plan = plan.model_copy(update={"price_channel": True})
+        made = frames["capacities"].capacity_t_per_yr.max()
+        frames["price_responses"] = pd.DataFrame(
+            [
+                {
+                    "material": name, "trade_t_per_yr": made * float(rng.uniform(0.5, 4.0)),
+                    "supply_elasticity": float(rng.uniform(0.1, 1.0)), "demand_elasticity": float(rng.uniform(0.05, 0.3)),
+                    "later_supply_elasticity": float(rng.uniform(1.0, 2.0)), "later_from_month": 18,
+                }
+                for name in case.materials
+            ]
+        )  # fmt: skip
     if case.on["hazard_prices"]:
         frames |= _hazard_prices(case)
         frames["hazards"] = frames["hazards"].assign(
