@@ -187,7 +187,7 @@ def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
 def beside(seed: int, revolving: bool | None, two_markets: bool = False) -> Problem:
     """A random problem that others are prepared beside; revolving: None as it is drawn."""
     switches = {} if revolving is None else {"revolving": revolving}
-    return prepare(*random_case(seed, **switches, two_markets=two_markets))
+    return prepare(*random_case(seed, **switches, two_markets=two_markets, channel=True))
 
 
 def moved(structure: Structure, name: str) -> Structure:

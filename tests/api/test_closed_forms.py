@@ -260,9 +260,8 @@ def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
 def test_a_branch_spends_what_the_trunk_had_planned():
     """Proves: struck in 2028, the reserve spends the 40 that it had planned for 4 kt at 10 on 2 kt at the doubled price.
 
-    Early cut (.5): 4 kt in store and 2 bought spare 660 for 40. Late cut (.3): 8 kt spare 880. Quiet: 8*9 are left.
-    40 + .5*40 + .5*(40 - 660) - .3*880 - .2*72 = -528.4. With no money 4 kt would be spared, -438.4; with money for 4
-    kt at any price -593.4.
+    Early cut (.5): 4 kt in store and 2 bought, which count 10 each, spare 660. Late cut (.3): 8 kt spare 880. Quiet: 8*9 are left.
+    40 + .5*40 + .5*(20 - 660) - .3*880 - .2*72 = -538.4.
     """
     result = answered(
         10.0,
@@ -273,7 +272,7 @@ def test_a_branch_spends_what_the_trunk_had_planned():
     )
     assert flow(result, "acquired_t", "a", "early", "2028") == close(2.0)
     assert flow(result, "acquired_t", "a", "late", "2028") == close(4.0)
-    assert result.outcome.objective_musd == close(-528.4)
+    assert result.outcome.objective_musd == close(-538.4)
 
 
 # --- projects ----------------------------------------------------------------------------------------------------

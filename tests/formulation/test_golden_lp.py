@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 import pytest
@@ -21,7 +23,7 @@ from oracle.flat import flat_model
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.matrix.template import PYOMO_LOCK
 from strategic_minerals.model.catalogue import COMPONENTS
-from strategic_minerals.model.sets import TRUNK, Structure
+from strategic_minerals.model.sets import TRUNK, Structure, WithoutPlan
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.question.together import joint_question
@@ -216,6 +218,25 @@ def qualified() -> tuple[Plan, Dataset]:
     return plan, data.replace(qualifications=pd.DataFrame(rows))
 
 
+def price_channel() -> tuple[Plan, Dataset]:
+    """Tungsten from an ally, part of it under a contract, and from China; the reserve buys abroad, and a plant may be built."""
+    return tiny(
+        {"tungsten": 40.0},
+        policy="targets",
+        sources={
+            "china": source("CHN", "tungsten", 4.0),
+            "ally": source("AUS", "tungsten", 3.0, kappa=0.5, lot_t_per_yr=500.0, term_yr=2.0, fee_usd_per_kg=1.0),
+        },
+        demand={"tungsten": 4.0},
+        projects={"plant": project("tungsten", 1.0, capex_musd=5.0)},
+        packages={"support": {"instrument": "grant"}},
+        offers={"spot": offer("tungsten", 0.5, 0.2)},
+        scenarios=[cut("stop", 0.25, 2028.0, 1.0, price_multiplier=2.0)],
+        responses={"tungsten": (20.0, 0.3, 0.2)},
+        price_channel=True,
+    )
+
+
 TWO_YEARS = {"first_year": 2027, "years": 2, "tail_years": 0}
 CASES = {
     "": everything,
@@ -224,6 +245,7 @@ CASES = {
     "targets": targets,
     "refill": refill,
     "qualified": qualified,
+    "price_channel": price_channel,
 }
 """Folder below `GOLDEN` -> the problem whose rows stand there."""
 
@@ -232,6 +254,9 @@ CASES = {
 def written(case: str = "") -> dict[str, str]:
     """File name -> text, from the flat model."""
     structure, _ = structure_of(*CASES[case]())
+    if structure.instance.market_trade.any():  # what home users buy where nothing is done, as a solve finds it
+        flows = np.zeros((1 + len(structure.scenarios.names), len(structure.instance.materials), 3))
+        structure = replace(structure, without=WithoutPlan(flows + 4.0, flows + 4.0, flows))
     with PYOMO_LOCK:
         return Writer(structure, flat_model(structure)).files()
 
@@ -334,6 +359,7 @@ class Writer:
             ),
             "option": lambda: self.option(k),
             "group": lambda: str(k),
+            "piece": lambda: str(k + 1),
             "class": lambda: self.output_class(k),
         }
         return str(words[kind]())

@@ -10,9 +10,10 @@ from scipy.optimize import brentq
 from tests.support.instances import quick_first, random_case
 from tests.support.tiny import cut, offer, project, source, tiny
 
-from strategic_minerals import solve
+from strategic_minerals import UntrustedError, solve
 from strategic_minerals.audit.channel import Trade, saved_abroad
 from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.model import values
 
 PHI, TRADE = 2.0, 100.0
 RESPONSES = {"a": (TRADE, 0.3, 0.2)}
@@ -192,3 +193,13 @@ def test_random_plans_are_audited_by_either_method(seed: int) -> None:
     assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
     off = solve(plan.model_copy(update={"price_channel": False}), data, gap=1e-7, quick=True)
     assert bill(off) == 0.0
+
+
+def test_the_audit_sees_a_model_that_takes_other_prices_abroad(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the audit reckons with prices abroad, and with what the plan does to them, by its own code."""
+    original = values.prices_abroad
+    monkeypatch.setattr(
+        values, "prices_abroad", lambda structure, i: (1.1 * original(structure, i)[0], original(structure, i)[1])
+    )
+    with pytest.raises(UntrustedError, match="audit"):
+        solve(*market(1.0, price=8.0), gap=0.0, quick=True)

@@ -306,7 +306,7 @@ def test_decisions_that_leave_no_operations_when_rounded_are_not_trusted() -> No
 def test_a_fractional_signature_does_not_get_past_the_whole_solve(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R3, R4: a solver that calls the linear relaxation 'optimal' (signatures of a third) is caught, by the fixed
     linear program or by the audit; its objective is better than any plan's."""
-    plan, data = random_case(8, partial=False)
+    plan, data = random_case(16, partial=False)
     relaxed = solve(plan, data, gap=0.0, relax=True, quick=True)
     exact = solve(plan, data, gap=0.0, quick=True)
     assert relaxed.outcome.objective_musd is not None

@@ -63,6 +63,7 @@ FEATURES = {
     "storage": 0.3,
     "drawdown": 0.4,
     "partial": 0.2,
+    "spare": 0.2,
     "trunk_release": 0.2,
     "price_states": 0.8,
     "embedded": 0.3,
@@ -71,7 +72,7 @@ FEATURES = {
     "reserve": 0.9,
     "agreed": 0.3,
 }
-"""Switch -> probability that it is on where a caller does not set it."""
+"""Switch -> probability that it is on where a caller does not set it; `spare` does nothing, but the draws after it stay."""
 
 LATER = {"appropriated": 0.4, "committed": 0.25, "origin": 0.2, "reach_back": 0.5}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""

@@ -565,10 +565,12 @@ def total_budget(k: AuditContext) -> Iterable[Row]:
 
 
 def carry(k: AuditContext) -> Iterable[Row]:
-    """carry[f] <= share * appropriation[f], last year 0  [million USD]."""
+    """-advance * appropriation[f+1] <= carry[f] <= share * appropriation[f], last year 0  [million USD]."""
     most = k.n.plan.budget.carry_over_share * k.n.appropriation
     most[-1] = 0.0
     yield "carry-over", k.x.carry - most, most
+    least = k.n.plan.budget.advance_share * np.append(k.n.appropriation[1:], 0.0)
+    yield "drawn early", -k.x.carry - least, least
 
 
 def contingent_liability(k: AuditContext) -> Iterable[Row]:

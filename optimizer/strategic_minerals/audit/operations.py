@@ -396,7 +396,7 @@ def stock_of_users(k: AuditContext, u: int) -> str:
 def nonnegativity(k: AuditContext) -> Iterable[Row]:
     """All decisions >= 0  [t, million USD or share]."""
     largest = float(k.size.max(initial=0.0))
-    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "unspent", "shared_money", "short_of_promise"):
+    for name in (*OPERATIONS, "sign", "contract", "floor", "unspent", "shared_money", "short_of_promise"):
         values = getattr(k.x, name)
         yield name, -values.min(initial=0.0), largest if name in OPERATIONS else 1.0
 

@@ -220,7 +220,11 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
             row = at[key] if name == "acquisition" else key
             unit = u[structure.material_of_purchase[key]] if name == "acquisition" else scale[name][row]
             put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
-    return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
+    found, drawn = np.concatenate(values), np.concatenate(columns)
+    least = np.isin(
+        drawn, [root.first_column + n for n, (name, _) in enumerate(root.template.columns) if name == "carry"]
+    )
+    return drawn, np.where(least, found, np.maximum(0.0, found))  # the solver's -1e-9 is 0
 
 
 def decided(structure: Structure, assembly: Assembly, solution: Solution) -> tuple[Ints, Floats]:

@@ -30,6 +30,7 @@ ScenarioVariable = Callable[[str, int], Any]
 PARAMS: dict[str, str] = {
     "appropriation": "appropriation of a fiscal year, or what is owed before the plan begins where that is more [million USD]",
     "carry_limit": "most of it that may be carried into the next year, 0 in the last [million USD]",
+    "advance_limit": "most that may be drawn of the next year's, as a negative number [million USD]",
     "total": "limit on all outlays of the planned years [million USD]",
     "liability_cap": "limit on what all floors may cost in a fiscal year [million USD]",
     "outlay": "what a commitment costs the budget in a fiscal year [million USD]",
@@ -65,6 +66,7 @@ def param_keys(structure: Structure) -> dict[str, list[Any]]:
     return {
         "appropriation": years,
         "carry_limit": years,
+        "advance_limit": years,
         "total": one(plan.budget.total_musd),
         "liability_cap": [] if plan.budget.liability_cap_musd is None else years,
         **{name: _used(figures) for name, figures in structure.commitment_money.items()},
@@ -124,7 +126,9 @@ def add_variables(m: pyo.Block, structure: Structure, values: Mapping[str, Any])
     )
     F = len(instance.calendar.years)
     m.carry = pyo.Var(
-        range(F), bounds=lambda m, f: (0, m.carry_limit[f]), doc="appropriation carried into the next year"
+        range(F),
+        bounds=lambda m, f: (m.advance_limit[f], m.carry_limit[f]),
+        doc="appropriation carried into the next year, negative where it is drawn from there",
     )
     spare = range(F) if instance.plan.budget.branch_money == "appropriated" else []
     m.unspent = pyo.Var(spare, bounds=(0, None), doc="appropriation that the trunk leaves to branches")

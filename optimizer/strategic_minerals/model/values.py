@@ -38,9 +38,11 @@ def root_values(structure: Structure) -> dict[str, Floats]:
     cap = None if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd)
     carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
+    advance = np.append(-budget.advance_share * instance.appropriation[1:], 0.0)
     given: dict[str, Any] = {
         "appropriation": instance.spendable,
         "carry_limit": carry,
+        "advance_limit": advance,
         "total": _one(instance.spendable_in_all),
         "liability_cap": [] if cap is None else np.maximum(0.0, cap - instance.carried.liability),
         **{name: figures[figures != 0] for name, figures in structure.commitment_money.items()},

@@ -545,9 +545,9 @@ def later_supply_elasticity(kind: str) -> Estimate:
     return Estimate(first.central, 2 * first.central, 3 * first.central)
 
 
-def demand_elasticity() -> Estimate:
-    """Of demand within a year, as a positive number: assumed; minor metals are small parts of what they go into."""
-    return Estimate(0.05, 0.15, 0.3)
+def demand_elasticity(kind: str) -> Estimate:
+    """Of demand within a year, as a positive number: assumed. A metal is a small part of what it goes into."""
+    return {"metal": Estimate(0.05, 0.15, 0.3)}[kind]
 
 
 def war_demand(kind: str, month: float) -> Estimate:

@@ -25,6 +25,7 @@ from .base import (
     Key,
     Names,
     NonNegative,
+    Number,
     Positive,
     Section,
     Share,
@@ -179,8 +180,10 @@ class Budget(Section):
     years before the first one named have none."""
     carry_over_share: Annotated[Share, Column("Share of a year's money that may be carried over", 0.02)] = 0.0
     """Share of a year's appropriation that may be carried into the next."""
-    carried_in_musd: NonNegative = 0.0
-    """Money kept from before the first year: it is spent in the first year, beside its appropriation."""
+    advance_share: Annotated[Share, Column("Share of the next year's money that may be drawn early", 0.02)] = 0.0
+    """Share of a year's appropriation that may be drawn in the year before."""
+    carried_in_musd: Number = 0.0
+    """Money kept from before the first year: it is spent in the first year, beside its appropriation. Negative: drawn early."""
     total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)")] | None = None
     """Limit on total outlays over all planned years."""
     liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None
@@ -560,6 +563,11 @@ class Release(Section):
     new_events_yr: Annotated[NonNegative, Column(low=0.0, high=10.0)] = 2.0
     refill_share: Annotated[Share, Column(low=0.0)] = 1.0
     """Share of its target to which a stock is filled again after a first event."""
+    sell_above: Annotated[float, Field(ge=1, le=100), Column(low=1.0, high=20.0)] | None = None
+    """Multiple of what a tonne in store has cost, on average, from which on the reserve also gives while a shortage lasts what no
+    dearer use needs; unset: no price is a reason. Only for a reserve of its own where the law of the home forbids it (`homes`)."""
+    sell_share: Annotated[Share, Column(low=0.0)] = 0.5
+    """Share of what would be left then that it gives in a period."""
 
 
 # The section of a plan that is made for several homes.

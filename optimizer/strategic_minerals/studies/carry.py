@@ -160,12 +160,13 @@ def outlays(question: Question) -> Any:
 
 def _kept(question: Question, paid: Sequence[float]) -> float:
     """Money that may be carried over after years of which each cost so much [million USD]: what is left, no more than the share of
-    the year's appropriation."""
+    the year's appropriation; negative, what was drawn of the next year's."""
     n, kept = question.natural, 0.0
+    early = n.plan.budget.advance_share * np.append(n.appropriation[1:], 0.0)
     for f, spent in enumerate(paid):
         money = float(n.appropriation[f]) + (kept if f else n.plan.budget.carried_in_musd)
         most = n.plan.budget.carry_over_share * float(n.appropriation[f])
-        kept = min(most, max(0.0, money - float(spent)))
+        kept = min(most, max(-float(early[f]), money - float(spent)))
     return kept
 
 

@@ -55,6 +55,8 @@ AGES = 0.25
 LIKE_PRICE = 1.02
 """What a stored tonne counts, against its price, where nobody states a loss for it: a little more, so that it is not used up for
 its price alone."""
+EAGER = 0.1
+"""What giving a tonne counts beyond its price, where its price is the reason: more than what nobody needs, less than any need."""
 MOST_KNOWN = 20_000
 """Answers of a program that are remembered."""
 AFTER_USERS = 0.999
@@ -465,12 +467,58 @@ class _Part:
             want, excess, sold = self.wanted(instance, t)
             for column, most_sold in sold.items():
                 bounds[1][column] = most_sold
+            sale = self.price_sales(instance, t, ahead, tight)
             x = program.lived(
-                bounds, low, high, price, most_short, want=want, excess=excess, ahead=ahead, spare=spare, tight=tight
+                bounds,
+                low,
+                high,
+                price,
+                most_short,
+                want=want,
+                excess=excess,
+                ahead=ahead,
+                spare=spare,
+                tight=tight,
+                sale=sale,
             )
             begin = self.part.first_column + self.part.width * instance
             chunk.x[begin : begin + self.part.width] = x
             self.pay(instance, t)
+
+    def price_sales(self, instance: int, t: int, ahead: Floats, tight: Bools) -> Floats:
+        """(stocked,) tonnes that the reserve also gives because they have become so much dearer than they were: a share of what is
+        beyond all needs ahead [unit]."""
+        rule, n, found = self.chunk.simulator.rule, self.n, np.zeros(len(self.sets.stocked))
+        if rule.sell_above is None:
+            return found
+        s, scenarios, before = (
+            int(self.blocks.scenario[instance]),
+            self.chunk.problem.structure.scenarios,
+            self.before(instance),
+        )
+        needed = [
+            int(n.demand_material[(n.tiers if name == "shortfall" else n.steps)[k][0]]) for name, k in uses(self.sets)
+        ]
+        for k, i in enumerate(self.sets.stocked):
+            price = n.market_price(i, True, scenarios.price[s, i], gap=scenarios.market_gap[s, i])[t]
+            if tight[i] and price >= rule.sell_above * self.mean_cost[i]:
+                kept = sum(float(ahead[h]) for h, of in enumerate(needed) if of == i)
+                found[k] = rule.sell_share * max(0.0, float((1 - n.decay[i]) * before[k]) - kept)
+        return found
+
+    @cached_property
+    def mean_cost(self) -> Mapping[int, float]:
+        """Material -> what a tonne in store has cost: the opening stock its price, the rest what the baseline course pays
+        [million USD/unit]."""
+        n, found = self.n, dict[int, float]()
+        for i in self.sets.stocked:
+            tonnes, paid = float(n.opening[i]), float(n.opening[i] * n.price[i, 0])
+            for p in self.sets.purchases:
+                if p.material == i:
+                    bought = self.trunk("acquisition", p.name)
+                    tonnes, paid = tonnes + float(bought.sum()), paid + float(bought @ purchase_price(n, p, n.price[i]))
+            found[i] = paid / tonnes if tonnes > 0 else float(n.price[i, 0])
+        return found
 
     def fading(self, t: int) -> float:
         """In the years after the planned ones, which are computed and not shown, what is left of them counts: nobody keeps stock
@@ -623,7 +671,8 @@ class _Program:
     each use, and `own`, users' own stocks.
 
         sum_o buy[o] + gap[i] = want[i]                                                         [unit]  for each stocked i
-        kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
+        sold[i] <= release[i],  and a share of what is beyond all needs, where prices are a reason  [unit]  for each stocked i
+    kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
         kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
         served[k] <= what dearer or equal uses would lack,  worth the mean of its loss and that of the next cheaper use
     """
@@ -659,6 +708,7 @@ class _Program:
         for name, size in (
             ("gap", len(sets.stocked)),
             ("kept", len(sets.stocked)),
+            ("sold", len(sets.stocked)),
             ("more", len(sets.materials)),
             ("made", len(self.plants)),
             ("served", len(self.uses)),
@@ -685,6 +735,8 @@ class _Program:
             add([*bought, (places["gap"][k], 1.0)], 0.0, 0.0)
         for k in range(len(sets.stocked)):
             add([(places["kept"][k], 1.0), (self.stock[k], -1.0)], -INF, 0.0)
+        for k, i in enumerate(sets.stocked):
+            add([(places["sold"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
         for k, u in enumerate(sets.users):
             add([(places["own"][k], 1.0), (self.missing[k], 1.0)], -INF, float(n.users_level[u]))
         for k, u in enumerate(sets.users):
@@ -746,6 +798,7 @@ class _Program:
         ahead: Floats,
         spare: Floats,
         tight: Bools,
+        sale: Floats,
     ) -> Floats:
         """(own columns,) what is done in a period."""
         lower, upper, cost = bounds
@@ -754,13 +807,12 @@ class _Program:
         for k, i in enumerate(self.sets.stocked):
             column = self.at["disposal", i]
             upper[column] = lower[column] = min(float(upper[column]), float(excess[k]))
-        asked = _key(lower, upper, cost, low, high, price, want, ahead, spare, tight)
+        asked = _key(lower, upper, cost, low, high, price, want, ahead, spare, tight, sale)
         if len(self._known) > MOST_KNOWN:
             self._known.clear()
         if asked not in self._known:
-            self._known[asked] = self._solve(lower, upper, cost, low, high, price, want, ahead, spare, tight)[
-                : self.width
-            ]
+            x = self._solve(lower, upper, cost, low, high, price, want, ahead, spare, tight, sale)
+            self._known[asked] = x[: self.width]
         return self._known[asked]
 
     def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
@@ -804,6 +856,7 @@ class _Program:
         ahead: Floats | None = None,
         spare: Floats | None = None,
         tight: Bools | None = None,
+        sale: Floats | None = None,
     ) -> Floats:
         sets, places = self.sets, self.places
         below, above, price = np.zeros(self.columns), np.zeros(self.columns), np.zeros(self.columns)
@@ -817,6 +870,10 @@ class _Program:
             price[places["gap"][k]] = filled[i] * AFTER_USERS
         for k, u in enumerate(sets.users):
             price[self.missing[k]] += filled[self.n.users[u][0]]
+        if sale is not None:
+            above[places["sold"]] = sale
+            for k, i in enumerate(sets.stocked):
+                price[places["sold"][k]] = -EAGER * idle[i]
         if ahead is not None and spare is not None and tight is not None:
             for k in range(len(sets.stocked)):
                 above[places["kept"][k]] = INF
