@@ -168,17 +168,17 @@ def test_2_a_cheap_segment_does_not_go_short_for_another(drop):
 
 
 def test_3_stock_does_not_leave_through_exports(drop):
-    """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 5 a kg: Z = 90 - 55.
+    """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg a year later, at 25 %: Z = 90 - .64*110.
 
-    Counted as surplus they would be exported at 10: 90 - 110.
+    Counted as surplus they would be exported at once: 90 - .8*110.
     """
-    kept = {"materials": {"a": {"salvage_share": 0.5}}, "years": 2}
+    kept = {"rate": 0.25, "years": 2}
     case = imported(10.0, 9.0, stock={"a": 20.0}, scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], **kept)
     result = optimum(case)
     assert flow(result, "released_t", "a", "cut", "2028") == close(9.0)
-    assert total(result) == close(35.0)
+    assert total(result) == close(90 - 0.64 * 110)
     drop(period, "add_surplus_limit")
-    assert total(unaudited(*case)) == close(-20.0)
+    assert total(unaudited(*case)) == close(90 - 0.8 * 110)
 
 
 def test_3_stock_is_not_released_while_nothing_is_tight(distort):
@@ -502,7 +502,7 @@ def test_7_allies_withhold_in_the_squeeze_alone(drop):
     assert total(result) == close(200 + 0.5 * 600 + 0.5 * (200 + (4 * 10 + 16 * 110) + 200))
     drop(scenarios, "_tight", lambda instance, availability, factor, prices, *rest: np.ones(prices.shape, dtype=bool))
     drop(scenarios, "_union", lambda calendar, spans: np.ones(calendar.periods))
-    rationed = 0.5 * ((14 * 5 + 6 * 110) + (4 * 10 + 16 * 110) + (14 * 10 + 6 * 110))
+    rationed = 0.5 * ((14 * 10 + 6 * 110) + (4 * 10 + 16 * 110) + (14 * 10 + 6 * 110))
     assert total(unaudited(*case)) == close(200 + 0.5 * 600 + rationed)
 
 
