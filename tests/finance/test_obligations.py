@@ -87,6 +87,18 @@ def test_the_guaranteed_price_is_paid_where_all_output_is_guaranteed(row: dict[s
     assert result.tables["budget"].paid_apart_musd.tolist() == pytest.approx([paid] * 3)
 
 
+@pytest.mark.parametrize("cash", [90.0, 110.0])
+def test_the_years_in_which_a_guarantee_begins_and_ends_count_by_their_share(cash: float) -> None:
+    """Proves: 20 on 3 kt are due for three quarters of 2027, all of 2028 and a quarter of 2029, whether or not the mine could live
+    without; of the 60 of 2028 the reserve buys half a kilotonne at 120, on which 10 are spared."""
+    plan, data = bound(floor_from_year=2027.25, floor_until_year=2029.25)
+    mines = data.frame("activities")
+    mines.loc[mines.activity == "bound", "cash_usd_per_kg"] = cash
+    result = solve(plan, data.replace(activities=mines), gap=0.0)
+    assert result.tables["budget"].paid_apart_musd.tolist() == pytest.approx([45.0, 60.0 - 10.0, 15.0])
+    assert result.audited.passed
+
+
 def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_none() -> None:
     """Proves: prices rise by 10 % a year, so 242 USD of 2025 are worth 200 USD of 2025 in 2027 and less each year after. A
     guarantee that begins after the plan ends is left aside."""
