@@ -99,16 +99,20 @@ def test_the_years_in_which_a_guarantee_begins_and_ends_count_by_their_share(cas
     assert result.audited.passed
 
 
-def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_none() -> None:
-    """Proves: prices rise by 10 % a year, so 242 USD of 2025 are worth 200 USD of 2025 in 2027 and less each year after. A
-    guarantee that begins after the plan ends is left aside."""
+@pytest.mark.parametrize("escalator", [0.0, 0.05, 0.1])
+def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_none(escalator: float) -> None:
+    """Proves: prices rise by 10 % a year, so 242 USD of 2025 are worth 200 USD of 2025 in 2027 and less each year after; with an
+    escalator of 5 % half of that is made up, with one of 10 % all. A guarantee that begins after the plan ends is left aside."""
     index = pd.DataFrame([{"money_year": 2025, "price_index": 100.0}, {"money_year": 2026, "price_index": 110.0}])
     plan, data = bound(indexed=False, money_year=2025)
     asked = [("bound", 121.0, None), ("bound", 242.0, None), ("bound", 242.0, 2035.0)]
     for producer, level, begin in asked:
-        row = guaranteed(producer, "a", level, 2041, payer="USA", indexed=False, money_year=2025, floor_from_year=begin)
+        terms = {"indexed": False, "escalator_share_per_yr": escalator, "money_year": 2025, "floor_from_year": begin}
+        row = guaranteed(producer, "a", level, 2041, payer="USA", **terms)
         found = prepare(plan, data.replace(commitments=pd.DataFrame([row]), deflators=index)).natural.carried.apart
-        real = [level / 1.1 ** (year - 2025) * 1.1 for year in (2027, 2028, 2029)]  # money of the plan is of 2026
+        real = [
+            level * ((1 + escalator) / 1.1) ** (year - 2025) * 1.1 for year in (2027, 2028, 2029)
+        ]  # plan: money of 2026
         wanted = [3 * max(0.0, each - 100.0) * (begin is None) for each in real]
         assert found.tolist() == pytest.approx(wanted)
 
@@ -119,10 +123,12 @@ def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_n
         ([{}, {"commitment": "again", "floor_from_year": 2030.0}], "floor_from_year"),
         ([{"floor_from_year": 2042.0}], "floor_until_year"),
         ([{"indexed": False}], "money_year"),
+        ([{"escalator_share_per_yr": 0.02}], "indexed"),
     ],
 )
 def test_guarantees_that_make_no_sense_are_faults(rows: list[dict[str, Any]], column: str) -> None:
-    """Proves: two at a time on one output, one that ends before it begins, one fixed in money of no year."""
+    """Proves: two at a time on one output, one that ends before it begins, one fixed in money of no year, and one indexed that
+    rises by an escalator too."""
     plan, data = bound()
     told = [{**guaranteed("bound", "a", 120.0, 2041, payer="USA"), **row} for row in rows]
     assert [fault.column for fault in check(plan, data.replace(commitments=pd.DataFrame(told))).faults] == [column]

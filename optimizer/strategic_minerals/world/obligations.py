@@ -57,15 +57,15 @@ def signed_floors(
 def _in_real_money(
     row: Any, calendar: Calendar, rise: float, begin: float, end: float
 ) -> Iterator[tuple[float, float, float]]:
-    """(share of its level that a floor is worth in money of the plan's price year, begin, end): where it is fixed in money, one a
-    fiscal year, each lower than the last. rise: of prices a year, from the year of the row's money on."""
+    """(share of its level that a floor is worth in money of the plan's price year, begin, end): where it does not follow prices,
+    one a fiscal year. rise: of prices a year, from the year of the row's money on, as its own escalator."""
     if row.indexed or row.money_year is None:
         yield 1.0, begin, end
         return
     while begin < end:
         year = math.floor(begin)
         last = min(end, year + 1) if year in calendar.years else end
-        yield (1 + rise) ** (row.money_year - year), begin, last
+        yield ((1 + row.escalator_share_per_yr) / (1 + rise)) ** (year - row.money_year), begin, last
         begin = last
 
 
