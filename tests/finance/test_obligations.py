@@ -77,6 +77,18 @@ def test_the_guarantee_is_spared_what_it_would_have_paid_at_the_market(premium: 
     assert result.audited.passed
 
 
+@pytest.mark.parametrize("take", [None, 2000.0, 500.0])
+def test_what_is_owed_is_told_at_full_output_and_as_the_plan_runs(take: float | None) -> None:
+    """Proves: users take a kilotonne from a plant of two, which is owed 20 a kg on what the guarantee covers of either."""
+    row = guaranteed("mill", "a", 70.0, 2041, payer="USA", take_t_per_yr=take)
+    tables: dict[str, Any] = {"sources": {"mill": source("USA", "a", 2.0)}, "materials": {"a": {"haircut_share": 0.1}}}
+    result = solve(*tiny({"a": 50.0}, demand={"a": 1.0}, loss=500.0, agreed=[row], **tables), gap=0.0)
+    budget, most = result.tables["budget"], (take or 2000.0) / 1e3
+    assert budget.paid_apart_musd.tolist() == pytest.approx([20.0 * most] * 3)
+    assert budget.paid_apart_as_run_musd.tolist() == pytest.approx([20.0 * min(most, 1.0)] * 3)
+    assert result.audited.passed
+
+
 @pytest.mark.parametrize("row", [{"take_t_per_yr": 500.0}, {"floor_kind": "border"}])
 def test_the_guaranteed_price_is_paid_where_all_output_is_guaranteed(row: dict[str, Any]) -> None:
     """Proves: of a mine with a guarantee on a sixth of its output, or kept by a tariff, the reserve buys at 100: 0.6 kt for 60

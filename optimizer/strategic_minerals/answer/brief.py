@@ -672,7 +672,11 @@ class _Told:
         apart = self.figures.total("paid_apart_by_year_musd")
         others = [musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set]
         span = f" ({money(min(others))} to {money(max(others))} at other prices)" if others else ""
-        told = f"{money(apart)} M, undiscounted{span}, for guarantees signed before, at full output, from other money"
+        run = self.figures.total("paid_apart_as_run_by_year_musd")
+        told = (
+            f"{money(apart)} M, undiscounted{span}, for guarantees signed before, at full output, from other money; "
+            f"{money(run)} M on what this plan has them make for users at home"
+        )
         parts += [told] * (apart >= SMALL_MUSD)
         members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
         if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:

@@ -508,7 +508,11 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         lines.append(f"  Beside the budget, members of the reserve pay {musd(members)} M for interest and storage.")
     apart = figures.total("paid_apart_by_year_musd")
     if apart > SMALL_MUSD:
-        lines.append(f"  Beside the budget, from money of their own: {musd(apart)} M for guarantees signed before.")
+        run = musd(figures.total("paid_apart_as_run_by_year_musd"))
+        told = (
+            f"{musd(apart)} M for guarantees signed before, at full output; {run} M on what is made for users at home"
+        )
+        lines.append(f"  Beside the budget, from money of their own: {told}.")
     most = max(figures.items("liability_by_year_musd").values(), default=0.0)
     if most > SMALL_MUSD:
         lines.append(

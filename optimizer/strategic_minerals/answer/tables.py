@@ -28,6 +28,7 @@ from ..question.sources import objections, unquoted
 from ..world.events import describe
 from ..world.instance import DEFENCE, Calendar, Floor, Purchase
 from ..world.loss_values import headlines, loss_values
+from ..world.obligations import due_as_run
 from ..world.producers import purchase_price, spared
 from ..world.unused import averaged_away, unused
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
@@ -82,10 +83,12 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "terminal_liability_musd users_pay_musd tariff_revenue_musd tariff_inversion",
     ),
     "budget": TableOf(
-        "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
+        "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs; what is paid "
+        "apart, at full output and on what the producers make for users in this plan.",
         "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
         "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
-        "carried_out_musd sales_musd paid_apart_musd members_pay_musd borrowed_musd liability_musd liability_cap_musd",
+        "carried_out_musd sales_musd paid_apart_musd paid_apart_as_run_musd members_pay_musd borrowed_musd liability_musd "
+        "liability_cap_musd",
     ),
     "operations": TableOf(
         "Output of every producer on every path; tail: after the planned years.",
@@ -731,6 +734,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     by_name = _purchases(problem)
     not_due = [spared(n, by_name[name]) * solution.acquisition[0, b] for b, name in enumerate(solution.purchases)]
     saved = np.sum(not_due, axis=0) if not_due else np.zeros(calendar.periods)
+    as_run = due_as_run(n, solution.output[0])
     holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
     members, owed = np.zeros(calendar.periods), np.zeros(calendar.periods)
@@ -776,6 +780,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
                 "paid_apart_musd": float(n.carried.apart[f] - saved[mine].sum()),
+                "paid_apart_as_run_musd": float(as_run[mine].sum()),
                 "members_pay_musd": float(members[mine].sum()),
                 "borrowed_musd": float(owed[mine][-1]),
                 "liability_musd": float(liability[mine].sum() + n.carried.liability[f]),

@@ -725,7 +725,14 @@ def _money(accounts: Accounts) -> Records:
         for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
     }
     sales, liability, before = np.zeros(T), np.zeros(T), due_from_before(n)
-    spared = np.zeros(T)
+    spared, as_run = np.zeros(T), np.zeros(T)
+    for paid in n.carried.floors:
+        if paid.payer == "apart" and paid.floor.kind != "border":
+            each = 1.0 if paid.floor.kind == "earnings" else float(n.yields[paid.producer, paid.floor.material])
+            sold = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
+            as_run += (
+                np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0]) * sold * pays(n, paid)
+            )
     trunk = accounts.path_data.price, accounts.path_data.gap
     for b, purchase in enumerate(purchase_terms(accounts)):
         lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
@@ -761,6 +768,10 @@ def _money(accounts: Accounts) -> Records:
         "appropriation_by_year_musd": given,
         "liability_by_year_musd": owed,
         "paid_apart_by_year_musd": apart,
+        "paid_apart_as_run_by_year_musd": {
+            str(year): float(as_run[n.calendar.year_index == f].sum())
+            for f, year in enumerate(n.calendar.planned_years)
+        },
         "members_pay_by_year_musd": {
             str(year): float(members[n.calendar.year_index == f].sum())
             for f, year in enumerate(n.calendar.planned_years)

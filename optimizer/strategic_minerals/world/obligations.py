@@ -121,6 +121,18 @@ def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]
     return made * instance.availability[j] * alive * share, guaranteed_price(instance, paid)
 
 
+def due_as_run(instance: Instance, run: Floats) -> Floats:
+    """(T,) what floors that the home pays apart cost on a course of activity (J, T) for users [million USD]."""
+    found: Floats = np.zeros(instance.calendar.periods)
+    for paid in instance.carried.floors:
+        j, floor = paid.producer, paid.floor
+        if paid.payer == "apart" and floor.kind != "border":
+            each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
+            tonnes = np.minimum(floor.take, each * run[j]) * overlap(instance.calendar, paid.begin, paid.end)
+            found += tonnes * np.maximum(0.0, expected_payment(instance, guaranteed_price(instance, paid), floor))
+    return found
+
+
 def standing(project: Project, start: int, t: Ints) -> Floats:
     """(T,) share of its capacity that a project which produces from a period on has in each period."""
     age = t - start
