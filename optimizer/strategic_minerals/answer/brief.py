@@ -644,13 +644,12 @@ class _Told:
                 f"a missing tonne costs {'under' if less else 'over'} {chance(row.flips_at)} of what is assumed{span}"
             )
         if row.figure == "probability":
-            what = (
-                "the listed scenarios' chances total"
-                if row.hazard == "*"
-                else f"the chance of '{self._scenario(str(row.hazard))}' is"
-            )
-            change = "under" if less else "over"
-            return f"{what} {change} {chance(row.flips_at)} (assumed {chance(row.value)})"
+            one = f"'{self._scenario(str(row.hazard))}' is"
+            what = "the scenarios that the plan lists are together" if row.hazard == "*" else one
+            there = "saves more than it costs" if less == (row.worth_musd > 0) else "costs more than it saves"
+            change = f"{'less' if less else 'more'} likely than {chance(row.flips_at)}"
+            when = "they come" if row.hazard == "*" else "it comes"
+            return f"{what} {change} (assumed {chance(row.value)}; when {when}, this part {there})"
         every = (row.flips_at, row.value, low, high)
         if row.figure == "rate_per_yr":
             said = [f"once in {rounded(1 / value)} years" if value > 0 else "never" for value in every]
