@@ -31,7 +31,7 @@ from ..world.loss_values import headlines, loss_values
 from ..world.obligations import due_as_run
 from ..world.producers import purchase_price, spared
 from ..world.unused import averaged_away, unused
-from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
+from .notes import AVERAGED, ONE_MARKET, REPLAYED, in_peace, notes
 
 # Tables of a result: what each holds and its columns, declared once, for the frames here and for `help(Result)`.
 
@@ -504,6 +504,7 @@ def build_tables(accounts: Accounts, reference: Accounts, calm: Solution | None)
     of the baseline course."""
     problem, solution, z0 = accounts.problem, accounts.solution, reference.solution
     names, tables = Names.of(problem.data), problem.data.without_places()
+    run = solution.output[0] + solution.reserve_output[0]
     return {
         "acquisitions": acquisitions(problem, solution),
         "stock": stock(problem, solution),
@@ -530,6 +531,7 @@ def build_tables(accounts: Accounts, reference: Accounts, calm: Solution | None)
                 *((AVERAGED, hazard, text) for hazard, text in averaged_away(problem.plan, tables)),
                 *((ONE_MARKET, material, text) for material, text in unquoted(problem.plan, tables)),
                 *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
+                *in_peace(problem.natural, _by_demand(problem, solution)[0][0], run, names),
             ],
             columns=["kind", "item", "note"],
         ),
