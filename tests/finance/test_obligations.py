@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
+from strategic_minerals.answer import notes
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.together import joint_question
 from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.instance import Instance
 from support.tiny import bought, cut, guaranteed, offer, ran, source, tiny
 
 
@@ -87,6 +89,23 @@ def test_what_is_owed_is_told_at_full_output_and_as_the_plan_runs(take: float | 
     assert budget.paid_apart_musd.tolist() == pytest.approx([20.0 * most] * 3)
     assert budget.paid_apart_as_run_musd.tolist() == pytest.approx([20.0 * min(most, 1.0)] * 3)
     assert result.audited.passed
+
+
+def test_what_is_owed_at_other_prices_is_worked_out_of_what_has_a_guarantee(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: of two materials only the guaranteed one is built, and 3 kt of it are owed 20, or 40 at prices a fifth lower."""
+    plan, data = tiny(
+        {"a": 100.0, "b": 10.0},
+        sources={"bound": source("USA", "a", 3.0), "far": source("CHN", "b", 1.0)},
+        demand={"a": 3.0, "b": 1.0},
+        agreed=[guaranteed("bound", "a", 120.0, 2041, payer="USA")],
+    )
+    prices = data.frame("prices")
+    low = prices.assign(price_set="low", price_usd_per_kg=0.8 * prices.price_usd_per_kg)
+    built: list[Instance] = []
+    monkeypatch.setattr(notes, "build_instance", lambda *asked: built.append(build_instance(*asked)) or built[-1])
+    owed = notes._owed_by_prices(plan, data.replace(prices=pd.concat([prices, low])))
+    assert owed == pytest.approx({plan.price_set: 3 * 3 * 20.0, "low": 3 * 3 * 40.0})
+    assert [one.materials for one in built] == [("a",)] * 2
 
 
 @pytest.mark.parametrize("row", [{"take_t_per_yr": 500.0}, {"floor_kind": "border"}])

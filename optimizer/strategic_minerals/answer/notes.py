@@ -745,16 +745,21 @@ def _held_before(plan: Plan, data: Dataset, names: Names) -> str:
 
 
 def _owed_by_prices(plan: Plan, data: Dataset) -> dict[str, float]:
-    """By each price set that has all materials of the plan; none where nothing is owed beside its money."""
-    if not plan.existing or not any(row.payer == plan.home for row in data.rows("commitments")):
-        return {}
+    """By each price set that has all materials of the plan; none where nothing is owed beside its money. What counts is made and
+    used by the producers that have guarantees: nothing else is built."""
+    owed = {row.producer for row in data.rows("commitments") if plan.existing and row.payer == plan.home}
+    theirs = {row.material for row in data.rows("yields") if row.producer in owed}
     sets: dict[str, set[str]] = defaultdict(set)
     for row in data.rows("prices"):
         sets[row.price_set].add(row.material)
-    needed, found = set(select_materials(plan, data)) - set(qualified_forms(plan, data).base), dict[str, float]()
+    chosen = select_materials(plan, data)
+    if theirs.isdisjoint(chosen):
+        return {}
+    few = plan.model_copy(update={"materials": tuple(name for name in chosen if name in theirs)})
+    needed, found = set(chosen) - set(qualified_forms(plan, data).base), dict[str, float]()
     for name, materials in sets.items():
         if needed <= materials:
-            n = build_instance(plan.model_copy(update={"price_set": name}), data)
+            n = build_instance(few.model_copy(update={"price_set": name}), data)
             found[name] = float(n.carried.apart[: len(n.calendar.planned_years)].sum())
     return found if max(found.values(), default=0.0) > 0 else {}
 
