@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import PlanError, Result, Study, score, solve, stress_test
+from strategic_minerals import Plan, PlanError, Result, Study, score, solve, stress_test
 from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import deciding
+from support.tiny import supply_rule
 
 POINTS = [
     {"loss_functions[test/a/*].loss_usd_per_t *": 2.0},
@@ -55,6 +56,18 @@ def test_a_future_moves_the_worth_and_not_the_plan() -> None:
     assert bought > 0
     assert pricier.outlay_musd > own.outlay_musd > 0
     assert dearer.outlay_musd == pytest.approx(own.outlay_musd, rel=0.2)
+
+
+def test_a_plan_with_promises_is_worth_something_in_other_futures() -> None:
+    """Proves: what was decided keeps no rule anew, and its worth is that of the same decisions without the rule."""
+    plan, data = deciding()
+    told = {
+        **plan.to_toml_like(),
+        "diversification": [supply_rule("country_cap", "a", 1.0, country="CHN", penalty_usd_per_kg=1.0)],
+    }
+    rows = score(solve(Plan.model_validate(told), data, quick=True), asked(POINTS[:1]), scenarios=200).tables["futures"]
+    assert (rows.why_not == "").all()
+    assert np.allclose(rows.worth_musd, study().tables["futures"].worth_musd[:2], rtol=1e-6)
 
 
 def test_purchases_shrink_to_the_money_of_a_future() -> None:

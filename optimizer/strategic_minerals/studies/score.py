@@ -116,7 +116,8 @@ def _scored(
         then, tables = edited(plan, data, changes)
         if (then.horizon, then.materials) != (plan.horizon, plan.materials):
             return "it has other years or other materials: what was decided says nothing of them"
-        problem = prepare(without_promises(then), tables)  # what was decided is not asked to keep them anew
+        then = without_promises(then)  # what was decided is not asked to keep them anew
+        problem = prepare(then, tables)
         limited, z0 = with_reference(problem, current().left())
         nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
         kept = _kept(own, prepare(plan, data), problem) if changes else own
