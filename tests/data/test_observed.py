@@ -88,6 +88,13 @@ SLIPS: list[tuple[str, int, str, Any, str]] = [
     ("observed_profiles", 1, "month_to", 1.0, "more than month_from (1)"),
     ("observed_profiles", 1, "loss_share", 0.5, "1 - observed/normal (0.7445)"),
     ("observed_profiles", 1, "control_event", "E99", "an event of policy_events.csv"),
+    (
+        "policy_events",
+        37,
+        "producers",
+        "mp_mine mp_seperation",
+        "an activity or project (did you mean 'mp_separation'?)",
+    ),
     ("price_gaps", 0, "ratio", 5.0, "outside/inside (1.221)"),
 ]
 

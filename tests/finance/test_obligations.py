@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
+from strategic_minerals.answer import notes
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.together import joint_question
 from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.instance import Instance
 from support.tiny import bought, cut, guaranteed, offer, ran, source, tiny
 
 
@@ -77,6 +79,35 @@ def test_the_guarantee_is_spared_what_it_would_have_paid_at_the_market(premium: 
     assert result.audited.passed
 
 
+@pytest.mark.parametrize("take", [None, 2000.0, 500.0])
+def test_what_is_owed_is_told_at_full_output_and_as_the_plan_runs(take: float | None) -> None:
+    """Proves: users take a kilotonne from a plant of two, which is owed 20 a kg on what the guarantee covers of either."""
+    row = guaranteed("mill", "a", 70.0, 2041, payer="USA", take_t_per_yr=take)
+    tables: dict[str, Any] = {"sources": {"mill": source("USA", "a", 2.0)}, "materials": {"a": {"haircut_share": 0.1}}}
+    result = solve(*tiny({"a": 50.0}, demand={"a": 1.0}, loss=500.0, agreed=[row], **tables), gap=0.0)
+    budget, most = result.tables["budget"], (take or 2000.0) / 1e3
+    assert budget.paid_apart_musd.tolist() == pytest.approx([20.0 * most] * 3)
+    assert budget.paid_apart_as_run_musd.tolist() == pytest.approx([20.0 * min(most, 1.0)] * 3)
+    assert result.audited.passed
+
+
+def test_what_is_owed_at_other_prices_is_worked_out_of_what_has_a_guarantee(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: of two materials only the guaranteed one is built, and 3 kt of it are owed 20, or 40 at prices a fifth lower."""
+    plan, data = tiny(
+        {"a": 100.0, "b": 10.0},
+        sources={"bound": source("USA", "a", 3.0), "far": source("CHN", "b", 1.0)},
+        demand={"a": 3.0, "b": 1.0},
+        agreed=[guaranteed("bound", "a", 120.0, 2041, payer="USA")],
+    )
+    prices = data.frame("prices")
+    low = prices.assign(price_set="low", price_usd_per_kg=0.8 * prices.price_usd_per_kg)
+    built: list[Instance] = []
+    monkeypatch.setattr(notes, "build_instance", lambda *asked: built.append(build_instance(*asked)) or built[-1])
+    owed = notes._owed_by_prices(plan, data.replace(prices=pd.concat([prices, low])))
+    assert owed == pytest.approx({plan.price_set: 3 * 3 * 20.0, "low": 3 * 3 * 40.0})
+    assert [one.materials for one in built] == [("a",)] * 2
+
+
 @pytest.mark.parametrize("row", [{"take_t_per_yr": 500.0}, {"floor_kind": "border"}])
 def test_the_guaranteed_price_is_paid_where_all_output_is_guaranteed(row: dict[str, Any]) -> None:
     """Proves: of a mine with a guarantee on a sixth of its output, or kept by a tariff, the reserve buys at 100: 0.6 kt for 60
@@ -87,16 +118,32 @@ def test_the_guaranteed_price_is_paid_where_all_output_is_guaranteed(row: dict[s
     assert result.tables["budget"].paid_apart_musd.tolist() == pytest.approx([paid] * 3)
 
 
-def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_none() -> None:
-    """Proves: prices rise by 10 % a year, so 242 USD of 2025 are worth 200 USD of 2025 in 2027 and less each year after. A
-    guarantee that begins after the plan ends is left aside."""
+@pytest.mark.parametrize("cash", [90.0, 110.0])
+def test_the_years_in_which_a_guarantee_begins_and_ends_count_by_their_share(cash: float) -> None:
+    """Proves: 20 on 3 kt are due for three quarters of 2027, all of 2028 and a quarter of 2029, whether or not the mine could live
+    without; of the 60 of 2028 the reserve buys half a kilotonne at 120, on which 10 are spared."""
+    plan, data = bound(floor_from_year=2027.25, floor_until_year=2029.25)
+    mines = data.frame("activities")
+    mines.loc[mines.activity == "bound", "cash_usd_per_kg"] = cash
+    result = solve(plan, data.replace(activities=mines), gap=0.0)
+    assert result.tables["budget"].paid_apart_musd.tolist() == pytest.approx([45.0, 60.0 - 10.0, 15.0])
+    assert result.audited.passed
+
+
+@pytest.mark.parametrize("escalator", [0.0, 0.05, 0.1])
+def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_none(escalator: float) -> None:
+    """Proves: prices rise by 10 % a year, so 242 USD of 2025 are worth 200 USD of 2025 in 2027 and less each year after; with an
+    escalator of 5 % half of that is made up, with one of 10 % all. A guarantee that begins after the plan ends is left aside."""
     index = pd.DataFrame([{"money_year": 2025, "price_index": 100.0}, {"money_year": 2026, "price_index": 110.0}])
     plan, data = bound(indexed=False, money_year=2025)
     asked = [("bound", 121.0, None), ("bound", 242.0, None), ("bound", 242.0, 2035.0)]
     for producer, level, begin in asked:
-        row = guaranteed(producer, "a", level, 2041, payer="USA", indexed=False, money_year=2025, floor_from_year=begin)
+        terms = {"indexed": False, "escalator_share_per_yr": escalator, "money_year": 2025, "floor_from_year": begin}
+        row = guaranteed(producer, "a", level, 2041, payer="USA", **terms)
         found = prepare(plan, data.replace(commitments=pd.DataFrame([row]), deflators=index)).natural.carried.apart
-        real = [level / 1.1 ** (year - 2025) * 1.1 for year in (2027, 2028, 2029)]  # money of the plan is of 2026
+        real = [
+            level * ((1 + escalator) / 1.1) ** (year - 2025) * 1.1 for year in (2027, 2028, 2029)
+        ]  # plan: money of 2026
         wanted = [3 * max(0.0, each - 100.0) * (begin is None) for each in real]
         assert found.tolist() == pytest.approx(wanted)
 
@@ -107,10 +154,12 @@ def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_n
         ([{}, {"commitment": "again", "floor_from_year": 2030.0}], "floor_from_year"),
         ([{"floor_from_year": 2042.0}], "floor_until_year"),
         ([{"indexed": False}], "money_year"),
+        ([{"escalator_share_per_yr": 0.02}], "indexed"),
     ],
 )
 def test_guarantees_that_make_no_sense_are_faults(rows: list[dict[str, Any]], column: str) -> None:
-    """Proves: two at a time on one output, one that ends before it begins, one fixed in money of no year."""
+    """Proves: two at a time on one output, one that ends before it begins, one fixed in money of no year, and one indexed that
+    rises by an escalator too."""
     plan, data = bound()
     told = [{**guaranteed("bound", "a", 120.0, 2041, payer="USA"), **row} for row in rows]
     assert [fault.column for fault in check(plan, data.replace(commitments=pd.DataFrame(told))).faults] == [column]

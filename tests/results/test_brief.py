@@ -163,6 +163,33 @@ def test_listed_scenarios_turn_a_plan_at_the_probability_that_is_named() -> None
         assert abs(there.worth[0]) < 1e-6 * float(row.worth_musd)
 
 
+@pytest.mark.parametrize(
+    ("worth", "flips", "side", "there"),
+    [(9, 0.3, "less", "saves"), (9, 0.86, "more", "costs"), (-9, 0.86, "more", "saves")],
+)
+def test_a_chance_that_turns_the_answer_says_what_its_scenarios_do(
+    worth: float, flips: float, side: str, there: str
+) -> None:
+    """Proves: what pays unless its scenarios are less likely saves in them, what pays unless they are more likely costs in them."""
+    result = solve(*one_mineral(110.0), gap=0.0)
+    row = {
+        "kind": "plan",
+        "item": "",
+        "worth_musd": worth,
+        "figure": "probability",
+        "hazard": "*",
+        "value": 0.6,
+        "flips_at": flips,
+    }
+    told = replace(
+        result, tables={**result.tables, "depends": pd.DataFrame([{**row, "low": np.nan, "high": np.nan}])}
+    ).summary()
+    assert (
+        f"are together {side} likely than {flips:.0%} (assumed 60%; when they come, this part {there} more"
+        in re.sub(r"\s+", " ", told)
+    )
+
+
 def test_samples_of_different_lengths_go_together() -> None:
     """Proves: of two samples, of which one has a draw more, the listed scenario is found in each: .2 of all, which gains 30 where
     the rest loses 3, so that p 30 = (1 - p) 3."""

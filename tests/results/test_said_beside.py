@@ -33,13 +33,27 @@ from strategic_minerals.question.names import UNNAMED, Names
 from strategic_minerals.studies.alternatives import measured
 from strategic_minerals.studies.reverse import _breaks
 from support.instances import random_case
-from support.tiny import cut, offer, project, source, tiny
+from support.tiny import cut, guaranteed, offer, project, source, tiny
 
 
 def notes(plan: Plan, data: Dataset, kind: str) -> list[str]:
     structure = prepare(plan, data).structure
     told = notes_of(structure.instance, structure.scenarios, structure.support, Names.of(data))
     return [text for found, _, text in told if found == kind]
+
+
+def test_what_lacks_and_who_closes_without_any_event_is_said() -> None:
+    """Proves: of 10 kt users lack 4 while a mine of 6 runs, and all 10 once its floor has ended; a thousandth is no note."""
+    plan, data = tiny(
+        {"a": 100.0, "b": 10.0},
+        sources={"mine": source("USA", "a", 6.0, cash_usd_per_kg=110.0), "far": source("CHN", "b", 0.999)},
+        demand={"a": 10.0, "b": 1.0},
+        agreed=[guaranteed("mine", "a", 120.0, 2029)],
+    )
+    result = solve(plan, data, gap=0.0)
+    said = result.summary(full=True)
+    assert "Users lack without any event: 10,000 t of the 10,000 t a of FY2029, over 1% in 3 of 3 years." in said
+    assert "Home producers that close without any event: mine from FY2029." in said
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..core.errors import FORMAT, Fault, FormulationError, InputError, PlanError, UntrustedError
 from ..core.formats import digits, in_tonnes, lower, musd, some
-from ..core.frames import plainly, records, rows_of, typed
+from ..core.frames import Floats, plainly, records, rows_of, typed
 from ..core.stats import MUSD_PER_T, SMALL_T
 from ..matrix.named import objective_costs
 from ..matrix.own import WHOLE, OwnParts
@@ -37,6 +37,7 @@ from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, profiles_of
 from ..world.instance import DEFENCE, Instance, floor_names
 from ..world.packages import Support, build_support, never
+from ..world.producers import survival
 from ..world.scenarios import build_scenarios, pricing_sample, with_priced_contracts
 from ..world.unused import averaged_away, unused
 from .act_now import ActNow
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     from .result import Result
 
 THIN = 0.01
-"""Probability of the baseline course at the end of the planned years below which a plan's late years mean little."""
+"""Probability of the baseline course at the end of the planned years below which a plan's late years mean little; share of a
+demand up to which what lacks on it is not worth a note."""
 
 DEAR = "price above value"
 """Kind of the notes on materials whose crisis price exceeds what the supply is worth to some users."""
@@ -60,6 +62,12 @@ AVERAGED = "averaged over periods"
 """Kind of the notes on disruptions whose deepest cuts last for less than a period."""
 ONE_MARKET = "no price quoted outside"
 """Kind of the notes on controlled materials that are taken to cost the same in and outside the countries that control them."""
+OF_SOURCES = ("capacity_t_per_yr", "kappa", "honoured_share")
+"""Figures of a source on which an offtake contract rests."""
+PEACE = "short without any event"
+"""Kind of the notes on materials that users lack on the baseline course of the answer."""
+CLOSES = "closes without any event"
+"""Kind of the notes on home producers that close on it."""
 NEVER = "cannot be chosen"
 """Kind of the notes on floors, packages and projects that are asked for and cannot be had."""
 
@@ -201,6 +209,27 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
     noted = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
     never_chosen = never(instance, support)
     return [*noted, *((NEVER, what, f"{names.item(what)} cannot be chosen: {why}") for what, why in never_chosen)]
+
+
+def in_peace(n: Instance, short: Floats, run: Floats, names: Names) -> Iterator[tuple[str, str, str]]:
+    """(kind, item, text) of what users lack on the baseline course, where that is over 1 % of a planned year's demand, and of home
+    producers that close on it. short: (Q, T), run: (J, T) of the answer [t]."""
+    planned, years = n.calendar.planned, n.calendar.planned_years
+    for i, material in enumerate(n.materials):
+        each = [part[n.demand_material == i].sum(axis=0) for part in (short, n.demand)]
+        lacks, wanted = (np.bincount(n.calendar.year_index[:planned], part[:planned]) for part in each)
+        if (over := lacks > THIN * wanted).any():
+            most = int((lacks * over).argmax())
+            text = f"{in_tonnes(lacks[most])} of the {in_tonnes(wanted[most])} {lower(names.material(material))} of FY{years[most]}"
+            yield PEACE, material, f"{text}, over {THIN:.0%} in {over.sum()} of {len(years)} years"
+    for j in np.flatnonzero(n.home[: n.sources]).tolist():
+        open_ = survival(n, j, n.price, (), 0)[:planned] | (run[j, :planned] > SMALL_T)
+        if open_[0] and not open_.all():
+            yield (
+                CLOSES,
+                n.producers[j],
+                f"{names.producer(n.producers[j])} from FY{years[n.calendar.year_index[open_.argmin()]]}",
+            )
 
 
 def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
@@ -684,7 +713,7 @@ class Basis:
         self.held_before = _held_before(plan, data, names)
         self.owed_by_prices = _owed_by_prices(plan, data)
         """What guarantees signed before cost in the planned years by price set [million USD]; empty where there is none."""
-        self.unsure = of_kind(UNSURE)
+        self.unsure, self.peace, self.closes = of_kind(UNSURE), of_kind(PEACE), of_kind(CLOSES)
         self.begin_later = _begin_later(plan, data, names)
         self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
         """Border floors that products which contain the material escape, as `figures` names them."""
@@ -716,16 +745,21 @@ def _held_before(plan: Plan, data: Dataset, names: Names) -> str:
 
 
 def _owed_by_prices(plan: Plan, data: Dataset) -> dict[str, float]:
-    """By each price set that has all materials of the plan; none where nothing is owed beside its money."""
-    if not plan.existing or not any(row.payer == plan.home for row in data.rows("commitments")):
-        return {}
+    """By each price set that has all materials of the plan; none where nothing is owed beside its money. What counts is made and
+    used by the producers that have guarantees: nothing else is built."""
+    owed = {row.producer for row in data.rows("commitments") if plan.existing and row.payer == plan.home}
+    theirs = {row.material for row in data.rows("yields") if row.producer in owed}
     sets: dict[str, set[str]] = defaultdict(set)
     for row in data.rows("prices"):
         sets[row.price_set].add(row.material)
-    needed, found = set(select_materials(plan, data)) - set(qualified_forms(plan, data).base), dict[str, float]()
+    chosen = select_materials(plan, data)
+    if theirs.isdisjoint(chosen):
+        return {}
+    few = plan.model_copy(update={"materials": tuple(name for name in chosen if name in theirs)})
+    needed, found = set(chosen) - set(qualified_forms(plan, data).base), dict[str, float]()
     for name, materials in sets.items():
         if needed <= materials:
-            n = build_instance(plan.model_copy(update={"price_set": name}), data)
+            n = build_instance(few.model_copy(update={"price_set": name}), data)
             found[name] = float(n.carried.apart[: len(n.calendar.planned_years)].sum())
     return found if max(found.values(), default=0.0) > 0 else {}
 

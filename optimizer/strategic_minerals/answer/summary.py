@@ -395,7 +395,10 @@ def _left_aside(figures: Figures, basis: Basis) -> list[str]:
 def _support(figures: Figures, basis: Basis) -> list[str]:
     shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
     coming = f"  Sources that begin later, whatever is decided: {', '.join(basis.begin_later)}"
-    later = [coming] * bool(basis.begin_later) + [f"  {text}." for text in basis.unsure]
+    closing = f"  Home producers that close without any event: {', '.join(basis.closes)}."
+    later = (
+        [coming] * bool(basis.begin_later) + [closing] * bool(basis.closes) + [f"  {text}." for text in basis.unsure]
+    )
     if not shares:
         return ["SUPPORT: no project.", *later]
     lines: list[str] = []
@@ -508,7 +511,11 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         lines.append(f"  Beside the budget, members of the reserve pay {musd(members)} M for interest and storage.")
     apart = figures.total("paid_apart_by_year_musd")
     if apart > SMALL_MUSD:
-        lines.append(f"  Beside the budget, from money of their own: {musd(apart)} M for guarantees signed before.")
+        run = musd(figures.total("paid_apart_as_run_by_year_musd"))
+        told = (
+            f"{musd(apart)} M for guarantees signed before, at full output; {run} M on what is made for users at home"
+        )
+        lines.append(f"  Beside the budget, from money of their own: {told}.")
     most = max(figures.items("liability_by_year_musd").values(), default=0.0)
     if most > SMALL_MUSD:
         lines.append(
@@ -543,6 +550,8 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
         if short
         else "  Defence is fully supplied in every scenario of the plan."
     )
+    if basis.peace:
+        lines.append(f"  Users lack without any event: {'; '.join(basis.peace[:MOST_LINES])}.")
     if basis.tied:
         lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
     left = {m: value for m, value in figures.items("remaining_loss_musd").items() if m not in basis.embedded}

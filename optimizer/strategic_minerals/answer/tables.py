@@ -28,9 +28,10 @@ from ..question.sources import objections, unquoted
 from ..world.events import describe
 from ..world.instance import DEFENCE, Calendar, Floor, Purchase
 from ..world.loss_values import headlines, loss_values
+from ..world.obligations import due_as_run
 from ..world.producers import purchase_price, spared
 from ..world.unused import averaged_away, unused
-from .notes import AVERAGED, ONE_MARKET, REPLAYED, notes
+from .notes import AVERAGED, ONE_MARKET, REPLAYED, in_peace, notes
 
 # Tables of a result: what each holds and its columns, declared once, for the frames here and for `help(Result)`.
 
@@ -82,10 +83,12 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "terminal_liability_musd users_pay_musd tariff_revenue_musd tariff_inversion",
     ),
     "budget": TableOf(
-        "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs.",
+        "Spending by line, appropriation and contingent liability of each planned year while no disruption occurs; what is paid "
+        "apart, at full output and on what the producers make for users in this plan.",
         "fiscal_year purchases_musd holding_musd contract_fees_musd offtake_fees_musd capital_support_musd "
         "floor_top_ups_musd signed_before_musd outlay_musd appropriation_musd carried_in_musd "
-        "carried_out_musd sales_musd paid_apart_musd members_pay_musd borrowed_musd liability_musd liability_cap_musd",
+        "carried_out_musd sales_musd paid_apart_musd paid_apart_as_run_musd members_pay_musd borrowed_musd liability_musd "
+        "liability_cap_musd",
     ),
     "operations": TableOf(
         "Output of every producer on every path; tail: after the planned years.",
@@ -196,9 +199,10 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
     "depends": TableOf(
         "Where a part of the answer is worth nothing: at which loss of a missing tonne, as a multiple of the plan's, and at which "
-        "rates and chances of hazards; hazard: of a `probability` the listed scenario, * for all of them; low, high: range of the "
-        "figure (of a tested plan).",
-        "kind item worth_musd figure hazard value flips_at low high",
+        "rates and chances of hazards; hazard: of a `probability` the listed scenario, * for all of them, of a figure of a source "
+        "under contract the source; low, high: range of the figure; at_low_musd, at_high_musd: worth of the plan at them, of a "
+        "source (of a tested plan).",
+        "kind item worth_musd figure hazard value flips_at low high at_low_musd at_high_musd",
         sometimes=True,
     ),
     "own_questions": TableOf(
@@ -488,6 +492,7 @@ def build_tables(accounts: Accounts, reference: Accounts) -> dict[str, pd.DataFr
     """Every result table but `prices`, by name, of a solution and of doing nothing."""
     problem, solution, z0 = accounts.problem, accounts.solution, reference.solution
     names, tables = Names.of(problem.data), problem.data.without_places()
+    run = solution.output[0] + solution.reserve_output[0]
     return {
         "acquisitions": acquisitions(problem, solution),
         "stock": stock(problem, solution),
@@ -514,6 +519,7 @@ def build_tables(accounts: Accounts, reference: Accounts) -> dict[str, pd.DataFr
                 *((AVERAGED, hazard, text) for hazard, text in averaged_away(problem.plan, tables)),
                 *((ONE_MARKET, material, text) for material, text in unquoted(problem.plan, tables)),
                 *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
+                *in_peace(problem.natural, _by_demand(problem, solution)[0][0], run, names),
             ],
             columns=["kind", "item", "note"],
         ),
@@ -718,6 +724,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     by_name = _purchases(problem)
     not_due = [spared(n, by_name[name]) * solution.acquisition[0, b] for b, name in enumerate(solution.purchases)]
     saved = np.sum(not_due, axis=0) if not_due else np.zeros(calendar.periods)
+    as_run = due_as_run(n, solution.output[0])
     holding = (n.budget_holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
     members, owed = np.zeros(calendar.periods), np.zeros(calendar.periods)
@@ -763,6 +770,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
                 "paid_apart_musd": float(n.carried.apart[f] - saved[mine].sum()),
+                "paid_apart_as_run_musd": float(as_run[mine].sum()),
                 "members_pay_musd": float(members[mine].sum()),
                 "borrowed_musd": float(owed[mine][-1]),
                 "liability_musd": float(liability[mine].sum() + n.carried.liability[f]),

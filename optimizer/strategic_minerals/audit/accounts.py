@@ -20,6 +20,7 @@ from .channel import Trade, for_sale, saved_abroad, trade_of
 from .figures import Figures
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
 from .producers import (
+    TINY,
     PathData,
     Prices,
     asked_price,
@@ -145,21 +146,34 @@ def due_from_before(n: Instance) -> dict[str, list[float]]:
     found |= {name: [0.0] * len(n.calendar.years) for name in ("apart", "worst")}
     for paid in n.carried.floors:
         j, floor = paid.producer, paid.floor
-        if floor.kind == "border":
+        share = pays(n, paid)
+        touched = [t for t, part in enumerate(share) if part > 0]
+        if floor.kind == "border" or not touched:
             continue
         price = held_against(n, paid)
-        alive = survives(n, j, n.price[None], (), 0)[0]
+        while_it_lasts = replace(floor, begin=touched[0], term=len(touched))
+        alive = survives(n, j, n.price[None], (while_it_lasts,), 0)[0]
         plant = next((project for project in n.projects if project.producer == j), None)
         for t, f in enumerate(n.calendar.year_index):
             age = 0 if plant is None else t - plant.earliest - plant.lead
-            if alive[t] and 0 <= t - begins(floor, 0) < floor.term and 0 <= age < (plant.life if plant else 1):
+            if alive[t] and 0 <= age < (plant.life if plant else 1):
                 stands = 1.0 if plant is None else float(plant.ramp[age])
                 each = 1.0 if floor.kind == "earnings" else float(n.yields[j, floor.material])
                 made = min(floor.take, each * float(n.capacity[j, t]) * stands)
-                made *= float(n.availability[j, t])
+                made *= float(n.availability[j, t]) * share[t]
                 found[paid.payer][f] += made * max(0.0, float(expected_topup(n, price[t : t + 1], floor)[0]))
                 found["worst"][f] += made * float(topup(worst_state(n) * price[t : t + 1], floor)[0])
     return {**found, "worst": [max(0.0, v) for v in found["worst"]]}
+
+
+def pays(n: Instance, paid: PaidFloor) -> list[float]:
+    """(T,) share of each period that lies between the first and the last day of a floor signed before."""
+    D, found = n.calendar.step, list[float]()
+    for t in range(n.calendar.periods):
+        opens = n.calendar.first_year + D * t
+        part = (min(opens + D, paid.end) - max(opens, paid.begin)) / D
+        found.append(part if part > TINY else 0.0)
+    return found
 
 
 def held_against(n: Instance, paid: PaidFloor, price: Floats | None = None) -> Floats:
@@ -195,28 +209,25 @@ class Bought:
         other money pays on what is sold there  [million USD/t]."""
         price = self.asked(n, prices)
         found = price.copy()
-        for one, first, last in self.guarantees(n):
+        for one in self.guarantees(n):
             seen = np.stack([held_against(n, one, row) for row in price])
-            short = np.maximum(0.0, expected_topup(n, seen[:, first:last], one.floor))
-            found[:, first:last] = np.maximum(found[:, first:last], price[:, first:last] + short)
+            found += np.maximum(0.0, expected_topup(n, seen, one.floor)) * pays(n, one)
         return found
 
     def not_due(self, n: Instance) -> Floats:
         """(T,) what the guarantee would have paid for a tonne at the producer's own price  [million USD/t]."""
         found = np.zeros(n.calendar.periods)
-        for one, first, last in self.guarantees(n):
-            due = expected_topup(n, held_against(n, one)[None, first:last], one.floor)[0]
-            found[first:last] = np.maximum(found[first:last], due)
+        for one in self.guarantees(n):
+            found += np.maximum(0.0, expected_topup(n, held_against(n, one)[None], one.floor)[0]) * pays(n, one)
         return found
 
-    def guarantees(self, n: Instance) -> Iterator[tuple[PaidFloor, int, int]]:
-        """Guarantees on all of the seller's output of the material that other money pays, and their first and last period."""
+    def guarantees(self, n: Instance) -> Iterator[PaidFloor]:
+        """Guarantees on all of the seller's output of the material that other money pays."""
         for one in n.carried.floors:
             if one.payer == "apart" and one.producer == self.source and one.floor.material == self.material:
                 most = float((n.yields[self.source, self.material] * n.capacity[self.source]).max())
-                first = begins(one.floor, 0)
                 if one.floor.kind != "border" and one.floor.take >= most * (1 - 1e-9):
-                    yield one, first, min(first + one.floor.term, n.calendar.periods)
+                    yield one
 
 
 def purchase_terms(accounts: Accounts) -> list[Bought]:
@@ -714,7 +725,14 @@ def _money(accounts: Accounts) -> Records:
         for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
     }
     sales, liability, before = np.zeros(T), np.zeros(T), due_from_before(n)
-    spared = np.zeros(T)
+    spared, as_run = np.zeros(T), np.zeros(T)
+    for paid in n.carried.floors:
+        if paid.payer == "apart" and paid.floor.kind != "border":
+            each = 1.0 if paid.floor.kind == "earnings" else float(n.yields[paid.producer, paid.floor.material])
+            sold = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
+            as_run += (
+                np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0]) * sold * pays(n, paid)
+            )
     trunk = accounts.path_data.price, accounts.path_data.gap
     for b, purchase in enumerate(purchase_terms(accounts)):
         lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
@@ -750,6 +768,10 @@ def _money(accounts: Accounts) -> Records:
         "appropriation_by_year_musd": given,
         "liability_by_year_musd": owed,
         "paid_apart_by_year_musd": apart,
+        "paid_apart_as_run_by_year_musd": {
+            str(year): float(as_run[n.calendar.year_index == f].sum())
+            for f, year in enumerate(n.calendar.planned_years)
+        },
         "members_pay_by_year_musd": {
             str(year): float(members[n.calendar.year_index == f].sum())
             for f, year in enumerate(n.calendar.planned_years)

@@ -70,7 +70,8 @@ RECOMPUTED: dict[str, str] = {
     "outlay_by_year_musd": "by fiscal year: outlay [million USD]",
     "appropriation_by_year_musd": "by fiscal year: appropriation [million USD]",
     "sales_musd": "what sales of the planned years bring to the treasury [million USD]",
-    "paid_apart_by_year_musd": "by fiscal year: what floors signed before cost money beside the plan's [million USD]",
+    "paid_apart_by_year_musd": "by fiscal year: what floors cost money beside the plan's, at full output [million USD]",
+    "paid_apart_as_run_by_year_musd": "by fiscal year: the same on what the producers make for users [million USD]",
     "members_pay_by_year_musd": "by fiscal year: storage and interest that members of a reserve pay [million USD]",
     "liability_by_year_musd": "by fiscal year: what floors may cost at the price state of the cap [million USD]",
     "shortage_avoided_musd": "shortage loss avoided [million USD]",
@@ -276,6 +277,7 @@ def _money(budget: pd.DataFrame) -> dict[str, dict[str, Any]]:
         "appropriation_by_year_musd": dict(by_year.appropriation_musd),
         "sales_musd": {"": float(budget.sales_musd.sum())},
         "paid_apart_by_year_musd": dict(by_year.paid_apart_musd),
+        "paid_apart_as_run_by_year_musd": dict(by_year.paid_apart_as_run_musd),
         "members_pay_by_year_musd": dict(by_year.members_pay_musd),
         "liability_by_year_musd": dict(by_year.liability_musd),
     }

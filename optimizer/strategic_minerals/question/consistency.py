@@ -513,6 +513,8 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
         elif not row.indexed and row.money_year is None:
             yield _wrong("commitments", row, "money_year", "the year in whose money the level is fixed", "nothing")
+        elif row.indexed and row.escalator_share_per_yr > 0:
+            yield _wrong("commitments", row, "indexed", "false, where the level rises by an escalator of its own")
         elif row.producer in free:
             why = "who has support already has his finance, and what it leaves open is not asked"
             yield _wrong("commitments", row, "producer", f"an activity, or a project with committed = true: {why}")

@@ -287,6 +287,8 @@ class CommitmentRow(Row, key="commitment", ranged="floor_usd_per_kg"):
     indexed: bool = True
     """Whether the level rises with prices. False: it is fixed in money of its year and loses each year what prices rise by, as the
     index of `deflators` has risen on average."""
+    escalator_share_per_yr: Share = 0.0
+    """Share by which a level that is not indexed rises each year, in money, from its year on."""
     money_year: MoneyYear = None
     residual_musd: NonNegative = 0.0
     """What its remaining life is worth at the end of the plan's horizon [million USD of that date]: told, and in no objective, for

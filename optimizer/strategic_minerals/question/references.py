@@ -63,6 +63,12 @@ def country_names(data: Dataset, home: str) -> Known:
     return replace(known, names=known.names | members(data, home))
 
 
+def producer_names(data: Dataset) -> Known:
+    """Activities and projects."""
+    names = names_in(data, "activities", "activity").names | names_in(data, "projects", "project").names
+    return Known(names, "an activity or project")
+
+
 def segment_names(data: Dataset) -> Known:
     """Segments that have demand, or tiers for all materials."""
     tiers = [row for row in data.rows("tiers") if row.material == "*"]
@@ -143,8 +149,8 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     """Dotted field, the names in it, and what these must be."""
     materials, countries, segments = material_names(data), country_names(data, plan.home), segment_names(data)
     goods, codes, hazards = materials.and_("*"), countries.and_("*"), names_in(data, "hazards", "hazard")
-    surges, makers = names_in(data, "surges", "surge"), (("activities", "activity"), ("projects", "project"))
-    producers = Known(frozenset().union(*(names_in(data, *of).names for of in makers)), "an activity or project")
+    surges = names_in(data, "surges", "surge")
+    producers = producer_names(data)
     for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
         known = names_in(data, table, column)
         if known.names:  # a table without rows is a fault of its own
@@ -241,7 +247,7 @@ MOST_NAMED = 12
 def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a plan or a table uses is defined in the table of its kind."""
     hints = Hints()
-    for check in (table_references, home_references, plan_references):
+    for check in (table_references, event_references, home_references, plan_references):
         yield from check(plan, data, hints)
 
 
@@ -292,6 +298,15 @@ def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield absent(data, table, expected)
 
 
+def event_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+    """An event that targets the plan's home names producers of these tables; those of another home are in the tables of that."""
+    for row in data.rows("policy_events"):
+        if plan.home in row.target.replace(":", " ").replace(",", " ").split():
+            yield from producer_names(data).faults(
+                "policy_events.csv", row.event, "producers", row.producers.split(), hints
+            )
+
+
 def absent(data: Dataset, table: str, expected: str) -> Fault:
     """A table that is needed and is not there, with what is there; or one without rows. expected: what it would hold."""
     if table in data.tables:
@@ -307,7 +322,7 @@ def _uses_of_table(plan: Plan, data: Dataset) -> Iterator[tuple[Known, str]]:
     """What the names in some columns must be, and these columns."""
     materials, segments = material_names(data), segment_names(data)
     activities, projects = names_in(data, "activities", "activity"), names_in(data, "projects", "project")
-    producers = Known(activities.names | projects.names, "an activity or project")
+    producers = producer_names(data)
     countries = country_names(data, plan.home)
     anywhere = countries.and_(*REGIONS) if data.rows("countries") else Known(frozenset(), "")
     hazards, events = names_in(data, "hazards", "hazard"), names_in(data, "policy_events", "event")

@@ -85,7 +85,7 @@ class PolicyEventRow(Row, key="event"):
     target: str
     """Country or countries that it targets."""
     producers: Names = ""
-    """Producers of these tables that it names, separated by spaces."""
+    """Producers that it names, separated by spaces: of the tables of the home that it targets."""
     instrument: str
     """Capital instrument, from `instruments`."""
     minerals: str

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ..answer.notes import OF_SOURCES, provenance
 from ..answer.result import Result
 from ..answer.study import Study
-from ..core.errors import Fault, InputError, PlanError, ReserveError
+from ..core.errors import Fault, InputError, PlanError, ReserveError, StoppedError, UntrustedError
 from ..core.formats import musd
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, current
@@ -29,6 +30,7 @@ from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
 from .designs import APART, SAMPLES
+from .lived import DEPENDS
 from .stress import met, stages_of
 from .sweep import require_points
 from .sweep_file import PlacedSweepFile, SweepFile, located
@@ -116,7 +118,8 @@ def _scored(
         then, tables = edited(plan, data, changes)
         if (then.horizon, then.materials) != (plan.horizon, plan.materials):
             return "it has other years or other materials: what was decided says nothing of them"
-        problem = prepare(without_promises(then), tables)  # what was decided is not asked to keep them anew
+        then = without_promises(then)  # what was decided is not asked to keep them anew
+        problem = prepare(then, tables)
         limited, z0 = with_reference(problem, current().left())
         nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
         kept = _kept(own, prepare(plan, data), problem) if changes else own
@@ -138,6 +141,64 @@ def _scored(
     ]
     worth, loss, without, money = (np.array(part) for part in by_sample)
     return worth, loss, without, money
+
+
+MOST_TRIED = 3
+"""Figures of contracted sources that are tried."""
+
+
+def contracted(result: Result) -> list[Any]:
+    """Figures with a range (`OF_SOURCES`) of sources on which the plan's offtake contracts rest, the widest range first: rows with
+    source, column, low, value, high."""
+    wide = provenance(result.plan, result.data).widest
+    of = wide.key.str.split("/").str[0]
+    mine = wide.assign(source=of)[of.isin(result.tables["contracts"].activity) & wide.column.isin(OF_SOURCES)]
+    return list(rows_of(mine.drop_duplicates(["source", "column"]).head(MOST_TRIED)))
+
+
+def at_ends(result: Result, problem: Problem, figures: Sequence[Any]) -> list[tuple[Solution, dict[str, Any]]]:
+    """(decisions, changes of the tables): as it is, then each figure at its low and its high end; of a source that makes less its
+    contracts give as much less."""
+    own, n = trunk_alone(result.solution), problem.natural
+    found: list[tuple[Solution, dict[str, Any]]] = [(own, {})] if figures else []
+    for row in figures:
+        its = np.array([n.producers[contract.source] == row.source for contract in problem.structure.contracts])
+        for end in (row.low, row.high):
+            if row.column != OF_SOURCES[0]:
+                found.append((own, {f"activities[{row.source}].{row.column}": end}))
+                continue
+            left = np.where(its, min(1.0, end / row.value), 1.0)
+            change = {f"capacities[{row.source}/*].{row.column} *": end / row.value}
+            found.append((replace(own, contract=own.contract * left), change))
+    return found
+
+
+def worth_at(
+    plan: Plan, data: Dataset, scenarios: int, seeds: Sequence[int], decided: Solution, changes: Mapping[str, Any]
+) -> list[float]:
+    """What a plan is worth in one future [million USD]; NaN where that is not found. It travels."""
+    try:
+        found = _scored(plan, data, decided, scenarios, seeds, changes)
+    except (StoppedError, UntrustedError) as error:
+        found = str(error)
+    return [math.nan if isinstance(found, str) else float(found[0].mean())]
+
+
+def with_sources(depends: pd.DataFrame, figures: Sequence[Any], worths: Sequence[float], worth: float) -> pd.DataFrame:
+    """A table of `depends_rows`, and where a plan that is worth so much stops paying between an assumed figure of a source and its
+    ends, straight between them. worths: at what `at_ends` gives; only their differences count, as their samples are few."""
+    rows = []
+    for k, row in enumerate(figures):
+        low, high = (worth + at - worths[0] for at in worths[1 + 2 * k : 3 + 2 * k])
+        flips = [
+            row.value + (end - row.value) * worth / (worth - at)
+            for end, at in ((row.low, low), (row.high, high))
+            if at * worth < 0
+        ]
+        nearest = min(flips, key=lambda value: abs(math.log(value / row.value)), default=math.nan)
+        ends = (row.value, nearest, row.low, row.high, low, high)
+        rows.append(("plan", "", worth, row.column, row.source, *ends))
+    return pd.concat([depends, pd.DataFrame(rows, columns=DEPENDS)], ignore_index=True) if rows else depends
 
 
 def _kept(own: Solution, before: Problem, now: Problem) -> Solution:

@@ -602,7 +602,9 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     pool = tuple((m.alike or m.material) if m.pooled != "no" else "" for m in M)
     cash = np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float)
     signed = signed_floors(plan, data, materials, producers, yields, cash, calendar)
-    in_force = tuple(tuple(one.floor for one in signed if one.producer == j) for j in range(len(both)))
+    in_force = tuple(
+        tuple(one.floor for one in signed if one.producer == j and one.floor.term > 0) for j in range(len(both))
+    )
     opening = opening_stock(plan, data)
     sold = [row for row in data.rows("offers") if _wanted(plan, row, materials, producers)]
     component, components = _components(chosen, yields, pool, sold)

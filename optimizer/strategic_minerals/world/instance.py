@@ -175,6 +175,9 @@ class PaidFloor:
     floor: Floor
     payer: Literal["plan", "apart", "others"]
     """`plan`: its budget. `apart`: its home, with money appropriated beside it. `others`: nobody of the plan."""
+    begin: float
+    end: float
+    """Dates between which it pays [decimal fiscal years]; `floor` keeps a plant open in the whole periods nearest to them."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..core.frames import Floats, Ints
 from ..core.stats import MUSD_PER_T
 from ..question.dataset import Dataset
 from ..question.plan import Plan
-from .instance import Calendar, Carried, Floor, Instance, PaidFloor, Project
+from .instance import Calendar, Carried, Floor, Instance, PaidFloor, Project, overlap
 from .producers import EARNINGS, expected_payment, guaranteed_price, payment, quantile_state, survival
 
 
@@ -34,9 +34,10 @@ def signed_floors(
     for row in data.rows("commitments"):
         if row.floor_usd_per_kg is None or row.producer not in producers or row.floor_material not in materials:
             continue
-        begin = _period(calendar, row.floor_from_year, 0)
-        term = _period(calendar, row.floor_until_year, 10 * calendar.periods) - begin
-        if term <= 0 or begin >= calendar.periods:
+        horizon = len(calendar.years)
+        begin = max(row.floor_from_year or 0.0, calendar.first_year)
+        end = min(row.floor_until_year or math.inf, calendar.first_year + 10 * horizon)
+        if begin >= min(end, calendar.first_year + horizon):
             continue
         j, i = producers[row.producer], materials[row.floor_material]
         payer: Literal["plan", "apart", "others"] = "plan" if row.payer is None else "others"
@@ -45,25 +46,26 @@ def signed_floors(
         level = row.floor_usd_per_kg * MUSD_PER_T * (float(yields[j, i]) if earned else 1.0)
         take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
         kind = row.floor_kind or "contract"
-        floor = Floor(i, level, row.upside_share, kind, term, begin=begin, take=take)
         base = float(cash[j]) if earned else 0.0
-        found += [PaidFloor(j, one, payer) for one in _in_real_money(floor, row, calendar, rise, base)]
+        for worth, since, until in _in_real_money(row, calendar, rise, begin, end):
+            first, last = (round((date - calendar.first_year) / calendar.step) for date in (since, until))
+            floor = Floor(i, base + worth * level, row.upside_share, kind, last - first, begin=first, take=take)
+            found.append(PaidFloor(j, floor, payer, since, until))
     return tuple(found)
 
 
-def _in_real_money(floor: Floor, row: Any, calendar: Calendar, rise: float, base: float) -> Iterator[Floor]:
-    """A floor in money of the plan's price year: where it is fixed in money, one a fiscal year, each lower than the last. rise: of
-    prices a year, from the year of the row's money on; base: part of the level that keeps its worth."""
+def _in_real_money(
+    row: Any, calendar: Calendar, rise: float, begin: float, end: float
+) -> Iterator[tuple[float, float, float]]:
+    """(share of its level that a floor is worth in money of the plan's price year, begin, end): where it does not follow prices,
+    one a fiscal year. rise: of prices a year, from the year of the row's money on, as its own escalator."""
     if row.indexed or row.money_year is None:
-        yield replace(floor, level=base + floor.level)
+        yield 1.0, begin, end
         return
-    begin = floor.begin or 0
-    end = begin + floor.term
     while begin < end:
-        f = begin // calendar.per_year
-        last = min(end, (f + 1) * calendar.per_year) if begin < calendar.periods else end
-        worth = (1 + rise) ** (row.money_year - calendar.first_year - f)
-        yield replace(floor, level=base + floor.level * worth, begin=begin, term=last - begin)
+        year = math.floor(begin)
+        last = min(end, year + 1) if year in calendar.years else end
+        yield ((1 + row.escalator_share_per_yr) / (1 + rise)) ** (year - row.money_year), begin, last
         begin = last
 
 
@@ -74,13 +76,6 @@ def yearly_rise(data: Dataset) -> float:
         return 0.0
     (first, low), (last, high) = index[0], index[-1]
     return float((high / low) ** (1 / (last - first)) - 1)
-
-
-def _period(calendar: Calendar, date: float | None, otherwise: int) -> int:
-    """The period that begins at a date, 0 for what is past."""
-    if date is None:
-        return otherwise
-    return max(0, round((date - calendar.first_year) / calendar.step))
 
 
 def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> Carried:
@@ -111,19 +106,31 @@ def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> C
 
 def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]:
     """(T,) tonnes on which a floor pays on the undisturbed course, of earnings units of activity, and the price that it is held
-    against [million USD/t]."""
+    against [million USD/t]. The periods of its first and last day count by their share, and its plant runs meanwhile."""
     j, floor = paid.producer, paid.floor
     t = np.arange(instance.calendar.periods)
-    begin = floor.begin or 0
-    term = (t >= begin) & (t < begin + floor.term)
+    share = overlap(instance.calendar, paid.begin, paid.end)
     part = np.ones(len(t))
     for project in instance.projects:
         if project.producer == j:  # committed: it stands from its date on
             part = standing(project, project.earliest + project.lead, t)
     each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
     made = np.minimum(floor.take, each * instance.capacity[j] * part)
-    alive = survival(instance, j, instance.price, (), 0)
-    return made * instance.availability[j] * alive * term, guaranteed_price(instance, paid)
+    whole = replace(floor, begin=int((share > 0).argmax()), term=int((share > 0).sum()))
+    alive = survival(instance, j, instance.price, (whole,), 0)
+    return made * instance.availability[j] * alive * share, guaranteed_price(instance, paid)
+
+
+def due_as_run(instance: Instance, run: Floats) -> Floats:
+    """(T,) what floors that the home pays apart cost on a course of activity (J, T) for users [million USD]."""
+    found: Floats = np.zeros(instance.calendar.periods)
+    for paid in instance.carried.floors:
+        j, floor = paid.producer, paid.floor
+        if paid.payer == "apart" and floor.kind != "border":
+            each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
+            tonnes = np.minimum(floor.take, each * run[j]) * overlap(instance.calendar, paid.begin, paid.end)
+            found += tonnes * np.maximum(0.0, expected_payment(instance, guaranteed_price(instance, paid), floor))
+    return found
 
 
 def standing(project: Project, start: int, t: Ints) -> Floats:

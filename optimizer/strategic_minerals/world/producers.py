@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.frames import Bools, Floats
 from ..core.stats import MUSD_PER_T
-from .instance import Floor, Instance, Instrument, PaidFloor, Project, Purchase, Unsure
+from .instance import Floor, Instance, Instrument, PaidFloor, Project, Purchase, Unsure, overlap
 
 TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
@@ -63,13 +63,11 @@ def purchase_price(instance: Instance, purchase: Purchase, price: Floats, gap: F
     it. A floor that the plan's own money pays is paid once for all of the output, and one on a part of it leaves the rest.
     """
     asked = asked_price(instance, purchase, price, gap)
-    found, t = asked, np.arange(asked.shape[-1])
+    found = asked
     for one in guarantees(instance, purchase):
-        begin = one.floor.begin or 0
-        within = (t >= begin) & (t < begin + one.floor.term)
         seen = asked if one.floor.kind != EARNINGS else net_revenue(instance, one.producer, purchase.material, asked)
         due = np.maximum(0.0, expected_payment(instance, seen, one.floor))
-        found = np.where(within, np.maximum(found, asked + due), found)
+        found = found + overlap(instance.calendar, one.begin, one.end) * due
     return np.asarray(found)
 
 
@@ -87,11 +85,9 @@ def guarantees(instance: Instance, purchase: Purchase) -> Iterator[PaidFloor]:
 def spared(instance: Instance, purchase: Purchase) -> Floats:
     """(T,) what the guarantee does not pay for a tonne that the reserve takes, on the undisturbed course [million USD/t]."""
     found = np.zeros(instance.calendar.periods)
-    t = np.arange(len(found))
     for one in guarantees(instance, purchase):
-        begin = one.floor.begin or 0
         due = np.maximum(0.0, expected_payment(instance, guaranteed_price(instance, one), one.floor))
-        found = np.where((t >= begin) & (t < begin + one.floor.term), np.maximum(found, due), found)
+        found = found + overlap(instance.calendar, one.begin, one.end) * due
     return found
 
 
