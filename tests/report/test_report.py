@@ -29,7 +29,7 @@ from strategic_minerals import (
 from strategic_minerals.answer.run_folder import write_parquet
 from strategic_minerals.core.frames import kinds_of, typed, whole
 from strategic_minerals.page.compare import TITLES, compare
-from strategic_minerals.page.page import markdown, report, save_figures
+from strategic_minerals.page.page import report, save_figures
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 
@@ -280,21 +280,15 @@ def test_a_comparison_is_for_people() -> None:
     assert heads.index(TITLES["plan"]) < heads.index(TITLES["targets"]) < heads.index(TITLES["money"])
     assert heads.index(TITLES["money"]) < heads.index(TITLES["outcome"]) < heads.index(TITLES["inputs"])
     assert any(re.fullmatch(r"  a: [\d,.]+ in FY2027(-20\d\d)?.* \| .*", line) for line in lines)
-    text = markdown([one, two], names=["one", "two"])
-    assert text.index("## Comparison") < text.index("Expected shortage losses fall")
 
 
-def test_words_pictures_and_tables_come_without_a_browser(tmp_path: Path) -> None:
-    """Proves: the words as Markdown, each figure as SVG or Vega-Lite; every table as Parquet is the same frame, with its units."""
+def test_pictures_and_tables_come_without_a_browser(tmp_path: Path) -> None:
+    """Proves: each figure as SVG; every table as Parquet is the same frame, with its units."""
     from pyarrow import parquet
 
-    words = markdown([full(), full()])
-    assert words.startswith("# A plan by")
-    assert "## Comparison" in words
-    for kind, begins in (("svg", "<svg"), ("json", "{")):
-        files = save_figures(full(), tmp_path / kind, kind)
-        assert len(files) >= 6
-        assert all(file.read_text(encoding="utf-8").startswith(begins) for file in files)
+    files = save_figures(full(), tmp_path / "svg")
+    assert len(files) >= 6
+    assert all(file.read_text(encoding="utf-8").startswith("<svg") for file in files)
     files = write_parquet(full(), tmp_path / "tables")
     assert {file.stem for file in files} == set(full().tables)
     for file in files:

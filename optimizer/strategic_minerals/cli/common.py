@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -349,28 +348,25 @@ def report(
         list[Path], typer.Argument(help="Run folders; the report shows the first and compares the others with it.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html, report.md and so on.")
+        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html, report.xlsx or tables.")
     ] = None,
     form: Annotated[
-        Literal["html", "md", "xlsx", "parquet"],
+        Literal["html", "xlsx", "parquet"],
         typer.Option(
             "--format",
-            help="html: one page; md: its text; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
+            help="html: one page; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
         ),
     ] = "html",
     figures: Annotated[
         Path | None, typer.Option(help="Also write each figure as a file of its own into this folder.")
     ] = None,
-    image: Annotated[
-        Literal["svg", "png", "html", "json"],
-        typer.Option(help="Format of these files; html: pages that one can hover over; json: Vega-Lite."),
-    ] = "svg",
+    image: Annotated[Literal["svg", "png"], typer.Option(help="Format of these files.")] = "svg",
     brief: Annotated[bool, typer.Option("--brief", help="One sheet of paper: what a minister acts on, alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
     from ..answer.run_folder import load_result, refuse_inside, write_parquet, write_results
-    from ..page.page import markdown, read_analyses, save_figures
+    from ..page.page import read_analyses, save_figures
     from ..page.page import report as page
     from ..question.workbook import is_plan_workbook
 
@@ -385,7 +381,7 @@ def report(
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
     ending = target.suffix.lower().removeprefix(".")
     if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
-        also = f", or --format {ending}" if ending in ("html", "md", "xlsx") else ""
+        also = f", or --format {ending}" if ending in ("html", "xlsx") else ""
         found = f"a name that ends in .{ending}" if ending else "a file of another kind"
         raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
     if form == "xlsx" and target.is_file() and is_plan_workbook(target):
@@ -407,8 +403,7 @@ def report(
         return
     names = [directory.resolve().name for directory in directories]
     analyses = read_analyses(directories[0])
-    draw = markdown if form == "md" else partial(page, brief=brief)
-    text = draw(results, names=names, analyses=analyses)
+    text = page(results, names=names, analyses=analyses, brief=brief)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)

@@ -549,10 +549,10 @@ def _money(result: Result) -> Iterator[Figure]:
 DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _stocks, _supply, _money)
 
 
-# Figures of scenario discovery: rows over the inputs that a box limits most, and the path of its search.
+# Figures of scenario discovery: rows over the inputs that a box limits most.
 
 
-TABLES = ("boxes", "limits", "trajectory", "cases")
+TABLES = ("boxes", "limits", "cases")
 """Tables of the study that the figures draw."""
 MOST_POINTS = 3_000
 """Rows that a picture shows; of more, every second, third, and so on."""
@@ -561,7 +561,7 @@ SEARCHED, HELD_OUT = "searched", "held out"
 
 
 def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
-    """A picture of each box that rows held out confirm, and the path of the search for the first one, found or not.
+    """A picture of each box that rows held out confirm.
 
     tables: of a `Discovery` by name, or as they were stored.
     """
@@ -569,10 +569,6 @@ def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
     for _, box in boxes[boxes["confirmed"].astype(bool)].iterrows():
         limits = tables["limits"][tables["limits"]["box"] == box["box"]]
         yield _box_figure(box, limits, tables["cases"])
-    path = tables["trajectory"]
-    path = path[path["box"] == 1]
-    if len(path) > 1:
-        yield _path_figure(path)
 
 
 def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Figure:
@@ -640,35 +636,3 @@ def _ends(limits: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, fl
     """Where a box begins and ends: at its limits, or at the last row."""
     mine = limits[limits["input"] == name].set_index("side")["limit"]
     return float(mine.get("over", values.min())), float(mine.get("under", values.max()))
-
-
-def _path_figure(path: pd.DataFrame) -> Figure:
-    """Coverage against density of the boxes of peeling, on rows searched and on those held out."""
-    alt = altair()
-    parts = {SEARCHED: ("coverage", "density"), HELD_OUT: ("held_out_coverage", "held_out_density")}
-    steps = pd.DataFrame({"step": path["step"], "limits": path["limits"]})
-    steps["chosen"] = np.where(path["chosen"].astype(bool), "chosen", "")
-    rows = [steps.assign(rows=part, coverage=path[c], density=path[d]) for part, (c, d) in parts.items()]
-    columns = ["step", "rows", "coverage", "density", "limits", "chosen"]
-    table = pd.concat(rows, ignore_index=True)[columns].dropna(ignore_index=True)
-    shares = {"axis": alt.Axis(format="%"), "scale": alt.Scale(domain=[0, 1])}
-    base = alt.Chart(table).encode(
-        x=alt.X("coverage:Q", title="coverage: share of the failures in the box", **shares),
-        y=alt.Y("density:Q", title="density: share of the box that fails", **shares),
-        color=coloured("rows", [SEARCHED, HELD_OUT]),
-        order="step:Q",
-        tooltip=["step", "rows", tip("coverage", ".0%"), tip("density", ".0%"), "limits"],
-    )
-    marked = base.transform_filter("datum.chosen == 'chosen'").mark_point(size=160, strokeWidth=3)
-    first, chosen = path.iloc[0], path[path["chosen"].astype(bool)].iloc[0]
-    return Figure(
-        "path-of-the-search",
-        "Search",
-        "Path of the search",
-        "From all rows (right) to the smallest box (left). The circle marks the box that was taken, before its ends were moved and "
-        "limits that luck may explain were dropped.",
-        f"Of all rows searched {first['density']:.0%} fail. The box that was taken holds {chosen['coverage']:.0%} of the failures, "
-        f"and {chosen['density']:.0%} of it fails.",
-        alt.layer(base.mark_line(point=True), marked).properties(width=WIDTH - 240, height=320),
-        table,
-    )

@@ -179,16 +179,14 @@ def unknown_home(folder: Path, home: str) -> str:
     if not homes or home in (*homes, *stated):
         return ""
     named = {str(record.get("home")): str(record.get("name")) for record in _records(folder / f"{HOMES}.csv")}
-    countries = {str(r.get("name")): str(r.get("country")) for r in _records(folder / "countries.csv")}
     told = ", ".join(f"{each} for {named[each]}" if each in named else each for each in homes)
-    near = near_miss(home, {*homes, *stated} - {home}, {**countries, **{name: code for code, name in named.items()}})
     others = f", or one of {len(stated)} countries of which something is known" if stated else ""
-    if home in countries.values():
+    if home in {record.get("country") for record in _records(folder / "countries.csv")}:
         missing = {str(r["name"]): str(r["next_source"]) for r in _stated(folder, "not_planned") if r["home"] == EVERY}
         sources = "; ".join(f"{name}: {source}" for name, source in sorted(missing.items()))
         text = f"of {home} nothing is known that it buys abroad. Next sources, by mineral: {sources or 'none'}"
         return f"a home with tables of its own: {told}{others}; {text}"
-    return f"a home with tables of its own: {told}{others}{near}"
+    return f"a home with tables of its own: {told}{others}"
 
 
 def _records(file: Path) -> list[dict[str, object]]:

@@ -1,6 +1,6 @@
-"""Clients of the service, typed, for programs that wait and for programs that await: submit, upload, wait, fetch.
+"""A client of the service, typed: submit, upload, wait, fetch.
 
-They need no more than this package without extras.
+It needs no more than this package without extras.
 
     client = Client("https://plans.example", token)
     job = client.submit("solve", shipped="rare-earths", set={"budget.appropriation_musd": 120}, key="budget-120")
@@ -10,7 +10,6 @@ They need no more than this package without extras.
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import io
 import json
@@ -225,75 +224,6 @@ class Client:
                     raise ServiceError(error.code, _problem(error.read())) from None
                 time.sleep(min(60.0, float(error.headers.get("Retry-After", 1))))
         raise AssertionError
-
-
-class AsyncClient:
-    """As `Client`, for programs that await; a request waits in a thread. A wait that is cancelled leaves the job alone."""
-
-    def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
-        self.sync = Client(address, token, timeout_s)
-
-    async def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
-        """As `Client.submit`."""
-        return await asyncio.to_thread(self.sync.submit, kind, key=key, **request)
-
-    async def upload(
-        self, plan: str | Path, tables: Sequence[str | Path] = (), *, key: str | None = None, **options: Any
-    ) -> str:
-        """As `Client.upload`."""
-        return await asyncio.to_thread(self.sync.upload, plan, tables, key=key, **options)
-
-    async def keep(self, plan: str | Path, tables: Sequence[str | Path] = ()) -> str:
-        """As `Client.keep`."""
-        return await asyncio.to_thread(self.sync.keep, plan, tables)
-
-    async def check(self, **question: Any) -> dict[str, Any]:
-        """As `Client.check`."""
-        return await asyncio.to_thread(self.sync.check, **question)
-
-    async def status(self, job: str) -> Status:
-        """As `Client.status`."""
-        return await asyncio.to_thread(self.sync.status, job)
-
-    async def jobs(self, state: State | None = None) -> list[Status]:
-        """As `Client.jobs`, all at once."""
-        return await asyncio.to_thread(lambda: list(self.sync.jobs(state)))
-
-    async def wait(
-        self, job: str, on_progress: Callable[[Status], object] | None = None, pause_s: float = PAUSE_S
-    ) -> Status:
-        """As `Client.wait`; a limit of time is `asyncio.timeout`'s to keep."""
-        while True:
-            found = await self.status(job)
-            if on_progress is not None:
-                on_progress(found)
-            if found["state"] in ENDED:
-                return found
-            await asyncio.sleep(pause_s)
-
-    async def result(self, job: str, *tables: str) -> Answer:
-        """As `Client.result`."""
-        return await asyncio.to_thread(self.sync.result, job, *tables)
-
-    async def table(self, job: str, name: str) -> pd.DataFrame:
-        """As `Client.table`."""
-        return await asyncio.to_thread(self.sync.table, job, name)
-
-    async def download(self, job: str, what: str, file: str | Path) -> Path:
-        """As `Client.download`."""
-        return await asyncio.to_thread(self.sync.download, job, what, file)
-
-    async def cancel(self, job: str) -> Status:
-        """As `Client.cancel`."""
-        return await asyncio.to_thread(self.sync.cancel, job)
-
-    async def resume(self, job: str) -> Status:
-        """As `Client.resume`."""
-        return await asyncio.to_thread(self.sync.resume, job)
-
-    async def delete(self, job: str) -> None:
-        """As `Client.delete`."""
-        await asyncio.to_thread(self.sync.delete, job)
 
 
 def verified(headers: Mapping[str, str], body: bytes, secret: str, fresh_s: float = FRESH_S) -> dict[str, Any]:

@@ -1,27 +1,21 @@
-"""What is missing from a question: materials without data, tables and fields without a value, and estimates by their influence."""
+"""What is missing from a question: materials without data, tables and fields without a value."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
 import pandas as pd
-from pydantic import Field
 
 from ..answer.notes import without_data
 from ..answer.study import Study
-from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.runner import HERE, Runner
-from ..core.verb import Gap, verb
+from ..core.verb import verb
 from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan
 from ..question.references import select_materials
 from ..world.events import resolver, sampled
-from .designs import TORNADO, estimate_ranges, indices, one_at_a_time
-from .sweep import sweep
 
 WANTED = {
     "demand": "no demand: only the use by plants counts",
@@ -39,32 +33,18 @@ TITLES = {
     "empty": "Empty fields",
     "listed": "The official list",
     "not_planned": "Left out of all plans",
-    "influence": "Estimates by influence",
 }
 """Headings of the tables."""
 
 
 @verb
-def complete(
-    plan: Plan,
-    data: Dataset,
-    *,
-    estimates: Annotated[
-        int, Field(ge=0, le=1000, description="How many of the widest estimates to rank by re-solving; 0: none.")
-    ] = 0,
-    gap: Gap = 1e-3,
-    run: Runner = HERE,
-) -> Study:
-    """List what the data lack: materials without data, empty fields, and estimates ranked by their effect on the answer.
+def complete(plan: Plan, data: Dataset) -> Study:
+    """List what the data lack: materials without data, and empty fields. A sweep ranks estimates by their effect on the answer.
 
     Tables: `gaps`, material, table, meaning: planned materials without a row where one is expected. `empty`, table, column, empty,
     rows: numbers that some rows have and others leave empty. `listed`, mineral, name, rank, planned: the official list of the home
     country; whether plans can use each. `not_planned`, kind, item, name, why, next_source: minerals and projects that plans leave
-    out for want of a published figure. `influence`, address, low, high, at_low, at_base, at_high, swing [million USD of the aim]:
-    estimates by how much they move the answer of the linear relaxation, each at both ends of its range; NaN where there was no
-    answer; empty where none was asked for. Fact `minerals_without_data`: minerals with published facts that no plan can use yet.
-
-    Raises PlanError and InputError as `sweep` where estimates are ranked.
+    out for want of a published figure. Fact `minerals_without_data`: minerals with published facts that no plan can use yet.
     """
     chosen = sorted(select_materials(plan, data))
     gaps = [
@@ -74,17 +54,11 @@ def complete(
         if not _covered(plan, data, table, material)
     ]
     not_planned = [(row.kind, row.item, row.name, row.why, row.next_source) for row in data.rows("not_planned")]
-    influence = pd.DataFrame(columns=TORNADO)
-    if estimates:
-        design = one_at_a_time(estimate_ranges(plan, data, estimates))
-        answers = sweep(plan, data, design.points, gap=gap, relax=True, run=run)
-        influence = indices(design, answers.tables["points"])
     tables = {
         "gaps": pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
         "empty": _empty(plan, data, set(chosen)),
         "listed": _listed(data),
         "not_planned": pd.DataFrame(not_planned, columns=["kind", "item", "name", "why", "next_source"]),
-        "influence": influence,
     }
     lacking = tuple(without_data(data))
     words = _words(tables, lacking, Names.of(data))
@@ -105,13 +79,6 @@ def _words(tables: Mapping[str, pd.DataFrame], lacking: Sequence[str], names: Na
         lines.append(f"  {meaning}: {', '.join(map(names.material, rows['material']))}")
     for row in rows_of(tables["empty"]):
         lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
-    head = (
-        "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
-    )
-    lines += [head] if len(tables["influence"]) else []
-    for row in rows_of(tables["influence"]):
-        ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
-        lines.append(f"    {row.address}: {digits(row.low, 4)} to {digits(row.high, 4)} gives {ends}")
     return lines
 
 
