@@ -78,7 +78,6 @@ def test_the_frontier_is_the_path_that_brute_force_enumerates() -> None:
         assert point.objective_musd == pytest.approx(z - reference, abs=1e-5)
         assert point.portfolio == projects
     assert len(found.tables["points"]) > len(money)
-    assert "project C" in set(found.tables["coming_and_going"]["item"])
     assert found.tables["switches"]["resolved"].all()
     for switch in found.tables["switches"].itertuples():
         assert by_brute_force(200.0 * switch.below)[1] != by_brute_force(200.0 * switch.above)[1]
@@ -88,7 +87,6 @@ def test_the_frontier_is_the_path_that_brute_force_enumerates() -> None:
     dropped = found.tables["switches"][found.tables["switches"]["lost"].str.contains("project C")].iloc[0]
     assert 200.0 * dropped["below"] < 100.0 <= 200.0 * dropped["above"] + 1e-9
     assert found.tables["points"]["expected_loss_musd"].is_monotonic_decreasing
-    assert "NOT MONOTONE" in found.summary()
 
 
 def holds(plan: Plan, data: Dataset, name: str) -> bool:

@@ -17,19 +17,19 @@ from strategic_minerals import (
     Result,
     solve,
 )
-from strategic_minerals.page.charts import figures
-from strategic_minerals.page.compare import loss_curve, money, stock_by_year, timeline
-from strategic_minerals.page.page import report
-from strategic_minerals.page.supply import chain, moments, supply, words
-from strategic_minerals.page.words import (
+from strategic_minerals.page.charts import (
     MOST_STORIES,
     RULES,
     chosen,
+    figures,
     remaining,
     stories,
     story_titles,
     verdict,
 )
+from strategic_minerals.page.compare import loss_curve, money, stock_by_year, timeline
+from strategic_minerals.page.page import report
+from strategic_minerals.page.supply import chain, moments, supply, words
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 

@@ -25,11 +25,22 @@ from ..core.files import staged, templates, write_whole
 from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
-from .charts import NARROW, UNTESTED, Figure, all_rows, altair, figures
+from .charts import (
+    NARROW,
+    RULE_IN_WORDS,
+    UNTESTED,
+    Figure,
+    all_acts,
+    all_rows,
+    altair,
+    figures,
+    remaining,
+    stories,
+    verdict,
+)
 from .compare import compare, money_unit, opened, question_in_words
-from .study_charts import Subject, comparison_figure, study_figures
+from .study_charts import Subject, study_figures
 from .supply import definitions, outlines
-from .words import RULE_IN_WORDS, all_acts, remaining, stories, verdict
 
 CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""
@@ -287,7 +298,6 @@ def report(
         figures=drawn,
         untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
         specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn if not figure.pictures},
-        absent=_absent(studied),
         sections=sections(first, studied),
         comparison=compared,
         question=[] if compared is None else question_in_words(compared.tables, compared.facts),
@@ -307,8 +317,7 @@ def _shown(
     rules = studied.get("worth/scenarios")
     if rules is not None and not {"alternative", "scenario", "loss_musd"} <= set(rules.columns):
         rules = None
-    side_by_side = [] if compared is None else list(comparison_figure(compared.tables["outcome"]))
-    drawn = [*side_by_side, *figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
+    drawn = [*figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
     return several, compared, studied, drawn
 
 
@@ -320,32 +329,6 @@ def _spec(figure: Figure) -> dict[str, Any]:
     if single and "width" in spec:
         spec |= {"width": "container"}
     return {**spec, "description": figure.alt}
-
-
-STUDIES = {
-    "why each item was chosen or rejected, and what one more unit is worth": (
-        "explain/prices",
-        "explain RUN --out RUN/analyses/explain",
-    ),
-    "plans that are nearly as good": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
-    "what ministries do, in new scenarios": ("rules/rules", "rules RUN --out RUN/analyses/rules"),
-    "what stands under all losses and beliefs": ("regret/candidates", "regret PLAN --out RUN/analyses/regret"),
-    "a comparison with rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
-    "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
-    "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
-    "which uncertain figures change the answer most": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
-    "where a promise fails": (
-        "discover/boxes",
-        "discover RUN/analyses/stress 'loss_musd <= 500' --out RUN/analyses/discover",
-    ),
-    "disruptions as they were observed": ("scenarios/replay", "scenarios PLAN --replay --out RUN/analyses/scenarios"),
-}
-"""What the page can show beside -> (a table that says it is there, the command that adds it)."""
-
-
-def _absent(analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
-    """(what is not shown, the command that adds it)."""
-    return [(what, f"strategic-minerals {command}") for what, (key, command) in STUDIES.items() if key not in analyses]
 
 
 def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
@@ -546,8 +529,8 @@ def charts(of: Result | Study) -> dict[str, Any]:
 
     of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    indices of a sweep by Morris or Sobol; what-items-bring of `explain`; stress-losses; origins; homes of `coalitions`;
-    side-by-side of `compare`; where-it-fails-1 and further boxes of `discover`; others have none).
+    indices of a sweep by Morris or Sobol; stress-losses; origins; homes of `coalitions`;
+    where-it-fails-1 and further boxes of `discover`; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

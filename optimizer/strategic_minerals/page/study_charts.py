@@ -201,41 +201,6 @@ def homes_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-def explanation_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """How much better the plan is with each item."""
-    shown = table[table["brings_musd"].notna()]
-    shown = (
-        shown.assign(size=shown["brings_musd"].abs())
-        .sort_values("size", ascending=False, kind="stable")
-        .head(MOST_BARS)
-    )
-    if shown.empty:
-        return
-    kinds = shown["kind"] + " " if "kind" in shown.columns else pd.Series("", index=shown.index)
-    shown = shown.assign(
-        item=[about.names.chosen(f"{kind}{item}") for kind, item in zip(kinds, shown["item"], strict=True)],
-        choice=["chosen" if chosen else "not chosen" for chosen in shown["chosen"]],
-    ).sort_values("brings_musd", ascending=False, kind="stable")
-    shown = shown[["item", "choice", "brings_musd"]]
-    yield Figure(
-        "what-items-bring",
-        "Items",
-        "What each item brings to the plan",
-        "How much better the plan is with the item than without it, solved again each way. An item not chosen makes it worse.",
-        _best(shown, "item", "brings_musd", about.money),
-        _bars(
-            shown,
-            f"gain with the item [{about.money}]",
-            label="item",
-            value="brings_musd",
-            by="choice",
-            order=["chosen", "not chosen"],
-            colours=[PALETTE[0], PALETTE[4]],
-        ),
-        shown,
-    )
-
-
 def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """How probable a loss above an amount is, in new scenarios."""
     if len(table) < 2:
@@ -438,42 +403,6 @@ def thumb_figure(table: pd.DataFrame, about: Subject, *, where: str) -> Iterator
     )
 
 
-def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
-    """Money of several results side by side, a panel a figure; outcome: figure, unit, then a column a result."""
-    names = list(outcome.columns[2:])
-    money = outcome[outcome["unit"] == "million USD"]
-    long = money.melt(["figure", "unit"], names, var_name="result", value_name="musd")
-    long = long[pd.to_numeric(long["musd"], errors="coerce").notna()].assign(musd=lambda t: t["musd"].astype(float))
-    if long["result"].nunique() < 2:
-        return
-    alt = altair()
-    panels = [
-        alt.Chart(long[long["figure"] == figure])
-        .mark_bar()
-        .encode(
-            y=rows_axis("result", names, 200),
-            x=alt.X("musd:Q", title=f"{figure} [million USD]", axis=alt.Axis(tickCount=4)),
-            color=alt.Color("result:N", sort=names, scale=alt.Scale(range=PALETTE), legend=None),
-            tooltip=["result", "figure", tip("musd", ",.1f", "million USD")],
-        )
-        .properties(width=WIDTH / 2 - 90, height=24 * len(names))
-        for figure in dict.fromkeys(long["figure"])
-    ]
-    text = "; ".join(
-        f"{figure}: " + ", ".join(f"{row.result} {row.musd:,.0f}" for row in rows.itertuples())
-        for figure, rows in long.groupby("figure", sort=False)
-    )
-    yield Figure(
-        "side-by-side",
-        "Side by side",
-        "Results side by side",
-        "Each panel has its own scale.",
-        f"In million USD: {text}.",
-        alt.concat(*panels, columns=2).properties(usermeta={"rows": len(names)}),
-        money,
-    )
-
-
 # The figure of sensitivity indices: what each figure adds to the spread of the answer, with its interval.
 
 
@@ -539,13 +468,7 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
 Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
 
 
-def _compared(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Results side by side."""
-    return comparison_figure(table)
-
-
 DRAWN: tuple[tuple[str, Drawn], ...] = (
-    ("compare/outcome", _compared),
     ("worth/fresh_scenarios", partial(thumb_figure, where="in new random scenarios")),
     ("worth/alternatives", partial(thumb_figure, where="in the plan's own scenarios")),
     ("rules/rules", RULES),
@@ -555,7 +478,6 @@ DRAWN: tuple[tuple[str, Drawn], ...] = (
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
     ("sweep/indices", indices_figure),
-    ("explain/reasons", explanation_figure),
     ("stress/scenarios", stress_figure),
     ("origins/costs", ORIGINS),
     ("together/homes", homes_figure),

@@ -1,4 +1,4 @@
-"""A client of the service, typed: submit, upload, wait, fetch.
+"""A client of the service: submit, upload, wait, fetch.
 
 It needs no more than this package without extras.
 
@@ -21,7 +21,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from .webhooks import signature
 
@@ -34,36 +34,6 @@ PAUSE_S = 1.0
 TRIES = 5
 FRESH_S = 300.0
 """Age from which a webhook is refused [s]."""
-
-
-class Status(TypedDict):
-    """A job, as the service describes it (`JobStatus`). Times are text in ISO 8601, UTC."""
-
-    id: str
-    kind: str
-    label: str
-    state: State
-    submitted: str
-    started: str | None
-    ended: str | None
-    stopping: bool
-    position: int | None
-    progress: dict[str, Any] | None
-    headline: str | None
-    problem: dict[str, Any] | None
-    links: dict[str, str]
-
-
-class Answer(TypedDict):
-    """The answer of a job: the headline in one sentence, the summary in words, single figures, its tables."""
-
-    id: str
-    kind: str
-    headline: str
-    summary: str
-    facts: dict[str, Any]
-    tables: dict[str, dict[str, Any]]
-    included: dict[str, list[dict[str, Any]]]
 
 
 class ServiceError(Exception):
@@ -111,12 +81,11 @@ class Client:
         """Faults, doubtful figures and size of a question, without solving it."""
         return dict(self._json("POST", "/v1/check", question))
 
-    def status(self, job: str) -> Status:
+    def status(self, job: str) -> dict[str, Any]:
         """Status of a job: state, progress, problem."""
-        found: Status = self._json("GET", f"/v1/jobs/{job}")
-        return found
+        return dict(self._json("GET", f"/v1/jobs/{job}"))
 
-    def jobs(self, state: State | None = None) -> Iterator[Status]:
+    def jobs(self, state: State | None = None) -> Iterator[dict[str, Any]]:
         """The tenant's jobs, the newest first."""
         path: str | None = f"/v1/jobs?limit=200{'' if state is None else f'&state={state}'}"
         while path:
@@ -127,10 +96,10 @@ class Client:
     def wait(
         self,
         job: str,
-        on_progress: Callable[[Status], object] | None = None,
+        on_progress: Callable[[dict[str, Any]], object] | None = None,
         timeout_s: float | None = None,
         pause_s: float = PAUSE_S,
-    ) -> Status:
+    ) -> dict[str, Any]:
         """Wait for the end of a job; its status. Raises TimeoutError where it has not ended by then."""
         begin = time.monotonic()
         while True:
@@ -143,11 +112,10 @@ class Client:
                 raise TimeoutError(f"job {job} has not ended after {timeout_s:g} s")
             time.sleep(pause_s)
 
-    def result(self, job: str, *tables: str) -> Answer:
+    def result(self, job: str, *tables: str) -> dict[str, Any]:
         """Headline, figures and text, and the named tables as records under `included`."""
         query = urllib.parse.urlencode([("include", name) for name in tables])
-        found: Answer = self._json("GET", f"/v1/jobs/{job}/result?{query}")
-        return found
+        return dict(self._json("GET", f"/v1/jobs/{job}/result?{query}"))
 
     def table(self, job: str, name: str) -> pd.DataFrame:
         """One table of an answer, typed as the service describes its columns."""
@@ -169,15 +137,13 @@ class Client:
         Path(file).write_bytes(self._ask("GET", f"/v1/jobs/{job}/{what}{query}"))
         return Path(file)
 
-    def cancel(self, job: str) -> Status:
+    def cancel(self, job: str) -> dict[str, Any]:
         """Stop a job."""
-        found: Status = self._json("POST", f"/v1/jobs/{job}/cancel")
-        return found
+        return dict(self._json("POST", f"/v1/jobs/{job}/cancel"))
 
-    def resume(self, job: str) -> Status:
+    def resume(self, job: str) -> dict[str, Any]:
         """Put a job that ended without an answer back into the queue."""
-        found: Status = self._json("POST", f"/v1/jobs/{job}/resume")
-        return found
+        return dict(self._json("POST", f"/v1/jobs/{job}/resume"))
 
     def delete(self, job: str) -> None:
         """Delete an ended job with all its files."""

@@ -442,7 +442,7 @@ def _text(folder: Folder, name: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[Cell]]]]:
+def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[str]]]]:
     """(title, columns, rows) of the tables of a study that are short enough for the page."""
     if KINDS_OF_JOBS[job.kind].verb.makes_plan:
         return []
@@ -453,35 +453,14 @@ def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[Cel
         if place is not None and 0 < stated[name]["rows"] <= MOST_ROWS and len(columns) <= MOST_COLUMNS:
             rows = [list(row.values()) for row in records(folder, name)]
             title = TITLES.get(name, name.replace("_", " ").capitalize())
-            bars = job.kind == "compare" and name == "outcome"
-            found.append((title, columns, [_cells(row, bars=bars) for row in rows]))
+            found.append((title, columns, [list(map(_shown_value, row)) for row in rows]))
     return found
 
 
-Cell = tuple[str, float | None]
-"""A cell as text, and the length of the bar below it [%]; None: none."""
-
-
-def _cells(row: list[Any], *, bars: bool) -> list[Cell]:
-    """A row as text, four figures of a number. bars: numbers beside each other are compared."""
-    numbers = [_number(value) for value in row]
-    most = max((abs(value) for value in numbers if value is not None), default=0.0)
-    compared = bars and most > 0 and sum(value is not None for value in numbers) > 1
-    return [
-        (_shown_value(value, number), 100 * abs(number) / most if compared and number is not None else None)
-        for value, number in zip(row, numbers, strict=True)
-    ]
-
-
-def _number(value: Any) -> float | None:
-    """A number, also one that stands in a column of text."""
+def _shown_value(value: Any) -> str:
+    """A cell as text, four figures of a number, also of one that stands in a column of text."""
     if isinstance(value, float) or (isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+(e-?[0-9]+)?", value)):
-        return float(value)
-    return None
-
-
-def _shown_value(value: Any, number: float | None) -> str:
-    if number is not None:
+        number = float(value)
         return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
     if isinstance(value, bool):
         return "yes" if value else "no"

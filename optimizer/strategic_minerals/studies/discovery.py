@@ -693,10 +693,7 @@ def _warnings(counts: Mapping[str, int], cases: Cases, promised: _Promised) -> I
         few, which = min((failures, "fail"), (rows - failures, "do not fail"))
         yield f"only {few} {cases.called} {which}: ranges found among so few hang on single ones"
     if failures > rows / 2 and promised.column:
-        yield (
-            f"most {cases.called} fail: a box of nearly all of them says little; the promise `{promised.threshold.opposite}` fails "
-            f"where this one is kept"
-        )
+        yield f"most {cases.called} fail: a box of nearly all of them says little"
     if counts["unsolved"]:
         yield f"{counts['unsolved']} {cases.called} without an answer were left out"
     if cases.block > 1:

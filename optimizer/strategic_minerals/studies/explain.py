@@ -51,8 +51,18 @@ from ..solver.session import Session
 from ..solver.stages import cap_trunk_shortfall
 from ..world.events import SampledScenarios
 from ..world.packages import BUILT_ALONE, Item, in_amounts
-from .break_even import INTERVALS, MOST_SOLVES, TOLERANCE, BreakEven, Pair, find_break_even, in_words, interval_rows
-from .explain_figures import Figure, figures_of
+from .break_even import (
+    INTERVALS,
+    MOST_SOLVES,
+    TOLERANCE,
+    BreakEven,
+    Figure,
+    Pair,
+    figures_of,
+    find_break_even,
+    in_words,
+    interval_rows,
+)
 
 # Shadow prices in sentences: what one unit more is worth, and how far that holds.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Annotated, Any
 
 import pandas as pd
@@ -18,11 +17,11 @@ from ..answer.solving import MethodOption, Relax
 from ..answer.study import Study, listed
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner
+from ..core.stats import midpoints
 from ..core.verb import Gap, verb
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan
-from .bracket import midpoints
 from .sweep import sweep
 
 BUDGET = "budget.appropriation_musd *"
@@ -37,7 +36,7 @@ POINT = (
 ).split()
 
 
-TITLES = {"points": "Budgets", "switches": "Switch points", "coming_and_going": "Items that come and go"}
+TITLES = {"points": "Budgets", "switches": "Switch points"}
 
 
 @verb
@@ -65,7 +64,7 @@ def frontier(
     Tables: `points`, in order of the budget: factor on the appropriations, discounted appropriation [million USD], spending,
     objective, bound, expected loss, CVaR, chance that defence goes short, reason, portfolio. `switches`: below, above (factors
     between which it lies), appropriation_below_musd, appropriation_above_musd, gained, lost; resolved where the two are within
-    the tolerance. `coming_and_going`: item, budgets: chosen at some budget, not at a larger one, or the reverse more than once.
+    the tolerance.
     Facts: gap, tolerance, tail_counts (spending counts years computed after the planned ones, which the appropriation does
     not). A budget without an answer is a row with its reason.
 
@@ -84,7 +83,6 @@ def frontier(
     tables = {
         "points": listed(table, "portfolio"),
         "switches": _switches(table, tolerance, Names.of(data)),
-        "coming_and_going": _coming_and_going(table, Names.of(data)),
     }
     facts = {"gap": gap, "tolerance": tolerance, "tail_counts": plan.horizon.tail_years != 0}
     return Study("frontier", tables, _words(tables, facts), facts, TITLES)
@@ -128,9 +126,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
         lines.append(
             f"  no plan exists at {len(failed)} budgets, up to {most:,.1f}; the lowest budget with a plan is {least:,.1f}"
         )
-    if len(tables["coming_and_going"]):
-        lines.append("NOT MONOTONE: items chosen at some budgets and dropped at larger ones:")
-        lines += [f"  {row.item}: chosen at {row.budgets}" for row in rows_of(tables["coming_and_going"])]
     return lines
 
 
@@ -173,15 +168,3 @@ def _switches(points: pd.DataFrame, tolerance: float, names: Names) -> pd.DataFr
             rows.append((*between, *moves, resolved))
     columns = "below above appropriation_below_musd appropriation_above_musd gained lost resolved".split()
     return pd.DataFrame(rows, columns=columns)
-
-
-def _coming_and_going(points: pd.DataFrame, names: Names) -> pd.DataFrame:
-    """Items that a larger budget drops."""
-    answered = points[points["objective_musd"].notna()]
-    rows = []
-    for item in dict.fromkeys(name for portfolio in answered["portfolio"] for name in portfolio):
-        has = [item in portfolio for portfolio in answered["portfolio"]]
-        if any(before and not after for before, after in pairwise(has)):
-            at = [f"{value:,.0f}" for value, mine in zip(answered["appropriation_musd"], has, strict=True) if mine]
-            rows.append({"item": names.chosen(item), "budgets": ", ".join(at)})
-    return pd.DataFrame(rows, columns=["item", "budgets"])

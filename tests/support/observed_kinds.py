@@ -1,4 +1,4 @@
-"""Observed disruptions as wholes: the rows of `observed_profiles` put together, and one figure of each event."""
+"""Observed events put together, and severity and stretch by kind fitted to them: figures of the table of hazards."""
 
 from __future__ import annotations
 
@@ -9,68 +9,16 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.special import ndtri
 
-from ..core.frames import Floats
-from ..core.stats import MONTHS_PER_YEAR
-from .base import grouped
-from .estimates import LEVEL, Estimate, clipped, log_spread, no_loss, spread_high, spread_low
+from strategic_minerals.core.frames import Floats
+from strategic_minerals.question.base import grouped
+from strategic_minerals.question.estimates import LEVEL, Estimate, log_spread, no_loss, spread_high, spread_low
+from strategic_minerals.studies.outlook import Course, courses
 
-LOSS = 0.05
-"""Share of loss from which on a month counts as one of loss: a material is tight only beyond it."""
 WORLD = "WLD"
 """Destination of flows to all countries."""
 LICENCE, EMBARGO = "licence", "embargo"
-
-
-@dataclass(frozen=True)
-class Course:
-    """Losses of one flow of an event, from the rows of a profile. Months are counted from the onset."""
-
-    profile: str
-    events: tuple[str, ...]
-    materials: tuple[str, ...]
-    form: str
-    destination: str
-    flow: str
-    onset: Any
-    """Day of the onset."""
-    running: bool
-    """It went on at the end of the record: what was lost so far is a lower bound."""
-    steps: tuple[tuple[float, float, float | None], ...]
-    """(from, to, share lost) of each period; None: not known."""
-
-    @property
-    def known(self) -> list[tuple[float, float]]:
-        """(length in months, share lost) of the known periods since the onset."""
-        return [(end - max(begin, 0.0), share) for begin, end, share in self.steps if share is not None and end > 0]
-
-    @property
-    def peak(self) -> float:
-        """Largest share lost, 0 to 1."""
-        return max((clipped(share) for _, share in self.known), default=0.0)
-
-    @property
-    def gross(self) -> float:
-        """Years of normal supply lost; periods above normal give nothing back, as they only refill users' stocks."""
-        return sum(months * clipped(share) for months, share in self.known) / MONTHS_PER_YEAR
-
-    @property
-    def net(self) -> float:
-        """The same less what came above normal, buying ahead of the onset included."""
-        return sum((end - begin) * share for begin, end, share in self.steps if share is not None) / MONTHS_PER_YEAR
-
-    @property
-    def loss_months(self) -> float:
-        """Months with a loss of more than `LOSS`."""
-        return sum(months for months, share in self.known if share > LOSS)
-
-    @property
-    def months(self) -> tuple[float, float]:
-        """Months of record since the onset: known, all."""
-        every = sum(end - max(begin, 0.0) for begin, end, _ in self.steps if end > 0)
-        return sum(months for months, _ in self.known), every
 
 
 @dataclass(frozen=True)
@@ -95,23 +43,6 @@ class ObservedEvent:
     def gross(self) -> float:
         """Years of normal supply lost: peak*width."""
         return self.peak * self.width
-
-
-def courses(rows: Iterable[Any]) -> tuple[Course, ...]:
-    """Profiles of the table in its order; each has what its first row says of it."""
-    found = []
-    for own in grouped(rows, "profile").values():
-        first, ordered = own[0], sorted(own, key=lambda row: row.month_from)
-        found.append(
-            Course(
-                first.profile,
-                tuple(first.control_event.split()),
-                tuple(first.materials.split()),
-                *(first.form, first.destination, first.flow, first.onset, first.running),
-                tuple((row.month_from, row.month_to, row.loss_share) for row in ordered),
-            )
-        )
-    return tuple(found)
 
 
 def observed_events(rows: Iterable[Any], events: Mapping[str, Any], home: str) -> tuple[ObservedEvent, ...]:
@@ -166,13 +97,6 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(fmean(map(math.log, values))) if values else 0.0
 
 
-# Severity and stretch of disruptions by kind, fitted to the events observed, and how well each event fits the others.
-
-
-FEWEST = 3
-"""Events of a kind from which on it can be tested; leaving one out then leaves two, the fewest with a spread."""
-FACTOR, FROM_YEARS = 2.0, 0.05
-"""How close the median is asked to be, and the loss in years from which on that is asked."""
 POINTS = 256
 """Equally likely values of severity and of stretch; their products give the interval."""
 
@@ -224,46 +148,3 @@ def fit_kind(kind: str, events: Sequence[ObservedEvent]) -> KindFit:
         (spread_low(*widths).central, spread_high(*widths).central),
         no_loss(sum(routes), len(routes)) if routes else None,
     )
-
-
-def leave_one_out(rows: Iterable[Any], policy_events: Iterable[Any], home: str) -> pd.DataFrame:
-    """Every observed event held against its kind fitted to the others.
-
-    rows: of `observed_profiles`; home: country whose flows count first. Columns: event, kind, events_fitted, observed_yr (gross
-    year-equivalents of the controlled flow), running, low_yr, median_yr, high_yr (of the fit), ratio (observed / median),
-    verdict, within_factor_two ("yes", "no", or "" where it is not asked: not testable, running below, or at most `FROM_YEARS`).
-    """
-    every = observed_events(rows, {row.event: row for row in policy_events}, home)
-    found = [_held_against_others(event, every) for event in every]
-    columns = ["event", "kind", "events_fitted", "observed_yr", "running", "low_yr", "median_yr", "high_yr", "ratio"]
-    return pd.DataFrame(found, columns=[*columns, "verdict", "within_factor_two"])
-
-
-INSIDE, OUTSIDE, OPEN, UNTESTED = "inside", "outside", "still running, so far below", "not testable"
-"""Verdicts: in the interval; not in it; running, and not yet as much as the interval begins with; too few events of the kind."""
-
-
-def _held_against_others(event: ObservedEvent, every: Sequence[ObservedEvent]) -> dict[str, Any]:
-    kin = [other for other in every if other.kind == event.kind and other.peak > 0]
-    others = [other for other in every if other is not event]
-    told = {"event": event.event, "kind": event.kind, "observed_yr": event.gross, "running": event.running}
-    if len(kin) < FEWEST:
-        return {**told, "events_fitted": 0, "verdict": UNTESTED, "within_factor_two": ""}
-    fit = fit_kind(event.kind, others)
-    low, middle, high = fit.interval()
-    ratio = event.gross / middle
-    asked = event.gross > FROM_YEARS and not (event.running and ratio < 1)
-    near = "" if not asked else "yes" if 1 / FACTOR <= ratio <= FACTOR else "no"
-    told |= {"events_fitted": len(fit.events), "low_yr": low, "median_yr": middle, "high_yr": high, "ratio": ratio}
-    return {**told, "verdict": _verdict(event, fit, low, high), "within_factor_two": near}
-
-
-def _verdict(event: ObservedEvent, fit: KindFit, low: float, high: float) -> str:
-    """Where an event stands in the interval of the others. One without any loss fits where that has some probability."""
-    if event.gross == 0:
-        return INSIDE if fit.no_loss is not None and fit.no_loss.central >= (1 - LEVEL) / 2 else OUTSIDE
-    if event.gross > high:
-        return OUTSIDE
-    if event.gross >= low:
-        return INSIDE
-    return OPEN if event.running else OUTSIDE
