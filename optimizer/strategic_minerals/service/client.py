@@ -10,7 +10,6 @@ It needs no more than this package without extras.
 
 from __future__ import annotations
 
-import hmac
 import io
 import json
 import re
@@ -23,8 +22,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .webhooks import signature
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,8 +29,6 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interr
 ENDED: tuple[State, ...] = ("succeeded", "failed", "cancelled", "interrupted")
 PAUSE_S = 1.0
 TRIES = 5
-FRESH_S = 300.0
-"""Age from which a webhook is refused [s]."""
 
 
 class ServiceError(Exception):
@@ -190,25 +185,6 @@ class Client:
                     raise ServiceError(error.code, _problem(error.read())) from None
                 time.sleep(min(60.0, float(error.headers.get("Retry-After", 1))))
         raise AssertionError
-
-
-def verified(headers: Mapping[str, str], body: bytes, secret: str, fresh_s: float = FRESH_S) -> dict[str, Any]:
-    """The event of a webhook, once its signature and its age are as they should be. headers: of the request.
-
-    Raises ValueError for one that this secret has not signed, or not just now. Pass over a `webhook-id` that came before.
-    """
-    given = {name.lower(): value for name, value in headers.items()}
-    name, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
-    if not name or not given.get("webhook-signature"):
-        raise ValueError("the headers webhook-id, webhook-timestamp and webhook-signature are missing")
-    if not at.isdigit() or abs(time.time() - int(at)) > fresh_s:
-        raise ValueError("the webhook is not fresh")
-    expected = signature(secret, name, int(at), body)
-    if not any(
-        hmac.compare_digest(expected.encode(), one.encode()) for one in given.get("webhook-signature", "").split()
-    ):
-        raise ValueError("the webhook is not signed with this secret")
-    return dict(json.loads(body))
 
 
 def _key(key: str | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ import math
 import re
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -251,10 +251,15 @@ def edit(request: Request, caller: Submitter, shipped: str = "", question: str =
 async def run(request: Request, caller: Submitter) -> Response:
     """Check, or run, a plan with what was answered."""
     form = {name: str(value) for name, value in (await request.form()).items()}
+    return await _in_turn(_run, request, caller, form)
+
+
+async def _in_turn(work: Callable[..., Response], request: Request, caller: Caller, *given: Any) -> Response:
+    """Work that takes long, once it is the tenant's turn."""
     turns = request.app.state.turns
     await turns.enter(caller.tenant)
     try:
-        return await run_in_threadpool(_run, request, caller, form)
+        return await run_in_threadpool(work, request, caller, *given)
     finally:
         turns.leave(caller.tenant)
 
@@ -484,12 +489,7 @@ async def act(request: Request, caller: Submitter, job_id: Id, action: str) -> R
     form = {name: str(value) for name, value in (await request.form()).items()}
     if action in ("cancel", "resume", "delete"):
         return await run_in_threadpool(_act, request, caller, job_id, action, form)
-    turns = request.app.state.turns
-    await turns.enter(caller.tenant)
-    try:
-        return await run_in_threadpool(_act, request, caller, job_id, action, form)
-    finally:
-        turns.leave(caller.tenant)
+    return await _in_turn(_act, request, caller, job_id, action, form)
 
 
 def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mapping[str, str]) -> Response:

@@ -139,11 +139,6 @@ def replay_observed(plan: Plan, data: Dataset) -> pd.DataFrame:
     and InputError with all faults.
     """
     require(plan, data)
-    return replayed(plan, data)
-
-
-def replayed(plan: Plan, data: Dataset) -> pd.DataFrame:
-    """As `replay_observed`, of a plan and tables that were checked."""
     rows, names = hazards(plan, data), Names.of(data)
     country = {row.event: row.country for row in data.rows("policy_events")}
     draws, shaped = grid(LENGTHS, DEPTHS), profiles_of(plan, data)
@@ -343,7 +338,7 @@ def scenario_outlook(
     if len(reduced):
         tables["reduction"] = reduced
     if replay:
-        tables["replay"] = replayed(plan, data)
+        tables["replay"] = replay_observed(plan, data)
     facts = {
         "scenarios": len(drawn.names),
         "probability": float(drawn.probability.sum()),

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 from scipy.stats import beta
-from scipy.stats import t as student
 
 from ..answer.notes import EITHER
 from ..answer.result import Result
@@ -27,7 +26,7 @@ from ..core.errors import Fault, InputError, near_miss, shown
 from ..core.formats import digits, percent
 from ..core.frames import Bools, Floats, Ints, rows_of
 from ..core.runner import HERE, Runner
-from ..core.stats import brackets
+from ..core.stats import brackets, estimated
 from ..core.verb import Confidence, Seed, verb
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
@@ -474,8 +473,9 @@ class ReplicatePool:
         rest = [figure(np.where(self.draw == r, 0.0, self.probability) * draws / (draws - 1)) for r in range(draws)]
         found = {}
         for name, value in whole.items():
-            _, low, high = interval([draws * value - (draws - 1) * one[name] for one in rest], confidence)
-            found[name] = (value, value - (high - low) / 2, value + (high - low) / 2)
+            pseudo = estimated([draws * value - (draws - 1) * one[name] for one in rest], confidence)
+            half = (pseudo.high - pseudo.low) / 2
+            found[name] = (value, value - half, value + half)
         return found
 
     def chance(self, hit: Bools, spread: Interval, confidence: float) -> Interval:
@@ -529,16 +529,6 @@ def _chance(
 def named(column: str, estimate: Interval) -> dict[str, float]:
     """An interval as three columns."""
     return dict(zip((column, f"{column}_low", f"{column}_high"), estimate, strict=True))
-
-
-def interval(values: list[float], confidence: float) -> tuple[float, float, float]:
-    """Mean and Student's interval of independent estimates."""
-    found = np.array(values, dtype=float)
-    mean, n = float(found.mean()), len(found)
-    if n < 2:
-        return mean, float("nan"), float("nan")
-    half = float(student.ppf((1 + confidence) / 2, n - 1)) * float(found.std(ddof=1)) / n**0.5
-    return mean, mean - half, mean + half
 
 
 def is_drawn(scenarios: ScenarioSet) -> Any:
