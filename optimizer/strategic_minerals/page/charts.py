@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,9 @@ from ..core.frames import rows_of
 from ..question.names import Names
 from .compare import (
     CASES,
+    OTHERS,
+    RESERVE,
+    SHORT,
     SMALL_T,
     UNDER_CONSTRUCTION,
     WITH,
@@ -34,9 +36,10 @@ from .compare import (
     money,
     money_unit,
     stock_by_year,
+    supply,
     timeline,
+    worst_without,
 )
-from .supply import standing_alone, supply, worst_without
 
 # What a reader sees first: the verdict, its figures, and what to do now.
 
@@ -328,8 +331,6 @@ class Figure:
     """An altair chart."""
     table: pd.DataFrame
     """What it draws."""
-    pictures: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What one chooses between -> SVG beside each other, which a page shows in place of the chart; none: the chart."""
 
     @property
     def titled(self) -> Any:
@@ -434,6 +435,8 @@ DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
 """Of points and of lines, in the order of their colours."""
 GREY = "#6b7280"
 INK = "#111827"
+FIXED = {OTHERS: "#d3d7dd", RESERVE: INK, SHORT: "#b91c1c"}
+"""Suppliers that are no single country -> their colour; they stand last."""
 
 KNOWN = dict(
     pair.split(":")
@@ -679,32 +682,35 @@ def _stocks(result: Result) -> Iterator[Figure]:
 
 
 def _supply(result: Result) -> Iterator[Figure]:
-    """Where each material comes from, on a map and along its chain."""
-    table, drawn, told = supply(result, country_colours(set(result.tables["operations"]["country"])))
-    if not drawn:
+    """Where each material comes from, along its chain."""
+    table, bars, told = supply(result)
+    if bars.empty:
         return
     alt, titles = altair(), scenario_names(result.plan, result.tables["scenario_losses"], told=True)
-    charts = []
-    for material, pictures in drawn.items():
-        picture, wide, tall = standing_alone(pictures)
-        url = "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
-        image = alt.Chart(alt.Data(values=[{"picture": url}])).mark_image(width=wide, height=tall)
-        place = {"x": alt.value(wide / 2), "y": alt.value(tall / 2), "url": "picture:N"}
-        charts.append(image.encode(**place).properties(width=wide, height=tall, title=material))
+    moments, last = list(dict.fromkeys(bars["moment"])), [*FIXED]
+    pairs = zip(bars["supplier"], bars["code"], strict=True)
+    who = dict(sorted(pairs, key=lambda pair: last.index(pair[1]) if pair[1] in FIXED else -1))
+    palette = country_colours(set(result.tables["operations"]["country"])) | FIXED
+    colour = coloured("supplier", list(who), [palette[code] for code in who.values()], columns=5)
+
+    def panel(material: str) -> Any:
+        mine = bars[bars["material"] == material]
+        base = alt.Chart(mine, title=material).mark_bar(stroke="white", strokeWidth=0.5)
+        x = alt.X("share:Q", title=None, axis=alt.Axis(format="%"))
+        tips = ["supplier", "moment", tip("share", ".0%")]
+        shown = base.encode(y=rows_axis("moment", moments, 160), x=x, color=colour, tooltip=tips)
+        return shown.properties(width=WIDTH - 170, height=26 * len(moments))
+
     yield Figure(
         "supply",
         "Supply",
         "Where each material comes from",
-        "All with the plan: now; at the end of the plan if no disruption occurs; in the worst year of the scenario with the "
-        f"largest loss without the plan, {titles[worst_without(result)]}. Bars: shares of supply, black for the reserve, hatched "
-        "for what is missing. Bands lead to the plants and users that take a material, in proportion: all draw on one pool, and "
-        "who buys from whom is not modelled. A part with no band below goes to other uses; one with no band above has feed of its "
-        "own. A black line below a part: its plants run at capacity and users would pay for one more tonne. Home is outlined on "
-        "the maps.",
+        "Shares of supply with the plan: now; at the end of the plan if no disruption occurs; in the worst year of the scenario "
+        f"with the largest loss without the plan, {titles[worst_without(result)]}. Black: the reserve; red: what is missing. Who "
+        "buys from whom is not modelled.",
         told,
-        alt.vconcat(*charts),
+        alt.concat(*map(panel, dict.fromkeys(bars["material"])), columns=1).properties(usermeta={"rows": len(moments)}),
         table,
-        drawn,
     )
 
 

@@ -40,7 +40,6 @@ from .charts import (
 )
 from .compare import compare, money_unit, opened, question_in_words
 from .study_charts import Subject, study_figures
-from .supply import definitions, outlines
 
 CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""
@@ -297,7 +296,7 @@ def report(
         words=_paragraphs(first),
         figures=drawn,
         untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
-        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn if not figure.pictures},
+        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
         sections=sections(first, studied),
         comparison=compared,
         question=[] if compared is None else question_in_words(compared.tables, compared.facts),
@@ -362,7 +361,6 @@ def _rendered(template: str, **parts: Any) -> str:
     }
     environment.filters |= filters
     shared: dict[str, Any] = {"WIDE": WIDE, "narrow": _safe(json.dumps(NARROW)), "bundle": _bundle(), "policy": POLICY}
-    shared |= {"definitions": definitions(), "outlines": outlines()}
     files = {"style": _file("style.css"), "script": _file("page.js")}
     return str(environment.get_template(template).render(**shared, **files, **parts))
 
@@ -529,8 +527,8 @@ def charts(of: Result | Study) -> dict[str, Any]:
 
     of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    indices of a sweep by Morris or Sobol; stress-losses; origins; homes of `coalitions`;
-    where-it-fails-1 and further boxes of `discover`; others have none).
+    indices of a sweep by Morris or Sobol; stress-losses; origins; where-it-fails-1 and further boxes of
+    `discover`; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """
