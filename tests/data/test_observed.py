@@ -14,7 +14,7 @@ from strategic_minerals import Dataset, InputError, load_dataset, load_plan, shi
 from strategic_minerals.question import estimates
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.studies.outlook import Course, courses
-from support.observed_kinds import KindFit, ObservedEvent, fit_kind, observed_events
+from support.observed_kinds import ObservedEvent, fit_kind, observed_events
 
 PUBLISHED = {
     # profile: peak, gross, net, months known, months covered, as the compiler of the record worked them out
@@ -147,19 +147,6 @@ def test_the_fit_finds_the_law_that_events_were_drawn_from() -> None:
     assert (fit.peak, fit.width) == pytest.approx((0.1, 0.5), rel=0.04)
     assert fit.severity == pytest.approx((math.exp(-1.645 * 0.3), math.exp(1.645 * 0.3)), rel=0.04)
     assert fit.stretch == pytest.approx((math.exp(-1.645 * 0.8), math.exp(1.645 * 0.8)), rel=0.06)
-
-
-def test_the_interval_of_a_kind_is_that_of_a_product_of_lognormals_unless_everything_is_cut() -> None:
-    """Proves: the clip is inside: with the peak at 1 only the stretch makes them longer. One loss has no fit."""
-    fit = fit_kind("licence", [event(0.010, 0.4), event(0.012, 0.9), event(0.011, 0.6)])
-    sigma = math.hypot(estimates.log_spread(0.010, 0.012, 0.011), estimates.log_spread(0.4, 0.9, 0.6))
-    middle = fit.peak * fit.width
-    told = (middle * math.exp(-1.6449 * sigma), middle, middle * math.exp(1.6449 * sigma))
-    assert fit.interval() == pytest.approx(told, rel=0.01)
-    with pytest.raises(ValueError, match="found 1 events"):
-        fit_kind("embargo", [event(1.0, 1.0, "embargo"), event(0.0, 0.0, "embargo")])
-    fit = KindFit("licence", (event(1.0, 0.5), event(0.25, 0.5)), 1.0, 0.5, (0.5, 2.0), (1.0, 1.0), None)
-    assert fit.year_equivalents().max() == pytest.approx(0.5)
 
 
 def test_the_shipped_record_gives_the_points_that_hazards_of_a_kind_share() -> None:

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-from scipy.special import ndtri
-
-from strategic_minerals.core.frames import Floats
 from strategic_minerals.question.base import grouped
-from strategic_minerals.question.estimates import LEVEL, Estimate, log_spread, no_loss, spread_high, spread_low
+from strategic_minerals.question.estimates import Estimate, no_loss, spread_high, spread_low
 from strategic_minerals.studies.outlook import Course, courses
 
 WORLD = "WLD"
@@ -97,10 +93,6 @@ def geometric_mean(values: Sequence[float]) -> float:
     return math.exp(fmean(map(math.log, values))) if values else 0.0
 
 
-POINTS = 256
-"""Equally likely values of severity and of stretch; their products give the interval."""
-
-
 @dataclass(frozen=True)
 class KindFit:
     """What the observed events of one kind say of the next."""
@@ -118,18 +110,6 @@ class KindFit:
     """5 % and 95 % points of `z`."""
     no_loss: Estimate | None
     """Probability of no effective loss; None: no event of the kind has a record of all routes."""
-
-    def year_equivalents(self) -> Floats:
-        """Equally likely gross year-equivalents of a new event with a loss, after clipping; `POINTS`**2 values."""
-        normal = ndtri((np.arange(POINTS) + 0.5) / POINTS)
-        x = np.exp(log_spread(*(event.peak for event in self.events)) * normal)
-        z = np.exp(log_spread(*(event.width for event in self.events)) * normal)
-        return np.outer(self.width * z, np.minimum(1.0, self.peak * x)).ravel()
-
-    def interval(self) -> tuple[float, float, float]:
-        """5 % point, median and 95 % point of `year_equivalents`."""
-        low, middle, high = np.quantile(self.year_equivalents(), [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
-        return float(low), float(middle), float(high)
 
 
 def fit_kind(kind: str, events: Sequence[ObservedEvent]) -> KindFit:

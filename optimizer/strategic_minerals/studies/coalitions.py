@@ -6,7 +6,7 @@ saves against doing nothing is its worth; the study asks whether the worth of al
 
 A game gives every coalition what it can get by itself. A division is in the core where no member, pair or larger group gets more
 apart (Gillies 1959); where there is none, the least that somebody outside would have to add is its cost of stability (Bachrach and
-others 2009). The Shapley value (1953) gives each its mean addition over all orders in which the coalition can come together.
+others 2009).
 """
 
 from __future__ import annotations
