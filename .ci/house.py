@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 69_120,
-    "modules": 163,
+    "package lines": 67_755,
+    "modules": 148,
     "largest module": 1_000,
-    "test lines": 34_080,
+    "test lines": 34_075,
     "arrows up": 0,
     "circles": 0,
 }

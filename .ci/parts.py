@@ -41,7 +41,7 @@ def core() -> None:
     assert "solve" in run("--help")
     assert json.loads(run("solve", "quickstart", "--json", "--out", "run"))["audit_passed"]
     assert "verified" in run("verify", "run")
-    run("check", "quickstart", "--ranges")
+    run("check", "quickstart")
     run("doctor")
 
 

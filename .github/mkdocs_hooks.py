@@ -89,8 +89,7 @@ def command_line() -> str:
     import typer
     from typer.cli import get_docs_for_click
 
-    from strategic_minerals.cli.main import app
-    from strategic_minerals.cli.studies import command_of
+    from strategic_minerals.cli.main import app, command_of
     from strategic_minerals.verbs import VERBS
 
     program: Any = typer.main.get_command(app)

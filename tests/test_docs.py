@@ -8,8 +8,7 @@ import shlex
 import typer.main
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.cli.main import app
-from strategic_minerals.cli.studies import command_of
+from strategic_minerals.cli.main import app, command_of
 from strategic_minerals.model.catalogue import COMPONENTS
 from strategic_minerals.verbs import VERBS
 from support.documents import DOCUMENTS, README, ROOT, anchors, command_lines, links, text, the_block

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Dataset, Plan, PlanError, Runner, frontier, sweep
+from strategic_minerals import Dataset, Plan, PlanError, Runner, sweep
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import extract
 from strategic_minerals.solver.optimise import sample_seeds, whole_sample
@@ -138,15 +138,3 @@ def test_plans_of_which_samples_say_nothing_are_not_scored() -> None:
     row = sweep(plan, data, [{"risk.cvar_weight": 0.5}], gap=0.0, fresh_scenarios=20).tables["points"].iloc[0]
     assert np.isfinite(row["objective_musd"])
     assert np.isnan(row["difference_musd"])
-
-
-@pytest.mark.long
-def test_budgets_are_told_apart_against_the_plans_own() -> None:
-    """Proves: a frontier sets every budget beside the plan's own in the same new scenarios, if any are asked for."""
-    plan, data = drawn()
-    asked: dict[str, Any] = {"gap": 0.0, "most_solves": 2}
-    found = frontier(plan, data, factors=(0.0, 1.0), fresh_scenarios=10 * SAMPLES, **asked)
-    assert list(found.tables["points"]["told"]) == [True, False]
-    assert found.tables["points"]["difference_musd"].iloc[0] < 0
-    assert "In 100 new scenarios" in found.summary()
-    assert "told" not in frontier(plan, data, factors=(0.0, 1.0), **asked).tables["points"]

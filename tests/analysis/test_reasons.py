@@ -14,8 +14,15 @@ from strategic_minerals.answer.study import Study
 from strategic_minerals.matrix.problem import DecisionIndex, ForcedDecision, prepare
 from strategic_minerals.question.names import edited
 from strategic_minerals.solver.session import Session
-from strategic_minerals.studies.break_even import MOST_SOLVES, BreakEven, Pair, Standings, find_break_even, in_words
-from strategic_minerals.studies.explain_figures import figures_of
+from strategic_minerals.studies.break_even import (
+    MOST_SOLVES,
+    BreakEven,
+    Pair,
+    Standings,
+    figures_of,
+    find_break_even,
+    in_words,
+)
 from strategic_minerals.world.packages import Item, in_amounts
 from support.promising import promising
 from support.tiny import cut, offer, project, source, tiny

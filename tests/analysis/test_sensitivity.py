@@ -78,7 +78,6 @@ def test_the_frontier_is_the_path_that_brute_force_enumerates() -> None:
         assert point.objective_musd == pytest.approx(z - reference, abs=1e-5)
         assert point.portfolio == projects
     assert len(found.tables["points"]) > len(money)
-    assert "project C" in set(found.tables["coming_and_going"]["item"])
     assert found.tables["switches"]["resolved"].all()
     for switch in found.tables["switches"].itertuples():
         assert by_brute_force(200.0 * switch.below)[1] != by_brute_force(200.0 * switch.above)[1]
@@ -88,7 +87,6 @@ def test_the_frontier_is_the_path_that_brute_force_enumerates() -> None:
     dropped = found.tables["switches"][found.tables["switches"]["lost"].str.contains("project C")].iloc[0]
     assert 200.0 * dropped["below"] < 100.0 <= 200.0 * dropped["above"] + 1e-9
     assert found.tables["points"]["expected_loss_musd"].is_monotonic_decreasing
-    assert "NOT MONOTONE" in found.summary()
 
 
 def holds(plan: Plan, data: Dataset, name: str) -> bool:
@@ -435,13 +433,9 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_told() -> None:
-    """Proves: gaps of stocks, substitutes and, without events, hazards are named; estimates are ranked by re-solves."""
+    """Proves: gaps of stocks, substitutes and, without events, hazards are named."""
     plan, data = buying()
     calm = plan.model_copy(update={"scenarios": ()})
     gaps, more = (set(complete(one, data).tables["gaps"]["table"]) for one in (plan, calm))
     assert gaps >= {"stock", "substitution"}
     assert more - gaps == {"hazards"}
-    offers = data.frame("offers").assign(depth_t_per_yr_low=1000.0, depth_t_per_yr_high=200000.0)
-    ranked = complete(plan, data.replace(offers=offers), estimates=3).tables["influence"]
-    assert ranked.iloc[0]["address"] == "offers[spot].depth_t_per_yr"
-    assert ranked.iloc[0]["swing"] == pytest.approx(1.875 * 20.0, rel=1e-6)  # 1 kt in place of 3

@@ -582,8 +582,7 @@ def test_a_sweep_is_its_points_solved_one_by_one() -> None:
 def test_points_go_back_in_their_order() -> None:
     """Proves: the path that points are answered along is not the order in which they are told."""
     values = [40.0, 0.0, 20.0, 60.0, 10.0]
-    points = pd.DataFrame({"budget.appropriation_musd": values})
-    found = sweep(*tiny({"a": 10.0}, **SOME), points, relax=True).tables["points"]
+    found = sweep(*tiny({"a": 10.0}, **SOME), {"budget.appropriation_musd": values}, relax=True).tables["points"]
     assert list(found["budget.appropriation_musd"]) == values
     assert list(np.argsort(found["objective_musd"])) == list(np.argsort(values)[::-1])
 

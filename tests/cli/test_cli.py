@@ -78,12 +78,11 @@ def test_schemas_have_the_fields_of_plan_and_tables(cli: Cli) -> None:
     assert "did you mean 'prices'" in unknown.stderr
 
 
-def test_check_counts_facts_and_estimates_and_shows_ranges(cli: Cli) -> None:
-    """Proves: in words and as JSON the same counts; --ranges shows smallest, median and largest of each column."""
-    said = cli("check", "quickstart", "--ranges")
+def test_check_counts_facts_and_estimates(cli: Cli) -> None:
+    """Proves: in words and as JSON the same counts."""
+    said = cli("check", "quickstart")
     counted = re.search(r"no fault\. (\d+) reported or derived rows, \d+ estimates", said.stdout)
     assert counted is not None
-    assert re.search(r"prices\.price_usd_per_kg: [\d.e+-]+, [\d.e+-]+, [\d.e+-]+", said.stdout)
     told = json.loads(cli("check", "quickstart", "--json").stdout, parse_constant=pytest.fail)
     assert told["facts"] == int(counted[1]) > 0
 

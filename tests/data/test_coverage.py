@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, solve
-from strategic_minerals.studies.missing import complete
+from strategic_minerals.studies.cases import complete
 from strategic_minerals.world.build import build_instance
 
 AT_HOME = {"beryllium", "lithium", "zirconium"}

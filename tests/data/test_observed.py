@@ -1,4 +1,4 @@
-"""Disruptions as they were observed: the facts add up, events are put together, kinds are fitted and held against each event."""
+"""Disruptions as they were observed: the facts add up, events are put together, kinds are fitted."""
 
 from __future__ import annotations
 
@@ -13,19 +13,8 @@ import pytest
 from strategic_minerals import Dataset, InputError, load_dataset, load_plan, shipped
 from strategic_minerals.question import estimates
 from strategic_minerals.question.consistency import check_data
-from strategic_minerals.question.profile_fit import (
-    INSIDE,
-    OPEN,
-    OUTSIDE,
-    UNTESTED,
-    Course,
-    KindFit,
-    ObservedEvent,
-    courses,
-    fit_kind,
-    leave_one_out,
-    observed_events,
-)
+from strategic_minerals.studies.outlook import Course, courses
+from support.observed_kinds import ObservedEvent, fit_kind, observed_events
 
 PUBLISHED = {
     # profile: peak, gross, net, months known, months covered, as the compiler of the record worked them out
@@ -165,46 +154,6 @@ def test_the_fit_finds_the_law_that_events_were_drawn_from() -> None:
     assert (fit.peak, fit.width) == pytest.approx((0.1, 0.5), rel=0.04)
     assert fit.severity == pytest.approx((math.exp(-1.645 * 0.3), math.exp(1.645 * 0.3)), rel=0.04)
     assert fit.stretch == pytest.approx((math.exp(-1.645 * 0.8), math.exp(1.645 * 0.8)), rel=0.06)
-
-
-def test_the_interval_of_a_kind_is_that_of_a_product_of_lognormals_unless_everything_is_cut() -> None:
-    """Proves: the clip is inside: with the peak at 1 only the stretch makes them longer. One loss has no fit."""
-    fit = fit_kind("licence", [event(0.010, 0.4), event(0.012, 0.9), event(0.011, 0.6)])
-    sigma = math.hypot(estimates.log_spread(0.010, 0.012, 0.011), estimates.log_spread(0.4, 0.9, 0.6))
-    middle = fit.peak * fit.width
-    told = (middle * math.exp(-1.6449 * sigma), middle, middle * math.exp(1.6449 * sigma))
-    assert fit.interval() == pytest.approx(told, rel=0.01)
-    with pytest.raises(ValueError, match="found 1 events"):
-        fit_kind("embargo", [event(1.0, 1.0, "embargo"), event(0.0, 0.0, "embargo")])
-    fit = KindFit("licence", (event(1.0, 0.5), event(0.25, 0.5)), 1.0, 0.5, (0.5, 2.0), (1.0, 1.0), None)
-    assert fit.year_equivalents().max() == pytest.approx(0.5)
-
-
-def holding(*widths: tuple[float, bool], event_names: str = "E05 E06 E08 E11 E14") -> pd.DataFrame:
-    """Events of a made-up record, each a total stop for some years, running or over, held against the others."""
-    named = event_names.split()
-    rows = made(
-        *(
-            profile(f"p{n}", 1.0, control_event=named[n], months=12 * years, running=running)
-            for n, (years, running) in enumerate(widths)
-        )
-    )
-    return leave_one_out(rows, facts().rows("policy_events"), "USA").set_index("event")
-
-
-def test_an_event_far_from_the_others_is_outside_and_one_still_running_may_yet_fit() -> None:
-    """Proves: 20 years beside 1.0, 1.1 and 0.9 are outside; a twentieth is outside once over, open while it runs; twenty years
-    of a running one are too many already."""
-    kin = [(1.0, False), (1.1, False), (0.9, False)]
-    assert holding(*kin, (20.0, False)).verdict["E11"] == OUTSIDE
-    assert holding(*kin, (0.05, False)).verdict["E11"] == OUTSIDE
-    assert holding(*kin, (0.05, True)).verdict["E11"] == OPEN
-    assert holding(*kin, (20.0, True)).verdict["E11"] == OUTSIDE
-    assert holding(*kin, (1.05, False)).verdict["E11"] == INSIDE
-    assert (holding(*kin[:2]).verdict == UNTESTED).all()  # too few events are never passed
-    found = holding((0.01, False), (0.04, False), (0.02, False), (0.6, False), (0.02, True))
-    assert found.within_factor_two["E11"] == "no"  # asked only of losses above a twentieth of a year
-    assert (found.within_factor_two[["E05", "E06", "E08", "E14"]] == "").all()
 
 
 def test_the_shipped_record_gives_the_points_that_hazards_of_a_kind_share() -> None:

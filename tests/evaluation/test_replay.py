@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, replay_observed, scenario_outlook, shipped
-from strategic_minerals.question.profile_fit import Course, courses
-from strategic_minerals.studies.outlook import grid, hazard_of, kind_lines, kinds_held, verdict, year_equivalents
+from strategic_minerals.studies.outlook import Course, courses, grid, hazard_of, verdict, year_equivalents
 from support.drawn_cases import exposed
 
 EVENT = {"event": "E1", "effective": "2025-01-01", "country": "CHN", "target": "world", "instrument": "ban"}
@@ -112,19 +111,17 @@ def test_verdicts_beside_a_hazard_that_loses_one_year() -> None:
 
 
 def test_the_outlook_has_the_replay_where_it_is_asked_for() -> None:
-    """Proves: with it each control is held against others of its kind; one event of a kind is not testable and says so."""
+    """Proves: the verdict stands in the table and in words."""
     plan, data = case(0.125, **HALF)
     without, asked = (scenario_outlook(plan, data, scenarios=16, replay=replay) for replay in (False, True))
-    assert not {"replay", "kinds"} & set(without.tables)
+    assert "replay" not in without.tables
     assert asked.to_dict()["replay"][0]["verdict"] == "harsher by 8.0"
     assert "1.00 on average, 90 % from 1.00 to 1.00: harsher by 8.0" in asked.summary()
-    kinds = asked.to_dict()["kinds"][0]
-    assert (kinds["verdict"], kinds["low_yr"]) == ("not testable", None)
 
 
 def test_the_shipped_hazards_beside_what_happened() -> None:
     """Proves: a row for every profile and material; magnets worldwide lost 0.13 years where the stop of heavy rare earths has
-    1.14; gallium to the United States by all routes lost nothing under the ban. Every event has its verdict in words."""
+    1.14; gallium to the United States by all routes lost nothing under the ban."""
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
     found = replay_observed(plan, data)
     named = [name for one in courses(data.rows("observed_profiles")) for name in one.materials]
@@ -135,8 +132,3 @@ def test_the_shipped_hazards_beside_what_happened() -> None:
     assert table.loc["ga24_usa_effective"].verdict.startswith("no loss observed")
     assert (found.hazard != "").all()
     assert found.hazard_low_yr.le(found.hazard_mean_yr).all()
-    kinds = kinds_held(plan, data).set_index("event")
-    assert len(kinds) == 8
-    assert (kinds.loc["E21", "running"], kinds.loc["E21", "verdict"]) == ("yes", "still running, so far below")
-    (line,) = kind_lines(kinds.loc[["E14"]].reset_index())
-    assert "0.50 so far; 4 others of the same kind (licence) say" in line

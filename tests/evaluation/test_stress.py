@@ -13,9 +13,10 @@ import pytest
 from strategic_minerals import InputError, Plan, Runner, StoppedError, stress_test
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.audit.accounts import cvar
+from strategic_minerals.core.stats import estimated
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
-from strategic_minerals.studies.stress import ReplicatePool, _chance, interval
+from strategic_minerals.studies.stress import ReplicatePool, _chance
 from strategic_minerals.world.scenarios import cvar_of, quantile
 from support.drawn_cases import exposed
 from support.instances import quick_first, random_case
@@ -192,12 +193,13 @@ def test_students_interval_holds_what_it_promises_and_leaving_out_draws_gives_it
     """Proves: the interval of independent estimates covers the mean in about 19 of 20 cases; a mean of the pooled scenarios has the
     interval of the draws' own means."""
     rng = np.random.default_rng(2)
-    found = [interval(list(rng.normal(3.0, 2.0, 10)), 0.95) for _ in range(2000)]
-    assert np.mean([low <= 3.0 <= high for _, low, high in found]) == pytest.approx(0.95, abs=0.015)
+    found = [estimated(list(rng.normal(3.0, 2.0, 10)), 0.95) for _ in range(2000)]
+    assert np.mean([one.low <= 3.0 <= one.high for one in found]) == pytest.approx(0.95, abs=0.015)
     loss = rng.gamma(2.0, 50.0, (10, 40))
     pool = ReplicatePool(np.full(400, 1 / 400), np.repeat(np.arange(10), 40), np.ones(400, dtype=bool))
     pooled = pool.estimated(lambda pi: {"mean": float(pi @ loss.ravel())}, 0.95)["mean"]
-    assert pooled == pytest.approx(interval(list(loss.mean(axis=1)), 0.95))
+    own = estimated(list(loss.mean(axis=1)), 0.95)
+    assert pooled == pytest.approx((own.mean, own.low, own.high))
 
 
 def test_a_chance_counts_listed_scenarios_as_certain_and_draws_as_draws() -> None:

@@ -168,7 +168,7 @@ def test_2_a_cheap_segment_does_not_go_short_for_another(drop):
 
 
 def test_3_stock_does_not_leave_through_exports(drop):
-    """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg a year later, at 25 %: Z = 90 - .64*110.
+    """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg a year later: 90 - .64*110.
 
     Counted as surplus they would be exported at once: 90 - .8*110.
     """

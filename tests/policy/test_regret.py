@@ -20,10 +20,9 @@ from strategic_minerals.core.runner import HERE
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.plan import Ambiguity, Belief, HazardBelief
 from strategic_minerals.solver.lshaped.cells import Aim, Cells, Row
-from strategic_minerals.studies import grid as grid_module
+from strategic_minerals.studies import regret as grid_module
 from strategic_minerals.studies import regret as regret_module
-from strategic_minerals.studies.grid import Grid, admitted
-from strategic_minerals.studies.regret import NOTHING, RECOMMENDED, SLOPES, Made, _line, measured
+from strategic_minerals.studies.regret import NOTHING, RECOMMENDED, SLOPES, Grid, Made, _line, admitted, measured
 from strategic_minerals.world.beliefs import (
     CENTRAL,
     believed,

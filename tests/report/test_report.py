@@ -29,7 +29,7 @@ from strategic_minerals import (
 from strategic_minerals.answer.run_folder import write_parquet
 from strategic_minerals.core.frames import kinds_of, typed, whole
 from strategic_minerals.page.compare import TITLES, compare
-from strategic_minerals.page.page import markdown, report, save_figures
+from strategic_minerals.page.page import report, save_figures
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 
@@ -139,7 +139,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 WITHOUT_AXES = "all => all.filter(chart => !chart.querySelector('.role-axis')).map(chart => chart.id)"
 OVERLAPPING = """all => all.flatMap(chart => {
-    const titles = '[class*="role-axis-"] text, .role-legend-label text, .role-title-text text, .panel text';
+    const titles = '[class*="role-axis-"] text, .role-legend-label text, .role-title-text text';
     const words = [...chart.querySelectorAll(titles)]
         .filter(text => text.textContent && getComputedStyle(text).opacity > 0)
         .map(text => [text.textContent, text.getBoundingClientRect()]);
@@ -168,7 +168,7 @@ def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
     assert opened.said == []
     assert [url for url in opened.asked if not url.startswith(("data:", "blob:"))] == [pages[name].as_uri()]
     assert "caught" not in page.title().replace("document.title='caught'", "")
-    assert page.eval_on_selector_all(".chart:not(.panels)", WITHOUT_AXES) == []
+    assert page.eval_on_selector_all(".chart", WITHOUT_AXES) == []
     assert page.eval_on_selector_all(".chart", OVERLAPPING) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     beyond = "all => all.filter(one => one.scrollWidth - one.clientWidth > 1).map(one => one.id || one.ariaLabel)"
@@ -193,13 +193,8 @@ def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
 
 @needs_browser
 def test_what_one_clicks_works(browser: Any, pages: dict[str, Path], tmp_path: Path) -> None:
-    """Proves: a material is selected, a table sorted both ways, a table downloaded whole, hovering tells figures, the keyboard
+    """Proves: a table is sorted both ways, a table downloaded whole, hovering tells figures, the keyboard
     reaches the first link."""
-    page = Opened(browser, pages["shipped"]).page
-    panels = page.locator("#supply ~ figure .panels")
-    assert panels.evaluate_all("all => all.map(one => one.checkVisibility())") == [True, False, False]
-    page.locator("select[data-picks=supply]").select_option(index=1)
-    assert panels.evaluate_all("all => all.map(one => one.checkVisibility())") == [False, True, False]
     page = Opened(browser, pages["hostile"]).page
     head = page.locator("#reasons ~ .scroll th", has_text="brings [million USD]")
     cells = page.locator("#reasons ~ .scroll tbody tr td:nth-child(2)")
@@ -280,21 +275,15 @@ def test_a_comparison_is_for_people() -> None:
     assert heads.index(TITLES["plan"]) < heads.index(TITLES["targets"]) < heads.index(TITLES["money"])
     assert heads.index(TITLES["money"]) < heads.index(TITLES["outcome"]) < heads.index(TITLES["inputs"])
     assert any(re.fullmatch(r"  a: [\d,.]+ in FY2027(-20\d\d)?.* \| .*", line) for line in lines)
-    text = markdown([one, two], names=["one", "two"])
-    assert text.index("## Comparison") < text.index("Expected shortage losses fall")
 
 
-def test_words_pictures_and_tables_come_without_a_browser(tmp_path: Path) -> None:
-    """Proves: the words as Markdown, each figure as SVG or Vega-Lite; every table as Parquet is the same frame, with its units."""
+def test_pictures_and_tables_come_without_a_browser(tmp_path: Path) -> None:
+    """Proves: each figure as SVG; every table as Parquet is the same frame, with its units."""
     from pyarrow import parquet
 
-    words = markdown([full(), full()])
-    assert words.startswith("# A plan by")
-    assert "## Comparison" in words
-    for kind, begins in (("svg", "<svg"), ("json", "{")):
-        files = save_figures(full(), tmp_path / kind, kind)
-        assert len(files) >= 6
-        assert all(file.read_text(encoding="utf-8").startswith(begins) for file in files)
+    files = save_figures(full(), tmp_path / "svg")
+    assert len(files) >= 6
+    assert all(file.read_text(encoding="utf-8").startswith("<svg") for file in files)
     files = write_parquet(full(), tmp_path / "tables")
     assert {file.stem for file in files} == set(full().tables)
     for file in files:

@@ -14,7 +14,7 @@ import pytest
 
 from strategic_minerals import Plan, Result, solve, write_run
 from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Told
-from strategic_minerals.cli.studies import _solved
+from strategic_minerals.cli.main import _solved
 from strategic_minerals.core.formats import chance, rounded, within
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import trunk_alone

@@ -31,7 +31,7 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.names import UNNAMED, Names
 from strategic_minerals.studies.alternatives import measured
-from strategic_minerals.studies.reverse import _breaks
+from strategic_minerals.studies.stress import _breaks
 from support.instances import random_case
 from support.tiny import cut, guaranteed, offer, project, source, tiny
 

@@ -123,7 +123,7 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
 
 def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tmp_path: Path) -> None:
     """Proves: every study under `analyses` of a run is sealed and verified with it, and the report reads from the folder what it
-    takes from the studies themselves, empty tables too; its words are the same from either."""
+    takes from the studies themselves, empty tables too; it is the same from either."""
     write_run(solved(), tmp_path / "run")
     found = [study(kind) for kind in ("explain", "alternatives", "sweep", "frontier", "missing")]
     for one in found:
@@ -137,8 +137,8 @@ def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tm
         assert list(read[name].columns) == list(table.columns), name
         assert len(read[name]) == len(table), name
     assert not verify(tmp_path / "run", again=solved()).facts["objections"]
-    said = page.markdown(solved(), analyses=found)
-    assert said == page.markdown(solved(), analyses=given)
+    said = page.report(solved(), analyses=found)
+    assert said == page.report(solved(), analyses=given)
     assert "Budget against risk" in said
 
 

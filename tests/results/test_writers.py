@@ -126,7 +126,7 @@ def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli)
     """Proves: a file that is none of a run is named, and neither it nor the run that is there is touched; the command asks before
     it solves. A report is not written into the folder of a run, which would then hold a file too many."""
     folder = write_run(solved(), tmp_path / "run")
-    assert cli("report", folder, "--format", "md", "-o", folder / "report.md").returncode == 2
+    assert cli("report", folder, "-o", folder / "report.html").returncode == 2
     (folder / "thesis.doc").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match=r"thesis\.doc"):
         write_run(solved(70.0), folder)

@@ -6,7 +6,7 @@ import pytest
 
 from strategic_minerals import check, solve
 from strategic_minerals.matrix.problem import prepare
-from strategic_minerals.studies.reverse import _promises
+from strategic_minerals.studies.stress import _promises
 from support.tiny import KT, cut, source, tiny
 
 

@@ -20,9 +20,8 @@ from strategic_minerals.service import app as application
 from strategic_minerals.service import store as stores
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import Turns, new_token
-from strategic_minerals.service.dispatcher import Janitor
+from strategic_minerals.service.dispatcher import Janitor, start
 from strategic_minerals.service.job_folder import REPORT, Folder, Reserve, Seldom, own_alone
-from strategic_minerals.service.job_runners import start
 from strategic_minerals.service.records import AuditLogEntry, StoreError
 from strategic_minerals.service.requests import ProblemError
 from strategic_minerals.service.settings import Limits, Settings

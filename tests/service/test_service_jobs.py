@@ -20,7 +20,7 @@ from strategic_minerals import InputError, load_result
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.service.app import Canary
 from strategic_minerals.service.client import Client, ServiceError
-from strategic_minerals.service.dispatcher import Dispatcher
+from strategic_minerals.service.dispatcher import Dispatcher, JobLimits, LocalRunner, start
 from strategic_minerals.service.job_folder import (
     ENDED_FILE,
     PROGRESS,
@@ -28,7 +28,6 @@ from strategic_minerals.service.job_folder import (
     ProgressReporter,
     write_whole,
 )
-from strategic_minerals.service.job_runners import JobLimits, LocalRunner, start
 from strategic_minerals.service.settings import Limits
 from strategic_minerals.service.store import open_store
 from support.documents import SERVICE, the_block

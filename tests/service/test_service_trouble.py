@@ -21,11 +21,10 @@ from conftest import Cli, until
 from service.test_service_stores import job_of, put, run
 from strategic_minerals import shipped
 from strategic_minerals.service import dispatcher as retention
-from strategic_minerals.service import job_runners as runners
+from strategic_minerals.service import dispatcher as runners
 from strategic_minerals.service.app import Canary
-from strategic_minerals.service.dispatcher import Janitor, lock_folder
+from strategic_minerals.service.dispatcher import Janitor, JobLimits, LocalRunner, lock_folder
 from strategic_minerals.service.job_folder import Folder
-from strategic_minerals.service.job_runners import JobLimits, LocalRunner
 from strategic_minerals.service.records import StoreError, Token
 from strategic_minerals.service.settings import Limits
 from strategic_minerals.service.store import Store, open_store, sqlite_engine

@@ -21,8 +21,8 @@ from strategic_minerals import load_dataset, shipped
 from strategic_minerals.service import worker
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import new_token
+from strategic_minerals.service.dispatcher import JobLimits, Runner
 from strategic_minerals.service.job_folder import ENDED_FILE, REQUEST, RESULT, Folder
-from strategic_minerals.service.job_runners import JobLimits, Runner
 from strategic_minerals.service.records import Scope
 from strategic_minerals.service.settings import Limits, Settings
 from strategic_minerals.service.store import open_store

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
 import json
 import logging
 import os
 import re
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from ..core.errors import Fault, InputError, shipped
+from ..core.errors import Fault, InputError, ReserveError, shipped
 from ..core.files import write_whole
 from ..core.logs import SecondsSince, listening, logger_of
 from ..core.runner import Runner
@@ -349,28 +350,25 @@ def report(
         list[Path], typer.Argument(help="Run folders; the report shows the first and compares the others with it.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html, report.md and so on.")
+        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html, report.xlsx or tables.")
     ] = None,
     form: Annotated[
-        Literal["html", "md", "xlsx", "parquet"],
+        Literal["html", "xlsx", "parquet"],
         typer.Option(
             "--format",
-            help="html: one page; md: its text; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
+            help="html: one page; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
         ),
     ] = "html",
     figures: Annotated[
         Path | None, typer.Option(help="Also write each figure as a file of its own into this folder.")
     ] = None,
-    image: Annotated[
-        Literal["svg", "png", "html", "json"],
-        typer.Option(help="Format of these files; html: pages that one can hover over; json: Vega-Lite."),
-    ] = "svg",
+    image: Annotated[Literal["svg", "png"], typer.Option(help="Format of these files.")] = "svg",
     brief: Annotated[bool, typer.Option("--brief", help="One sheet of paper: what a minister acts on, alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
     from ..answer.run_folder import load_result, refuse_inside, write_parquet, write_results
-    from ..page.page import markdown, read_analyses, save_figures
+    from ..page.page import read_analyses, save_figures
     from ..page.page import report as page
     from ..question.workbook import is_plan_workbook
 
@@ -385,7 +383,7 @@ def report(
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
     ending = target.suffix.lower().removeprefix(".")
     if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
-        also = f", or --format {ending}" if ending in ("html", "md", "xlsx") else ""
+        also = f", or --format {ending}" if ending in ("html", "xlsx") else ""
         found = f"a name that ends in .{ending}" if ending else "a file of another kind"
         raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
     if form == "xlsx" and target.is_file() and is_plan_workbook(target):
@@ -407,8 +405,7 @@ def report(
         return
     names = [directory.resolve().name for directory in directories]
     analyses = read_analyses(directories[0])
-    draw = markdown if form == "md" else partial(page, brief=brief)
-    text = draw(results, names=names, analyses=analyses)
+    text = page(results, names=names, analyses=analyses, brief=brief)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
@@ -434,7 +431,6 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Check the installation: versions, the solver self-test, write access, optional parts."""
-    from .doctor import examine
 
     found = examine()
     if as_json:
@@ -447,3 +443,95 @@ def doctor(
     wrong = [finding.check for finding in found if finding.needed and not finding.fine]
     if wrong:  # a faulty installation cannot be trusted; a folder without write access is for the user to change
         raise typer.Exit(EXIT_INPUT if all(check.startswith("write access to") for check in wrong) else EXIT_UNTRUSTED)
+
+
+# Check the installation: versions, the solver self-test, write access, optional parts.
+
+
+EXTRAS = {
+    "arrays": ("xarray",),
+    "cluster": ("distributed",),
+    "sensitivity": ("SALib",),
+    "report": ("jinja2", "altair", "vl_convert"),
+    "excel": ("xlsxwriter", "python_calamine"),
+    "parquet": ("pyarrow",),
+    "service": ("fastapi", "uvicorn", "multipart", "pydantic_settings", "prometheus_client"),
+    "postgres": ("psycopg",),
+}
+"""Modules that each optional part (extra) needs."""
+LOWEST_PYTHON = (3, 11)
+REFUSED_HIGHS = "1.14."
+"""Releases of HiGHS that solve certain two-variable programs wrongly (HiGHS issues 2957, 3043)."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check and its result."""
+
+    check: str
+    fine: bool
+    needed: bool
+    """False: the package works even if this check fails."""
+    found: str
+
+
+def examine(folder: Path | None = None) -> list[Finding]:
+    """Run all checks. folder: where results would be written; None: the current folder."""
+    from ..answer.prices import versions
+
+    stated = versions()
+    found = [
+        Finding("python", sys.version_info >= LOWEST_PYTHON, True, stated["python"]),
+        Finding("HiGHS release", not stated["highs"].startswith(REFUSED_HIGHS), True, stated["highs"]),
+        _solver(),
+        _shipped(),
+        _writable(Path.cwd() if folder is None else folder),
+        _writable(Path(tempfile.gettempdir())),
+    ]
+    found += [
+        Finding(
+            f"library {name}", number != "not installed", name != "strategic-minerals", number
+        )  # the package may run from its source
+        for name, number in stated.items()
+        if name not in ("python", "highs")
+    ]
+    for extra, modules in EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        text = (
+            f"not installed: {', '.join(missing)}. Install with: pip install 'strategic-minerals[{extra}]'"
+            if missing
+            else "installed"
+        )
+        found.append(Finding(f"optional part {extra}", not missing, False, text))
+    return found
+
+
+def _solver() -> Finding:
+    from ..solver.highs import canary
+
+    try:
+        canary()
+    except ReserveError as error:
+        return Finding("solver self-test", False, True, str(error))
+    return Finding("solver self-test", True, True, "two mixed-integer programs answered correctly")
+
+
+def _shipped() -> Finding:
+    plans = sorted(path.stem for path in shipped("models").glob("*.toml"))
+    tables = len({file.stem for file in shipped("inputs").rglob("*.csv")})
+    return Finding("shipped plans and tables", bool(plans and tables), True, f"{', '.join(plans)}; {tables} tables")
+
+
+def _writable(folder: Path) -> Finding:
+    """Whether a file can be written and read back."""
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            file = Path(place) / "file"
+            with file.open("wb") as opened:
+                opened.write(b"reserve")
+                opened.flush()
+                os.fsync(opened.fileno())
+            fine = file.read_bytes() == b"reserve"
+    except OSError as error:
+        return Finding(f"write access to {folder}", False, True, error.strerror or "cannot be written")
+    return Finding(f"write access to {folder}", fine, True, "works")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
 import sys
 import tomllib
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from pydantic.fields import FieldInfo
+from typer.core import TyperGroup
 
 from ..core.errors import (
     Fault,
@@ -22,12 +27,18 @@ from ..core.errors import (
     InputError,
     PlanError,
     ReserveError,
+    SolveError,
     StoppedError,
     UntrustedError,
 )
+from ..core.logs import kept, logger_of
+from ..core.runner import LONGEST_S, Runner
+from ..core.verb import FromFile, checked, field_of
+from ..verbs import VERBS, Verb
 from . import common as report
-from . import service, studies
+from . import service
 from .common import (
+    COMMAND_LINE,
     EXIT_INFEASIBLE,
     EXIT_INPUT,
     EXIT_INTERNAL,
@@ -35,17 +46,23 @@ from .common import (
     EXIT_OK,
     EXIT_STOPPED,
     EXIT_UNTRUSTED,
+    SETTINGS,
+    Json,
     PlanFile,
     Quiet,
     SetFields,
     Tables,
     Verbose,
+    Verbs,
     app,
+    cores,
     flags_first,
+    is_quiet,
     leave_pipe,
     load,
     plan_names,
     program,
+    progress,
     standard_error,
     standard_output,
     tell,
@@ -57,9 +74,362 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..answer.notes import CheckReport
+    from ..answer.result import Result
+    from ..answer.study import Study
 
 
-MODULES = (studies, report, service)
+# Verbs of the table on the command line: arguments and options follow from the signatures of their functions.
+
+
+LOG = logger_of(__name__)
+LONGEST_DIAGNOSIS_S = 600.0
+"""Seconds that a verb without a plan spends on a diagnosis; `diagnose` may be given more."""
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a solved plan.")]
+RunFolders = Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Two or more run folders.")]
+STUDY = "Folder that `sweep` or `stress` wrote with --out, such as my-run/analyses/stress."
+QUESTION: dict[str, tuple[Any, Any]] = {"source": (PlanFile, ...), "tables": (Tables, None), "set_": (SetFields, [])}
+SOURCES: Mapping[str, dict[str, tuple[Any, Any]]] = {
+    "plan": QUESTION,
+    "homes": QUESTION,
+    "run": {"source": (RunFolder, ...)},
+    "folder": {"source": (RunFolder, ...)},
+    "runs": {"source": (RunFolders, ...)},
+    "rows": {"source": (Annotated[Path, typer.Argument(metavar="STUDY", help=STUDY)], ...)},
+}
+"""What a verb builds on -> its arguments and the options that belong to them."""
+LIMITS: dict[str, tuple[Any, Any]] = {
+    "workers": (Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")], 0),
+    "time_limit": (
+        Annotated[
+            float | None,
+            typer.Option(
+                min=1,
+                max=LONGEST_S,
+                help="Seconds for the whole command; a solve that has a plan in time gives it.",
+            ),
+        ],
+        None,
+    ),
+}
+Full = Annotated[bool, typer.Option("--full", help="Print all that the answer rests on, not one screen of it.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Write the answer into this folder: a run folder for a plan, else tables as CSV.")
+]
+
+
+def command_of(verb: Verb) -> Any:
+    """A verb as a command with all its options; the room of its function is imported now."""
+    first = SOURCES[verb.of]
+    positional = {name: one for name, one in verb.options.items() if one.kind is one.POSITIONAL_OR_KEYWORD}
+    own = {name: (_option(one), _default(one)) for name, one in verb.options.items()}
+    arguments = [(name, *own[name]) for name in positional]
+    options = [(name, *one) for name, one in own.items() if name not in positional]
+    more = [*(LIMITS.items() if verb.long else ()), ("out", (Out, None)), ("as_json", (Json, False))]
+    more += [("full", (Full, False))] * verb.makes_plan
+    places = [("source", *first["source"]), *arguments, *options]
+    places += [(name, *one) for name, one in [*first.items(), *more] if name != "source"]
+
+    def called(**given: Any) -> None:
+        _answer(verb, given)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    empty = inspect.Parameter.empty
+    parameters = [
+        inspect.Parameter(name, kind, annotation=hint, default=empty if default is ... else default)
+        for name, hint, default in places
+    ]
+    called.__dict__["__signature__"] = inspect.Signature(parameters)
+    called.__annotations__ = {name: hint for name, hint, _ in places}
+    called.__doc__ = verb.help
+    alone = Verbs(add_completion=False, **SETTINGS)
+    alone.command(verb.name, solves=verb.long)(called)
+    return typer.main.get_command(alone)
+
+
+class LazyVerbs(TyperGroup):
+    """Verbs of the table, each completed when it is called: help of all of them imports nothing."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Complete the verb that is called."""
+        if args and args[0] in VERBS:
+            self.commands[args[0]] = command_of(VERBS[args[0]])
+        return super().resolve_command(ctx, args)
+
+
+def _named(verb: Verb) -> None:
+    """Put a verb on the list of commands, by its name and what it does."""
+
+    def called() -> None:
+        raise AssertionError("completed before it is called")
+
+    called.__doc__ = verb.help
+    app.command(verb.name, solves=False)(called)
+
+
+def _option(option: inspect.Parameter) -> Any:
+    """An option of a signature as one of typer: text for what only the function can read."""
+    field = field_of(option.annotation)
+    text = "" if field is None else f"{field.description or ''}{_limits(field)}"
+    positional = option.kind is option.POSITIONAL_OR_KEYWORD
+    read = next((one for one in get_args(option.annotation) if isinstance(one, FromFile)), None)
+    kind = _plain(get_args(option.annotation)[0]) if read is None else Path if positional else Path | None
+    if positional:
+        return Annotated[kind, typer.Argument(metavar=option.name.upper(), help=text)]
+    flags = [f"--{option.name.replace('_', '-')}"] if option.default is False else []
+    return Annotated[kind, typer.Option(*flags, help=text)]
+
+
+def _limits(field: FieldInfo) -> str:
+    """Limits of a value in words."""
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    stated = [(words[name], getattr(one, name)) for one in field.metadata for name in words if hasattr(one, name)]
+    return f" [{', '.join(f'{word} {limit:,}' for word, limit in stated)}]" if stated else ""
+
+
+def _plain(kind: Any) -> Any:
+    """A type that the parser knows."""
+    if get_origin(kind) is Annotated:
+        return _plain(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        inner = [one for one in get_args(kind) if one is not NoneType]
+        plain = _plain(inner[0]) if len(inner) == 1 else Path if Path in inner else str
+        return plain if get_origin(plain) is list else plain | None
+    if get_origin(kind) in (list, tuple, Sequence):
+        return list[_plain(get_args(kind)[0])]  # type: ignore[misc]
+    return kind if kind in (bool, int, float, str, Path) or get_origin(kind) is Literal else str
+
+
+def _default(option: inspect.Parameter) -> Any:
+    if option.default is option.empty:
+        return ...
+    if any(isinstance(one, FromFile) for one in get_args(option.annotation)):
+        return None
+    if get_origin(_plain(get_args(option.annotation)[0])) is list:
+        return [] if option.default is None else list(option.default)
+    return option.default
+
+
+def options_from(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as the function takes them, from what was typed. Raises InputError with every fault."""
+    found: dict[str, Any] = {}
+    for name, option in verb.options.items():
+        value = given[name]
+        read = next((one for one in get_args(option.annotation) if isinstance(one, FromFile)), None)
+        if read is not None and value is None and read.beside and (given["source"] / read.beside).is_file():
+            value = given["source"] / read.beside
+        if read is not None and value is not None:
+            value = read.read(value)
+        if value is None or (value == [] and option.default in (None, ())):
+            continue
+        found[name] = value
+    with _as_typed(verb):
+        return checked(verb.function, found)
+
+
+@contextmanager
+def _as_typed(verb: Verb) -> Iterator[None]:
+    """Let faults of options that the function finds name the option as it is typed."""
+    try:
+        yield
+    except FaultsError as error:
+        faults = [_spelled(verb, one) for one in error.faults]
+        if faults == list(error.faults):
+            raise
+        raise type(error)(faults) from None
+
+
+def _spelled(verb: Verb, fault: Fault) -> Fault:
+    """A fault of an option as of the command line; any other as it is."""
+    name = fault.column.split("[")[0].split(".")[0]
+    option = verb.options.get(name)
+    if option is None or fault.file != verb.function.__name__:
+        return fault
+    typed = name.upper() if option.kind is option.POSITIONAL_OR_KEYWORD else f"--{name.replace('_', '-')}"
+    return Fault(COMMAND_LINE, fault.row, typed, fault.found, fault.expected)
+
+
+def _answer(verb: Verb, given: dict[str, Any]) -> None:
+    """Read what a verb builds on, call it, show and store its answer."""
+    from ..answer.study import refuse_mixed
+
+    out, as_json = given.pop("out"), given.pop("as_json")
+    if out is not None and verb.makes_plan:
+        _refuse_folder(out, given["source"])
+    elif out is not None:
+        refuse_mixed(out, verb.name)
+    options = options_from(verb, given)
+    if not verb.long:
+        first = _first(verb, given)
+        with _as_typed(verb):
+            answer = verb.function(*first, **options)
+        show(answer, out, as_json)
+        return
+    limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
+    with progress(verb.name) as follow:
+        run = Runner(cores(given["workers"]), deadline_s=limit or LONGEST_S, on_progress=follow, store=store)
+        with run.started():
+            first = _first(verb, given)
+            if verb.makes_plan:
+                answer, log = _planned(verb, first, options, run, given, out, as_json)
+            else:
+                with _as_typed(verb):
+                    answer, log = verb.function(*first, **options, run=run), ""
+    if verb.makes_plan:
+        _show_plan(answer, out, as_json, log, given)
+    else:
+        show(answer, out, as_json)
+    if verb.must is not None and not answer.facts[verb.must[0]]:
+        raise typer.Exit(verb.must[1])
+
+
+def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
+    """What a verb builds on. Raises PlanError and InputError."""
+    from ..answer.run_folder import load_result
+
+    source = given["source"]
+    if verb.of == "plan":
+        given["source"], *question = load(source, given["tables"], given["set_"])
+        return tuple(question)
+    if verb.of == "homes":
+        from ..question.load import find_plan, load_members, overrides
+
+        return load_members(find_plan(source), given["tables"], overrides(given["set_"]))
+    if verb.of == "run":
+        return (load_result(source),)
+    if verb.of in ("rows", "folder"):
+        return (source,)
+    if len(source) < 2:
+        raise InputError([Fault(verb.name, "", "DIRECTORIES", f"{len(source)} run folder", "two or more")])
+    return (source, [folder.resolve().name for folder in source])
+
+
+def show(found: Study, out: Path | None, as_json: bool) -> None:
+    """A study into a folder where asked; then all of it as JSON, or its words."""
+    from ..answer.study import store_study
+
+    if out is not None:
+        store_study(found, out)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+    else:
+        standard_output().print(found.summary(), markup=False)
+
+
+# plans
+
+
+def _refuse_folder(out: Path, source: Path) -> None:
+    """Raise InputError where a run folder cannot be written."""
+    from ..answer.run_folder import is_run_folder, refuse_foreign, refuse_inside, started
+
+    refuse_inside(out, "--out")
+    if out.resolve() == source.resolve():
+        raise InputError([Fault(str(out), "", "--out", "the run folder that it builds on", "another folder")])
+    if out.exists():
+        if not out.is_dir() or (started(out) and not is_run_folder(out)):
+            foreign = "a folder with other files in it" if out.is_dir() else "a file"
+            raise InputError([Fault(str(out), "", "", foreign, "a new, an empty or a run folder")])
+        refuse_foreign(out)
+
+
+def _planned(
+    verb: Verb,
+    first: tuple[Any, ...],
+    options: Mapping[str, Any],
+    run: Runner,
+    given: Mapping[str, Any],
+    out: Path | None,
+    as_json: bool,
+) -> tuple[Any, str]:
+    """(the answer, its log) of a verb that makes a plan; where there is none, what would restore one is shown."""
+    from ..answer.run_folder import write_unanswered
+
+    plan = first[0] if verb.of == "plan" else first[0].plan
+    with kept(plan.name) as log:
+        try:
+            if verb.of == "plan":
+                LOG.info("tables: %s", whence(given["source"], given["tables"]))
+            return verb.function(*first, **options, run=run), log.text()
+        except SolveError as error:
+            stopped = error.outcome.reason == "interrupted"
+            found = None
+            if isinstance(error, InfeasibleError) and verb.of == "plan":
+                found = _diagnosed(plan, first[1], options, as_json)
+            if out is not None and verb.of == "plan" and not stopped:
+                asked = {"gap": 1e-3, "relax": False, "method": "auto"}
+                asked |= {name: value for name, value in options.items() if name in asked}
+                diagnosis = None if found is None else found.to_dict()
+                write_unanswered(plan, first[1], error, out, options=asked, log=log.text(), diagnosis=diagnosis)
+            raise
+
+
+def _diagnosed(plan: Any, data: Any, options: Mapping[str, Any], as_json: bool) -> Study | None:
+    """Print which changes would restore a plan; None if the diagnosis failed."""
+    from ..studies.diagnosis import diagnose
+
+    console = standard_output()
+    try:
+        found = diagnose(plan, data, relax=options.get("relax", False), run=Runner(deadline_s=LONGEST_DIAGNOSIS_S))
+    except ReserveError as error:
+        if not as_json:
+            console.print(f"The diagnosis failed: {error}", markup=False)
+        return None
+    if as_json:
+        typer.echo(json.dumps({"diagnosis": found.to_dict()}, indent=1, allow_nan=False))
+    else:
+        console.print(found.summary(), markup=False)
+    return found
+
+
+def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str, given: Mapping[str, Any]) -> None:
+    """Show a plan, write its run folder, end with the code that says how the solve ended."""
+    from ..answer.result import Result
+    from ..answer.run_folder import write_run
+    from ..answer.study import store_study
+
+    console = standard_output()
+    result = answer if isinstance(answer, Result) else answer.result
+    assert result is not None
+    if as_json:
+        content = _solved(result) if isinstance(answer, Result) else answer.to_dict()
+        typer.echo(json.dumps(content, indent=1, allow_nan=False))
+    else:
+        said = answer.summary(full=given["full"]) if isinstance(answer, Result) else answer.summary()
+        console.print(said, markup=False)
+    loud = not as_json and not is_quiet()
+    if loud and "tables" in given:
+        console.print(f"\nTables: {whence(given['source'], given['tables'])}.", markup=False)
+    if out is not None:
+        write_run(result, out, log=log)
+        if not isinstance(answer, Result):
+            store_study(answer, out / "analyses" / answer.kind)
+            if loud:
+                console.print(f"\nCompare: {program()} compare {given['source']} {out}", markup=False)
+        if loud:
+            console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
+    if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
+        raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
+
+
+def _solved(result: Result) -> dict[str, Any]:
+    """The main results: what to do first, how the solve ended, what to do, what it costs and protects."""
+    from ..answer.act_now import ActNow
+    from ..core.frames import records
+
+    sampled = ActNow.of(result.tables)
+    first = {} if sampled is None else {"act_now": sampled.manifest()}
+    shown = ("acquisitions", "projects", "contracts", "floors", "budget", "scenario_losses", "objective", "notes")
+    tables = {name: records(result.tables[name]) for name in shown}
+    return {**first, **result.facts, "profile": records(result.profile), **tables}
+
+
+for each in VERBS.values():
+    _named(each)
+app.info.cls = LazyVerbs
+
+
+MODULES = (report, service)
 """They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
@@ -171,9 +541,6 @@ def init(
 @app.command()
 def schema(
     table: Annotated[str | None, typer.Argument(help="Name of a table. Default: the schema of plan files.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Accepted as with every verb; the output is always JSON.")
-    ] = False,
 ) -> None:
     """Print the JSON Schema of plan files, or of the rows of a table."""
     from ..core.errors import near_miss
@@ -192,9 +559,6 @@ def check(
     plan: PlanFile,
     tables: Tables = None,
     set_: SetFields = [],  # noqa: B006
-    show_ranges: Annotated[
-        bool, typer.Option("--ranges", help="Also show the smallest, median and largest value of each column.")
-    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """List all faults of a plan and its tables, figures that look doubtful, and how many rows are estimates."""
@@ -228,10 +592,6 @@ def check(
         spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
         what = "tonnes scaled by a power of ten for each material, million USD"
         console.print(f"Size of numbers in the model, for engineers ({what}): {spread}")
-    if show_ranges:
-        console.print("Columns (smallest, median, largest):")
-        for row in found.ranges.itertuples():
-            console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
     if found.without_data:
         minerals = ", ".join(found.without_data)
         console.print(f"Minerals with published facts, but not yet the data that a plan needs: {minerals}")
@@ -254,7 +614,7 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
     return [
         f"{plan} {can}. {counted.facts} reported or derived rows, {counted.estimates} estimates. Tables: {tables}.",
         f"Doubtful: {many}.",
-        "More: `--ranges` (columns), `scenarios PLAN` (what can happen), `missing PLAN` (what nobody has published).",
+        "More: `scenarios PLAN` (what can happen), `missing PLAN` (what nobody has published).",
     ]
 
 

@@ -319,7 +319,6 @@ def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
 # Faults of options and arguments in plain words; the parser's own messages are for programmers.
 
 
-NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
 CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
 
@@ -401,19 +400,10 @@ def option_faults(error: Any) -> list[Fault]:
     from pydantic import ValidationError
 
     cause = error.__cause__
-    if getattr(error, "param", None) is None:
+    if getattr(error, "param", None) is None or not isinstance(cause, ValidationError):
         return []
-    validated = isinstance(cause, ValidationError)
-    items: list[Any] = cause.errors(include_url=False) if validated else _earlier(str(error.message))
+    items: list[Any] = cause.errors(include_url=False)
     return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), _expected(item)) for item in items]
-
-
-def _earlier(message: str) -> list[Any]:
-    """What older versions of the parser say about a number or a choice, as errors of newer ones; empty for all else."""
-    number, choice = NUMBER.fullmatch(message), CHOICES.search(message)
-    if number is not None:
-        return [{"type": f"{number['kind']}_parsing", "msg": message, "input": number["found"]}]
-    return [{"type": "value_error", "msg": message, "input": choice["found"]}] if choice is not None else []
 
 
 def _expected(item: Any) -> str:

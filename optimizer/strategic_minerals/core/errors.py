@@ -12,12 +12,10 @@ ReserveError
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,71 +97,30 @@ OnProgress = Callable[[Progress], Any]
 """Called now and then during a solve; returning True cancels it."""
 
 
-# Near misses: names that are spelled almost like a word, in British or American spelling, and names of countries.
+# Near misses: names that are spelled almost like a word.
 
 
-SPELLINGS = (
-    ("defense", "defence"),
-    ("license", "licence"),
-    ("aluminum", "aluminium"),
-    ("sulfur", "sulphur"),
-    ("cesium", "caesium"),
-    ("center", "centre"),
-    ("labor", "labour"),
-    ("color", "colour"),
-    ("ization", "isation"),
-    ("izing", "ising"),
-)
-"""American, British."""
-COUNTRIES_TOO = """
-america=USA us=USA unitedstates=USA unitedstatesofamerica=USA uk=GBR britain=GBR greatbritain=GBR england=GBR russia=RUS
-southkorea=KOR korea=KOR northkorea=PRK vietnam=VNM laos=LAO drc=COD congokinshasa=COD democraticrepublicofthecongo=COD
-ivorycoast=CIV czechrepublic=CZE turkey=TUR bolivia=BOL iran=IRN burma=MMR venezuela=VEN tanzania=TZA syria=SYR moldova=MDA
-holland=NLD taiwan=TWN cn=CHN prc=CHN jp=JPN de=DEU fr=FRA au=AUS ca=CAN ru=RUS gb=GBR in=IND br=BRA za=ZAF kr=KOR my=MYS
-vn=VNM id=IDN cl=CHL no=NOR na=NAM
-"""
-"""Common names and two-letter codes of countries, as `plain` writes them, with the ISO 3166 code of three letters."""
 MOST_NAMES = 2_000
 """Known names that are compared letter by letter."""
 LONGEST = 60
 """Letters of a word for which a close name is looked for."""
-LIKENESS, LIKENESS_OF_COUNTRIES = 0.6, 0.75
-"""Of two spellings from which on one is taken for a slip of the other (`difflib`)."""
 
 
 def plain(word: str) -> str:
-    """A word without case, spaces and punctuation, in British spelling."""
-    bare = re.sub(r"[\W_]+", "", word.casefold())
-    for american, british in SPELLINGS:
-        bare = bare.replace(american, british)
-    return bare
+    """A word without case, spaces and punctuation."""
+    return re.sub(r"[\W_]+", "", word.casefold())
 
 
-@cache
-def country_codes() -> Mapping[str, str]:
-    """Plain name of a country -> ISO 3166 code of three letters: the shipped table `countries`, and common other names."""
-    with (shipped("inputs") / "countries.csv").open(encoding="utf-8", newline="") as table:
-        found = {plain(re.sub(r"\(.*?\)", "", row["name"])): row["country"] for row in csv.DictReader(table)}
-    return found | dict(pair.split("=") for pair in COUNTRIES_TOO.split())
+def near_miss(word: str, known: Iterable[str]) -> str:
+    """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string.
 
-
-def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> list[str]:
-    """The known name that is nearest to a word that is not known; empty where none is near.
-
-    called: other names of known ones, e.g. {"China": "CHN"}. Where known names are codes of countries, names of countries stand
-    for them: two codes of three letters are always alike.
+    Codes of three letters are always alike, and none is suggested.
     """
-    if not 0 < len(word) <= LONGEST:
-        return []
     names = sorted(known)[:MOST_NAMES]
-    spelled = {plain(name): key for name, key in (called or {}).items() if key in names}
+    if len(word) > LONGEST or all(len(name) == 3 and name.isupper() for name in names if name != "*"):
+        return ""
     alike = {plain(name): name for name in reversed(names)}
-    if plain(word) in alike:
-        return [alike[plain(word)]]
-    codes = bool(names) and all(len(name) == 3 and name.isupper() for name in names if name != "*")
-    spelled |= {name: code for name, code in country_codes().items() if code in names} if codes else alike
-    cutoff = LIKENESS_OF_COUNTRIES if codes else LIKENESS
-    return [spelled[bare] for bare in get_close_matches(plain(word), list(spelled), n=1, cutoff=cutoff)]
+    return "".join(f" (did you mean {alike[near]!r}?)" for near in get_close_matches(plain(word), list(alike), n=1))
 
 
 # Dotted addresses of fields, e.g. `scenarios.0.probability`: which of several set the same value.
@@ -322,14 +279,6 @@ def _spelt(value: object) -> str:
     return repr(value)
 
 
-def near_miss(word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
-    """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string.
-
-    called: other names of known ones, e.g. {"China": "CHN"}.
-    """
-    return "".join(f" (did you mean {name!r}?)" for name in meant(word, known, called))
-
-
 class Hints:
     """Suggestions for listed faults; counted ones need none."""
 
@@ -338,10 +287,10 @@ class Hints:
         self._most = most
         self._given = 0
 
-    def near(self, word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
+    def near(self, word: str, known: Iterable[str]) -> str:
         """As `near_miss`."""
         self._given += 1
-        return near_miss(word, known, called) if self._given <= self._most else ""
+        return near_miss(word, known) if self._given <= self._most else ""
 
 
 def missing_part(where: str, module: str, extra: str) -> InputError:
@@ -404,11 +353,10 @@ SHARES_END = (0.5, 1)
 
 
 def expected(item: Mapping[str, Any]) -> str:
-    """What one error of pydantic expected, in plain words, with the choice or the country that is near to what was found."""
+    """What one error of pydantic expected, in plain words, with the choice that is near to what was found."""
     kind, value, about = str(item["type"]), item.get("input"), item.get("ctx", {})
     if kind == "string_pattern_mismatch":
-        near = near_miss(str(value), set(country_codes().values())) if about["pattern"] == "^[A-Z]{3}$" else ""
-        return PATTERNS.get(about["pattern"], "text in another form") + near
+        return PATTERNS.get(about["pattern"], "text in another form")
     words = EXPECTED[kind].format(**about) if kind in EXPECTED else str(item["msg"])
     if kind == "literal_error" and isinstance(value, str):
         words += near_miss(value, re.findall(r"'([^']*)'", about["expected"]))

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import math
+import re
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..answer.act_now import GAP, ActNow
+from ..answer.brief import UNITS
 from ..answer.notes import ALTERNATIVES, scenario_names
 from ..answer.result import Result
 from ..core.errors import missing_part
-from ..core.formats import capital, digits
+from ..core.formats import SMALL_MUSD, capital, chance, digits
+from ..core.frames import rows_of
 from ..question.names import Names
 from .compare import (
     CASES,
+    OTHERS,
+    RESERVE,
+    SHORT,
     SMALL_T,
     UNDER_CONSTRUCTION,
     WITH,
@@ -31,10 +36,250 @@ from .compare import (
     money,
     money_unit,
     stock_by_year,
+    supply,
     timeline,
+    worst_without,
 )
-from .supply import standing_alone, supply, worst_without
-from .words import chosen
+
+# What a reader sees first: the verdict, its figures, and what to do now.
+
+
+DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign", "floor": "guarantee"}
+
+
+def verdict(result: Result) -> str:
+    """What the page says first: the recommendation; of a relaxation what it bounds."""
+    if result.brief is not None:
+        return result.brief.recommendation
+    return " ".join(line.strip() for line in result.details().split("\n\n")[0].splitlines()[1:])
+
+
+def all_acts(result: Result) -> pd.DataFrame | None:
+    """What to do in the first years, one row an act, with its unit in every cell; None where no samples have tested the plan."""
+    found = ActNow.of(result.tables)
+    if found is None or found.acts.empty:
+        return None
+    rows = []
+    for _, years in found.acts.groupby(["kind", "item"], sort=False):
+        last = years.iloc[-1]
+        unit = UNITS.get(str(last.unit), "")
+        rows.append(
+            {
+                "do": f"{DOES[str(last.kind)]}: {last.what}",
+                **{f"by FY{row.through_year}": _quantity(row.chosen, unit) for row in rows_of(years)},
+                "verdict": {"sign": "sign", "free": "optional"}.get(str(last.verdict), ""),
+                "in all samples": _quantity(last.least_in_samples, unit),
+                "in plans": f"{last.in_plans} of {last.plans}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _quantity(value: float, unit: str) -> str:
+    """An amount with its unit; what is signed whole as yes or no."""
+    if not unit and value in (0.0, 1.0):
+        return "yes" if value else "no"
+    return f"{digits(value, 3)}{unit}"
+
+
+# The scenarios that matter, chosen by stated rules, in sentences: what strikes, who goes short, what the plan does.
+
+
+MOST_STORIES = 5
+MOST_NAMED = 3
+"""Materials and users of each kind that a story names."""
+EVENT = re.compile(r"(.+?) from (\d+)(?:\.\d+)?: ")
+"""How the table `scenario_losses` begins what it says of an event: its name, and the year in which it begins."""
+
+Measure = Callable[[pd.DataFrame], pd.Series]
+RULES: tuple[tuple[str, Measure], ...] = (
+    ("largest loss without the plan", lambda t: t["loss_without_plan_musd"]),
+    ("adds most to the expected loss", lambda t: t["probability"] * t["loss_without_plan_musd"]),
+    ("the plan helps most", lambda t: t["probability"] * (t["loss_without_plan_musd"] - t["loss_musd"])),
+    ("largest loss that remains", lambda t: t["loss_musd"]),
+    ("closest to the average disruption", lambda t: -(t["loss_without_plan_musd"] - _mean(t)).abs()),
+)
+"""Why a scenario matters -> the measure by which it is the largest. Several rules may pick the same scenario."""
+NEXT = "next by what it adds to the expected loss"
+RULE_IN_WORDS = (
+    "Chosen by rule: the largest loss without the plan; the largest probability times loss; the largest probability times loss "
+    "avoided; the largest loss that remains; the loss closest to the average of all scenarios with one. Where one scenario is "
+    "several of these, those that add most to the expected loss follow."
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One scenario in words."""
+
+    scenario: str
+    """Its code."""
+    title: str
+    """What happens in it."""
+    why: str
+    """Why it matters."""
+    probability: float
+    loss_musd: float
+    loss_without_musd: float
+    sentences: tuple[str, ...]
+    """What else strikes, who goes short, what the plan does about it."""
+
+    def losses(self) -> str:
+        """What it costs, with the plan and without, in a sentence."""
+        with_plan, without = f"{self.loss_musd:,.0f}", f"{self.loss_without_musd:,.0f}"
+        if with_plan == without:
+            return f"Probability {chance(self.probability)}. Loss {without} million USD with the plan or without it."
+        return (
+            f"Probability {chance(self.probability)}. Loss {without} million USD without the plan, {with_plan} with it."
+        )
+
+
+def chosen(result: Result) -> dict[str, list[str]]:
+    """Scenario -> why it matters, at most `MOST_STORIES`, the largest loss without the plan first; only scenarios with a loss
+    without it: what purchases make users do without in calm years is no story."""
+    table = result.tables["scenario_losses"]
+    table = table[table["loss_without_plan_musd"] > SMALL_MUSD].set_index("scenario")
+    if table.empty:
+        return {}
+    found: dict[str, list[str]] = {}
+    for why, measure in RULES:
+        values = measure(table)
+        if why == "the plan helps most" and values.max() <= SMALL_MUSD * 1e-3:
+            continue
+        found.setdefault(str(values.idxmax()), []).append(why)
+    adds = (table["probability"] * table["loss_without_plan_musd"]).sort_values(ascending=False, kind="stable")
+    for scenario in adds.index:
+        if len(found) < MOST_STORIES:
+            found.setdefault(str(scenario), [NEXT])
+    order = table.loc[list(found), "loss_without_plan_musd"].sort_values(ascending=False, kind="stable").index
+    return {str(scenario): found[str(scenario)] for scenario in order}
+
+
+def stories(result: Result) -> list[Story]:
+    """The scenarios that matter, in words."""
+    losses = {row.scenario: row for row in rows_of(result.tables["scenario_losses"])}
+    titles = story_titles(result)
+    names = Names.of(result.data)
+    found = []
+    for scenario, why in chosen(result).items():
+        row = losses[scenario]
+        lines = [
+            _others(str(row.events), titles[scenario], names),
+            _short(result, scenario, names),
+            _defence(row, result),
+            _done(result, scenario, names),
+        ]
+        figures = float(row.probability), float(row.loss_musd), float(row.loss_without_plan_musd)
+        sentences = tuple(text for text in lines if text)
+        found.append(Story(scenario, titles[scenario], capital("; ".join(why)), *figures, sentences))
+    return found
+
+
+def remaining(result: Result) -> pd.DataFrame:
+    """Every scenario: what happens, probability, losses and shortfall, for readers; the largest loss without the plan first."""
+    titles = story_titles(result)
+    table = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
+    return pd.DataFrame(
+        {
+            "what_happens": [titles[scenario] for scenario in table["scenario"]],
+            "probability": [chance(share) for share in table["probability"]],
+            "loss_without_the_plan_musd": table["loss_without_plan_musd"],
+            "loss_with_the_plan_musd": table["loss_musd"],
+            "shortfall_with_the_plan_t": table["shortfall_t"],
+        }
+    )
+
+
+def story_titles(result: Result) -> dict[str, str]:
+    """Scenario -> what happens in it; for one that the plan lists, its name in brackets."""
+    losses = result.tables["scenario_losses"]
+    listed = {scenario.name for scenario in result.plan.scenarios}
+    known = scenario_names(result.plan, losses)
+    return {
+        row.scenario: f"{capital(row.what_happens)} ({row.scenario})"
+        if row.scenario in listed
+        else capital(known[row.scenario])
+        for row in rows_of(losses)
+    }
+
+
+def _mean(table: pd.DataFrame) -> float:
+    """Mean loss without the plan, given that there is one [million USD]."""
+    return float((table["probability"] * table["loss_without_plan_musd"]).sum() / table["probability"].sum())
+
+
+def _others(events: str, title: str, names: Names) -> str:
+    """Events of a scenario beside the one that its title tells."""
+    found = [(names.hazard(one[1]), int(one[2])) for text in events.split("; ") if (one := EVENT.match(text))]
+    struck = [f"{name} from {year}" for name, year in sorted(found, key=lambda one: one[1])]
+    rest = [event for event in struck if event not in title]
+    if not rest:
+        return ""
+    kept, more = rest[:MOST_NAMED], len(rest) - MOST_NAMED
+    return f"Also strikes: {', '.join(kept)}{f', and {more} more' if more > 0 else ''}."
+
+
+def _short(result: Result, scenario: str, names: Names) -> str:
+    """Who goes short with the plan, of what, when."""
+    table = result.tables["shortfalls"]
+    table = table[(table["scenario"] == scenario) & (table["shortfall_t"] > SMALL_T)]
+    inside = {row.material for row in result.data.rows("materials") if row.embedded}
+    goods = float(table.loc[table["material"].isin(inside), "shortfall_t"].sum())
+    lack = f" Imported goods lack {digits(goods)} t inside them, which no plan can prevent."
+    beside = lack if goods > SMALL_T else ""
+    table = table[~table["material"].isin(inside)]
+    if table.empty:
+        return f"With the plan no user goes short.{beside}"
+    total = table.groupby(["material", "segment"], sort=False).agg(
+        tonnes=("shortfall_t", "sum"), loss=("loss_musd", "sum"), first=("period", "min"), last=("period", "max")
+    )
+    total = total.sort_values(["loss", "tonnes"], ascending=False, kind="stable")
+    lines = [
+        f"{names.material(row.Index[0])} for {users_in_words(row.Index[1])} ({digits(row.tonnes)} t, "
+        f"{_years(str(row.first), str(row.last))})"
+        for row in rows_of(total.head(MOST_NAMED))
+    ]
+    more = len(total) - MOST_NAMED
+    rest = "; and a smaller shortfall" if more == 1 else f"; and {more} smaller shortfalls" if more > 1 else ""
+    return f"Short with the plan: {'; '.join(lines)}{rest}.{beside}"
+
+
+def _defence(row: Any, result: Result) -> str:
+    """What becomes of defence, where it has demand."""
+    if not any(one.segment == "defence" for one in result.data.rows("demand")):
+        return ""
+    short, without = float(row.defence_shortfall_t), float(row.defence_shortfall_without_plan_t)
+    if without <= SMALL_T and short <= SMALL_T:
+        return ""
+    if short <= SMALL_T:
+        return f"Defence is fully supplied; without the plan it would lack {digits(without)} t."
+    return f"Defence lacks {digits(short)} t; without the plan {digits(without)} t."
+
+
+def _done(result: Result, scenario: str, names: Names) -> str:
+    """What the reserve gives in a scenario."""
+    flows = result.tables["flows"]
+    mine = flows[flows["scenario"] == scenario].groupby("material", sort=False)[["released_t", "acquired_t"]].sum()
+    given = mine["released_t"].sort_values(ascending=False, kind="stable")
+    given = given[given > SMALL_T]
+    lines = [f"{digits(float(tonnes))} t of {names.material(str(material))}" for material, tonnes in given.items()]
+    if not lines:
+        return "The reserve releases nothing."
+    more = len(lines) - MOST_NAMED
+    return f"The reserve releases {', '.join(lines[:MOST_NAMED])}{f', and of {more} more' if more > 0 else ''}."
+
+
+def users_in_words(segment: str) -> str:
+    """A segment of demand, as one speaks of its users."""
+    known = {"defence": "defence", "essential": "essential civilian users", "other": "other users"}
+    return known.get(segment, f"{segment.replace('_', ' ')} users")
+
+
+def _years(first: str, last: str) -> str:
+    """Fiscal years of two period labels."""
+    one, two = first.partition(".")[0], last.partition(".")[0]
+    return f"FY{one}" if one == two else f"FY{one}-{two}"
+
 
 # What a figure of the page is, and what all of them share: width, axes, the library that draws them.
 
@@ -86,8 +331,6 @@ class Figure:
     """An altair chart."""
     table: pd.DataFrame
     """What it draws."""
-    pictures: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What one chooses between -> SVG beside each other, which a page shows in place of the chart; none: the chart."""
 
     @property
     def titled(self) -> Any:
@@ -192,6 +435,8 @@ DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
 """Of points and of lines, in the order of their colours."""
 GREY = "#6b7280"
 INK = "#111827"
+FIXED = {OTHERS: "#d3d7dd", RESERVE: INK, SHORT: "#b91c1c"}
+"""Suppliers that are no single country -> their colour; they stand last."""
 
 KNOWN = dict(
     pair.split(":")
@@ -332,8 +577,8 @@ def _curve(result: Result) -> Iterator[Figure]:
         return
     lived = "loss_curve" in result.tables
     told = []
-    for chance, words in ((0.1, "1 in 10"), (0.01, "1 in 100")):
-        reached = table[table["chance"] >= chance].groupby("case")["loss_musd"].max()
+    for likely, words in ((0.1, "1 in 10"), (0.01, "1 in 100")):
+        reached = table[table["chance"] >= likely].groupby("case")["loss_musd"].max()
         if reached.get(WITHOUT, 0.0) > 0:
             told.append(f"with a chance of {words} they are {reached[WITHOUT]:,.0f} or more without it")
             told[-1] += f" and {reached.get(WITH, 0.0):,.0f} or more with it"
@@ -437,32 +682,35 @@ def _stocks(result: Result) -> Iterator[Figure]:
 
 
 def _supply(result: Result) -> Iterator[Figure]:
-    """Where each material comes from, on a map and along its chain."""
-    table, drawn, told = supply(result, country_colours(set(result.tables["operations"]["country"])))
-    if not drawn:
+    """Where each material comes from, along its chain."""
+    table, bars, told = supply(result)
+    if bars.empty:
         return
     alt, titles = altair(), scenario_names(result.plan, result.tables["scenario_losses"], told=True)
-    charts = []
-    for material, pictures in drawn.items():
-        picture, wide, tall = standing_alone(pictures)
-        url = "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
-        image = alt.Chart(alt.Data(values=[{"picture": url}])).mark_image(width=wide, height=tall)
-        place = {"x": alt.value(wide / 2), "y": alt.value(tall / 2), "url": "picture:N"}
-        charts.append(image.encode(**place).properties(width=wide, height=tall, title=material))
+    moments, last = list(dict.fromkeys(bars["moment"])), [*FIXED]
+    pairs = zip(bars["supplier"], bars["code"], strict=True)
+    who = dict(sorted(pairs, key=lambda pair: last.index(pair[1]) if pair[1] in FIXED else -1))
+    palette = country_colours(set(result.tables["operations"]["country"])) | FIXED
+    colour = coloured("supplier", list(who), [palette[code] for code in who.values()], columns=5)
+
+    def panel(material: str) -> Any:
+        mine = bars[bars["material"] == material]
+        base = alt.Chart(mine, title=material).mark_bar(stroke="white", strokeWidth=0.5)
+        x = alt.X("share:Q", title=None, axis=alt.Axis(format="%"))
+        tips = ["supplier", "moment", tip("share", ".0%")]
+        shown = base.encode(y=rows_axis("moment", moments, 160), x=x, color=colour, tooltip=tips)
+        return shown.properties(width=WIDTH - 170, height=26 * len(moments))
+
     yield Figure(
         "supply",
         "Supply",
         "Where each material comes from",
-        "All with the plan: now; at the end of the plan if no disruption occurs; in the worst year of the scenario with the "
-        f"largest loss without the plan, {titles[worst_without(result)]}. Bars: shares of supply, black for the reserve, hatched "
-        "for what is missing. Bands lead to the plants and users that take a material, in proportion: all draw on one pool, and "
-        "who buys from whom is not modelled. A part with no band below goes to other uses; one with no band above has feed of its "
-        "own. A black line below a part: its plants run at capacity and users would pay for one more tonne. Home is outlined on "
-        "the maps.",
+        "Shares of supply with the plan: now; at the end of the plan if no disruption occurs; in the worst year of the scenario "
+        f"with the largest loss without the plan, {titles[worst_without(result)]}. Black: the reserve; red: what is missing. Who "
+        "buys from whom is not modelled.",
         told,
-        alt.vconcat(*charts),
+        alt.concat(*map(panel, dict.fromkeys(bars["material"])), columns=1).properties(usermeta={"rows": len(moments)}),
         table,
-        drawn,
     )
 
 
@@ -549,10 +797,10 @@ def _money(result: Result) -> Iterator[Figure]:
 DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _stocks, _supply, _money)
 
 
-# Figures of scenario discovery: rows over the inputs that a box limits most, and the path of its search.
+# Figures of scenario discovery: rows over the inputs that a box limits most.
 
 
-TABLES = ("boxes", "limits", "trajectory", "cases")
+TABLES = ("boxes", "limits", "cases")
 """Tables of the study that the figures draw."""
 MOST_POINTS = 3_000
 """Rows that a picture shows; of more, every second, third, and so on."""
@@ -561,7 +809,7 @@ SEARCHED, HELD_OUT = "searched", "held out"
 
 
 def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
-    """A picture of each box that rows held out confirm, and the path of the search for the first one, found or not.
+    """A picture of each box that rows held out confirm.
 
     tables: of a `Discovery` by name, or as they were stored.
     """
@@ -569,10 +817,6 @@ def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
     for _, box in boxes[boxes["confirmed"].astype(bool)].iterrows():
         limits = tables["limits"][tables["limits"]["box"] == box["box"]]
         yield _box_figure(box, limits, tables["cases"])
-    path = tables["trajectory"]
-    path = path[path["box"] == 1]
-    if len(path) > 1:
-        yield _path_figure(path)
 
 
 def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Figure:
@@ -640,35 +884,3 @@ def _ends(limits: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, fl
     """Where a box begins and ends: at its limits, or at the last row."""
     mine = limits[limits["input"] == name].set_index("side")["limit"]
     return float(mine.get("over", values.min())), float(mine.get("under", values.max()))
-
-
-def _path_figure(path: pd.DataFrame) -> Figure:
-    """Coverage against density of the boxes of peeling, on rows searched and on those held out."""
-    alt = altair()
-    parts = {SEARCHED: ("coverage", "density"), HELD_OUT: ("held_out_coverage", "held_out_density")}
-    steps = pd.DataFrame({"step": path["step"], "limits": path["limits"]})
-    steps["chosen"] = np.where(path["chosen"].astype(bool), "chosen", "")
-    rows = [steps.assign(rows=part, coverage=path[c], density=path[d]) for part, (c, d) in parts.items()]
-    columns = ["step", "rows", "coverage", "density", "limits", "chosen"]
-    table = pd.concat(rows, ignore_index=True)[columns].dropna(ignore_index=True)
-    shares = {"axis": alt.Axis(format="%"), "scale": alt.Scale(domain=[0, 1])}
-    base = alt.Chart(table).encode(
-        x=alt.X("coverage:Q", title="coverage: share of the failures in the box", **shares),
-        y=alt.Y("density:Q", title="density: share of the box that fails", **shares),
-        color=coloured("rows", [SEARCHED, HELD_OUT]),
-        order="step:Q",
-        tooltip=["step", "rows", tip("coverage", ".0%"), tip("density", ".0%"), "limits"],
-    )
-    marked = base.transform_filter("datum.chosen == 'chosen'").mark_point(size=160, strokeWidth=3)
-    first, chosen = path.iloc[0], path[path["chosen"].astype(bool)].iloc[0]
-    return Figure(
-        "path-of-the-search",
-        "Search",
-        "Path of the search",
-        "From all rows (right) to the smallest box (left). The circle marks the box that was taken, before its ends were moved and "
-        "limits that luck may explain were dropped.",
-        f"Of all rows searched {first['density']:.0%} fail. The box that was taken holds {chosen['coverage']:.0%} of the failures, "
-        f"and {chosen['density']:.0%} of it fails.",
-        alt.layer(base.mark_line(point=True), marked).properties(width=WIDTH - 240, height=320),
-        table,
-    )

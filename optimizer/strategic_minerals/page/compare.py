@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,11 @@ from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
 from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.stats import estimated
+from ..core.stats import BASELINE_COURSE, estimated
 from ..core.verb import verb
 from ..question.base import Row, column_of, key_of, stem_and_unit
-from ..question.names import Names
+from ..question.names import UNSUPPORTED, Names
+from ..question.references import qualified_forms
 from ..question.tables import TABLES
 from ..studies.roll import causes_in_words
 from ..world.instance import CHOSEN
@@ -596,3 +599,166 @@ def _cell(value: Any, path: str = "") -> str:
             return f"{value:.7g}"
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     return str(value)
+
+
+# Where each material comes from, now, later and in a crisis: shares along the chain.
+
+
+RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
+UNNAMED = "OTH"
+"""Code of all countries that the statistics give as one."""
+MOST_MATERIALS = 12
+SMALL_SHARE = 0.03
+"""Share up to which a country is drawn among `OTHERS`."""
+SPARE = 1e-3
+"""Spare capacity, as a share of what is made, up to which plants count as full."""
+BARS = ["material", "code", "supplier", "moment", "share"]
+"""Columns of what is drawn."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Who supplies what in a period of a scenario."""
+
+    name: str
+    parts: dict[str, dict[str, float]]
+    """Material -> supplier (country, `RESERVE`, `SHORT`) -> tonnes."""
+    taken: set[tuple[str, str]]
+    """Feed, product that plants make of it."""
+    full: frozenset[tuple[str, str]]
+    """Material, country whose plants run at capacity while users would pay for one more tonne; known if no disruption occurs."""
+
+    @classmethod
+    def of(cls, name: str, scenario: str, period: str, result: Result) -> Moment:
+        """Out of the tables of a result."""
+
+        def here(table: str) -> pd.DataFrame:
+            found = result.tables[table]
+            return found[(found["scenario"] == scenario) & (found["period"] == period)]
+
+        recipes: dict[str, dict[str, float]] = defaultdict(dict)
+        for row in result.data.rows("yields"):
+            recipes[row.producer][row.material] = row.yield_t_per_t
+        able = capacities(result, int(period.split(".")[0])) if scenario == BASELINE_COURSE else {}
+        parts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        taken, spare = set[tuple[str, str]](), defaultdict[Any, float](float)
+        for producer, (country, capacity) in able.items():
+            for material in recipes[producer]:
+                spare[material, country] += capacity * result.plan.horizon.period_months / 12
+        for run in rows_of(here("operations")):
+            total, country = run.output_t + run.reserve_output_t, run.country
+            recipe = recipes[run.producer.removesuffix(UNSUPPORTED)]
+            gives = {material: per_t for material, per_t in recipe.items() if per_t > 0}
+            feeds = [material for material, per_t in recipe.items() if per_t < 0 and total > SMALL_T]
+            for material, per_t in gives.items():
+                spare[material, country] -= total
+                if run.output_t * per_t > SMALL_T:
+                    parts[material][country] += run.output_t * per_t
+                taken |= {(feed, material) for feed in feeds}
+        for table, column, who in (("flows", "released_t", RESERVE), ("shortfalls", "shortfall_t", SHORT)):
+            for code, tonnes in here(table).groupby("material")[column].sum().items():
+                if tonnes > SMALL_T:
+                    parts[str(code)][who] = float(tonnes)
+        prices = here("prices")
+        wanted = set(prices[(prices["price"] == "supply") & (prices["value"] > 0)]["item"]) & set(parts)
+        tight = [
+            (code, who) for code in wanted for who, t in parts[code].items() if spare.get((code, who), t) <= SPARE * t
+        ]
+        return cls(name, parts, taken, frozenset(tight if able else ()))
+
+    def shares(self, material: str) -> dict[str, float]:
+        """Supplier -> share of all supply of a material and of what is missing."""
+        parts = self.parts.get(material, {})
+        return {who: tonnes / sum(parts.values()) for who, tonnes in parts.items() if tonnes > SMALL_T}
+
+    def amount(self, material: str, who: str) -> str:
+        """Share and tonnes of a supplier, in words; empty where there are none."""
+        share, full = self.shares(material).get(who, 0.0), ", at capacity" * ((material, who) in self.full)
+        return f"{share:.0%} ({digits(self.parts[material][who])} t){full}" if share > 0 else ""
+
+
+def worst_without(result: Result) -> str:
+    """The scenario with the largest loss without the plan."""
+    losses = result.tables["scenario_losses"].set_index("scenario")["loss_without_plan_musd"]
+    return str(losses.idxmax())
+
+
+def moments(result: Result) -> list[Moment]:
+    """Now and at the end of the plan without a disruption, and the period with the largest loss of the scenario with the largest
+    loss without the plan."""
+    short, worst = result.tables["shortfalls"], worst_without(result)
+    planned = list(dict.fromkeys(result.tables["stock"]["period"]))
+    planned = planned or sorted(set(result.tables["operations"].query("not tail")["period"]))
+    loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
+    hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else planned[-1]
+    at = {
+        f"Now, FY{planned[0]}": (BASELINE_COURSE, planned[0]),
+        f"End of plan, FY{planned[-1]}": (BASELINE_COURSE, planned[-1]),
+        f"Worst year, FY{hit}": (worst, hit),
+    }
+    return [Moment.of(name, *place, result) for name, place in at.items()]
+
+
+def most_at_stake(result: Result) -> list[str]:
+    """Materials with demand, those first whose shortfalls cost most with the plan on average; what comes
+    inside imported goods, which no plan can replace, last."""
+    short, losses = result.tables["shortfalls"], result.tables["scenario_losses"].set_index("scenario")
+    cost = (short["loss_musd"] * short["scenario"].map(losses["probability"])).groupby(short["material"]).sum()
+    inside = {row.material for row in result.data.rows("materials") if row.embedded}
+    forms = qualified_forms(result.plan, result.data)
+    wanted = dict.fromkeys(forms.demand(row.material, row.segment)[0] for row in result.data.rows("demand"))
+    return sorted(wanted, key=lambda code: (code in inside, -float(cost.get(code, 0.0))))
+
+
+def supply(result: Result) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """(table, bars, who gives most in words) of the materials that are most at stake, and of every step of their chains.
+
+    Table: material, supplier, then a column a moment with share and tonnes in words. Bars: material, code, supplier, moment, share;
+    countries that give little at every moment stand together.
+    """
+    names, found = Names.of(result.data), moments(result)
+    stages = {row.material: row.stage for row in result.data.rows("materials")}
+    chosen = [code for code in most_at_stake(result) if any(moment.shares(code) for moment in found)][:MOST_MATERIALS]
+    chains = [chain(code, found, stages) for code in chosen]
+    rows, bars = [], []
+    for step in dict.fromkeys(step for chain_of in chains for row in reversed(chain_of) for step in row):
+        material = names.material(step)
+        for who in ordered(step, found):
+            rows.append((material, names.country(who), *(moment.amount(step, who) for moment in found)))
+            shares = [moment.shares(step).get(who, 0.0) for moment in found]
+            apart = who in (RESERVE, SHORT) or (who != UNNAMED and max(shares) > SMALL_SHARE)
+            code = who if apart else OTHERS
+            bars += [
+                (material, code, names.country(code), m.name, share) for m, share in zip(found, shares, strict=True)
+            ]
+    told = []
+    for code in chosen:
+        most = [max(moment.shares(code).items(), key=lambda pair: pair[1], default=("nobody", 0.0)) for moment in found]
+        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {share:.0%}' for who, share in most)}")
+    table = pd.DataFrame(rows, columns=["material", "supplier", *(moment.name for moment in found)])
+    drawn = pd.DataFrame(bars, columns=BARS).groupby(BARS[:-1], sort=False)["share"].sum().reset_index()
+    return table, drawn, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
+
+
+def ordered(material: str, found: Iterable[Moment]) -> list[str]:
+    """Suppliers of a material, the largest over some moments first; then those without a name, the reserve, what is missing."""
+    weight: dict[str, float] = defaultdict(float)
+    for moment in found:
+        for who, share in moment.shares(material).items():
+            weight[who] += share
+    last = [UNNAMED, OTHERS, RESERVE, SHORT]
+    return sorted(weight, key=lambda who: (last.index(who) if who in last else -1, -weight[who], who))
+
+
+def chain(product: str, found: Iterable[Moment], stages: Mapping[str, str]) -> list[list[str]]:
+    """Rows of materials from the first feed to a product: a feed stands above all that is made of it, and beside those of its
+    stage. stages: of every material, in the order in which a row shows them."""
+    arrows = sorted({(feed, made) for moment in found for feed, made in moment.taken if feed != made})
+    level = {product: 0}
+    for _ in range(len(arrows) + 1):  # as many times as a chain without a circle can be long
+        for feed, made in arrows:
+            if made in level and level.get(feed, 0) <= level[made] < len(arrows):
+                level[feed] = level[made] + 1
+        for code in level:
+            level[code] = max(n for other, n in level.items() if stages[other] == stages[code])
+    return [[code for code in stages if level.get(code) == n] for n in sorted(set(level.values()), reverse=True)]

@@ -45,12 +45,6 @@ for (const holder of document.querySelectorAll("script[type='application/json'][
     })
     .catch((error) => { target.textContent = "This figure could not be drawn: " + error.message; target.dataset.drawn = "no"; });
 }
-for (const select of document.querySelectorAll("select[data-picks]")) {
-  const panels = [...document.getElementById("chart-" + select.dataset.picks).parentElement.querySelectorAll(".panels")];
-  const show = () => panels.forEach((one, n) => { one.hidden = n !== select.selectedIndex; });
-  select.addEventListener("change", show);
-  show();
-}
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {

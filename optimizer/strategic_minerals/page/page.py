@@ -25,11 +25,21 @@ from ..core.files import staged, templates, write_whole
 from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
-from .charts import NARROW, UNTESTED, Figure, all_rows, altair, figures
-from .compare import SIDE_BY_SIDE, TITLES, compare, money_unit, opened, question_in_words, rows_in_words
-from .study_charts import Subject, comparison_figure, study_figures
-from .supply import definitions, outlines
-from .words import RULE_IN_WORDS, all_acts, remaining, stories, verdict
+from .charts import (
+    NARROW,
+    RULE_IN_WORDS,
+    UNTESTED,
+    Figure,
+    all_acts,
+    all_rows,
+    altair,
+    figures,
+    remaining,
+    stories,
+    verdict,
+)
+from .compare import compare, money_unit, opened, question_in_words
+from .study_charts import Subject, study_figures
 
 CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""
@@ -286,8 +296,7 @@ def report(
         words=_paragraphs(first),
         figures=drawn,
         untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
-        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn if not figure.pictures},
-        absent=_absent(studied),
+        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
         sections=sections(first, studied),
         comparison=compared,
         question=[] if compared is None else question_in_words(compared.tables, compared.facts),
@@ -307,8 +316,7 @@ def _shown(
     rules = studied.get("worth/scenarios")
     if rules is not None and not {"alternative", "scenario", "loss_musd"} <= set(rules.columns):
         rules = None
-    side_by_side = [] if compared is None else list(comparison_figure(compared.tables["outcome"]))
-    drawn = [*side_by_side, *figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
+    drawn = [*figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
     return several, compared, studied, drawn
 
 
@@ -320,32 +328,6 @@ def _spec(figure: Figure) -> dict[str, Any]:
     if single and "width" in spec:
         spec |= {"width": "container"}
     return {**spec, "description": figure.alt}
-
-
-STUDIES = {
-    "why each item was chosen or rejected, and what one more unit is worth": (
-        "explain/prices",
-        "explain RUN --out RUN/analyses/explain",
-    ),
-    "plans that are nearly as good": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
-    "what ministries do, in new scenarios": ("rules/rules", "rules RUN --out RUN/analyses/rules"),
-    "what stands under all losses and beliefs": ("regret/candidates", "regret PLAN --out RUN/analyses/regret"),
-    "a comparison with rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
-    "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
-    "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
-    "which uncertain figures change the answer most": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
-    "where a promise fails": (
-        "discover/boxes",
-        "discover RUN/analyses/stress 'loss_musd <= 500' --out RUN/analyses/discover",
-    ),
-    "disruptions as they were observed": ("scenarios/replay", "scenarios PLAN --replay --out RUN/analyses/scenarios"),
-}
-"""What the page can show beside -> (a table that says it is there, the command that adds it)."""
-
-
-def _absent(analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
-    """(what is not shown, the command that adds it)."""
-    return [(what, f"strategic-minerals {command}") for what, (key, command) in STUDIES.items() if key not in analyses]
 
 
 def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
@@ -379,7 +361,6 @@ def _rendered(template: str, **parts: Any) -> str:
     }
     environment.filters |= filters
     shared: dict[str, Any] = {"WIDE": WIDE, "narrow": _safe(json.dumps(NARROW)), "bundle": _bundle(), "policy": POLICY}
-    shared |= {"definitions": definitions(), "outlines": outlines()}
     files = {"style": _file("style.css"), "script": _file("page.js")}
     return str(environment.get_template(template).render(**shared, **files, **parts))
 
@@ -506,52 +487,6 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
     return found
 
 
-def markdown(
-    results: Result | Sequence[Result],
-    *,
-    names: Sequence[str] | None = None,
-    analyses: Analyses | None = None,
-) -> str:
-    """The words of the page, for a text editor; arguments as for `report`."""
-    several, compared, _, drawn = _shown(results, names, analyses)
-    first = several[0]
-    lines = [f"# {_plain(first.plan.title or first.plan.name)}", ""]
-    if compared is not None:
-        lines += ["## Comparison", "", *(_plain(line) for line in compared.facts["warnings"]), ""]
-        told = {name: rows_in_words(name, compared.tables[name], len(several)) for name in SIDE_BY_SIDE}
-        told["inputs"] = question_in_words(compared.tables, compared.facts)
-        for name, rows in told.items():
-            lines += [f"### {TITLES[name]}", "", *(f"- {_plain(line)}" for line in rows or ["nothing"]), ""]
-    lines += [_plain(verdict(first)), ""]
-    if first.brief is not None:
-        for head, table in first.brief.tables().items():
-            lines += [f"## {head}", "", *_as_markdown(table), ""]
-        points = [*first.brief.points, *first.brief.answers]
-        lines += [*(f"- **{_plain(name.rstrip(':'))}:** {_plain(text)}" for name, text in points), ""]
-    for head, text in _paragraphs(first):
-        lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
-    chosen = stories(first)
-    lines += ["## Scenarios that matter", "", RULE_IN_WORDS, ""] if chosen else []
-    for story in chosen:
-        sentences = [f"{story.why}.", story.losses(), *story.sentences]
-        lines += [f"### {_plain(story.title)}", "", *(f"- {_plain(line)}" for line in sentences), ""]
-    for figure in drawn:
-        lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
-    lines += ["## Evidence", "", *(f"- {name}: {_plain(value)}" for name, value in _evidence(first)), ""]
-    return "\n".join(lines)
-
-
-def _as_markdown(table: pd.DataFrame) -> list[str]:
-    """Lines of a table."""
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.itertuples(index=False)]
-    return [f"| {' | '.join(cell if cell == '---' else _plain(str(cell)) for cell in row)} |" for row in rows]
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown takes for nothing else, on one line."""
-    return re.sub(r"([\\`*_<>\[\]#|])", r"\\\1", " ".join(text.split()))
-
-
 def save_figures(
     results: Result | Sequence[Result],
     folder: Path,
@@ -562,7 +497,7 @@ def save_figures(
 ) -> list[Path]:
     """Every figure of the page as a file of its own, all of them or none; other arguments as for `report`.
 
-    kind: `svg`, `png`, `html` (a page of its own, which fetches nothing), or `json` (Vega-Lite, for an editor or a page of yours).
+    kind: `svg` or `png`.
     """
     drawn = {folder / f"{figure.name}.{kind}": figure for figure in _shown(results, names, analyses)[-1]}
     folder.mkdir(parents=True, exist_ok=True)
@@ -575,13 +510,8 @@ def save_figures(
 
 def _image(figure: Figure, kind: str) -> bytes:
     """A figure as a file of some kind."""
-    if kind == "html":
-        specs = {} if figure.pictures else {figure.name: _safe(json.dumps(_spec(figure)))}
-        return _rendered("figure.html", figure=figure, specs=specs).encode()
     chart, image, text = figure.titled, io.BytesIO(), io.StringIO()
     with all_rows():
-        if kind == "json":
-            return (json.dumps({**chart.to_dict(), "description": figure.alt}, indent=1) + "\n").encode()
         if kind == "png":
             chart.save(image, format="png", ppi=144)
             return image.getvalue()
@@ -597,8 +527,8 @@ def charts(of: Result | Study) -> dict[str, Any]:
 
     of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    indices of a sweep by Morris or Sobol; what-items-bring of `explain`; stress-losses; origins; homes of `coalitions`;
-    side-by-side of `compare`; where-it-fails-1 and further boxes, and path-of-the-search, of `discover`; others have none).
+    indices of a sweep by Morris or Sobol; stress-losses; origins; where-it-fails-1 and further boxes of
+    `discover`; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

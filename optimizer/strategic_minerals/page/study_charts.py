@@ -22,7 +22,6 @@ from .charts import (
     Figure,
     altair,
     coloured,
-    country_colours,
     dashed,
     discovery_figures,
     exceedance,
@@ -60,7 +59,7 @@ class Subject:
         return {"expected_loss_musd": "expected loss", "cvar_musd": f"CVaR (mean loss of {worst})"}
 
 
-# Figures of studies that compare: policies, rules of origin, homes, reasons, and losses in new scenarios.
+# Figures of studies that compare: policies, rules of origin, and losses in new scenarios.
 
 
 MOST_BARS = 20
@@ -165,77 +164,6 @@ ORIGINS = Worth(
 )
 
 
-def homes_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """What each home gains alone and together."""
-    if table.empty:
-        return
-    words = {
-        "alone_musd": "alone",
-        "before_payments_musd": "together, before payments",
-        "division_musd": "together, after payments",
-    }
-    long = table.melt("home", list(words), var_name="case", value_name="musd").dropna(subset=["musd"])
-    colours, names = country_colours(table["home"]), {home: about.names.country(home) for home in table["home"]}
-    long = long.assign(case=long["case"].map(words), country=long["home"].map(names))
-    chart = _bars(
-        long,
-        f"worth, discounted [{about.money}]",
-        label="case",
-        value="musd",
-        by="country",
-        order=list(names.values()),
-        colours=[colours[home] for home in names],
-        tips=["country", "case", tip("musd", ",.4g", about.money)],
-        legend=160,
-        step=16 * len(names),
-    )
-    together = long[long["case"] == words["before_payments_musd"]]
-    yield Figure(
-        "homes",
-        "Homes",
-        "What each home gains, alone and together",
-        "Worth of planning compared with doing nothing; alone: while the others keep plans of their own.",
-        f"Together, before payments: {'; '.join(f'{row.country} {row.musd:,.4g}' for row in together.itertuples())} {about.money}.",
-        chart,
-        long,
-    )
-
-
-def explanation_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """How much better the plan is with each item."""
-    shown = table[table["brings_musd"].notna()]
-    shown = (
-        shown.assign(size=shown["brings_musd"].abs())
-        .sort_values("size", ascending=False, kind="stable")
-        .head(MOST_BARS)
-    )
-    if shown.empty:
-        return
-    kinds = shown["kind"] + " " if "kind" in shown.columns else pd.Series("", index=shown.index)
-    shown = shown.assign(
-        item=[about.names.chosen(f"{kind}{item}") for kind, item in zip(kinds, shown["item"], strict=True)],
-        choice=["chosen" if chosen else "not chosen" for chosen in shown["chosen"]],
-    ).sort_values("brings_musd", ascending=False, kind="stable")
-    shown = shown[["item", "choice", "brings_musd"]]
-    yield Figure(
-        "what-items-bring",
-        "Items",
-        "What each item brings to the plan",
-        "How much better the plan is with the item than without it, solved again each way. An item not chosen makes it worse.",
-        _best(shown, "item", "brings_musd", about.money),
-        _bars(
-            shown,
-            f"gain with the item [{about.money}]",
-            label="item",
-            value="brings_musd",
-            by="choice",
-            order=["chosen", "not chosen"],
-            colours=[PALETTE[0], PALETTE[4]],
-        ),
-        shown,
-    )
-
-
 def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """How probable a loss above an amount is, in new scenarios."""
     if len(table) < 2:
@@ -307,49 +235,6 @@ def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         "Budget against risk",
         "Each dot is the best plan for that budget. Hover over a dot to see its portfolio.",
         text,
-        chart,
-        table,
-    )
-
-
-REASON, FOUND = "reason", "objective_musd"
-"""First columns of a point's answer; those before them were varied."""
-MOST_CELLS = 400
-AXES = ("across", "down")
-
-
-def grid_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Worth over every combination of two figures that were varied together."""
-    columns = list(points.columns)
-    varied = [name for name in columns[: columns.index(REASON)] if points[name].nunique() > 1]
-    if len(varied) != 2 or len(points) != points[varied].drop_duplicates().shape[0] or len(points) > MOST_CELLS:
-        return
-    table = points.assign(worth_musd=0.0 - points[FOUND])[[*varied, "worth_musd"]].dropna()
-    if table[varied[0]].nunique() * table[varied[1]].nunique() != len(table) or len(table) < 4:
-        return
-    alt, titles = altair(), [address_in_words(name, about) for name in varied]
-    table = table.rename(columns=dict(zip(varied, AXES, strict=True)))
-    tips = [tip(name, "", title) for name, title in zip(AXES, titles, strict=True)]
-    shade = alt.Color("worth_musd:Q", title=["worth", f"[{about.money}]"], scale=alt.Scale(scheme="blues"))
-    chart = (
-        alt.Chart(table)
-        .mark_rect()
-        .encode(
-            x=alt.X("across:O", title=titles[0], sort=None),
-            y=alt.Y("down:O", title=titles[1], sort=None),
-            color=shade,
-            tooltip=[*tips, tip("worth_musd", ",.1f", "worth")],
-        )
-        .properties(width=WIDTH, height=alt.Step(28))
-    )
-    best = table.iloc[int(table["worth_musd"].to_numpy().argmax())]
-    at = ", ".join(f"{title} {best[name]}" for name, title in zip(AXES, titles, strict=True))
-    yield Figure(
-        "grid",
-        "Two figures together",
-        f"Worth by {' and '.join(titles)}",
-        "The darker, the more the plan is worth compared with doing nothing.",
-        f"The plan is worth most, {best['worth_musd']:,.1f} {about.money}, at {at}.",
         chart,
         table,
     )
@@ -438,42 +323,6 @@ def thumb_figure(table: pd.DataFrame, about: Subject, *, where: str) -> Iterator
     )
 
 
-def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
-    """Money of several results side by side, a panel a figure; outcome: figure, unit, then a column a result."""
-    names = list(outcome.columns[2:])
-    money = outcome[outcome["unit"] == "million USD"]
-    long = money.melt(["figure", "unit"], names, var_name="result", value_name="musd")
-    long = long[pd.to_numeric(long["musd"], errors="coerce").notna()].assign(musd=lambda t: t["musd"].astype(float))
-    if long["result"].nunique() < 2:
-        return
-    alt = altair()
-    panels = [
-        alt.Chart(long[long["figure"] == figure])
-        .mark_bar()
-        .encode(
-            y=rows_axis("result", names, 200),
-            x=alt.X("musd:Q", title=f"{figure} [million USD]", axis=alt.Axis(tickCount=4)),
-            color=alt.Color("result:N", sort=names, scale=alt.Scale(range=PALETTE), legend=None),
-            tooltip=["result", "figure", tip("musd", ",.1f", "million USD")],
-        )
-        .properties(width=WIDTH / 2 - 90, height=24 * len(names))
-        for figure in dict.fromkeys(long["figure"])
-    ]
-    text = "; ".join(
-        f"{figure}: " + ", ".join(f"{row.result} {row.musd:,.0f}" for row in rows.itertuples())
-        for figure, rows in long.groupby("figure", sort=False)
-    )
-    yield Figure(
-        "side-by-side",
-        "Side by side",
-        "Results side by side",
-        "Each panel has its own scale.",
-        f"In million USD: {text}.",
-        alt.concat(*panels, columns=2).properties(usermeta={"rows": len(names)}),
-        money,
-    )
-
-
 # The figure of sensitivity indices: what each figure adds to the spread of the answer, with its interval.
 
 
@@ -539,26 +388,17 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
 Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
 
 
-def _compared(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Results side by side."""
-    return comparison_figure(table)
-
-
 DRAWN: tuple[tuple[str, Drawn], ...] = (
-    ("compare/outcome", _compared),
     ("worth/fresh_scenarios", partial(thumb_figure, where="in new random scenarios")),
     ("worth/alternatives", partial(thumb_figure, where="in the plan's own scenarios")),
     ("rules/rules", RULES),
     ("simulate/policies", POLICIES),
     ("frontier/points", frontier_figure),
-    ("sweep/points", grid_figure),
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
     ("sweep/indices", indices_figure),
-    ("explain/reasons", explanation_figure),
     ("stress/scenarios", stress_figure),
     ("origins/costs", ORIGINS),
-    ("together/homes", homes_figure),
 )
 """Table of a study -> what draws it. Of two that draw the same figure the first one does."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from pydantic import BeforeValidator
 
@@ -22,17 +22,16 @@ REGIONS = ("WLD", "OTH")
 
 @dataclass(frozen=True)
 class Known:
-    """Names that a table defines, what else they are called, and what they are in words."""
+    """Names that a table defines, and what they are in words."""
 
     names: frozenset[str]
     where: str
-    called: Mapping[str, str] = field(default_factory=dict)
 
     def faults(self, file: str, key: str, column: str, values: Iterable[str | None], hints: Hints) -> Iterator[Fault]:
         """A fault for each value that is none of the names; empty cells are no names."""
         for value in values:
             if value is not None and value not in self.names:
-                expected = f"{self.where}{hints.near(value, self.names, self.called)}"
+                expected = f"{self.where}{hints.near(value, self.names)}"
                 yield Fault(file, key, column, f"'{value}'", expected)
 
     def and_(self, *more: str) -> Known:
@@ -41,24 +40,19 @@ class Known:
 
 
 def names_in(data: Dataset, table: str, column: str) -> Known:
-    """Names of a column, by what the rows are called for people too, where their table says it and the column is their key."""
-    rows = data.rows(table)
-    named = "name" in TABLES[table].model_fields and TABLES[table].key == (column,)
-    called = {row.name: getattr(row, column) for row in rows} if named else {}
+    """Names of a column."""
     article = "an" if column.startswith(("a", "e", "i")) else "a"
     where = f"{article} {column.replace('_', ' ')} of {table}.csv"
-    return Known(frozenset(getattr(row, column) for row in rows), where, called)
+    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where)
 
 
 def material_names(data: Dataset) -> Known:
-    """Materials, by the names and formulas that planners and chemists use, too."""
-    known = names_in(data, "materials", "material")
-    formulas = {row.basis.removeprefix("t "): row.material for row in data.rows("materials")}
-    return replace(known, called={**formulas, **known.called})
+    """Materials."""
+    return names_in(data, "materials", "material")
 
 
 def country_names(data: Dataset, home: str) -> Known:
-    """Countries, by their names too; those of the home are some in any case."""
+    """Countries; those of the home are some in any case."""
     known = names_in(data, "countries", "country")
     return replace(known, names=known.names | members(data, home))
 
@@ -84,14 +78,13 @@ def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     if not rows:
         return
     inside, wanted = [row.country for row in rows if row.tier == "home"], members(data, plan.home)
-    unions = {row.home: row.name for row in data.rows("homes")}
+    unions = {row.home for row in data.rows("homes")}
     alone = inside[0] if len(inside) == 1 else ""
     listed = {row.country for row in rows}
     theirs = next((home for home in unions if members(data, home) & listed == {*inside}), alone)
     what = "the home whose demand, stock and imports these tables hold"
     known = country_names(data, theirs or plan.home)
-    called = {**known.called, **{name: home for home, name in unions.items()}}
-    known = Known(known.names | unions.keys(), "a country or a union with tables", called)
+    known = Known(known.names | unions, "a country or a union with tables")
     if not inside:
         yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for the members of {what}")
     if plan.home not in known.names:
@@ -123,7 +116,7 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
             yield Fault("plan", "", f"service_levels.{n}.material", f"'{level.material}'", expected)
         elif (level.material, level.segment) not in pairs:
             near = "".join(
-                hints.near(name, of.names, of.called)
+                hints.near(name, of.names)
                 for name, of in ((level.material, materials), (level.segment, segments))
                 if name not in of.names
             )

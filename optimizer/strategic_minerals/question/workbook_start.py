@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from ..core.errors import Fault, Faults, PlanError, meant, near_miss, shown
+from ..core.errors import Fault, Faults, PlanError, near_miss, shown
 from ..core.stats import MONTHS_PER_YEAR
 from .base import key_of
 from .dataset import Cell, Dataset, PlanSheet, cell_name, home_row, validate_rows
@@ -255,16 +255,14 @@ def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
     every = {_plain(text): text for text in QUESTIONS}
     rows: dict[str, int] = {}
     given: dict[tuple[str, int], str] = {}
-    faults, misspelt = Faults(), set[str]()
+    faults = Faults()
     columns = range(1, 1 + answer_columns(cells[0] if cells else ()))
     for number, row in enumerate(cells[1:], start=2):
         text, *answers = (str(part).strip() for part in row[: 1 + len(columns)])
         filled = {n: answer for n, answer in enumerate(answers, start=1) if answer}
         question = every.get(_plain(text))
         if question is None and text and filled:
-            near = meant(text, QUESTIONS)
-            misspelt |= {*near}
-            expected = f"a question of this sheet as it was written{near_miss(text, near)}"
+            expected = f"a question of this sheet as it was written{near_miss(text, QUESTIONS)}"
             faults.add(Fault(place, cell_name(number, 0), text, "another question", expected))
         elif question in rows:
             expected = f"each question once: it is also in {cell_name(rows[question], 0)}"
@@ -296,7 +294,7 @@ def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
                     faults.add(at.fault(one.text, n, shown(answer), str(error)))
             elif counts and not one.optional and not answer and one.text in rows and one.kind != "switch":
                 faults.add(at.fault(one.text, n, "an empty cell", f"an answer, or '{NO}' at '{USE}' above"))
-            elif counts and not one.optional and not answer and one.text not in {*rows, *misspelt}:
+            elif counts and not one.optional and not answer and one.text not in rows:
                 faults.add(at.fault(f"{one.block}: {USE}", n, f"no row '{one.text}'", "that row as it was"))
     return Answers(place, values, rows, tuple(faults.told()))
 
@@ -366,7 +364,7 @@ def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: 
             values[question, n] = names if several else names[0]
             for name in names:
                 if name not in codes and not (several and name == "*" and one.listed in ("materials", "countries")):
-                    near = near_miss(name, codes, {name: code for code, name in codes.items() if name})
+                    near = near_miss(name, codes)
                     faults.append(answers.fault(question, n, f"'{name}'", f"one of {some_of(codes)}{near}"))
     for at, value in values.items():
         if QUESTIONS[at[0]].kind in ("money", "moneys"):

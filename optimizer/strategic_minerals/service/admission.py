@@ -22,8 +22,8 @@ from fastapi import Request
 from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
 from .auth import Caller, digest_of, later
+from .dispatcher import JobLimits, end, start
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
-from .job_runners import JobLimits, end, start
 from .reading import BODY, SEEN, Form, look, noted_rows, read
 from .records import AuditLogEntry, Job, StoreError, is_id, new_id
 from .requests import KINDS_OF_JOBS, PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError

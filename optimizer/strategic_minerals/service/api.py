@@ -31,9 +31,8 @@ from ..question.read_toml import load_plan
 from ..question.tables import TABLES
 from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, store_refusals, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
-from .dispatcher import MOST_TRIES
+from .dispatcher import MOST_TRIES, end, start
 from .job_folder import ENDED_FILE, LOG_FILE, REPORT, RESULT, Folder
-from .job_runners import end, start
 from .reading import kind_of_plan, shipped_plans, table_file
 from .records import ENDED, Job, State, StoreError, no_room
 from .requests import (

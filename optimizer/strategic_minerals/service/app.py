@@ -4,38 +4,229 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import json
+import logging
+import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi import HTTPException as FrameworkError
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_fastapi_instrumentator import Instrumentator
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ..core.errors import Fault, FaultsError
-from ..core.logs import logger_of
+from ..core.logs import about, logger_of
 from .api import health, job_status, router
 from .auth import Guard, Turns
-from .described import describe
-from .dispatcher import Deliveries, Dispatcher, OnEnd
-from .gate import BodyError, Gate, not_allowed
+from .dispatcher import Deliveries, Dispatcher, LocalRunner, OnEnd, Runner, end, start
 from .job_folder import Folder, Reserve, write_whole
-from .job_runners import LocalRunner, Runner, end, start
 from .page import router as pages
 from .page import wrong
 from .records import Job, StoreError, in_words, no_room
-from .requests import KINDS, MEDIA_TYPE, MOST_FAULTS, ProblemError, faults_of, path_of
+from .requests import (
+    KINDS,
+    MEDIA_TYPE,
+    MOST_FAULTS,
+    JobRequest,
+    JobStatus,
+    Problem,
+    ProblemError,
+    Question,
+    faults_of,
+    path_of,
+    request_id,
+)
 from .settings import Limits, Settings
 from .store import Store, open_store
+
+# Gate for all requests: bodies are bounded, HEAD is GET without a body, each answer has security headers and a line in the log.
+
+
+logger = logger_of(__name__)
+
+QUIET = ("/healthz", "/readyz", "/metrics", "/static/{name}")
+"""Routes that are asked again and again."""
+MOST_FORM_BYTES, MOST_OPEN_FORM_BYTES = 1024 * 1024, 10_000
+"""Of a page's form that holds no file, for reading one costs more than reading JSON; of a form that anybody may send."""
+OPEN_FORMS = ("/login", "/logout")
+METHODS = ("GET", "POST", "DELETE")
+"""Of all routes, beside HEAD."""
+WORDS = (*METHODS, "PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT")
+"""Methods that there are; any other word would be counted and kept."""
+MOST_PARAMETERS = 200
+"""Of a query."""
+CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+ONCE = ("authorization", "content-type", "idempotency-key")
+"""Headers that mean two things where they stand twice."""
+RATE_POLICY = '"token";q={};w=60'
+
+
+class BodyError(FrameworkError):
+    """A body that is too large, in words of ours: the framework lets no other error through."""
+
+
+class Gate:
+    """ASGI middleware.
+
+    prefix: path under which the service stands, where no application mounts it. most_bytes: of a body. doors: methods by path, of
+    routes that are named whole: no other route's pattern stands for them. started: whether the background work runs. refuse: makes
+    an answer of a problem.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        prefix: str,
+        most_bytes: int,
+        doors: Mapping[str, list[str]],
+        started: Callable[[], bool],
+        refuse: Callable[[Request, ProblemError], Any],
+    ) -> None:
+        self._app, self._prefix, self._most, self._doors = app, prefix, most_bytes, doors
+        self._started, self._refuse = started, refuse
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin, head = time.perf_counter(), scope["method"] == "HEAD"
+        name = request_id(Request(scope).headers)
+        root = scope.get("root_path") or self._prefix
+        scope = {**scope, "method": "GET" if head else scope["method"], "root_path": root}
+        scope["state"] = {**scope.get("state", {}), "name": name, "begin": begin}
+        sent = {**SECURITY_HEADERS, "X-Request-Id": name}
+        status, begun = 500, False
+
+        async def with_headers(message: Any) -> None:
+            nonlocal begun, status
+            if message["type"] == "http.response.start":
+                begun, status = True, message["status"]
+                if (rate := scope["state"].get("rate")) is not None:
+                    sent["RateLimit-Policy"] = RATE_POLICY.format(rate[0])
+                    sent["RateLimit"] = f'"token";r={rate[1]};t=60'
+                given = {name.lower() for name, _ in message.get("headers", [])}
+                extra = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
+                headers = [*message.get("headers", []), *(one for one in extra if one[0] not in given)]
+                message = {**message, "headers": headers}
+            elif head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        with about(request=name):
+            try:
+                if wrong := self._wrong(scope, Request(scope)):
+                    await self._refuse(Request(scope), wrong)(scope, receive, with_headers)
+                else:
+                    await self._app(scope, self._bounded(scope, receive), with_headers)
+            except Exception:
+                # logged here, where request and tenant are known; the answer reveals nothing about this machine
+                with about(**_whose(scope)):
+                    logger.exception("%s %s failed", scope["method"], _route(scope))
+                if begun:
+                    raise
+                problem = ProblemError("internal", "The server's log has the details.")
+                await self._refuse(Request(scope), problem)(scope, receive, with_headers)
+            finally:
+                _log(scope, status, time.perf_counter() - begin)
+
+    def _wrong(self, scope: Any, request: Request) -> ProblemError | None:
+        """What can be refused by its header alone."""
+        if not self._started():
+            text = "The service has not been started: the application that mounts it runs its lifespan, as the documents show."
+            return ProblemError("not-started", text)
+        method = scope["method"]
+        methods = self._doors.get(path_of(scope))
+        if (methods is not None and method not in methods) or method not in WORDS:
+            return not_allowed(method, methods or [*METHODS])
+        for name in ONCE:
+            if len(request.headers.getlist(name)) > 1:
+                kind = "malformed" if method == "POST" else "unauthenticated" if name == "authorization" else "invalid"
+                return ProblemError(kind, "", [Fault("header", "", name, "the header twice", "each header once")])
+        if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
+            fault = Fault("query", "", "", "too many parameters", f"at most {MOST_PARAMETERS}")
+            return ProblemError("invalid", "", [fault])
+        if method != "POST":
+            return None
+        charset = re.search(r"charset\s*=\s*\"?([^\s;\"]*)", request.headers.get("content-type", ""), re.IGNORECASE)
+        if charset is not None and charset[1].lower() not in ("utf-8", "utf8"):  # some take forever to decode
+            return ProblemError("unsupported", "Send text in UTF-8.")
+        if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            text = "Compressed bodies are not supported: send the body uncompressed."
+            return ProblemError("unsupported", text, headers={"Accept-Encoding": "identity"})
+        return None
+
+    def _bounded(self, scope: Any, receive: Any) -> Any:
+        """A body that ends with an error (413) where it is too large."""
+        headers = dict(scope["headers"])
+        path = path_of(scope)
+        page = not path.startswith("/v1/") and path != "/upload"
+        most = min(self._most, MOST_OPEN_FORM_BYTES if path in OPEN_FORMS else MOST_FORM_BYTES) if page else self._most
+        stated, read = headers.get(b"content-length", b"0"), 0
+        if stated.isdigit() and int(stated[:20]) > most:
+            read = most  # the first part that is read is one too many
+
+        async def bounded() -> Any:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > most:
+                raise BodyError(413, f"The body is larger than {most:,} bytes.")
+            return message
+
+        return bounded
+
+
+def not_allowed(method: str, methods: list[str]) -> ProblemError:
+    """405, with what is allowed."""
+    done = ", ".join(methods)
+    return ProblemError("method", f"{method} is not allowed here; allowed: {done}.", headers={"Allow": done})
+
+
+def _whose(scope: Any) -> dict[str, str]:
+    """Tenant and job of a request, as far as they are known."""
+    caller = scope["state"].get("caller")
+    job = scope["state"].get("job") or scope.get("path_params", {}).get("job_id", "")
+    return {"tenant": "" if caller is None else caller.tenant, "job": job}
+
+
+def _route(scope: Any) -> str:
+    """The route of a request: its path may hold a token."""
+    return getattr(scope.get("route"), "path", "") or "other"
+
+
+def _log(scope: Any, status: int, seconds: float) -> None:
+    """A line for each request; those of load balancers and of collectors of metrics are for whoever looks closely."""
+    route = _route(scope)
+    level = logging.DEBUG if (route in QUIET or path_of(scope) in QUIET) and status < 400 else logging.INFO
+    facts = {"method": scope["method"], "route": route, "status": status, "seconds": round(seconds, 4)}
+    with about(**_whose(scope)):
+        logger.log(level, "%s %s %d", scope["method"], route, status, extra={"http": facts})
+
 
 CANARY_S = 3600.0
 """Seconds between two solver self-tests."""
@@ -53,8 +244,6 @@ NOT_OURS = {
     "malformed": "The body cannot be read as the form stated in `Content-Type`.",
 }
 """Messages that replace those of the framework."""
-
-logger = logger_of(__name__)
 
 DESCRIPTION = """Plan strategic mineral reserves: submit a plan as a job, follow bound and gap, fetch tables, report and run folder.
 
@@ -418,3 +607,172 @@ class Readiness:
     def _queue(self) -> str:
         dispatcher = self._state.dispatcher
         return str(dispatcher.trouble or "ok") if dispatcher.alive else "not served"
+
+
+# The OpenAPI description: the framework's own, completed with bodies that are read elsewhere, statuses, headers and webhooks.
+
+
+REF = "#/components/schemas/{model}"
+SECURITY = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Create one with `strategic-minerals token create OFFICE`.",
+    },
+}
+OPEN = ("get_liveness", "get_readiness")
+"""What anybody may ask."""
+EXTRA = {
+    "submit_job": "state key-reused storage",
+    "submit_upload": "state key-reused storage",
+    "resume_job": "state storage",
+    "delete_job": "state",
+    "get_result": "state",
+    "get_table": "state",
+    "get_archive": "state",
+    "get_report": "state",
+}
+"""Operation -> kinds of problems that no other signs tell."""
+TEXT = {"schema": {"type": "string"}}
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"const": "status"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": REF.format(model="JobStatus")},
+        },
+    },
+}
+CONTENTS: dict[str, dict[str, Any]] = {
+    "stream_job_events": {"text/event-stream": {"itemSchema": EVENT}},
+    "get_table": {"text/csv": TEXT, "application/json": {}, "application/vnd.apache.parquet": BYTES},
+    "get_archive": {"application/zip": BYTES},
+    "get_report": {"text/html": TEXT},
+}
+"""Operation -> content of its good answer, where the framework does not know it."""
+HEADERS = {
+    "X-Request-Id": "Identifier of the request, as the logs name it.",
+    "RateLimit": "How many more requests the token may send at once.",
+    "RateLimit-Policy": "How many it may send in a minute.",
+    "Location": "Where what was made is found.",
+    "Retry-After": "Seconds after which it is worth asking again.",
+}
+EVENT_OF_JOB = {
+    "type": "object",
+    "required": ["type", "timestamp", "tenant", "data"],
+    "properties": {
+        "type": {"const": "job.ended"},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "tenant": {"type": "string"},
+        "data": {"$ref": REF.format(model="JobStatus")},
+    },
+}
+
+
+def without_null_defaults(described: Any) -> Any:
+    """A description in which what may be left out has no `default: null`: generated types would ask for it in every request."""
+    if isinstance(described, dict):
+        kept = {key: without_null_defaults(value) for key, value in described.items()}
+        return {key: value for key, value in kept.items() if not (key == "default" and value is None)}
+    return [without_null_defaults(each) for each in described] if isinstance(described, list) else described
+
+
+def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """The description, made once."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title,
+            version=app.version,
+            openapi_version=app.openapi_version,
+            description=app.description,
+            routes=app.routes,
+        )
+        found["servers"] = [{"url": settings.public_url or settings.prefix or "/"}]
+        schemas = found.setdefault("components", {}).setdefault("schemas", {})
+        bodies: dict[str, TypeAdapter[Any]] = {
+            "JobRequest": TypeAdapter(JobRequest),
+            "Question": TypeAdapter(Question),
+            "Problem": TypeAdapter(Problem),
+            "JobStatus": TypeAdapter(JobStatus),
+        }
+        for name, adapter in bodies.items():
+            schema = adapter.json_schema(ref_template=REF)
+            schemas |= schema.pop("$defs", {})
+            schemas[name] = schema
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        found["components"]["schemas"] = without_null_defaults(schemas)
+        needs_token = not settings.open_on_loopback
+        if needs_token:
+            found["components"]["securitySchemes"] = SECURITY
+        text = resources.files("strategic_minerals.service").joinpath("web_files", "examples.json").read_text("utf-8")
+        examples = json.loads(text)
+        for path, operations in found["paths"].items():
+            for method, operation in operations.items():
+                _complete(path, method, operation, examples, needs_token=needs_token)
+        found["webhooks"] = {"job.ended": {"post": _webhook()}}
+        app.openapi_schema = found
+    return app.openapi_schema
+
+
+def _complete(
+    path: str, method: str, operation: dict[str, Any], examples: dict[str, Any], *, needs_token: bool
+) -> None:
+    """Add to an operation what the framework does not know."""
+    name = operation["operationId"]
+    operation["summary"] = name.replace("_", " ").capitalize()
+    guarded = name not in OPEN
+    if needs_token and guarded:
+        operation["security"] = [{"token": []}]
+    good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
+    if name in CONTENTS:
+        good["content"] = CONTENTS[name]
+    made = [one for one in ("Location", "Retry-After") if name in ("submit_job", "submit_upload")]
+    made += ["Location"] if name.startswith("keep_") else []
+    shown = ["X-Request-Id", *(("RateLimit", "RateLimit-Policy") if guarded else ()), *made]
+    good["headers"] = {one: {"description": HEADERS[one], "schema": {"type": "string"}} for one in shown}
+    kinds = [*EXTRA.get(name, "").split(), "internal", "unavailable"]
+    kinds += ["unauthenticated", "forbidden", "rate"] if guarded else []
+    kinds += ["not-found"] if "{" in path else []
+    kinds += ["not-acceptable"] if path.startswith("/v1/") and method != "delete" else []
+    kinds += ["invalid"] if guarded else []
+    if "requestBody" in operation:
+        kinds += ["malformed", "too-large", "unsupported", "not-found"]
+    operation["responses"].pop("422", None)
+    for status in sorted({KINDS[kind][0] for kind in kinds}):
+        titles = dict.fromkeys(KINDS[kind][1] for kind in kinds if KINDS[kind][0] == status)
+        content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}
+        operation["responses"].setdefault(str(status), {"description": "; ".join(titles), "content": content})
+    if name in examples["requests"]:
+        stated = {one: {"value": value} for one, value in examples["requests"][name].items()}
+        for content in operation["requestBody"]["content"].values():
+            content["examples"] = stated
+    if name in examples["answers"]:
+        answer = examples["answers"][name]
+        contents = operation["responses"][answer["status"]].setdefault("content", {})
+        contents.setdefault(answer["media"], {})["example"] = answer["example"]
+
+
+def _webhook() -> dict[str, Any]:
+    """What is sent at the end of a job that named a webhook."""
+    signed = {
+        "webhook-id": "The same for every try of one end of a job.",
+        "webhook-timestamp": "Seconds since 1970, UTC.",
+        "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (Standard Webhooks).",
+    }
+    parameters = [
+        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in signed.items()
+    ]
+    return {
+        "operationId": "job_ended",
+        "summary": "A job has ended",
+        "parameters": parameters,
+        "requestBody": {"content": {"application/json": {"schema": EVENT_OF_JOB}}},
+        "responses": {"2XX": {"description": "Taken; anything else is sent again, for 20 hours"}},
+    }

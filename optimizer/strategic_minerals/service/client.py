@@ -1,6 +1,6 @@
-"""Clients of the service, typed, for programs that wait and for programs that await: submit, upload, wait, fetch.
+"""A client of the service: submit, upload, wait, fetch.
 
-They need no more than this package without extras.
+It needs no more than this package without extras.
 
     client = Client("https://plans.example", token)
     job = client.submit("solve", shipped="rare-earths", set={"budget.appropriation_musd": 120}, key="budget-120")
@@ -10,8 +10,6 @@ They need no more than this package without extras.
 
 from __future__ import annotations
 
-import asyncio
-import hmac
 import io
 import json
 import re
@@ -22,9 +20,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
-
-from .webhooks import signature
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,38 +29,6 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interr
 ENDED: tuple[State, ...] = ("succeeded", "failed", "cancelled", "interrupted")
 PAUSE_S = 1.0
 TRIES = 5
-FRESH_S = 300.0
-"""Age from which a webhook is refused [s]."""
-
-
-class Status(TypedDict):
-    """A job, as the service describes it (`JobStatus`). Times are text in ISO 8601, UTC."""
-
-    id: str
-    kind: str
-    label: str
-    state: State
-    submitted: str
-    started: str | None
-    ended: str | None
-    stopping: bool
-    position: int | None
-    progress: dict[str, Any] | None
-    headline: str | None
-    problem: dict[str, Any] | None
-    links: dict[str, str]
-
-
-class Answer(TypedDict):
-    """The answer of a job: the headline in one sentence, the summary in words, single figures, its tables."""
-
-    id: str
-    kind: str
-    headline: str
-    summary: str
-    facts: dict[str, Any]
-    tables: dict[str, dict[str, Any]]
-    included: dict[str, list[dict[str, Any]]]
 
 
 class ServiceError(Exception):
@@ -112,12 +76,11 @@ class Client:
         """Faults, doubtful figures and size of a question, without solving it."""
         return dict(self._json("POST", "/v1/check", question))
 
-    def status(self, job: str) -> Status:
+    def status(self, job: str) -> dict[str, Any]:
         """Status of a job: state, progress, problem."""
-        found: Status = self._json("GET", f"/v1/jobs/{job}")
-        return found
+        return dict(self._json("GET", f"/v1/jobs/{job}"))
 
-    def jobs(self, state: State | None = None) -> Iterator[Status]:
+    def jobs(self, state: State | None = None) -> Iterator[dict[str, Any]]:
         """The tenant's jobs, the newest first."""
         path: str | None = f"/v1/jobs?limit=200{'' if state is None else f'&state={state}'}"
         while path:
@@ -128,10 +91,10 @@ class Client:
     def wait(
         self,
         job: str,
-        on_progress: Callable[[Status], object] | None = None,
+        on_progress: Callable[[dict[str, Any]], object] | None = None,
         timeout_s: float | None = None,
         pause_s: float = PAUSE_S,
-    ) -> Status:
+    ) -> dict[str, Any]:
         """Wait for the end of a job; its status. Raises TimeoutError where it has not ended by then."""
         begin = time.monotonic()
         while True:
@@ -144,11 +107,10 @@ class Client:
                 raise TimeoutError(f"job {job} has not ended after {timeout_s:g} s")
             time.sleep(pause_s)
 
-    def result(self, job: str, *tables: str) -> Answer:
+    def result(self, job: str, *tables: str) -> dict[str, Any]:
         """Headline, figures and text, and the named tables as records under `included`."""
         query = urllib.parse.urlencode([("include", name) for name in tables])
-        found: Answer = self._json("GET", f"/v1/jobs/{job}/result?{query}")
-        return found
+        return dict(self._json("GET", f"/v1/jobs/{job}/result?{query}"))
 
     def table(self, job: str, name: str) -> pd.DataFrame:
         """One table of an answer, typed as the service describes its columns."""
@@ -170,15 +132,13 @@ class Client:
         Path(file).write_bytes(self._ask("GET", f"/v1/jobs/{job}/{what}{query}"))
         return Path(file)
 
-    def cancel(self, job: str) -> Status:
+    def cancel(self, job: str) -> dict[str, Any]:
         """Stop a job."""
-        found: Status = self._json("POST", f"/v1/jobs/{job}/cancel")
-        return found
+        return dict(self._json("POST", f"/v1/jobs/{job}/cancel"))
 
-    def resume(self, job: str) -> Status:
+    def resume(self, job: str) -> dict[str, Any]:
         """Put a job that ended without an answer back into the queue."""
-        found: Status = self._json("POST", f"/v1/jobs/{job}/resume")
-        return found
+        return dict(self._json("POST", f"/v1/jobs/{job}/resume"))
 
     def delete(self, job: str) -> None:
         """Delete an ended job with all its files."""
@@ -225,94 +185,6 @@ class Client:
                     raise ServiceError(error.code, _problem(error.read())) from None
                 time.sleep(min(60.0, float(error.headers.get("Retry-After", 1))))
         raise AssertionError
-
-
-class AsyncClient:
-    """As `Client`, for programs that await; a request waits in a thread. A wait that is cancelled leaves the job alone."""
-
-    def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
-        self.sync = Client(address, token, timeout_s)
-
-    async def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
-        """As `Client.submit`."""
-        return await asyncio.to_thread(self.sync.submit, kind, key=key, **request)
-
-    async def upload(
-        self, plan: str | Path, tables: Sequence[str | Path] = (), *, key: str | None = None, **options: Any
-    ) -> str:
-        """As `Client.upload`."""
-        return await asyncio.to_thread(self.sync.upload, plan, tables, key=key, **options)
-
-    async def keep(self, plan: str | Path, tables: Sequence[str | Path] = ()) -> str:
-        """As `Client.keep`."""
-        return await asyncio.to_thread(self.sync.keep, plan, tables)
-
-    async def check(self, **question: Any) -> dict[str, Any]:
-        """As `Client.check`."""
-        return await asyncio.to_thread(self.sync.check, **question)
-
-    async def status(self, job: str) -> Status:
-        """As `Client.status`."""
-        return await asyncio.to_thread(self.sync.status, job)
-
-    async def jobs(self, state: State | None = None) -> list[Status]:
-        """As `Client.jobs`, all at once."""
-        return await asyncio.to_thread(lambda: list(self.sync.jobs(state)))
-
-    async def wait(
-        self, job: str, on_progress: Callable[[Status], object] | None = None, pause_s: float = PAUSE_S
-    ) -> Status:
-        """As `Client.wait`; a limit of time is `asyncio.timeout`'s to keep."""
-        while True:
-            found = await self.status(job)
-            if on_progress is not None:
-                on_progress(found)
-            if found["state"] in ENDED:
-                return found
-            await asyncio.sleep(pause_s)
-
-    async def result(self, job: str, *tables: str) -> Answer:
-        """As `Client.result`."""
-        return await asyncio.to_thread(self.sync.result, job, *tables)
-
-    async def table(self, job: str, name: str) -> pd.DataFrame:
-        """As `Client.table`."""
-        return await asyncio.to_thread(self.sync.table, job, name)
-
-    async def download(self, job: str, what: str, file: str | Path) -> Path:
-        """As `Client.download`."""
-        return await asyncio.to_thread(self.sync.download, job, what, file)
-
-    async def cancel(self, job: str) -> Status:
-        """As `Client.cancel`."""
-        return await asyncio.to_thread(self.sync.cancel, job)
-
-    async def resume(self, job: str) -> Status:
-        """As `Client.resume`."""
-        return await asyncio.to_thread(self.sync.resume, job)
-
-    async def delete(self, job: str) -> None:
-        """As `Client.delete`."""
-        await asyncio.to_thread(self.sync.delete, job)
-
-
-def verified(headers: Mapping[str, str], body: bytes, secret: str, fresh_s: float = FRESH_S) -> dict[str, Any]:
-    """The event of a webhook, once its signature and its age are as they should be. headers: of the request.
-
-    Raises ValueError for one that this secret has not signed, or not just now. Pass over a `webhook-id` that came before.
-    """
-    given = {name.lower(): value for name, value in headers.items()}
-    name, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
-    if not name or not given.get("webhook-signature"):
-        raise ValueError("the headers webhook-id, webhook-timestamp and webhook-signature are missing")
-    if not at.isdigit() or abs(time.time() - int(at)) > fresh_s:
-        raise ValueError("the webhook is not fresh")
-    expected = signature(secret, name, int(at), body)
-    if not any(
-        hmac.compare_digest(expected.encode(), one.encode()) for one in given.get("webhook-signature", "").split()
-    ):
-        raise ValueError("the webhook is not signed with this secret")
-    return dict(json.loads(body))
 
 
 def _key(key: str | None) -> dict[str, str]:

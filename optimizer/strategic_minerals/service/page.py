@@ -12,7 +12,7 @@ import math
 import re
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -251,10 +251,15 @@ def edit(request: Request, caller: Submitter, shipped: str = "", question: str =
 async def run(request: Request, caller: Submitter) -> Response:
     """Check, or run, a plan with what was answered."""
     form = {name: str(value) for name, value in (await request.form()).items()}
+    return await _in_turn(_run, request, caller, form)
+
+
+async def _in_turn(work: Callable[..., Response], request: Request, caller: Caller, *given: Any) -> Response:
+    """Work that takes long, once it is the tenant's turn."""
     turns = request.app.state.turns
     await turns.enter(caller.tenant)
     try:
-        return await run_in_threadpool(_run, request, caller, form)
+        return await run_in_threadpool(work, request, caller, *given)
     finally:
         turns.leave(caller.tenant)
 
@@ -442,7 +447,7 @@ def _text(folder: Folder, name: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[Cell]]]]:
+def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[str]]]]:
     """(title, columns, rows) of the tables of a study that are short enough for the page."""
     if KINDS_OF_JOBS[job.kind].verb.makes_plan:
         return []
@@ -453,35 +458,14 @@ def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[Cel
         if place is not None and 0 < stated[name]["rows"] <= MOST_ROWS and len(columns) <= MOST_COLUMNS:
             rows = [list(row.values()) for row in records(folder, name)]
             title = TITLES.get(name, name.replace("_", " ").capitalize())
-            bars = job.kind == "compare" and name == "outcome"
-            found.append((title, columns, [_cells(row, bars=bars) for row in rows]))
+            found.append((title, columns, [list(map(_shown_value, row)) for row in rows]))
     return found
 
 
-Cell = tuple[str, float | None]
-"""A cell as text, and the length of the bar below it [%]; None: none."""
-
-
-def _cells(row: list[Any], *, bars: bool) -> list[Cell]:
-    """A row as text, four figures of a number. bars: numbers beside each other are compared."""
-    numbers = [_number(value) for value in row]
-    most = max((abs(value) for value in numbers if value is not None), default=0.0)
-    compared = bars and most > 0 and sum(value is not None for value in numbers) > 1
-    return [
-        (_shown_value(value, number), 100 * abs(number) / most if compared and number is not None else None)
-        for value, number in zip(row, numbers, strict=True)
-    ]
-
-
-def _number(value: Any) -> float | None:
-    """A number, also one that stands in a column of text."""
+def _shown_value(value: Any) -> str:
+    """A cell as text, four figures of a number, also of one that stands in a column of text."""
     if isinstance(value, float) or (isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+(e-?[0-9]+)?", value)):
-        return float(value)
-    return None
-
-
-def _shown_value(value: Any, number: float | None) -> str:
-    if number is not None:
+        number = float(value)
         return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -505,12 +489,7 @@ async def act(request: Request, caller: Submitter, job_id: Id, action: str) -> R
     form = {name: str(value) for name, value in (await request.form()).items()}
     if action in ("cancel", "resume", "delete"):
         return await run_in_threadpool(_act, request, caller, job_id, action, form)
-    turns = request.app.state.turns
-    await turns.enter(caller.tenant)
-    try:
-        return await run_in_threadpool(_act, request, caller, job_id, action, form)
-    finally:
-        turns.leave(caller.tenant)
+    return await _in_turn(_act, request, caller, job_id, action, form)
 
 
 def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mapping[str, str]) -> Response:

@@ -10,7 +10,8 @@ import hashlib
 import json
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -44,7 +45,6 @@ from .requests import (
     problem_of,
     sanitise,
     spelt,
-    walked,
 )
 
 if TYPE_CHECKING:
@@ -301,25 +301,21 @@ def shipped_plans() -> list[str]:
 def parsed(body: bytes, where: str) -> Any:
     """JSON, as RFC 8259 has it, each name of an object once. Raises ProblemError where it is none; PlanError for names that stand
     there twice, and of a form's options, for the form itself could be read."""
-    twice: list[tuple[dict[str, Any], str]] = []
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            seen: set[str] = set()
-            twice.append((found, next(name for name, _ in pairs if name in seen or seen.add(name))))  # type: ignore[func-returns-value]
+            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+            raise PlanError([Fault(where, "", place([twice]), "the field twice", "each field once")])
         return found
 
     try:
-        raw = json.loads(str(body, "utf-8"), parse_constant=_no_number, object_pairs_hook=once)
+        return json.loads(str(body, "utf-8"), parse_constant=_no_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         faults = [Fault(where, "", "", _no_json(error, body), "JSON in UTF-8")]
         if where == "options":
             raise PlanError(faults) from None
         raise ProblemError("malformed", "The body is not valid JSON.", faults) from None
-    if twice:
-        raise PlanError(_told_twice(raw, twice, where))
-    return raw
 
 
 def _no_number(name: str) -> Any:
@@ -340,14 +336,6 @@ def _no_json(error: Exception, body: bytes) -> str:
         mark = "a byte order mark" if body.startswith(BOM_UTF8) else brief(error.doc[error.pos : error.pos + 1])
         return f"{mark if error.pos < len(error.doc) else 'the end'} at line {error.lineno:,}, column {error.colno:,}"
     return f"a number of more than {sys.get_int_max_str_digits():,} digits"
-
-
-def _told_twice(raw: Any, twice: Sequence[tuple[dict[str, Any], str]], where: str) -> list[Fault]:
-    """Where names stand twice; a place inside what is itself a value of such a name may be gone."""
-    names = {id(within): name for within, name in islice(twice, MOST_FAULTS)}
-    objects = [(path, id(item)) for path, item in walked(raw) if isinstance(item, dict)]
-    places = [place([*path, names[item]]) for path, item in objects if item in names]
-    return [Fault(where, "", at, "the field twice", "each field once") for at in sorted(places or names.values())]
 
 
 def bounded(raw: Any, most_rows: int, where: str = "body") -> dict[str, list[Fault]]:

@@ -29,8 +29,8 @@ from .lshaped.subproblems import OutOfTimeError, separable
 from .stages import (
     FlatModel,
     Method,
+    against_nothing,
     chosen_method,
-    measured,
     optimum,
     reference_model,
     solver_of,
@@ -124,7 +124,7 @@ class SampleSearch:
             )
         nothing = decided_point(problem.structure, problem.assembly, reference)
         self._deadline, self._threads = deadline, threads
-        self.problem = measured(problem, nothing, self._operated(problem, reference))
+        self.problem = against_nothing(problem, nothing, self._operated(problem, reference))
         if extend is not None:
             self.problem, _ = with_rules(self.problem, nothing, extend)
             if not separable(self.problem.structure, self.problem.assembly):

@@ -32,8 +32,8 @@ from .lshaped.search import LShaped
 from .stages import (
     FlatModel,
     Method,
+    against_nothing,
     chosen_method,
-    measured,
     optimum,
     reference_model,
     solver_of,
@@ -400,7 +400,7 @@ class Session:
         """(the problem with what is measured against doing nothing, that reference: (columns,), what solves it)."""
         idle, cost, nothing = reference_model(problem), objective_costs(problem)["social_cost"], self._nothing
         if nothing is not None and nothing.stands(idle, cost):
-            return measured(problem, nothing.z0), nothing.z0, reference
+            return against_nothing(problem, nothing.z0), nothing.z0, reference
         reference = _loaded(
             problem,
             idle,

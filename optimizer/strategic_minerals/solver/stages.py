@@ -799,10 +799,10 @@ def with_reference(
     solver: has `reference_model` loaded; None: a flat one is made. Raises as `solve_reference`.
     """
     z0 = solve_reference(problem, objective_costs(problem)["social_cost"], time_limit_s, on_progress, solver)
-    return measured(problem, z0), z0
+    return against_nothing(problem, z0), z0
 
 
-def measured(problem: Problem, z0: Floats, nothing: Solution | None = None) -> Problem:
+def against_nothing(problem: Problem, z0: Floats, nothing: Solution | None = None) -> Problem:
     """The problem with all that is measured against doing nothing: limits on trunk shortfall, and what the plan does to prices.
 
     nothing: what z0 means; None: read off z0, which then has every scenario.

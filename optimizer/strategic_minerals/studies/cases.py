@@ -1,4 +1,4 @@
-"""Plans and loss functions case by case: uncertain controls, rules of origin, published requirements, observed losses."""
+"""Plans and their tables case by case: uncertain controls, rules of origin, requirements, observed losses, what data lack."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ..answer.notes import without_data
+from ..answer.result import Result
 from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..answer.tables import frame, shortfalls
 from ..audit.figures import ORIGIN
-from ..core.errors import Fault, InfeasibleError, PlanError
-from ..core.formats import chance, digits
-from ..core.frames import rows_of
+from ..core.errors import Fault, InfeasibleError, InputError, PlanError, near_miss
+from ..core.formats import chance, digits, in_tonnes, musd
+from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner
 from ..core.stats import SMALL_T
 from ..core.verb import Gap, verb
-from ..matrix.problem import prepare
+from ..matrix.problem import Problem, prepare
+from ..matrix.solution import Solution
+from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Control, Plan, Procurement
-from ..question.references import opening_stock
+from ..question.references import opening_stock, select_materials
 from ..question.sources import Replay, replays
+from ..world.events import resolver, sampled
+from ..world.instance import DEFENCE, ESSENTIAL, Instance
 
 EPISODE_COLUMNS = (
     "control_event country material loss_function undelivered_t undelivered_t_low undelivered_t_high "
@@ -433,4 +439,255 @@ def _requirement_words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> li
         span = f"{digits(row.lowest_t, 4)} to {digits(row.highest_t, 4)}"
         why = f"; {row.reason}" if row.within_factor_two == "no" and row.reason else ""
         lines.append(f"  {row.name}: {printed} printed, {digits(row.computed_t, 4)} computed ({span}){why}")
+    return lines
+
+
+# What is missing from a question: materials without data, tables and fields without a value.
+
+
+WANTED = {
+    "demand": "no demand: only the use by plants counts",
+    "loss_functions": "no loss in the plan's loss function: a shortage costs nothing beyond the price",
+    "prices": "no price in the plan's price set",
+    "offers": "no offer: the reserve cannot buy it",
+    "stock": "no known opening stock: counted as zero",
+    "substitution": "no substitution step: users cannot replace it",
+    "hazards": "no event and no sampled hazard of the plan affects it: its supply is never cut",
+    "yields": "no known source",
+}
+"""Tables in which a planned material should have a row, and what it means where it has none."""
+MISSING_TITLES = {
+    "gaps": "Materials without a row",
+    "empty": "Empty fields",
+    "listed": "The official list",
+    "not_planned": "Left out of all plans",
+}
+"""Headings of the tables."""
+
+
+@verb
+def complete(plan: Plan, data: Dataset) -> Study:
+    """List what the data lack: materials without data, and empty fields. A sweep ranks estimates by their effect on the answer.
+
+    Tables: `gaps`, material, table, meaning: planned materials without a row where one is expected. `empty`, table, column, empty,
+    rows: numbers that some rows have and others leave empty. `listed`, mineral, name, rank, planned: the official list of the home
+    country; whether plans can use each. `not_planned`, kind, item, name, why, next_source: minerals and projects that plans leave
+    out for want of a published figure. Fact `minerals_without_data`: minerals with published facts that no plan can use yet.
+    """
+    chosen = sorted(select_materials(plan, data))
+    gaps = [
+        (material, table, meaning)
+        for table, meaning in WANTED.items()
+        for material in chosen
+        if not _has_row(plan, data, table, material)
+    ]
+    not_planned = [(row.kind, row.item, row.name, row.why, row.next_source) for row in data.rows("not_planned")]
+    tables = {
+        "gaps": pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
+        "empty": _empty_fields(plan, data, set(chosen)),
+        "listed": _official(data),
+        "not_planned": pd.DataFrame(not_planned, columns=["kind", "item", "name", "why", "next_source"]),
+    }
+    lacking = tuple(without_data(data))
+    words = _missing_words(tables, lacking, Names.of(data))
+    return Study("missing", tables, words, {"minerals_without_data": lacking}, MISSING_TITLES)
+
+
+def _missing_words(tables: Mapping[str, pd.DataFrame], lacking: Sequence[str], names: Names) -> list[str]:
+    lines = ["COMPLETENESS: what is missing from this question"]
+    if len(tables["listed"]):
+        planned = int(tables["listed"]["planned"].sum())
+        lines.append(f"  of the {len(tables['listed'])} minerals of the official list plans can use {planned}")
+    for row in rows_of(tables["not_planned"]):
+        lines.append(f"  no plan has {row.name}: {row.why}; next source: {row.next_source}")
+    if lacking:
+        minerals = ", ".join(lacking).replace("_", " ")
+        lines.append(f"  minerals with published facts but without planning data: {minerals}")
+    for meaning, rows in tables["gaps"].groupby("meaning", sort=False):
+        lines.append(f"  {meaning}: {', '.join(map(names.material, rows['material']))}")
+    for row in rows_of(tables["empty"]):
+        lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
+    return lines
+
+
+def _official(data: Dataset) -> pd.DataFrame:
+    """The official list, and whether the tables have all materials that each mineral is planned as."""
+    known = {row.material for row in data.rows("materials")}
+    rows = [
+        [row.mineral, row.name, row.rank, bool(row.materials) and set(row.materials.split()) <= known]
+        for row in data.rows("listed_minerals")
+    ]
+    return pd.DataFrame(rows, columns=["mineral", "name", "rank", "planned"]).astype({"planned": bool, "rank": "Int64"})
+
+
+def _has_row(plan: Plan, data: Dataset, table: str, material: str) -> bool:
+    """Whether a table has a row for a material that this plan would read; of hazards, whether anything ever touches it."""
+    if table == "hazards":
+        resolved = resolver(plan, data)
+        events = [resolved(event) for scenario in plan.scenarios for event in scenario.events]
+        return any({material, "*"} & set(row.materials.split()) for row in (*events, *sampled(plan, data)))
+    return any(
+        row.material in (material, "*")
+        and getattr(row, "yield_t_per_t", 1.0) > 0
+        and getattr(row, "price_set", plan.price_set) == plan.price_set
+        and getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+        for row in data.rows(table)
+    )
+
+
+def _empty_fields(plan: Plan, data: Dataset, chosen: set[str]) -> pd.DataFrame:
+    """Columns of numbers with both values and holes among the rows of planned materials."""
+    found = []
+    for table in WANTED:
+        rows = [row for row in data.rows(table) if getattr(row, "material", "*") in (*chosen, "*") and key_of(row)]
+        for column in type(rows[0]).model_fields if rows else ():
+            values = [getattr(row, column) for row in rows]
+            holes = sum(value is None for value in values)
+            numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+            skipped = column.endswith(("_low", "_high")) or column == "year"
+            if numeric and holes and not skipped:
+                found.append((table, column, holes, len(rows)))
+    return pd.DataFrame(found, columns=["table", "column", "empty", "rows"])
+
+
+# The report of a stockpile manager: what an emergency asks of each material, what would be missing, what is held, what to buy.
+
+
+LINES = (
+    "material requirement_t defence_t essential_t shortfall_t shortfall_defence_t shortfall_musd held_t ordered_t buy_t "
+    "buy_from_year buy_musd target_t left_t left_defence_t"
+).split()
+ACQUISITIONS = "fiscal_year material buy_t cost_musd".split()
+STOCKPILE_TITLES = {
+    "lines": "Requirements, shortfalls and purchases by material",
+    "acquisitions": "Proposed acquisitions",
+}
+
+
+@verb
+def stockpile_report(
+    result: Result,
+    *,
+    scenario: Annotated[
+        str, Field(description="Listed scenario of the plan that is the emergency; none: its first design-basis one.")
+    ] = "",
+) -> Study:
+    """Write the report of a stockpile manager: requirements, shortfalls and proposed purchases by material, for one emergency.
+
+    Tables:
+    lines: a row a material with a requirement, a stock or a purchase; in tonnes. requirement_t: what users want while the emergency
+    lasts, of it defence_t and essential_t; shortfall_t, and of defence: what is missing if nothing more is
+    bought or signed; shortfall_musd: at base prices; held_t when the plan starts, of it ordered_t; buy_t in the planned years as
+    long as nothing happens, from buy_from_year on, at buy_musd; target_t: stock at the end of the planned years; left_t, and of
+    defence: what is missing in the emergency with the plan; acquisitions: fiscal_year, material, buy_t, cost_musd.
+    Facts: emergency (scenario), first and last fiscal year of it, shortfall_musd, buy_musd.
+
+    Raises InputError for a plan without a listed scenario, or without the one that is asked for.
+    """
+    problem = prepare(result.plan, result.data)
+    n, name = problem.natural, _emergency(result, scenario)
+    s = problem.structure.scenarios.names.index(name)
+    window = _window(problem, s)
+    first, last = _emergency_years(n, window)
+    wanted = (n.demand * problem.structure.scenarios.demand_factor[s] * window).sum(axis=1)
+    before, after = (_missing_tonnes(problem, x, s, window) for x in (result.reference, result.solution))
+    bought = result.tables["acquisitions"].groupby("material")[["acquired_t", "cost_musd"]].sum()
+    begun = result.tables["acquisitions"].groupby("material").fiscal_year.min()
+    held = opening_stock(result.plan, result.data)
+    listed = [row for row in result.data.rows("stock") if row.material in held]
+    ordered = {row.material: min(row.ordered_t, row.opening_t) for row in listed}
+    rows = []
+    for i, material in enumerate(n.materials):
+        buys = material in bought.index
+        short, left = before[:, n.demand_material == i], after[:, n.demand_material == i]
+        lines = (
+            *(wanted[n.demand_material == i][:, None] * _counted(n, i)).sum(axis=0).tolist(),
+            *(short.sum(axis=1)).tolist(),
+            float(short[0].sum() * n.base_price[i]),
+            *(held.get(material, 0.0), ordered.get(material, 0.0)),
+            *(
+                (*bought.loc[material, ["acquired_t"]], begun[material], bought.cost_musd[material])
+                if buys
+                else (0, 0, 0)
+            ),
+            max(0.0, float(result.solution.stock[0, i, n.calendar.planned - 1])),
+            *(left.sum(axis=1)).tolist(),
+        )
+        if max(lines[0], lines[6], lines[8]) > SMALL_T:
+            rows.append((material, *lines))
+    table = pd.DataFrame(rows, columns=LINES).sort_values("shortfall_musd", ascending=False, ignore_index=True)
+    yearly = (
+        result.tables["acquisitions"]
+        .groupby(["fiscal_year", "material"], as_index=False)[["acquired_t", "cost_musd"]]
+        .sum()
+    )
+    tables = {"lines": table, "acquisitions": yearly.set_axis(ACQUISITIONS, axis=1)}
+    facts = {
+        "emergency": name,
+        "first_year": first,
+        "last_year": last,
+        "shortfall_musd": float(table.shortfall_musd.sum()),
+        "buy_musd": float(table.buy_musd.sum()),
+    }
+    return Study("stockpile", tables, _stockpile_words(tables, facts, Names.of(result.data)), facts, STOCKPILE_TITLES)
+
+
+def _emergency(result: Result, asked: str) -> str:
+    """The scenario that the report is for."""
+    names = [one.name for one in result.plan.scenarios]
+    if asked and asked not in names:
+        expected = f"a listed scenario of the plan{near_miss(asked, names)}"
+        raise InputError([Fault("", "", "scenario", f"'{asked}'", expected)])
+    if not names:
+        expected = "a listed scenario: the emergency that the stockpile is for"
+        raise InputError([Fault(result.plan.name, "", "scenarios", "none", expected)])
+    basis = [one.name for one in result.plan.scenarios if one.design_basis]
+    return asked or (basis or names)[0]
+
+
+def _window(problem: Problem, s: int) -> Floats:
+    """(Q, T) share of each period in which the emergency lasts for what each demand wants."""
+    n = problem.natural
+    return np.asarray(problem.structure.scenarios.lasting[s, n.chain[n.demand_material]])
+
+
+def _emergency_years(n: Instance, window: Floats) -> tuple[int, int]:
+    """First and last fiscal year in which an emergency lasts."""
+    inside = n.calendar.year_index[window.any(axis=0)] if window.size else np.zeros(0, dtype=int)
+    return (n.calendar.years[inside.min()], n.calendar.years[inside.max()]) if len(inside) else (0, 0)
+
+
+def _counted(n: Instance, material: int) -> Floats:
+    """(demands of a material, 3) 1 where a demand is counted: all, defence, essential."""
+    of = n.priority[n.demand_material == material]
+    return np.stack([np.ones(len(of)), of == DEFENCE, of == ESSENTIAL], axis=1).astype(float)
+
+
+def _missing_tonnes(problem: Problem, x: Solution, s: int, window: Floats) -> Floats:
+    """(2, Q) tonnes that each demand misses in the periods of an emergency; and those of defence alone."""
+    n = problem.natural
+    every = np.zeros(len(n.demands))
+    for k, (q, _) in enumerate(n.tiers):
+        every[q] += float((x.shortfall[1 + s, k] * (window[q] > 0)).sum())
+    return np.stack([every, every * (n.priority == DEFENCE)])
+
+
+def _stockpile_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Names) -> list[str]:
+    lines = [
+        f"STOCKPILE REPORT for '{facts['emergency']}', FY{facts['first_year']} to FY{facts['last_year']}:",
+        f"  With nothing more bought or signed, materials worth {musd(facts['shortfall_musd'])} million USD (M) would be missing; "
+        f"proposed purchases cost {musd(facts['buy_musd'])} M as long as nothing happens.",
+    ]
+    for row in rows_of(tables["lines"]):
+        defence = f", {in_tonnes(row.defence_t)} of it for defence" if row.defence_t > SMALL_T else ""
+        parts = [f"wanted {in_tonnes(row.requirement_t)}{defence}"]
+        parts += [f"held {in_tonnes(row.held_t)}"] * (row.held_t > SMALL_T)
+        beyond = " beyond it" * (row.held_t > SMALL_T)
+        parts.append(f"missing{beyond} {in_tonnes(row.shortfall_t)}")
+        if row.shortfall_defence_t > SMALL_T:
+            parts[-1] += f" ({in_tonnes(row.shortfall_defence_t)} of defence)"
+        if row.buy_t > SMALL_T:
+            parts.append(f"buy {in_tonnes(row.buy_t)} from FY{row.buy_from_year:.0f} for {digits(row.buy_musd)} M")
+        parts += [f"still missing {in_tonnes(row.left_t)}"] * (row.left_t > SMALL_T)
+        lines.append(f"  {names.material(row.material)}: {'; '.join(parts)}.")
     return lines

@@ -6,7 +6,7 @@ saves against doing nothing is its worth; the study asks whether the worth of al
 
 A game gives every coalition what it can get by itself. A division is in the core where no member, pair or larger group gets more
 apart (Gillies 1959); where there is none, the least that somebody outside would have to add is its cost of stability (Bachrach and
-others 2009). The Shapley value (1953) gives each its mean addition over all orders in which the coalition can come together.
+others 2009).
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def coalitions(plan: Plan, tables: Mapping[str, Dataset], *, gap: Gap = 1e-2, ru
     reduction, which would choose others for each coalition. tables: of each member, by home (`load_members`). Tables:
     homes: a row a home. Money in million USD, discounted and expected. alone_musd: what its own plan is worth while the others keep
     theirs; unopposed_musd: were they to plan nothing. before_payments_musd: what the joint plan gains it where nobody pays anybody;
-    division_musd: what it keeps after payment_musd (received; negative: paid), missing where no division lasts; shapley_musd: its
-    mean addition. loss_..., spends_...: expected shortage loss, and purchases if nothing happens. stock_musd: value of what is held
+    division_musd: what it keeps after payment_musd (received; negative: paid), missing where no division lasts.
+    loss_..., spends_...: expected shortage loss, and purchases if nothing happens. stock_musd: value of what is held
     in its name at the end of the planned years; released_musd: expected value, undiscounted, of what stock gives its users; shares
     of all;
     coalitions: a row a coalition. worth_musd: what its plan is worth while outsiders keep plans of their own; open_musd: by how
@@ -162,7 +162,6 @@ def _study(
     single = {home: worth[frozenset({home})] for home in members}
     before = _before_payments(plan, alone, whole, idle, worth, members)
     division, verdict, missing = _verdict(members, answers, worth, before)
-    added = shapley(members, worth)
     held, given = sum(whole.stock.values()), sum(whole.released.values())
     nothing = dict.fromkeys(members, math.nan)
     shares, payments = (nothing, nothing) if division is None else (division.shares, division.payments)
@@ -178,7 +177,6 @@ def _study(
                 "before_payments_musd": before[home],
                 "division_musd": shares[home],
                 "payment_musd": payments[home],
-                "shapley_musd": added[home],
                 "loss_alone_musd": own.losses.get(home, 0.0),
                 "loss_together_musd": whole.losses.get(home, 0.0),
                 "spends_alone_musd": own.outlays.get(home, 0.0),
@@ -448,20 +446,6 @@ def cost_of_stability(members: Sequence[str], worth: Mapping[Coalition, float]) 
     rows, limits = _keeping(members, worth, extra=0)
     found = linprog(np.ones(len(members)), np.array(rows), limits, bounds=[(None, None)] * len(members), method="highs")
     return max(0.0, float(found.fun or 0.0) - worth[frozenset(members)])
-
-
-def shapley(members: Sequence[str], worth: Mapping[Coalition, float]) -> dict[str, float]:
-    """Mean addition of each member over all orders in which they can come together."""
-    n = len(members)
-    found = dict.fromkeys(members, 0.0)
-    for name in members:
-        others = [other for other in members if other != name]
-        for size in range(n):
-            weight = math.factorial(size) * math.factorial(n - size - 1) / math.factorial(n)
-            for chosen in combinations(others, size):
-                without = frozenset(chosen)
-                found[name] += weight * (worth[without | {name}] - worth.get(without, 0.0))
-    return found
 
 
 def _keeping(

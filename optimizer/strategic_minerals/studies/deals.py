@@ -23,7 +23,7 @@ from ..core.errors import Fault, InputError
 from ..core.formats import digits
 from ..core.frames import Bools, Floats
 from ..core.runner import HERE, Runner
-from ..core.stats import MUSD_PER_T
+from ..core.stats import MUSD_PER_T, bracket, first_switch
 from ..core.verb import verb
 from ..question.consistency import require
 from ..question.dataset import Dataset
@@ -46,7 +46,6 @@ from ..world.owners import (
 )
 from ..world.producers import covered, own_prices, revenue_of, survival, survival_of, worth
 from ..world.scenarios import PricingSample, pricing_sample
-from .bracket import bracket, first_switch
 
 MULTIPLES = (1.25, 1.6, 2.0, 3.0, 5.0)
 """Multiples and fractions of today's belief at which another sign is looked for, nearest first."""

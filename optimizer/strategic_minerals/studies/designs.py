@@ -52,15 +52,13 @@ class Design:
     """Address -> (low, high); empty for plain points."""
     levels: int = 4
     """Morris: levels of the grid."""
-    second_order: bool = False
-    """Sobol: whether interactions of pairs are estimated too."""
     seed: int = 1
 
     @property
     def block(self) -> int:
         """Points that stand or fall together in an estimate."""
         count = len(self.ranges)
-        return {"morris": count + 1, "sobol": 2 * count + 2 if self.second_order else count + 2}.get(self.kind, 1)
+        return {"morris": count + 1, "sobol": count + 2}.get(self.kind, 1)
 
     @property
     def has_indices(self) -> bool:
@@ -130,19 +128,19 @@ def morris(ranges: Ranges, *, trajectories: int = 10, levels: int = 4, seed: int
     return Design("morris", _named(ranges, points), ranges, levels=levels, seed=seed)
 
 
-def sobol(ranges: Ranges, *, samples: int = 64, second_order: bool = False, seed: int = 1) -> Design:
+def sobol(ranges: Ranges, *, samples: int = 64, seed: int = 1) -> Design:
     """Saltelli's extension of a Sobol sequence, for variance-based indices.
 
-    ranges: as in `one_at_a_time`. samples: a power of two; each costs a block of points, two more than there are figures.
-    second_order: interactions of pairs too, for nearly twice the points. seed: of the sequence.
+    ranges: as in `one_at_a_time`. samples: a power of two; each costs a block of points, two more than there are figures. seed:
+    of the sequence.
 
     Raises PlanError as `one_at_a_time` and for samples that are no power of two, InputError where SALib is not installed.
     """
     _checked(ranges)
     if samples < 2 or samples & (samples - 1):
         raise PlanError([Fault("sweep", "", "samples", str(samples), "a power of two")])
-    points = _salib("sample.sobol").sample(_problem(ranges), samples, calc_second_order=second_order, seed=seed)
-    return Design("sobol", _named(ranges, points), ranges, second_order=second_order, seed=seed)
+    points = _salib("sample.sobol").sample(_problem(ranges), samples, calc_second_order=False, seed=seed)
+    return Design("sobol", _named(ranges, points), ranges, seed=seed)
 
 
 def loss_functions(plan: Plan, data: Dataset) -> Design:
@@ -206,7 +204,7 @@ def _salib_indices(design: Design, points: pd.DataFrame, output: str) -> pd.Data
         )
     else:
         found = _salib("analyze.sobol").analyze(
-            _problem(design.ranges), y, calc_second_order=design.second_order, seed=design.seed, conf_level=CONFIDENCE
+            _problem(design.ranges), y, calc_second_order=False, seed=design.seed, conf_level=CONFIDENCE
         )
     columns = {name: np.asarray(found[key], dtype=float) for name, key in names.items()}
     return pd.DataFrame({"address": list(design.ranges), **columns})

@@ -24,7 +24,7 @@ from ..answer.study import Study
 from ..core.errors import InfeasibleError, PlanError, StoppedError, UntrustedError
 from ..core.frames import INF, Floats, Ints, rows_of
 from ..core.runner import HERE, Runner, checkpoint, current
-from ..core.stats import MUSD_PER_T
+from ..core.stats import MUSD_PER_T, bracket
 from ..core.verb import verb
 from ..matrix.assembly import Assembly
 from ..matrix.problem import Problem, prepare, with_columns, with_row
@@ -36,7 +36,6 @@ from ..question.plan import Plan
 from ..solver.highs import Model, UnsolvedRun, canary
 from ..solver.lshaped.subproblems import master_alone
 from ..solver.stages import with_reference
-from .bracket import bracket
 
 # What a plan asks for and limits, entry by entry as the planner wrote it: its rows in the model, and how it could be moved.
 

@@ -214,14 +214,14 @@ def _lasting(events: pd.DataFrame, count: int) -> tuple[Floats, Floats]:
     return MONTHS * some, MONTHS * several
 
 
-SIGNS: dict[str, tuple[str, Callable[[Floats, float], Bools], str]] = {
-    "<=": ("at most", operator.gt, ">"),
-    "<": ("under", operator.ge, ">="),
-    ">=": ("at least", operator.lt, "<"),
-    ">": ("over", operator.le, "<="),
+SIGNS: dict[str, tuple[str, Callable[[Floats, float], Bools]]] = {
+    "<=": ("at most", operator.gt),
+    "<": ("under", operator.ge),
+    ">=": ("at least", operator.lt),
+    ">": ("over", operator.le),
 }
-"""Sign of a threshold -> in words; where it is broken; the sign of the opposite promise."""
-THRESHOLD = re.compile(r"^\s*(?P<column>.+?)\s*(?P<sign><=|>=|<|>|≤|≥)\s*(?P<value>[^\s<>=]+)\s*$")
+"""Sign of a threshold -> in words; where it is broken."""
+THRESHOLD = re.compile(r"^\s*(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[^\s<>=]+)\s*$")
 WRITTEN = (
     "a column, a sign and a number, e.g. loss_musd <= 500, or for a stress test material:segment:level, "
     "e.g. ndfeb_magnet:civil:0.8"
@@ -250,16 +250,11 @@ class Threshold:
             value = float(found["value"]) if found else math.nan
         if found is None or not math.isfinite(value):
             raise InputError([Fault(DISCOVER, "", "promise", shown(text), WRITTEN)])
-        return cls(found["column"], {"≤": "<=", "≥": ">="}.get(found["sign"], found["sign"]), value)
+        return cls(found["column"], found["sign"], value)
 
     def fails(self, values: Floats) -> Bools:
         """(rows,) where it is broken; False where there is no value."""
         return SIGNS[self.sign][1](values, self.value)
-
-    @property
-    def opposite(self) -> str:
-        """The promise that is kept where this one fails, as it is written."""
-        return f"{self.column} {SIGNS[self.sign][2]} {self.value:g}"
 
     def in_words(self) -> str:
         """`expected loss is at most 500 million USD`."""

@@ -48,11 +48,21 @@ from ..question.plan import Plan
 from ..question.recipes import REFERENCE, chain
 from ..solver.highs import Duals, Model, SolvedRun
 from ..solver.session import Session
-from ..solver.stages import measured
+from ..solver.stages import against_nothing
 from ..world.events import SampledScenarios
 from ..world.packages import BUILT_ALONE, Item, in_amounts
-from .break_even import INTERVALS, MOST_SOLVES, TOLERANCE, BreakEven, Pair, find_break_even, in_words, interval_rows
-from .explain_figures import Figure, figures_of
+from .break_even import (
+    INTERVALS,
+    MOST_SOLVES,
+    TOLERANCE,
+    BreakEven,
+    Figure,
+    Pair,
+    figures_of,
+    find_break_even,
+    in_words,
+    interval_rows,
+)
 
 # Shadow prices in sentences: what one unit more is worth, and how far that holds.
 
@@ -92,7 +102,7 @@ def fixed_program(result: Result) -> Fixed:
         raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
     problem = prepare(result.plan, result.data)
     z0 = decided_point(problem.structure, problem.assembly, result.reference)
-    problem = measured(problem, z0, result.reference)
+    problem = against_nothing(problem, z0, result.reference)
     cost = objective_costs(problem)[STAGES[result.plan.objective.kind][0]]
     model = Model(problem.assembly, cost, integer=False)
     whole = np.flatnonzero(problem.assembly.integer)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Annotated, Any
 
 import pandas as pd
@@ -18,12 +17,11 @@ from ..answer.solving import MethodOption, Relax
 from ..answer.study import Study, listed
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner
+from ..core.stats import midpoints
 from ..core.verb import Gap, verb
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan
-from .bracket import midpoints
-from .designs import DIFFERENCES
 from .sweep import sweep
 
 BUDGET = "budget.appropriation_musd *"
@@ -38,7 +36,7 @@ POINT = (
 ).split()
 
 
-TITLES = {"points": "Budgets", "switches": "Switch points", "coming_and_going": "Items that come and go"}
+TITLES = {"points": "Budgets", "switches": "Switch points"}
 
 
 @verb
@@ -56,14 +54,6 @@ def frontier(
     gap: Gap = 1e-3,
     relax: Relax = False,
     method: MethodOption = "auto",
-    fresh_scenarios: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=100_000,
-            description="New scenarios in which each budget's plan is compared with that of the plan's own budget.",
-        ),
-    ] = 0,
     most_solves: Annotated[int, Field(ge=1, le=2000, description="Most solves in all.")] = MOST_SOLVES,
     run: Runner = HERE,
 ) -> Study:
@@ -72,11 +62,11 @@ def frontier(
     Budgets are factors on the plan's appropriations, and on its total where it has one.
 
     Tables: `points`, in order of the budget: factor on the appropriations, discounted appropriation [million USD], spending,
-    objective, bound, expected loss, CVaR, chance that defence goes short, reason, portfolio; with new scenarios also
-    `designs.DIFFERENCES`. `switches`: below, above (factors between which it lies), appropriation_below_musd,
-    appropriation_above_musd, gained, lost; resolved where the two are within the tolerance. `coming_and_going`: item, budgets:
-    chosen at some budget, not at a larger one, or the reverse more than once. Facts: gap, tolerance, tail_counts (spending counts
-    years computed after the planned ones, which the appropriation does not). A budget without an answer is a row with its reason.
+    objective, bound, expected loss, CVaR, chance that defence goes short, reason, portfolio. `switches`: below, above (factors
+    between which it lies), appropriation_below_musd, appropriation_above_musd, gained, lost; resolved where the two are within
+    the tolerance.
+    Facts: gap, tolerance, tail_counts (spending counts years computed after the planned ones, which the appropriation does
+    not). A budget without an answer is a row with its reason.
 
     Raises PlanError and InputError as `sweep`.
     """
@@ -85,19 +75,16 @@ def frontier(
     addresses = (BUDGET,) if plan.budget.total_musd is None else (BUDGET, TOTAL)
     while asked:
         points = [dict.fromkeys(addresses, factor) for factor in asked]
-        done = sweep(plan, data, points, gap=gap, relax=relax, method=method, fresh_scenarios=fresh_scenarios, run=run)
+        done = sweep(plan, data, points, gap=gap, relax=relax, method=method, run=run)
         for k, factor in enumerate(asked):
             rows[factor] = _point(plan, factor, done, k)
         asked = midpoints(list(rows), partial(_differ, rows), tolerance)[: max(0, most_solves - len(rows))]
-    columns = [*POINT, *(DIFFERENCES if fresh_scenarios else ())]
-    table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=columns)
+    table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
     tables = {
         "points": listed(table, "portfolio"),
         "switches": _switches(table, tolerance, Names.of(data)),
-        "coming_and_going": _coming_and_going(table, Names.of(data)),
     }
     facts = {"gap": gap, "tolerance": tolerance, "tail_counts": plan.horizon.tail_years != 0}
-    facts |= {"fresh_scenarios": fresh_scenarios} if fresh_scenarios else {}
     return Study("frontier", tables, _words(tables, facts), facts, TITLES)
 
 
@@ -119,8 +106,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
             f"  {row.appropriation_musd:>10,.0f}{row.spending_musd:>10,.1f}{0.0 - row.objective_musd:>10,.1f}"
             f"{row.expected_loss_musd:>11,.1f}{row.cvar_musd:>10,.0f}{row.defence_short:>15.1%}"
         )
-    if "fresh_scenarios" in facts:
-        lines += _in_new_scenarios(points, facts["fresh_scenarios"])
     lines.append(
         "SWITCHES: budgets at which the portfolio changes (projects, market-wide floors, contracts), "
         f"located to {facts['tolerance']:.1%} of the plan's budget; equally good portfolios may swap by chance:"
@@ -141,24 +126,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
         lines.append(
             f"  no plan exists at {len(failed)} budgets, up to {most:,.1f}; the lowest budget with a plan is {least:,.1f}"
         )
-    if len(tables["coming_and_going"]):
-        lines.append("NOT MONOTONE: items chosen at some budgets and dropped at larger ones:")
-        lines += [f"  {row.item}: chosen at {row.budgets}" for row in rows_of(tables["coming_and_going"])]
     return lines
-
-
-def _in_new_scenarios(points: pd.DataFrame, scenarios: int) -> list[str]:
-    """What each budget's plan saves more than that of the plan's own budget, as far as samples can tell."""
-    known = [row for row in rows_of(points) if row.difference_musd == row.difference_musd]
-    lines = [
-        f"  In {scenarios:,} new scenarios, the same for all budgets, a plan saves more than that of the plan's own "
-        "budget (standard error):"
-    ]
-    return lines + [
-        f"  {row.appropriation_musd:>10,.0f}{row.difference_musd:>+10,.1f} ({row.difference_error_musd:,.1f})"
-        f"{'' if row.told else ': no difference that the samples can tell'}"
-        for row in known
-    ]
 
 
 def _point(plan: Plan, factor: float, done: Study, k: int) -> dict[str, object]:
@@ -166,7 +134,7 @@ def _point(plan: Plan, factor: float, done: Study, k: int) -> dict[str, object]:
     row, decisions = done.tables["points"].iloc[k], done.tables["decisions"]
     mine = decisions[decisions["point"] == k]
     names = {f"{row.kind} {row.item.partition(': ')[0]}" for row in rows_of(mine) if row.kind != "stock"}
-    kept = {name: row[name] for name in (*POINT, *DIFFERENCES) if name in row.index}
+    kept = {name: row[name] for name in POINT if name in row.index}
     money = factor * discounted_appropriation(plan)
     return kept | {"factor": factor, "appropriation_musd": money, "portfolio": tuple(sorted(names))}
 
@@ -200,15 +168,3 @@ def _switches(points: pd.DataFrame, tolerance: float, names: Names) -> pd.DataFr
             rows.append((*between, *moves, resolved))
     columns = "below above appropriation_below_musd appropriation_above_musd gained lost resolved".split()
     return pd.DataFrame(rows, columns=columns)
-
-
-def _coming_and_going(points: pd.DataFrame, names: Names) -> pd.DataFrame:
-    """Items that a larger budget drops."""
-    answered = points[points["objective_musd"].notna()]
-    rows = []
-    for item in dict.fromkeys(name for portfolio in answered["portfolio"] for name in portfolio):
-        has = [item in portfolio for portfolio in answered["portfolio"]]
-        if any(before and not after for before, after in pairwise(has)):
-            at = [f"{value:,.0f}" for value, mine in zip(answered["appropriation_musd"], has, strict=True) if mine]
-            rows.append({"item": names.chosen(item), "budgets": ", ".join(at)})
-    return pd.DataFrame(rows, columns=["item", "budgets"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,14 +15,14 @@ from ..answer.study import Study
 from ..core.formats import chance
 from ..core.frames import Floats, rows_of, typed
 from ..core.runner import HERE, Runner
-from ..core.stats import NINE_OF_TEN
+from ..core.stats import MONTHS_PER_YEAR, NINE_OF_TEN
 from ..core.verb import verb
+from ..question.base import grouped
 from ..question.consistency import require
 from ..question.dataset import Dataset
-from ..question.estimates import LEVEL, calibrate
+from ..question.estimates import LEVEL, calibrate, clipped
 from ..question.names import Names
 from ..question.plan import Plan
-from ..question.profile_fit import EMBARGO, LICENCE, Course, courses, leave_one_out
 from ..world.build import build_instance
 from ..world.draws import durations, severities
 from ..world.events import (
@@ -45,7 +46,7 @@ from ..world.scenarios import build_scenarios, cvar_of, loss_proxy, losses_by_pe
 LENGTHS, DEPTHS = 1024, 64
 """Equally likely durations and cuts; a hazard's year-equivalents are those of all pairs. Durations have the longer tail: with so
 many the mean of a lognormal over a factor of 17 is within 0.3 %."""
-CONTROLS = (LICENCE, EMBARGO)
+CONTROLS = ("licence", "embargo")
 """Kinds of hazard that an observed control may be one of, where no hazard names its event."""
 EXACT = 1e-9
 """Relative difference below which year-equivalents are the same."""
@@ -57,11 +58,74 @@ REPLAY = dict.fromkeys(
     "number",
 ) | dict.fromkeys("event disruption profile material flow running hazard hazard_name verdict".split(), "text")
 """Columns of a replay and their kinds."""
-KINDS_HELD = dict.fromkeys(
-    "event disruption kind events_fitted gross_yr running low_yr median_yr high_yr ratio verdict within_factor_two".split(),
-    "number",
-) | dict.fromkeys("event disruption kind running verdict within_factor_two".split(), "text")
-"""Columns of `kinds_held` and their kinds."""
+LOSS = 0.05
+"""Share of loss from which on a month counts as one of loss: a material is tight only beyond it."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Losses of one flow of an event, from the rows of a profile. Months are counted from the onset."""
+
+    profile: str
+    events: tuple[str, ...]
+    materials: tuple[str, ...]
+    form: str
+    destination: str
+    flow: str
+    onset: Any
+    """Day of the onset."""
+    running: bool
+    """It went on at the end of the record: what was lost so far is a lower bound."""
+    steps: tuple[tuple[float, float, float | None], ...]
+    """(from, to, share lost) of each period; None: not known."""
+
+    @property
+    def known(self) -> list[tuple[float, float]]:
+        """(length in months, share lost) of the known periods since the onset."""
+        return [(end - max(begin, 0.0), share) for begin, end, share in self.steps if share is not None and end > 0]
+
+    @property
+    def peak(self) -> float:
+        """Largest share lost, 0 to 1."""
+        return max((clipped(share) for _, share in self.known), default=0.0)
+
+    @property
+    def gross(self) -> float:
+        """Years of normal supply lost; periods above normal give nothing back, as they only refill users' stocks."""
+        return sum(months * clipped(share) for months, share in self.known) / MONTHS_PER_YEAR
+
+    @property
+    def net(self) -> float:
+        """The same less what came above normal, buying ahead of the onset included."""
+        return sum((end - begin) * share for begin, end, share in self.steps if share is not None) / MONTHS_PER_YEAR
+
+    @property
+    def loss_months(self) -> float:
+        """Months with a loss of more than `LOSS`."""
+        return sum(months for months, share in self.known if share > LOSS)
+
+    @property
+    def months(self) -> tuple[float, float]:
+        """Months of record since the onset: known, all."""
+        every = sum(end - max(begin, 0.0) for begin, end, _ in self.steps if end > 0)
+        return sum(months for months, _ in self.known), every
+
+
+def courses(rows: Iterable[Any]) -> tuple[Course, ...]:
+    """Profiles of the table in its order; each has what its first row says of it."""
+    found = []
+    for own in grouped(rows, "profile").values():
+        first, ordered = own[0], sorted(own, key=lambda row: row.month_from)
+        found.append(
+            Course(
+                first.profile,
+                tuple(first.control_event.split()),
+                tuple(first.materials.split()),
+                *(first.form, first.destination, first.flow, first.onset, first.running),
+                tuple((row.month_from, row.month_to, row.loss_share) for row in ordered),
+            )
+        )
+    return tuple(found)
 
 
 def replay_observed(plan: Plan, data: Dataset) -> pd.DataFrame:
@@ -75,11 +139,6 @@ def replay_observed(plan: Plan, data: Dataset) -> pd.DataFrame:
     and InputError with all faults.
     """
     require(plan, data)
-    return replayed(plan, data)
-
-
-def replayed(plan: Plan, data: Dataset) -> pd.DataFrame:
-    """As `replay_observed`, of a plan and tables that were checked."""
     rows, names = hazards(plan, data), Names.of(data)
     country = {row.event: row.country for row in data.rows("policy_events")}
     draws, shaped = grid(LENGTHS, DEPTHS), profiles_of(plan, data)
@@ -188,36 +247,6 @@ def _disruption(course: Course, material: str, names: Names) -> str:
     return f"{names.material(material)}{form} to {target}{routes} from {course.onset.isoformat()}"
 
 
-def kinds_held(plan: Plan, data: Dataset) -> pd.DataFrame:
-    """Every observed control beside others of its kind: does a law fitted to them have room for it (`leave_one_out`)?
-
-    Columns: event; disruption (in words); kind; events_fitted; gross_yr of the controlled flow; running (yes: a lower bound);
-    low_yr, median_yr, high_yr of the fit (90 % interval); ratio: gross_yr / median_yr; verdict; within_factor_two (yes, no, or
-    empty: not asked).
-    """
-    found = leave_one_out(data.rows("observed_profiles"), data.rows("policy_events"), plan.home)
-    rows, names = {row.event: row for row in data.rows("policy_events")}, Names.of(data)
-    firsts = [next(rows[name] for name in event.split() if name in rows) for event in found["event"]]
-    words = [
-        f"{names.country(row.country)}, {row.instrument} from {row.effective}: {', '.join(row.minerals.split(','))}"
-        for row in firsts
-    ]
-    running = ["yes" if running else "no" for running in found["running"]]
-    table = found.rename(columns={"observed_yr": "gross_yr"}).assign(disruption=words, running=running)
-    return typed(table, KINDS_HELD)
-
-
-def kind_lines(table: pd.DataFrame) -> list[str]:
-    """The table of `kinds_held` in words, one line a row."""
-    lines = []
-    for row in rows_of(table):
-        so_far, others = " so far" if row.running == "yes" else "", ""
-        if not pd.isna(row.low_yr):
-            others = f"; {row.events_fitted:.0f} others of the same kind ({row.kind}) say {row.low_yr:.2f} to {row.high_yr:.2f}"
-        lines.append(f"  {row.disruption}: {row.gross_yr:.2f}{so_far}{others}: {row.verdict}")
-    return lines
-
-
 def replay_lines(table: pd.DataFrame) -> list[str]:
     """A replay in words, one line a row."""
     lines = []
@@ -252,7 +281,6 @@ TITLES = {
     "record": "Events drawn and on record",
     "reduction": "What the reduction changes",
     "replay": "Observed disruptions and what the hazards say of them",
-    "kinds": "Observed controls beside others of their kind",
 }
 
 
@@ -283,8 +311,7 @@ def scenario_outlook(
     may strike, and the mean number drawn, those brought on by others included;
     reduction, where the plan keeps fewer than it samples: figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all
     sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share;
-    replay and kinds, where asked for: observed disruptions beside the hazards, as `replay_observed` gives them, and each observed
-    control beside a law fitted to the others of its kind (`kinds_held`).
+    replay, where asked for: observed disruptions beside the hazards, as `replay_observed` gives them.
     Facts: scenarios and probability (sum of all); kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha;
     span_years in which events may strike; five_or_more: probability of so many events.
 
@@ -311,7 +338,7 @@ def scenario_outlook(
     if len(reduced):
         tables["reduction"] = reduced
     if replay:
-        tables |= {"replay": replayed(plan, data), "kinds": kinds_held(plan, data)}
+        tables["replay"] = replay_observed(plan, data)
     facts = {
         "scenarios": len(drawn.names),
         "probability": float(drawn.probability.sum()),
@@ -362,9 +389,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
         head = "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):"
         empty = ["  the tables record none (observed_profiles)"]
         lines += ["", head, *(replay_lines(tables["replay"]) or empty)]
-    if "kinds" in tables and len(tables["kinds"]):
-        head = "Observed controls and the range that others of their kind give (years of the controlled flow lost):"
-        lines += ["", head, *kind_lines(tables["kinds"])]
     return lines
 
 

@@ -22,7 +22,7 @@ from ..answer.study import Study
 from ..core.errors import Fault, InputError
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
-from ..core.stats import DAYS_PER_YEAR, estimated
+from ..core.stats import DAYS_PER_YEAR, bracket, estimated
 from ..core.verb import Confidence, verb
 from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution, trunk_alone
@@ -30,10 +30,8 @@ from ..model.values import net_imports
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from ..world.build import published_ceilings
 from ..world.producers import purchase_price
-from .bracket import bracket
-from .solve import DRAWN_APART, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS
-from .solve import SAMPLES as COUNT
-from .stress import met, stages_of
+from .stress import DRAWN_APART, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS, met, stages_of
+from .stress import SAMPLES as COUNT
 from .worth import without_promises
 
 COVERS = (60, 90, 120, 180)

@@ -35,7 +35,6 @@ from ..solver.stages import Method
 from ..world.events import sampled
 from ..world.instance import Package
 from .forward import Simulator
-from .grid import Asked, lived
 from .joint import (
     INSTRUMENT,
     LEAST_GAP_MUSD,
@@ -53,8 +52,20 @@ from .joint import (
 from .lived import DEPENDS, Part, curve_rows, defence_chances, depends_rows, money_rows, remaining_rows, stock_rows
 from .questions import own_rows
 from .recourse import FirstStage
+from .regret import Asked, lived
 from .score import at_ends, contracted, with_sources, worth_at
-from .stress import REPLICATES, Met, met, met_own, stress_test
+from .stress import (
+    DRAWN_APART,
+    MOST_SCENARIOS,
+    REPLICATES,
+    SAMPLES,
+    SAMPLES_AT_ONCE,
+    SCENARIOS,
+    Met,
+    met,
+    met_own,
+    stress_test,
+)
 
 ACTS = (
     "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd verdict"
@@ -136,22 +147,12 @@ WHOLE = 128
 """Scenarios of the others where the plan's own sample is a reduced one: kept whole they are fair, and a plan made with them hangs
 less on the draw. Of `rare-earths`, plans of 60 scenarios that stand for 2,000 have true gaps of at most 7, 15 and 15 million USD
 for three seeds; plans of 128 have 7, 6 and 7, and 12 for a fourth (2026-11-28)."""
-SAMPLES = 10
-"""Samples that test them: what is in the plans of all ten stands in more than 74 % of all such plans, with 95 % confidence."""
-SCENARIOS = 200
-"""Scenarios of each: a bound from samples of 20 leaves 19 % open, one from 200 about 1 % (rare-earths)."""
 ROUNDING = 1e-7
 """Relative difference of a cost and a bound that is rounding."""
 MOST_TRIED = 1_000
 """New scenarios in which a plan is tried whose aim no sample can bound."""
 ALONGSIDE = 50
 """Scenarios of each sample in which plans without some acts are lived: paired differences need fewer than worths."""
-SAMPLES_AT_ONCE = 5
-"""Samples that one task solves in turn: they share what is compiled."""
-DRAWN_APART = 0x5EED
-"""What tells seeds of tests from those of plans."""
-MOST_SCENARIOS = 100_000
-"""Scenarios of a sample that may be asked for."""
 
 
 @dataclass(frozen=True)

@@ -530,26 +530,19 @@ def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
     return lines
 
 
-# What a sensitivity study varies and its plan does not read, and factors that look like percent.
+# What a sensitivity study varies and its plan does not read.
 
 
 MOST_TRIED = 8
 """Points at which an address is tried, until one is read."""
-PERCENT = 20.0
-"""Factors from here on are rather percent."""
 
 
-def varied_in_vain(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Notes on addresses of tables that the plan reads at no point that was looked at, and on factors that look like percent.
+def unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Notes on addresses of tables whose values change nothing that a solve is given, beside the other values of the same point.
 
     points: values by address. Raises nothing for points with faults, which `sweep` reports itself.
     """
     addresses = list(dict.fromkeys(address for point in points for address in point))
-    return (*_unread(plan, data, points, addresses), *_percent(points, addresses))
-
-
-def _unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> Iterator[str]:
-    """Addresses whose values change nothing that a solve is given, beside the other values of the same point."""
     known: dict[str, Any] = {}
     contexts = [repr([(at, value) for at, value in point.items() if not read_axis(at).table]) for point in points]
     for address in addresses:
@@ -593,18 +586,6 @@ def _given(plan: Plan, data: Dataset) -> tuple[Any, ...]:
     return replace(instance, left_out=(), impossible=()), scenarios, tuple(sampled(plan, data))
 
 
-def _percent(points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> Iterator[str]:
-    """Factors so large that they were rather meant as percent."""
-    for address in addresses:
-        if read_axis(address).factor:
-            values = dict.fromkeys(point[address] for point in points if address in point)
-            large = [value for value in values if isinstance(value, int | float) and value >= PERCENT]
-            if large:
-                text = ", ".join(f"{value:g}" for value in large[:3])
-                meant = f"{large[0]:g} % is {large[0] / 100:g}"
-                yield f"{address} is multiplied by {text}, which looks like a percentage given as a factor: {meant}"
-
-
 STRETCH = 100
 """Points answered one after the other before a new session starts: a fresh one costs two cold solves."""
 PARTS = 16
@@ -620,7 +601,7 @@ MOST_POINTS = 100_000
 def sweep(
     plan: Plan,
     data: Dataset,
-    points: Design | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+    points: Design | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
     *,
     gap: Gap = 1e-3,
     relax: Relax = False,
@@ -631,8 +612,8 @@ def sweep(
 ) -> Study:
     """Solve a question again and again with other values.
 
-    points: values by address (`question.names`), every combination of which is solved; or a list of points, a data frame
-    with an address a column, or a design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
+    points: values by address (`question.names`), every combination of which is solved; or a list of points, or a
+    design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
     independent samples, in which every point's plan is scored, and that of the unchanged question: differences come with their
     standard error (`designs.DIFFERENCES`); 0: none. extend: adds constraints to every point's model, as in `solve_once`; a
     function of a script or a notebook keeps all points in this process. run: its store is a folder in which rows are written down
@@ -647,7 +628,7 @@ def sweep(
     Raises PlanError and InputError for a wrong address or value, and for a store with rows of another sweep, before
     anything is solved. A point without an answer is a row with its reason.
     """
-    asked = _points(points.points if isinstance(points, Design) else points)
+    asked = points_of(points.points if isinstance(points, Design) else points)
     design = points if isinstance(points, Design) else Design("points", tuple(asked), {})
     if not asked:
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
@@ -712,7 +693,7 @@ def sweep(
         "failed_share": float(table["objective_musd"].isna().mean()),
         "checked": sum(part.checked for part in walked),
         "disagreed": sum(part.disagreed for part in walked),
-        "notes": varied_in_vain(plan, data, asked),
+        "notes": tuple(unread(plan, data, asked)),
         "varied": sorted({address for point in design.points for address in point}),
         "block": design.block,
         **scored,
@@ -766,24 +747,21 @@ SWEEP = "sweep"
 """Place of a fault of a point where no file is known."""
 
 
-def _points(points: Any) -> list[dict[str, Any]]:
-    """One mapping of address to value a point; an empty cell of a frame leaves its field as it is."""
-    if isinstance(points, pd.DataFrame):
-        if points.columns.has_duplicates:
-            raise PlanError([Fault("sweep", "", "points", "an address twice", "each address once")])
-        rows = points.to_dict("records")
-        found = [{str(k): _plain(v) for k, v in row.items() if not pd.isna(v)} for row in rows]
-    elif isinstance(points, Mapping):
+def points_of(
+    points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]], field: str = "points"
+) -> list[dict[str, Any]]:
+    """One mapping of address to value a point. field: where too many of them were asked for."""
+    if isinstance(points, Mapping):
         size = math.prod(len(values) for values in points.values())
         if size > MOST_POINTS:
-            raise PlanError([Fault("sweep", "", "points", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+            raise PlanError([Fault(SWEEP, "", field, f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
         names = [str(name) for name in points]
         every = product(*points.values()) if points else ()
         found = [dict(zip(names, map(_plain, values), strict=True)) for values in every]
     else:
         found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
     if len(found) > MOST_POINTS:
-        raise PlanError([Fault("sweep", "", "points", f"{len(found):,} points", f"at most {MOST_POINTS:,}")])
+        raise PlanError([Fault(SWEEP, "", field, f"{len(found):,} points", f"at most {MOST_POINTS:,}")])
     return found
 
 

@@ -14,10 +14,8 @@ kind = "loss_functions"             # the plan under every named loss function
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -32,7 +30,7 @@ from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_toml import PlanText, read_as
 from .designs import Design, estimate_ranges, latin_hypercube, loss_functions, morris, one_at_a_time, sobol
-from .sweep import MOST_POINTS, SWEEP, sweep
+from .sweep import SWEEP, points_of, sweep
 
 Plain = bool | int | float | str
 Entry = dict[str, Plain | list[Plain]]
@@ -46,7 +44,7 @@ READS = {
     "one_at_a_time": "ranges estimates",
     "latin_hypercube": "ranges estimates samples seed",
     "morris": "ranges estimates trajectories levels seed",
-    "sobol": "ranges estimates samples second_order seed",
+    "sobol": "ranges estimates samples seed",
     "loss_functions": "",
 }
 """Kind -> fields that it reads."""
@@ -68,7 +66,6 @@ class SweepFile(Section):
     levels: Annotated[int, Field(ge=4, le=20, multiple_of=2)] = 4
     samples: Annotated[int, Field(ge=2, le=65_536)] = 64
     """`latin_hypercube`: points in all; `sobol`: blocks of points, a power of two."""
-    second_order: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     relax: bool = False
@@ -110,12 +107,7 @@ class SweepFile(Section):
         if self.kind == "loss_functions":
             return loss_functions(plan, data)
         if self.kind in ("grid", "points"):
-            asked: list[dict[str, Any]] = list(self.points)
-            size = math.prod(len(values) for values in self.axes.values())
-            if size > MOST_POINTS:
-                raise PlanError([Fault(SWEEP, "", "axes", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
-            if self.kind == "grid" and self.axes:
-                asked = [dict(zip(self.axes, values, strict=True)) for values in product(*self.axes.values())]
+            asked = points_of(self.points if self.kind == "points" else self.axes, READS[self.kind])
             if not asked:
                 raise PlanError([Fault(SWEEP, "", READS[self.kind], "none", "at least one point")])
             return Design("points", tuple(asked), {})
@@ -128,7 +120,7 @@ class SweepFile(Section):
             return latin_hypercube(ranges, self.samples, seed=self.seed)
         if self.kind == "morris":
             return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
-        return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
+        return sobol(ranges, samples=self.samples, seed=self.seed)
 
 
 class PlacedSweepFile(SweepFile):
