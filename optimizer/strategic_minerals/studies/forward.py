@@ -55,8 +55,6 @@ AGES = 0.25
 LIKE_PRICE = 1.02
 """What a stored tonne counts, against its price, where nobody states a loss for it: a little more, so that it is not used up for
 its price alone."""
-EAGER = 0.1
-"""What giving a tonne counts beyond its price, where its price is the reason: more than what nobody needs, less than any need."""
 MOST_KNOWN = 20_000
 """Answers of a program that are remembered."""
 AFTER_USERS = 0.999
@@ -873,7 +871,7 @@ class _Program:
         if sale is not None:
             above[places["sold"]] = sale
             for k, i in enumerate(sets.stocked):
-                price[places["sold"][k]] = -EAGER * idle[i]
+                price[places["sold"][k]] = -idle[i]
         if ahead is not None and spare is not None and tight is not None:
             for k in range(len(sets.stocked)):
                 above[places["kept"][k]] = INF

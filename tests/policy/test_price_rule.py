@@ -1,0 +1,95 @@
+"""Sales above a price, and money drawn early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from strategic_minerals import solve
+from strategic_minerals.question.plan import Release
+from strategic_minerals.studies.forward import Simulator
+from strategic_minerals.studies.recourse import FirstStage, solution_of
+from support.tiny import cut, imported, offer, source, tiny
+
+
+def stopped(price: float, **changes: Any) -> tuple[FirstStage, FirstStage]:
+    """The plan and doing nothing. China stops for a year at a multiple of the price, an ally makes up for all but `short` kt."""
+    given: dict[str, Any] = {
+        "policy": "targets",
+        "sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 4.0)},
+        "demand": {"a": 4.0},
+        "loss": 50.0,
+        "stock": {"a": 2.0},
+        "offers": {"spot": offer("a", 0.1)},
+        "scenarios": [cut("stop", 0.5, 2028, 1, price_multiplier=price)],
+        "responses": {"a": (100.0, 0.3, 0.2)},
+        "price_channel": True,
+    }
+    plan, data = tiny({"a": 10.0}, **{**given, **changes})
+    result = solve(plan, data, gap=0.0, quick=True)
+    own = FirstStage.of(plan, data, result.solution)
+    return own, FirstStage.of(plan, data, result.reference, is_reference=True)
+
+
+def released(first: FirstStage, rule: Release) -> float:
+    """Tonnes given in the first year of the stop [kt]."""
+    simulator = Simulator(first, rule)
+    chunk = simulator.chunk(first.own_scenarios)
+    simulator.run(chunk)
+    return float(solution_of(chunk.problem, chunk.x, chunk.shares).release[1, 0, 1]) / 1e3
+
+
+@pytest.mark.parametrize(("price", "share", "given"), [(3.0, 0.5, 1.0), (3.0, 0.25, 0.5), (1.9, 0.5, 0.0)])
+def test_what_nobody_needs_is_given_above_a_price(price: float, share: float, given: float) -> None:
+    """Proves: nothing lacks, 2 kt are in store at 10: above twice that a share is given, below nothing."""
+    first, _ = stopped(price)
+    assert released(first, Release(new_events_yr=0.0)) == pytest.approx(0.0, abs=1e-6)
+    assert released(first, Release(new_events_yr=0.0, sell_above=2.0, sell_share=share)) == pytest.approx(
+        given, abs=1e-3
+    )
+
+
+def test_no_price_takes_what_a_shortage_needs() -> None:
+    """Proves: 1 kt is short a year in a stop of two years: of 2 kt in store one is given, and nothing of the one needed later."""
+    short = {"sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 3.0)}}
+    long = [cut("stop", 0.5, 2028, 2, price_multiplier=5.0)]
+    first, _ = stopped(5.0, **short, scenarios=long, years=4)
+    plain, rule = Release(new_events_yr=0.0), Release(new_events_yr=0.0, sell_above=2.0, sell_share=1.0)
+    assert released(first, rule) == pytest.approx(released(first, plain), abs=1e-6)
+
+
+def test_a_sale_above_a_price_is_worth_its_bill() -> None:
+    """Proves: lived, 1 kt given of what nobody needs spares users the fall of the price on the 3 kt that they still buy."""
+    first, nothing = stopped(3.0)
+    beta = first.natural.calendar.beta[:-1]
+    scenarios = first.own_scenarios
+    idle = Simulator(nothing, Release(new_events_yr=0.0)).live(scenarios)
+    rule = Release(new_events_yr=0.0, sell_above=2.0, sell_share=0.5)
+    bill = Simulator(first, rule).live(scenarios).beside(idle, beta).bill
+    assert float(bill[0]) == pytest.approx(2.0 * 30.0 / 100.0 * 1.0 * 3.0, rel=0.02)
+
+
+def test_money_is_drawn_early() -> None:
+    """Proves: 20 kt may go missing in 2028; half of that year's 10 million may be spent in 2027, on 5 kt more."""
+
+    def worth(share: float) -> tuple[float, list[float]]:
+        plan, data = imported(
+            1.0,
+            20.0,
+            loss=99.0,
+            offers={"spot": offer("a", 100.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            money={2027: 10.0, 2028: 10.0, 2029: 0.0},
+            budget={"advance_share": share},
+        )
+        result = solve(plan, data, gap=0.0, quick=True)
+        assert result.audited.passed
+        return -float(result.outcome.objective_musd), result.solution.carry.tolist()
+
+    (none, kept), (some, drawn) = worth(0.0), worth(0.5)
+    assert kept[0] == pytest.approx(0.0, abs=1e-6)
+    assert drawn[0] == pytest.approx(-5.0)
+    assert some - none == pytest.approx(0.5 * 5.0 * 99.0, rel=0.02)
+    assert np.isfinite(some)
