@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import solve
+from strategic_minerals import check, load_dataset, load_plan, shipped, solve
 from strategic_minerals.question.plan import Release
 from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, solution_of
@@ -93,3 +93,13 @@ def test_money_is_drawn_early() -> None:
     assert drawn[0] == pytest.approx(-5.0)
     assert some - none == pytest.approx(0.5 * 5.0 * 99.0, rel=0.02)
     assert np.isfinite(some)
+
+
+def test_the_law_of_a_home_forbids_sales_for_a_price() -> None:
+    """Proves: what the table of homes says of the United States stops such a rule, but for a reserve of its own."""
+    plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
+    told = plan.model_copy(update={"release": Release(sell_above=2.0)})
+    (fault,) = check(told, data).faults
+    assert fault.column == "release.sell_above"
+    assert "50 USC 98" in str(fault)
+    assert not check(told.model_copy(update={"existing": False}), data).faults

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
 from .base import grouped, key_of
-from .dataset import Dataset, members
+from .dataset import Dataset, home_row, members
 from .deflation import unknown_years
 from .doubts import unit_slips
 from .plan import Plan
@@ -361,6 +361,14 @@ def one_home(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("plan", "", "together", found, expected)
 
 
+def sales_are_lawful(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Nobody sells what is held for defence because it has become dear, where the law says so."""
+    row = home_row(data, plan.home)
+    if plan.release.sell_above is not None and plan.existing and row is not None and row.sales_above_price:
+        expected = f"nothing ({row.law} forbids it), or existing = false, for a reserve of its own"
+        yield Fault("plan", "", "release.sell_above", f"{plan.release.sell_above:g}", expected)
+
+
 def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every planned material, source and segment has what the mathematics needs."""
     chosen = select_materials(plan, data)
@@ -614,6 +622,7 @@ REFERENCES: tuple[Check, ...] = (references,)
 MEANING: tuple[Check, ...] = (
     complete,
     one_priority,
+    sales_are_lawful,
     tiers_make_sense,
     shortage_tables_make_sense,
     price_states_make_sense,

@@ -354,6 +354,8 @@ class HomeRow(Row, key="home", ranged="discount_rate"):
     """Who holds the reserve."""
     law: str = ""
     """Under which law."""
+    sales_above_price: Literal["", "forbidden"] = ""
+    """Whether that law forbids to sell for a price's sake (`release.sell_above`); empty: nothing was found."""
     unlisted_musd: NonNegative | None = None
     """Value of the stock that the agency holds without saying of what [million USD of `unlisted_year`]: told, not counted."""
     unlisted_year: Year | None = None

@@ -296,6 +296,8 @@ def _losses(known: _Known) -> Iterator[Finding]:
         why = f"{risk.alpha:g}: the CVaR is the mean of the worst {100 * (1 - risk.alpha):.6g} % of losses"
         yield "risk.alpha", f"{why}; alpha {1 - risk.alpha:.6g} is the worst {100 * risk.alpha:.6g} %"
     usual = Plan.model_fields["users_convenience_share"].default
+    if plan.price_channel and not {row.material for row in data.rows("price_responses")} & known.chosen:
+        yield "price_channel", "no planned material has a row in price_responses.csv: the plan moves no price"
     if plan.users_convenience_share != usual and not data.rows("users_stock"):
         yield "users_convenience_share", "the tables have no stock of users (users_stock.csv): it has no effect"
     tiers = Counter((row.material, row.segment) for row in data.rows("tiers"))
