@@ -34,7 +34,7 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 67_755,
+    "package lines": 67_735,
     "modules": 148,
     "largest module": 1_000,
     "test lines": 34_075,

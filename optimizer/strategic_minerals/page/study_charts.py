@@ -104,12 +104,6 @@ def _bars(
     return alt.layer(*layers).properties(width=WIDTH - beside, height=height, usermeta={"rows": len(rows)})
 
 
-def _best(table: pd.DataFrame, label: str, value: str, money: str) -> str:
-    """The largest and the smallest of some rows, in a sentence."""
-    most, least = table.iloc[int(table[value].argmax())], table.iloc[int(table[value].argmin())]
-    return f"Largest: {most[label]}, {most[value]:,.4g} {money}. Smallest: {least[label]}, {least[value]:,.4g}."
-
-
 @dataclass(frozen=True)
 class Worth:
     """A figure of what several ways to plan are worth, a bar each."""
@@ -131,7 +125,10 @@ class Worth:
         if len(shown) >= self.least:
             title = f"worth, discounted [{about.money}]"
             chart = _bars(shown, title, label=self.label, value="worth_musd", ends=self.ends, by=self.by)
-            text = _best(shown, self.label, "worth_musd", about.money)
+            worth = shown["worth_musd"]
+            most, least = shown.iloc[int(worth.argmax())], shown.iloc[int(worth.argmin())]
+            text = f"Largest: {most[self.label]}, {most['worth_musd']:,.4g} {about.money}. "
+            text += f"Smallest: {least[self.label]}, {least['worth_musd']:,.4g}."
             yield Figure(self.name, self.menu, self.title, self.note, text, chart, shown)
 
 

@@ -98,12 +98,11 @@ def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
     if faults:
         return faults.told()
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
-    return Sheet(name, columns, lines, [_record(columns, records[n - 2]) for n in lines])
-
-
-def _record(columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
-    """Cells by column; what is empty is left out."""
-    return {column: unguarded_cell(cell) for column, cell in zip(columns, cells, strict=False) if cell != ""}
+    filled = [
+        {column: unguarded_cell(cell) for column, cell in zip(columns, records[n - 2], strict=False) if cell != ""}
+        for n in lines
+    ]
+    return Sheet(name, columns, lines, filled)
 
 
 def header_faults(table: str, place: str, columns: Sequence[str], at: Callable[[int], str]) -> list[Fault]:

@@ -587,7 +587,9 @@ def stockpile_report(
     problem = prepare(result.plan, result.data)
     n, name = problem.natural, _emergency(result, scenario)
     s = problem.structure.scenarios.names.index(name)
-    window = _window(problem, s)
+    window = np.asarray(
+        problem.structure.scenarios.lasting[s, n.chain[n.demand_material]]
+    )  # (Q, T) share of each period
     first, last = _emergency_years(n, window)
     wanted = (n.demand * problem.structure.scenarios.demand_factor[s] * window).sum(axis=1)
     before, after = (_missing_tonnes(problem, x, s, window) for x in (result.reference, result.solution))
@@ -643,12 +645,6 @@ def _emergency(result: Result, asked: str) -> str:
         raise InputError([Fault(result.plan.name, "", "scenarios", "none", expected)])
     basis = [one.name for one in result.plan.scenarios if one.design_basis]
     return asked or (basis or names)[0]
-
-
-def _window(problem: Problem, s: int) -> Floats:
-    """(Q, T) share of each period in which the emergency lasts for what each demand wants."""
-    n = problem.natural
-    return np.asarray(problem.structure.scenarios.lasting[s, n.chain[n.demand_material]])
 
 
 def _emergency_years(n: Instance, window: Floats) -> tuple[int, int]:

@@ -505,16 +505,12 @@ def _words(facts: Mapping[str, Any], missed: pd.DataFrame, changes: pd.DataFrame
     return lines
 
 
-def _relaxing(assembly: Assembly, row: int) -> float:
-    """Factor with which a slack column relaxes a row of one side."""
-    return -1.0 if math.isinf(assembly.row_lower[row]) else 1.0
-
-
 def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
     """(what is missed, its weight [million USD], whether granting it was confirmed by a solve)."""
     assembly = case.problem.assembly
     flat = [(d, k, row) for d, demand in enumerate(case.requirements) for k, row in enumerate(demand.rows.tolist())]
-    elastic = with_columns(assembly, [[(row, _relaxing(assembly, row))] for _, _, row in flat], np.full(len(flat), INF))
+    relaxing = [[(row, -1.0 if math.isinf(assembly.row_lower[row]) else 1.0)] for _, _, row in flat]
+    elastic = with_columns(assembly, relaxing, np.full(len(flat), INF))
     cost = np.zeros_like(elastic.lower)
     first = len(assembly.lower)
     cost[first:] = [case.requirements[d].price * case.requirements[d].natural[k] for d, k, _ in flat]

@@ -366,7 +366,8 @@ def least_regret(
         given = [one.solution for one in some if one.solution is not None]
         asked = partial(lived, Asked.of(grid, given, scenarios))
         each = -(-len(of) // max(1, run.processes))
-        return [one for part in run.each("lived", asked, _parts(of, each)) for one in part]
+        parts = [of[k : k + each] for k in range(0, len(of), each)]
+        return [one for part in run.each("lived", asked, parts) for one in part]
 
     candidates = _chosen(grid, made, candidates, partial(live, of=tried))
     lives = live(candidates, fresh)
@@ -389,11 +390,6 @@ def least_regret(
     }
     words = list(_words(tables, facts, grid))
     return Study("regret", tables, words, facts, TITLES)
-
-
-def _parts(seeds: Sequence[int], each: int) -> list[Sequence[int]]:
-    """Seeds, so many to a part."""
-    return [seeds[k : k + each] for k in range(0, len(seeds), each)]
 
 
 def _chosen(
@@ -800,18 +796,16 @@ def _table(cells: pd.DataFrame, candidates: pd.DataFrame, grid: Grid) -> Iterato
     columns = [max(10, len(name) + 1) for name in grid.losses]
     heads = "".join(name.rjust(w) for name, w in zip(grid.losses, columns, strict=True))
     yield "  " + " " * width + heads + "  gives up"
-    known = {(row.candidate, row.loss): float(row.worth_musd) for row in rows_of(cells[cells.belief == belief])}
+    known = {
+        (row.candidate, row.loss): amount(row.worth_musd) if abs(row.worth_musd) >= SMALL_MUSD else "0"
+        for row in rows_of(cells[cells.belief == belief])
+    }
     for name, row in candidates.iterrows():
         if row.why_not:
             yield f"  {str(name).ljust(width)}{row.why_not}"
             continue
-        figures = "".join(_worth(known[str(name), loss]).rjust(w) for loss, w in zip(grid.losses, columns, strict=True))
+        figures = "".join(known[str(name), loss].rjust(w) for loss, w in zip(grid.losses, columns, strict=True))
         yield f"  {str(name).ljust(width)}{figures}{row.largest_regret_share:>10.0%}"
-
-
-def _worth(value: float) -> str:
-    """A worth in a column: 0 where it is a trace."""
-    return amount(value) if abs(value) >= SMALL_MUSD else "0"
 
 
 def _by_choice(choices: pd.DataFrame, grid: Grid) -> Iterator[str]:

@@ -512,7 +512,10 @@ def _answered(
         _sample_rows(number, tests, lives, scenarios),
         pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
         costs,
-        pd.DataFrame(list(_aside(stage)), columns=RELEASE),
+        pd.DataFrame(
+            list(Simulator(stage, stage.plan.release).aside()) if stage.plan.policy == "targets" else [],
+            columns=RELEASE,
+        ),
         rules,
         money_rows(problem.natural, lives, number),
         band,
@@ -582,12 +585,6 @@ def _band(samples: Sequence[pd.DataFrame], figures: Mapping[str, Any]) -> pd.Dat
 BAND_SAMPLES = 2
 """Samples, of as many scenarios as the plans without some acts get, in which the plan is lived under other losses and beliefs."""
 RELEASE = "hazard material segment aside_t lacks_t".split()
-
-
-def _aside(first: FirstStage) -> Iterator[tuple[str, str, str, float, float]]:
-    """Rows of the table `release`; none for a plan with foresight, which follows no rule."""
-    if first.plan.policy == "targets":
-        yield from Simulator(first, first.plan.release).aside()
 
 
 TOO_FAR, TOO_FAR_FOR_ONE = 0.25, 0.15
