@@ -476,13 +476,13 @@ Cuts = tuple[tuple[float, float], ...]
 """(begin, end) of cuts [decimal fiscal years]."""
 
 
-def dearest(n: Instance, i: int, price: Floats, gap: Floats | None = None) -> Floats:
-    """(W, T) dearest that any producer sells a material at, premium and market counted, and at least the lower market's price."""
-    found = price.copy()
+def dearest(n: Instance, i: int) -> Floats:
+    """(T,) dearest that any producer sells a material at, undisturbed, premium and market counted, and at least its price."""
+    found = n.price[i].copy()
     for j in range(len(n.producers)):
         if n.yields[j, i] > 0:
-            found = np.maximum(found, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], price, gap))
-    return found
+            found = np.maximum(found, (1 + n.premium[j]) * asked_price(n, i, n.outside[j, i], n.price[i][None])[0])
+    return np.asarray(found)
 
 
 def value_unserved(path_data: PathData) -> Floats:
@@ -497,15 +497,14 @@ def value_unserved(path_data: PathData) -> Floats:
     for k, (q, _) in enumerate(n.tiers):
         if not n.adaptation[q]:
             i = int(n.demand_material[q])
-            calm = n.price[i][None]
             makers = [j for j in range(len(n.producers)) if n.yields[j, i] > 0]
-            alone = calm * (1 + max([0.0, *(float(n.premium[j]) for j in makers)]))
-            v[:, k] = n.tier_loss[k] + dearest(n, i, calm) - alone
+            alone = n.price[i] * (1 + max([0.0, *(float(n.premium[j]) for j in makers)]))
+            v[:, k] = n.tier_loss[k] + dearest(n, i) - alone
             continue
         if q not in multipliers:
             multipliers[q] = multiplier(path_data, q)
         i = int(n.demand_material[q])
-        v[:, k] = dearest(n, i, n.price[i][None]) + multipliers[q] * n.tier_named[k]
+        v[:, k] = dearest(n, i) + multipliers[q] * n.tier_named[k]
     return v
 
 
@@ -579,5 +578,5 @@ def missing_cost(path_data: PathData, u: int) -> Floats:
     n = path_data.instance
     i, D, T = n.users[u][0], n.calendar.step, n.calendar.periods
     cost = n.price[i] * (1 - (1 + n.calendar.rate) ** -D + n.plan.users_convenience_share * D)
-    cost[T - 1] += dearest(n, i, n.price[i][None])[0, T - 1] * n.calendar.beta[T] / n.calendar.beta[T - 1]
+    cost[T - 1] += dearest(n, i)[T - 1] * n.calendar.beta[T] / n.calendar.beta[T - 1]
     return np.asarray(cost)

@@ -246,7 +246,7 @@ def _users_stock(
     material, level = [instance.users[k][0] for k in users], instance.users_level[users]
     calm, last, beta = instance.price[material][:, t].T, (t == calendar.periods - 1)[:, None], calendar.beta
     kept = 1 - (1 + calendar.rate) ** -calendar.step + plan.users_convenience_share * calendar.step
-    dearest = _columns([instance.dearest_price(i, instance.price[i])[t] for i in material], len(t))
+    dearest = _columns([instance.dearest_price(i)[t] for i in material], len(t))
     end = dearest * beta[-1] / beta[-2]
     begun = structure.trunk.lasting[0][instance.chain[material]].any(axis=1) | (instance.users_missing[users] > 0)
     moving, squeezed = ~on_trunk[:, None] | begun, tight[:, material]

@@ -423,7 +423,7 @@ class _Part:
         scenarios, n = self.chunk.problem.structure.scenarios, self.n
         count, found = len(scenarios.names), []
         for i in self.sets.materials:
-            price = np.tile(n.dearest_price(i, n.price[i]), (count, 1))
+            price = np.tile(n.dearest_price(i), (count, 1))
             offers = [purchase_price(n, p, n.price[i]) for p in self.sets.purchases if p.material == i and p.offer >= 0]
             found.append(np.maximum(price, np.min(offers, axis=0)) if offers else price)
         return np.asarray(np.stack(found, axis=1) * n.calendar.beta[:-1])

@@ -342,7 +342,7 @@ class Instance:
     base_price: Floats
     """(I,) price of the price set, controls not counted."""
     market_trade: Floats
-    """(I,) what is traded a period outside the country that controls a material; 0: the plan does not move its price [t]."""
+    """(I,) traded a period outside the country that controls a material; 0: the plan does not move its price [t]."""
     price_slope: Floats
     """(I, 2) phi = 1/(supply + demand elasticity), at first and later."""
     slope_later: Ints
@@ -511,18 +511,12 @@ class Instance:
         standing = (1 - share) * price + share * np.maximum(price, self.outside_quote[material] * fall)
         return np.asarray(np.maximum(standing, apart))
 
-    def dearest_price(
-        self, material: int, price: Floats, periods: Ints | None = None, gap: Floats | None = None
-    ) -> Floats:
-        """(..., n) what users pay for a material where it is sold dearest, of its lower market price (..., n).
-
-        max over its producers of (1+premium) P, at the price of each one's market
-        """
+    def dearest_price(self, material: int) -> Floats:
+        """(T,) what users pay, undisturbed, where it is sold dearest: max over producers of (1+premium) P in each one's market."""
+        price, beyond = self.price[material], (self.yields[:, material] > 0) & self.outside[:, material]
         most = (1 + self.largest_premium[material]) * price
-        beyond = (self.yields[:, material] > 0) & self.outside[:, material]
         if beyond.any():
-            asked = 1 + float(self.premium[beyond].max())
-            most = np.maximum(most, asked * self.market_price(material, True, price, periods, gap))
+            most = np.maximum(most, (1 + float(self.premium[beyond].max())) * self.market_price(material, True, price))
         return np.asarray(most, dtype=float)
 
     def loss_changes(self, demand: int) -> bool:
@@ -531,8 +525,7 @@ class Instance:
 
     def dearer_outside(self, material: int) -> Floats:
         """(T,) how much dearer, undisturbed, a material is in the dearest of two markets than in one, premiums included."""
-        calm = self.price[material]
-        return np.asarray(self.dearest_price(material, calm) - (1 + self.largest_premium[material]) * calm)
+        return np.asarray(self.dearest_price(material) - (1 + self.largest_premium[material]) * self.price[material])
 
     @property
     def two_markets(self) -> Bools:
@@ -565,10 +558,8 @@ class Instance:
 
     @property
     def owed(self) -> Floats:
-        """(F,) what each fiscal year costs before any decision: holding the opening stock if nothing is taken out, and what was
-        signed before this plan."""
-        t = np.arange(1, self.calendar.periods + 1)
-        left = self.opening[:, None] * (1 - self.decay[:, None]) ** t
+        """(F,) what each fiscal year costs before any decision: holding the opening stock, and what was signed before this plan."""
+        left = self.opening[:, None] * (1 - self.decay[:, None]) ** np.arange(1, self.calendar.periods + 1)
         by_period = (self.budget_holding[:, None] * left).sum(axis=0) * self.calendar.step
         held = np.array([by_period[self.calendar.year_index == f].sum() for f in range(len(self.calendar.years))])
         return held + self.carried.due

@@ -39,7 +39,7 @@ def undisturbed_values(instance: Instance, tiers: Sequence[int]) -> Floats:
         fixed = fixed + np.stack([instance.dearer_outside(int(i)) for i in material])
     if not adapted.any():
         return fixed
-    asked = np.stack([instance.dearest_price(int(i), instance.price[i]) for i in material])
+    asked = np.stack([instance.dearest_price(int(i)) for i in material])
     return np.where(adapted[:, None], asked + instance.tier_named[chosen][:, None], fixed)
 
 
@@ -63,7 +63,7 @@ def _disturbed(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int])
     chosen = list(tiers)
     demands = [instance.tiers[n][0] for n in chosen]
     material = instance.demand_material[demands]
-    asked = np.stack([instance.dearest_price(int(i), instance.price[i]) for i in material])
+    asked = np.stack([instance.dearest_price(int(i)) for i in material])
     return np.asarray(asked + adaptation(instance, scenarios, demands) * instance.tier_named[chosen][:, None])
 
 
