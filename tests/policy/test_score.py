@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Plan, PlanError, Result, Study, score, solve, stress_test
+from strategic_minerals.question.plan import Objective
+from strategic_minerals.studies.score import contracted
 from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import deciding
-from support.tiny import supply_rule
+from support.tiny import cut, source, supply_rule, tiny
 
 POINTS = [
     {"loss_functions[test/a/*].loss_usd_per_t *": 2.0},
@@ -88,3 +91,34 @@ def test_words_give_the_band() -> None:
     known = rows[rows.why_not == ""].worth_musd
     assert study().words[0].startswith("THE PLAN AS IT WAS MADE is worth")
     assert f"{known.max():,.3g}" in study().words[0]
+
+
+def test_an_answer_that_rests_on_a_contract_says_what_its_source_has_to_do() -> None:
+    """Proves: an ally of 3 kt leaves .2 of it to those without a contract, which costs 30 a kg for its year; in a cut with a chance
+    of .5 each kg is worth 100. So 150 (1 - kappa) honoured - 90 is the worth, half of it where the ally makes half."""
+    ranges = {
+        "kappa_low": 0.1,
+        "kappa_high": 0.6,
+        "honoured_share": 1.0,
+        "honoured_share_low": 0.5,
+        "honoured_share_high": 1.0,
+    }
+    ally = source("AUS", "a", 3.0, kappa=0.2, lot_t_per_yr=1.0, fee_usd_per_kg=30.0, term_yr=3.0, **ranges)
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"china": source("CHN", "a", 4.0), "ally": ally},
+        demand={"a": 4.0},
+        loss=100.0,
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0, countries="CHN", tight=True)],
+    )
+    most = data.frame("capacities").assign(capacity_t_per_yr_low=1500.0, capacity_t_per_yr_high=6000.0)
+    result = solve(plan, data.replace(capacities=most), gap=0.0)
+    table = result.tables["depends"].set_index("figure").loc[["kappa", "capacity_t_per_yr", "honoured_share"]]
+    assert table.hazard.tolist() == ["ally"] * 3
+    assert table.at_low_musd.tolist() == pytest.approx([45.0, 15.0, -30.0], rel=1e-4)
+    assert table.at_high_musd.tolist() == pytest.approx([-30.0, 30.0, 30.0], rel=1e-4)
+    assert table.flips_at.tolist() == pytest.approx([0.4, np.nan, 0.75], rel=1e-4, nan_ok=True)
+    told = " ".join(result.summary().split())
+    assert "supply left in a crisis for users without a contract is over 40% (assumed 20%; range 10% to 60%)" in told
+    least = plan.model_copy(update={"objective": Objective(kind="least_budget")})
+    assert contracted(replace(result, plan=least)) == []

@@ -17,9 +17,10 @@ import pandas as pd
 from ..audit.figures import Figures
 from ..core.formats import NAMED, SMALL_MUSD, amount, capital, chance, lower, percent, rounded, some, within
 from ..core.frames import rows_of
+from ..question.names import amount_in_words, column_in_words, range_in_words
 from ..question.plan import Plan
 from ..world.instance import CHOSEN
-from .notes import Basis, floor_in_words
+from .notes import OF_SOURCES, Basis, floor_in_words
 from .year import fiscal_year_of
 
 WIDTH, LINES = 100, 30
@@ -624,6 +625,12 @@ class _Told:
             if loss is not None:
                 even = f"even if a missing tonne cost only {chance(loss.flips_at)} of what is assumed"
             found.insert(0, f"{THE_PLAN} pays {even}")
+        moved = self.depends[self.depends.figure.isin(OF_SOURCES) & self.depends.flips_at.isna()]
+        for row in sorted(rows_of(moved), key=lambda row: -abs(row.at_high_musd - row.at_low_musd))[:1]:
+            if abs(row.at_high_musd - row.at_low_musd) > LARGE_SHARE * abs(row.worth_musd):
+                figure = range_in_words(row.hazard, row.figure, row.low, row.value, row.high, self.names)
+                low, high = rounded(row.at_low_musd), rounded(row.at_high_musd)
+                found.append(f"the gain is {low} M at the low and {high} M at the high end of {figure}")
         if self.tested is not None and len(self.tested.band):
             found.append("`regret` finds a plan for those who trust no single loss")
         return f"{'; '.join(found)}." if found else ""
@@ -650,6 +657,10 @@ class _Told:
             change = f"{'less' if less else 'more'} likely than {chance(row.flips_at)}"
             when = "they come" if row.hazard == "*" else "it comes"
             return f"{what} {change} (assumed {chance(row.value)}; when {when}, this part {there})"
+        if row.figure in OF_SOURCES:
+            ends = [amount_in_words(row.figure, value) for value in (row.flips_at, row.value, low, high)]
+            what = f"{self.names.producer(str(row.hazard))}: {column_in_words(row.figure)} is {'under' if less else 'over'}"
+            return f"{what} {ends[0]} (assumed {ends[1]}; range {ends[2]} to {ends[3]})"
         every = (row.flips_at, row.value, low, high)
         if row.figure == "rate_per_yr":
             said = [f"once in {rounded(1 / value)} years" if value > 0 else "never" for value in every]

@@ -200,9 +200,10 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
     "depends": TableOf(
         "Where a part of the answer is worth nothing: at which loss of a missing tonne, as a multiple of the plan's, and at which "
-        "rates and chances of hazards; hazard: of a `probability` the listed scenario, * for all of them; low, high: range of the "
-        "figure (of a tested plan).",
-        "kind item worth_musd figure hazard value flips_at low high",
+        "rates and chances of hazards; hazard: of a `probability` the listed scenario, * for all of them, of a figure of a source "
+        "under contract the source; low, high: range of the figure; at_low_musd, at_high_musd: worth of the plan at them, of a "
+        "source (of a tested plan).",
+        "kind item worth_musd figure hazard value flips_at low high at_low_musd at_high_musd",
         sometimes=True,
     ),
     "own_questions": TableOf(

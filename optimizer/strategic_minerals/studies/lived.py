@@ -105,7 +105,7 @@ def defence_chances(lives: Sequence[Met], number: int) -> dict[str, float]:
 # What an answer hangs on: the value of a figure at which a part of it stops paying, in the same futures.
 
 
-DEPENDS = "kind item worth_musd figure hazard value flips_at low high".split()
+DEPENDS = "kind item worth_musd figure hazard value flips_at low high at_low_musd at_high_musd".split()
 LOSS = "loss"
 REACH, STEPS = 30.0, 60
 """A rate or chance is looked for up to so many times above or below its value, in so many steps; bisected so often."""
@@ -141,7 +141,7 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
             rows.append((kind, item, worth, name, row.hazard, at, flips, *ends))
         for name, at, flips in _listed(plan, pool, gains, [name for one in lives for name in one.names]):
             rows.append((kind, item, worth, "probability", name, at, flips, np.nan, np.nan))
-    return pd.DataFrame(rows, columns=DEPENDS)
+    return pd.DataFrame(rows, columns=DEPENDS[:-2]).reindex(columns=DEPENDS)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ..answer.notes import OF_SOURCES, provenance
 from ..answer.result import Result
 from ..answer.study import Study
-from ..core.errors import Fault, InputError, PlanError, ReserveError
+from ..core.errors import Fault, InputError, PlanError, ReserveError, StoppedError, UntrustedError
 from ..core.formats import musd
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, current
@@ -29,6 +30,7 @@ from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
 from .designs import APART, SAMPLES
+from .lived import DEPENDS
 from .stress import met, stages_of
 from .sweep import require_points
 from .sweep_file import PlacedSweepFile, SweepFile, located
@@ -72,7 +74,7 @@ def score(
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value.
     """
     plan, data = result.plan, result.data
-    if reason := unbounded(plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()})):
+    if reason := _no_futures(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     try:
         asked: list[Mapping[str, Any]] = [{}, *study.design(plan, data).points]
@@ -108,6 +110,11 @@ def score(
     return Study("score", {"futures": table}, list(_words(table, asked, facts)), facts, {"futures": "Other futures"})
 
 
+def _no_futures(plan: Plan) -> str:
+    """Why a plan cannot be carried to other futures; empty where it can."""
+    return unbounded(plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()}))
+
+
 def _scored(
     plan: Plan, data: Dataset, own: Solution, scenarios: int, seeds: Sequence[int], changes: Mapping[str, Any]
 ) -> tuple[Any, Any, Any, Any] | str:
@@ -139,6 +146,66 @@ def _scored(
     ]
     worth, loss, without, money = (np.array(part) for part in by_sample)
     return worth, loss, without, money
+
+
+MOST_TRIED = 3
+"""Figures of contracted sources that are tried."""
+
+
+def contracted(result: Result) -> list[Any]:
+    """Figures with a range (`OF_SOURCES`) of sources on which the plan's offtake contracts rest, the widest range first: rows with
+    source, column, low, value, high. None of a plan that cannot be carried to other futures."""
+    if _no_futures(result.plan):
+        return []
+    wide = provenance(result.plan, result.data).widest
+    of = wide.key.str.split("/").str[0]
+    mine = wide.assign(source=of)[of.isin(result.tables["contracts"].activity) & wide.column.isin(OF_SOURCES)]
+    return list(rows_of(mine.drop_duplicates(["source", "column"]).head(MOST_TRIED)))
+
+
+def at_ends(result: Result, problem: Problem, figures: Sequence[Any]) -> list[tuple[Solution, dict[str, Any]]]:
+    """(decisions, changes of the tables): as it is, then each figure at its low and its high end; of a source that makes less its
+    contracts give as much less."""
+    own, n = trunk_alone(result.solution), problem.natural
+    found: list[tuple[Solution, dict[str, Any]]] = [(own, {})] if figures else []
+    for row in figures:
+        its = np.array([n.producers[contract.source] == row.source for contract in problem.structure.contracts])
+        for end in (row.low, row.high):
+            if row.column != OF_SOURCES[0]:
+                found.append((own, {f"activities[{row.source}].{row.column}": end}))
+                continue
+            left = np.where(its, min(1.0, end / row.value), 1.0)
+            change = {f"capacities[{row.source}/*].{row.column} *": end / row.value}
+            found.append((replace(own, contract=own.contract * left), change))
+    return found
+
+
+def worth_at(
+    plan: Plan, data: Dataset, scenarios: int, seeds: Sequence[int], decided: Solution, changes: Mapping[str, Any]
+) -> list[float]:
+    """What a plan is worth in one future [million USD]; NaN where that is not found. It travels."""
+    try:
+        found = _scored(plan, data, decided, scenarios, seeds, changes)
+    except (StoppedError, UntrustedError) as error:
+        found = str(error)
+    return [math.nan if isinstance(found, str) else float(found[0].mean())]
+
+
+def with_sources(depends: pd.DataFrame, figures: Sequence[Any], worths: Sequence[float], worth: float) -> pd.DataFrame:
+    """A table of `depends_rows`, and where a plan that is worth so much stops paying between an assumed figure of a source and its
+    ends, straight between them. worths: at what `at_ends` gives; only their differences count, as their samples are few."""
+    rows = []
+    for k, row in enumerate(figures):
+        low, high = (worth + at - worths[0] for at in worths[1 + 2 * k : 3 + 2 * k])
+        flips = [
+            row.value + (end - row.value) * worth / (worth - at)
+            for end, at in ((row.low, low), (row.high, high))
+            if at * worth < 0
+        ]
+        nearest = min(flips, key=lambda value: abs(math.log(value / row.value)), default=math.nan)
+        ends = (row.value, nearest, row.low, row.high, low, high)
+        rows.append(("plan", "", worth, row.column, row.source, *ends))
+    return pd.concat([depends, pd.DataFrame(rows, columns=DEPENDS)], ignore_index=True) if rows else depends
 
 
 def _kept(own: Solution, before: Problem, now: Problem) -> Solution:

@@ -53,6 +53,7 @@ from .joint import (
 from .lived import DEPENDS, Part, curve_rows, defence_chances, depends_rows, money_rows, remaining_rows, stock_rows
 from .questions import own_rows
 from .recourse import FirstStage
+from .score import at_ends, contracted, with_sources, worth_at
 from .stress import REPLICATES, Met, met, met_own, stress_test
 
 ACTS = (
@@ -292,6 +293,8 @@ class _Examined:
     tests: list[Tested] = field(default_factory=list)
     left_out: list[Without] = field(default_factory=list)
     banded: list[pd.DataFrame] = field(default_factory=list)
+    at_ends: list[float] = field(default_factory=list)
+    """Worth at the ends of what `contracted` names [million USD]."""
     beside: list[Met] = field(default_factory=list)
     """The plan, plans without some acts, and the plan by other rules, lived in some scenarios of each sample."""
     failed: str = ""
@@ -313,16 +316,20 @@ def _examined(
     those that take longest begin first. Then all is lived that may take its place."""
     assert chosen.plan.sample is not None
     seeds = sample_seeds(chosen.plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)
+    at_end = partial(worth_at, chosen.plan, chosen.data, min(scenarios, ALONGSIDE), seeds)
     of_band = partial(_band_sample, chosen.plan, chosen.data, like, stage.solution, base.solution)
     tasks: list[Callable[[], Any]] = [
         partial(without, chosen, like, tests[0].extend),
         *(partial(_tested, one) for one in tests),
         *(partial(of_band, seed) for seed in seeds),
+        *(partial(at_end, *one) for one in at_ends(chosen, like, contracted(chosen))),
     ]
     found = _Examined()
     try:
         for n, part in enumerate(run.each("", _done, tasks)):
-            of = found.left_out if n == 0 else found.tests if n <= len(tests) else found.banded
+            beyond = n - len(tests) - len(seeds)
+            of: list[Any] = found.at_ends if beyond > 0 else found.banded if n > len(tests) else found.tests
+            of = found.left_out if n == 0 else of
             of += part
             report(len(part) if of is found.tests else 0, "model's bound")
         made = [(chosen.plan, one.solution) for one in found.left_out if one.solution is not None]
@@ -381,7 +388,10 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) ->
     try:
         if hinges and result.plan.sample is None and result.plan.scenarios:
             lived = met_own(result, problem)
-            tables["depends"] = whole(depends_rows(problem, [lived], [("plan", "", "", 0, None)]))
+            sources = contracted(result)
+            ends = [worth_at(result.plan, result.data, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
+            depends = depends_rows(problem, [lived], [("plan", "", "", 0, None)])
+            tables["depends"] = whole(with_sources(depends, sources, ends, lived.worth[0]))
         asked = own_rows(replace(result, tables=tables), problem)
         if len(asked):
             tables["own_questions"] = whole(asked)
@@ -493,6 +503,8 @@ def _answered(
     plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
     costs = left_out_rows(left_out, beside, names_of_acts(problem, names), confidence)
     done_by = [(name, *act, amount) for name, of_plan in plans for act, amount in of_plan.items()]
+    worth = estimated([one.worth[number] for one in lives], confidence).mean
+    depends = _depends(problem, beside, list(_parts(left_out, costs)))
     act_now = ActNow(
         pd.DataFrame([gap_row]),
         act_rows(problem, result.solution, plans, costs, names),
@@ -506,7 +518,7 @@ def _answered(
         stock_rows(problem.natural, result.solution, lives, number),
         remaining_rows(problem.natural, lives, number),
         curve_rows(lives, number),
-        _depends(problem, beside, list(_parts(left_out, costs))),
+        with_sources(depends, contracted(result), found.at_ends, worth),
     )
     return _with(result, act_now)
 
