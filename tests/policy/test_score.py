@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Plan, PlanError, Result, Study, score, solve, stress_test
+from strategic_minerals.question.plan import Objective
+from strategic_minerals.studies.score import contracted
 from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import deciding
 from support.tiny import cut, source, supply_rule, tiny
@@ -117,3 +120,5 @@ def test_an_answer_that_rests_on_a_contract_says_what_its_source_has_to_do() -> 
     assert table.flips_at.tolist() == pytest.approx([0.4, np.nan, 0.75], rel=1e-4, nan_ok=True)
     told = " ".join(result.summary().split())
     assert "supply left in a crisis for users without a contract is over 40% (assumed 20%; range 10% to 60%)" in told
+    least = plan.model_copy(update={"objective": Objective(kind="least_budget")})
+    assert contracted(replace(result, plan=least)) == []

@@ -184,9 +184,8 @@ def test_a_chance_that_turns_the_answer_says_what_its_scenarios_do(
     told = replace(
         result, tables={**result.tables, "depends": pd.DataFrame([{**row, "low": np.nan, "high": np.nan}])}
     ).summary()
-    assert (
-        f"are together {side} likely than {flips:.0%} (assumed 60%; when they come, this part {there} more"
-        in re.sub(r"\s+", " ", told)
+    assert f"are together {side} likely than {flips:.0%} (assumed 60%; when they come, this {there} more" in re.sub(
+        r"\s+", " ", told
     )
 
 

@@ -656,7 +656,7 @@ class _Told:
             there = "saves more than it costs" if less == (row.worth_musd > 0) else "costs more than it saves"
             change = f"{'less' if less else 'more'} likely than {chance(row.flips_at)}"
             when = "they come" if row.hazard == "*" else "it comes"
-            return f"{what} {change} (assumed {chance(row.value)}; when {when}, this part {there})"
+            return f"{what} {change} (assumed {chance(row.value)}; when {when}, this {there})"
         if row.figure in OF_SOURCES:
             ends = [amount_in_words(row.figure, value) for value in (row.flips_at, row.value, low, high)]
             what = f"{self.names.producer(str(row.hazard))}: {column_in_words(row.figure)} is {'under' if less else 'over'}"

@@ -74,7 +74,7 @@ def score(
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value.
     """
     plan, data = result.plan, result.data
-    if reason := unbounded(plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()})):
+    if reason := _no_futures(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     try:
         asked: list[Mapping[str, Any]] = [{}, *study.design(plan, data).points]
@@ -108,6 +108,11 @@ def score(
     drawn = SAMPLES * (scenarios // SAMPLES) if plan.sample is not None else 0
     facts = {"scenarios": drawn, "confidence": confidence, "varied": axes}
     return Study("score", {"futures": table}, list(_words(table, asked, facts)), facts, {"futures": "Other futures"})
+
+
+def _no_futures(plan: Plan) -> str:
+    """Why a plan cannot be carried to other futures; empty where it can."""
+    return unbounded(plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()}))
 
 
 def _scored(
@@ -149,7 +154,9 @@ MOST_TRIED = 3
 
 def contracted(result: Result) -> list[Any]:
     """Figures with a range (`OF_SOURCES`) of sources on which the plan's offtake contracts rest, the widest range first: rows with
-    source, column, low, value, high."""
+    source, column, low, value, high. None of a plan that cannot be carried to other futures."""
+    if _no_futures(result.plan):
+        return []
     wide = provenance(result.plan, result.data).widest
     of = wide.key.str.split("/").str[0]
     mine = wide.assign(source=of)[of.isin(result.tables["contracts"].activity) & wide.column.isin(OF_SOURCES)]
