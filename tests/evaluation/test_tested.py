@@ -140,7 +140,8 @@ def test_what_can_stand_in_for_each_other_is_needed_together() -> None:
 def lived_worth(*worth: float) -> Met:
     """A sample of one scenario in which plans are worth so much."""
     none = {
-        name: np.zeros(1) for name in ("loss", "by_material", "named", "defence", "short", "penalty", "outlay", "stock")
+        name: np.zeros(1)
+        for name in ("loss", "by_material", "named", "defence", "short", "penalty", "outlay", "stock", "bill")
     }
     without, *plans = (RecourseOutcome(cost=np.array([-one]), **none) for one in (0.0, *worth))
     return Met(0, ("one",), np.ones(1), [], without, tuple(plans))

@@ -103,3 +103,15 @@ def test_the_law_of_a_home_forbids_sales_for_a_price() -> None:
     assert fault.column == "release.sell_above"
     assert "50 USC 98" in str(fault)
     assert not check(told.model_copy(update={"existing": False}), data).faults
+
+
+def test_a_plan_that_does_nothing_moves_no_price() -> None:
+    """Proves: a maker at home and one abroad cost the same: which runs is no chance, so that a plan without acts has no bill."""
+    both = {
+        "sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 4.0), "home": source("USA", "a", 2.0)}
+    }
+    first, nothing = stopped(3.0, **both, money=0.0)
+    rule, beta = Release(), first.natural.calendar.beta[:-1]
+    idle, plan = (Simulator(one, rule).live(first.own_scenarios) for one in (nothing, first))
+    assert plan.beside(idle, beta).bill.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
+    assert idle.trade.bought.max() == pytest.approx(2000.0)

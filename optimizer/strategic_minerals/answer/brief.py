@@ -565,8 +565,15 @@ class _Told:
         threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
         return (
             f"Expected shortage losses{threat} {moves} from {rounded(before)} to {rounded(after)} M. After all costs the gain is "
-            f"{rounded(worth)} M {by}{other}."
+            f"{rounded(worth)} M {by}{other}.{self._bill()}"
         )
+
+    def _bill(self) -> str:
+        """What of the worth is money rather than tonnes: what the plan does to the prices of imports."""
+        bill = self.figures.value("bill_saved_musd") if self.tested is None else self.tested.figure("bill_musd")
+        if not self.plan.price_channel or not abs(bill) >= SMALL_MUSD:
+            return ""
+        return f" {rounded(abs(bill))} M of it are {'cheaper' if bill > 0 else 'lost to dearer'} imports."
 
     def _threats(self) -> str:
         """Hazards in whose scenarios most is lost without the plan."""

@@ -481,7 +481,7 @@ class PriceResponseRow(
     """Of output there, within a year."""
     demand_elasticity: Annotated[Positive, Column(low=0.02, high=0.5)]
     """Of demand there, as a positive number."""
-    later_supply_elasticity: Annotated[Positive, Column(low=0.05, high=3)] | None = None
+    later_supply_elasticity: Annotated[Positive, Column(low=0.05, high=6)] | None = None
     """The same once suppliers have had time; empty: as at first."""
     later_from_month: Months = 36
     """Months after an onset, or after the plan begins, from which on it holds."""

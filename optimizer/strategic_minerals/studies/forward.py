@@ -44,7 +44,7 @@ from ..world.instance import Instance
 from ..world.producers import purchase_price
 from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
-from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, solution_of
+from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, home_first, solution_of
 
 SHOWN = 3
 """Period of the plan for which tonnes to leave aside are stated."""
@@ -326,7 +326,7 @@ class Chunk:
         self.x = np.zeros(len(self.assembly.lower))
         columns, values = fixed_columns(problem, simulator.first, shares)
         self.x[columns] = values
-        self.cost = objective_costs(problem)["social_cost"]
+        self.cost = objective_costs(problem)["social_cost"] + home_first(problem)
         self._parts = {
             part.component: _Part(self, k, part) for k, part in enumerate(self.assembly.blocks) if part.kind == "period"
         }

@@ -28,6 +28,7 @@ from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.highs import Model, SolvedRun
 from ..solver.session import BasisMemory
+from ..solver.stages import bought_abroad
 from ..world.events import DisruptionEvent, ScenarioSet, combine_events, short_of_promise
 from ..world.instance import DEFENCE, Instance
 from ..world.loss_values import loss_values
@@ -165,7 +166,7 @@ def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutc
         checkpoint()
         problem, shares, templates = along(first, part, templates)
         columns, values = fixed_columns(problem, first, shares)
-        model, free = operations(problem, first, scenario_by_scenario(problem, probability))
+        model, free = operations(problem, first, scenario_by_scenario(problem, probability) + home_first(problem))
         model.set_bounds(columns, values, values)
         x = best_course(problem, model, free, bases)
         found.append(evaluate(problem, solution_of(problem, x, shares), part, first))
@@ -239,6 +240,16 @@ def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[
         eta = assembly.commitments.columns("value_at_risk", None)
         columns, values = np.concatenate([columns, eta]), np.concatenate([values, [first.eta]])
     return columns, values
+
+
+TIE = 1e-5
+"""Of its price, what a tonne from abroad costs more where the plan moves prices there."""
+
+
+def home_first(problem: Problem) -> Floats:
+    """(columns,) a cost by which, of makers that cost the same, those at home run first, with the plan as without: what is bought
+    abroad is no chance. 0 where the plan moves no price  [million USD]."""
+    return TIE * bought_abroad(problem.structure, problem.assembly)
 
 
 def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:

@@ -409,7 +409,8 @@ def _lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence
         "loss": estimated([one.loss[number] for one in lives], confidence, of),
         "loss_without": estimated([one.loss_without for one in lives], confidence, 1),
     }
-    found: dict[str, object] = {"tried": scenarios * len(lives)}
+    bill = sum(one.bill[number] for one in lives) / len(lives)
+    found: dict[str, object] = {"tried": scenarios * len(lives), "bill_musd": bill}
     for name, one in figures.items():
         found |= _columns(name, one)
     return found

@@ -368,6 +368,11 @@ class Met:
         """Expected, with each plan [million USD]."""
         return tuple(float(self.probability @ one.loss) for one in self.plans)
 
+    @cached_property
+    def bill(self) -> tuple[float, ...]:
+        """Expected, what each plan does to prices abroad spares home users [million USD]; part of its worth."""
+        return tuple(float(self.probability @ one.bill) for one in self.plans)
+
     @property
     def loss_without(self) -> float:
         """Expected, where nothing is done [million USD]."""

@@ -1,10 +1,10 @@
-"""What a tonne of unserved demand costs, by period and scenario: it hangs on the price and on how long a disruption has lasted.
+"""What a tonne of unserved demand costs, by period and scenario: it hangs on how long a disruption has lasted.
 
 A segment without rows in the table `adaptation` has one loss for all periods: the base price plus the named loss. One with rows has
 
-    v[n,t,s] = max(P0[t], P_s[t]) where dearest, premium included, + adaptation[q,t,s] * named loss[n]      [million USD per unit]
+    v[n,t,s] = P0[t] where dearest, premium included, + adaptation[q,t,s] * named loss[n]      [million USD per unit]
 
-so that going short never becomes a saving. Risk measures, and plans without price gain, value it at the undisturbed price P0."""
+so that going short never becomes a saving."""
 
 from __future__ import annotations
 
