@@ -256,7 +256,7 @@ def written(case: str = "") -> dict[str, str]:
     structure, _ = structure_of(*CASES[case]())
     if structure.instance.market_trade.any():  # what home users buy where nothing is done, as a solve finds it
         flows = np.zeros((1 + len(structure.scenarios.names), len(structure.instance.materials), 3))
-        structure = replace(structure, without=WithoutPlan(flows + 4.0, flows + 4.0, flows))
+        structure = replace(structure, without=WithoutPlan(flows + 4.0, flows + 4.0, flows, flows + np.inf))
     with PYOMO_LOCK:
         return Writer(structure, flat_model(structure)).files()
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import brentq
-from tests.support.instances import quick_first, random_case
-from tests.support.tiny import cut, offer, project, source, tiny
 
 from strategic_minerals import UntrustedError, solve
 from strategic_minerals.audit.channel import Trade, saved_abroad
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.model import values
+from support.instances import quick_first, random_case
+from support.tiny import cut, offer, project, source, tiny
 
 PHI, TRADE = 2.0, 100.0
 RESPONSES = {"a": (TRADE, 0.3, 0.2)}
@@ -140,8 +141,9 @@ def charged(z: float, *, supply: float, demand: float, trade: float, bought: flo
     """What the audit charges for z tonnes left in the market at a price of 1."""
     one = np.ones((1, 1, 1))
     slope = one / (supply + demand) / trade
-    plan = Trade((0,), one * (bought - z), 0 * one, one * (bought - z), one * z, slope, 0 * one)
-    nothing = Trade((0,), one * bought, 0 * one, one * bought, 0 * one, slope, 0 * one)
+    none = np.inf * one
+    plan = Trade((0,), one * (bought - z), 0 * one, one * (bought - z), one * z, slope, 0 * one, none)
+    nothing = Trade((0,), one * bought, 0 * one, one * bought, 0 * one, slope, 0 * one, none)
     return float(saved_abroad(plan, nothing)[0, 0, 0])
 
 
@@ -203,3 +205,47 @@ def test_the_audit_sees_a_model_that_takes_other_prices_abroad(monkeypatch: pyte
     )
     with pytest.raises(UntrustedError, match="audit"):
         solve(*market(1.0, price=8.0), gap=0.0, quick=True)
+
+
+def test_inputs_from_abroad_of_what_the_reserve_buys_at_home_count() -> None:
+    """Proves: 1 kt of metal made at home for the reserve takes 1 kt of ore abroad, of which 4 kt are bought anyway."""
+    sources = {"mine": source("AUS", "ore", 9.0), "plant": source("USA", {"metal": 1.0, "ore": -1.0}, 9.0)}
+    plan, data = tiny(
+        {"ore": 10.0, "metal": 20.0},
+        sources=sources,
+        demand={"metal": 4.0},
+        offers={"lot": offer("metal", 1.0, source="plant")},
+        scenarios=[cut("stop", 0.5, 2028, 1, countries="AUS", materials="ore")],
+        responses={"ore": (TRADE, 0.3, 0.2)},
+        price_channel=True,
+        money={2027: 1e5, 2028: 0.0},
+        years=2,
+    )
+    result = solve(plan, data, gap=0.0, quick=True)
+    assert float(result.solution.stock[0].max()) == pytest.approx(1000.0)
+    assert bill(result) == pytest.approx(exact(-1.0, 10.0), rel=0.08)
+
+
+def test_nobody_goes_short_to_lower_a_price() -> None:
+    """Proves: 1 kt lacks, 3 are bought at 40 times the price. What is released fills the gap, though it would save more there."""
+    sources = {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 3.0)}
+    dear = {"price": 40.0, "loss": 30.0, "responses": {"a": (20.0, 0.3, 0.2)}, "sources": sources}
+    result = solve(*market(1.0, **dear), gap=0.0, quick=True)
+    assert PHI * 400.0 / 20.0 * 3.0 > 30.0
+    assert float(result.solution.stock[0].max()) == pytest.approx(1000.0)
+    assert float(result.solution.shortfall[1].sum()) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_law_keeps_releases_from_lowering_a_price() -> None:
+    """Proves: where the law of the home forbids sales for a price, a release that displaces imports moves none in the plan."""
+    plan, data = market(1.0, price=8.0)
+    home = {"home": "USA", "name": "A", "members": "USA", "currency": "USD", "fiscal_year_month": 10, "law": "an act"}
+    lawful = data.replace(homes=pd.DataFrame([{**home, "sales_above_price": "forbidden"}]))
+    assert worth((plan, data)) > 0.1
+    assert worth((plan, lawful)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_project_that_is_built_anyway_is_no_part_of_the_plan() -> None:
+    """Proves: a plant that its owner builds without support lowers prices in any case: a plan without acts is worth nothing."""
+    home = {"projects": {"plant": project("a", 1.0, premium_share=0.1)}, "scenarios": []}
+    assert worth(market(0.0, **home, years=3)) == pytest.approx(0.0, abs=1e-6)

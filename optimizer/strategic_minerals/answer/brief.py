@@ -573,7 +573,9 @@ class _Told:
         bill = self.figures.value("bill_saved_musd") if self.tested is None else self.tested.figure("bill_musd")
         if not self.plan.price_channel or not abs(bill) >= SMALL_MUSD:
             return ""
-        return f" {rounded(abs(bill))} M of it are {'cheaper' if bill > 0 else 'lost to dearer'} imports."
+        if bill > 0:
+            return f" Cheaper imports bring {rounded(bill)} M of that."
+        return f" Dearer imports have taken {rounded(-bill)} M off that."
 
     def _threats(self) -> str:
         """Hazards in whose scenarios most is lost without the plan."""

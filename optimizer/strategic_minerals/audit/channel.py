@@ -8,21 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from ..core.frames import Bools, Floats
+from ..core.stats import SMALL_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..world.instance import Instance
-from .producers import PathData, asked_price
+from .producers import PathData, asked_price, is_baseline, value_unserved
 
 SAVED_AT = np.array([0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5])
 """Shares of M between which the model takes z (M - z) as straight."""
 CHORDS_RAISED = 1.01
 """What it raises these chords by."""
 PAID_AT = np.array([(k / 6) ** 2 for k in range(7)])
-"""Shares of what is for sale abroad between which it takes q (M + q) as straight; beyond as between the last two."""
+"""Shares of what is for sale abroad, or used by plants, between which it takes q (M + q) as straight; beyond as in the last."""
+FILLED_FIRST = 0.9
+"""Of the least loss beyond the price, the most that a tonne left in the market saves where Z0 lacks the material."""
 HELD_DOWN_AT = (0.7, 0.9)
 """Shares of M at which a tangent to z (M - z) holds the saving down."""
 
@@ -44,6 +48,8 @@ class Trade:
     """phi P / Q [million USD a tonne, for each tonne]."""
     rise: Floats
     """How far P stands above that of an undisturbed world, 0 where it does not [million USD/t]."""
+    least_loss: Floats
+    """What the tonne that is missed least costs beyond its price, inf where none is missed [million USD/t]."""
 
     def only(self, materials: Bools) -> Trade:
         """Of some materials (I,), with no tonne of the others."""
@@ -63,7 +69,7 @@ class Trade:
 
     @property
     def _arrays(self) -> tuple[Floats, ...]:
-        return self.bought, self.offered, self.taken, self.given, self.slope, self.rise
+        return self.bought, self.offered, self.taken, self.given, self.slope, self.rise, self.least_loss
 
 
 def trade_of(problem: Problem, x: Solution, path_data: PathData) -> Trade:
@@ -75,23 +81,35 @@ def trade_of(problem: Problem, x: Solution, path_data: PathData) -> Trade:
     for k, i in enumerate(materials):
         for j in range(len(n.producers)):
             made = n.yields[j, i] * x.output[:, j] if n.yields[j, i] > 0 else 0.0
-            if j >= n.sources:
+            if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
                 flows["g"][:, k] += made
-            elif not n.home[j] and n.yields[j, i] > 0:
+            elif j < n.sources and not n.home[j] and n.yields[j, i] > 0 and (n.outside[j, i] or not n.two_markets[i]):
                 flows["b"][:, k] += made
                 flows["t"][:, k] -= n.yields[j, i] * contracted(problem, x, path_data, j)
         for b, name in enumerate(x.purchases):
             of = known[name]
-            if of.material == i and of.offer >= 0 and (of.source < 0 or not n.home[of.source]):
+            if of.material == i and of.offer >= 0 and n.offer_moves[of.offer]:
                 flows["o"][:, k] += x.acquisition[:, b]
         flows["t"][:, k] += flows["b"][:, k] + flows["o"][:, k] - x.disposal[:, i]
-        flows["g"][:, k] += x.release[:, i] + x.disposal[:, i] - flows["o"][:, k]
+        flows["g"][:, k] += x.release[:, i] * n.gives_for_price + x.disposal[:, i] - flows["o"][:, k]
     markets = [_market(n, path_data, i) for i in materials]
     none = np.zeros_like(flows["b"])
     slope, rise = (
         np.stack(each, axis=1) if each else none for each in (zip(*markets, strict=True) if markets else ((), ()))
     )
-    return Trade(materials, *(*flows.values(), slope, rise))
+    return Trade(materials, *(*flows.values(), slope, rise, _least_loss(n, x, path_data, materials)))
+
+
+def _least_loss(n: Instance, x: Solution, path_data: PathData, materials: Sequence[int]) -> Floats:
+    """(W, K, T) `least_loss`."""
+    found, v = np.full((len(x.stock), len(materials), n.calendar.periods), np.inf), value_unserved(path_data)
+    for k, i in enumerate(materials):
+        tiers = [(x.shortfall[:, t], v[:, t]) for t, (q, _) in enumerate(n.tiers) if n.demand_material[q] == i]
+        steps = [(x.substitute[:, h], n.step_cost[h]) for h, (q, _) in enumerate(n.steps) if n.demand_material[q] == i]
+        for missing, cost in (*tiers, *steps):
+            spared = np.maximum(0.0, cost - n.price[i])
+            found[:, k] = np.where(missing > SMALL_T, np.minimum(found[:, k], spared), found[:, k])
+    return found
 
 
 def contracted(problem: Problem, x: Solution, path_data: PathData, j: int) -> Floats:
@@ -130,8 +148,12 @@ def saved_abroad(plan: Trade, nothing: Trade, for_sale: Floats | None = None) ->
     if for_sale is None:
         less = np.clip(z, 0.0, m)
         return np.where(z > 0, np.minimum(slope * less, capped) * (m - less), -slope * more * (m + more))
-    still, share = plan.bought + plan.offered, np.clip(z, 0.0, 0.5 * m) / np.where(m > 0, m, 1.0)
-    saved = slope * m**2 * CHORDS_RAISED * np.interp(share, SAVED_AT, SAVED_AT * (1 - SAVED_AT))
+    still, span = plan.bought + plan.offered, slope * m
+    most = np.where(span > 0, FILLED_FIRST * nothing.least_loss / np.where(span > 0, span, 1.0), 1.0)
+    saved = np.zeros_like(m)
+    for begin, end in pairwise(SAVED_AT):
+        part = np.minimum(most, CHORDS_RAISED * (1 - begin - end))
+        saved += span * part * np.clip(z - begin * m, 0.0, (end - begin) * m)
     for a in HELD_DOWN_AT:
         saved = np.minimum(saved, slope * m * (m * (1 - a) ** 2 - (1 - 2 * a) * still))
     saved = np.minimum(saved, capped * still)
@@ -140,10 +162,16 @@ def saved_abroad(plan: Trade, nothing: Trade, for_sale: Floats | None = None) ->
 
 
 def for_sale(n: Instance, materials: Sequence[int]) -> Floats:
-    """(K,) what offers of each material from abroad sell in a period [t]."""
-    offers = list(zip(n.offer_material, n.offer_source, n.offer_depth, strict=True))
-    sums = [sum(d for of, j, d in offers if of == i and (j < 0 or not n.home[j])) for i in materials]
-    return np.array(sums, dtype=float)
+    """(K,) what offers of each material from abroad sell, and plants at home and projects use, in a period [t]."""
+    sums = []
+    for i in materials:
+        offers = zip(n.offer_material, n.offer_moves, n.offer_depth, strict=True)
+        most = sum(float(depth) for of, moves, depth in offers if of == i and moves)
+        for j in range(len(n.producers)):
+            if n.home[j] or j >= n.sources:
+                most += float(n.capacity[j].max()) * max(0.0, -float(n.yields[j, i]))
+        sums.append(most)
+    return np.array(sums)
 
 
 def _square(q: Floats, most: float) -> Floats:

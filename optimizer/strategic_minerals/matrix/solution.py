@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..core.frames import Floats, Ints
+from ..core.stats import SMALL_T
 from ..model.sets import Structure, WithoutPlan
+from ..world.loss_values import loss_values
 from .assembly import Assembly, PlacedBlock
 
 OPERATIONS = tuple(
@@ -138,15 +140,25 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
 
 
 def without_plan(structure: Structure, nothing: Solution) -> WithoutPlan:
-    """What home users buy abroad, and what reserve and projects give, where nothing is done, in the structure's units."""
-    unit, y, v = structure.instance.material_unit, structure.instance.yields, structure.instance.producer_unit
+    """What home users buy abroad, reserve and projects give, and what lacks, where nothing is done, in the structure's units."""
+    n, u, v = structure.instance, structure.instance.material_unit, structure.instance.producer_unit
     bought, given = np.zeros_like(nothing.release), np.zeros_like(nothing.release)
+    least = np.full_like(given, np.inf)
     for of in (moved for sets in structure.component_sets for moved in sets.moved):
         i = of.material
         for flow, makers in ((bought, of.abroad), (given, of.added)):
-            flow[:, i] += sum(y[j, i] * nothing.output[:, j] / v[j] for j in makers)
-        given[:, i] += (nothing.release[:, i] + nothing.disposal[:, i]) / unit[i]
-    return WithoutPlan(bought, bought - nothing.disposal / unit[:, None], given)
+            flow[:, i] += sum(n.yields[j, i] * nothing.output[:, j] / v[j] for j in makers)
+        given[:, i] += (nothing.release[:, i] * n.gives_for_price + nothing.disposal[:, i]) / u[i]
+    trunk, scenarios = loss_values(n, structure.scenarios, range(len(n.tiers)))
+    for k, (q, _) in enumerate(n.tiers):
+        i = n.demand_material[q]
+        spared = np.concatenate([trunk[None, k], scenarios[:, k]]) - n.price[i]
+        least[:, i] = np.where(nothing.shortfall[:, k] > SMALL_T, np.minimum(least[:, i], spared), least[:, i])
+    for h, (q, _) in enumerate(n.steps):
+        i = n.demand_material[q]
+        spared = n.step_cost[h] - n.price[i]
+        least[:, i] = np.where(nothing.substitute[:, h] > SMALL_T, np.minimum(least[:, i], spared), least[:, i])
+    return WithoutPlan(bought, bought - nothing.disposal / u[:, None], given, np.maximum(0.0, least))
 
 
 def signatures(assembly: Assembly, x: Floats) -> Floats:

@@ -17,7 +17,7 @@ from ..core.frames import Bools, Floats, Ints
 from ..world.events import ScenarioSet
 from ..world.instance import Instance, seller_unit
 from .scenario import add_costs
-from .sets import ComponentSets, Structure
+from .sets import ComponentSets, MovedPrice, Structure
 
 # What homes that plan together share: stock that may be moved from one to another, and sellers of whom several buy.
 
@@ -236,14 +236,17 @@ LESS = (0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5)
 """Ends of pieces of tonnes that the plan leaves in the market, as shares of what home users buy there without it; at half of that
 most is saved."""
 MORE = tuple((k / 6) ** 2 for k in range(7))
-"""Ends of pieces, as shares of what is for sale abroad, of tonnes that it takes from the market."""
+"""Ends of pieces of tonnes that it takes from the market, as shares of what offers sell and plants at home use."""
 RAISED = 1.01
 """Chords of `LESS` lie up to two hundredths below the curve: raised by half of that, they are within one."""
+SHORT_FIRST = 0.9
+"""Of what filling a shortage spares, the most that a tonne left in the market saves there: nobody goes short to lower a price."""
 TANGENTS = (0.7, 0.9)
-"""Shares left in the market at which a tangent holds the saving down: beyond a half it shrinks, with what is still bought."""
+"""Shares of what was bought, left in the market, at which a tangent holds the saving down: beyond a half it shrinks."""
 
 CHANNEL_PARAMS: dict[str, str] = {
     "piece_saving": "what home users save by a unit left in the market, by piece [million USD/unit]",
+    "piece_share": "the same over phi P M / Q, what the first unit would save [-]",
     "piece_cost": "what they, and the reserve, pay more by a unit taken from it, by piece [million USD/unit]",
     "less_width": "width of a piece [unit]",
     "more_width": "width of a piece; of the last no limit [unit]",
@@ -260,7 +263,7 @@ def channel_param_keys(sets: ComponentSets) -> dict[str, list[Any]]:
     moved = [of.material for of in sets.moved]
     less = [(i, k) for i in moved for k in range(len(LESS) - 1)]
     more = [(i, k) for i in moved for k in range(len(MORE) - 1)]
-    names = {"piece_saving": less, "less_width": less, "piece_cost": more, "more_width": more}
+    names = {"piece_saving": less, "piece_share": less, "less_width": less, "piece_cost": more, "more_width": more}
     names["tangent_limit"] = [(i, k) for i in moved for k in range(len(TANGENTS))]
     return {name: names.get(name, moved) for name in CHANNEL_PARAMS}
 
@@ -268,63 +271,89 @@ def channel_param_keys(sets: ComponentSets) -> dict[str, list[Any]]:
 def add_price_channel(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """Tonnes z that the plan leaves in the market abroad move its price, and with it what home users pay for what they still buy.
 
-    z[i] = sum_k less[i,k] - sum_k more[i,k]
-    z[i] <= bought in Z0 - sold in Z0 - (bought - contracted + offers - sold)               what leaves the market is no z  [unit]
-    z[i] <= released + sold + made by projects - offers - the same in Z0                    what users do themselves is none [unit]
-    saving = (phi P / Q) M sum_k RAISED (1 - a_k - a_{k+1}) less[i,k],   a piecewise (phi P / Q) z (M - z)             [million USD]
-    sum_k RAISED (1 - a_k - a_{k+1}) less[i,k] + (1 - 2a) (bought + offers) <= M (1 - a)**2      for each tangent a          [unit]
-    the same sum <= share (bought + offers):  no price below that before                                                     [unit]
+    z[i] = sum_k less[i,k] - sum_k more[i,k]                                                                                 [unit]
+    saving = (phi P / Q) M sum_k s_k less[i,k],  s_k = RAISED (1 - a_k - a_{k+1}): in pieces (phi P / Q) z (M - z)     [million USD]
+             where Z0 lacks the material at most SHORT_FIRST times its least loss beyond the price
     cost   = (phi P / Q) sum_k (M + q_k + q_{k+1}) more[i,k],   q_k = most * MORE[k]                                   [million USD]
-    M: bought in Z0; tonnes that fill a shortfall leave `bought` as it was. Formulation of a first-order change of one market:
-    P = P_Z0 (1 - phi z / Q), phi = 1/(e_supply + e_demand).
+    M: bought abroad in Z0. To first order in one market: P = P_Z0 (1 - phi z / Q), phi = 1/(e_supply + e_demand).
     """
-    moved = {of.material: of for of in sets.moved}
     b.price_channel = pyo.Expression(expr=0.0)
-    if not moved:
+    if not sets.moved:
         return
-    y = structure.instance.yields
-    b.less = pyo.Var(
-        list(b.less_width), bounds=lambda b, i, k: (0, b.less_width[i, k]), doc="left in the market abroad"
-    )
-    b.more = pyo.Var(list(b.more_width), bounds=lambda b, i, k: (0, b.more_width[i, k]), doc="taken from it")
+    less, more = list(b.less_width), list(b.more_width)
+    b.less = pyo.Var(less, bounds=lambda b, i, k: (0, b.less_width[i, k]), doc="left in the market abroad")
+    b.more = pyo.Var(more, bounds=lambda b, i, k: (0, b.more_width[i, k]), doc="taken from it")
+    add_market_taken(b, structure, sets, links)
+    add_market_given(b, structure, sets)
+    add_saving_limits(b, structure, sets)
+    saved = sum(b.piece_saving[key] * b.less[key] for key in less)
+    b.price_channel.set_value(sum(b.piece_cost[key] * b.more[key] for key in more) - saved)
 
-    def z(b: Any, i: int) -> Any:
-        return sum(b.less[i, k] for k in range(len(LESS) - 1)) - sum(b.more[i, k] for k in range(len(MORE) - 1))
 
-    def bought(b: Any, i: int) -> Any:
-        return sum(y[j, i] * b.output[j] for j in moved[i].abroad)
+def left_abroad(b: Any, i: int) -> Any:
+    """z of a material."""
+    return sum(b.less[i, k] for k in range(len(LESS) - 1)) - sum(b.more[i, k] for k in range(len(MORE) - 1))
 
-    def offers(b: Any, i: int) -> Any:
-        return sum(b.acquisition[o] for o in moved[i].offers)
 
-    def still(b: Any, i: int) -> Any:
-        return bought(b, i) + offers(b, i)
+def saved_share(b: Any, i: int) -> Any:
+    """What lower prices save of a material, over what its first tonne saves [unit]."""
+    return sum(b.piece_share[i, k] * b.less[i, k] for k in range(len(LESS) - 1))
 
-    def saved(b: Any, i: int) -> Any:
-        return sum(RAISED * (1 - LESS[k] - LESS[k + 1]) * b.less[i, k] for k in range(len(LESS) - 1))
+
+def bought_abroad(b: Any, structure: Structure, of: MovedPrice) -> Any:
+    """What home users and the reserve buy in the market abroad."""
+    users = sum(structure.instance.yields[j, of.material] * b.output[j] for j in of.abroad)
+    return users + sum(b.acquisition[o] for o in of.offers)
+
+
+def add_market_taken(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
+    """What the plan leaves in the market home buys less there: a tonne that fills a shortfall is none. Contracts stand outside it.
+
+    z[i] <= bought in Z0 - sold in Z0 - (bought - contracted - sold)                                [unit]  for each i moved
+    """
+    moved, contracts, y = {of.material: of for of in sets.moved}, structure.contracts, structure.instance.yields
 
     def taken(b: Any, i: int) -> Any:
-        signed = sum(
-            b.contract_share[n] * y[structure.contracts[n].source, i] * links.contract[n] for n in moved[i].contracts
-        )
+        signed = sum(b.contract_share[n] * y[contracts[n].source, i] * links.contract[n] for n in moved[i].contracts)
         sold = b.disposal[i] if i in b.disposal else 0
-        return z(b, i) + bought(b, i) - signed + offers(b, i) - sold <= b.taken_without[i]
-
-    def given(b: Any, i: int) -> Any:
-        stored = b.release[i] + b.disposal[i] if i in b.release else 0
-        made = sum(y[j, i] * b.output[j] for j in moved[i].added)
-        return z(b, i) + offers(b, i) - stored - made <= -b.given_without[i]
+        return left_abroad(b, i) + bought_abroad(b, structure, moved[i]) - signed - sold <= b.taken_without[i]
 
     b.market_taken = pyo.Constraint(list(moved), rule=taken)
+
+
+def add_market_given(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """It comes from the reserve and from projects: what users do themselves is none.
+
+    z[i] <= released + sold + made by projects - offers - the same in Z0                            [unit]  for each i moved
+    """
+    moved, y = {of.material: of for of in sets.moved}, structure.instance.yields
+
+    def given(b: Any, i: int) -> Any:
+        stored = b.disposal[i] if i in b.disposal else 0
+        stored += b.release[i] if i in b.release and structure.instance.gives_for_price else 0
+        made = sum(y[j, i] * b.output[j] for j in moved[i].added)
+        offered = sum(b.acquisition[o] for o in moved[i].offers)
+        return left_abroad(b, i) + offered - stored - made <= -b.given_without[i]
+
     b.market_given = pyo.Constraint(list(moved), rule=given)
-    keys = list(b.tangent_limit)
-    b.saving_tangent = pyo.Constraint(
-        keys, rule=lambda b, i, k: saved(b, i) + (1 - 2 * TANGENTS[k]) * still(b, i) <= b.tangent_limit[i, k]
+
+
+def add_saving_limits(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
+    """What lower prices save shrinks with what is still bought, and no price falls below that before a disruption.
+
+    sum_k s_k less[i,k] + (1 - 2a) bought <= M (1 - a)**2                                           [unit]  for each tangent a
+    sum_k s_k less[i,k] <= share bought                                                             [unit]  for each i moved
+    """
+    moved, keys = {of.material: of for of in sets.moved}, list(b.tangent_limit)
+
+    def tangent(b: Any, i: int, k: int) -> Any:
+        still = bought_abroad(b, structure, moved[i])
+        return saved_share(b, i) + (1 - 2 * TANGENTS[k]) * still <= b.tangent_limit[i, k]
+
+    b.saving_tangent = pyo.Constraint(keys, rule=tangent)
+    b.price_before = pyo.Constraint(
+        list(moved), rule=lambda b, i: saved_share(b, i) - b.calm_share[i] * bought_abroad(b, structure, moved[i]) <= 0
     )
-    b.price_before = pyo.Constraint(list(moved), rule=lambda b, i: saved(b, i) - b.calm_share[i] * still(b, i) <= 0)
-    paid = sum(b.piece_cost[key] * b.more[key] for key in b.more)
-    paid -= sum(b.piece_saving[key] * b.less[key] for key in b.less)
-    b.price_channel.set_value(paid)
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,13 @@ class MovedPrice:
     abroad: tuple[int, ...]
     """Existing sources abroad: what home users buy of them they buy in the market."""
     added: tuple[int, ...]
-    """Projects, whose output is new to it."""
+    """Projects that need support, whose output is new to it."""
     offers: tuple[str, ...]
     """Offers from abroad."""
     contracts: tuple[int, ...]
     """Offtake contracts with sources abroad: what they alone give is bought outside the market."""
     most: float
-    """Most that these offers sell in a period [unit]."""
+    """Most that these offers sell, and plants at home and projects use, in a period [unit]."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ class WithoutPlan:
     taken: Floats
     """The same less what the reserve sells."""
     given: Floats
-    """Released, sold, and made by projects."""
+    """Released, where the law lets that lower a price, sold, and made by projects."""
+    least_loss: Floats
+    """What the tonne that is missed least costs its user beyond its price, inf where none is missed [million USD/unit]."""
 
 
 @dataclass(frozen=True)
@@ -324,29 +326,29 @@ def _component_sets(
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
         users=tuple(k for k, (i, _) in enumerate(instance.users) if i in inside),
         adapted=tuple(n for n in tiers if instance.loss_changes(instance.tiers[n][0])),
-        moved=tuple(_moved(instance, materials, sources, projects, purchases, contracts)),
+        moved=tuple(_moved(instance, support, materials, projects, purchases, contracts)),
     )
 
 
 def _moved(
     instance: Instance,
+    support: Support,
     materials: tuple[int, ...],
-    sources: tuple[int, ...],
     projects: tuple[int, ...],
     purchases: list[Purchase],
     contracts: list[Contract],
 ) -> Iterator[MovedPrice]:
-    """Materials of which the plan takes tonnes from a market or gives it some."""
-    first, home = instance.sources, instance.home
-    for i in materials:
-        makers = instance.yields[:, i] > 0
-        offers = [p for p in purchases if p.material == i and p.offer >= 0 and (p.source < 0 or not home[p.source])]
-        added = tuple(first + p for p in projects if makers[first + p])
-        if instance.market_trade[i] > 0 and (offers or added or instance.opening[i] > 0):
-            abroad = tuple(j for j in sources if makers[j] and not home[j])
-            signed = tuple(n for n, contract in enumerate(contracts) if contract.source in abroad)
-            most = sum(float(instance.offer_depth[p.offer]) for p in offers)
-            yield MovedPrice(i, abroad, added, tuple(p.name for p in offers), signed, most)
+    """Materials with a market abroad: the plan takes tonnes from it, or gives it some, if only as inputs of what it buys."""
+    first, y, largest = instance.sources, instance.yields, instance.capacity.max(axis=1, initial=0.0)
+    use_inputs = instance.home | (np.arange(len(instance.producers)) >= first)
+    for i in (i for i in materials if instance.market_trade[i] > 0):
+        offers = [p for p in purchases if p.material == i and p.offer >= 0 and instance.offer_moves[p.offer]]
+        added = tuple(first + p for p in projects if y[first + p, i] > 0 and not support.baseline[p])
+        abroad = tuple(np.flatnonzero(instance.moved_by(i)).tolist())
+        signed = tuple(n for n, contract in enumerate(contracts) if contract.source in abroad)
+        inputs = float(np.maximum(-y[use_inputs, i], 0.0) @ largest[use_inputs])
+        most = inputs + sum(float(instance.offer_depth[p.offer]) for p in offers)
+        yield MovedPrice(i, abroad, added, tuple(p.name for p in offers), signed, most)
 
 
 def shares_depth(instance: Instance, g: int, purchase: Purchase) -> bool:

@@ -20,7 +20,7 @@ from ..world.producers import purchase_price
 from . import period as pools
 from . import period as stock_rules
 from .branch import filled_up, limits_calm, service_terms, sold_on_trunk
-from .period import CHANNEL_PARAMS, LESS, MORE, RAISED, TANGENTS, qualified_makers
+from .period import CHANNEL_PARAMS, LESS, MORE, RAISED, SHORT_FIRST, TANGENTS, qualified_makers
 from .sets import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, asked_of_form, loss_keys
 
 SAME_PRICE = 1e-7
@@ -199,15 +199,18 @@ def _channel(structure: Structure, sets: ComponentSets, on_trunk: Bools, w: Ints
         ends = of.most * more
         found["less_width"].append(np.diff(less) * bought[:, None])
         found["more_width"].append(np.tile([*np.diff(ends)[:-1], np.inf], (n, 1)))
-        worth = per_unit * bought if known is not None else np.zeros(n)
-        found["piece_saving"].append(worth[:, None] * RAISED * (1 - less[:-1] - less[1:]))
+        span = per_unit * bought * (known is not None)
+        least = np.full(n, np.inf) if known is None else known.least_loss[path, i, t]
+        most = np.where(span > 0, SHORT_FIRST * least / np.where(span > 0, span, 1.0), 1.0)
+        share = np.minimum(most[:, None], RAISED * (1 - less[:-1] - less[1:]))
+        found["piece_share"].append(share)
+        found["piece_saving"].append(span[:, None] * share)
         dearer = bought[:, None] + ends[:-1] + ends[1:]
         found["piece_cost"].append(per_unit[:, None] * dearer * (known is not None))
         found["taken_without"].append(taken[:, None])
         found["given_without"].append(given[:, None])
         limit = bought[:, None] * (1 - keep) ** 2 if known is not None else np.full((n, len(keep)), np.inf)
         found["tangent_limit"].append(limit)
-        span = per_unit * bought
         calm = np.where((rise > 0) & (span > 0), rise / np.where(span > 0, span, 1.0), 1.0)
         found["calm_share"].append(np.minimum(1.0, calm)[:, None])
     return {name: np.concatenate(parts, axis=1) if parts else np.zeros((n, 0)) for name, parts in found.items()}

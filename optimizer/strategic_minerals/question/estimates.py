@@ -510,7 +510,7 @@ def loss_fading(month: float) -> Estimate:
 
 def outside_trade(largest_t: float, world_t: float) -> Estimate:
     """Tonnes a year that the rest of the world can buy: what is made outside the largest country, at least a quarter of all, since
-    the largest exports; from half of that to all that the world makes."""
+    the largest exports; from half of that to all that the world makes. largest_t: 0 where that controls none."""
     outside = max(world_t - largest_t, 0.25 * world_t)
     return Estimate(0.5 * outside, outside, world_t)
 

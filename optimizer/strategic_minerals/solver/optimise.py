@@ -27,9 +27,11 @@ from .highs import Duals, Model, Run, SolvedRun, canary
 from .lshaped.search import LShaped
 from .lshaped.subproblems import OutOfTimeError, separable
 from .stages import (
+    ABROAD_LAST,
     FlatModel,
     Method,
     against_nothing,
+    bought_abroad,
     chosen_method,
     optimum,
     reference_model,
@@ -142,7 +144,10 @@ class SampleSearch:
         """Doing nothing in the sample's scenarios, where what the plan does to prices is measured against it."""
         if not problem.instance.market_trade.any():
             return None
-        self.problem, self._cost = problem, objective_costs(problem)["social_cost"]
+        self.problem = problem
+        self._cost = objective_costs(problem)["social_cost"] + ABROAD_LAST * bought_abroad(
+            problem.structure, problem.assembly
+        )
         idle = reference_model(problem)
         self._solver = LShaped(problem.structure, idle, self._cost, integer=False, threads=self._threads)
         found = self._solver.evaluate(self._standing(reference), self._cost, 0.0, self._deadline)

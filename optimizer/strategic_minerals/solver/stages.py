@@ -230,6 +230,10 @@ def losses(structure: Structure, assembly: Assembly) -> Floats:
     return cost
 
 
+ABROAD_LAST = 1e-5
+"""Of its price, what a tonne from abroad costs more, so that of makers that cost the same those at home run first."""
+
+
 def bought_abroad(structure: Structure, assembly: Assembly) -> Floats:
     """(columns,) a cost that adds up what home users buy of existing sources abroad whose price the plan moves [million USD]."""
     n, cost = structure.instance, np.zeros(len(assembly.lower))

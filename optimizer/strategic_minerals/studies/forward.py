@@ -670,7 +670,7 @@ class _Program:
 
         sum_o buy[o] + gap[i] = want[i]                                                         [unit]  for each stocked i
         sold[i] <= release[i],  and a share of what is beyond all needs, where prices are a reason  [unit]  for each stocked i
-    kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
+        kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
         kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
         served[k] <= what dearer or equal uses would lack,  worth the mean of its loss and that of the next cheaper use
     """

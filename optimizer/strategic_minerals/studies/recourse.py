@@ -28,7 +28,7 @@ from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.highs import Model, SolvedRun
 from ..solver.session import BasisMemory
-from ..solver.stages import bought_abroad
+from ..solver.stages import ABROAD_LAST, bought_abroad
 from ..world.events import DisruptionEvent, ScenarioSet, combine_events, short_of_promise
 from ..world.instance import DEFENCE, Instance
 from ..world.loss_values import loss_values
@@ -242,14 +242,10 @@ def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[
     return columns, values
 
 
-TIE = 1e-5
-"""Of its price, what a tonne from abroad costs more where the plan moves prices there."""
-
-
 def home_first(problem: Problem) -> Floats:
     """(columns,) a cost by which, of makers that cost the same, those at home run first, with the plan as without: what is bought
     abroad is no chance. 0 where the plan moves no price  [million USD]."""
-    return TIE * bought_abroad(problem.structure, problem.assembly)
+    return ABROAD_LAST * bought_abroad(problem.structure, problem.assembly)
 
 
 def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:

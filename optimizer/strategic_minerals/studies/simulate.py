@@ -83,10 +83,14 @@ def simulate(
     three years; peak_stock_t. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and planned
     again, by material. `replans`: number of plans, processor seconds and columns of each year on average, loss by rounding.
 
+    What a plan does to prices abroad (`price_channel`) is not counted here.
+
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
     InputError where the runner's store is of another simulation; as `solve_once` where a year is not solved.
     """
-    plan = result.plan
+    plan = result.plan.model_copy(
+        update={"price_channel": False}
+    )  # years that are planned again have no common reference
     _require(plan)
     free = without_promises(plan)
     problem = prepare(free, result.data)

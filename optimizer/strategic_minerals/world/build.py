@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import MONTHS_PER_YEAR, MUSD_PER_T, USD_PER_MUSD
 from ..question.base import grouped
-from ..question.dataset import Dataset, fiscal_month, members
+from ..question.dataset import Dataset, fiscal_month, home_row, members
 from ..question.deflation import restated, restating
 from ..question.estimates import ore_ends
 from ..question.names import UNSUPPORTED
@@ -669,7 +669,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
         in_force=in_force,
         **_contract_terms(plan, sources, home, calendar, procurement),
-        **_offers(sold, offer_open, materials, producers, country, step, measures, response["market_trade"] > 0),
+        **_offers(sold, offer_open, materials, producers, country, step, measures, response["market_trade"] > 0, home),
         **_sellers(
             plan, data, [row for row, at in zip(sold, offer_open, strict=True) if at.any()], materials, forms, calendar
         ),
@@ -706,7 +706,9 @@ def _price_responses(
             trade[i], later[i] = row.trade_t_per_yr * step, round(row.later_from_month / MONTHS_PER_YEAR / step)
             slope[i] = 1 / (first + row.demand_elasticity), 1 / (after + row.demand_elasticity)
     trade[form_of != np.arange(len(materials))] = 0.0
-    return {"market_trade": trade, "price_slope": slope, "slope_later": later}
+    row = home_row(data, plan.home)
+    lawful = not (plan.existing and row is not None and row.sales_above_price)
+    return {"market_trade": trade, "price_slope": slope, "slope_later": later, "gives_for_price": lawful}
 
 
 def _resale(plan: Plan, row: Any) -> float:
@@ -925,9 +927,10 @@ def _offers(
     step: float,
     measures: Measures,
     moved: Bools,
+    home: Bools,
 ) -> dict[str, Any]:
-    """Offers of which something may be bought at some time. moved: (I,) materials whose price own buying raises: a premium would
-    count that rise twice."""
+    """Offers of which something may be bought at some time. moved: (I,) materials whose price own buying abroad raises: a premium
+    would count that rise twice. home: (J,)"""
     ever = np.flatnonzero(offer_open.any(axis=1)).tolist()
     rows = [wanted[o] for o in ever]
     outside = [row.source_producer == "outside" for row in rows]
@@ -936,14 +939,20 @@ def _offers(
     origin = tuple((row.origin or "") if out else country[producers[row.source_producer]] for row, out in both)
     sells = material[:, None] == np.arange(len(materials))
     premium = np.array([row.premium_share for row in rows], dtype=float)
+    source = np.array([producers.get(row.source_producer, -1) for row in rows], dtype=int)
+    apart = measures.outside(origin, sells).any(axis=1)
+    split = np.isin(material, material[apart])
+    abroad = np.array([j < 0 or not home[j] for j in source], dtype=bool)
+    moves = moved[material] & abroad & (apart | ~split)
     return {
         "offers": tuple(row.offer for row in rows),
         "offer_material": material,
-        "offer_source": np.array([producers.get(row.source_producer, -1) for row in rows], dtype=int),
+        "offer_source": source,
         "offer_country": origin,
-        "offer_outside": measures.outside(origin, sells).any(axis=1),
+        "offer_outside": apart,
+        "offer_moves": moves,
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),
-        "offer_premium": np.where(moved[material], np.minimum(0.0, premium), premium),
+        "offer_premium": np.where(moves, np.minimum(0.0, premium), premium),
         "offer_crisis": np.array([row.crisis_availability if out else 1.0 for row, out in both], dtype=float),
     }

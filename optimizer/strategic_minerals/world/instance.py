@@ -347,6 +347,8 @@ class Instance:
     """(I, 2) phi = 1/(supply + demand elasticity), at first and later."""
     slope_later: Ints
     """(I,) periods after an onset, or after the plan begins, from which on the later one holds."""
+    gives_for_price: bool
+    """Whether what the reserve releases may lower a price: the law of the home may forbid it to sell for that."""
     haircut: Floats
     holding: Floats
     """(I,) holding cost [million USD/t/year]."""
@@ -415,6 +417,8 @@ class Instance:
     offer_open: Floats
     """(O, T) 1 where the rules of origin leave an offer open, else 0."""
     offer_premium: Floats
+    offer_moves: Bools
+    """(O,) whether buying from an offer moves the price abroad."""
     offer_crisis: Floats
     """(O,) availability in a crisis of `outside` offers; 1 elsewhere (the source's own counts)."""
     sellers: tuple[str, ...]
@@ -533,6 +537,11 @@ class Instance:
         sold = np.array(self.outside.any(axis=0), dtype=bool)
         sold[self.offer_material[self.offer_outside]] = True
         return np.asarray(sold)
+
+    def moved_by(self, material: int) -> Bools:
+        """(J,) existing sources abroad in the market whose price the plan moves: of two, that outside the controlling countries."""
+        known = (np.arange(len(self.producers)) < self.sources) & ~self.home & (self.yields[:, material] > 0)
+        return np.asarray(known & (self.outside[:, material] | ~self.two_markets[material]))
 
     @property
     def at_risk(self) -> Bools:
