@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 68_430,
+    "package lines": 68_550,
     "modules": 149,
     "largest module": 1_000,
-    "test lines": 34_450,
+    "test lines": 34_500,
     "arrows up": 0,
     "circles": 0,
 }

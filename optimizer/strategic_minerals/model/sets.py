@@ -340,11 +340,13 @@ def _moved(
 ) -> Iterator[MovedPrice]:
     """Materials with a market abroad: the plan takes tonnes from it, or gives it some, if only as inputs of what it buys."""
     first, y, largest = instance.sources, instance.yields, instance.capacity.max(axis=1, initial=0.0)
-    use_inputs = instance.home | (np.arange(len(instance.producers)) >= first)
+    added_later = np.arange(len(instance.producers)) >= first
+    use_inputs, sells = instance.home | added_later, ~instance.home & ~added_later
     for i in (i for i in materials if instance.market_trade[i] > 0):
         offers = [p for p in purchases if p.material == i and p.offer >= 0 and instance.offer_moves[p.offer]]
         added = tuple(first + p for p in projects if y[first + p, i] > 0 and not support.baseline[p])
-        abroad = tuple(np.flatnonzero(instance.moved_by(i)).tolist())
+        market = instance.outside[:, i] | ~instance.two_markets[i]  # of two, that outside the controlling countries
+        abroad = tuple(np.flatnonzero(sells & (y[:, i] > 0) & market).tolist())
         signed = tuple(n for n, contract in enumerate(contracts) if contract.source in abroad)
         inputs = float(np.maximum(-y[use_inputs, i], 0.0) @ largest[use_inputs])
         most = inputs + sum(float(instance.offer_depth[p.offer]) for p in offers)

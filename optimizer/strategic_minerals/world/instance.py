@@ -538,11 +538,6 @@ class Instance:
         sold[self.offer_material[self.offer_outside]] = True
         return np.asarray(sold)
 
-    def moved_by(self, material: int) -> Bools:
-        """(J,) existing sources abroad in the market whose price the plan moves: of two, that outside the controlling countries."""
-        known = (np.arange(len(self.producers)) < self.sources) & ~self.home & (self.yields[:, material] > 0)
-        return np.asarray(known & (self.outside[:, material] | ~self.two_markets[material]))
-
     @property
     def at_risk(self) -> Bools:
         """(I,) materials whose losses risk measures count: not those inside imported goods, unless the plan asks for them."""
