@@ -115,3 +115,11 @@ def test_a_plan_that_does_nothing_moves_no_price() -> None:
     idle, plan = (Simulator(one, rule).live(first.own_scenarios) for one in (nothing, first))
     assert plan.beside(idle, beta).bill.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
     assert idle.trade.bought.max() == pytest.approx(2000.0)
+
+
+def test_a_material_that_no_table_knows_has_no_market() -> None:
+    data = load_dataset(shipped("inputs"))
+    rows = data.frame("price_responses")
+    rows.loc[0, "material"] = "unobtanium"
+    (fault,) = check(load_plan("quickstart"), data.replace(price_responses=rows)).faults
+    assert fault.column == "material"

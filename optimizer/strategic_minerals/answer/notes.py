@@ -107,7 +107,8 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
         for row in data.rows("hazards")
         if row.hazard in shaped and chosen.intersection(row.materials.split()) <= shaped[row.hazard].priced
     }
-    for table in sorted(data.tables.keys() - FACT_TABLES):
+    idle_tables = set() if plan.price_channel else {"price_responses"}
+    for table in sorted(data.tables.keys() - FACT_TABLES - idle_tables):
         rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
         guessed = sum(row.confidence == "estimate" for row in rows)
         by_table[table] = (len(rows) - guessed, guessed)

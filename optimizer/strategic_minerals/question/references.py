@@ -325,7 +325,8 @@ def _uses_of_table(plan: Plan, data: Dataset) -> Iterator[tuple[Known, str]]:
         "loss_functions.material hazard_profiles.material hazard_prices.material price_gaps.material market_quotes.material "
         "users_stock.material purchase_ceilings.material stock_origins.material commitments.floor_material "
         "packages.floor_material observed_profiles.materials listed_minerals.materials "
-        "published_requirements.materials materials.qualified_of qualifications.material end_uses.material",
+        "published_requirements.materials materials.qualified_of qualifications.material end_uses.material "
+        "price_responses.material",
     )
     yield (
         materials.and_("*"),
