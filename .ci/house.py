@@ -37,7 +37,7 @@ LIMITS = {
     "package lines": 68_550,
     "modules": 149,
     "largest module": 1_000,
-    "test lines": 34_500,
+    "test lines": 34_510,
     "arrows up": 0,
     "circles": 0,
 }
