@@ -65,8 +65,6 @@ class MovedPrice:
     """Offers from abroad."""
     contracts: tuple[int, ...]
     """Offtake contracts with sources abroad: what they alone give is bought outside the market."""
-    most: float
-    """Most that these offers sell, and plants at home and projects use, in a period [unit]."""
 
 
 @dataclass(frozen=True)
@@ -339,18 +337,15 @@ def _moved(
     contracts: list[Contract],
 ) -> Iterator[MovedPrice]:
     """Materials with a market abroad: the plan takes tonnes from it, or gives it some, if only as inputs of what it buys."""
-    first, y, largest = instance.sources, instance.yields, instance.capacity.max(axis=1, initial=0.0)
-    added_later = np.arange(len(instance.producers)) >= first
-    use_inputs, sells = instance.home | added_later, ~instance.home & ~added_later
+    first, y = instance.sources, instance.yields
+    sells = ~instance.home & (np.arange(len(instance.producers)) < first)
     for i in (i for i in materials if instance.market_trade[i] > 0):
         offers = [p for p in purchases if p.material == i and p.offer >= 0 and instance.offer_moves[p.offer]]
         added = tuple(first + p for p in projects if y[first + p, i] > 0 and not support.baseline[p])
         market = instance.outside[:, i] | ~instance.two_markets[i]  # of two, that outside the controlling countries
         abroad = tuple(np.flatnonzero(sells & (y[:, i] > 0) & market).tolist())
         signed = tuple(n for n, contract in enumerate(contracts) if contract.source in abroad)
-        inputs = float(np.maximum(-y[use_inputs, i], 0.0) @ largest[use_inputs])
-        most = inputs + sum(float(instance.offer_depth[p.offer]) for p in offers)
-        yield MovedPrice(i, abroad, added, tuple(p.name for p in offers), signed, most)
+        yield MovedPrice(i, abroad, added, tuple(p.name for p in offers), signed)
 
 
 def shares_depth(instance: Instance, g: int, purchase: Purchase) -> bool:

@@ -21,7 +21,7 @@ from . import period as pools
 from . import period as stock_rules
 from .branch import filled_up, limits_calm, service_terms, sold_on_trunk
 from .period import CHANNEL_PARAMS, LESS, MORE, RAISED, SHORT_FIRST, TANGENTS, qualified_makers
-from .sets import TRUNK, BlockIndex, ComponentSets, Structure, active_rule, asked_of_form, loss_keys
+from .sets import TRUNK, BlockIndex, ComponentSets, MovedPrice, Structure, active_rule, asked_of_form, loss_keys
 
 SAME_PRICE = 1e-7
 """Difference of two prices that is rounding  [million USD/unit]: as an entry of the matrix the solver would drop it."""
@@ -196,7 +196,7 @@ def _channel(structure: Structure, sets: ComponentSets, on_trunk: Bools, w: Ints
         price, rise = (along[path, t] for along in prices_abroad(structure, i))
         phi = instance.price_slope[i, (t - onset >= instance.slope_later[i]).astype(int)]
         per_unit = phi * price / instance.market_trade[i]
-        ends = of.most * more
+        ends = _most_taken(instance, sets, of) * more
         found["less_width"].append(np.diff(less) * bought[:, None])
         found["more_width"].append(np.tile([*np.diff(ends)[:-1], np.inf], (n, 1)))
         span = per_unit * bought * (known is not None)
@@ -214,6 +214,13 @@ def _channel(structure: Structure, sets: ComponentSets, on_trunk: Bools, w: Ints
         calm = np.where((rise > 0) & (span > 0), rise / np.where(span > 0, span, 1.0), 1.0)
         found["calm_share"].append(np.minimum(1.0, calm)[:, None])
     return {name: np.concatenate(parts, axis=1) if parts else np.zeros((n, 0)) for name, parts in found.items()}
+
+
+def _most_taken(instance: Instance, sets: ComponentSets, of: MovedPrice) -> float:
+    """Most that offers abroad sell, and plants at home and projects use, of a material in a period [unit]."""
+    use = instance.home | (np.arange(len(instance.producers)) >= instance.sources)
+    inputs = np.maximum(-instance.yields[use, of.material], 0.0) @ instance.capacity[use].max(axis=1, initial=0.0)
+    return float(inputs + sum(instance.offer_depth[p.offer] for p in sets.purchases if p.name in of.offers))
 
 
 def prices_abroad(structure: Structure, i: int) -> tuple[Floats, Floats]:
