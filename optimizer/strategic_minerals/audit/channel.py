@@ -43,7 +43,7 @@ class Trade:
     taken: Floats
     """Both, less sales of the reserve and what contracts alone give."""
     given: Floats
-    """Released, sold and made by projects, less what the reserve buys abroad."""
+    """Released, where the law lets that lower a price, sold, and made by projects that need support, less `offered`."""
     slope: Floats
     """phi P / Q [million USD a tonne, for each tonne]."""
     rise: Floats
@@ -138,8 +138,8 @@ def _market(n: Instance, path_data: PathData, i: int) -> tuple[Floats, Floats]:
 def saved_abroad(plan: Trade, nothing: Trade, for_sale: Floats | None = None) -> Floats:
     """(W, K, T) what home users, and the reserve, pay less abroad than without the plan, negative where more [million USD].
 
-    slope z (M - z), at most rise (M - z). for_sale: (K,) of offers from abroad (`for_sale`): as the model takes it, in straight
-    pieces; None: exactly.
+    slope z (M - z), at most rise (M - z). for_sale: (K,) as `for_sale`: as the model takes it, in straight pieces, and where doing
+    nothing lacks the material no more a tonne than `FILLED_FIRST` of its least loss; None: exactly.
     """
     m, slope, rise = nothing.bought, plan.slope, plan.rise
     z = np.minimum(nothing.taken - plan.taken, plan.given - nothing.given)
