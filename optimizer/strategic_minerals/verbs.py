@@ -80,7 +80,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("controls", "studies.cases.control_cases", "plan"),
         Verb("requirements", "studies.cases.published_requirements", "plan"),
         Verb("deals", "studies.deals.deals", "plan"),
-        Verb("regret", "studies.regret.least_regret", "plan"),
+        Verb("regret", "studies.regret.least_regret", "plan", makes_plan=True),
         Verb("losses", "studies.cases.loss_replay", "plan", checked=False),
         Verb("scenarios", "studies.outlook.scenario_outlook", "plan"),
         Verb("missing", "studies.cases.complete", "plan", checked=False),

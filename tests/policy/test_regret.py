@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,20 @@ import scipy.sparse as sp
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.stats import nbinom
 
-from strategic_minerals import Dataset, InputError, Plan, PlanError, Study, least_regret, solve
+from strategic_minerals import (
+    Dataset,
+    InputError,
+    Plan,
+    PlanError,
+    Study,
+    explain,
+    least_regret,
+    load_result,
+    roll,
+    solve,
+    verify,
+    write_run,
+)
 from strategic_minerals.core.runner import HERE
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.plan import Ambiguity, Belief, HazardBelief
@@ -438,3 +452,37 @@ def test_the_interval_of_the_draw_never_stands_alone() -> None:
     text = result.summary(full=True)
     assert "for the draw of scenarios alone" in text
     assert "Over 3 losses and 3 beliefs" in text
+
+
+@cache
+def recommended() -> Study:
+    return least_regret(*doubtful(), samples=3, scenarios=10)
+
+
+def test_the_recommended_plan_is_an_answer_of_its_own(tmp_path: Path) -> None:
+    """Proves: the run signs and holds what the table of acts says of the recommended plan, is worth under each loss what its cells
+    say but for the futures, passes `verify`, goes on with `roll`, and claims no optimum."""
+    study = recommended()
+    result = study.result
+    assert result is not None
+    acts = study.tables["acts"]
+    mine = acts[(acts.candidate == RECOMMENDED) & (acts.through_year == acts.through_year.max())].set_index("kind")
+    projects, bought = result.tables["projects"], result.tables["acquisitions"]
+    assert projects.share.sum() == pytest.approx(mine.amount.get("support", 0.0), abs=1e-6)
+    assert bought.acquired_t.sum() == pytest.approx(mine.amount.get("buy", 0.0), rel=1e-4, abs=1e-2)
+    band, cells = result.tables["band"], study.tables["cells"]
+    own = cells[cells.candidate == RECOMMENDED].reset_index(drop=True)
+    apart = band.worth_musd.to_numpy() - own.worth_musd.to_numpy()
+    assert np.ptp(apart) < 1e-9
+    figures = result.tables["sample_gap"].iloc[0]
+    at = (own.loss == result.plan.loss_function) & (own.belief == CENTRAL)
+    assert band.worth_musd[at].iloc[0] == pytest.approx(figures.worth_musd)
+    assert "gives up at most" in figures.why_not
+    assert "no plan beats it" not in result.summary()
+    assert "`explain`" not in result.summary()
+    write_run(result, tmp_path / "run")
+    kept = load_result(tmp_path / "run")
+    assert verify(tmp_path / "run").facts["verified"]
+    assert roll(kept).result is not None
+    with pytest.raises(InputError, match="extended"):
+        explain(kept)

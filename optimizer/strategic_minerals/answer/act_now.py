@@ -86,6 +86,11 @@ class ActNow:
         """Why nothing could be tested; empty where it was."""
         return str(self.gap.why_not.iloc[0])
 
+    @property
+    def lived(self) -> bool:
+        """Whether it says what the plan comes to in new futures."""
+        return len(self.loss_curve) > 0
+
     def figure(self, name: str) -> float:
         """A figure of the row of figures."""
         return float(self.gap[name].iloc[0])
@@ -106,9 +111,10 @@ class ActNow:
 
     def objections(self) -> Iterator[str]:
         """Where figures and acts do not follow from the samples and plans that stand beside them."""
+        if len(self.samples):
+            yield from self._misstated()
         if self.why_not:
             return
-        yield from self._misstated()
         for row in rows_of(self.samples):
             if abs(row.plan_musd - row.bound_musd - row.gap_musd) > ROUNDING * (1 + abs(row.plan_musd)):
                 yield f"results/{SAMPLES}.csv: the gap of {row.sample} is not its cost less its bound"
@@ -127,22 +133,27 @@ class ActNow:
     def _misstated(self) -> Iterator[str]:
         """Figures that are not those of the samples."""
         confidence, plans = self.figure("confidence"), int(self.figure("plans"))
-        bound = gap_bound(self.samples.gap_musd.tolist(), confidence, plans)
-        found = {"gap_musd": bound.mean, "gap_error_musd": bound.standard_error, "gap_limit_musd": bound.upper}
+        found = {} if self.why_not else self._bounds(confidence, plans)
         for name, of in (("worth", plans), ("loss", plans), ("loss_without", 1)):
             one = estimated(self.samples[f"{name}_musd"].tolist(), confidence, of)
             figures = one.mean, one.standard_error, one.low, one.high
             ends = ("_musd", "_error_musd", "_low_musd", "_high_musd")
             found |= {f"{name}{end}": value for end, value in zip(ends, figures, strict=True)}
+        for name, value in found.items():
+            if abs(self.figure(name) - value) > ROUNDING * (1 + abs(value)):
+                yield f"results/{GAP}.csv: {name} is stated as {self.figure(name):,.6g}, the samples say {value:,.6g}"
+
+    def _bounds(self, confidence: float, plans: int) -> dict[str, float]:
+        """Figures of the gap and of the bound on all policies, out of the samples."""
+        bound = gap_bound(self.samples.gap_musd.tolist(), confidence, plans)
+        found = {"gap_musd": bound.mean, "gap_error_musd": bound.standard_error, "gap_limit_musd": bound.upper}
         found["modelled_musd"] = float(self.samples.modelled_musd.mean())
         asked = self.samples.most_musd.notna()
         if asked.sum() > 1:
             beyond = (self.samples.most_musd - self.samples.worth_musd)[asked]
             found["most_musd"] = float(self.samples.worth_musd.mean() + beyond.mean())
         found["gap_share"] = found["gap_limit_musd"] / max(abs(found["modelled_musd"]), 1.0)
-        for name, value in found.items():
-            if abs(self.figure(name) - value) > ROUNDING * (1 + abs(value)):
-                yield f"results/{GAP}.csv: {name} is stated as {self.figure(name):,.6g}, the samples say {value:,.6g}"
+        return found
 
 
 def _plain(value: Any) -> Any:

@@ -89,6 +89,8 @@ class Brief:
     """(heading, text) of what follows."""
     answers: tuple[tuple[str, str], ...]
     """(question, answer) on what the planner has put into the question."""
+    explained: bool = True
+    """Whether `explain` can solve the plan again."""
 
     def text(self) -> str:
         """As it is printed: at most `LINES` lines of `WIDTH` characters, then the answers to the planner's own questions."""
@@ -107,7 +109,13 @@ class Brief:
         while over() and len(longest := max(tail, key=len, default=[])) > 1:
             longest.pop()
             longest[-1] = f"{longest[-1][: WIDTH - 4].rstrip(' ,;')} ..."
-        blocks = [head, [*self._steps(steps)], [*self._held(held), *release], *tail, [WHERE_MORE]]
+        blocks = [
+            head,
+            [*self._steps(steps)],
+            [*self._held(held), *release],
+            *tail,
+            [WHERE_MORE if self.explained else ON_FROM_HERE],
+        ]
         apart = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
         screen = ("\n\n" if apart else "\n").join("\n".join(block) for block in blocks)
         shown, rest = self.answers[:MOST_ANSWERS], len(self.answers) - MOST_ANSWERS
@@ -149,6 +157,8 @@ class Brief:
 UNTESTED = "QUICK ANSWER, not tested in other scenarios."
 """How the recommendation of a plan begins that no sample has tested."""
 WHERE_MORE = "More: --full. Why: `explain`. A page to pass on: `report`. Each year and after any event: `roll`."
+ON_FROM_HERE = WHERE_MORE.replace(" Why: `explain`.", "")
+"""Of a plan that `explain` cannot solve again: rules beside the plan have settled it."""
 
 
 def _rows(of: Sequence[object], shown: int) -> int:
@@ -232,6 +242,7 @@ def brief_of(plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], b
         told.release() if held else "",
         tuple((name, text) for name, text in points.items() if text),
         tuple((row.question, row.answer) for row in asked),
+        not basis.extended,
     )
 
 
@@ -241,8 +252,7 @@ class _Told:
     def __init__(self, plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis) -> None:
         self.plan, self.names, self.figures, self.tables, self.basis = plan, basis.names, figures, tables, basis
         tested = basis.act_now
-        known = tested is not None and not tested.why_not and len(tested.loss_curve) > 0
-        self.tested = tested if known else None
+        self.tested = tested if tested is not None and tested.lived else None
         """What new futures say; None where they say nothing."""
         self.depends = tables.get("depends", pd.DataFrame())
         self.acts = pd.DataFrame() if self.tested is None else self.tested.acts
@@ -256,7 +266,7 @@ class _Told:
 
     def steps(self) -> Iterator[Step]:
         """What the first year does: what is for one material together, what adds most first, what one is free to choose last."""
-        found = [*(self._planned() if self.tested is None else self._acts())]
+        found = [*(self._acts() if len(self.acts) else self._planned())]
         total: dict[str, float] = {}
         for material, step in found:
             total[material] = total.get(material, 0.0) + step.musd
@@ -270,8 +280,6 @@ class _Told:
 
     def _acts(self) -> Iterator[tuple[str, Step]]:
         """(material, step) of a tested plan."""
-        if self.acts.empty:
-            return
         for row in rows_of(self.acts[(self.acts.through_year == self._year) & (self.acts.chosen > 0)]):
             kind, item = str(row.kind), str(row.item)
             material = self.basis.mineral_of.get(item, item)
@@ -640,7 +648,7 @@ class _Told:
                 figure = range_in_words(row.hazard, row.figure, row.low, row.value, row.high, self.names)
                 low, high = rounded(row.at_low_musd), rounded(row.at_high_musd)
                 found.append(f"the gain is {low} M at the low and {high} M at the high end of {figure}")
-        if self.tested is not None and len(self.tested.band):
+        if self.tested is not None and len(self.tested.band) and not self.basis.extended:
             found.append("`regret` finds a plan for those who trust no single loss")
         return f"{'; '.join(found)}." if found else ""
 
@@ -779,7 +787,9 @@ class _Told:
         count = int(tested.figure("samples") * tested.figure("scenarios"))
         low, high = (rounded(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))
         most = ""
-        if bool(tested.gap.most_says.iloc[0]):
+        if tested.why_not:
+            most = f"; how far the best plan may be is not known: {tested.why_not}"
+        elif bool(tested.gap.most_says.iloc[0]):
             most = f"; perfect foresight would gain {rounded(tested.figure('most_musd'))} M"
         drawn = f" ({low} to {high} M by their draw alone)" if low != high else ""
         foreseen = " it cannot foresee" if self.basis.release is not None else ", each known once a disruption begins"

@@ -192,7 +192,11 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
             *in_own_money(basis.home, figures, basis.act_now),
         ]
-    return [title, *_solved(figures, plan, basis), *([] if basis.relaxed else in_own_money(basis.home, figures, None))]
+    return [
+        title,
+        *_solved(figures, plan, basis),
+        *([] if basis.relaxed else in_own_money(basis.home, figures, basis.act_now)),
+    ]
 
 
 def _first(basis: Basis) -> list[str]:
@@ -527,7 +531,7 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
 
 def _there(basis: Basis) -> str:
     """Of which scenarios a figure is, where new ones lead the answer."""
-    tested = basis.act_now is not None and not basis.act_now.why_not
+    tested = basis.act_now is not None and basis.act_now.lived
     return " in the plan's own scenarios" * tested
 
 
@@ -759,8 +763,7 @@ def in_own_money(home: HomeMoney | None, figures: Figures, act_now: ActNow | Non
     """Worth, losses and spending in the home's currency; nothing where that is the dollar or its rate is not known."""
     if home is None or home.currency == USD or math.isnan(home.per_usd):
         return []
-    tested = act_now is not None and not act_now.why_not
-    worth = act_now.figure("worth_musd") if tested and act_now is not None else figures.value("worth_musd")
+    worth = act_now.figure("worth_musd") if act_now is not None and act_now.lived else figures.value("worth_musd")
     spent, given = figures.total("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
     return [
         f"In {home.currency} (million, {home.per_usd:,.6g} to the dollar in {home.rate_year}): worth {_local(worth, home)}, "

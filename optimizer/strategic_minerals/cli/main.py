@@ -397,6 +397,8 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
     else:
         said = answer.summary(full=given["full"]) if isinstance(answer, Result) else answer.summary()
         console.print(said, markup=False)
+        if given["full"] and not isinstance(answer, Result):
+            console.print(f"\n{result.summary()}", markup=False)
     loud = not as_json and not is_quiet()
     if loud and "tables" in given:
         console.print(f"\nTables: {whence(given['source'], given['tables'])}.", markup=False)
@@ -404,7 +406,7 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         write_run(result, out, log=log)
         if not isinstance(answer, Result):
             store_study(answer, out / "analyses" / answer.kind)
-            if loud:
+            if loud and "tables" not in given:  # it builds on a run
                 console.print(f"\nCompare: {program()} compare {given['source']} {out}", markup=False)
         if loud:
             console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)

@@ -10,20 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..answer.act_now import ActNow
 from ..answer.notes import other_losses
-from ..core.frames import Bools, Floats
-from ..core.stats import NINE_OF_TEN, SMALL_T
+from ..answer.result import Result
+from ..core.frames import Bools, Floats, whole
+from ..core.runner import Runner
+from ..core.stats import NINE_OF_TEN, SMALL_T, Estimate, estimated
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..question.dataset import Dataset
-from ..question.plan import Belief, Plan
+from ..question.plan import Belief, Plan, no_room_for_draws
+from ..solver.optimise import sample_seeds
 from ..world.beliefs import CENTRAL, FIGURES, Law, law, likelihood
 from ..world.draws import Exposure
 from ..world.events import sampled
 from ..world.instance import Instance
 from ..world.scenarios import quantile
-from .forward import targets_of
-from .stress import SHORT_T, Met
+from .forward import Simulator, targets_of
+from .recourse import FirstStage
+from .stress import DRAWN_APART, SAMPLES_AT_ONCE, SHORT_T, Met, met
 
 TOTAL_YEARS = "all"
 MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
@@ -238,3 +243,101 @@ def _crossing(left: Callable[[float], float], at: float, least: float, most: flo
                 break
             before = value
     return min(found, key=lambda value: abs(np.log(value / at)), default=np.nan)
+
+
+RELEASE = "hazard material segment aside_t lacks_t".split()
+SAMPLE = "sample seed scenarios worth_musd loss_musd loss_without_musd".split()
+
+
+def aside_rows(stage: FirstStage) -> pd.DataFrame:
+    """What the reserve leaves aside for dearer uses (`RELEASE`); none where it follows no rule of release."""
+    rows = Simulator(stage, stage.plan.release).aside() if stage.plan.policy == "targets" else ()
+    return pd.DataFrame(list(rows), columns=RELEASE)
+
+
+def lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
+    """Worth and losses of the plan that was chosen, as it was lived."""
+    of = len(lives[0].worth)
+    figures = {
+        "worth": estimated([one.worth[number] for one in lives], confidence, of),
+        "loss": estimated([one.loss[number] for one in lives], confidence, of),
+        "loss_without": estimated([one.loss_without for one in lives], confidence, 1),
+    }
+    bill = sum(one.bill[number] for one in lives) / len(lives)
+    found: dict[str, object] = {"tried": scenarios * len(lives), "bill_musd": bill}
+    for name, one in figures.items():
+        found |= _columns(name, one)
+    return found
+
+
+def _columns(name: str, of: Estimate) -> dict[str, float]:
+    """An estimate as columns."""
+    return {
+        f"{name}_musd": of.mean,
+        f"{name}_error_musd": of.standard_error,
+        f"{name}_low_musd": of.low,
+        f"{name}_high_musd": of.high,
+    }
+
+
+# An answer that no sample bounds, tried in new scenarios.
+
+
+def tried(
+    result: Result, problem: Problem, reason: str, samples: int, scenarios: int, confidence: float, run: Runner
+) -> Result:
+    """An answer with what it comes to in new futures, where no sample can say how far the best one is. problem: of the answer.
+    reason: why no sample can."""
+    plan = result.plan
+    if plan.sample is None or no_room_for_draws(plan):
+        return without_acts(result, {"why_not": reason, "confidence": confidence, "tried": 0})
+    of = partial(FirstStage.of, plan, result.data, problem=problem)
+    stage, nothing = of(result.solution), of(result.reference, is_reference=True)
+    seeds = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
+    each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, run.processes)))
+    parts = [seeds[k : k + each] for k in range(0, samples, each)]
+    lives = [one for some in run.each("lived", partial(met, [nothing, stage], scenarios), parts) for one in some]
+    return lived_alone(result, problem, stage, lives, 0, scenarios, confidence, reason)
+
+
+def lived_alone(
+    result: Result,
+    problem: Problem,
+    stage: FirstStage,
+    lives: Sequence[Met],
+    number: int,
+    scenarios: int,
+    confidence: float,
+    reason: str,
+) -> Result:
+    """An answer with what it comes to in the samples that it was lived through, and why they do not say more. number: its place."""
+    counts = {"plans": len(lives[0].worth), "samples": len(lives), "scenarios": scenarios}
+    row: dict[str, object] = {"why_not": reason, "confidence": confidence, **counts}
+    row |= lived_figures(lives, number, scenarios, confidence) | defence_chances(lives, number)
+    by_sample = [
+        (f"test {k + 1}", one.seed, scenarios, one.worth[number], one.loss[number], one.loss_without)
+        for k, one in enumerate(lives)
+    ]
+    found = ActNow.none(pd.DataFrame([row]))
+    found = replace(
+        found,
+        samples=pd.DataFrame(by_sample, columns=SAMPLE),
+        release=aside_rows(stage),
+        money_by_year=money_rows(problem.natural, lives, number),
+        stock_by_year=stock_rows(problem.natural, result.solution, lives, number),
+        remaining=remaining_rows(problem.natural, lives, number),
+        loss_curve=curve_rows(lives, number),
+        depends=depends_rows(problem, lives, [("plan", "", "", number, None)]),
+    )
+    return with_samples(result, found)
+
+
+def without_acts(result: Result, row: Mapping[str, object]) -> Result:
+    """A plan with the reason why samples do not say what to do first."""
+    return with_samples(result, ActNow.none(pd.DataFrame([row])))
+
+
+def with_samples(result: Result, act_now: ActNow) -> Result:
+    """A plan with what samples say of it."""
+    tables = {name: whole(table) for name, table in act_now.tables.items()}
+    return replace(result, tables={**result.tables, **tables})

@@ -11,26 +11,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+import pyomo.environ as pyo
 from pydantic import Field
 
-from ..answer.solving import Relax
+from ..answer.result import Result
+from ..answer.solving import Relax, solved
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, Progress, UntrustedError
 from ..core.formats import SMALL_MUSD, amount, capital, chance, digits, musd
-from ..core.frames import Floats, Ints, rows_of
+from ..core.frames import Floats, Ints, rows_of, whole
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import estimated
 from ..core.verb import Confidence, verb
 from ..matrix.assembly import instantiate
-from ..matrix.named import denominator, objective_costs
+from ..matrix.named import BASE, NamedMatrix, denominator, objective_costs
 from ..matrix.problem import FIRST_YEARS, TRACE, Problem, acts, prepare, structure_of
 from ..matrix.solution import Solution, decided_point, extract, trunk_alone
 from ..question.consistency import require, unstated_losses
@@ -46,8 +48,11 @@ from ..world.beliefs import CENTRAL, Believed, believed, named_beliefs
 from ..world.build import published_ceilings
 from ..world.scenarios import population
 from .joint import names_of_acts
+from .lived import tried
 from .recourse import FirstStage
 from .rules import CEILINGS, purchase_rules
+from .stress import SAMPLES as TESTS
+from .stress import SCENARIOS as TEST_SCENARIOS
 from .stress import living
 from .worth import without_promises
 
@@ -338,6 +343,8 @@ def least_regret(
     first years; choices: for each other candidate, under which loss it is better, by how much, and the probability of that loss
     from which to choose it; reaction: how much rarer or more frequent stops would have to become because of a candidate for it to
     be as good; beliefs, losses: what was asked.
+    The recommended plan is an answer of its own: its commitments and targets are settled, operations beside them are the best in
+    the plan's own scenarios, and what it comes to is lived in the futures that `solve` tests with.
     Facts: recommended, compromise (whether it is clearly better where it is worst than every other candidate), best_outright
     (between which probabilities of the dearest loss it is worth more than all of them), scenarios
     (new, in which candidates were lived), model_scenarios, model_regret and its bound.
@@ -360,7 +367,7 @@ def least_regret(
     candidates = _candidates(grid, made)
     seeds = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
     count = max(1, samples // TRIED_ONE_IN)
-    tried, fresh = seeds[:count], seeds[count:]
+    choosing, fresh = seeds[:count], seeds[count:]
 
     def live(some: Sequence[Candidate], of: Sequence[int]) -> list[Lived]:
         given = [one.solution for one in some if one.solution is not None]
@@ -369,7 +376,7 @@ def least_regret(
         parts = [of[k : k + each] for k in range(0, len(of), each)]
         return [one for part in run.each("lived", asked, parts) for one in part]
 
-    candidates = _chosen(grid, made, candidates, partial(live, of=tried))
+    candidates = _chosen(grid, made, candidates, partial(live, of=choosing))
     lives = live(candidates, fresh)
     tables = _tables(grid, made, candidates, lives, confidence)
     worth = np.array([one.worth for one in lives]).mean(axis=0)
@@ -389,7 +396,70 @@ def least_regret(
         "relaxed": relax,
     }
     words = list(_words(tables, facts, grid))
-    return Study("regret", tables, words, facts, TITLES)
+    assert candidates[0].solution is not None
+    result, problem = followed(plan, data, grid.problem, candidates[0].solution)
+    most = float(of_candidates.loc[RECOMMENDED])
+    reason = (
+        f"it is chosen among {len(grid.losses)} losses and {len(grid.beliefs)} beliefs, where it gives up at most {most:.0%} of "
+        "what can be had, and not as the best for one"
+    )
+    result = tried(result, problem, reason, TESTS, TEST_SCENARIOS, confidence, run)
+    return Study("regret", tables, words, facts, TITLES, _with_band(result, tables["cells"]))
+
+
+FOLLOWED = ("sign", "floor", "contract", "stock")
+"""Variables that the recommended plan settles: what is signed and guaranteed, and targets of stock."""
+ROOM = 1e-6
+"""Share of a target, and tonnes, within which it is met."""
+GAP_OF_RUN = 1e-3
+"""Gap of operations beside settled decisions."""
+
+
+def followed(plan: Plan, data: Dataset, like: Problem, decided: Solution) -> tuple[Result, Problem]:
+    """(a plan that does what is decided: its commitments and its targets, with the best operations beside them in the plan's own
+    scenarios; its problem without the matrix).
+
+    like: the problem of the decisions. Raises as `solve_once`.
+    """
+    named, x = NamedMatrix(like), decided_point(like.structure, like.assembly, decided)
+    amounts = {
+        place: float(x[column] * named.tonnes[column])
+        for column, place in enumerate(named.columns)
+        if place[0] in FOLLOWED and x[column] > 0
+    }
+    return solved(plan, data, gap=GAP_OF_RUN, extend=partial(_settled, amounts))
+
+
+def _settled(amounts: Mapping[tuple[str, tuple[Any, ...]], float], model: pyo.ConcreteModel) -> None:
+    """Settle commitments and the targets of the baseline course. amounts: (variable, index) -> amount; of others nothing. Raises
+    InputError for what the model cannot do."""
+    there = {
+        (name, index if isinstance(index, tuple) else (index,)) for name in FOLLOWED for index in model.component(name)
+    }
+    if missing := [f"{name}[{', '.join(map(str, index))}]" for name, index in amounts.keys() - there]:
+        raise InputError([Fault("regret", "", "recommended", ", ".join(missing[:3]), "what its own scenarios allow")])
+    for name in FOLLOWED:
+        variables = model.component(name)
+
+        def rule(_: Any, *index: Any, name: str = name, variables: Any = variables) -> Any:
+            amount = amounts.get((name, index), 0.0)
+            room = ROOM * (1 + amount) if name in ("contract", "stock") else 0.0
+            return pyo.inequality(amount - room, variables[index], amount + room)
+
+        course = [index for index in variables if name != "stock" or index[1] == BASE]
+        model.add_component(f"recommended_{name}", pyo.Constraint(course, rule=rule))
+
+
+def _with_band(result: Result, cells: pd.DataFrame) -> Result:
+    """The recommended plan with its worth under every loss and belief, as differences to that under its own loss as it was lived in
+    more futures; none where the plan's own loss or figures are not among them."""
+    mine = cells[cells.candidate == RECOMMENDED]
+    own = mine[(mine.loss == result.plan.loss_function) & (mine.belief == CENTRAL)]
+    if own.empty or "samples" not in result.tables:
+        return result
+    more = float(result.tables["sample_gap"].worth_musd.iloc[0] - own.worth_musd.iloc[0])
+    band = mine[["belief", "loss", "worth_musd", "worth_error_musd"]].assign(worth_musd=mine.worth_musd + more)
+    return replace(result, tables={**result.tables, "band": whole(band)})
 
 
 def _chosen(

@@ -22,19 +22,18 @@ from ..core.errors import BESIDE_THE_ANSWER, InputError, Progress, ReserveError,
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, carrying, current
-from ..core.stats import MUSD_PER_T, Estimate, estimated, gap_bound
+from ..core.stats import MUSD_PER_T, estimated, gap_bound
 from ..core.verb import Confidence, Gap, verb
 from ..matrix.own import Extend
 from ..matrix.problem import FIRST_YEARS, TRACE, Act, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, trunk_alone
 from ..question.dataset import Dataset
 from ..question.names import Names
-from ..question.plan import Plan, no_room_for_draws
+from ..question.plan import Plan
 from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
 from ..world.events import sampled
 from ..world.instance import Package
-from .forward import Simulator
 from .joint import (
     INSTRUMENT,
     LEAST_GAP_MUSD,
@@ -49,7 +48,22 @@ from .joint import (
     verdict,
     without,
 )
-from .lived import DEPENDS, Part, curve_rows, defence_chances, depends_rows, money_rows, remaining_rows, stock_rows
+from .lived import (
+    DEPENDS,
+    Part,
+    aside_rows,
+    curve_rows,
+    defence_chances,
+    depends_rows,
+    lived_alone,
+    lived_figures,
+    money_rows,
+    remaining_rows,
+    stock_rows,
+    tried,
+    with_samples,
+    without_acts,
+)
 from .questions import own_rows
 from .recourse import FirstStage
 from .regret import Asked, lived
@@ -57,14 +71,12 @@ from .score import at_ends, contracted, with_sources, worth_at
 from .stress import (
     DRAWN_APART,
     MOST_SCENARIOS,
-    REPLICATES,
     SAMPLES,
     SAMPLES_AT_ONCE,
     SCENARIOS,
     Met,
     met,
     met_own,
-    stress_test,
 )
 
 ACTS = (
@@ -149,8 +161,6 @@ less on the draw. Of `rare-earths`, plans of 60 scenarios that stand for 2,000 h
 for three seeds; plans of 128 have 7, 6 and 7, and 12 for a fourth (2026-11-28)."""
 ROUNDING = 1e-7
 """Relative difference of a cost and a bound that is rounding."""
-MOST_TRIED = 1_000
-"""New scenarios in which a plan is tried whose aim no sample can bound."""
 ALONGSIDE = 50
 """Scenarios of each sample in which plans without some acts are lived: paired differences need fewer than worths."""
 
@@ -227,7 +237,7 @@ def solve(
             once, like = solved(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
         if quick or relax or plan.sample is None or extend is not None:
             return once if relax or extend is not None else _with_questions(once, like, hinges=not quick)
-        return _with_questions(_tried(once, reason, samples * scenarios, confidence, run), like)
+        return _with_questions(tried(once, like, reason, samples, scenarios, confidence, run), like)
     ended, parts, call = 0, candidates + 2 * samples, current()
 
     def report(count: int, phase: str, words: str = "") -> None:
@@ -266,7 +276,7 @@ def solve(
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
     chosen, stage, like = results[number], stages[number], made[number].problem
-    figures = _lived_figures(lives, number, scenarios, confidence)
+    figures = lived_figures(lives, number, scenarios, confidence)
     report(0, "lived", _worth_in_words(figures))
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, BOUND_GAP * worth)
@@ -276,7 +286,7 @@ def solve(
     rules = other_rules(chosen.plan)
     found = _examined(chosen, like, stage, base, tests, rules, scenarios, run, report)
     if found.failed:
-        return _without_acts(chosen, {"why_not": found.failed, "confidence": confidence, **figures})
+        return lived_alone(chosen, like, stage, lives, number, scenarios, confidence, found.failed)
     answered = _answered(
         chosen, prepare(chosen.plan, data, like), stage, number, lives, found, rules, scenarios, confidence, prefer
     )
@@ -401,21 +411,6 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) ->
     return replace(result, tables=tables)
 
 
-def _lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
-    """Worth and losses of the plan that was chosen, as it was lived."""
-    of = len(lives[0].worth)
-    figures = {
-        "worth": estimated([one.worth[number] for one in lives], confidence, of),
-        "loss": estimated([one.loss[number] for one in lives], confidence, of),
-        "loss_without": estimated([one.loss_without for one in lives], confidence, 1),
-    }
-    bill = sum(one.bill[number] for one in lives) / len(lives)
-    found: dict[str, object] = {"tried": scenarios * len(lives), "bill_musd": bill}
-    for name, one in figures.items():
-        found |= _columns(name, one)
-    return found
-
-
 def _contradiction(tests: Sequence[Tested]) -> str:
     """Why the tests cannot be believed together; empty where they can."""
     if len({test.menu for test in tests}) > 1:
@@ -424,40 +419,10 @@ def _contradiction(tests: Sequence[Tested]) -> str:
     return "a plan costs less in a sample than every plan does at least: not to be trusted" if beyond else ""
 
 
-def _tried(result: Result, reason: str, scenarios: int, confidence: float, run: Runner) -> Result:
-    """A plan whose aim no sample can bound, with its figures in new scenarios."""
-    row: dict[str, object] = {"why_not": reason, "confidence": confidence, "tried": 0}
-    if not no_room_for_draws(result.plan):
-        found = stress_test(
-            result,
-            scenarios=min(MOST_TRIED, max(REPLICATES, scenarios)),
-            seed=sample_seeds(result.plan.sample.seed if result.plan.sample else 0, 1, DRAWN_APART)[0],
-            confidence=confidence,
-            run=run,
-        )
-        row["tried"] = found.facts["fresh"]
-        known = {one.figure: one for one in rows_of(found.tables["figures"])}
-        for name, one in (("worth", known["worth"]), ("loss", known["expected_loss"])):
-            row |= {f"{name}_musd": one.estimate, f"{name}_low_musd": one.low, f"{name}_high_musd": one.high}
-        row["loss_without_musd"] = known["expected_loss"].do_nothing
-    return _without_acts(result, row)
-
-
 def _untested(result: Result, stopped: ReserveError, confidence: float) -> Result:
     """A plan for its own scenarios, where it could not be tested."""
     reason = f"no sample tested this plan: {stopped}"
-    return _without_acts(result, {"why_not": reason, "confidence": confidence, "tried": 0})
-
-
-def _without_acts(result: Result, row: Mapping[str, object]) -> Result:
-    """A plan with the reason why samples do not say what to do first."""
-    return _with(result, ActNow.none(pd.DataFrame([row])))
-
-
-def _with(result: Result, act_now: ActNow) -> Result:
-    """A plan with what samples say of it."""
-    tables = {name: whole(table) for name, table in act_now.tables.items()}
-    return replace(result, tables={**result.tables, **tables})
+    return without_acts(result, {"why_not": reason, "confidence": confidence, "tried": 0})
 
 
 def _answered(
@@ -477,7 +442,7 @@ def _answered(
     tests, left_out, beside = found.tests, found.left_out, found.beside
     made = sum(one.solution is not None for one in left_out)
     by_rule = [replace(one, plans=(one.plans[0], *one.plans[1 + made :])) for one in beside]
-    figures = _lived_figures(lives, number, scenarios, confidence)
+    figures = lived_figures(lives, number, scenarios, confidence)
     rules, band = rule_rows(other, by_rule, confidence), _band(found.banded, figures)
     of = len(tests[0].costs)
     gaps = [test.costs[number][0] - test.bound for test in tests]
@@ -513,10 +478,7 @@ def _answered(
         _sample_rows(number, tests, lives, scenarios),
         pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
         costs,
-        pd.DataFrame(
-            list(Simulator(stage, stage.plan.release).aside()) if stage.plan.policy == "targets" else [],
-            columns=RELEASE,
-        ),
+        aside_rows(stage),
         rules,
         money_rows(problem.natural, lives, number),
         band,
@@ -525,7 +487,7 @@ def _answered(
         curve_rows(lives, number),
         with_sources(depends, contracted(result), found.at_ends, worth),
     )
-    return _with(result, act_now)
+    return with_samples(result, act_now)
 
 
 def _parts(left_out: Sequence[Without], costs: pd.DataFrame) -> Iterator[Part]:
@@ -585,7 +547,6 @@ def _band(samples: Sequence[pd.DataFrame], figures: Mapping[str, Any]) -> pd.Dat
 
 BAND_SAMPLES = 2
 """Samples, of as many scenarios as the plans without some acts get, in which the plan is lived under other losses and beliefs."""
-RELEASE = "hazard material segment aside_t lacks_t".split()
 
 
 TOO_FAR, TOO_FAR_FOR_ONE = 0.25, 0.15
@@ -610,16 +571,6 @@ def _most(
     kinds = len({row.kind for row in sampled(result.plan, result.data)})
     says = own.mean > 0 and found.mean <= (TOO_FAR_FOR_ONE if kinds == 1 else TOO_FAR) * own.mean
     return {"most_musd": most, "most_limit_musd": limit, "most_says": bool(says)}
-
-
-def _columns(name: str, of: Estimate) -> dict[str, float]:
-    """An estimate as columns."""
-    return {
-        f"{name}_musd": of.mean,
-        f"{name}_error_musd": of.standard_error,
-        f"{name}_low_musd": of.low,
-        f"{name}_high_musd": of.high,
-    }
 
 
 def _chosen(results: Sequence[Result], lives: Sequence[Met], preference: Preference, confidence: float) -> int:
