@@ -283,7 +283,12 @@ def test_aims_without_a_bound_say_why_and_claim_none() -> None:
         result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW)
         assert "social cost" in told(result).why_not
         assert "gap_musd" not in told(result).gap
-        assert "In 250 new scenarios" in result.summary(full=True)
+        assert "In 256 new scenarios" in result.summary(full=True)
+        found = told(result)
+        assert found.figure("worth_musd") == pytest.approx(found.samples.worth_musd.mean())
+        assert found.remaining.loss_musd.sum() == pytest.approx(found.figure("loss_musd"))
+        assert len(found.money_by_year) == result.plan.horizon.years + 1
+        assert "how far the best plan may be is not known" in re.sub(r"\s+", " ", result.summary())
 
 
 @pytest.mark.long
@@ -322,6 +327,21 @@ def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
     hazards = data.frame("hazards").assign(rate_per_yr=0.2)
     other = solve(plan, data.replace(hazards=hazards), **FEW)
     assert "differences" not in compare([answer, other]).tables
+
+
+@pytest.mark.long
+def test_many_samples_are_lived_and_one_in_two_is_searched(tmp_path: Path) -> None:
+    """Proves: of ten samples all say what the plan is worth, five how far the best one may be, and the folder agrees with itself."""
+    result = solve(*deciding(), **(FEW | {"samples": 10, "scenarios": 20}))
+    found = told(result)
+    assert not found.why_not
+    assert (found.figure("samples"), found.figure("searched")) == (10, 5)
+    assert found.samples.worth_musd.notna().all()
+    assert found.samples.gap_musd.notna().tolist() == [True, False] * 5
+    assert set(found.sample_acts["sample"]) <= {"plan 1", "plan 2", *(f"test {k}" for k in (1, 3, 5, 7, 9))}
+    assert list(found.objections()) == []
+    write_run(result, tmp_path / "run")
+    assert verify(tmp_path / "run").facts["verified"]
 
 
 @pytest.mark.slow

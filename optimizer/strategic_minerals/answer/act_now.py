@@ -115,11 +115,11 @@ class ActNow:
             yield from self._misstated()
         if self.why_not:
             return
-        for row in rows_of(self.samples):
+        for row in rows_of(self.samples.dropna(subset=["gap_musd"])):
             if abs(row.plan_musd - row.bound_musd - row.gap_musd) > ROUNDING * (1 + abs(row.plan_musd)):
                 yield f"results/{SAMPLES}.csv: the gap of {row.sample} is not its cost less its bound"
         plans = self.sample_acts.groupby(["kind", "item", "through_year"]).amount.agg(["count", "min", "max"])
-        of = int(self.figure("samples") + self.figure("plans"))
+        of = int(self.figure("searched") + self.figure("plans"))
         for row in rows_of(self.acts):
             key = (row.kind, row.item, row.through_year)
             count = int(plans.loc[key, "count"]) if key in plans.index else 0
@@ -145,7 +145,7 @@ class ActNow:
 
     def _bounds(self, confidence: float, plans: int) -> dict[str, float]:
         """Figures of the gap and of the bound on all policies, out of the samples."""
-        bound = gap_bound(self.samples.gap_musd.tolist(), confidence, plans)
+        bound = gap_bound(self.samples.gap_musd.dropna().tolist(), confidence, plans)
         found = {"gap_musd": bound.mean, "gap_error_musd": bound.standard_error, "gap_limit_musd": bound.upper}
         found["modelled_musd"] = float(self.samples.modelled_musd.mean())
         asked = self.samples.most_musd.notna()

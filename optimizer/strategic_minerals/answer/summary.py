@@ -688,7 +688,7 @@ def untested(of: ActNow) -> list[str]:
 
 def _gap(of: ActNow) -> str:
     """The true gap in a sentence."""
-    limit, mean, count = of.figure("gap_limit_musd"), of.figure("gap_musd"), int(of.figure("samples"))
+    limit, mean, count = of.figure("gap_limit_musd"), of.figure("gap_musd"), int(of.figure("searched"))
     if mean < 0:
         return (
             f"The true gap is not known: in {count} samples the plan costs {musd(-mean)} M less than what every plan is said to "

@@ -306,7 +306,7 @@ SLOPES = (0.3, 2.5)
 LESS_BY = 0.03
 """Share of what can be had by which the recommended plan's worst cell has to beat that of every plan for one loss; else nobody is
 spared a choice."""
-RECOMMENDED, NOTHING = "recommended", "nothing new"
+RECOMMENDED, NOTHING = "recommended", "today's policy"
 CELLS = (
     "candidate belief loss worth_musd worth_error_musd worth_low_musd worth_high_musd best_musd best_candidate regret_musd "
     "regret_share"
@@ -335,7 +335,8 @@ def least_regret(
     """Recommend one plan for all losses and beliefs that may be right, and show what each candidate is worth under each.
 
     Losses, beliefs and rule are those of the plan's section `ambiguity`. Candidates are the recommended plan, the best plan of each
-    loss (under the central belief), published purchase ceilings bought in full, and nothing new. Tables:
+    loss (under the central belief), published purchase ceilings bought in full, and today's policy: what is held and owed, and
+    nothing new. Tables:
     candidates: candidate; largest and mean regret as shares of what could be had, and where the largest is; money of the first
     years before any event, and of all planned years as lived; cells: candidate, belief, loss: worth as lived with standard error
     and interval, the best candidate there, regret in money and as a share; attainable: by belief and loss the worth of the best
@@ -653,7 +654,7 @@ class Candidate:
 
 
 def _candidates(grid: Grid, made: Made) -> list[Candidate]:
-    """The recommended plan first, then that of each loss, published ceilings bought in full, and nothing new."""
+    """The recommended plan first, then that of each loss, published ceilings bought in full, and today's policy: nothing new."""
     names = (RECOMMENDED, *map(_for, grid.losses))
     found = [Candidate(name, one) for name, one in zip(names, made.solutions(grid), strict=True)]
     rule = next(

@@ -238,7 +238,9 @@ def solve(
         if quick or relax or plan.sample is None or extend is not None:
             return once if relax or extend is not None else _with_questions(once, like, hinges=not quick)
         return _with_questions(tried(once, like, reason, samples, scenarios, confidence, run), like)
-    ended, parts, call = 0, candidates + 2 * samples, current()
+    fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
+    searched = fresh[:: 2 if samples >= 2 * LEAST_SEARCHED else 1]
+    ended, parts, call = 0, candidates + samples + len(searched), current()
 
     def report(count: int, phase: str, words: str = "") -> None:
         nonlocal ended
@@ -264,7 +266,6 @@ def solve(
     nothing = trunk_alone(results[0].reference)
     stages = [one.stage for one in made]
     base = FirstStage.of(plan, data, nothing, is_reference=True, problem=made[0].problem)
-    fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
     each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, run.processes)))
     chunks = [fresh[k : k + each] for k in range(0, samples, each)]
     lives: list[Met] = []
@@ -280,11 +281,15 @@ def solve(
     report(0, "lived", _worth_in_words(figures))
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, BOUND_GAP * worth)
-    bounded = fresh[::2] if plan.policy == "targets" else []
+    bounded = searched[:: 1 if len(searched) < len(fresh) else 2] if plan.policy == "targets" else []
     alike = [one for _, one in given]
-    tests = [_Asked(made[0].problem, chunk, scenarios, nothing, alike, room, bounded, extend) for chunk in chunks]
+    tests = [
+        _Asked(made[0].problem, chunk, scenarios, nothing, alike, room, bounded, extend)
+        for chunk in ([seed for seed in some if seed in searched] for some in chunks)
+        if chunk
+    ]
     rules = other_rules(chosen.plan)
-    found = _examined(chosen, like, stage, base, tests, rules, scenarios, run, report)
+    found = _examined(chosen, like, stage, base, tests, chunks, rules, scenarios, run, report)
     if found.failed:
         return lived_alone(chosen, like, stage, lives, number, scenarios, confidence, found.failed)
     answered = _answered(
@@ -293,6 +298,9 @@ def solve(
     return answered if extend is not None else _with_questions(answered, like)
 
 
+LEAST_SEARCHED = 5
+"""Samples of which the best plan is sought: one in two, where the plan is lived through twice as many or more. The search takes
+nine times as long as the life."""
 BOUND_GAP = 5e-3
 """Gap to which samples that test a plan are solved, as a share of its worth: small beside what their draw decides."""
 
@@ -318,6 +326,7 @@ def _examined(
     stage: FirstStage,
     base: FirstStage,
     tests: Sequence[_Asked],
+    chunks: Sequence[Sequence[int]],
     rules: Sequence[Plan],
     scenarios: int,
     run: Runner,
@@ -352,7 +361,7 @@ def _examined(
             for plan, solution in made
         ]
         lived_too = partial(met, [base, stage, *others], min(scenarios, ALONGSIDE))
-        for some_lives in run.each("", lived_too, [one.seeds for one in tests]):
+        for some_lives in run.each("", lived_too, chunks):
             found.beside += some_lives
             report(0, "left out together")
         found.failed = _contradiction(found.tests)
@@ -454,7 +463,8 @@ def _answered(
         "preference": preference,
         "plans": of,
         "chosen": number + 1,
-        "samples": len(tests),
+        "samples": len(lives),
+        "searched": len(tests),
         "scenarios": scenarios,
         "confidence": confidence,
         "gap_musd": bound.mean,
@@ -467,7 +477,8 @@ def _answered(
         **defence_chances(lives, number),
     }
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
-    plans += [(f"test {k + 1}", test.acts) for k, test in enumerate(tests)]
+    at = {one.seed: k for k, one in enumerate(lives, 1)}
+    plans += [(f"test {at[test.seed]}", test.acts) for test in tests]
     costs = left_out_rows(left_out, beside, names_of_acts(problem, names), confidence)
     done_by = [(name, *act, amount) for name, of_plan in plans for act, amount in of_plan.items()]
     worth = estimated([one.worth[number] for one in lives], confidence).mean
@@ -558,7 +569,8 @@ def _most(
 ) -> dict[str, object]:
     """The most that any policy could be worth, beside the worth as lived in the same samples (limit at the confidence), and whether
     that says anything."""
-    pairs = [(one, test) for one, test in zip(lives, tests, strict=True) if np.isfinite(test.knowing)]
+    of = {one.seed: one for one in lives}
+    pairs = [(of[test.seed], test) for test in tests if np.isfinite(test.knowing)]
     unknown: dict[str, object] = {"most_musd": float("nan"), "most_limit_musd": float("nan"), "most_says": False}
     if len(pairs) < 2:
         return unknown
@@ -597,13 +609,13 @@ def _disliked(result: Result, preference: Preference) -> float:
 
 
 def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Met], scenarios: int) -> pd.DataFrame:
-    """One row a sample that tested the plan."""
-    return pd.DataFrame(
-        [
-            {
-                "sample": f"test {k + 1}",
-                "seed": test.seed,
-                "scenarios": scenarios,
+    """One row a sample that the plan was lived through, with the best plan where that was sought."""
+    of = {test.seed: test for test in tests}
+    rows: list[dict[str, object]] = []
+    for k, one in enumerate(lives, 1):
+        row: dict[str, object] = {"sample": f"test {k}", "seed": one.seed, "scenarios": scenarios}
+        if (test := of.get(one.seed)) is not None:
+            row |= {
                 "do_nothing_musd": test.nothing[0],
                 "plan_musd": test.costs[number][0],
                 "best_plan_musd": test.objective,
@@ -611,13 +623,14 @@ def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Met], sce
                 "gap_musd": test.costs[number][0] - test.bound,
                 "modelled_musd": test.nothing[0] - test.costs[number][0],
                 "most_musd": one.cost_without - test.knowing,
-                "worth_musd": one.worth[number],
-                "loss_musd": one.loss[number],
-                "loss_without_musd": one.loss_without,
             }
-            for k, (test, one) in enumerate(zip(tests, lives, strict=True))
-        ]
-    )
+        lived_so = {
+            "worth_musd": one.worth[number],
+            "loss_musd": one.loss[number],
+            "loss_without_musd": one.loss_without,
+        }
+        rows.append(row | lived_so)
+    return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True)
