@@ -788,7 +788,7 @@ class _Told:
         low, high = (rounded(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))
         most = ""
         if tested.why_not:
-            most = f"; how far the best plan may be is not known: {tested.why_not}"
+            most = f"; no bound on better plans: {tested.why_not}"
         elif bool(tested.gap.most_says.iloc[0]):
             most = f"; perfect foresight would gain {rounded(tested.figure('most_musd'))} M"
         drawn = f" ({low} to {high} M by their draw alone)" if low != high else ""

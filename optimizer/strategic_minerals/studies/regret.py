@@ -353,8 +353,10 @@ def least_regret(
     Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`.
     """
     require(plan, data)
-    if plan.sample is None or unbounded(plan):
-        reason = unbounded(plan) or "one plan for all beliefs needs scenarios drawn from hazards: the plan draws none"
+    if plan.sample is None:
+        expected = "scenarios drawn from hazards, of which one may believe this or that"
+        raise InputError([Fault(plan.name, "", "sample", "none", expected)])
+    if reason := unbounded(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     call = current()
     grid = Grid.of(plan, data)
@@ -401,8 +403,8 @@ def least_regret(
     result, problem = followed(plan, data, grid.problem, candidates[0].solution)
     most = float(of_candidates.loc[RECOMMENDED])
     reason = (
-        f"it is chosen among {len(grid.losses)} losses and {len(grid.beliefs)} beliefs, where it gives up at most {most:.0%} of "
-        "what can be had, and not as the best for one"
+        f"it is chosen for {len(grid.losses)} losses and {len(grid.beliefs)} beliefs, where it gives up at most {most:.0%} of what "
+        "can be had, and not as the best for one"
     )
     result = tried(result, problem, reason, TESTS, TEST_SCENARIOS, confidence, run)
     return Study("regret", tables, words, facts, TITLES, _with_band(result, tables["cells"]))
