@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from strategic_minerals.matrix.assembly import Assembly, PlacedBlock, assemble, 
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import Problem, prepare
 from strategic_minerals.matrix.template import PYOMO_LOCK, compile_block
-from strategic_minerals.model.sets import STAGES, TRUNK
+from strategic_minerals.model.sets import STAGES
 from support.instances import ASKED, FEATURES, quick_first, random_case
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
@@ -183,45 +182,6 @@ def test_every_stage_of_an_aim_stands_in_the_flat_model(seed: int, kind: str) ->
     names = [o.local_name for o in m.component_objects(pyo.Objective)]
     assert names == list(m.stages) == list(STAGES[kind])
     assert [o.local_name for o in m.component_data_objects(pyo.Objective, active=True)] == [m.stages[0]]
-
-
-def test_a_wrong_entry_is_seen() -> None:
-    """Proves: the comparison can fail. One coefficient, one bound, one cost and one right-hand side are each changed by
-    a thousandth; each is reported, and nothing else."""
-    problem = prepare(*random_case(3, cvar=False, loss_limits=False))
-    assembly = replace(problem.assembly, costs=dict(problem.assembly.costs))  # vectors that can be changed
-    problem = replace(problem, assembly=assembly)
-    with PYOMO_LOCK:
-        m = flat_model(problem.structure)
-        assert difference(problem, m) == []
-        row = int(np.flatnonzero(np.isfinite(assembly.row_upper) & (assembly.row_upper > 1e-3))[0])
-        cost = assembly.costs["social_cost"]
-        for array, at, said in (
-            (assembly.value, 5, "row "),
-            (assembly.upper, int(np.flatnonzero(np.isfinite(assembly.upper))[0]), "bounds of "),
-            (cost, int(np.flatnonzero(cost)[0]), "cost of "),
-            (assembly.row_upper, row, "limits of row "),
-        ):
-            before = array[at]
-            array[at] = before * 1.001 + 1e-3
-            found = difference(problem, m)
-            array[at] = before
-            assert len(found) == 1
-            assert found[0].startswith(said)
-
-
-def test_trunk_blocks_stand_before_any_event() -> None:
-    """Proves: the flat model names its blocks as documented: period[component, scenario, t] with the trunk at -1 for all
-    periods, a branch's periods from its onset on only."""
-    problem = prepare(*random_case(1, cvar=False, loss_limits=False))
-    with PYOMO_LOCK:
-        m = flat_model(problem.structure)
-    T = problem.natural.calendar.periods
-    for c, _ in enumerate(problem.natural.components):
-        assert [t for (k, s, t) in m.period if k == c and s == TRUNK] == list(range(T))
-        for s in problem.structure.block_index[c].branches:
-            onset = int(problem.structure.scenarios.onset[s, c])
-            assert [t for (k, w, t) in m.period if (k, w) == (c, s)] == list(range(onset, T))
 
 
 def block_with(rule: Any, values: dict[str, float]) -> Any:
