@@ -19,7 +19,7 @@ from strategic_minerals.model import period
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
 from support.exact import live
-from support.instances import quick_first, random_case
+from support.instances import random_case
 from support.shortage import adapting, pulled, stocked, with_spikes
 from support.tiny import bought, cut, imported, offer, price, short, source, tiny, total
 
@@ -406,22 +406,6 @@ def test_the_audit_sees_a_tier_beyond_its_part_of_a_spike() -> None:
     case = with_spikes(spike())
     plain = optimum(spike())
     assert audit(prepare(*case), plain.solution, z0=plain.reference).broken() == ("shortfall_tier",)
-
-
-@pytest.mark.parametrize("seed", quick_first(range(6), 3))
-def test_both_methods_find_the_same_reference(seed: int) -> None:
-    """Proves trap 41: with losses that change and stocks of users, plan and reference are the same flat and decomposed, and so is
-    the reference's loss in every scenario, and with it CVaR."""
-    plan, data = random_case(
-        seed, adaptation=True, users_stock=True, spikes=True, loss_limits=False, sample=True, cvar=True
-    )
-    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
-    assert apart.outcome.method == "decomposed"
-    assert apart.outcome.do_nothing_musd == pytest.approx(flat.outcome.do_nothing_musd, rel=1e-8)
-    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
-    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
-    one, two = (result.tables["scenario_losses"].loss_without_plan_musd for result in (flat, apart))
-    assert one.to_numpy() == pytest.approx(two.to_numpy(), rel=1e-6, abs=1e-6)
 
 
 def test_total_is_what_the_audit_adds_up() -> None:

@@ -30,6 +30,7 @@ from strategic_minerals.solver.lshaped.subproblems import Cluster, OutOfTimeErro
 from strategic_minerals.solver.optimise import optimise
 from strategic_minerals.solver.session import Session
 from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
+from support.both_methods import both
 from support.instances import many, quick_first
 from support.search_settings import set_search
 from support.tiny import cut, imported, offer
@@ -49,12 +50,7 @@ def test_the_plan_is_that_of_the_whole_model(relax: bool) -> None:
     """Proves: bounds and objectives of both ways enclose each other, the reference is the same, and the audit passes (solve raises
     where it does not)."""
     for plan, data in map(many, range(3)):
-        flat = solve(plan, data, gap=1e-6, relax=relax, method="flat", quick=True).outcome
-        apart = solve(plan, data, gap=1e-6, relax=relax, method="decomposed", quick=True).outcome
-        room = 1e-6 * max(1.0, abs(flat.do_nothing_musd or 0.0))
-        assert apart.do_nothing_musd == pytest.approx(flat.do_nothing_musd, rel=1e-8)
-        assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=2 * room)
-        assert apart.best_bound_musd <= flat.objective_musd + room
+        both(plan, data, relax=relax)
 
 
 @pytest.mark.usefixtures("crowded")

@@ -367,16 +367,6 @@ def test_what_is_known_of_another_question_changes_no_answer(change: dict[str, A
         assert equal(getattr(hot, name), getattr(cold, name)), name
 
 
-@pytest.mark.parametrize("case", [3, 6])
-def test_both_methods_and_the_audit_agree_on_plans_with_owners_who_look_at_scenarios(case: int) -> None:
-    plan, data = random_case(case, flood=True, two_projects=True)
-    plan = with_owners(plan, {**EXPECTED, "price_risk_premium": 0.04, "risk_charge": 0.1, "sample": 32})
-    flat, decomposed = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
-    assert flat.audited.passed
-    assert decomposed.audited.passed
-    assert decomposed.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, rel=1e-4, abs=1e-4)
-
-
 def test_a_plan_meets_other_scenarios_with_what_its_owners_expected() -> None:
     """Proves: along its own scenarios a plan costs what its solve said, the charge for risk moved included."""
     plan, data = one_plant(85.0, {"risk_charge": 0.1})

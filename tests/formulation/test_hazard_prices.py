@@ -14,7 +14,6 @@ from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.events import EventPrices, profiles
 from strategic_minerals.world.producers import purchase_price
 from strategic_minerals.world.scenarios import build_scenarios
-from support.instances import quick_first, random_case
 from support.tiny import hazard_row, offer, source, tiny, total
 
 PRICE = 10.0
@@ -228,19 +227,6 @@ def test_prices_that_make_no_sense_are_faults(changes: dict[str, Any], column: s
     faults = check(*struck(("outside", 0, 6, 2.0), **changes)).faults
     assert [fault.column for fault in faults][:1] == [column]
     assert "rows" not in changes or {fault.file for fault in faults} == {"hazard_prices.csv"}
-
-
-@pytest.mark.parametrize("seed", quick_first(range(10), 4))
-def test_random_plans_with_prices_by_market_hold_in_both_methods(seed: int) -> None:
-    """Proves: whatever else a plan has, the audit finds the same money, and the decomposed method the same optimum."""
-    on = dict.fromkeys(("hazard_prices", "adaptation", "users_stock", "sample"), True)
-    plan, data = random_case(seed, two_markets=seed % 2 == 1, loss_limits=False, **on)
-    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
-    assert (prepare(plan, data).structure.scenarios.market_gap > 1).any()
-    assert flat.audited.passed
-    assert apart.audited.passed
-    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
-    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
 
 
 def test_the_highest_multiple_is_that_of_the_material_and_its_range() -> None:

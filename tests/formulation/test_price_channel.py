@@ -13,7 +13,6 @@ from strategic_minerals import UntrustedError, solve
 from strategic_minerals.audit.channel import Trade, saved_abroad
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.model import values
-from support.instances import quick_first, random_case
 from support.tiny import cut, offer, project, source, tiny
 
 PHI, TRADE = 2.0, 100.0
@@ -182,19 +181,6 @@ def test_bill_loss_and_crisis_price_never_count_a_tonne_twice() -> None:
     assert value.bill_saved_musd == pytest.approx(0.5 * exact(1.0, 200.0, bought=3.0) + exact(-2.0, 10.0), rel=2 * NEAR)
     assert value.users_musd + value.authority_musd == pytest.approx(-0.5 * 10.0)
     assert value.sum() == pytest.approx(-float(result.outcome.objective_musd))
-
-
-@pytest.mark.parametrize("seed", quick_first(range(24), 8))
-def test_random_plans_are_audited_by_either_method(seed: int) -> None:
-    """The audit knows the channel by its own code, and the decomposition finds the same optimum."""
-    plan, data = random_case(seed, channel=True, two_markets=True, loss_limits=False, sample=True)
-    flat, apart = (solve(plan, data, gap=1e-7, quick=True, method=method) for method in ("flat", "decomposed"))
-    assert flat.audited.passed
-    assert apart.audited.passed
-    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
-    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
-    off = solve(plan.model_copy(update={"price_channel": False}), data, gap=1e-7, quick=True)
-    assert bill(off) == 0.0
 
 
 def test_the_audit_sees_a_model_that_takes_other_prices_abroad(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from strategic_minerals.core.errors import InputError, UntrustedError
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.instance import Instance
-from support.instances import quick_first, random_case
 from support.tiny import KT, bought, cut, offer, project, ran, source, tiny, total
 
 INSIDE, OUTSIDE = 10.0, 50.0
@@ -327,15 +326,3 @@ def test_the_audit_sees_a_model_with_one_price(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Instance, "market_price", lambda self, i, outside, price, periods=None, gap=None: price)
     with pytest.raises(UntrustedError, match="audit"):
         solve(plan, data, gap=0.0, quick=True)
-
-
-@pytest.mark.parametrize("seed", quick_first(range(8), 3))
-def test_random_plans_with_two_markets_hold_in_both_methods(seed: int) -> None:
-    """Proves: whatever else a plan has, the audit finds the same money, and the decomposed method the same optimum."""
-    plan, data = random_case(seed, two_markets=True, adaptation=True, users_stock=True, loss_limits=False, sample=True)
-    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
-    assert prepare(plan, data).natural.outside_quote.any()
-    assert flat.audited.passed
-    assert apart.audited.passed
-    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
-    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
