@@ -21,7 +21,6 @@ from strategic_minerals.world.producers import (
     financing_gap,
     owner_npv,
     payment,
-    payment_parts,
     quantile_state,
     recv,
     survival,
@@ -371,36 +370,27 @@ def test_capital_is_worth_less_to_the_owner_than_its_face():
     assert worth(replace(LOAN, rate=0.25, grace=0.0), 0.25) == close(0.0)  # a loan at the hurdle rate is worth nothing
 
 
-def test_a_gap_is_closed_at_the_score_of_the_face():
-    """Proves: 32.4 costs 32.4 as a grant; 0.2 * 32.4/.36 = 18 as a loan; 0.5 * 32.4/.64 = 25.3125 as equity.
-
-    Capped at half of the capex, the loan covers 50 of the 90 of face: refused, or with a grant on top
-    .2*50 + (32.4 - .36*50) = 24.4. Scoring the gap instead of the face would call the loan 6.48.
-    """
-    mine = prepare(*owner()).natural.projects[0]
-    assert capital_cost(GRANT, 32.4, mine) == close(32.4)
-    assert capital_cost(LOAN, 32.4, mine) == close(18.0)
-    assert capital_cost(EQUITY, 32.4, mine) == close(25.3125)
-    assert capital_cost(replace(LOAN, max_share=0.5), 32.4, mine) is None
-    assert capital_cost(replace(LOAN, max_share=0.5, grant_on_top=True), 32.4, mine) == close(24.4)
-    assert payment_parts(mine, 1.0) == close(1.8)
-
-
-OTHERS = [
+CLOSED = [
+    (GRANT, 0.0, 32.4),
+    (LOAN, 0.0, 0.2 * 32.4 / 0.36),
+    (EQUITY, 0.0, 0.5 * 32.4 / 0.64),
+    (replace(LOAN, max_share=0.5), 0.0, None),  # 50 of the 90 of face
+    (replace(LOAN, max_share=0.5, grant_on_top=True), 0.0, 0.2 * 50 + (32.4 - 0.36 * 50)),
     (GRANT, 0.6, 32.4),  # 40 of capex are left, enough for 32.4
     (GRANT, 0.7, None),  # 30 are not
     (replace(GRANT, grant_on_top=True), 0.7, 32.4),  # what capital cannot carry, a grant on top does
     (LOAN, 0.05, 18.0),  # its own limit of 0.9 binds first
-    (LOAN, 0.5, None),  # 50 of the 90 of face
-    (replace(LOAN, grant_on_top=True), 0.5, 0.2 * 50 + (32.4 - 0.36 * 50)),
+    (LOAN, 0.5, None),
     (replace(LOAN, grant_on_top=True), 1.0, 32.4),  # others finance all: a grant alone closes the gap
     (EQUITY, 0.6, None),  # 40 of the 50.6 of face
 ]
 
 
-@pytest.mark.parametrize(("instrument", "financed", "cost"), OTHERS)
-def test_capital_covers_no_more_than_others_leave(instrument, financed, cost):
-    """Proves: of 100 of capex, face reaches min(max_share, 1 - financed); model and audit agree, each by its own arithmetic."""
+@pytest.mark.parametrize(("instrument", "financed", "cost"), CLOSED)
+def test_a_gap_is_closed_at_the_score_of_the_face(instrument, financed, cost):
+    """Proves: 32.4 costs the score times the face that is worth it, a fifth of 90 as a loan and half of 50.6 as equity; scoring
+    the gap instead of the face would call the loan 6.48. Of 100 of capex, face reaches min(max_share, 1 - financed); model and
+    audit agree, each by its own arithmetic."""
     mine = replace(prepare(*owner()).natural.projects[0], financed=financed)
     found = capital_cost(instrument, 32.4, mine)
     budget, open_gap = audited_capital(instrument, 32.4, mine)
@@ -593,13 +583,6 @@ def test_only_the_floored_plant_lives_to_see_the_squeeze():
     assert short(result, "flood", "2029") == close(0.0)
 
 
-def test_without_floors_nobody_lives_to_see_the_squeeze():
-    """Proves: with no floor on offer the plan is worth nothing: 10 kt are short in the squeeze."""
-    result = optimum(*flood_then_squeeze(packages={}))
-    assert result.outcome.objective_musd == close(0.0)
-    assert short(result, "flood", "2030") == close(10.0)
-
-
 def reviving():
     """An ally of 4 kt, cash 60, that takes a year to restart; a glut halves the price of 100 in 2028."""
     return imported(
@@ -726,65 +709,6 @@ def test_a_purchase_floor_covers_a_share_of_revenue_only():
 
 
 # --- chains, contracts -------------------------------------------------------------------------------------------
-
-
-def chain(plant: float, **changes):
-    """Magnets (50) from oxide (10), tonne by tonne; China makes both and stops in 2028 in half of the scenarios."""
-    case = {
-        "materials": {"oxide": {"haircut_share": 0.5}},
-        "sources": {
-            "far-mine": source("CHN", "oxide", 20.0),
-            "far-magnets": source("CHN", "magnet", 10.0),
-            "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, plant),
-        },
-        "demand": {"magnet": 10.0},
-        "loss": 60.0,
-        "offers": {"oxide-spot": offer("oxide", 100.0)},
-        "scenarios": [cut("cut", 0.5, 2028, 1)],
-        "years": 2,
-        "money": {2027: 1e4, 2028: 0.0},
-    }
-    return tiny({"oxide": 10.0, "magnet": 50.0}, **{**case, **changes})
-
-
-def test_oxide_in_store_needs_a_magnet_plant():
-    """Proves: the reserve holds as much oxide as home can turn into magnets: 4 kt for a plant of 4 kt, none for none.
-
-    Each kt costs 10 and spares 110 less the 40 of value added at home, in half of the scenarios; else it keeps .5*10.
-    40 - .5*4*70 - .5*4*5 = -110. A plant of no size: 0, where oxide that counted as magnets would hold 10.
-    """
-    result = optimum(*chain(4.0))
-    assert bought(result, "oxide") == close(4.0)
-    assert ran(result, "plant", "cut", "2028") == close(4.0)
-    assert result.outcome.objective_musd == close(-110.0)
-    without = optimum(*chain(0.0))
-    assert bought(without, "oxide") == close(0.0)
-    assert without.outcome.objective_musd == close(0.0)
-    assert short(without, "cut", "2028", "magnet") == close(10.0)
-
-
-def test_joint_products_come_up_together():
-    """Proves: 1 kt of dy for the reserve takes 4 kt of mining, so 4 kt of spare capacity give no more than 1 kt.
-
-    Users need 3 kt of ndpr: 4 kt of mining of 8. Buying dy product by product would give 5 kt.
-    """
-    case = tiny(
-        {"ndpr": 10.0, "dy": 100.0},
-        sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
-        demand={"ndpr": 3.0, "dy": 1.0},
-        loss=1000.0,
-        offers={"dy-spot": offer("dy", 5.0, source="far")},
-        scenarios=[cut("cut", 0.5, 2028, 5)],
-        years=6,
-        money={2027: 1e5, 2028: 0.0},
-        materials={"ndpr": {}},
-    )
-    result = optimum(*case)
-    assert bought(result, "dy") == close(1.0)
-    table = result.tables["operations"]
-    first = table[(table.scenario == "baseline course") & (table.period == "2027")]
-    assert float(first.reserve_output_t.sum()) / KT == close(4.0)
-    assert float(first.output_t.sum()) / KT == close(4.0)
 
 
 def offtake(loss: float, lot: float = 0.0, demand: float = 10.0):
@@ -966,16 +890,6 @@ def test_a_soft_promise_is_broken_where_its_penalty_is_cheaper():
     kept = optimum(*promise("episode", 30.0))
     assert bought(kept, "a") == close(4.0)
     assert kept.objective_parts["soft_penalties"] == close(0.0)
-
-
-def test_a_promise_that_cannot_be_kept_is_named():
-    """Proves: without money for stock the promise is refused, by name, and without numbers."""
-    plan, data = promise("episode")
-    plan = plan.model_copy(update={"instruments": plan.instruments.model_copy(update={"reserve": False})})
-    with pytest.raises(InfeasibleError) as refused:
-        optimum(plan, data)
-    assert refused.value.culprits == ("service_level",)
-    assert refused.value.outcome.objective_musd is None
 
 
 # --- objectives --------------------------------------------------------------------------------------------------

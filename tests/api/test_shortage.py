@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,9 +18,8 @@ from strategic_minerals.model import period
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
 from support.exact import live
-from support.instances import random_case
 from support.shortage import adapting, pulled, stocked, with_spikes
-from support.tiny import bought, cut, imported, offer, price, short, source, tiny, total
+from support.tiny import cut, imported, price, short, source, tiny, total
 
 Case = tuple[Any, Any]
 
@@ -133,28 +131,6 @@ def test_tiers_keep_their_order() -> None:
     case = adapting(stopped(lasts=2.0, years=4, event={"share": 0.5}, tiers=tiers), (12, 0.5))
     first, second = 50 + 3 * (10 + 10) + 2 * (10 + 100), 50 + 3 * (10 + 5) + 2 * (10 + 50)
     assert nothing_done(case) == near(100 + first + second + 100)
-
-
-def test_less_adaptation_costs_more() -> None:
-    """Proves: Z0 rises with the multiplier, and a reserve is worth the more."""
-    worth = []
-    for multiplier in (0.05, 0.3, 0.7, 1.0, 1.5):
-        case = adapting(stopped(offers={"spot": offer("a", 3.0)}), (0, multiplier))
-        result = optimum(case)
-        worth.append((result.outcome.do_nothing_musd, -result.outcome.objective_musd))
-    assert worth == sorted(worth)
-    assert worth[0][1] < worth[-1][1]
-
-
-def test_no_rows_are_the_numbers_of_before() -> None:
-    """Proves: tables without rows leave every figure as it is, to the last digit."""
-    plan, data = random_case(5)
-    empty = data.replace(adaptation=data.frame("adaptation"), users_stock=data.frame("users_stock"))
-    one, two = (solve(plan, tables, gap=1e-6, quick=True) for tables in (data, empty))
-    assert one.outcome == two.outcome
-    assert list(one.tables) == list(two.tables)
-    for name, table in one.tables.items():
-        assert table.equals(two.tables[name]), name
 
 
 # --- a year hides a spike ----------------------------------------------------------------------------------------
@@ -279,43 +255,6 @@ def test_civil_stock_does_not_cover_defence() -> None:
     assert dict(zip(table.segment, table.shortfall_t, strict=True)) == {"defence": near(9000.0)}
 
 
-def test_embedded_demand_leaves_the_plan_as_it_is() -> None:
-    """Proves trap 27: demand that no stock helps, in a component of its own, changes neither what is bought nor its worth."""
-    plans = []
-    for embedded in (5.0, 10.0):
-        plan, data = tiny(
-            {"a": 10.0, "embedded": 10.0},
-            sources={"far": source("CHN", "a", 10.0), "machines": source("CHN", "embedded", embedded)},
-            demand={"a": 10.0, "embedded": embedded},
-            offers={"spot": offer("a", 3.0)},
-            scenarios=[cut("stop", 0.4, 2028, 1)],
-        )
-        result = optimum(stocked(adapting((plan, data), (6, 0.5)), {"a": 2.0}))
-        plans.append((bought(result, "a"), result.outcome.objective_musd))
-    assert plans[0] == near(plans[1]) if isinstance(plans[0], float) else plans[0] == pytest.approx(plans[1], rel=1e-9)
-
-
-def test_a_price_without_a_shortage_moves_nothing() -> None:
-    """Proves trap 23: two origins at two prices, a crisis price and no shortage: nothing is bought for the reserve, and users
-    leave their stock alone."""
-    plan, data = stopped(
-        sources={"far": source("CHN", "a", 8.0), "ally": source("AUS", "a", 8.0, premium_share=0.5)},
-        offers={"spot": offer("a", 5.0)},
-        scenarios=[cut("stop", 0.4, 2028, 1, share=0.0, price_multiplier=4.0)],
-        materials={"a": {"haircut_share": 0.1}},
-    )
-    result = optimum(stocked((plan, data), {"a": 2.0}))
-    assert bought(result, "a") == near(0.0)
-    assert float(result.solution.users_pull.sum()) == near(0.0)
-
-
-def test_nobody_pulls_at_a_crisis_price_alone() -> None:
-    """Proves: supply falls to what is wanted and the price triples: users draw nothing from their stock for that."""
-    event = {"share": 0.1, "price_multiplier": 3.0}
-    calm = stopped(demand={"a": 9.0}, event=event)
-    assert nothing_done(calm) == near(nothing_done(stocked(calm, {"a": 1.0})))
-
-
 def plant(**changes: Any) -> Case:
     """2 kt of magnets a year from a home plant that takes half a tonne of Chinese oxide each, which stops for a year."""
     given: dict[str, Any] = {
@@ -343,14 +282,6 @@ def test_levels_of_all_segments_are_shared_by_their_use() -> None:
     n = prepare(plan, data).natural
     held = {n.demands[q][1]: float(level) for (_, q), level in zip(n.users, n.users_level, strict=True)}
     assert held == {"civil": near(3000.0), "other": near(1000.0), "defence": near(500.0)}
-
-
-def test_more_stock_of_users_costs_less() -> None:
-    """Proves: Z0 falls with the level, and never below what no disruption costs."""
-    found = [nothing_done(stocked(stopped(), {"a": level})) for level in (0.0, 0.5, 2.0, 5.0, 12.0, 50.0)]
-    assert found == sorted(found, reverse=True)
-    assert found[-1] >= 300
-    assert nothing_done(stocked(stopped(), {"a": 0.0})) == nothing_done(stopped())
 
 
 def test_a_tonne_more_in_users_stock_is_worth_the_loss_it_spares() -> None:
@@ -504,15 +435,6 @@ def test_a_run_with_stocks_of_users_is_verified(tmp_path: Any) -> None:
     assert found.facts["audit_passed"]
     assert found.facts["objections"] == ()
     assert load_result(tmp_path / "run").tables["users_stock"].equals(result.tables["users_stock"])
-
-
-def test_a_run_without_stocks_of_users_is_stored_as_before(tmp_path: Any) -> None:
-    """Proves: its decisions name no array of users' stocks, and read back they are there and empty."""
-    result = optimum(stopped())
-    write_run(result, tmp_path / "run")
-    with np.load(tmp_path / "run" / "decisions.npz") as arrays:
-        assert not [name for name in arrays.files if "users" in name]
-    assert load_result(tmp_path / "run").solution.users_pull.shape == (2, 0, 3)
 
 
 def test_a_stress_test_lives_by_the_same_rules() -> None:

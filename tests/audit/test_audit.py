@@ -6,7 +6,6 @@ each package, floor and contract: so decisions are audited that no sensible opti
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +18,6 @@ import pytest
 
 from strategic_minerals.audit import accounts as audit_money
 from strategic_minerals.audit import packages as audit_packages
-from strategic_minerals.audit import producers as audit_facts
 from strategic_minerals.audit import producers as audit_paths
 from strategic_minerals.audit.audit import FAMILIES, Audit, audit
 from strategic_minerals.matrix.problem import Problem, prepare
@@ -110,37 +108,6 @@ def test_arbitrary_plans_keep_every_rule_and_are_priced_alike(seed: int) -> None
     found = case.audit(x)
     assert found.passed, found.worst()
     assert found.objective == pytest.approx(cost, rel=ROUNDING)
-
-
-@pytest.mark.slow
-def test_arbitrary_plans_use_every_instrument() -> None:
-    used: Counter[str] = Counter()
-    for seed in range(60):
-        case, x, _ = arbitrary(seed)
-        support = case.problem.structure.support
-        used["offtake contract"] += int((x.contract > 0.01).sum())
-        used["reserve"] += int(x.acquisition[0].sum() > 0.01)
-        used["emergency purchase"] += int(x.shared_money.sum() > 0.01)
-        for option in (o for o, v in zip(support.options, x.sign, strict=True) if v > 0.01):
-            used[option.package.instrument.kind] += 1
-            used["counts on a market floor"] += bool(option.market)
-            used["own floor"] += option.package.floor is not None
-        for market, chosen in zip(support.markets, x.floor, strict=True):
-            used[f"{market.floor.floor.kind} market floor"] += int(chosen > 0.5)
-    never = {
-        "offtake contract",
-        "reserve",
-        "emergency purchase",
-        "none",
-        "grant",
-        "loan",
-        "equity",
-        "own floor",
-        "counts on a market floor",
-        "contract market floor",
-        "border market floor",
-    } - {name for name, count in used.items() if count}
-    assert not never
 
 
 def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authority_gets() -> None:
@@ -274,19 +241,6 @@ def test_a_market_floor_carries_a_plant_whose_own_floor_has_ended() -> None:
             path_data, next(m for m in n.market_floors if m.name == support.floor.name)
         )
         assert support.money.expected == pytest.approx(sum(bill.expected for bill in own.bills), rel=ROUNDING)
-
-
-@pytest.mark.parametrize("seed", [8, 36, 41])
-def test_a_floor_at_the_market_price_is_an_ordinary_floor(seed: int) -> None:
-    only = {"project_floor": True, "liability_cap": True, "market_floor": False, "border_floor": False}
-    plan, data = random_case(seed, **only, purchase_floor=False)
-    price = next(r.price_usd_per_kg for r in data.rows("prices") if r.material == "ndpr")
-    premium = next(r.premium_share for r in data.rows("projects") if r.project == "oxide-project")
-    questions = plan.model_dump(exclude_none=True)
-    questions["instruments"]["price_floors"][0]["levels_usd_per_kg"] = [
-        price * (1 + premium) * w for w in (0.7, 1.0, 1.3)
-    ]
-    prepare(Plan.model_validate(questions), data)
 
 
 # Broken plans: one value of a good plan spoilt for each family of rules.
@@ -561,36 +515,3 @@ def test_a_project_that_its_owner_builds_is_built() -> None:
     case = small(projects={"plant": tiny_project("a", 1.0)})
     assert case.x.sign == pytest.approx([1.0])
     assert "one_package" in case.audit(replace(case.x, sign=0 * case.x.sign)).broken()
-
-
-# The audit's own arithmetic against figures worked out by hand.
-
-
-def test_the_tail_is_the_mean_of_the_worst_half() -> None:
-    assert audit_money.cvar(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 0.25), 0.5) == pytest.approx(3.5)
-
-
-def test_a_loan_at_the_owners_own_rate_is_worth_nothing_and_a_grant_its_face() -> None:
-    loan = Instrument("loan", "loan", 0.1, 1.0, rate=0.08, tenor=10, grace=3, grant_on_top=False)
-    assert audit_facts.worth(loan, 0.08) == pytest.approx(0.0, abs=1e-12)
-    assert audit_facts.worth(replace(loan, kind="grant"), 0.08) == 1.0
-    assert audit_facts.worth(replace(loan, kind="equity", rate=0.05, tenor=1), 0.10) == pytest.approx(1 - 0.05 / 1.1)
-
-
-def test_a_flood_kills_a_plant_until_it_has_restarted_and_a_floor_carries_it_through() -> None:
-    n = solved_case(27, **EVERYTHING).problem.natural
-    k, ndpr = n.producers.index("ally-mine"), n.materials.index("ndpr")
-    n = replace(
-        n,
-        cash=np.full_like(n.cash, 0.02),
-        restart=np.full_like(n.restart, 1),
-        premium=np.zeros_like(n.premium),
-        in_force=((),) * len(n.producers),
-    )
-    price = np.full((1, len(n.materials), 6), 0.0)
-    price[0, ndpr] = [0.06, 0.06, 0.01, 0.06, 0.06, 0.06]
-    assert audit_facts.survives(n, k, price, (), 0)[0].tolist() == [True, True, False, False, True, True]
-    assert audit_facts.survives(n, k, price, (), 3)[0].tolist() == [True] * 6
-    floor = next(m.floor for m in n.market_floors)
-    held = replace(floor, material=ndpr, level=0.05, upside=0.0, term=6)
-    assert audit_facts.survives(n, k, price, (held,), 0)[0].all()

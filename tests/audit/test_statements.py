@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from strategic_minerals import Dataset, Plan, Runner, solve
-from strategic_minerals.answer import summary
 from strategic_minerals.answer.prices import bounds_of
 from strategic_minerals.answer.result import Result
 from strategic_minerals.audit import accounts as audit_statements
@@ -69,27 +66,6 @@ def test_a_statement_that_is_off_is_objected_to(rich: Result) -> None:
             worst = next(r for r in lied.audit().residuals if r.family == STATEMENTS)
             assert not worst.holds, name
             assert worst.where.startswith(name)
-
-
-def test_the_summary_reads_named_figures_and_nothing_else() -> None:
-    """Proves: every figure that the module names is declared; it knows no table, decision or outcome."""
-    tree = ast.parse(Path(summary.__file__).read_text())
-    named = {
-        node.args[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "figures"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-    }
-    assert named
-    assert named <= set(RECOMPUTED) | set(STATED)
-    reached = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert not reached & {"tables", "solution", "reference", "outcome", "objective_parts", "reference_parts", "audited"}
-    of_origin = {"bought_from_t", "bought_from_musd"}  # read where rules of origin are put in words
-    assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd", *of_origin}
 
 
 def test_the_figures_of_a_run_survive_its_folder(rich: Result) -> None:

@@ -121,11 +121,6 @@ def test_without_a_premium_the_floor_of_the_example_is_the_dearer_way() -> None:
     assert chosen(one_plant(owners={"price_risk_premium": 0.0})) == "aid"
 
 
-def test_the_gap_never_rises_with_the_premium() -> None:
-    gaps = [options(one_plant(owners={"price_risk_premium": p}))["both"].gap for p in (0.0, 0.02, 0.05, 0.09, 0.12)]
-    assert all(a > b for a, b in itertools.pairwise(gaps))
-
-
 def test_a_rate_never_falls_below_zero() -> None:
     found = options(one_plant(95.0, {"price_risk_premium": 0.5}))["both"]
     assert found.hurdle == 0.0

@@ -432,15 +432,6 @@ def test_6_a_loan_closes_a_gap_by_its_worth_not_its_face(drop):
     assert [option.scored for option in chosen] == [close(7.2)]
 
 
-def test_6_the_parts_of_a_grant_are_worth_the_gap():
-    """Proves: trap 6. Two parts of 18 are worth 18 + 18/1.25 = 32.4 to the owner at signing; halves of the gap, 16.2
-    each, would be worth 29.16 and leave it open."""
-    grant = {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0}
-    paid = optimum(financed(grant)).tables["budget"].capital_support_musd
-    assert sum(paid / 1.25 ** np.arange(len(paid))) == close(32.4)
-    assert paid.sum() == close(36.0)
-
-
 def test_6_a_low_floor_with_an_upside_share_prints_no_money():
     """Proves: trap 6. A floor of 50 with half of the upside, price 80 or 120, brings the treasury 25 a year on 1 kt.
 
@@ -473,13 +464,6 @@ def test_6_nor_does_a_market_floor():
     )
     assert result.outcome.objective_musd == close(0.0)
     assert ["print money" in reason for reason in result.tables["dropped"].reason] == [True]
-
-
-def test_6_a_project_that_pays_by_itself_is_no_free_gift():
-    """Proves: trap 6. A plant without a gap is built in the reference too; its .5*4*100 = 200 are not the plan's."""
-    result = answered(100.0, projects={"plant": project("a", 4.0)}, scenarios=[cut("cut", 0.5, 2028, 1)], years=2)
-    assert ran(result, "plant", "cut", "2028") == close(4.0)
-    assert result.outcome.objective_musd == close(0.0)
 
 
 # --- trap 7 ------------------------------------------------------------------------------------------------------

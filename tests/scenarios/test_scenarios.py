@@ -80,14 +80,6 @@ def test_a_running_measure_counts_as_lasting_at_least_so_long() -> None:
     assert (twice.low, twice.central, twice.high) == pytest.approx((2 * once.low, 2 * once.central, 2 * once.high))
 
 
-def test_credible_intervals_hold_what_they_promise() -> None:
-    """Proves: the 90 % interval of a rate of 0.2 a year from 40 years of record covers it in about nine of ten histories."""
-    rng = np.random.default_rng(5)
-    found = [hazard_rate(int(n), 40.0) for n in rng.poisson(0.2 * 40, 2000)]
-    inside = np.mean([p.low <= 0.2 <= p.high for p in found])
-    assert 0.87 <= inside <= 0.94
-
-
 def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name() -> None:
     """Proves: every rate with its interval is recomputed from events that took effect; a measure that never did is no onset. What
     another hazard brings on counts where the row says so: the embargo strikes as often in all as the record allows."""
@@ -378,20 +370,6 @@ def test_dates_on_a_grid_are_whole_steps() -> None:
             assert (event.start * 4) % 1 == (event.duration * 4) % 1 == 0
             assert event.duration >= 0.25
             assert event.brought_on == (event.label == "embargo")
-
-
-@pytest.mark.long
-def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]) -> None:
-    """Proves: availabilities multiply, prices take the largest rise, probabilities add to one to 1e-12, and a component
-    branches when it is first touched."""
-    instance, data = national
-    scenarios = build_scenarios(instance, data)
-    assert abs(scenarios.probability.sum() - 1) <= 1e-12
-    drawn = draws(instance, data, instance.plan.sample, 256, 3)
-    assert np.mean([len(scenario) > 1 for scenario in drawn]) > 0.8
-    several = equally_likely(instance, drawn)
-    assert several.availability.min() >= 0
-    assert (several.onset[:, 0] != several.onset[:, 1]).any()
 
 
 @pytest.mark.parametrize(
