@@ -256,24 +256,6 @@ def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
     assert carried[2029] == close(0.0)
 
 
-def test_a_branch_spends_what_the_trunk_had_planned():
-    """Proves: struck in 2028, the reserve spends the 40 that it had planned for 4 kt at 10 on 2 kt at the doubled price.
-
-    Early cut (.5): 4 kt in store and 2 bought, which count 10 each, spare 660. Late cut (.3): 8 kt spare 880. Quiet: 8*9 are left.
-    40 + .5*40 + .5*(20 - 660) - .3*880 - .2*72 = -538.4.
-    """
-    result = answered(
-        10.0,
-        materials={"a": {"haircut_share": 0.1}},
-        offers={"spot": offer("a", 4.0, crisis=1.0)},
-        money={2027: 1e4, 2029: 0.0},
-        scenarios=[cut("early", 0.5, 2028, 1, price_multiplier=2.0), cut("late", 0.3, 2029, 1)],
-    )
-    assert flow(result, "acquired_t", "a", "early", "2028") == close(2.0)
-    assert flow(result, "acquired_t", "a", "late", "2028") == close(4.0)
-    assert result.outcome.objective_musd == close(-538.4)
-
-
 # --- projects ----------------------------------------------------------------------------------------------------
 
 
@@ -309,22 +291,18 @@ def built(result) -> set[str]:
 
 
 def test_projects_are_whole_and_keep_their_logic():
-    """Proves: B + C + D for 110 is the best whole choice, worth 45 + 40 - 5 = 80.
+    """Proves: B + C + D for 110 is the best whole choice, worth 45 + 40 - 5 = 80. The linear bound is A whole and 5/6 of B with D:
+    60 + 5/6*40 = 93.33, more than can be had.
 
     Without the exclusion A + C would give 100, without the need A + B 105; A alone gives 60.
     """
-    result = optimum(*knapsack())
+    result, relaxed = optimum(*knapsack()), optimum(*knapsack(), relax=True)
     assert built(result) == {"B", "C", "D"}
     assert result.outcome.objective_musd == close(-80.0)
     assert result.outcome.reason == "optimal"
-
-
-def test_the_relaxation_is_a_bound_and_no_plan():
-    """Proves: the linear bound is A whole and 5/6 of B with D: 60 + 5/6*40 = 93.33, more than the 80 that can be had."""
-    result = optimum(*knapsack(), relax=True)
-    assert result.outcome.objective_musd == close(-60 - 40 * 5 / 6)
-    assert result.outcome.relaxed
-    assert "LINEAR RELAXATION" in result.summary()
+    assert relaxed.outcome.objective_musd == close(-60 - 40 * 5 / 6)
+    assert relaxed.outcome.relaxed
+    assert "LINEAR RELAXATION" in relaxed.summary()
 
 
 def owner(**changes):
@@ -472,23 +450,16 @@ def test_a_floor_costs_its_expected_topup_less_what_comes_back():
     assert list(budget.floor_top_ups_musd) == [close(0.0), close(12.5), close(12.5)]
 
 
-def test_a_floor_costs_more_where_the_price_falls():
-    """Proves: in a scenario (probability 1/2) where the price halves in 2029 the top-up is (70 + 50)/2 = 60.
-
-    12.5*.8 + .64*(.5*12.5 + .5*60) = 10 + 23.2 = 33.2. The terminal liability stays on the trunk: 6.4.
+@pytest.mark.parametrize(("multiplier", "cost"), [(0.5, 33.2), (2.0, 18.0)])
+def test_a_floor_costs_more_where_the_price_falls_and_no_less_where_it_rises(multiplier, cost):
+    """Proves: in a scenario (probability 1/2) where the price halves in 2029 the top-up is (70 + 50)/2 = 60, in all 12.5*.8 +
+    .64*(.5*12.5 + .5*60) = 33.2. Where it doubles half of 160 - 110 and of 240 - 110 would come back, 10 + .64*(.5*12.5 - .5*45) =
+    -.4, were such prices counted: it costs the 18 of the baseline course. The terminal liability stays on the trunk: 6.4.
     """
-    fall = cut("glut", 0.5, 2029, 1, share=0.0, price_multiplier=0.5)
-    result = optimum(*clawback(scenarios=[fall]))
-    assert result.objective_parts["floor_cost"] == close(33.2)
+    moved = cut("moved", 0.5, 2029, 1, share=0.0, price_multiplier=multiplier)
+    result = optimum(*clawback(scenarios=[moved]))
+    assert result.objective_parts["floor_cost"] == close(cost)
     assert result.objective_parts["terminal_liability"] == close(6.4)
-
-
-def test_a_floor_brings_nothing_back_at_crisis_prices_that_the_plan_does_not_count():
-    """Proves: where the price doubles in 2029 (probability 1/2) half of 160 - 110 and of 240 - 110 comes back: 10 + .64*(.5*12.5 -
-    .5*45) = -.4 were such prices counted. The floor costs what it costs on the baseline course, 18."""
-    rise = cut("squeeze", 0.5, 2029, 1, share=0.0, price_multiplier=2.0)
-    result = optimum(*clawback(scenarios=[rise]))
-    assert result.objective_parts["floor_cost"] == close(18.0)
 
 
 def test_the_liability_cap_refuses_what_could_fall_due():
@@ -964,34 +935,28 @@ def test_doing_nothing_is_the_reference():
     assert total(result) == close(200.0)
 
 
-def test_a_baseline_project_is_part_of_doing_nothing():
-    """Proves: a plant that pays by itself stands in Z0 too: .5 * 4 kt * 100 of its protection is nobody's gain.
-
-    Declared additional, it is the plan's: worth 200.
-    """
-    case = {"scenarios": [cut("cut", 0.5, 2028, 1)], "years": 2}
-    own = answered(100.0, projects={"plant": project("a", 4.0)}, **case)
-    assert built(own) == {"plant"}
-    assert own.outcome.objective_musd == close(0.0)
-    assert own.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
-    added = answered(100.0, projects={"plant": project("a", 4.0, additional=True)}, **case)
-    assert added.outcome.objective_musd == close(-200.0)
+COSTLY = {"capex_musd": 1000.0, "cash_usd_per_kg": 75.0, "life_yr": 1.0}
 
 
-def test_a_committed_project_stands_whatever_the_plan_does_and_costs_it_nothing():
-    """Proves: a plant under construction is part of doing nothing although it would need 900 of support if it were not:
-    its 4 kt spare .5*4*100 in both. Not committed, it is not worth its gap and stays unbuilt.
-    """
+@pytest.mark.parametrize(
+    ("plant", "stands", "worth_musd", "nothing"),
+    [
+        ({}, True, 0.0, 400 + 6 * 200),
+        ({"additional": True}, True, 200.0, 2000),
+        ({**COSTLY, "committed": True}, True, 0.0, 400 + 6 * 200),
+        (COSTLY, False, 0.0, 2000),
+    ],
+    ids=["pays by itself", "additional", "committed", "not worth its gap"],
+)
+def test_what_is_built_anyway_is_part_of_doing_nothing(plant, stands, worth_musd, nothing):
+    """Proves: a plant that pays by itself, or is under construction although it would need 900 of support if it were not, stands in
+    Z0 too: .5 * 4 kt * 100 of its protection is nobody's gain. Declared additional it is the plan's: worth 200."""
     case = {"scenarios": [cut("cut", 0.5, 2028, 1)], "years": 2, "packages": {"grant": {"instrument": "grant"}}}
-    plant = {"capex_musd": 1000.0, "cash_usd_per_kg": 75.0, "life_yr": 1.0}
-    under = answered(100.0, projects={"plant": project("a", 4.0, **plant, committed=True)}, **case)
-    assert built(under) == {"plant"}
-    assert under.outcome.objective_musd == close(0.0)
-    assert under.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
-    assert under.objective_parts["capital_support"] == 0.0
-    asked = answered(100.0, projects={"plant": project("a", 4.0, **plant)}, **case)
-    assert built(asked) == set()
-    assert asked.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * 2000)
+    result = answered(100.0, projects={"plant": project("a", 4.0, **plant)}, **case)
+    assert built(result) == ({"plant"} if stands else set())
+    assert result.outcome.objective_musd == close(-worth_musd)
+    assert result.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * nothing)
+    assert result.objective_parts["capital_support"] == 0.0
 
 
 def test_the_gap_is_measured_against_what_the_plan_can_move():

@@ -350,36 +350,13 @@ def test_total_is_what_the_audit_adds_up() -> None:
 # --- tables and plan ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rows", "column", "found"),
-    [
-        ([{"material": "a", "segment": "*"}], "level_months", "neither"),
-        ([{"material": "a", "segment": "*", "level_months": 1.0, "level_t": 5.0}], "level_months", "both"),
-        ([{"material": "a", "segment": "defence", "level_t": 5.0}], "segment", "defence"),
-        ([{"material": "b", "segment": "*", "level_t": 5.0}], "material", "'b'"),
-    ],
-)
-def test_a_stock_of_nobody_is_a_fault(rows: list[dict[str, Any]], column: str, found: str) -> None:
-    """Proves: a stock has one level and a holder, and the fault names file, row and column."""
+@pytest.mark.parametrize(("levels", "found"), [({}, "neither"), ({"level_months": 1.0, "level_t": 5.0}, "both")])
+def test_a_stock_has_one_level(levels: dict[str, float], found: str) -> None:
     plan, data = stopped()
-    more = pd.concat([data.frame("materials"), data.frame("materials").assign(material="b")])
-    prices = pd.concat([data.frame("prices"), data.frame("prices").assign(material="b")])
-    losses = pd.concat([data.frame("loss_functions"), data.frame("loss_functions").assign(material="b")])
-    segments = pd.concat([data.frame("demand"), data.frame("demand").assign(segment="defence", material="b")])
-    tiers = pd.concat([data.frame("tiers"), data.frame("tiers").assign(segment="defence")])
-    if rows[0]["segment"] != "defence":
-        segments, tiers = data.frame("demand"), data.frame("tiers")
-    wrong = data.replace(
-        materials=more,
-        prices=prices,
-        loss_functions=losses,
-        demand=segments,
-        tiers=tiers,
-        users_stock=pd.DataFrame(rows),
-    )
-    faults = [fault for fault in check_data(plan, wrong) if fault.file == "users_stock.csv"]
-    assert [fault.column for fault in faults] == [column]
-    assert found in faults[0].found
+    wrong = data.replace(users_stock=pd.DataFrame([{"material": "a", "segment": "*", **levels}]))
+    (fault,) = check_data(plan, wrong)
+    assert (fault.file, fault.column) == ("users_stock.csv", "level_months")
+    assert found in fault.found
 
 
 @pytest.mark.parametrize("table", ["adaptation", "users_stock"])

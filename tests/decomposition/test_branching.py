@@ -292,35 +292,6 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(
     assert_found(case, found, 1e-4)
 
 
-def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a dive often leaves a node whose bound has risen, every such node comes back or is ruled out by a better plan, and
-    the search ends with the optimum."""
-    waits, plunge, off, back = BranchAndBound.requeue, BranchAndBound.plunge, [], []
-
-    def counted(self: BranchAndBound, run: Run, node: Node) -> bool:
-        put_off = waits(self, run, node)
-        if put_off:
-            assert run.objective < self.search.cutoff
-            off.append(next(one for one in self.heap if one.lower is node.lower and one.upper is node.upper))
-            assert off[-1].bound >= run.objective
-        return put_off
-
-    def taken(self: BranchAndBound, node: Node) -> None:
-        back.append(node)
-        plunge(self, node)
-
-    monkeypatch.setattr(BranchAndBound, "requeue", counted)
-    monkeypatch.setattr(BranchAndBound, "plunge", taken)
-    for seed in SEEDS:
-        case, before = drawn(seed), len(off)
-        found = run_search(searching(case, 0.0), start_of(seed))
-        assert_found(case, found, 0.0)
-        for node in off[before:]:
-            assert any(node is one for one in back) or node.bound >= found.objective - ROOM * (1 + abs(found.objective))
-    assert len(off) > 20
-    assert sum(any(node is one for one in back) for node in off) > 20
-
-
 def test_a_node_of_which_nothing_new_is_known_is_not_put_off_again() -> None:
     """Proves: a node is put off where another one is far below it and there is a plan, and not where there is none, where no other
     node waits, where both are about as low, or where no cut has come since it was put off."""
@@ -372,23 +343,6 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
     assert halves
 
 
-def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: however much is open, coarse settling asks the clusters no more often than `SETTINGS.coarse_rounds`, and some choices
-    would be asked about more often without that."""
-    set_search(monkeypatch, "search", coarse_share=0.0)
-    asked = {"coarse": 0, "close": 0}
-    for seed in SEEDS:
-        whole = run_search(searching(drawn(seed), 0.0), None).x[:WHOLES]
-        for how in asked:
-            search, calls = searching(drawn(seed), 1e-9), []
-            evaluate = search.of.evaluate
-            search.of.evaluate = lambda *told, calls=calls, evaluate=evaluate: calls.append(1) or evaluate(*told)
-            search.solve_fixed_integers(whole, how)
-            asked[how] = max(asked[how], len(calls))
-    assert asked["coarse"] == SETTINGS.coarse_rounds
-    assert asked["close"] > SETTINGS.coarse_rounds
-
-
 def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: coarse settling, given the rounds, leaves at most a tenth of what lies between bound and plan, takes fewer rounds
     than close settling, and goes by the gap asked where there is no bound yet."""
@@ -415,21 +369,6 @@ def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.M
                 + 1e-7
             )
     assert rounds["coarse"] < rounds["close"]
-
-
-def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
-    """Proves: linear rounds on the best plan's whole numbers do not end where others' do, at what is no better but for the gap:
-    they go on until a tenth of it is left, and where no gap is granted, none."""
-    gap = 0.3
-    for seed in SEEDS:
-        case = drawn(seed)
-        found = run_search(searching(case, 0.0), None)
-        for how, share in (("close", SETTINGS.fixed_integer_gap_share), ("exact", 0.0)):
-            search = searching(case, gap)
-            search.solve_fixed_integers(found.x[:WHOLES], how)
-            assert (
-                search.best.total - search.run_master().objective <= search.tolerance(search.best.total, share) + 1e-7
-            )
 
 
 def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, BranchAndBound]:
@@ -610,16 +549,6 @@ def test_a_look_hears_the_caller() -> None:
     with pytest.raises(StoppedByCallerError):
         tree.rins_rounding(search.root.x, np.zeros(WHOLES))
     assert len(calls) == 3
-
-
-def test_looking_for_better_plans_betters_what_the_gap_would_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: with a wide gap, plans found with looks are better in all than those without."""
-    gap, totals = 0.3, []
-    for looking in (True, False):
-        if not looking:
-            monkeypatch.setattr(BranchAndBound, "improvement_heuristic", lambda self, run, node: run)
-        totals.append(sum(run_search(searching(drawn(seed), gap), start_of(seed)).objective for seed in SEEDS))
-    assert totals[0] < totals[1] - 1e-3
 
 
 def test_looks_that_fail_come_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:

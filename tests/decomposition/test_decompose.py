@@ -29,8 +29,6 @@ from strategic_minerals.solver.lshaped import subproblems as tasks
 from strategic_minerals.solver.lshaped.master import CutPool
 from strategic_minerals.solver.lshaped.search import LShaped
 from strategic_minerals.solver.lshaped.subproblems import (
-    Cluster,
-    OutOfTimeError,
     Subproblem,
     SubproblemPoint,
     ask,
@@ -278,28 +276,6 @@ def test_a_rough_relaxation_counts_its_tail_at_its_best(seed: int) -> None:
     room = 1e-6 * (1 + abs(exact.outcome.do_nothing_musd or 0.0))
     assert rough.outcome.best_bound_musd <= exact.outcome.objective_musd + room
     assert rough.outcome.objective_musd >= exact.outcome.objective_musd - room
-
-
-def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a cluster that cannot be asked in time ends the search with what it has, not with an error."""
-    problem = prepare(*many(6))
-    costs = objective_costs(problem)["social_cost"]
-    z0 = solve_reference(problem, costs, 600.0)
-    parts = LShaped(problem.structure, problem.assembly, costs, integer=True, threads=1)
-    asked = Cluster.solve
-    left = [5 * len(parts.parts.clusters)]
-
-    def slower(self: Cluster, y: Any, deadline: float, tell: Any) -> Any:
-        left[0] -= 1
-        if left[0] < 0:
-            raise OutOfTimeError
-        return asked(self, y, deadline, tell)
-
-    monkeypatch.setattr(Cluster, "solve", slower)
-    run = parts.minimise(costs, z0, gap=0.0, absolute_gap=0.0)
-    assert run.status == "time_limit"
-    assert isinstance(run, SolvedRun)
-    assert run.bound <= run.objective <= float(costs @ z0) + 1e-6
 
 
 def test_a_cut_is_kept_once_and_forgotten_with_its_group() -> None:

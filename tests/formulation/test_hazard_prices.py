@@ -134,11 +134,6 @@ def test_quotes_of_a_hazard_that_the_plan_does_not_use_change_nothing() -> None:
     assert not build_instance(quiet, data).outside.any()
 
 
-def test_no_price_is_multiplied_by_more_than_its_highest_multiple() -> None:
-    """Proves: three times to the power of four would be 81: no more than 3 is on record."""
-    assert prices(*struck(("outside", 0, 12, 3.0), event={"severity": 4.0}))[1] == pytest.approx([10.0, 30.0, 10.0])
-
-
 @pytest.mark.parametrize("event", [{"price_multiplier": 2.0}, {"countries": "CHN"}, {"cut_share": 0.1}])
 def test_an_event_that_says_more_itself_has_one_market(event: dict[str, Any]) -> None:
     """Proves: with a price, countries or a cut of its own an event leaves the quotes of its hazard aside."""

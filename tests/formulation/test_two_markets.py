@@ -179,14 +179,6 @@ def test_what_two_markets_cannot_hold_is_a_fault(controls: Any, floor: Any, colu
     assert [fault.column.endswith(column) for fault in found] == [True], found
 
 
-@pytest.mark.parametrize("date", ["Feb 2026", "2026/02", "26"])
-def test_a_date_that_is_none_is_a_fault(date: str) -> None:
-    plan, data = market()
-    rows = data.frame("price_gaps").assign(date=date)
-    with pytest.raises(InputError, match="date"):
-        solve(plan, data.replace(price_gaps=rows), quick=True)
-
-
 def test_all_countries_of_a_control_are_inside() -> None:
     """Proves: a second country that controls it too sells at the lower price, though only the first has a quote."""
     assert not build_instance(*market(control={"countries": "CHN AUS"})).outside.any()
@@ -305,18 +297,6 @@ def test_a_rule_on_feed_cuts_those_abroad_that_use_it() -> None:
         sources={"china": source("CHN", "metal", 1.0), **abroad}, control={"cut_share": 0.5, "feed_cut_share": 0.2}
     )
     assert build_instance(plan, data).availability[:, 0] == pytest.approx([0.5, 0.8, 0.8, 1.0, 1.0])
-
-
-def test_the_summary_says_what_is_in_force_and_what_is_not_known() -> None:
-    plan, data = market()
-    assert "In force when the plan starts: licences, for 2.0 more years." in solve(plan, data, quick=True).summary(
-        full=True
-    )
-    assert "In force" not in solve(*market(2027.0), quick=True).summary(full=True), "it has ended"
-    told = plan.to_toml_like()
-    told["controls"][0] |= {"in_force": False, "probability": 0.25}
-    said = solve(Plan.model_validate(told), data, quick=True).summary(full=True)
-    assert "Not known: whether licences is in force (probability 25%). This answer takes it as not in force" in said
 
 
 def test_the_audit_sees_a_model_with_one_price(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,6 @@ import scipy.sparse as sp
 from conftest import PATIENCE_S, environment
 from strategic_minerals import (
     InfeasibleError,
-    InputError,
     Plan,
     ReserveError,
     StoppedError,
@@ -49,7 +48,8 @@ from strategic_minerals.solver.infeasibility import DEMANDS
 from strategic_minerals.solver.optimise import optimise
 from strategic_minerals.solver.stages import FlatModel, Staged
 from support.instances import random_case
-from support.tiny import cut, offer, source, supply_rule, tiny
+from support.promising import squeezed
+from support.tiny import offer, supply_rule
 
 
 def program(
@@ -193,18 +193,6 @@ def test_an_infeasibility_that_could_not_be_confirmed_is_not_called_confirmed(
     assert not {"confirmed", "double-checked"} & set(str(error.value).replace("(", " ").split())
 
 
-def squeezed(level: float, **more: Any) -> tuple[Plan, Any]:
-    """Home makes 1 of 3 kt of magnets, China the rest and stops for 2028; nothing can be bought. Home covers a third."""
-    return tiny(
-        {"magnet": 100.0},
-        sources={"home": source("USA", "magnet", 1.0), "china": source("CHN", "magnet", 3.0)},
-        demand={"magnet": 3.0},
-        scenarios=[cut("stop", 0.2, 2028.0, 1.0, design_basis=True)],
-        service_levels=[{"material": "magnet", "segment": "civil", "level": level, "scenarios": ["stop"]}],
-        **more,
-    )
-
-
 def test_a_promise_that_cannot_be_kept_is_named() -> None:
     """Proves R2, R13: home meets 1/3 of demand in the cut. A level of 0.33 is feasible (0.99 kt of 3), one of 0.34 asks
     1.02 kt and is infeasible: confirmed, the family named, no number in the outcome."""
@@ -323,18 +311,6 @@ def test_a_point_that_breaks_a_row_is_not_reported(shift: float, monkeypatch: py
 
 
 # --- R5, R6, R7: numbers ------------------------------------------------------------------------------------
-
-
-def test_a_yield_that_the_solver_would_drop_is_refused() -> None:
-    """Proves R5: an input of 1e-9 t per tonne would be dropped without a word and the input be free: refused with file,
-    row and column."""
-    plan, data = tiny(
-        {"dust": 1.0, "magnet": 100.0},
-        sources={"home": source("USA", {"magnet": 1.0, "dust": -1e-9}, 3.0), "dust": source("USA", "dust", 1.0)},
-        demand={"magnet": 2.0, "dust": 1.0},
-    )
-    with pytest.raises(InputError, match=r"yields.csv:home/dust  yield_t_per_t  found -1e-09"):
-        solve(plan, data, quick=True)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -18,6 +18,7 @@ from strategic_minerals import InfeasibleError, PlanError, Result, Runner, Stopp
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.question.plan import Plan
 from support.instances import random_case
+from support.promising import squeezed
 
 SEEDS = (0, 1, 2, 5)
 
@@ -103,8 +104,6 @@ def test_spawned_workers_solve_after_the_parent_has(workers: ProcessPoolExecutor
 def test_errors_come_back_from_a_worker_whole(workers: ProcessPoolExecutor) -> None:
     """Proves R21: faults, culprits and outcomes survive the way between processes: a plan error with its faults, an
     infeasible plan with the family to blame, a stop with its reason."""
-    from test_solver import squeezed
-
     run = Runner(executor=workers)
     plan, data = random_case(1)
     with pytest.raises(PlanError) as wrong:

@@ -330,15 +330,6 @@ def test_a_reaction_is_priced_and_not_assumed() -> None:
     assert (reaction[reaction.more_worth_musd > 0].rarer_share == 0).all()
 
 
-def test_words_say_what_to_choose_and_what_would_change_it() -> None:
-    """Proves: the first line says how much of the best plan is kept whatever is right; a line says when to choose another; an error
-    stands beside the figures."""
-    words = study().words
-    assert words[0].startswith("ONE PLAN FOR 3 LOSSES AND 3 BELIEFS")
-    assert any(line.startswith("CHOOSE ANOTHER") for line in words)
-    assert any("a standard error is up to" in line for line in words)
-
-
 def test_losses_and_beliefs_are_checked() -> None:
     """Proves: a loss that the tables lack is refused by name, with the nearest; so are two beliefs of one name and more than
     three; a plan that draws nothing has no beliefs to weigh."""
