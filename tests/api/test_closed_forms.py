@@ -29,7 +29,10 @@ from strategic_minerals.world.producers import (
 from support.newsvendor import newsvendor
 from support.tiny import (
     KT,
+    answered,
+    best,
     bought,
+    close,
     cut,
     floored,
     flow,
@@ -45,23 +48,6 @@ from support.tiny import (
     total,
 )
 
-TO = 1e-6
-"""Million USD or kilotonnes: what rounding may change."""
-
-
-def close(expected: float) -> object:
-    return pytest.approx(expected, abs=TO, rel=1e-7)
-
-
-def optimum(*case, **options):
-    return solve(*case, gap=0.0, **options, quick=True)
-
-
-def answered(prices, kt=10.0, **case):
-    """The best plan of `imported`."""
-    return optimum(*imported(prices, kt, **case))
-
-
 # --- the reserve -------------------------------------------------------------------------------------------------
 
 
@@ -72,7 +58,7 @@ def test_the_reserve_holds_the_newsvendor_quantity():
     61*12 - 54*10.08 + 160*(.02*12) = 732 - 544.32 + 38.4 = 226.08. Without the plan 160 * 2.16 kt = 345.6 is lost,
     so the plan is worth 119.52. Salvage not weighted by what is left: 732 - 648 + 38.4 = 122.4.
     """
-    result = optimum(*newsvendor())
+    result = best(newsvendor())
     assert bought(result, "a") == close(12.0)
     parts = result.objective_parts
     assert parts["authority_purchases"] == close(732.0)
@@ -90,7 +76,7 @@ def test_the_reserve_follows_the_critical_ratio(loss, held):
     (loss - 1)/(loss + 6): at 2 .125: nothing; at 20 .731: 3 kt; at 50 .875: 6 kt; at 400 .983: 24 kt. A stock sized for
     the mean loss would be 2.16 kt at any of them.
     """
-    assert bought(optimum(*newsvendor(loss=loss)), "a") == close(held)
+    assert bought(best(newsvendor(loss=loss)), "a") == close(held)
 
 
 def merit_order():
@@ -119,7 +105,7 @@ def test_a_shortage_is_met_in_order_of_cost():
     Thrift is so cheap (20 against 75) that it is used before the event as well: 1*20 + 2*45 + 2*75 = 260 in 2027.
     Releasing for free would take 5 kt from the stock and cost 0.
     """
-    result = optimum(*merit_order())
+    result = best(merit_order())
     assert ran(result, "ally", "cut", "2028") == close(2.0)
     assert flow(result, "released_t", "a", "cut", "2028") == close(0.0)
     parts = result.objective_parts
@@ -198,8 +184,8 @@ def test_disposal_keeps_to_its_ceiling_and_pays_the_haircut():
     case = {"materials": {"a": {"haircut_share": 0.1, "disposal_t_per_yr": 3 * KT}}, "stock": {"a": 10.0}}
     case |= {"sources": {"far": source("CHN", "a", 5.0)}, "demand": {"a": 5.0}}
     falling = {"a": {2027: 100.0, 2029: 50.0}}
-    assert optimum(*tiny(falling, **case)).objective_parts["salvage"] == close(-450.0)
-    result = optimum(*tiny(falling, **case, instruments={"trunk_disposal": True}))
+    assert best(tiny(falling, **case)).objective_parts["salvage"] == close(-450.0)
+    result = best(tiny(falling, **case, instruments={"trunk_disposal": True}))
     parts = result.objective_parts
     assert [flow(result, "sold_t", "a", "baseline course", y) for y in ("2027", "2028")] == [close(3.0)] * 2
     assert parts["authority_disposal"] + parts["salvage"] == close(-540.0 - 180.0)
@@ -248,7 +234,7 @@ def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
     Lost: 10/2 + 10/1 = 15 kt. Half carried: 5/2 + 15 = 17.5. All carried: 20. All spend 20; a missing kg costs
     98 + 2 = 100, in half of the scenarios; what is left is worth 0.5*1. All carried: -20 + .5*20*100 + .5*20*.5 = 985.
     """
-    result = optimum(*cheaper_next_year(share))
+    result = best(cheaper_next_year(share))
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(-worth_musd)
     carried = result.tables["budget"].set_index("fiscal_year").carried_out_musd
@@ -296,7 +282,7 @@ def test_projects_are_whole_and_keep_their_logic():
 
     Without the exclusion A + C would give 100, without the need A + B 105; A alone gives 60.
     """
-    result, relaxed = optimum(*knapsack()), optimum(*knapsack(), relax=True)
+    result, relaxed = best(knapsack()), best(knapsack(), relax=True)
     assert built(result) == {"B", "C", "D"}
     assert result.outcome.objective_musd == close(-80.0)
     assert result.outcome.reason == "optimal"
@@ -385,7 +371,7 @@ def test_a_project_that_others_finance_is_not_financed_again(financed, chosen):
     """Proves: with 30 of 100 of capex left, no grant of 32.4 can be signed, though the gap is there as before."""
     plan, data = owner(capital={"grant": {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0}})
     frame = data.frame("projects").assign(financed_share=financed)
-    result = optimum(plan, data.replace(projects=frame))
+    result = best((plan, data.replace(projects=frame)))
     assert built(result) == chosen
 
 
@@ -402,7 +388,7 @@ def test_support_is_paid_in_parts_that_are_worth_it_at_signing(row, paid):
 
     18 + 18/1.25 = 32.4 to the owner. Paid as 16.2 twice it would be worth 29.16 and leave a gap.
     """
-    result = optimum(*owner(capital={"grant": row}))
+    result = best(owner(capital={"grant": row}))
     assert built(result) == {"mine"}
     assert result.objective_parts["capital_support"] == close(2 * paid / 1.8)
     budget = result.tables["budget"].set_index("fiscal_year").capital_support_musd
@@ -441,7 +427,7 @@ def test_a_floor_costs_its_expected_topup_less_what_comes_back():
     In the horizon 12.5*(.8 + .64) = 18; after it 12.5*.512 = 6.4; in the worst state 30 a year falls due. Clipping
     each state at zero would give 15*(.8 + .64) = 21.6; at the mean price the top-up is 10: 14.4.
     """
-    result = optimum(*clawback())
+    result = best(clawback())
     assert built(result) == {"plant"}
     assert result.objective_parts["floor_cost"] == close(18.0)
     assert result.objective_parts["terminal_liability"] == close(6.4)
@@ -457,15 +443,15 @@ def test_a_floor_costs_more_where_the_price_falls_and_no_less_where_it_rises(mul
     -.4, were such prices counted: it costs the 18 of the baseline course. The terminal liability stays on the trunk: 6.4.
     """
     moved = cut("moved", 0.5, 2029, 1, share=0.0, price_multiplier=multiplier)
-    result = optimum(*clawback(scenarios=[moved]))
+    result = best(clawback(scenarios=[moved]))
     assert result.objective_parts["floor_cost"] == close(cost)
     assert result.objective_parts["terminal_liability"] == close(6.4)
 
 
 def test_the_liability_cap_refuses_what_could_fall_due():
     """Proves: a cap of 29.9 forbids the floor that may cost 30 in a year, although it is expected to cost 12.5."""
-    assert built(optimum(*clawback(budget={"liability_cap_musd": 29.9}))) == set()
-    assert built(optimum(*clawback(budget={"liability_cap_musd": 30.0}))) == {"plant"}
+    assert built(best(clawback(budget={"liability_cap_musd": 29.9}))) == set()
+    assert built(best(clawback(budget={"liability_cap_musd": 30.0}))) == {"plant"}
 
 
 def test_a_floor_is_paid_within_its_term_in_every_world():
@@ -545,7 +531,7 @@ def test_only_the_floored_plant_lives_to_see_the_squeeze():
     Cost: (80-50)*5 kt in half of the scenarios = 75. Worth: 5 kt * 100 spared in half of the scenarios = 250. Net 175. If
     the flood shut nobody, `open` would spare the same for nothing and the plan would be worth 500.
     """
-    result = optimum(*flood_then_squeeze())
+    result = best(flood_then_squeeze())
     assert result.outcome.objective_musd == close(75.0 - 250.0)
     assert ran(result, "kept", "flood", "2030") == close(5.0)
     assert ran(result, "open", "flood", "2030") == close(0.0)
@@ -572,7 +558,7 @@ def test_a_shut_plant_comes_back_after_its_restart():
 
     Without restart 400; never reopening 1200.
     """
-    result = optimum(*reviving())
+    result = best(reviving())
     assert [short(result, "glut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 4, 4, 0)]
     assert result.objective_parts["loss"] == close(800.0)
     problem = prepare(*reviving())
@@ -614,8 +600,8 @@ def test_a_border_floor_charges_the_feed_of_home_plants(embedded, paid, taken):
     border = {"material": "oxide", "kind": "border", "scope": "market", "levels_usd_per_kg": [15.0], "term_years": 3}
     menu = {**border, "embedded_content": embedded}
     made = {"magnet": 1.0, "oxide": -1.0}
-    result = optimum(
-        *tiny(
+    result = best(
+        tiny(
             {"oxide": 10.0, "magnet": 50.0},
             demand={"magnet": 10.0},
             loss=60.0,
@@ -706,12 +692,12 @@ def test_an_offtake_contract_buys_what_is_withheld_in_a_crisis():
 
     At a loss of 6 it spares 1.8 and none is signed. If a contract came on top of kappa, 6 kt would do: 30 - 12 = 18.
     """
-    result = optimum(*offtake(10.0))
+    result = best(offtake(10.0))
     assert contracted(result) == close(10.0)
     assert result.objective_parts["contract_fees"] == close(20.0)
     assert ran(result, "ally", "cut", "2028") == close(10.0)
     assert result.outcome.objective_musd == close(-10.0)
-    assert contracted(optimum(*offtake(6.0))) == close(0.0)
+    assert contracted(best(offtake(6.0))) == close(0.0)
 
 
 def test_a_contract_ends_where_the_next_one_begins():
@@ -741,7 +727,7 @@ def test_a_contract_is_nothing_or_at_least_a_lot(loss, lot, signed, z):
     At a loss of 10 (spares 9) the lot is not worth it; at 20 (spares 18) exactly the lot is signed. A lot that could
     be halved would be signed for 3.
     """
-    result = optimum(*offtake(float(loss), float(lot), demand=5.8))
+    result = best(offtake(float(loss), float(lot), demand=5.8))
     assert contracted(result) == close(signed)
     assert result.outcome.objective_musd == close(z)
 
@@ -788,10 +774,10 @@ def tail(**changes):
 def test_cvar_is_the_mean_of_the_worst_outcomes(alpha, cvar):
     """Proves: worst tenth .05 of 40 and .05 of 20: (2 + 1)/.1 = 30; worst half (2 + 3 + 3)/.5 = 16; all of it the
     mean 8; worst twentieth 40. The value at risk alone would be 20 at .9."""
-    result = optimum(*tail(risk={"alpha": alpha, "cvar_weight": 0.5}))
+    result = best(tail(risk={"alpha": alpha, "cvar_weight": 0.5}))
     assert result.objective_parts["loss"] == close(8.0)
     assert result.objective_parts["cvar"] == close(0.5 * cvar)
-    assert optimum(*tail(risk={"alpha": alpha})).objective_parts["cvar"] == 0.0
+    assert best(tail(risk={"alpha": alpha})).objective_parts["cvar"] == 0.0
 
 
 def test_a_cvar_limit_is_kept_or_refused():
@@ -800,12 +786,12 @@ def test_a_cvar_limit_is_kept_or_refused():
     Each kt in store takes 1 off every bad scenario. 6*5 are paid, 6*.5 of expected loss are avoided, and in the other half
     of the scenarios the stock keeps .25 a kg: Z - Z0 = 30 - 3 - .5*6*.25 = 26.25. A limit on the mean would pass 24 at 8.
     """
-    optimum(*tail(risk={"alpha": 0.9, "cvar_limit_musd": 30.0}))
+    best(tail(risk={"alpha": 0.9, "cvar_limit_musd": 30.0}))
     with pytest.raises(InfeasibleError) as refused:
-        optimum(*tail(risk={"alpha": 0.9, "cvar_limit_musd": 29.0}))
+        best(tail(risk={"alpha": 0.9, "cvar_limit_musd": 29.0}))
     assert refused.value.culprits == ("cvar_limit",)
-    result = optimum(
-        *tail(
+    result = best(
+        tail(
             risk={"alpha": 0.9, "cvar_limit_musd": 24.0},
             offers={"spot": offer("a", 100.0, premium=9.0)},
             materials={"a": {"haircut_share": 0.5}},
@@ -818,8 +804,8 @@ def test_a_cvar_limit_is_kept_or_refused():
 
 def test_an_expected_loss_limit_is_kept():
     """Proves: 8 of expected loss come down to 5 with 6 kt in store (.5 off for each kt that all bad scenarios use)."""
-    result = optimum(
-        *tail(
+    result = best(
+        tail(
             risk={"expected_loss_limit_musd": 5.0},
             offers={"spot": offer("a", 100.0, premium=9.0)},
             money={2027: 1e4, 2028: 0.0},
@@ -847,18 +833,18 @@ def promise(per: str, penalty: float | None = None, level: float = 0.6):
 @pytest.mark.parametrize(("per", "held"), [("episode", 4.0), ("fiscal_year", 5.0)])
 def test_a_promise_is_kept_over_the_episode_or_in_each_year(per, held):
     """Proves: 60 % of 20 kt are 12, less 8 from home: 4 in store. Year by year 6 - 7 and 6 - 1: 5 in store."""
-    result = optimum(*promise(per))
+    result = best(promise(per))
     assert bought(result, "a") == close(held)
     assert short(result, "cut") == close(12.0 - held)
 
 
 def test_a_soft_promise_is_broken_where_its_penalty_is_cheaper():
     """Proves: at 3 USD/kg the 4 kt short cost 12 and nothing is bought; at 30 the stock at 10 is cheaper."""
-    broken = optimum(*promise("episode", 3.0))
+    broken = best(promise("episode", 3.0))
     assert bought(broken, "a") == close(0.0)
     assert broken.objective_parts["soft_penalties"] == close(12.0)
     assert broken.outcome.objective_musd == close(12.0)
-    kept = optimum(*promise("episode", 30.0))
+    kept = best(promise("episode", 30.0))
     assert bought(kept, "a") == close(4.0)
     assert kept.objective_parts["soft_penalties"] == close(0.0)
 
@@ -878,9 +864,9 @@ def test_least_budget_buys_no_more_than_was_promised():
             ["loss_function", "material", "segment", "loss_usd_per_t"]
         ]
     )
-    assert bought(optimum(plan, rich), "a") == close(12.0)
+    assert bought(best((plan, rich)), "a") == close(12.0)
     lean = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": "least_budget"})})
-    result = optimum(lean, rich)
+    result = best((lean, rich))
     assert bought(result, "a") == close(4.0)
     assert [stage[0] for stage in result.outcome.stages] == ["spending", "social_cost"]
     assert result.outcome.stages[0][1] == close(40.0)
@@ -893,8 +879,8 @@ def test_the_budget_goes_where_the_chosen_risk_is(share, chosen):
     `dire`: 10 kt at 100 USD/kg with probability .05; `often`: 10 kt at 20 with probability .5. One kt in store spares
     .05*100 = 5 or .5*20 = 10 of the mean (150 without a plan); of the worst twentieth 100 or nothing.
     """
-    result = optimum(
-        *tiny(
+    result = best(
+        tiny(
             {"dire": 10.0, "often": 10.0},
             sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
             demand={"dire": 10.0, "often": 10.0},
@@ -980,8 +966,8 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
 def test_days_of_cover_count_what_home_plants_take():
     """Proves: 73 days of net imports. People want 1 kt of oxide, a home plant takes 4, a home mine makes 2: 3 kt a year are
     imported, a fifth of which is .6 kt in store. Without the plant's feed nothing would be imported, and nothing asked for."""
-    result = optimum(
-        *tiny(
+    result = best(
+        tiny(
             {"oxide": 10.0, "magnet": 50.0},
             sources={
                 "mine": source("USA", "oxide", 2.0),
@@ -1012,7 +998,7 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
         packages={"carried": floored("a", 70.0, 4.0)},
         instruments={"packages": ["none", "carried"]},
     )
-    result = optimum(plan, data)
+    result = best((plan, data))
     table = result.tables["dropped"]
     dropped = dict(zip(table.iloc[:, 0], table.reason, strict=True))
     assert (dropped.get("new: carried") == "its owner has a floor on this output already") == agreed

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import InputError, Plan, UntrustedError, check, load_result, solve, verify, write_run
+from strategic_minerals import InputError, Plan, UntrustedError, check, load_result, verify, write_run
 from strategic_minerals.audit.audit import audit
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.model import period
@@ -19,13 +19,9 @@ from strategic_minerals.question.consistency import check_data
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
 from support.exact import live
 from support.shortage import adapting, pulled, stocked, with_spikes
-from support.tiny import cut, imported, price, short, source, tiny, total
+from support.tiny import best, cut, imported, price, short, source, tiny, total
 
 Case = tuple[Any, Any]
-
-
-def optimum(case: Case, **options: Any) -> Any:
-    return solve(*case, gap=0.0, **options, quick=True)
 
 
 def near(value: float) -> Any:
@@ -41,7 +37,7 @@ def stopped(start: float = 2028.0, lasts: float = 1.0, **changes: Any) -> Case:
 
 def nothing_done(case: Case) -> float:
     """Z0 [million USD]."""
-    return float(optimum(case).outcome.do_nothing_musd)
+    return float(best(case).outcome.do_nothing_musd)
 
 
 # --- losses change while a disruption lasts ----------------------------------------------------------------------
@@ -108,7 +104,7 @@ def test_users_still_buy_at_a_crisis_price(premium: float) -> None:
     """Proves trap 26: with next to no loss and a price of five times, users go short of what is missing and of no more: losses and
     supply count at undisturbed prices, premiums included."""
     changes = {"sources": {"far": source("CHN", "a", 10.0, premium_share=premium)}}
-    result = optimum(dear(1e-6, **changes))
+    result = best(dear(1e-6, **changes))
     assert short(result, "stop", "2028") == near(2.0)
 
 
@@ -120,7 +116,7 @@ def test_risk_measures_value_shortage_at_the_undisturbed_price() -> None:
     """Proves: 2 kt short lose 10 + 50 a kg in every statement of losses and in CVaR, whatever the crisis price."""
     plan, data = dear(0.5)
     told = plan.to_toml_like() | {"risk": {"alpha": 0.5, "cvar_weight": 1.0}}
-    result = optimum((Plan.model_validate(told), data))
+    result = best((Plan.model_validate(told), data))
     assert result.tables["scenario_losses"].loss_without_plan_musd.iloc[0] == near(120)
     assert float(result.outcome.do_nothing_musd) == near(100 + 8 * 10 + 2 * 60 + 100 + 120)
 
@@ -150,7 +146,7 @@ def spike(months: int = 12) -> Case:
 
 
 def lost(case: Case) -> float:
-    return float(optimum(case).tables["scenario_losses"].loss_without_plan_musd.iloc[0])
+    return float(best(case).tables["scenario_losses"].loss_without_plan_musd.iloc[0])
 
 
 def test_a_year_equals_its_quarters_on_a_spike() -> None:
@@ -164,7 +160,7 @@ def test_a_year_equals_its_quarters_on_a_spike() -> None:
 def test_a_cut_of_a_whole_period_is_the_same_with_spikes() -> None:
     """Proves: where cuts fill their periods, the option changes nothing, to the last digit."""
     case = stopped(tiers={"civil": [(0.3, 0.1), (0.7, 1.0)]}, event={"share": 0.6})
-    assert optimum(case).outcome == optimum(with_spikes(case)).outcome
+    assert best(case).outcome == best(with_spikes(case)).outcome
 
 
 def test_all_of_a_segment_can_go_short_on_a_spike() -> None:
@@ -177,7 +173,7 @@ def test_all_of_a_segment_can_go_short_on_a_spike() -> None:
         lasts=0.5,
         years=4,
     )
-    result = optimum(with_spikes(case))
+    result = best(with_spikes(case))
     assert short(result, "stop", "2029") == near(10.0)
 
 
@@ -191,7 +187,7 @@ def held(level: float = 2.0, *args: Any, **changes: Any) -> Case:
 
 def test_users_draw_on_their_stock_and_refill_it() -> None:
     """Proves: of 10 kt missing 2 come from users' stock; they are refilled at 10 the year after, and cost .2 while missing."""
-    result = optimum(held())
+    result = best(held())
     assert float(result.outcome.do_nothing_musd) == near(100 + 8 * 110 + 2 * 0.2 + 120)
     assert pulled(result, "pulled_t", "stop", "2028") == near(2.0)
     assert pulled(result, "level_t", "stop", "2028") == near(0.0)
@@ -239,7 +235,7 @@ def test_a_stock_of_users_is_full_again_at_the_end(rate: float, trend: float) ->
     plan, data = imported(
         prices, sources={"far": source("CHN", "a", 12.0)}, scenarios=[cut("stop", 1.0, 2028, 1)], years=5, rate=rate
     )
-    result = optimum(stocked((plan, data), {"a": 2.0}))
+    result = best(stocked((plan, data), {"a": 2.0}))
     assert float(result.solution.users_pull.sum()) == near(2000.0)
     assert result.solution.users_missing[1, 0, -1] == near(0.0)
 
@@ -249,7 +245,7 @@ def test_civil_stock_does_not_cover_defence() -> None:
     case = stopped(
         demand={("a", "civil"): 1.0, ("a", "defence"): 9.0}, tiers={"civil": [(1.0, 1.0)], "defence": [(1.0, 10.0)]}
     )
-    result = optimum(stocked(case, {("a", "civil"): 5.0}))
+    result = best(stocked(case, {("a", "civil"): 5.0}))
     assert pulled(result, "pulled_t", "stop", "2028", "civil") == near(1.0)
     table = result.tables["shortfalls"]
     assert dict(zip(table.segment, table.shortfall_t, strict=True)) == {"defence": near(9000.0)}
@@ -268,7 +264,7 @@ def plant(**changes: Any) -> Case:
 
 def test_plants_hold_their_input() -> None:
     """Proves: three months of the plant's oxide, .25 kt, make .5 kt of magnets in the year of the stop; months are of its use."""
-    result = optimum(stocked(plant(), {"oxide": 3.0}, months=["oxide"]))
+    result = best(stocked(plant(), {"oxide": 3.0}, months=["oxide"]))
     assert short(result, "stop", "2028", "magnet") == near(1.5)
     assert pulled(result, "pulled_t", "stop", "2028", "plants") == near(0.25)
     by_hand = 60 + (0.5 * 30 + 1.5 * 130 - 0.25 * 10 + 0.25 * 0.2) + 60 + 0.25 * 10
@@ -287,7 +283,7 @@ def test_levels_of_all_segments_are_shared_by_their_use() -> None:
 def test_a_tonne_more_in_users_stock_is_worth_the_loss_it_spares() -> None:
     """Proves: the price of users' stock has the economic sign, in its period's money: in the stop it spares what a year's delay of
     the refill costs, .2 and 10; at the end of it, 10. In the stop itself a tonne delivered is worth 110."""
-    result = optimum(held())
+    result = best(held())
     assert price(result, "users_stock", scenario="stop", period="2028") == near(10_200.0)
     assert price(result, "users_stock", scenario="stop", period="2029") == near(10_000.0)
     assert price(result, "supply", scenario="stop", period="2028") == near(110_000.0)
@@ -307,7 +303,7 @@ def test_a_dropped_rule_does_not_go_unseen(rule: str, monkeypatch: pytest.Monkey
     )
     monkeypatch.setattr(period, rule, lambda *_: None)
     with pytest.raises(UntrustedError, match=r"audit|unbounded"):
-        optimum(stocked(case, {("a", "civil"): 5.0}))
+        best(stocked(case, {("a", "civil"): 5.0}))
 
 
 @pytest.mark.parametrize(
@@ -324,7 +320,7 @@ def test_a_dropped_rule_does_not_go_unseen(rule: str, monkeypatch: pytest.Monkey
 def test_the_audit_sees_a_changed_stock_of_users(changed: dict[str, float], seen: str) -> None:
     """Proves: tonnes drawn, refilled or missing that are not those of the plan break the rule that they should."""
     plan, data = stocked(plant(), {"oxide": 3.0}, months=["oxide"])
-    result, problem = optimum((plan, data)), prepare(plan, data)
+    result, problem = best((plan, data)), prepare(plan, data)
     arrays = {name: getattr(result.solution, name).copy() for name in changed}
     for name, value in changed.items():
         arrays[name][1, 0, 1] += value
@@ -335,13 +331,13 @@ def test_the_audit_sees_a_changed_stock_of_users(changed: dict[str, float], seen
 def test_the_audit_sees_a_tier_beyond_its_part_of_a_spike() -> None:
     """Proves: an answer of a model without the option breaks the tiers' limits of the one with it."""
     case = with_spikes(spike())
-    plain = optimum(spike())
+    plain = best(spike())
     assert audit(prepare(*case), plain.solution, z0=plain.reference).broken() == ("shortfall_tier",)
 
 
 def test_total_is_what_the_audit_adds_up() -> None:
     """Proves: the parts of social cost name users' own stock apart, and add up."""
-    result = optimum(held())
+    result = best(held())
     parts = result.audit().parts
     assert parts["users_own_stock"] == near(0.4)
     assert sum(parts.values()) == near(total(result))
@@ -406,7 +402,7 @@ def test_slips_of_units_are_doubted(case: Case, said: str) -> None:
 
 def test_a_run_with_stocks_of_users_is_verified(tmp_path: Any) -> None:
     """Proves: a run folder holds what users draw on, and everything in it is found again."""
-    result = optimum(adapting(held(), (6, 0.5)))
+    result = best(adapting(held(), (6, 0.5)))
     write_run(result, tmp_path / "run")
     found = verify(tmp_path / "run")
     assert found.facts["audit_passed"]
@@ -422,7 +418,7 @@ def test_a_stress_test_lives_by_the_same_rules() -> None:
         ),
         {"a": 2.0},
     )
-    result = optimum((plan, data))
+    result = best((plan, data))
     first = FirstStage.of(plan, data, result.solution)
     found = evaluate_recourse(first, first.own_scenarios)
     assert found.cost[0] == pytest.approx(total(result), rel=1e-9)

@@ -18,7 +18,7 @@ from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
 from strategic_minerals.matrix.problem import prepare
 from support.instances import quick_first, random_case
 from support.scalings import scaled
-from support.tiny import cut, floored, imported, offer, project, supply_rule
+from support.tiny import best, cut, floored, imported, offer, project, supply_rule
 
 AIMS = ("social_cost", "risk_within_budget", "least_budget")
 
@@ -73,10 +73,6 @@ def test_the_figures_of_a_run_survive_its_folder(rich: Result) -> None:
     again = Result.from_dict(rich.to_dict())
     assert again.summary(full=True) == rich.summary(full=True)
     assert again.figures.records == {name: dict(items) for name, items in rich.figures.records.items() if items}
-
-
-def best(case: tuple[Plan, Dataset], **more: Any) -> Result:
-    return solve(*case, gap=0.0, quick=True, run=Runner(threads=1), **more)
 
 
 def promised(**plan: Any) -> tuple[Plan, Dataset]:

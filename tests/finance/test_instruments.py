@@ -7,12 +7,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InfeasibleError, Plan, Result, Runner, check, solve
-from support.tiny import bought, cut, floored, guaranteed, imported, offer, project, source, supply_rule, tiny, total
-
-
-def best(case: tuple[Plan, Dataset]) -> Result:
-    return solve(*case, gap=0.0, quick=True, run=Runner(threads=1))
+from strategic_minerals import Dataset, InfeasibleError, Plan, check, solve
+from support.tiny import (
+    best,
+    bought,
+    cut,
+    floored,
+    guaranteed,
+    imported,
+    offer,
+    project,
+    source,
+    supply_rule,
+    tiny,
+    total,
+)
 
 
 def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Plan, Result, Runner, UntrustedError, solve, verify, write_run
+from strategic_minerals import Plan, UntrustedError, verify, write_run
 from strategic_minerals.answer.notes import check
 from strategic_minerals.core.frames import equal
 from strategic_minerals.matrix.problem import prepare
@@ -33,17 +33,13 @@ from strategic_minerals.world import packages
 from strategic_minerals.world.packages import Option
 from strategic_minerals.world.scenarios import pricing_sample
 from support.instances import random_case
-from support.tiny import cut, floored, imported, project
+from support.tiny import best, close, cut, floored, imported, project
 
 BREAK_EVEN = (-157.5 + math.sqrt(157.5**2 + 4 * 15375)) / 2
 PREMIUM = 0.09
 EXPECTED: dict[str, Any] = {"expectation": "scenarios"}
 CARRIED = 37.5 / 1.075
 """Worth of the flows under a floor of 75 at its rate."""
-
-
-def close(value: float) -> Any:
-    return pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
 def one_plant(floor: float = 75.0, owners: dict[str, Any] | None = None, **plan: Any) -> Any:
@@ -78,10 +74,6 @@ def chosen(case: Any) -> str:
     """The package that the best plan signs."""
     table = best(case).tables["projects"]
     return str(table[table.share > 0.5].package.iloc[0])
-
-
-def best(case: Any) -> Result:
-    return solve(*case, gap=0.0, quick=True, run=Runner(threads=1))
 
 
 def test_the_rates_values_and_downsides_are_those_worked_out_by_hand() -> None:

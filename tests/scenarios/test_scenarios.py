@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import gamma
 
 from strategic_minerals import Plan, check, load_dataset, load_plan, shipped, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.matrix.problem import structure_of
-from strategic_minerals.question.estimates import calibrate, duration_posterior, hazard_rate
+from strategic_minerals.question.estimates import calibrate
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.draws import Span, durations, elements, mean_remainder, severities
@@ -61,23 +60,6 @@ def national() -> tuple[Instance, Any]:
 
 
 # --- calibration -------------------------------------------------------------------------------------------------
-
-
-def test_few_events_give_wide_intervals_and_many_give_narrow_ones() -> None:
-    """Proves: none in 16 years is a rate of 1/32 with up to .12 in its interval, not 0; a hundred in 800 years, at the same
-    frequency as two in 16, leave a tenth of the spread."""
-    none, two, hundred = hazard_rate(0, 16), hazard_rate(2, 16), hazard_rate(100, 800)
-    assert none.central == 1 / 32
-    assert (none.low, none.high) == pytest.approx((gamma.ppf(0.05, 0.5) / 16, gamma.ppf(0.95, 0.5) / 16))
-    assert none.low < 0.001 < 0.11 < none.high
-    assert two.high - two.low > 7 * (hundred.high - hundred.low)
-
-
-def test_a_running_measure_counts_as_lasting_at_least_so_long() -> None:
-    """Proves: with one event ended in three years of events the mean is 3/1.5; twice as many years double it all."""
-    assert duration_posterior(1, 3.0).central == pytest.approx(2.0)
-    once, twice = duration_posterior(1, 3.0), duration_posterior(1, 6.0)
-    assert (twice.low, twice.central, twice.high) == pytest.approx((2 * once.low, 2 * once.central, 2 * once.high))
 
 
 def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name() -> None:
