@@ -138,14 +138,10 @@ def test_scenarios_come_from_a_frame() -> None:
     assert found[0].events[1].price_multiplier is None
     notes = check(plan.model_copy(update={"scenarios": found}), data)
     assert "share divided by 100" not in str(notes.doubtful if hasattr(notes, "doubtful") else notes)
-    wrong = [{**rows[0]}, {**rows[1], "probability": 0.5}, {**rows[2], "cut_share": 7.0, "start_year": float("nan")}]
+    wrong = [rows[0], {**rows[1], "probability": 0.5}, {**rows[2], "cut_share": 7.0, "start_year": float("nan")}]
     with pytest.raises(PlanError) as caught:
         scenarios_from_frame(pd.DataFrame(wrong))
-    places = {(fault.row, fault.column) for fault in caught.value.faults}
-    assert places >= {("2", "probability"), ("3", "0.cut_share")} or places >= {
-        ("2", "probability"),
-        ("3", "cut_share"),
-    }
+    assert {(fault.row, fault.column) for fault in caught.value.faults} >= {("2", "probability"), ("3", "cut_share")}
 
 
 def test_own_rules_speak_of_outlays_and_of_countries() -> None:

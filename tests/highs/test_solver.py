@@ -205,30 +205,26 @@ def test_a_promise_that_cannot_be_kept_is_named() -> None:
     assert (numbers.objective_musd, numbers.best_bound_musd, numbers.relative_gap) == (None, None, None)
 
 
-def test_only_the_demands_that_matter_are_blamed() -> None:
-    """Proves: with 10 M a year a promise of 90 % (2.7 of 3 kt) needs 1.7 kt in store at 100 USD/kg, 170 M. Either the
-    promise or the money can give way; the total budget of 1000 M, which never binds, is not blamed."""
-    plan, data = squeezed(
-        0.9, offers={"outside": offer("magnet", 3.0, crisis=0.0)}, money=10.0, budget={"total_musd": 1000.0}
-    )
+@pytest.mark.parametrize(
+    ("more", "blamed"),
+    [
+        ({"offers": {"outside": offer("magnet", 3.0, crisis=0.0)}}, {"service_level", "budget"}),
+        (
+            {
+                "budget": {"total_musd": 1000.0, "liability_cap_musd": 5.0},
+                "diversification": [supply_rule("least_share", "magnet", 0.9, group="home", hard=True)],
+            },
+            {"service_level", "diversification"},
+        ),
+    ],
+)
+def test_only_the_demands_that_matter_are_blamed(more: dict[str, Any], blamed: set[str]) -> None:
+    """Proves: with 10 M a year a promise of 90 % (2.7 of 3 kt) needs 1.7 kt in store at 100 USD/kg, 170 M: either the promise or
+    the money can give way, the total of 1000 M, which never binds, is not blamed. With nothing on offer, and a hard share of home
+    magnets that no plant makes, both fail by themselves; appropriations, total and liability cap play no part."""
     with pytest.raises(InfeasibleError) as error:
-        solve(plan, data, quick=True)
-    assert set(error.value.culprits) == {"service_level", "budget"}
-    assert set(error.value.culprits) <= set(DEMANDS)
-
-
-def test_a_bystander_is_not_blamed_where_two_demands_fail_for_reasons_of_their_own() -> None:
-    """Proves: 90 % through the cut with nothing on offer, and a hard share of home magnets that no plant makes, both fail
-    by themselves. Neither alone restores a plan; the appropriations, the total and the liability cap play no part."""
-    plan, data = squeezed(
-        0.9,
-        money=10.0,
-        budget={"total_musd": 1000.0, "liability_cap_musd": 5.0},
-        diversification=[supply_rule("least_share", "magnet", 0.9, group="home", hard=True)],
-    )
-    with pytest.raises(InfeasibleError) as error:
-        solve(plan, data, quick=True)
-    assert error.value.culprits == ("service_level", "diversification")
+        solve(*squeezed(0.9, **{"money": 10.0, "budget": {"total_musd": 1000.0}, **more}), quick=True)
+    assert set(error.value.culprits) == blamed <= set(DEMANDS)
 
 
 # --- R4, R3: the answer does not lean on tolerances ---------------------------------------------------------

@@ -33,7 +33,7 @@ from strategic_minerals.world.beliefs import (
 )
 from strategic_minerals.world.draws import Exposure
 from strategic_minerals.world.scenarios import draws, equally_likely, loss_proxy
-from support.tiny import cut, hazard_row, imported, offer, project
+from support.tiny import hazard_row, imported, offer, project
 
 LOW = {"name": "low", "hazards": [{"hazard": "stop", "rate_per_yr": 0.05}]}
 HIGH = {"name": "high", "hazards": [{"hazard": "stop", "rate_per_yr": 0.5}]}
@@ -373,22 +373,6 @@ def test_a_point_is_an_answer_whatever_its_regret() -> None:
     met = cells.evaluate(np.append(made.points[1], 0.0), np.zeros(0), 0.0, time.perf_counter() + 60.0)
     assert met.y[-1] > found.value > 0.05
     assert cells.allowed(met.y)
-
-
-@pytest.mark.long
-def test_scenarios_without_probability_do_no_harm() -> None:
-    """Proves: a listed scenario of probability 0 and a belief in which nothing comes leave an answer, in which nothing is bought
-    for that belief."""
-    never = {"name": "never", "hazards": [{"hazard": "stop", "rate_per_yr": 0.0}]}
-    plan, data = doubtful(beliefs=[never, HIGH])
-    listed = [cut("talked-about", 0.0, 2028.5, 1.0)]
-    plan = Plan.model_validate(plan.to_toml_like() | {"scenarios": listed})
-    with HERE.started():
-        of = Grid.of(plan, data)
-        made = Made.of(of, relax=True)
-    assert np.isfinite(made.worth).all()
-    assert made.most[0].max() == pytest.approx(0.0, abs=0.02 * of.least)
-    assert made.most[1].max() > of.least
 
 
 def test_a_line_through_few_plans_stays_sensible() -> None:
