@@ -815,19 +815,19 @@ def test_an_expected_loss_limit_is_kept():
     assert result.objective_parts["loss"] == close(5.0)
 
 
-def promise(per: str, penalty: float | None = None, level: float = 0.6):
+def promise(per: str, penalty: float | None = None, **changes):
     """10 kt a year are wanted in a cut of two years; home gives 7, then 1. Stock costs 10 USD/kg and is else not worth it."""
     of = {"material": "a", "segment": "civil", "scenarios": ["cut"]}
-    made = {**of, "level": level, "per": per, "penalty_usd_per_kg": penalty}
-    return imported(
-        1.0,
-        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", {2027: 0.0, 2028: 7.0, 2029: 1.0})},
-        loss=1.0,
-        offers={"spot": offer("a", 100.0, premium=9.0)},
-        scenarios=[cut("cut", 0.1, 2028, 2, design_basis=True)],
-        service_levels=[made],
-        money={2027: 1e4, 2028: 0.0},
-    )
+    made = {**of, "level": 0.6, "per": per, "penalty_usd_per_kg": penalty}
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0), "home": source("USA", "a", {2027: 0.0, 2028: 7.0, 2029: 1.0})},
+        "loss": 1.0,
+        "offers": {"spot": offer("a", 100.0, premium=9.0)},
+        "scenarios": [cut("cut", 0.1, 2028, 2, design_basis=True)],
+        "service_levels": [made],
+        "money": {2027: 1e4, 2028: 0.0},
+    }
+    return imported(1.0, **{**case, **changes})
 
 
 @pytest.mark.parametrize(("per", "held"), [("episode", 4.0), ("fiscal_year", 5.0)])
@@ -858,15 +858,8 @@ def test_least_budget_buys_no_more_than_was_promised():
     A missing kg costs 301, in a tenth of the scenarios: 30.1 for 10. Least social cost buys 12; least budget 4, and its
     first stage is the 40 that it spends.
     """
-    plan, data = promise("episode")
-    rich = data.replace(
-        loss_functions=data.frame("loss_functions").assign(loss_usd_per_t=300 * KT)[
-            ["loss_function", "material", "segment", "loss_usd_per_t"]
-        ]
-    )
-    assert bought(best((plan, rich)), "a") == close(12.0)
-    lean = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": "least_budget"})})
-    result = best((lean, rich))
+    assert bought(best(promise("episode", loss=300.0)), "a") == close(12.0)
+    result = best(promise("episode", loss=300.0, objective={"kind": "least_budget"}))
     assert bought(result, "a") == close(4.0)
     assert [stage[0] for stage in result.outcome.stages] == ["spending", "social_cost"]
     assert result.outcome.stages[0][1] == close(40.0)

@@ -12,16 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 from strategic_minerals.core.errors import OnProgress
 from strategic_minerals.core.frames import INF, Floats
-from strategic_minerals.matrix.assembly import Assembly
 from strategic_minerals.solver.highs import Model, Run, SolvedRun, UnsolvedRun
 from strategic_minerals.solver.lshaped.master import SETTINGS, CutPool, Master
 from strategic_minerals.solver.lshaped.search import BranchAndBound, Node, Search, StoppedByCallerError
 from strategic_minerals.solver.lshaped.search import run as run_search
 from strategic_minerals.solver.lshaped.subproblems import Evaluated, OutOfTimeError
+from support.programs import program
 from support.search_settings import set_search
 
 LONG_S = 600.0
@@ -85,36 +84,17 @@ def drawn(seed: int) -> Case:
     )
 
 
-def assembled(lower: Floats, upper: Floats, rows: Floats, row_lower: Floats, row_upper: Floats) -> Assembly:
-    """Arrays for a solver."""
-    sparse, nothing = csr_matrix(rows), np.zeros(0, dtype=np.int64)
-    return Assembly(
-        lower,
-        upper,
-        np.arange(len(lower)) < WHOLES,
-        {},
-        row_lower,
-        row_upper,
-        sparse.indptr.astype(np.int64),
-        sparse.indices.astype(np.int64),
-        sparse.data.astype(float),
-        (),
-        nothing,
-        nothing,
-        nothing,
-    )
-
-
 @cache
 def optimum(case: Case) -> float:
     """What HiGHS finds for a case written out in full, with a column for what each scenario lacks of each good."""
     lacks = case.needs.size
-    full = assembled(
-        np.append(case.lower, np.zeros(lacks)),
-        np.append(case.upper, np.full(lacks, INF)),
+    full = program(
         np.block([[case.rules, np.zeros((len(case.rules), lacks))], [case.gives.reshape(lacks, -1), np.eye(lacks)]]),
         np.append(case.least, case.needs),
         np.append(case.most, np.full(lacks, INF)),
+        lower=np.append(case.lower, np.zeros(lacks)),
+        upper=np.append(case.upper, np.full(lacks, INF)),
+        integer=np.arange(len(case.cost) + lacks) < WHOLES,
     )
     run = Model(full, np.append(case.cost, case.prices), integer=True).run(time_limit_s=LONG_S)
     assert run.status == "optimal"
@@ -130,7 +110,8 @@ class StandIn:
             np.append(case.upper, np.full(GROUPS, INF)),
         )
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
-        master = assembled(lower, upper, rules, case.least, case.most)
+        whole = np.arange(len(lower)) < WHOLES
+        master = program(rules, case.least, case.most, lower=lower, upper=upper, integer=whole)
         self.case, self.pool, self.decisions, self.twin = case, CutPool(), np.arange(WHOLES), twin
         self.root: Any = None
         self.sums = np.array_split(
@@ -447,8 +428,9 @@ def test_rows_are_held_tighter_for_one_run_alone() -> None:
     max 3a + 2b, a + b = 4, 1 <= a <= 3, a - b <= 2.5: a at 3; held tighter by 2 * 0.1, at 2.8; -a - b >= -9 never binds."""
     rows = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]])
     below, above = np.array([4.0, 1.0, -INF, -9.0]), np.array([4.0, 3.0, 2.5, INF])
-    program = assembled(np.zeros(2), np.full(2, 10.0), rows, below, above)
-    master = Master(program, np.array([-3.0, -2.0]), 0.0, CutPool(), np.arange(1), (), twin=True)
+    master = Master(
+        program(rows, below, above, upper=10.0), np.array([-3.0, -2.0]), 0.0, CutPool(), np.arange(1), (), twin=True
+    )
     assert master.mendable(np.array([3.1, 0.7])) == pytest.approx([0.0, 0.1, 0.0, 0.0])
     assert master.mendable(np.array([0.9, 9.1])) == pytest.approx([0.0, 0.1, 0.0, 1.0])
     assert master.mendable(np.array([3.4, 0.5])) == pytest.approx([0.0, 0.4, 0.4, 0.0])

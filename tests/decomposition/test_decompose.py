@@ -19,7 +19,6 @@ from strategic_minerals import (
     UntrustedError,
     solve,
 )
-from strategic_minerals.matrix.assembly import Assembly
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.names import edited
@@ -38,6 +37,7 @@ from strategic_minerals.solver.lshaped.subproblems import (
 from strategic_minerals.solver.stages import solve_reference
 from support.both_methods import both
 from support.instances import many, quick_first, random_case
+from support.programs import program
 from support.search_settings import set_search
 from support.tiny import cut, imported, offer
 
@@ -459,26 +459,9 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
 
 def met_in_one_row(first: float, second: float) -> float:
     """Cost of a cluster in which x equals the master's first column and may not pass its second."""
-    none, whole = np.zeros(0), np.zeros(0, dtype=np.int64)
-    program = Assembly(
-        lower=np.zeros(3),
-        upper=np.full(3, np.inf),
-        integer=np.zeros(3, dtype=bool),
-        costs={"": none},
-        row_lower=np.array([0.0, -np.inf]),
-        row_upper=np.zeros(2),
-        start=np.array([0, 2, 4]),
-        index=np.array([0, 1, 0, 2]),
-        value=np.array([1.0, -1.0, 1.0, -1.0]),
-        blocks=(),
-        row_block=whole,
-        row_local=whole,
-        row_instance=whole,
-    )
-    cost = np.array([1.0, 0.0, 0.0])
-    part = Subproblem(program, cost, own=1)
-    at = np.array([first, second])
-    return ask(Model(program, cost, integer=False), part, at, time.perf_counter() + 60.0, SubproblemPoint).cost
+    rows, cost = program([[1.0, -1.0, 0.0], [1.0, 0.0, -1.0]], [0.0, -np.inf], 0.0), np.array([1.0, 0.0, 0.0])
+    part, at = Subproblem(rows, cost, own=1), np.array([first, second])
+    return ask(Model(rows, cost, integer=False), part, at, time.perf_counter() + 60.0, SubproblemPoint).cost
 
 
 def test_what_the_master_missed_in_two_rows_may_meet_in_one_row_of_a_cluster() -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import highspy
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 from conftest import PATIENCE_S, environment
 from strategic_minerals import (
@@ -48,46 +47,9 @@ from strategic_minerals.solver.infeasibility import DEMANDS
 from strategic_minerals.solver.optimise import optimise
 from strategic_minerals.solver.stages import FlatModel, Staged
 from support.instances import random_case
+from support.programs import market_split, program
 from support.promising import squeezed
 from support.tiny import offer, supply_rule
-
-
-def program(
-    matrix: Any, row_lower: Any, row_upper: Any, *, lower: Any = 0.0, upper: Any = math.inf, integer: Any = False
-) -> Assembly:
-    """Arrays of a small program as the package passes them on."""
-    A = sp.csr_array(np.asarray(matrix, dtype=float))
-    rows, columns = A.shape
-    wide = lambda v, n, kind=float: np.broadcast_to(np.asarray(v, dtype=kind), n).copy()  # noqa: E731
-    none = np.zeros(rows, dtype=np.int64)
-    return Assembly(
-        wide(lower, columns),
-        wide(upper, columns),
-        wide(integer, columns, bool),
-        {},
-        wide(row_lower, rows),
-        wide(row_upper, rows),
-        A.indptr.astype(np.int64),
-        A.indices.astype(np.int64),
-        A.data,
-        (),
-        none,
-        none,
-        none,
-    )
-
-
-def market_split(*, slack: bool) -> tuple[Assembly, np.ndarray]:
-    """4 rows of 40 binaries, sum a x = half the sum of a: hard to meet, and never met within seconds. With `slack` a
-    missed unit costs one, so that a poor answer is found at once."""
-    rng = np.random.default_rng(5)
-    a = rng.integers(0, 100, (4, 40)).astype(float)
-    half = np.floor(a.sum(axis=1) / 2)
-    A = np.hstack([a, np.eye(4), -np.eye(4)]) if slack else a
-    n = A.shape[1]
-    upper = np.r_[np.ones(40), np.full(n - 40, math.inf)]
-    cost = np.r_[np.zeros(40), np.ones(n - 40)]
-    return program(A, half, half, upper=upper, integer=np.arange(n) < 40), cost
 
 
 @cache

@@ -17,7 +17,9 @@ from conftest import environment
 from strategic_minerals import InfeasibleError, PlanError, Result, Runner, StoppedError, build_model, check, solve
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.question.plan import Plan
+from strategic_minerals.solver.highs import Model
 from support.instances import random_case
+from support.programs import market_split
 from support.promising import squeezed
 
 SEEDS = (0, 1, 2, 5)
@@ -140,10 +142,6 @@ def test_progress_is_told_in_order_and_stops_nothing() -> None:
 def test_a_long_solve_is_cancelled_soon() -> None:
     """Proves R25: a mixed-integer run that would take hours (a market split) ends at the wish, after its first words and in the
     midst of its search, before it says much more."""
-    from test_solver import market_split
-
-    from strategic_minerals.solver.highs import Model
-
     assembly, cost = market_split(slack=True)
     said: list[bool] = []
 

@@ -118,9 +118,9 @@ def test_nobody_is_worth_more_than_one_who_knows(case: Case) -> None:
     assert -outcome.best_bound_musd >= best_worth(case) * (1 - 1e-6)
 
 
-def stored(kt: float, **rule: float) -> tuple[Plan, Any]:
+def stored(kt: float, begin: float = FIRST + 1.0, **rule: float) -> tuple[Plan, Any]:
     """kt of a in store, of which defence wants 2 kt a year at a loss of 100 and others 8 at 20. A stop of nine tenths comes in the
-    second year, for three; a stop lasts three years on average."""
+    second year or when it is said, for three; a stop lasts three years on average."""
     stop = hazard_row("stop", "a", 0.1, kind="outage", duration_yr=3.0, cut_share=0.9, cut_law="fixed")
     plan, data = tiny(
         {"a": 10.0},
@@ -133,7 +133,7 @@ def stored(kt: float, **rule: float) -> tuple[Plan, Any]:
             {
                 "name": "stop",
                 "probability": 0.5,
-                "events": [{"hazard": "stop", "start_year": FIRST + 1.0, "duration_years": 3.0}],
+                "events": [{"hazard": "stop", "start_year": begin, "duration_years": 3.0}],
             }
         ],
         years=6,
@@ -166,16 +166,7 @@ def test_others_are_served_once_enough_is_left_for_defence(rule: dict[str, float
 def test_nothing_is_kept_for_longer_because_the_model_ends() -> None:
     """Proves (trap 64): in a stop that begins in the last year as much is kept back as in one that begins before; what the end pays
     for stock decides nothing."""
-    plan, data = stored(10.0, this_event=1.0, new_events_yr=0.0)
-    last = plan.model_copy(
-        update={
-            "scenarios": (
-                plan.scenarios[0].model_copy(
-                    update={"events": (plan.scenarios[0].events[0].model_copy(update={"start_year": FIRST + 5.0}),)}
-                ),
-            )
-        }
-    )
+    last, data = stored(10.0, FIRST + 5.0, this_event=1.0, new_events_yr=0.0)
     first = FirstStage.of(last, data, solve_once(last, data, gap=0.0).solution)
     x = lived(first, first.own_scenarios.rows(slice(0, 1)))
     assert x.release[1, 0, 5] / KT == pytest.approx(7.0, abs=1e-6)
