@@ -324,34 +324,6 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
     assert halves
 
 
-def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: coarse settling, given the rounds, leaves at most a tenth of what lies between bound and plan, takes fewer rounds
-    than close settling, and goes by the gap asked where there is no bound yet."""
-    set_search(monkeypatch, "search", coarse_rounds=40)
-    rounds = {"coarse": 0, "close": 0}
-    for seed in SEEDS:
-        case = drawn(seed)
-        whole = run_search(searching(case, 0.0), None).x[:WHOLES]
-        for how in rounds:
-            search = searching(case, 1e-6)
-            assert search.enough(1.0, how) == search.tolerance(1.0, SETTINGS.fixed_integer_gap_share)
-            search.linear(None, 1.0, answer=False)
-            before = len(search.of.pool)
-            search.solve_fixed_integers(whole, how)
-            rounds[how] += len(search.of.pool) - before
-            most = max(
-                SETTINGS.coarse_share * (search.best.total - search.bound),
-                search.tolerance(search.best.total, SETTINGS.fixed_integer_gap_share),
-            )
-            left = search.best.total - search.run_master().objective
-            assert (
-                left
-                <= (most if how == "coarse" else search.tolerance(search.best.total, SETTINGS.fixed_integer_gap_share))
-                + 1e-7
-            )
-    assert rounds["coarse"] < rounds["close"]
-
-
 def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, BranchAndBound]:
     """A search whose relaxation is solved and whose best plan is doing nothing, and its tree."""
     search = searching(case, gap, twin=twin)
@@ -447,31 +419,6 @@ def test_rows_are_held_tighter_for_one_run_alone() -> None:
     assert [run.objective for run in master.both(sides, sides, here, LONG_S, "test")] == pytest.approx([-11.0, -11.0])
 
 
-@pytest.mark.parametrize("kept", [True, False])
-def test_where_rounds_are_dear_those_are_asked_who_said_most(kept: bool) -> None:
-    """Proves: what a group said that the master had not known is its cost at the master's point less what the master had put there;
-    at a point whose cost is no matter the quarter is asked that said most, and those that never said anything before all others;
-    where rounds are cheap, all."""
-    for seed in SEEDS:
-        case = drawn(seed)
-        search = searching(case, 1e-3, kept=kept)
-        assert search.master.most_violated_groups(0.5) == [0, 1]
-        run = search.run_master()
-        y = search.of.point(run.x)
-        search.evaluate(y, answer=False)
-        lacks = (case.prices * np.maximum(0.0, case.needs - case.gives @ y)).sum(axis=1)
-        said = np.array([part.sum() for part in np.array_split(lacks, GROUPS)]) - run.x[len(y) :]
-        assert search.master.missed == pytest.approx(np.maximum(0.0, said), rel=1e-9)
-        search.linear(None, 1e-6, answer=False)
-        most = search.master.missed.argmax()
-        asked, learn = [], search.of.add_cuts
-        search.of.add_cuts = lambda groups, *told, asked=asked, learn=learn: (
-            asked.extend(groups) or learn(groups, *told)
-        )
-        search.add_cuts_near(np.full(len(y), 0.25))
-        assert asked == ([0, 1, 2, 3] if kept else [most])
-
-
 def test_a_better_plan_is_found_near_a_plan() -> None:
     """Proves: from doing nothing and the relaxation, rounding finds whole numbers within bounds and rules for which the master
     promises a plan that is better by more than a tenth of the gap asked, and settled they make a better plan. Where no plan can
@@ -531,30 +478,6 @@ def test_a_look_hears_the_caller() -> None:
     with pytest.raises(StoppedByCallerError):
         tree.rins_rounding(search.root.x, np.zeros(WHOLES))
     assert len(calls) == 3
-
-
-def test_looks_that_fail_come_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: of 63 dives in which no look finds anything the 1st, 3rd, 7th, 15th, 31st and 63rd look; after one that finds a
-    better plan the next dive looks again; none does where plan and bound are far apart."""
-    search, tree = rooted(drawn(0), 1.0)
-    node, run = tree.node(search.root.objective, tree.lower, tree.upper), replace(search.root, objective=-np.inf)
-    search.bound, better, looks = search.objective - 1.0, [0.0], []
-
-    def rounded(self: BranchAndBound, x: Floats, plan: Floats) -> None:
-        looks.append(plan)
-        search.best = replace(search.best, total=search.best.total - better[0])
-
-    def looked() -> bool:
-        before = len(looks)
-        assert tree.improvement_heuristic(run, node) is run
-        return len(looks) > before
-
-    monkeypatch.setattr(BranchAndBound, "rins_rounding", rounded)
-    assert [plunge for plunge in range(1, 64) if looked()] == [1, 3, 7, 15, 31, 63]
-    better[0], tree.wait = 1e-3, 1
-    assert [looked() for _ in range(3)] == [True] * 3
-    search.bound = search.objective - 100.0 * search.tolerance(search.objective)
-    assert not looked()
 
 
 def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import highspy
@@ -24,7 +23,6 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.names import edited
 from strategic_minerals.solver import highs as solver
 from strategic_minerals.solver.highs import PRIMAL, Model, SolvedRun
-from strategic_minerals.solver.lshaped import subproblems as tasks
 from strategic_minerals.solver.lshaped.master import CutPool
 from strategic_minerals.solver.lshaped.search import LShaped
 from strategic_minerals.solver.lshaped.subproblems import (
@@ -330,27 +328,6 @@ def test_an_unknown_method_is_refused() -> None:
     """Proves: a misspelt method is an error, not a silent flat solve."""
     with pytest.raises(InputError, match="'flat', 'decomposed' or 'auto'"):
         solve(*many(0), method="bender", quick=True)  # type: ignore[arg-type]
-
-
-def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: workers that forget everything between two rounds, as new ones would, give the same optimum."""
-    plan, data = many(2)
-    here = solve(plan, data, gap=1e-9, relax=True, method="decomposed", quick=True).outcome
-    real, asked = tasks.solve_remote, []
-
-    def forgetful(task: tasks.RemoteTask) -> tasks.RemoteResult:
-        asked.append(task.part is None)
-        if len(asked) % 3 == 0:
-            tasks._KEPT.clear()
-        return real(task)
-
-    monkeypatch.setattr(tasks, "solve_remote", forgetful)
-    with ThreadPoolExecutor(2) as pool:
-        there = solve(
-            plan, data, gap=1e-9, relax=True, method="decomposed", quick=True, run=Runner(executor=pool)
-        ).outcome
-    assert {True, False} == set(asked)
-    assert there.objective_musd == pytest.approx(here.objective_musd, abs=1e-8 * (1 + abs(here.do_nothing_musd or 0.0)))
 
 
 def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,15 +43,6 @@ def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
         assert total(solve(plan, data, gap=0.0, relax=relax, quick=True)) == pytest.approx(14 * 1000 + 16 * 100)
 
 
-def test_a_plan_that_nobody_supplies_is_answered() -> None:
-    """Proves: neither source nor project: all is short, and doing anything is as good as doing nothing."""
-    plan, data = tiny(
-        {"a": 100.0, "y": 1.0}, sources={"far": source("CHN", "y", 1.0)}, demand={"a": 10.0}, loss=900.0, years=2
-    )
-    result = solve(plan.model_copy(update={"materials": ("a",)}), data, gap=0.0, quick=True)
-    assert total(result) == pytest.approx(20 * 1000)
-
-
 @pytest.mark.parametrize(("term", "bought"), [(1.0, 4.0), (2.0, 8.0), (5.0, 8.0)])
 def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: float) -> None:
     """Proves: 4 kt a year may be bought from 2028 on, as long as the floor lasts, and nothing after; two years are worth having
@@ -68,32 +59,6 @@ def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: floa
     table = best(case).tables["acquisitions"]
     assert float(table.acquired_t.sum()) / 1000 == pytest.approx(bought)
     assert table.fiscal_year.max() < 2028 + term
-
-
-@pytest.mark.parametrize("level", [115.0, 150.0])
-def test_a_package_with_a_floor_of_its_own_never_stands_beside_a_market_floor(level: float) -> None:
-    """Proves: a project that has its own floor on x has no variant with a market floor on x, and is excluded by it: the audit says
-    so of both together."""
-    case = imported(
-        100.0,
-        sources={"far": source("CHN", "a", 10.0), "us": source("USA", "a", 4.0, cash_usd_per_kg=110.0)},
-        loss=900.0,
-        projects={"p": project("a", 4.0, cash_usd_per_kg=140.0)},
-        packages={"own": floored("a", 150.0, 10.0, project="p")},
-        scenarios=[cut("s", 0.5, 2029.0, 2.0)],
-        years=4,
-        instruments={
-            "price_floors": [
-                {"material": "a", "scope": "market", "levels_usd_per_kg": [level], "term_years": 4, "eligible": "home"}
-            ]
-        },
-    )
-    result = best(case)
-    assert len(result.tables["floors"]) == 1
-    projects = result.tables["projects"]
-    assert not ((projects.package == "own") & (projects.share > 0)).any() or "market" not in set(
-        result.tables["floors"].scope
-    )
 
 
 @pytest.mark.parametrize(("probability", "penalty"), [(0.5, 450.0), (0.999, 300.3), (1.0, 300.0)])

@@ -23,7 +23,6 @@ import numpy as np
 import pytest
 
 from strategic_minerals import Plan, UntrustedError, verify, write_run
-from strategic_minerals.answer.notes import check
 from strategic_minerals.core.frames import equal
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
@@ -375,21 +374,6 @@ def test_a_run_folder_says_what_owners_expected_and_is_verified(tmp_path: Path) 
     told = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert told["pricing_sample"] == {"scenarios": 9, "seed": 4}
     assert verify(tmp_path / "run").facts["objections"] == ()
-
-
-@pytest.mark.parametrize(
-    ("owners", "offered", "place"),
-    [
-        ({"expectation": "trunk", "sample": 9}, ["*"], "owners.sample"),
-        ({"price_risk_premium": 0.05}, ["aid"], "owners.price_risk_premium"),
-        ({"risk_charge": 0.05}, ["aid"], "owners.risk_charge"),
-        ({"sample": 9}, ["*"], ""),
-    ],
-)
-def test_figures_of_owners_without_effect_are_noted(owners: dict[str, Any], offered: list[str], place: str) -> None:
-    notes = check(*one_plant(owners={"price_risk_premium": 0.0, **owners}, chosen=offered)).notes
-    noted = [note for note in notes if "owners." in note]
-    assert [place in note for note in noted] == ([True] if place else [])
 
 
 @pytest.mark.parametrize("draw", range(4))

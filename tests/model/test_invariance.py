@@ -343,23 +343,6 @@ def test_more_money_is_never_worse(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", EACH)
-def test_a_dominated_offer_changes_nothing(seed: int) -> None:
-    """Proves: beside an offer deeper than any budget, the same thing at the same price, but gone in a crisis, adds
-    nothing; an offer that brought its own budget, storage or crisis tonnes with it would."""
-    case = random_case(seed, reserve=True)
-
-    def deep(frames: dict[str, pd.DataFrame]) -> None:
-        mine = frames["offers"].offer == "magnet-outside"
-        frames["offers"].loc[mine, "depth_t_per_yr"] *= 150
-
-    def dominated(frames: dict[str, pd.DataFrame]) -> None:
-        frames["offers"] = twin(frames["offers"], "offer", "magnet-outside", "worse", crisis_availability=0.0)
-
-    case = tabled(case, deep)
-    alike(optimum(case), optimum(tabled(case, dominated)))
-
-
-@pytest.mark.parametrize("seed", EACH)
 def test_a_dominated_project_changes_nothing(seed: int) -> None:
     """Proves: a twin with a fifth more capex, that may be built only instead, is of no use, and of no harm.
 

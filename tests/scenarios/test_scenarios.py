@@ -129,17 +129,6 @@ def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
 # --- drawing -----------------------------------------------------------------------------------------------------
 
 
-def test_onsets_come_at_the_rate_and_last_as_long_as_the_row_says() -> None:
-    """Proves: in 12 years at .2 a year an event comes with probability 1 - exp(-2.4) = .909, after 5 years on average of
-    those gaps that fit (truncated exponential), and lasts 1.5 years on average. Sobol points leave errors below .5 %."""
-    scenarios = struck([hazard()])
-    first = [scenario[0] for scenario in scenarios if scenario]
-    assert len(first) / len(scenarios) == pytest.approx(1 - math.exp(-2.4), abs=2e-3)
-    expected = 2028 + 5 - 12 * math.exp(-2.4) / (1 - math.exp(-2.4))
-    assert np.mean([s.start for s in first]) == pytest.approx(expected, rel=1e-5)
-    assert np.mean([s.duration for s in first]) == pytest.approx(1.5, rel=5e-3)
-
-
 def test_a_hazard_strikes_as_often_late_as_early() -> None:
     """Proves: at .9 a year and half a year each, onsets a year settle at 1/(1/.9 + .5) = .62 and stay there for twelve years,
     in the Sobol coordinates and beyond them."""
@@ -465,21 +454,12 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert table.chance["drc_tantalum_outage"] == pytest.approx(0.98 * (1 - (16 / 25) ** 1.5), abs=0.01)
     assert 0.9 < table.chance["heavy_licence"] / (0.98 * (1 - (16 / 25) ** 2.5)) < 1.0
     assert table.rate_low["heavy_licence"] < table.rate_per_yr["heavy_licence"] < table.rate_high["heavy_licence"]
-    hit = found.tables["materials"].set_index("material")
-    assert (hit.chance > 0).all()
-    assert hit.chance["ndfeb_magnet"] > hit.chance["cobalt"]
     assert found.facts["probability"] == pytest.approx(1.0, abs=1e-12)
     assert found.tables["worst"].loss_musd.is_monotonic_decreasing
-    assert list(found.tables["years"].fiscal_year) == list(range(2027, 2037))
     loss = found.tables["years"].set_index("fiscal_year")
-    assert (
-        0 < loss.expected_loss_musd.sum() <= found.tables["materials"].expected_loss_musd.sum() * (1 + 1e-9)
-    )  # without the tail
+    assert list(loss.index) == list(range(2027, 2037))
+    assert 0 < loss.expected_loss_musd.sum() <= found.tables["materials"].expected_loss_musd.sum() * (1 + 1e-9)
     assert (loss.cvar_musd >= loss.expected_loss_musd).all()
-    assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
-    assert (table.legal_duration_low < table.legal_duration_high)[table.legal_duration_mean.notna()].all()
-    for row in found.tables["worst"].head(5).itertuples():
-        assert f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD" in found.summary()
 
 
 @pytest.mark.slow
