@@ -1,4 +1,5 @@
-"""Every shipped plan loads, passes its checks, and gives its published result.
+"""Every shipped plan loads, passes its checks and gives its published result; new options at their neutral values give the answers
+of before, on a frozen copy of tables and plans (`tests/frozen`).
 
 Large plans run in a named, smaller form. After a change that is meant to move results, refresh what is stored with
 
@@ -18,6 +19,7 @@ from support.published import LONG, assert_published
 
 PLANS = sorted(shipped("models").glob("*.toml"))
 PUBLISHED = Path(__file__).parent / "published"
+FROZEN = Path(__file__).parents[1] / "frozen"
 
 
 @pytest.mark.long
@@ -33,3 +35,15 @@ def test_no_shipped_plan_has_a_fault() -> None:
 )
 def test_a_shipped_plan_gives_its_published_result(path: Path) -> None:
     assert_published(path, shipped("inputs"), PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG))
+        for path in sorted((FROZEN / "models").glob("*.toml"))
+    ],
+    ids=lambda path: path.stem,
+)
+def test_neutral_options_give_the_answers_of_before(path: Path) -> None:
+    assert_published(path, FROZEN / "inputs", FROZEN / "published")

@@ -20,8 +20,7 @@ from strategic_minerals.solver.lshaped.master import SETTINGS, CutPool, Master
 from strategic_minerals.solver.lshaped.search import BranchAndBound, Node, Search, StoppedByCallerError
 from strategic_minerals.solver.lshaped.search import run as run_search
 from strategic_minerals.solver.lshaped.subproblems import Evaluated, OutOfTimeError
-from support.programs import program
-from support.search_settings import set_search
+from support.programs import program, set_search
 
 LONG_S = 600.0
 ROOM = 1e-7

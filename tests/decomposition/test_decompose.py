@@ -35,8 +35,7 @@ from strategic_minerals.solver.lshaped.subproblems import (
 from strategic_minerals.solver.stages import solve_reference
 from support.both_methods import both
 from support.instances import many, quick_first, random_case
-from support.programs import program
-from support.search_settings import set_search
+from support.programs import program, set_search
 from support.tiny import cut, imported, offer
 
 

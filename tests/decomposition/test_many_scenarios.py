@@ -30,7 +30,7 @@ from strategic_minerals.solver.session import Session
 from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
 from support.both_methods import both
 from support.instances import many, quick_first
-from support.search_settings import set_search
+from support.programs import set_search
 from support.tiny import cut, imported, offer
 
 

@@ -1,11 +1,14 @@
-"""Small programs as arrays, as the package passes them to the solver."""
+"""Small programs as arrays, as the package passes them to the solver, and other settings of its search."""
 
 from __future__ import annotations
 
+import importlib
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 from strategic_minerals.matrix.assembly import Assembly
@@ -50,3 +53,9 @@ def market_split(*, slack: bool) -> tuple[Assembly, np.ndarray]:
     upper = np.r_[np.ones(40), np.full(n - 40, math.inf)]
     cost = np.r_[np.zeros(40), np.ones(n - 40)]
     return program(A, half, half, upper=upper, integer=np.arange(n) < 40), cost
+
+
+def set_search(monkeypatch: pytest.MonkeyPatch, module: str, **changes: Any) -> None:
+    """Let one module of `decomposition` see other `SearchSettings`; changes of one test add up."""
+    of = importlib.import_module(f"strategic_minerals.solver.lshaped.{module}")
+    monkeypatch.setattr(of, "SETTINGS", replace(of.SETTINGS, **changes))
