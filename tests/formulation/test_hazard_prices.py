@@ -70,36 +70,34 @@ def prices(plan: Plan, data: Dataset) -> tuple[list[float], list[float]]:
     return (lower * 1000).tolist(), (outside * 1000).tolist()
 
 
-def test_each_market_has_its_own_course() -> None:
-    """Proves: half a year at twice the price inside and eight times outside, then 1 and 4: means of 1.5 and 6 in FY2028."""
-    case = struck(("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0))
-    inside, outside = prices(*case)
-    assert inside == pytest.approx([10.0, 15.0, 10.0])
-    assert outside == pytest.approx([10.0, 60.0, 10.0])
-
-
 @pytest.mark.parametrize(
-    ("steps", "inside", "outside"),
+    ("steps", "event", "inside", "outside"),
     [
-        ((), 50.0, 50.0),
-        ((("outside", 0, 12, 3.0),), 10.0, 30.0),
-        ((("inside", 0, 12, 3.0),), 30.0, 30.0),
-        ((("inside", 0, 12, 3.0), ("outside", 0, 12, 2.0)), 30.0, 30.0),
+        ([], {}, 50.0, 50.0),
+        ([("outside", 0, 12, 3.0)], {}, 10.0, 30.0),
+        ([("inside", 0, 12, 3.0)], {}, 30.0, 30.0),
+        ([("inside", 0, 12, 3.0), ("outside", 0, 12, 2.0)], {}, 30.0, 30.0),
+        ([("inside", 0, 6, 3.0), ("outside", 6, 12, 3.0)], {}, 20.0, 30.0),
+        ([("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0)], {}, 15.0, 60.0),
+        ([("outside", 0, 11, 3.0), ("outside", 11, 12, 9.0)], {"severity": 2.0, "stretch": 0.5}, 10.0, 50.0),
     ],
-    ids=["none", "outside alone", "inside alone", "lower outside"],
+    ids=[
+        "none",
+        "outside alone",
+        "inside alone",
+        "lower outside",
+        "by turns",
+        "courses of their own",
+        "severe and short",
+    ],
 )
-def test_what_is_not_quoted_and_what_is_quoted_below(steps: Any, inside: float, outside: float) -> None:
-    """Proves: without prices a material follows the hazard's one multiple; prices outside leave the price inside, those inside are
-    the world's, and nobody outside sells below them."""
-    assert prices(*struck(*steps)) == (pytest.approx([10.0, inside, 10.0]), pytest.approx([10.0, outside, 10.0]))
-
-
-def test_severity_is_a_power_and_stretch_a_length() -> None:
-    """Proves: three times for eleven months, squared, for half as long: nine times for 5.5 months, and for half a month the nine of
-    the table, which no severity exceeds."""
-    half = {"event": {"severity": 2.0, "stretch": 0.5}}
-    steps = ("outside", 0, 11, 3.0), ("outside", 11, 12, 9.0)
-    assert prices(*struck(*steps, **half))[1] == pytest.approx([10.0, 50.0, 10.0])
+def test_each_market_has_its_own_course(steps: Any, event: dict[str, Any], inside: float, outside: float) -> None:
+    """Proves: means of FY2028. Without prices a material follows the hazard's one multiple; prices outside leave the price inside,
+    those inside are the world's, and nobody outside sells below them at any moment. Severity is a power and stretch a length: three
+    times for eleven months, squared, for half as long is nine times for 5.5 months, and for half a month the nine of the table,
+    which no severity exceeds."""
+    found = prices(*struck(*steps, event=event))
+    assert found == (pytest.approx([10.0, inside, 10.0]), pytest.approx([10.0, outside, 10.0]))
 
 
 def test_events_combine_market_by_market() -> None:
@@ -115,13 +113,6 @@ def test_events_combine_market_by_market() -> None:
     inside, outside = prices(Plan.model_validate(told), data)
     assert inside == pytest.approx([10.0, 25.0, 10.0])
     assert outside == pytest.approx([10.0, 40.0, 10.0])
-
-
-def test_outside_is_never_below_inside_at_any_moment() -> None:
-    """Proves: three times inside in the first half year and three times outside in the second: outside it is three all year."""
-    inside, outside = prices(*struck(("inside", 0, 6, 3.0), ("outside", 6, 12, 3.0)))
-    assert inside == pytest.approx([10.0, 20.0, 10.0])
-    assert outside == pytest.approx([10.0, 30.0, 10.0])
 
 
 def test_quotes_of_a_hazard_that_the_plan_does_not_use_change_nothing() -> None:

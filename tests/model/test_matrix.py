@@ -242,27 +242,25 @@ def test_a_template_is_exact_in_its_parameters(
         )
 
 
-@pytest.mark.parametrize("form", ["coefficient", "cost", "right-hand side"])
-def test_products_of_two_uncertain_parameters_are_refused(form: str) -> None:
-    """Proves: p*q cannot be affine in (p, q) and is refused with its expression, wherever it stands. Compiled at p=2,
-    q=3 as the number 6 it would be 6 for p=4, q=3 as well; truth 12."""
-    with PYOMO_LOCK:
-        rule = {
-            "coefficient": lambda m: m.p * m.q * m.x + m.y <= 1,
-            "right-hand side": lambda m: m.x + m.y <= m.p * m.q,
-        }
-        block = block_with(rule.get(form, lambda m: m.x + m.y <= 1), {"p": 2.0, "q": 3.0})
-        cost = block.p * block.q * block.x if form == "cost" else block.x
-        with pytest.raises(FormulationError, match=r"product of two uncertain parameters.*p.*q"):
-            blocks(block, [[2.0, 3.0]], cost)
+TWO = r"product of two uncertain parameters.*p.*q"
+CURVED: dict[str, tuple[Any, Any, str]] = {
+    "coefficient": (lambda m: m.p * m.q * m.x + m.y <= 1, None, TWO),
+    "right-hand side": (lambda m: m.x + m.y <= m.p * m.q, None, TWO),
+    "cost": (lambda m: m.x + m.y <= 1, lambda m: m.p * m.q * m.x, TWO),
+    "quotient": (lambda m: m.x / m.p + m.y <= m.q, None, "not affine"),
+    "power": (lambda m: pyo.exp(m.p) * m.x + m.y <= m.q, None, "not affine"),
+}
 
 
-def test_other_curves_in_a_parameter_are_refused() -> None:
-    """Proves: 1/p and exp(p) are no affine functions of p: refused, not frozen at their first value."""
+@pytest.mark.parametrize("form", CURVED)
+def test_what_is_not_affine_in_the_parameters_is_refused(form: str) -> None:
+    """Proves: p*q, 1/p and exp(p) cannot be affine in (p, q) and are refused with their expression, wherever they stand. Compiled
+    at p=2, q=3 as the number 6 a product would be 6 for p=4, q=3 as well; truth 12."""
+    rule, cost, said = CURVED[form]
     with PYOMO_LOCK:
-        for rule in (lambda m: m.x / m.p + m.y <= 1, lambda m: pyo.exp(m.p) * m.x + m.y <= 1):
-            with pytest.raises(FormulationError, match="not affine"):
-                blocks(block_with(rule, {"p": 2.0}), [[2.0]])
+        block = block_with(rule, {"p": 2.0, "q": 3.0})
+        with pytest.raises(FormulationError, match=said):
+            blocks(block, [[2.0, 3.0]], None if cost is None else cost(block))
 
 
 def test_entries_too_small_for_the_solver_are_refused() -> None:
