@@ -9,15 +9,7 @@ import highspy
 import numpy as np
 import pytest
 
-from strategic_minerals import (
-    InfeasibleError,
-    InputError,
-    Plan,
-    PlanError,
-    Runner,
-    UntrustedError,
-    solve,
-)
+from strategic_minerals import InfeasibleError, InputError, Plan, PlanError, Runner, UntrustedError, solve
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.names import edited
@@ -25,13 +17,7 @@ from strategic_minerals.solver import highs as solver
 from strategic_minerals.solver.highs import PRIMAL, Model, SolvedRun
 from strategic_minerals.solver.lshaped.master import CutPool
 from strategic_minerals.solver.lshaped.search import LShaped
-from strategic_minerals.solver.lshaped.subproblems import (
-    Subproblem,
-    SubproblemPoint,
-    ask,
-    decision_sums,
-    decompose,
-)
+from strategic_minerals.solver.lshaped.subproblems import Subproblem, SubproblemPoint, ask, decision_sums, decompose
 from strategic_minerals.solver.stages import solve_reference
 from support.both_methods import both
 from support.instances import many, quick_first, random_case
@@ -118,10 +104,7 @@ def test_a_gap_of_nothing_ends_and_no_bound_lies_above_a_plan(seed: int) -> None
 
 OTHERWISE: dict[str, dict[str, dict[str, Any]]] = {
     "few, larger clusters": {"subproblems": {"clusters": 2}},
-    "cuts come and go": {
-        "master": {"idle_solves": 0, "idle_cuts_one_in": 10**9},
-        "subproblems": {"cut_groups": 2},
-    },
+    "cuts come and go": {"master": {"idle_solves": 0, "idle_cuts_one_in": 10**9}, "subproblems": {"cut_groups": 2}},
 }
 """Settings of the method tried otherwise, by module; the second takes every cut out that one solve leaves idle."""
 

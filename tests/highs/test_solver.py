@@ -17,14 +17,7 @@ import numpy as np
 import pytest
 
 from conftest import PATIENCE_S, environment
-from strategic_minerals import (
-    InfeasibleError,
-    Plan,
-    ReserveError,
-    StoppedError,
-    UntrustedError,
-    solve,
-)
+from strategic_minerals import InfeasibleError, Plan, ReserveError, StoppedError, UntrustedError, solve
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.stats import Timings
 from strategic_minerals.matrix.assembly import Assembly
