@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -413,20 +412,6 @@ def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(nat
     assert (error(every.expected), error(every.cvar)) == pytest.approx((0.0, 0.0), abs=1e-9)
     naive = [abs(np.mean(loss[k : k + 60]) / loss.mean() - 1) for k in range(0, 1800, 60)]
     assert abs(error(found.expected)) < np.median(naive)
-
-
-def test_a_plan_may_draw_many_scenarios_and_keep_few(national: tuple[Instance, Any]) -> None:
-    """Proves: `sample.draws` keeps `scenarios` of them with unequal weights that share what the quiet scenario leaves."""
-    instance, data = national
-    assert instance.plan.sample is not None
-    wide = instance.plan.model_copy(
-        update={"sample": instance.plan.sample.model_copy(update={"draws": 500, "scenarios": 12})}
-    )
-    scenarios = build_scenarios(replace(instance, plan=wide), data)
-    assert len(scenarios.names) == 13
-    assert abs(scenarios.probability.sum() - 1) <= 1e-12
-    assert scenarios.probability[0] == pytest.approx(0.02)
-    assert len(set(np.round(scenarios.probability[1:], 12))) > 3
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [(0.90, 7.6), (0.95, 9.6)])
