@@ -392,32 +392,6 @@ def test_a_plan_whose_whole_numbers_are_exact_keeps_the_rules(monkeypatch: pytes
     assert broken
 
 
-def test_rows_are_held_tighter_for_one_run_alone() -> None:
-    """Proves: of an equation, a range and two limits, what a point breaks and can be mended is told of the range and the limits; a
-    run within them keeps twice as far away, and the next run and both sides of a branching have the rows as they are.
-
-    max 3a + 2b, a + b = 4, 1 <= a <= 3, a - b <= 2.5: a at 3; held tighter by 2 * 0.1, at 2.8; -a - b >= -9 never binds."""
-    rows = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]])
-    below, above = np.array([4.0, 1.0, -INF, -9.0]), np.array([4.0, 3.0, 2.5, INF])
-    master = Master(
-        program(rows, below, above, upper=10.0), np.array([-3.0, -2.0]), 0.0, CutPool(), np.arange(1), (), twin=True
-    )
-    assert master.mendable(np.array([3.1, 0.7])) == pytest.approx([0.0, 0.1, 0.0, 0.0])
-    assert master.mendable(np.array([0.9, 9.1])) == pytest.approx([0.0, 0.1, 0.0, 1.0])
-    assert master.mendable(np.array([3.4, 0.5])) == pytest.approx([0.0, 0.4, 0.4, 0.0])
-    assert not master.mendable(np.array([3.0 + 1e-8, 1.0])).any()
-    assert not master.mendable(np.array([3.6, 1.2]))[1]  # 2 * 2 * 0.6 is more than the range is wide
-    sides = (np.zeros(1), np.full(1, 10.0))
-    assert master.run(LONG_S, "test").objective == pytest.approx(-11.0)
-    within = master.run_within(np.array([0.0, 0.1, 0.0, 0.0]), LONG_S, "test")
-    assert within.x == pytest.approx([2.8, 1.2])
-    assert master.run(LONG_S, "test").objective == pytest.approx(-11.0)
-    here = master.save_basis()
-    assert [run.objective for run in master.both(sides, sides, here, LONG_S, "test")] == pytest.approx([-11.0, -11.0])
-    assert master.run_within(np.array([0.0, 0.1, 0.0, 0.0]), LONG_S, "test").objective == pytest.approx(-10.8)
-    assert [run.objective for run in master.both(sides, sides, here, LONG_S, "test")] == pytest.approx([-11.0, -11.0])
-
-
 def test_a_better_plan_is_found_near_a_plan() -> None:
     """Proves: from doing nothing and the relaxation, rounding finds whole numbers within bounds and rules for which the master
     promises a plan that is better by more than a tenth of the gap asked, and settled they make a better plan. Where no plan can
