@@ -73,33 +73,24 @@ def test_the_reserve_follows_the_critical_ratio(loss, held):
     assert bought(best(newsvendor(loss=loss)), "a") == close(held)
 
 
-def merit_order():
-    """5 kt are missing for a year: thrift 20 up to 1 kt, substitution 45 up to 2, an ally at 60 up to 3, stock worth 75.
+def test_a_shortage_is_met_in_order_of_cost():
+    """Proves: 5 kt are missing for a year: thrift 20 up to 1 kt, substitution 45 up to 2, an ally at 60 (a fifth below the market)
+    up to 3, stock worth 75, which keeps its worth: 1*20 + 2*45 + 2*60 = 230, marginal price 60 USD/kg, stock untouched.
 
-    The market price is 75; the ally sells at a fifth less; stock that is not released keeps its worth of 75.
+    Thrift is so cheap (20 against 75) that it is used before the event as well: 1*20 + 2*45 + 2*75 = 260 in 2027.
+    Releasing for free would take 5 kt from the stock and cost 0.
     """
-    return tiny(
-        {"a": 75.0},
+    ally = source("AUS", "a", {2027: 0.0, 2028: 3.0}, premium_share=-0.2)
+    result = answered(
+        75.0,
+        5.0,
         materials={"a": {"haircut_share": 0.3, "salvage_share": 1.0}},
-        sources={
-            "far": source("CHN", "a", 5.0),
-            "ally": source("AUS", "a", {2027: 0.0, 2028: 3.0}, premium_share=-0.2),
-        },
-        demand={"a": 5.0},
+        sources={"far": source("CHN", "a", 5.0), "ally": ally},
         steps=[("a", "civil", 0.2, 20.0), ("a", "civil", 0.4, 45.0)],
         stock={"a": 10.0},
         scenarios=[cut("cut", 1.0, 2028, 1)],
         years=2,
     )
-
-
-def test_a_shortage_is_met_in_order_of_cost():
-    """Proves: 1*20 + 2*45 + 2*60 = 230 million USD, marginal price 60 USD/kg, stock untouched.
-
-    Thrift is so cheap (20 against 75) that it is used before the event as well: 1*20 + 2*45 + 2*75 = 260 in 2027.
-    Releasing for free would take 5 kt from the stock and cost 0.
-    """
-    result = best(merit_order())
     assert ran(result, "ally", "cut", "2028") == close(2.0)
     assert flow(result, "released_t", "a", "cut", "2028") == close(0.0)
     parts = result.objective_parts
@@ -205,9 +196,17 @@ def test_a_control_in_force_ends_on_its_date():
 # --- money -------------------------------------------------------------------------------------------------------
 
 
-def cheaper_next_year(share: float):
-    """10 million USD in 2027 and in 2028; a kg costs 2, then 1 USD; 20 kt go missing in 2029 in half of the scenarios."""
-    return imported(
+@pytest.mark.parametrize(
+    ("share", "held", "worth_musd"), [(0.0, 15.0, 733.75), (0.5, 17.5, 859.375), (1.0, 20.0, 985.0)]
+)
+def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
+    """Proves: 10 million USD in 2027 and in 2028; a kg costs 2, then 1 USD; 20 kt go missing in 2029 in half of the scenarios. What
+    is carried over is worth what it buys later.
+
+    Lost: 10/2 + 10/1 = 15 kt. Half carried: 5/2 + 15 = 17.5. All carried: 20. All spend 20; a missing kg costs
+    98 + 2 = 100, in half of the scenarios; what is left is worth 0.5*1. All carried: -20 + .5*20*100 + .5*20*.5 = 985.
+    """
+    result = answered(
         {2027: 2.0, 2028: 1.0},
         20.0,
         materials={"a": {"haircut_share": 0.5}},
@@ -217,18 +216,6 @@ def cheaper_next_year(share: float):
         money={2027: 10.0, 2028: 10.0, 2029: 0.0},
         budget={"carry_over_share": share},
     )
-
-
-@pytest.mark.parametrize(
-    ("share", "held", "worth_musd"), [(0.0, 15.0, 733.75), (0.5, 17.5, 859.375), (1.0, 20.0, 985.0)]
-)
-def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
-    """Proves: carry-over is worth what it buys later.
-
-    Lost: 10/2 + 10/1 = 15 kt. Half carried: 5/2 + 15 = 17.5. All carried: 20. All spend 20; a missing kg costs
-    98 + 2 = 100, in half of the scenarios; what is left is worth 0.5*1. All carried: -20 + .5*20*100 + .5*20*.5 = 985.
-    """
-    result = best(cheaper_next_year(share))
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(-worth_musd)
     carried = result.tables["budget"].set_index("fiscal_year").carried_out_musd
@@ -475,30 +462,22 @@ def test_a_market_floor_owes_after_the_horizon_too():
     assert result.outcome.objective_musd == close(-150.0)
 
 
-def flood_then_squeeze(**changes):
-    """Two like plants of 5 kt, cash cost 60. Price 100; in half of the scenarios 50 in 2029, then 10 kt are cut in 2030.
-
-    A plant that shuts stays shut for five years. `kept` has a floor of 80, `open` has none.
-    """
-    plant = {"cash_usd_per_kg": 60.0, "restart_yr": 5.0, "additional": True}
-    floor = floored("a", 80.0, 4.0, project="kept")
-    case = {
-        "projects": {"kept": project("a", 5.0, **plant), "open": project("a", 5.0, **plant)},
-        "packages": {"floored": floor},
-        "scenarios": [cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)],
-        "years": 5,
-        "instruments": {"signing_years": [2027]},
-    }
-    return imported(100.0, **{**case, **changes})
-
-
 def test_only_the_floored_plant_lives_to_see_the_squeeze():
-    """Proves: a floor is worth the output that it keeps alive through a flood.
+    """Proves: two like plants of 5 kt, cash cost 60, stay shut for five years once they shut. Price 100; in half of the scenarios 50
+    in 2029, then 10 kt are cut in 2030. A floor of 80 is worth the output that it keeps alive through the flood.
 
     Cost: (80-50)*5 kt in half of the scenarios = 75. Worth: 5 kt * 100 spared in half of the scenarios = 250. Net 175. If
     the flood shut nobody, `open` would spare the same for nothing and the plan would be worth 500.
     """
-    result = best(flood_then_squeeze())
+    plant = {"cash_usd_per_kg": 60.0, "restart_yr": 5.0, "additional": True}
+    result = answered(
+        100.0,
+        projects={name: project("a", 5.0, **plant) for name in ("kept", "open")},
+        packages={"floored": floored("a", 80.0, 4.0, project="kept")},
+        scenarios=[cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)],
+        years=5,
+        instruments={"signing_years": [2027]},
+    )
     assert result.outcome.objective_musd == close(75.0 - 250.0)
     assert ran(result, "kept", "flood", "2030") == close(5.0)
     assert ran(result, "open", "flood", "2030") == close(0.0)
@@ -507,28 +486,23 @@ def test_only_the_floored_plant_lives_to_see_the_squeeze():
     assert short(result, "flood", "2029") == close(0.0)
 
 
-def reviving():
-    """An ally of 4 kt, cash 60, that takes a year to restart; a glut halves the price of 100 in 2028."""
-    return imported(
-        100.0,
-        sources={
-            "ally": source("AUS", "a", 4.0, cash_usd_per_kg=60.0, restart_yr=1.0),
-            "home": source("USA", "a", 6.0),
-        },
-        scenarios=[cut("glut", 0.5, 2028, 1, share=0.0, price_multiplier=0.5)],
-        years=4,
-    )
-
-
 def test_a_shut_plant_comes_back_after_its_restart():
-    """Proves: shut in 2028 and, for the restart, in 2029; open in 2030. Loss .5 * 2 * 4 kt * 200 = 800.
+    """Proves: a glut halves the price of 100 in 2028; an ally of 4 kt, cash 60, that takes a year to restart is shut then and, for
+    the restart, in 2029; open in 2030. Loss .5 * 2 * 4 kt * 200 = 800.
 
     Without restart 400; never reopening 1200.
     """
-    result = best(reviving())
+    ally = source("AUS", "a", 4.0, cash_usd_per_kg=60.0, restart_yr=1.0)
+    case = imported(
+        100.0,
+        sources={"ally": ally, "home": source("USA", "a", 6.0)},
+        scenarios=[cut("glut", 0.5, 2028, 1, share=0.0, price_multiplier=0.5)],
+        years=4,
+    )
+    result = best(case)
     assert [short(result, "glut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 4, 4, 0)]
     assert result.objective_parts["loss"] == close(800.0)
-    problem = prepare(*reviving())
+    problem = prepare(*case)
     alive = survival(problem.instance, 0, problem.structure.scenarios.price[0], (), 0)
     assert list(alive) == [True, False, False, True]
 

@@ -17,7 +17,7 @@ from strategic_minerals.core.errors import OnProgress
 from strategic_minerals.core.frames import INF, Floats
 from strategic_minerals.solver.highs import Model, Run, SolvedRun, UnsolvedRun
 from strategic_minerals.solver.lshaped.master import SETTINGS, CutPool, Master
-from strategic_minerals.solver.lshaped.search import BranchAndBound, Node, Search, StoppedByCallerError
+from strategic_minerals.solver.lshaped.search import BranchAndBound, Node, Search
 from strategic_minerals.solver.lshaped.search import run as run_search
 from strategic_minerals.solver.lshaped.subproblems import Evaluated, OutOfTimeError
 from support.programs import program, set_search
@@ -413,44 +413,6 @@ def test_a_better_plan_is_found_near_a_plan() -> None:
         search.best = replace(search.best, total=search.root.objective)
         assert tree.rins_rounding(search.root.x, np.zeros(WHOLES)) is None
     assert better > len(SEEDS) / 2
-
-
-def test_cuts_that_come_back_with_a_look_do_not_spoil_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: where a look settles a choice whose cuts the pool has and the master has not, the node is solved again with them; its
-    basis of before would be too short."""
-    back = [cuts_come_back(seed, monkeypatch) for seed in SEEDS]
-    assert back.count(True) > 2
-
-
-def cuts_come_back(seed: int, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether a look at what doing nothing leaves, settled before, brings cuts back that were taken out; the node is right."""
-    search, tree = rooted(drawn(seed), 0.3)
-    whole = np.zeros(WHOLES)
-    search.solve_fixed_integers(whole, "exact")
-    search.solve_fixed_integers(whole, "exact")
-    tree.solve(tree.lower, tree.upper)
-    search.master.trim(idle=0)
-    run = tree.solve(tree.lower, tree.upper)
-    held, pool = len(search.master._held), len(search.of.pool)
-    search.best = search.of.evaluate(np.zeros(WHOLES + OTHERS), search.cost, 0.0, search.deadline)
-    search.bound = search.objective - search.tolerance(search.objective)
-    with monkeypatch.context() as patch:
-        patch.setattr(BranchAndBound, "rins_rounding", lambda self, x, plan: whole)
-        patch.setattr(BranchAndBound, "is_integral_at", lambda self, x: False)
-        again = tree.improvement_heuristic(run, tree.node(run.objective, tree.lower, tree.upper))
-    assert again.objective == pytest.approx(tree.solve(tree.lower, tree.upper).objective, rel=1e-9)
-    assert again.objective >= run.objective - 1e-9
-    return len(search.master._held) > held and len(search.of.pool) == pool
-
-
-def test_a_look_hears_the_caller() -> None:
-    """Proves: a caller who wants no more stops a look for better plans between two of its solves."""
-    search, tree = rooted(drawn(0), 1e-3)
-    calls: list[int] = []
-    search.on_progress = lambda _: calls.append(1) or len(calls) > 2
-    with pytest.raises(StoppedByCallerError):
-        tree.rins_rounding(search.root.x, np.zeros(WHOLES))
-    assert len(calls) == 3
 
 
 def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:

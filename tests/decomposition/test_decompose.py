@@ -285,27 +285,6 @@ def test_sums_of_decisions_are_whole_in_every_plan() -> None:
     assert all(options in found for options in per_project.values() if len(options) > 1)
 
 
-def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
-    """Proves: a master's column beyond what a cluster's rows allow by a rounding is answered, one by more is refused."""
-    problem = prepare(*many(1))
-    costs = objective_costs(problem)["social_cost"]
-    z0 = solve_reference(problem, costs, 600.0)
-    parts = decompose(problem.structure, problem.assembly, costs, 16)
-    cluster, z0 = parts.clusters[0], z0[parts.mine]
-    soon = time.perf_counter() + 600.0
-    exact = cluster.solve(z0, soon, SubproblemPoint).cost
-    answers = []
-    for link in cluster.links:
-        y = z0.copy()
-        y[link] -= 1e-8
-        answers.append(cluster.solve(y, soon, SubproblemPoint).cost)
-    assert np.allclose(answers, exact, rtol=1e-4)
-    beyond = z0.copy()
-    beyond[cluster.links] = -1e3
-    with pytest.raises(UntrustedError, match="infeasible"):
-        cluster.solve(beyond, soon, SubproblemPoint)
-
-
 def test_an_unknown_method_is_refused() -> None:
     """Proves: a misspelt method is an error, not a silent flat solve."""
     with pytest.raises(InputError, match="'flat', 'decomposed' or 'auto'"):

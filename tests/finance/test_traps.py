@@ -298,33 +298,6 @@ def test_5_unspent_money_is_not_offered_to_an_aim_that_counts_spending(kind):
 
 # --- trap 6 ------------------------------------------------------------------------------------------------------
 
-LOAN = {"kind": "loan", "score": 0.2, "max_share_of_capex": 0.9, "tenor_yr": 2, "grace_yr": 1}
-
-
-def financed(capital: dict[str, Any]) -> tuple:
-    """The plant whose gap is 32.4: capex 100 in two years, then twice 50 of margin, hurdle rate 25 %."""
-    mine = project("a", 1.0, capex_musd=100.0, cash_usd_per_kg=50.0, lead_yr=2.0, life_yr=2.0, hurdle_rate=0.25)
-    return tiny(
-        {"a": 100.0},
-        sources={"far": source("CHN", "a", 1.0)},
-        demand={"a": 2.0},
-        projects={"mine": mine},
-        years=4,
-        packages={"support": {"instrument": "grant"}},
-        capital={"grant": capital},
-        loss=1000.0,
-        instruments={"signing_years": [2027]},
-    )
-
-
-def test_6_a_loan_closes_a_gap_by_its_worth_not_its_face():
-    """Proves: trap 6. A loan repaid after two years is worth .36 of its face to this owner: 90 of face, scored 18, paid
-    as 10 and 10.
-
-    Taken at its face it would close the gap for .2*32.4 = 6.48, paid as 3.6 and 3.6.
-    """
-    assert best(financed(LOAN)).objective_parts["capital_support"] == close(20.0)
-
 
 def test_6_a_low_floor_with_an_upside_share_prints_no_money():
     """Proves: trap 6. A floor of 50 with half of the upside, price 80 or 120, brings the treasury 25 a year on 1 kt.
@@ -449,11 +422,15 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short():
 # --- trap 8 ------------------------------------------------------------------------------------------------------
 
 
-def sheltered() -> tuple:
-    """Price 100. A home mine of 3 kt (cash 110) lives under a market floor of 120 alone; a plant of 1 kt (cash 90) that
-    an owner would build for nothing gets the top-up too. In half of the scenarios China is cut in 2029; a loss of 200."""
+def test_8_a_market_floor_is_paid_on_new_output_too():
+    """Proves: trap 8. A home mine of 3 kt (cash 110) lives under a market floor of 120 alone; a plant of 1 kt (cash 90) that an
+    owner would build for nothing gets the top-up too. Top-ups 20*3 kt*3 y = 180 for the mine and 20*1*2 = 40 for the plant; spared
+    .5*(3 + 1)*200 = 400 in half of the scenarios, in which China is cut in 2029.
+
+    Net -180. A plant that stood beside the floor without taking it would leave out the 40: -220.
+    """
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3, "eligible": "home"}
-    return imported(
+    result = answered(
         100.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
         loss=200.0,
@@ -461,14 +438,6 @@ def sheltered() -> tuple:
         projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=19.0, life_yr=2.0, additional=True)},
         instruments={"price_floors": [menu], "signing_years": [2027]},
     )
-
-
-def test_8_a_market_floor_is_paid_on_new_output_too():
-    """Proves: trap 8. Top-ups 20*3 kt*3 y = 180 for the mine and 20*1*2 = 40 for the plant; spared .5*(3 + 1)*200 = 400.
-
-    Net -180. A plant that stood beside the floor without taking it would leave out the 40: -220.
-    """
-    result = best(sheltered())
     assert result.objective_parts["floor_cost"] == close(220.0)
     assert result.outcome.objective_musd == close(-180.0)
 

@@ -16,7 +16,7 @@ from strategic_minerals.core.errors import InputError, UntrustedError
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.instance import Instance
-from support.tiny import KT, bought, cut, offer, project, ran, source, tiny, total
+from support.tiny import KT, bought, cut, offer, project, source, tiny, total
 
 INSIDE, OUTSIDE = 10.0, 50.0
 
@@ -247,15 +247,6 @@ def test_money_of_the_quote_is_restated() -> None:
     index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2025, "price_index": 80.0}])
     plan, data = market(quotes=quoted(("2025-11", 40.0)))
     assert build_instance(plan, data.replace(deflators=index)).outside_quote[0] * 1000 == pytest.approx(50.0)
-
-
-def test_losses_are_dearer_than_the_dearest_supply() -> None:
-    """Proves: with a loss that adapts away users still buy at the price outside rather than go short, and the audit agrees."""
-    plan, data = market(2031.0, demand={"metal": 2.0}, scenarios=[cut("stop", 0.5, 2028.0, 2.0, share=0.5)], loss=1.0)
-    rows = [{"material": "metal", "segment": "*", "from_month": 0.0, "multiplier": 0.01}]
-    result = solve(plan, data.replace(adaptation=pd.DataFrame(rows)), gap=0.0, quick=True)
-    assert ran(result, "ally", "stop", "2028") == pytest.approx(1.0)
-    assert result.audited.passed
 
 
 def test_a_control_may_cut_each_material_by_its_own_share() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 import sys
@@ -117,26 +116,6 @@ def test_errors_come_back_from_a_worker_whole(workers: ProcessPoolExecutor) -> N
     assert conflict.value.culprits == ("service_level",)
     assert conflict.value.outcome.reason == "infeasible"
     assert solve(*squeezed(0.33), quick=True, run=run).outcome.objective_musd is not None  # the workers live
-
-
-def test_progress_is_told_in_order_and_stops_nothing() -> None:
-    """Proves: on_progress is called with the phases of the solve, times that do not run backwards within a phase, bounds
-    that do not exceed the incumbent, and changes nothing in the answer, whatever it returns."""
-    told: list[Progress] = []
-
-    def follow(progress: Progress) -> bool:
-        told.append(progress)
-        return True
-
-    result = solve(*random_case(5), gap=0.0, quick=True, run=Runner(on_progress=follow))
-    assert result.outcome.objective_musd == alone(5)
-    assert {"do nothing", "social_cost"} <= {progress.phase for progress in told}
-    for before, after in itertools.pairwise(told):
-        assert after.phase != before.phase or after.seconds >= before.seconds - 1e-9
-    for progress in told:
-        assert progress.seconds >= 0
-        if progress.incumbent is not None and progress.bound is not None:
-            assert progress.bound <= progress.incumbent + 1e-6 * max(1.0, abs(progress.incumbent))
 
 
 def test_a_long_solve_is_cancelled_soon() -> None:

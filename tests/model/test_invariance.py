@@ -288,26 +288,6 @@ def test_splitting_a_scenario_changes_nothing(seed: int) -> None:
     alike(optimum(case), optimum(replanned(case, lambda told: halved(told, 0.5))))
 
 
-def event_of(told: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(s for s in told["scenarios"] if s["name"] == name)["events"][0]
-
-
-def test_a_deeper_cut_is_never_better() -> None:
-    """Proves: Z rises (or stays) with the share cut. Left out: cuts of third countries, whose plants earn less top-up
-    the less they give, and border floors, which count the input of plants."""
-    rising = 0
-    for seed in SEEDS:
-        case = random_case(seed, third_cut=False, border_floor=False)
-        answers = [
-            optimum(replanned(case, lambda told, share=share: event_of(told, "cut").update(cut_share=share)))
-            for share in (0.2, 0.5, 1.0)
-        ]
-        for milder, deeper in itertools.pairwise(answers):
-            no_worse(deeper, milder)
-        rising += total(answers[-1]) > total(answers[0]) + 1e-3
-    assert rising >= 3
-
-
 # --- money ---------------------------------------------------------------------------------------------------------
 
 
