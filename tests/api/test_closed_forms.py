@@ -463,8 +463,8 @@ def test_a_market_floor_owes_after_the_horizon_too():
 
 
 def test_only_the_floored_plant_lives_to_see_the_squeeze():
-    """Proves: two like plants of 5 kt, cash cost 60, stay shut for five years once they shut. Price 100; in half of the scenarios 50
-    in 2029, then 10 kt are cut in 2030. A floor of 80 is worth the output that it keeps alive through the flood.
+    """Proves: two like plants of 5 kt, cash cost 60, stay shut for five years once they shut. Price 100; in half of the scenarios
+    50 in 2029, then 10 kt are cut in 2030. A floor of 80 is worth the output that it keeps alive through the flood.
 
     Cost: (80-50)*5 kt in half of the scenarios = 75. Worth: 5 kt * 100 spared in half of the scenarios = 250. Net 175. If
     the flood shut nobody, `open` would spare the same for nothing and the plan would be worth 500.
