@@ -237,25 +237,6 @@ def test_the_audit_sees_a_model_that_forgot_a_rule(rule, family, monkeypatch):
         solve(plan, data, quick=True)
 
 
-def test_the_audit_sees_support_and_contracts_of_excluded_origin(monkeypatch):
-    monkeypatch.setattr(procurement, "exclusions", lambda *_: ())
-    for applies_to, family in (("support", "support_origin"), ("offtake", "offtake_origin")):
-        plan, data = tiny(
-            {"oxide": 10.0},
-            sources={
-                "ally": source("AUS", "oxide", 2.0, kappa=0.0, lot_t_per_yr=1000.0, term_yr=3.0),
-                "china": source("CHN", "oxide", 2.0),
-            },
-            demand={"oxide": 4.0},
-            projects={"new": project("oxide", 1.0, capex_musd=120.0, additional=True, country="AUS")},
-            packages={"grant": {"instrument": "grant", "offtake_share": 1.0}},
-            scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
-            procurement={"exclusions": [{"countries": "AUS", "applies_to": [applies_to]}]},
-        )
-        with pytest.raises(UntrustedError, match=family):
-            solve(plan, data, quick=True)
-
-
 @pytest.mark.parametrize(
     ("day", "month", "expected"),
     [("2027-01-01", 10, 2027.25), ("2026-10-01", 10, 2027.0), ("2026-09-30", 10, 2026.99722), ("2027-01-01", 1, 2027.0),

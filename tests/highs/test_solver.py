@@ -393,10 +393,13 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
 # --- R11, R12: options and threads --------------------------------------------------------------------------
 
 
-def test_unknown_options_and_values_are_errors() -> None:
-    """Proves R11: a misspelt option or a senseless value raises. Elsewhere both have been ignored and a gap of 1e-4 used."""
+def test_options_are_set_or_refused() -> None:
+    """Proves R11: a misspelt option or a senseless value raises. Elsewhere both have been ignored and a gap of 1e-4 used. R19:
+    what the manifest states as tolerances is what the solver is told."""
     assembly, cost = market_split(slack=True)
     model = Model(assembly, cost, integer=True)
+    for name, value in {**TOLERANCES, "threads": 1, "random_seed": 0}.items():
+        assert model._highs.getOptionValue(name)[1] == value
     with pytest.raises(ValueError, match="unknown solver option 'mip_rel_gapp'"):
         model._set("mip_rel_gapp", 0.0)
     for name, value in (
@@ -407,14 +410,6 @@ def test_unknown_options_and_values_are_errors() -> None:
     ):
         with pytest.raises(UntrustedError, match=name):
             model._set(name, value)
-
-
-def test_tolerances_are_set_and_not_left_to_a_default() -> None:
-    """Proves R19: what the manifest states as tolerances is what the solver is told."""
-    assembly, cost = market_split(slack=True)
-    model = Model(assembly, cost, integer=True)
-    for name, value in {**TOLERANCES, "threads": 1, "random_seed": 0}.items():
-        assert model._highs.getOptionValue(name)[1] == value
 
 
 FOREIGN = """

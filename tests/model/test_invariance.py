@@ -167,22 +167,6 @@ def two_hazards() -> Case:
     return replanned(tabled(case, tables), lambda told: told["sample"].update(scenarios=6))
 
 
-def test_the_order_of_scenarios_and_of_events_means_nothing() -> None:
-    """Proves: scenarios listed backwards, a promise that names them backwards and the events of each backwards give the same
-    answer: availabilities multiply and prices combine whichever event is listed first."""
-    for seed in SEEDS:
-        case = random_case(seed, flood=True, two_events=True, surge=True, override=False)
-
-        def backwards(told: dict[str, Any]) -> None:
-            told["scenarios"].reverse()
-            for scenario in told["scenarios"]:
-                scenario["events"].reverse()
-            for level in told.get("service_levels", []):
-                level["scenarios"].reverse()
-
-        alike(optimum(case), optimum(replanned(case, backwards)))
-
-
 @pytest.mark.parametrize(("tonnes", "prices"), [(1000.0, 1e-3), (2.204623, 1 / 2.204623), (0.1, 1.0), (1.0, 3.0)])
 @pytest.mark.parametrize("seed", FEW)
 def test_units_and_currencies_mean_nothing(seed: int, tonnes: float, prices: float) -> None:
@@ -220,16 +204,54 @@ def test_the_calendar_means_nothing(seed: int) -> None:
 # --- scenarios --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", EACH)
-def test_a_scenario_of_probability_zero_changes_nothing(seed: int) -> None:
-    """Proves: a catastrophe that cannot happen costs nothing and buys nothing, CVaR and emergency money included.
-
-    The scenario without any event keeps its probability: 1 minus the others, with or without the impossible one.
-    """
-    case = random_case(seed)
+def impossible(told: dict[str, Any]) -> None:
+    """A catastrophe that cannot happen costs nothing and buys nothing, CVaR and emergency money included; the scenario without any
+    event keeps its probability."""
     dear = {"price_multiplier": 4.0, "flood_years": 0.5, "flood_multiplier": 0.2}
-    impossible = cut("impossible", 0.0, FIRST + 1, 2.0, countries="CHN AUS CAN", **dear)
-    alike(plain(seed), optimum(replanned(case, lambda told: told["scenarios"].insert(0, impossible))))
+    told["scenarios"].insert(0, cut("impossible", 0.0, FIRST + 1, 2.0, countries="CHN AUS CAN", **dear))
+
+
+def void(told: dict[str, Any]) -> None:
+    """A scenario whose cut is nil and whose price stays is the quiet scenario under another name."""
+    told["scenarios"].append(cut("void", 0.1, FIRST + 1, 1.0, share=0.0))
+
+
+def halved(told: dict[str, Any]) -> None:
+    """Two scenarios of the same course and half the probability are as good as one, with CVaR and hard promises. A soft one names
+    both halves at half the penalty, which is not weighed by probability."""
+    told["scenarios"] = [
+        {**scenario, "name": f"{scenario['name']}-{half}", "probability": scenario["probability"] / 2}
+        for scenario in told["scenarios"]
+        for half in ("a", "b")
+    ]
+    for level in told.get("service_levels", []):
+        level["scenarios"] = [f"{name}-{half}" for name in level["scenarios"] for half in ("a", "b")]
+        if "penalty_usd_per_kg" in level:
+            level["penalty_usd_per_kg"] *= 0.5
+
+
+def backwards(told: dict[str, Any]) -> None:
+    """Availabilities multiply and prices combine whichever event is listed first, and so do scenarios in a promise."""
+    for listed in (told, *told["scenarios"], *told.get("service_levels", [])):
+        for name in ("scenarios", "events"):
+            listed.get(name, []).reverse()
+
+
+EVENTS = {"flood": True, "two_events": True, "surge": True, "override": False}
+
+
+@pytest.mark.parametrize(
+    ("edit", "switches"),
+    [(impossible, {}), (void, {"sample": False}), (halved, {"sample": False}), (backwards, EVENTS)],
+    ids=["impossible", "void", "halved", "backwards"],
+)
+@pytest.mark.parametrize("seed", EACH)
+def test_scenarios_told_otherwise_are_answered_alike(
+    seed: int, edit: Callable[[dict[str, Any]], None], switches: dict[str, bool]
+) -> None:
+    """Without a sample where a listed scenario would change what probability is left to it."""
+    case = random_case(seed, **switches)
+    alike(optimum(case), optimum(replanned(case, edit)))
 
 
 def reserve(**changes: Any) -> Case:
@@ -250,42 +272,6 @@ def test_an_impossible_scenario_takes_no_probability_from_others(certain: float)
         result = optimum(reserve(scenarios=scenarios))
         assert result.outcome.objective_musd == pytest.approx(-80.0 * certain, rel=REL)
         assert ("no event" in set(result.tables["scenario_losses"].scenario)) == (certain < 1)
-
-
-@pytest.mark.parametrize("seed", EACH)
-def test_an_event_that_touches_nothing_is_no_event(seed: int) -> None:
-    """Proves: a scenario whose cut is nil and whose price stays is the quiet scenario under another name.
-
-    Left out: a sample, whose scenarios share what probability the listed scenarios leave.
-    """
-    case = random_case(seed, sample=False)
-    nothing = {"start_year": FIRST + 1.0, "duration_years": 1.0, "countries": "CHN", "materials": "*", "cut_share": 0.0}
-    void = {"name": "void", "probability": 0.1, "events": [nothing]}
-    alike(optimum(case), optimum(replanned(case, lambda told: told["scenarios"].append(void))))
-
-
-def halved(told: dict[str, Any], penalty: float) -> None:
-    """Each scenario as two of half the probability; soft promises name both halves, at a share of the penalty."""
-    told["scenarios"] = [
-        {**scenario, "name": f"{scenario['name']}-{half}", "probability": scenario["probability"] / 2}
-        for scenario in told["scenarios"]
-        for half in ("a", "b")
-    ]
-    for level in told.get("service_levels", []):
-        level["scenarios"] = [f"{name}-{half}" for name in level["scenarios"] for half in ("a", "b")]
-        if "penalty_usd_per_kg" in level:
-            level["penalty_usd_per_kg"] *= penalty
-
-
-@pytest.mark.parametrize("seed", EACH)
-def test_splitting_a_scenario_changes_nothing(seed: int) -> None:
-    """Proves: two scenarios of the same course and half the probability are as good as one, with CVaR and hard promises.
-
-    A soft promise is made scenario by scenario and its penalty is not weighed by probability: at half the penalty for each
-    half it costs the same.
-    """
-    case = random_case(seed, sample=False)
-    alike(optimum(case), optimum(replanned(case, lambda told: halved(told, 0.5))))
 
 
 # --- money ---------------------------------------------------------------------------------------------------------
@@ -319,76 +305,61 @@ def test_more_money_is_never_worse(seed: int) -> None:
         assert answers[-1].outcome.do_nothing_musd == pytest.approx(answers[0].outcome.do_nothing_musd, rel=REL)
 
 
-# --- more to choose from -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", EACH)
-def test_a_dominated_project_changes_nothing(seed: int) -> None:
-    """Proves: a twin with a fifth more capex, that may be built only instead, is of no use, and of no harm.
-
-    Left out: upside shares, which an owner in need accepts and one without need does not.
-    """
-    case = random_case(seed, logic=False, upside=False)
-
-    def dominated(frames: dict[str, pd.DataFrame]) -> None:
-        frames["projects"] = twin(
-            frames["projects"],
-            "project",
-            "oxide-project",
-            "worse",
-            capex_musd=lambda capex: 1.2 * capex,
-            excludes="oxide-project",
-            additional=True,
-        )
-        frames["yields"] = twin(frames["yields"], "producer", "oxide-project", "worse")
-
-    alike(optimum(case), optimum(tabled(case, dominated)))
-
-
 # --- parts and wholes ----------------------------------------------------------------------------------------------
 
 
+def dominated(frames: dict[str, pd.DataFrame]) -> None:
+    """A twin of a project with a fifth more capex, that may be built only instead, is of no use, and of no harm."""
+    worse = {"capex_musd": lambda capex: 1.2 * capex, "excludes": "oxide-project", "additional": True}
+    frames["projects"] = twin(frames["projects"], "project", "oxide-project", "worse", **worse)
+    frames["yields"] = twin(frames["yields"], "producer", "oxide-project", "worse")
+
+
+def split_sources(frames: dict[str, pd.DataFrame]) -> None:
+    """A mine and its offers as two of half the size are as good as one, floors, cuts and joint products included."""
+    for mine in ("ally-mine", "china-mine"):
+        rows = frames["capacities"].activity == mine
+        frames["capacities"].loc[rows, "capacity_t_per_yr"] /= 2
+        for name, column in (("activities", "activity"), ("capacities", "activity"), ("yields", "producer")):
+            frames[name] = twin(frames[name], column, mine, f"{mine}-2")
+        rows = frames["offers"].source_producer == mine
+        frames["offers"].loc[rows, "depth_t_per_yr"] /= 2
+        for name in frames["offers"][rows].offer:
+            frames["offers"] = twin(frames["offers"], "offer", name, f"{name}-2", source_producer=f"{mine}-2")
+
+
+def split_users(frames: dict[str, pd.DataFrame]) -> None:
+    """Civil users as two groups of half the demand, each tier as two of half the share, each offer as two of half the depth."""
+    mine = frames["demand"].segment == "civil"
+    frames["demand"].loc[mine, "demand_t_per_yr"] /= 2
+    for name in ("demand", "substitution"):
+        if name in frames:
+            frames[name] = twin(frames[name], "segment", "civil", "civil-2")
+    tiers = twin(frames["tiers"], "segment", "civil", "civil-2")
+    parts = [tiers.assign(share=tiers.share / 2, tier=2 * tiers.tier - half) for half in (0, 1)]
+    frames["tiers"] = pd.concat(parts, ignore_index=True)
+    frames["offers"]["depth_t_per_yr"] /= 2
+    for name in list(frames["offers"].offer):
+        frames["offers"] = twin(frames["offers"], "offer", name, f"{name}-2")
+
+
+@pytest.mark.parametrize(
+    ("edit", "without"),
+    [
+        (dominated, ("logic", "upside")),
+        (split_sources, ("contracts",)),
+        (split_users, ("service_soft", "service_hard", "surge")),
+    ],
+    ids=["dominated project", "split sources", "split users, tiers and offers"],
+)
 @pytest.mark.parametrize("seed", EACH)
-def test_splitting_a_source_changes_nothing(seed: int) -> None:
-    """Proves: a mine and its offers as two of half the size are as good as one, floors, cuts and joint products
-    included. Left out: contracts, whose lots are per source."""
-    case = random_case(seed, contracts=False)
-
-    def split(frames: dict[str, pd.DataFrame]) -> None:
-        for mine in ("ally-mine", "china-mine"):
-            rows = frames["capacities"].activity == mine
-            frames["capacities"].loc[rows, "capacity_t_per_yr"] /= 2
-            frames["activities"] = twin(frames["activities"], "activity", mine, f"{mine}-2")
-            frames["capacities"] = twin(frames["capacities"], "activity", mine, f"{mine}-2")
-            frames["yields"] = twin(frames["yields"], "producer", mine, f"{mine}-2")
-            rows = frames["offers"].source_producer == mine
-            frames["offers"].loc[rows, "depth_t_per_yr"] /= 2
-            for name in frames["offers"][rows].offer:
-                frames["offers"] = twin(frames["offers"], "offer", name, f"{name}-2", source_producer=f"{mine}-2")
-
-    alike(optimum(case), optimum(tabled(case, split)))
-
-
-@pytest.mark.parametrize("seed", EACH)
-def test_splitting_a_segment_a_tier_or_an_offer_changes_nothing(seed: int) -> None:
-    """Proves: civil users as two groups of half the demand, each tier as two of half the share, each offer as two of
-    half the depth, give the same answer. Left out: promises and surges, which name a segment."""
-    case = random_case(seed, service_soft=False, service_hard=False, surge=False)
-
-    def split(frames: dict[str, pd.DataFrame]) -> None:
-        mine = frames["demand"].segment == "civil"
-        frames["demand"].loc[mine, "demand_t_per_yr"] /= 2
-        for name in ("demand", "substitution"):
-            if name in frames:
-                frames[name] = twin(frames[name], "segment", "civil", "civil-2")
-        tiers = twin(frames["tiers"], "segment", "civil", "civil-2")
-        parts = [tiers.assign(share=tiers.share / 2, tier=2 * tiers.tier - half) for half in (0, 1)]
-        frames["tiers"] = pd.concat(parts, ignore_index=True)
-        frames["offers"]["depth_t_per_yr"] /= 2
-        for name in list(frames["offers"].offer):
-            frames["offers"] = twin(frames["offers"], "offer", name, f"{name}-2")
-
-    alike(optimum(case), optimum(tabled(case, split)))
+def test_twins_and_parts_are_answered_alike(
+    seed: int, edit: Callable[[dict[str, pd.DataFrame]], None], without: tuple[str, ...]
+) -> None:
+    """Left out: upside shares, which an owner in need accepts and one without need does not; contracts, whose lots are per source;
+    promises and surges, which name a segment."""
+    case = random_case(seed, **dict.fromkeys(without, False))
+    alike(optimum(case), optimum(tabled(case, edit)))
 
 
 @pytest.mark.parametrize("seed", EACH)
