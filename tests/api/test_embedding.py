@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyomo.environ as pyo
 import pytest
 from pyomo.repn import generate_standard_repn
 
@@ -138,19 +137,14 @@ def test_scenarios_come_from_a_frame() -> None:
     assert found[0].events[1].price_multiplier is None
     notes = check(plan.model_copy(update={"scenarios": found}), data)
     assert "share divided by 100" not in str(notes.doubtful if hasattr(notes, "doubtful") else notes)
-    wrong = [{**rows[0]}, {**rows[1], "probability": 0.5}, {**rows[2], "cut_share": 7.0, "start_year": float("nan")}]
+    wrong = [rows[0], {**rows[1], "probability": 0.5}, {**rows[2], "cut_share": 7.0, "start_year": float("nan")}]
     with pytest.raises(PlanError) as caught:
         scenarios_from_frame(pd.DataFrame(wrong))
-    places = {(fault.row, fault.column) for fault in caught.value.faults}
-    assert places >= {("2", "probability"), ("3", "0.cut_share")} or places >= {
-        ("2", "probability"),
-        ("3", "cut_share"),
-    }
+    assert {(fault.row, fault.column) for fault in caught.value.faults} >= {("2", "probability"), ("3", "cut_share")}
 
 
 def test_own_rules_speak_of_outlays_and_of_countries() -> None:
-    """Proves: outlays by material, course and year add up to the budget's row, and a limit on them holds in the answer; projects
-    signed in a country are a number."""
+    """Proves: outlays by material, course and year add up to the budget's row; projects signed in a country are a number."""
     plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))
     model = build_model(plan, data)
     row = generate_standard_repn(model.budget[2027].body)
@@ -159,11 +153,3 @@ def test_own_rules_speak_of_outlays_and_of_countries() -> None:
     told = {v.name: c for part in parts for v, c in zip(part.linear_vars, part.linear_coefs, strict=True)}
     assert told == {name: share for name, share in counted.items() if not name.startswith(("carry", "unspent"))}
     assert set(model.supported) <= {row.country for row in data.rows("projects")}
-
-    def capped(m: Any) -> None:
-        m.own = pyo.Constraint(expr=m.outlays["germanium", "base", 2027] <= 3.0)
-
-    free, held = (solve(plan, data, quick=True, extend=rule) for rule in (None, capped))
-    cost = [float(one.tables["acquisitions"].query("fiscal_year == 2027")["cost_musd"].sum()) for one in (free, held)]
-    assert cost[0] > 3.0 >= cost[1]
-    assert (held.outcome.objective_musd or 0.0) > (free.outcome.objective_musd or 0.0)

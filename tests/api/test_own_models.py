@@ -213,14 +213,6 @@ def test_a_limit_on_what_every_answer_sets_itself_is_a_fault() -> None:
         solve(*random_case(4), extend=row(lambda m: sum(m.value_at_risk.values()) <= 1e-3), quick=True)
 
 
-def test_terms_have_names_and_models_of_this_package() -> None:
-    m = build_model(*small())
-    with pytest.raises(ValueError, match="a name"):
-        add_term(m, "", 0.0)
-    with pytest.raises(ValueError, match="build_model"):
-        add_term(pyo.ConcreteModel(), "a", 0.0)
-
-
 def test_a_method_that_cannot_carry_it_is_refused() -> None:
     """Proves: decomposition is refused with what to ask for where a constraint is about scenarios."""
     plan, data = random_case(1)
@@ -245,15 +237,6 @@ def test_a_conflict_names_what_was_asked() -> None:
     with pytest.raises(InfeasibleError, match=r"what was asked for beside the plan: asked$") as error:
         solve(poor, data, extend=row(lambda m: all_bought(m) >= 40.0), quick=True)
     assert error.value.culprits
-
-
-def test_families_that_a_plan_has_none_of_are_there_and_empty() -> None:
-    """Proves: a function that is written for any plan may sum over contracts and purchases of a plan that has none."""
-    m = build_model(*random_case(12))
-    assert not len(m.acquisition)
-    assert not len(m.stock)
-    assert len(m.shortfall)
-    assert not sum(m.acquisition.values())
 
 
 @pytest.mark.parametrize("seed", quick_first([0, 1, 3, 4, 5, 6, 7, 8, 9, 11, 14], 2))
@@ -405,15 +388,6 @@ def test_own_variables_of_another_solver_keep_their_limits(value: float, said: s
     by_cbc(m).lots.set_value(value, skip_validation=True)
     with pytest.raises(UntrustedError, match=said):
         Result.from_model(*small(), m)
-
-
-def test_a_fixed_variable_is_no_term() -> None:
-    """Proves: fixing a variable that costs something adds nothing to the objective, and is told as no term."""
-    result = answer(lambda m: m.acquisition[SPOT].fix(1.0))
-    (told,) = result.tables["own_parts"].itertuples()
-    assert (told.part, told.lower, told.upper, told.value) == ("constraint", 1.0, 1.0, pytest.approx(1.0))
-    assert told.name.endswith("fixed")
-    assert result.audited.passed
 
 
 @pytest.mark.parametrize("limit", ["fix", "setub"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import Plan, PlanError, check, load_dataset, load_plan, shipped
+from strategic_minerals import Plan, PlanError, load_dataset, load_plan, shipped
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.names import edited
 from strategic_minerals.question.read_toml import load_as
@@ -59,15 +59,3 @@ def test_a_point_may_set_a_whole_list_or_every_entry_of_one() -> None:
     assert [rule.material for rule in asked.days_of_cover] == [rule.material for rule in vault.days_of_cover]
     with pytest.raises(PlanError, match=r"no entries of 'service_levels'"):
         edited(vault, DATA, {"service_levels.*.level": 0.5})
-
-
-@pytest.mark.slow
-def test_many_materials_whose_price_beats_their_loss_are_one_note() -> None:
-    """Proves: what the tables say by construction of forty materials is no forty doubts; of a few each has its own."""
-    many, few = (
-        [note for note in check(plan_of(name), DATA).notes if "the crisis price" in note]
-        for name in ("vault", "rare-earths")
-    )
-    assert len(many) == 1
-    assert int(many[0].partition(" materials: ")[0]) > 6
-    assert 1 < len(few) <= 6

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from strategic_minerals import Dataset, Plan, Runner, solve
-from strategic_minerals.answer import summary
 from strategic_minerals.answer.prices import bounds_of
 from strategic_minerals.answer.result import Result
 from strategic_minerals.audit import accounts as audit_statements
@@ -21,7 +18,7 @@ from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
 from strategic_minerals.matrix.problem import prepare
 from support.instances import quick_first, random_case
 from support.scalings import scaled
-from support.tiny import cut, floored, imported, offer, project, supply_rule
+from support.tiny import best, cut, floored, imported, offer, project, supply_rule
 
 AIMS = ("social_cost", "risk_within_budget", "least_budget")
 
@@ -71,36 +68,11 @@ def test_a_statement_that_is_off_is_objected_to(rich: Result) -> None:
             assert worst.where.startswith(name)
 
 
-def test_the_summary_reads_named_figures_and_nothing_else() -> None:
-    """Proves: every figure that the module names is declared; it knows no table, decision or outcome."""
-    tree = ast.parse(Path(summary.__file__).read_text())
-    named = {
-        node.args[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "figures"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-    }
-    assert named
-    assert named <= set(RECOMPUTED) | set(STATED)
-    reached = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert not reached & {"tables", "solution", "reference", "outcome", "objective_parts", "reference_parts", "audited"}
-    of_origin = {"bought_from_t", "bought_from_musd"}  # read where rules of origin are put in words
-    assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd", *of_origin}
-
-
 def test_the_figures_of_a_run_survive_its_folder(rich: Result) -> None:
     """Proves: figures are a table as others are, and come back as they were."""
     again = Result.from_dict(rich.to_dict())
     assert again.summary(full=True) == rich.summary(full=True)
     assert again.figures.records == {name: dict(items) for name, items in rich.figures.records.items() if items}
-
-
-def best(case: tuple[Plan, Dataset], **more: Any) -> Result:
-    return solve(*case, gap=0.0, quick=True, run=Runner(threads=1), **more)
 
 
 def promised(**plan: Any) -> tuple[Plan, Dataset]:
@@ -172,21 +144,6 @@ def test_a_floor_signed_in_part_costs_its_part() -> None:
     assert 0 < share < 1
     assert floors.expected_cost_musd.sum() == pytest.approx(result.objective_parts["floor_cost"])
     assert np.isclose(share, 0.5)
-
-
-def test_years_after_the_plan_are_named_where_they_are_counted() -> None:
-    """Proves: the spending of an aim counts the years that are computed after the planned ones, the budget does not; the summary
-    says so where it tells the larger figure. Bounds of later aims are told as what they are."""
-    case = promised(horizon={"first_year": 2027, "years": 3, "tail_years": 2, "period_months": 12})
-    text = best(case).summary(full=True)
-    assert "The plan spends 220 million USD (discounted, including the years computed after the planned ones)" in text
-    assert "MONEY: the plan spends 170 M" in text
-    first, second = (line for line in text.splitlines() if "does better than" in line)
-    assert ". No plan does better" in first
-    assert ". No plan that keeps the earlier aims does better" in second
-    relaxed = best(case, relax=True).summary(full=True)
-    assert "No plan's discounted spending is lower than +120 million USD" in relaxed
-    assert "is worth more than" not in relaxed
 
 
 def test_grams_short_are_counted_by_both_sides() -> None:

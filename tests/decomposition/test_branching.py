@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 from strategic_minerals.core.errors import OnProgress
 from strategic_minerals.core.frames import INF, Floats
-from strategic_minerals.matrix.assembly import Assembly
 from strategic_minerals.solver.highs import Model, Run, SolvedRun, UnsolvedRun
 from strategic_minerals.solver.lshaped.master import SETTINGS, CutPool, Master
-from strategic_minerals.solver.lshaped.search import BranchAndBound, Node, Search, StoppedByCallerError
+from strategic_minerals.solver.lshaped.search import BranchAndBound, Node, Search
 from strategic_minerals.solver.lshaped.search import run as run_search
 from strategic_minerals.solver.lshaped.subproblems import Evaluated, OutOfTimeError
-from support.search_settings import set_search
+from support.programs import program, set_search
 
 LONG_S = 600.0
 ROOM = 1e-7
@@ -85,36 +83,17 @@ def drawn(seed: int) -> Case:
     )
 
 
-def assembled(lower: Floats, upper: Floats, rows: Floats, row_lower: Floats, row_upper: Floats) -> Assembly:
-    """Arrays for a solver."""
-    sparse, nothing = csr_matrix(rows), np.zeros(0, dtype=np.int64)
-    return Assembly(
-        lower,
-        upper,
-        np.arange(len(lower)) < WHOLES,
-        {},
-        row_lower,
-        row_upper,
-        sparse.indptr.astype(np.int64),
-        sparse.indices.astype(np.int64),
-        sparse.data.astype(float),
-        (),
-        nothing,
-        nothing,
-        nothing,
-    )
-
-
 @cache
 def optimum(case: Case) -> float:
     """What HiGHS finds for a case written out in full, with a column for what each scenario lacks of each good."""
     lacks = case.needs.size
-    full = assembled(
-        np.append(case.lower, np.zeros(lacks)),
-        np.append(case.upper, np.full(lacks, INF)),
+    full = program(
         np.block([[case.rules, np.zeros((len(case.rules), lacks))], [case.gives.reshape(lacks, -1), np.eye(lacks)]]),
         np.append(case.least, case.needs),
         np.append(case.most, np.full(lacks, INF)),
+        lower=np.append(case.lower, np.zeros(lacks)),
+        upper=np.append(case.upper, np.full(lacks, INF)),
+        integer=np.arange(len(case.cost) + lacks) < WHOLES,
     )
     run = Model(full, np.append(case.cost, case.prices), integer=True).run(time_limit_s=LONG_S)
     assert run.status == "optimal"
@@ -130,7 +109,8 @@ class StandIn:
             np.append(case.upper, np.full(GROUPS, INF)),
         )
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
-        master = assembled(lower, upper, rules, case.least, case.most)
+        whole = np.arange(len(lower)) < WHOLES
+        master = program(rules, case.least, case.most, lower=lower, upper=upper, integer=whole)
         self.case, self.pool, self.decisions, self.twin = case, CutPool(), np.arange(WHOLES), twin
         self.root: Any = None
         self.sums = np.array_split(
@@ -292,35 +272,6 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(
     assert_found(case, found, 1e-4)
 
 
-def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a dive often leaves a node whose bound has risen, every such node comes back or is ruled out by a better plan, and
-    the search ends with the optimum."""
-    waits, plunge, off, back = BranchAndBound.requeue, BranchAndBound.plunge, [], []
-
-    def counted(self: BranchAndBound, run: Run, node: Node) -> bool:
-        put_off = waits(self, run, node)
-        if put_off:
-            assert run.objective < self.search.cutoff
-            off.append(next(one for one in self.heap if one.lower is node.lower and one.upper is node.upper))
-            assert off[-1].bound >= run.objective
-        return put_off
-
-    def taken(self: BranchAndBound, node: Node) -> None:
-        back.append(node)
-        plunge(self, node)
-
-    monkeypatch.setattr(BranchAndBound, "requeue", counted)
-    monkeypatch.setattr(BranchAndBound, "plunge", taken)
-    for seed in SEEDS:
-        case, before = drawn(seed), len(off)
-        found = run_search(searching(case, 0.0), start_of(seed))
-        assert_found(case, found, 0.0)
-        for node in off[before:]:
-            assert any(node is one for one in back) or node.bound >= found.objective - ROOM * (1 + abs(found.objective))
-    assert len(off) > 20
-    assert sum(any(node is one for one in back) for node in off) > 20
-
-
 def test_a_node_of_which_nothing_new_is_known_is_not_put_off_again() -> None:
     """Proves: a node is put off where another one is far below it and there is a plan, and not where there is none, where no other
     node waits, where both are about as low, or where no cut has come since it was put off."""
@@ -370,66 +321,6 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
             assert told == [first, "close", *["exact"] * len(told)][: len(told)]
         assert max(len(told) for told in times.values()) > 2
     assert halves
-
-
-def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: however much is open, coarse settling asks the clusters no more often than `SETTINGS.coarse_rounds`, and some choices
-    would be asked about more often without that."""
-    set_search(monkeypatch, "search", coarse_share=0.0)
-    asked = {"coarse": 0, "close": 0}
-    for seed in SEEDS:
-        whole = run_search(searching(drawn(seed), 0.0), None).x[:WHOLES]
-        for how in asked:
-            search, calls = searching(drawn(seed), 1e-9), []
-            evaluate = search.of.evaluate
-            search.of.evaluate = lambda *told, calls=calls, evaluate=evaluate: calls.append(1) or evaluate(*told)
-            search.solve_fixed_integers(whole, how)
-            asked[how] = max(asked[how], len(calls))
-    assert asked["coarse"] == SETTINGS.coarse_rounds
-    assert asked["close"] > SETTINGS.coarse_rounds
-
-
-def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: coarse settling, given the rounds, leaves at most a tenth of what lies between bound and plan, takes fewer rounds
-    than close settling, and goes by the gap asked where there is no bound yet."""
-    set_search(monkeypatch, "search", coarse_rounds=40)
-    rounds = {"coarse": 0, "close": 0}
-    for seed in SEEDS:
-        case = drawn(seed)
-        whole = run_search(searching(case, 0.0), None).x[:WHOLES]
-        for how in rounds:
-            search = searching(case, 1e-6)
-            assert search.enough(1.0, how) == search.tolerance(1.0, SETTINGS.fixed_integer_gap_share)
-            search.linear(None, 1.0, answer=False)
-            before = len(search.of.pool)
-            search.solve_fixed_integers(whole, how)
-            rounds[how] += len(search.of.pool) - before
-            most = max(
-                SETTINGS.coarse_share * (search.best.total - search.bound),
-                search.tolerance(search.best.total, SETTINGS.fixed_integer_gap_share),
-            )
-            left = search.best.total - search.run_master().objective
-            assert (
-                left
-                <= (most if how == "coarse" else search.tolerance(search.best.total, SETTINGS.fixed_integer_gap_share))
-                + 1e-7
-            )
-    assert rounds["coarse"] < rounds["close"]
-
-
-def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
-    """Proves: linear rounds on the best plan's whole numbers do not end where others' do, at what is no better but for the gap:
-    they go on until a tenth of it is left, and where no gap is granted, none."""
-    gap = 0.3
-    for seed in SEEDS:
-        case = drawn(seed)
-        found = run_search(searching(case, 0.0), None)
-        for how, share in (("close", SETTINGS.fixed_integer_gap_share), ("exact", 0.0)):
-            search = searching(case, gap)
-            search.solve_fixed_integers(found.x[:WHOLES], how)
-            assert (
-                search.best.total - search.run_master().objective <= search.tolerance(search.best.total, share) + 1e-7
-            )
 
 
 def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, BranchAndBound]:
@@ -501,56 +392,6 @@ def test_a_plan_whose_whole_numbers_are_exact_keeps_the_rules(monkeypatch: pytes
     assert broken
 
 
-def test_rows_are_held_tighter_for_one_run_alone() -> None:
-    """Proves: of an equation, a range and two limits, what a point breaks and can be mended is told of the range and the limits; a
-    run within them keeps twice as far away, and the next run and both sides of a branching have the rows as they are.
-
-    max 3a + 2b, a + b = 4, 1 <= a <= 3, a - b <= 2.5: a at 3; held tighter by 2 * 0.1, at 2.8; -a - b >= -9 never binds."""
-    rows = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]])
-    below, above = np.array([4.0, 1.0, -INF, -9.0]), np.array([4.0, 3.0, 2.5, INF])
-    program = assembled(np.zeros(2), np.full(2, 10.0), rows, below, above)
-    master = Master(program, np.array([-3.0, -2.0]), 0.0, CutPool(), np.arange(1), (), twin=True)
-    assert master.mendable(np.array([3.1, 0.7])) == pytest.approx([0.0, 0.1, 0.0, 0.0])
-    assert master.mendable(np.array([0.9, 9.1])) == pytest.approx([0.0, 0.1, 0.0, 1.0])
-    assert master.mendable(np.array([3.4, 0.5])) == pytest.approx([0.0, 0.4, 0.4, 0.0])
-    assert not master.mendable(np.array([3.0 + 1e-8, 1.0])).any()
-    assert not master.mendable(np.array([3.6, 1.2]))[1]  # 2 * 2 * 0.6 is more than the range is wide
-    sides = (np.zeros(1), np.full(1, 10.0))
-    assert master.run(LONG_S, "test").objective == pytest.approx(-11.0)
-    within = master.run_within(np.array([0.0, 0.1, 0.0, 0.0]), LONG_S, "test")
-    assert within.x == pytest.approx([2.8, 1.2])
-    assert master.run(LONG_S, "test").objective == pytest.approx(-11.0)
-    here = master.save_basis()
-    assert [run.objective for run in master.both(sides, sides, here, LONG_S, "test")] == pytest.approx([-11.0, -11.0])
-    assert master.run_within(np.array([0.0, 0.1, 0.0, 0.0]), LONG_S, "test").objective == pytest.approx(-10.8)
-    assert [run.objective for run in master.both(sides, sides, here, LONG_S, "test")] == pytest.approx([-11.0, -11.0])
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_where_rounds_are_dear_those_are_asked_who_said_most(kept: bool) -> None:
-    """Proves: what a group said that the master had not known is its cost at the master's point less what the master had put there;
-    at a point whose cost is no matter the quarter is asked that said most, and those that never said anything before all others;
-    where rounds are cheap, all."""
-    for seed in SEEDS:
-        case = drawn(seed)
-        search = searching(case, 1e-3, kept=kept)
-        assert search.master.most_violated_groups(0.5) == [0, 1]
-        run = search.run_master()
-        y = search.of.point(run.x)
-        search.evaluate(y, answer=False)
-        lacks = (case.prices * np.maximum(0.0, case.needs - case.gives @ y)).sum(axis=1)
-        said = np.array([part.sum() for part in np.array_split(lacks, GROUPS)]) - run.x[len(y) :]
-        assert search.master.missed == pytest.approx(np.maximum(0.0, said), rel=1e-9)
-        search.linear(None, 1e-6, answer=False)
-        most = search.master.missed.argmax()
-        asked, learn = [], search.of.add_cuts
-        search.of.add_cuts = lambda groups, *told, asked=asked, learn=learn: (
-            asked.extend(groups) or learn(groups, *told)
-        )
-        search.add_cuts_near(np.full(len(y), 0.25))
-        assert asked == ([0, 1, 2, 3] if kept else [most])
-
-
 def test_a_better_plan_is_found_near_a_plan() -> None:
     """Proves: from doing nothing and the relaxation, rounding finds whole numbers within bounds and rules for which the master
     promises a plan that is better by more than a tenth of the gap asked, and settled they make a better plan. Where no plan can
@@ -572,78 +413,6 @@ def test_a_better_plan_is_found_near_a_plan() -> None:
         search.best = replace(search.best, total=search.root.objective)
         assert tree.rins_rounding(search.root.x, np.zeros(WHOLES)) is None
     assert better > len(SEEDS) / 2
-
-
-def test_cuts_that_come_back_with_a_look_do_not_spoil_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: where a look settles a choice whose cuts the pool has and the master has not, the node is solved again with them; its
-    basis of before would be too short."""
-    back = [cuts_come_back(seed, monkeypatch) for seed in SEEDS]
-    assert back.count(True) > 2
-
-
-def cuts_come_back(seed: int, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether a look at what doing nothing leaves, settled before, brings cuts back that were taken out; the node is right."""
-    search, tree = rooted(drawn(seed), 0.3)
-    whole = np.zeros(WHOLES)
-    search.solve_fixed_integers(whole, "exact")
-    search.solve_fixed_integers(whole, "exact")
-    tree.solve(tree.lower, tree.upper)
-    search.master.trim(idle=0)
-    run = tree.solve(tree.lower, tree.upper)
-    held, pool = len(search.master._held), len(search.of.pool)
-    search.best = search.of.evaluate(np.zeros(WHOLES + OTHERS), search.cost, 0.0, search.deadline)
-    search.bound = search.objective - search.tolerance(search.objective)
-    with monkeypatch.context() as patch:
-        patch.setattr(BranchAndBound, "rins_rounding", lambda self, x, plan: whole)
-        patch.setattr(BranchAndBound, "is_integral_at", lambda self, x: False)
-        again = tree.improvement_heuristic(run, tree.node(run.objective, tree.lower, tree.upper))
-    assert again.objective == pytest.approx(tree.solve(tree.lower, tree.upper).objective, rel=1e-9)
-    assert again.objective >= run.objective - 1e-9
-    return len(search.master._held) > held and len(search.of.pool) == pool
-
-
-def test_a_look_hears_the_caller() -> None:
-    """Proves: a caller who wants no more stops a look for better plans between two of its solves."""
-    search, tree = rooted(drawn(0), 1e-3)
-    calls: list[int] = []
-    search.on_progress = lambda _: calls.append(1) or len(calls) > 2
-    with pytest.raises(StoppedByCallerError):
-        tree.rins_rounding(search.root.x, np.zeros(WHOLES))
-    assert len(calls) == 3
-
-
-def test_looking_for_better_plans_betters_what_the_gap_would_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: with a wide gap, plans found with looks are better in all than those without."""
-    gap, totals = 0.3, []
-    for looking in (True, False):
-        if not looking:
-            monkeypatch.setattr(BranchAndBound, "improvement_heuristic", lambda self, run, node: run)
-        totals.append(sum(run_search(searching(drawn(seed), gap), start_of(seed)).objective for seed in SEEDS))
-    assert totals[0] < totals[1] - 1e-3
-
-
-def test_looks_that_fail_come_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: of 63 dives in which no look finds anything the 1st, 3rd, 7th, 15th, 31st and 63rd look; after one that finds a
-    better plan the next dive looks again; none does where plan and bound are far apart."""
-    search, tree = rooted(drawn(0), 1.0)
-    node, run = tree.node(search.root.objective, tree.lower, tree.upper), replace(search.root, objective=-np.inf)
-    search.bound, better, looks = search.objective - 1.0, [0.0], []
-
-    def rounded(self: BranchAndBound, x: Floats, plan: Floats) -> None:
-        looks.append(plan)
-        search.best = replace(search.best, total=search.best.total - better[0])
-
-    def looked() -> bool:
-        before = len(looks)
-        assert tree.improvement_heuristic(run, node) is run
-        return len(looks) > before
-
-    monkeypatch.setattr(BranchAndBound, "rins_rounding", rounded)
-    assert [plunge for plunge in range(1, 64) if looked()] == [1, 3, 7, 15, 31, 63]
-    better[0], tree.wait = 1e-3, 1
-    assert [looked() for _ in range(3)] == [True] * 3
-    search.bound = search.objective - 100.0 * search.tolerance(search.objective)
-    assert not looked()
 
 
 def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:

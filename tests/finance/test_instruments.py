@@ -7,12 +7,23 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InfeasibleError, Plan, Result, Runner, check, solve
-from support.tiny import bought, cut, floored, guaranteed, imported, offer, project, source, supply_rule, tiny, total
-
-
-def best(case: tuple[Plan, Dataset]) -> Result:
-    return solve(*case, gap=0.0, quick=True, run=Runner(threads=1))
+from strategic_minerals import Dataset, InfeasibleError, Plan, check, solve
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.plan import Loan
+from support.tiny import (
+    best,
+    bought,
+    cut,
+    floored,
+    guaranteed,
+    imported,
+    offer,
+    project,
+    source,
+    supply_rule,
+    tiny,
+    total,
+)
 
 
 def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
@@ -34,15 +45,6 @@ def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
         assert total(solve(plan, data, gap=0.0, relax=relax, quick=True)) == pytest.approx(14 * 1000 + 16 * 100)
 
 
-def test_a_plan_that_nobody_supplies_is_answered() -> None:
-    """Proves: neither source nor project: all is short, and doing anything is as good as doing nothing."""
-    plan, data = tiny(
-        {"a": 100.0, "y": 1.0}, sources={"far": source("CHN", "y", 1.0)}, demand={"a": 10.0}, loss=900.0, years=2
-    )
-    result = solve(plan.model_copy(update={"materials": ("a",)}), data, gap=0.0, quick=True)
-    assert total(result) == pytest.approx(20 * 1000)
-
-
 @pytest.mark.parametrize(("term", "bought"), [(1.0, 4.0), (2.0, 8.0), (5.0, 8.0)])
 def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: float) -> None:
     """Proves: 4 kt a year may be bought from 2028 on, as long as the floor lasts, and nothing after; two years are worth having
@@ -59,32 +61,6 @@ def test_the_right_to_buy_ends_with_the_purchase_floor(term: float, bought: floa
     table = best(case).tables["acquisitions"]
     assert float(table.acquired_t.sum()) / 1000 == pytest.approx(bought)
     assert table.fiscal_year.max() < 2028 + term
-
-
-@pytest.mark.parametrize("level", [115.0, 150.0])
-def test_a_package_with_a_floor_of_its_own_never_stands_beside_a_market_floor(level: float) -> None:
-    """Proves: a project that has its own floor on x has no variant with a market floor on x, and is excluded by it: the audit says
-    so of both together."""
-    case = imported(
-        100.0,
-        sources={"far": source("CHN", "a", 10.0), "us": source("USA", "a", 4.0, cash_usd_per_kg=110.0)},
-        loss=900.0,
-        projects={"p": project("a", 4.0, cash_usd_per_kg=140.0)},
-        packages={"own": floored("a", 150.0, 10.0, project="p")},
-        scenarios=[cut("s", 0.5, 2029.0, 2.0)],
-        years=4,
-        instruments={
-            "price_floors": [
-                {"material": "a", "scope": "market", "levels_usd_per_kg": [level], "term_years": 4, "eligible": "home"}
-            ]
-        },
-    )
-    result = best(case)
-    assert len(result.tables["floors"]) == 1
-    projects = result.tables["projects"]
-    assert not ((projects.package == "own") & (projects.share > 0)).any() or "market" not in set(
-        result.tables["floors"].scope
-    )
 
 
 @pytest.mark.parametrize(("probability", "penalty"), [(0.5, 450.0), (0.999, 300.3), (1.0, 300.0)])
@@ -227,3 +203,51 @@ def test_a_guarantee_to_a_committed_project_costs_from_its_first_output_on() -> 
         agreed=[guaranteed("new", "a", 130.0, 2041, payer="USA", floor_from_year=2027.0)],
     )
     assert list(solve(plan, data, gap=0.0).tables["budget"].paid_apart_musd) == pytest.approx([0.0, 60.0, 60.0])
+
+
+# --- members of a reserve who pay for keeping it: the cost stays in the social cost and leaves the budget --------------
+
+
+LOAN = {"interest": 0.05, "term_years": 10.0}
+
+
+def question(members, later=0.0):
+    """1 kt is missing in 2029; 1 kt at 10 USD/kg may be bought in 2027 alone and costs 10 % of its price a year to hold."""
+    return imported(
+        10.0,
+        1.0,
+        materials={"a": {"holding_share_per_yr": 0.1}},
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("stop", 1.0, 2029.0, 1.0)],
+        budget={"loan": LOAN if members else None},
+        money={2027: 10.0, 2028: later},
+    )
+
+
+def test_ten_million_buy_the_tonne_only_where_members_hold_it():
+    """10 million at first, 0.95 a year later, metal at 10 USD/kg: 1.095 kt where members pay for holding. Else a kilotonne costs a
+    million a year to hold, more than there is in the second year."""
+    mine, theirs = (solve(*question(members, later=0.95), gap=0.0, quick=True) for members in (False, True))
+    assert bought(theirs, "a") == pytest.approx(1.095, abs=1e-6)
+    assert bought(mine, "a") < 0.95
+    assert theirs.tables["budget"].holding_musd.sum() == 0
+    assert mine.tables["budget"].holding_musd.sum() > 0
+
+
+def test_society_pays_for_holding_whoever_does():
+    """Two years at a tenth of 10 million: 2 million of the social cost, none of the outlays."""
+    result = solve(*question(True), gap=0.0, quick=True)
+    assert result.objective_parts["authority_holding"] == pytest.approx(2.0, abs=1e-6)
+    budget = result.tables["budget"]
+    assert budget.purchases_musd.sum() == pytest.approx(10.0, abs=1e-6)
+    # as long as nothing happens members pay 5 % on 10 million borrowed, and a tenth for storage
+    assert budget.members_pay_musd.tolist() == pytest.approx([1.5] * 3, abs=1e-6)
+
+
+def test_stock_that_members_hold_owes_the_budget_nothing():
+    """10 kt in the opening stock cost 10 million a year: owed, with an appropriation of nothing, unless members pay."""
+    plan, data = imported(10.0, 1.0, materials={"a": {"holding_share_per_yr": 0.1}}, stock={"a": 10.0}, money=0.0)
+    assert prepare(plan, data).natural.owed == pytest.approx([10.0] * 3)
+    paid = plan.model_copy(update={"budget": plan.budget.model_copy(update={"loan": Loan(**LOAN)})})
+    assert prepare(paid, data).natural.owed == pytest.approx([0.0] * 3)
+    assert not check(paid, data).faults

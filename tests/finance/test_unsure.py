@@ -130,10 +130,7 @@ def test_the_audit_works_the_chance_out_by_itself():
     solution = extract(problem.structure, problem.assembly, solved.x)
     assert all(one.holds for one in audit(problem, solution).residuals if one.family == "built_by_chance")
     n = problem.natural
-    for spoilt in (
-        replace(n, projects=(replace(n.projects[0], chance=0.5),)),
-        replace(n, capacity=n.capacity * 1.1),
-    ):
+    for spoilt in (replace(n, projects=(replace(n.projects[0], chance=0.5),)), replace(n, capacity=n.capacity * 1.1)):
         found = {one.family: one.holds for one in audit(replace(problem, natural=spoilt), solution).residuals}
         assert not found["built_by_chance"]
 

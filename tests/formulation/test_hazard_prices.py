@@ -14,7 +14,6 @@ from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.events import EventPrices, profiles
 from strategic_minerals.world.producers import purchase_price
 from strategic_minerals.world.scenarios import build_scenarios
-from support.instances import quick_first, random_case
 from support.tiny import hazard_row, offer, source, tiny, total
 
 PRICE = 10.0
@@ -71,36 +70,34 @@ def prices(plan: Plan, data: Dataset) -> tuple[list[float], list[float]]:
     return (lower * 1000).tolist(), (outside * 1000).tolist()
 
 
-def test_each_market_has_its_own_course() -> None:
-    """Proves: half a year at twice the price inside and eight times outside, then 1 and 4: means of 1.5 and 6 in FY2028."""
-    case = struck(("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0))
-    inside, outside = prices(*case)
-    assert inside == pytest.approx([10.0, 15.0, 10.0])
-    assert outside == pytest.approx([10.0, 60.0, 10.0])
-
-
 @pytest.mark.parametrize(
-    ("steps", "inside", "outside"),
+    ("steps", "event", "inside", "outside"),
     [
-        ((), 50.0, 50.0),
-        ((("outside", 0, 12, 3.0),), 10.0, 30.0),
-        ((("inside", 0, 12, 3.0),), 30.0, 30.0),
-        ((("inside", 0, 12, 3.0), ("outside", 0, 12, 2.0)), 30.0, 30.0),
+        ([], {}, 50.0, 50.0),
+        ([("outside", 0, 12, 3.0)], {}, 10.0, 30.0),
+        ([("inside", 0, 12, 3.0)], {}, 30.0, 30.0),
+        ([("inside", 0, 12, 3.0), ("outside", 0, 12, 2.0)], {}, 30.0, 30.0),
+        ([("inside", 0, 6, 3.0), ("outside", 6, 12, 3.0)], {}, 20.0, 30.0),
+        ([("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0)], {}, 15.0, 60.0),
+        ([("outside", 0, 11, 3.0), ("outside", 11, 12, 9.0)], {"severity": 2.0, "stretch": 0.5}, 10.0, 50.0),
     ],
-    ids=["none", "outside alone", "inside alone", "lower outside"],
+    ids=[
+        "none",
+        "outside alone",
+        "inside alone",
+        "lower outside",
+        "by turns",
+        "courses of their own",
+        "severe and short",
+    ],
 )
-def test_what_is_not_quoted_and_what_is_quoted_below(steps: Any, inside: float, outside: float) -> None:
-    """Proves: without prices a material follows the hazard's one multiple; prices outside leave the price inside, those inside are
-    the world's, and nobody outside sells below them."""
-    assert prices(*struck(*steps)) == (pytest.approx([10.0, inside, 10.0]), pytest.approx([10.0, outside, 10.0]))
-
-
-def test_severity_is_a_power_and_stretch_a_length() -> None:
-    """Proves: three times for eleven months, squared, for half as long: nine times for 5.5 months, and for half a month the nine of
-    the table, which no severity exceeds."""
-    half = {"event": {"severity": 2.0, "stretch": 0.5}}
-    steps = ("outside", 0, 11, 3.0), ("outside", 11, 12, 9.0)
-    assert prices(*struck(*steps, **half))[1] == pytest.approx([10.0, 50.0, 10.0])
+def test_each_market_has_its_own_course(steps: Any, event: dict[str, Any], inside: float, outside: float) -> None:
+    """Proves: means of FY2028. Without prices a material follows the hazard's one multiple; prices outside leave the price inside,
+    those inside are the world's, and nobody outside sells below them at any moment. Severity is a power and stretch a length: three
+    times for eleven months, squared, for half as long is nine times for 5.5 months, and for half a month the nine of the table,
+    which no severity exceeds."""
+    found = prices(*struck(*steps, event=event))
+    assert found == (pytest.approx([10.0, inside, 10.0]), pytest.approx([10.0, outside, 10.0]))
 
 
 def test_events_combine_market_by_market() -> None:
@@ -118,13 +115,6 @@ def test_events_combine_market_by_market() -> None:
     assert outside == pytest.approx([10.0, 40.0, 10.0])
 
 
-def test_outside_is_never_below_inside_at_any_moment() -> None:
-    """Proves: three times inside in the first half year and three times outside in the second: outside it is three all year."""
-    inside, outside = prices(*struck(("inside", 0, 6, 3.0), ("outside", 6, 12, 3.0)))
-    assert inside == pytest.approx([10.0, 20.0, 10.0])
-    assert outside == pytest.approx([10.0, 30.0, 10.0])
-
-
 def test_quotes_of_a_hazard_that_the_plan_does_not_use_change_nothing() -> None:
     """Proves: without an event of it nobody sells outside, and a border floor is no fault."""
     menu = {"material": "metal", "kind": "border", "scope": "market", "levels_usd_per_kg": [12.0], "term_years": 3}
@@ -133,11 +123,6 @@ def test_quotes_of_a_hazard_that_the_plan_does_not_use_change_nothing() -> None:
     quiet = Plan.model_validate(plan.to_toml_like() | {"scenarios": []})
     assert not check(quiet, data).faults
     assert not build_instance(quiet, data).outside.any()
-
-
-def test_no_price_is_multiplied_by_more_than_its_highest_multiple() -> None:
-    """Proves: three times to the power of four would be 81: no more than 3 is on record."""
-    assert prices(*struck(("outside", 0, 12, 3.0), event={"severity": 4.0}))[1] == pytest.approx([10.0, 30.0, 10.0])
 
 
 @pytest.mark.parametrize("event", [{"price_multiplier": 2.0}, {"countries": "CHN"}, {"cut_share": 0.1}])
@@ -228,19 +213,6 @@ def test_prices_that_make_no_sense_are_faults(changes: dict[str, Any], column: s
     faults = check(*struck(("outside", 0, 6, 2.0), **changes)).faults
     assert [fault.column for fault in faults][:1] == [column]
     assert "rows" not in changes or {fault.file for fault in faults} == {"hazard_prices.csv"}
-
-
-@pytest.mark.parametrize("seed", quick_first(range(10), 4))
-def test_random_plans_with_prices_by_market_hold_in_both_methods(seed: int) -> None:
-    """Proves: whatever else a plan has, the audit finds the same money, and the decomposed method the same optimum."""
-    on = dict.fromkeys(("hazard_prices", "adaptation", "users_stock", "sample"), True)
-    plan, data = random_case(seed, two_markets=seed % 2 == 1, loss_limits=False, **on)
-    flat, apart = (solve(plan, data, gap=1e-6, method=method, quick=True) for method in ("flat", "decomposed"))
-    assert (prepare(plan, data).structure.scenarios.market_gap > 1).any()
-    assert flat.audited.passed
-    assert apart.audited.passed
-    room = 2e-6 * max(1.0, abs(flat.outcome.do_nothing_musd))
-    assert apart.outcome.objective_musd == pytest.approx(flat.outcome.objective_musd, abs=room)
 
 
 def test_the_highest_multiple_is_that_of_the_material_and_its_range() -> None:

@@ -5,33 +5,19 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import version
 from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import highspy
 import numpy as np
 import pytest
-import scipy.sparse as sp
-from packaging.requirements import Requirement
 
 from conftest import PATIENCE_S, environment
-from strategic_minerals import (
-    InfeasibleError,
-    InputError,
-    Plan,
-    ReserveError,
-    Runner,
-    StoppedError,
-    UntrustedError,
-    solve,
-)
+from strategic_minerals import InfeasibleError, Plan, ReserveError, StoppedError, UntrustedError, solve
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.stats import Timings
 from strategic_minerals.matrix.assembly import Assembly
@@ -40,7 +26,6 @@ from strategic_minerals.solver import highs
 from strategic_minerals.solver import optimise as optimize
 from strategic_minerals.solver import stages as fixed_lp
 from strategic_minerals.solver.highs import (
-    OPTIONS,
     TOLERANCES,
     BriefRun,
     Ended,
@@ -55,45 +40,9 @@ from strategic_minerals.solver.infeasibility import DEMANDS
 from strategic_minerals.solver.optimise import optimise
 from strategic_minerals.solver.stages import FlatModel, Staged
 from support.instances import random_case
-from support.tiny import cut, offer, source, supply_rule, tiny
-
-
-def program(
-    matrix: Any, row_lower: Any, row_upper: Any, *, lower: Any = 0.0, upper: Any = math.inf, integer: Any = False
-) -> Assembly:
-    """Arrays of a small program as the package passes them on."""
-    A = sp.csr_array(np.asarray(matrix, dtype=float))
-    rows, columns = A.shape
-    wide = lambda v, n, kind=float: np.broadcast_to(np.asarray(v, dtype=kind), n).copy()  # noqa: E731
-    none = np.zeros(rows, dtype=np.int64)
-    return Assembly(
-        wide(lower, columns),
-        wide(upper, columns),
-        wide(integer, columns, bool),
-        {},
-        wide(row_lower, rows),
-        wide(row_upper, rows),
-        A.indptr.astype(np.int64),
-        A.indices.astype(np.int64),
-        A.data,
-        (),
-        none,
-        none,
-        none,
-    )
-
-
-def market_split(*, slack: bool) -> tuple[Assembly, np.ndarray]:
-    """4 rows of 40 binaries, sum a x = half the sum of a: hard to meet, and never met within seconds. With `slack` a
-    missed unit costs one, so that a poor answer is found at once."""
-    rng = np.random.default_rng(5)
-    a = rng.integers(0, 100, (4, 40)).astype(float)
-    half = np.floor(a.sum(axis=1) / 2)
-    A = np.hstack([a, np.eye(4), -np.eye(4)]) if slack else a
-    n = A.shape[1]
-    upper = np.r_[np.ones(40), np.full(n - 40, math.inf)]
-    cost = np.r_[np.zeros(40), np.ones(n - 40)]
-    return program(A, half, half, upper=upper, integer=np.arange(n) < 40), cost
+from support.programs import market_split, program
+from support.promising import squeezed
+from support.tiny import offer, supply_rule
 
 
 @cache
@@ -153,18 +102,6 @@ def test_a_solver_that_fails_the_canary_is_refused(wrong: float, monkeypatch: py
         solve(*case(), quick=True)
 
 
-def test_the_release_that_is_wrong_cannot_be_installed() -> None:
-    """Proves R1: the package asks for a highspy later than 1.14, and the one in use is."""
-    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))[
-        "project"
-    ]
-    wanted = [Requirement(line).specifier for line in project["dependencies"] if Requirement(line).name == "highspy"]
-    assert len(wanted) == 1
-    assert not wanted[0].contains("1.14.0")
-    assert wanted[0].contains(version("highspy"))
-    assert wanted[0].contains(highs.version())
-
-
 # --- R2: infeasible is confirmed, or not believed -----------------------------------------------------------
 
 
@@ -211,18 +148,6 @@ def test_an_infeasibility_that_could_not_be_confirmed_is_not_called_confirmed(
     assert not {"confirmed", "double-checked"} & set(str(error.value).replace("(", " ").split())
 
 
-def squeezed(level: float, **more: Any) -> tuple[Plan, Any]:
-    """Home makes 1 of 3 kt of magnets, China the rest and stops for 2028; nothing can be bought. Home covers a third."""
-    return tiny(
-        {"magnet": 100.0},
-        sources={"home": source("USA", "magnet", 1.0), "china": source("CHN", "magnet", 3.0)},
-        demand={"magnet": 3.0},
-        scenarios=[cut("stop", 0.2, 2028.0, 1.0, design_basis=True)],
-        service_levels=[{"material": "magnet", "segment": "civil", "level": level, "scenarios": ["stop"]}],
-        **more,
-    )
-
-
 def test_a_promise_that_cannot_be_kept_is_named() -> None:
     """Proves R2, R13: home meets 1/3 of demand in the cut. A level of 0.33 is feasible (0.99 kt of 3), one of 0.34 asks
     1.02 kt and is infeasible: confirmed, the family named, no number in the outcome."""
@@ -235,30 +160,26 @@ def test_a_promise_that_cannot_be_kept_is_named() -> None:
     assert (numbers.objective_musd, numbers.best_bound_musd, numbers.relative_gap) == (None, None, None)
 
 
-def test_only_the_demands_that_matter_are_blamed() -> None:
-    """Proves: with 10 M a year a promise of 90 % (2.7 of 3 kt) needs 1.7 kt in store at 100 USD/kg, 170 M. Either the
-    promise or the money can give way; the total budget of 1000 M, which never binds, is not blamed."""
-    plan, data = squeezed(
-        0.9, offers={"outside": offer("magnet", 3.0, crisis=0.0)}, money=10.0, budget={"total_musd": 1000.0}
-    )
+@pytest.mark.parametrize(
+    ("more", "blamed"),
+    [
+        ({"offers": {"outside": offer("magnet", 3.0, crisis=0.0)}}, {"service_level", "budget"}),
+        (
+            {
+                "budget": {"total_musd": 1000.0, "liability_cap_musd": 5.0},
+                "diversification": [supply_rule("least_share", "magnet", 0.9, group="home", hard=True)],
+            },
+            {"service_level", "diversification"},
+        ),
+    ],
+)
+def test_only_the_demands_that_matter_are_blamed(more: dict[str, Any], blamed: set[str]) -> None:
+    """Proves: with 10 M a year a promise of 90 % (2.7 of 3 kt) needs 1.7 kt in store at 100 USD/kg, 170 M: either the promise or
+    the money can give way, the total of 1000 M, which never binds, is not blamed. With nothing on offer, and a hard share of home
+    magnets that no plant makes, both fail by themselves; appropriations, total and liability cap play no part."""
     with pytest.raises(InfeasibleError) as error:
-        solve(plan, data, quick=True)
-    assert set(error.value.culprits) == {"service_level", "budget"}
-    assert set(error.value.culprits) <= set(DEMANDS)
-
-
-def test_a_bystander_is_not_blamed_where_two_demands_fail_for_reasons_of_their_own() -> None:
-    """Proves: 90 % through the cut with nothing on offer, and a hard share of home magnets that no plant makes, both fail
-    by themselves. Neither alone restores a plan; the appropriations, the total and the liability cap play no part."""
-    plan, data = squeezed(
-        0.9,
-        money=10.0,
-        budget={"total_musd": 1000.0, "liability_cap_musd": 5.0},
-        diversification=[supply_rule("least_share", "magnet", 0.9, group="home", hard=True)],
-    )
-    with pytest.raises(InfeasibleError) as error:
-        solve(plan, data, quick=True)
-    assert error.value.culprits == ("service_level", "diversification")
+        solve(*squeezed(0.9, **{"money": 10.0, "budget": {"total_musd": 1000.0}, **more}), quick=True)
+    assert set(error.value.culprits) == blamed <= set(DEMANDS)
 
 
 # --- R4, R3: the answer does not lean on tolerances ---------------------------------------------------------
@@ -341,18 +262,6 @@ def test_a_point_that_breaks_a_row_is_not_reported(shift: float, monkeypatch: py
 
 
 # --- R5, R6, R7: numbers ------------------------------------------------------------------------------------
-
-
-def test_a_yield_that_the_solver_would_drop_is_refused() -> None:
-    """Proves R5: an input of 1e-9 t per tonne would be dropped without a word and the input be free: refused with file,
-    row and column."""
-    plan, data = tiny(
-        {"dust": 1.0, "magnet": 100.0},
-        sources={"home": source("USA", {"magnet": 1.0, "dust": -1e-9}, 3.0), "dust": source("USA", "dust", 1.0)},
-        demand={"magnet": 2.0, "dust": 1.0},
-    )
-    with pytest.raises(InputError, match=r"yields.csv:home/dust  yield_t_per_t  found -1e-09"):
-        solve(plan, data, quick=True)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -484,10 +393,13 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
 # --- R11, R12: options and threads --------------------------------------------------------------------------
 
 
-def test_unknown_options_and_values_are_errors() -> None:
-    """Proves R11: a misspelt option or a senseless value raises. Elsewhere both have been ignored and a gap of 1e-4 used."""
+def test_options_are_set_or_refused() -> None:
+    """Proves R11: a misspelt option or a senseless value raises. Elsewhere both have been ignored and a gap of 1e-4 used. R19:
+    what the manifest states as tolerances is what the solver is told."""
     assembly, cost = market_split(slack=True)
     model = Model(assembly, cost, integer=True)
+    for name, value in {**TOLERANCES, "threads": 1, "random_seed": 0}.items():
+        assert model._highs.getOptionValue(name)[1] == value
     with pytest.raises(ValueError, match="unknown solver option 'mip_rel_gapp'"):
         model._set("mip_rel_gapp", 0.0)
     for name, value in (
@@ -498,21 +410,6 @@ def test_unknown_options_and_values_are_errors() -> None:
     ):
         with pytest.raises(UntrustedError, match=name):
             model._set(name, value)
-
-
-def test_every_option_of_the_closed_list_exists_in_this_highs() -> None:
-    """Proves R11: an option that HiGHS renamed fails here, not in silence."""
-    highs = highspy.Highs()
-    for name in OPTIONS:
-        assert highs.getOptionType(name)[0] == highspy.HighsStatus.kOk, name
-
-
-def test_tolerances_are_set_and_not_left_to_a_default() -> None:
-    """Proves R19: what the manifest states as tolerances is what the solver is told."""
-    assembly, cost = market_split(slack=True)
-    model = Model(assembly, cost, integer=True)
-    for name, value in {**TOLERANCES, "threads": 1, "random_seed": 0}.items():
-        assert model._highs.getOptionValue(name)[1] == value
 
 
 FOREIGN = """
@@ -582,26 +479,6 @@ def test_duals_exist_for_linear_programs_alone() -> None:
     assert whole.duals is None
 
 
-@pytest.mark.parametrize("seed", [1, 4])
-def test_the_objective_does_not_depend_on_how_it_is_solved(seed: int) -> None:
-    """Proves R16: with and without presolve, under other random seeds and by interior point, objectives agree within the
-    tolerance of the solver; vectors may differ."""
-    built = prepare(*random_case(seed))
-    cost = optimize.objective_costs(built)["social_cost"]
-    found = {}
-    for presolve in (True, False):
-        for random_seed in (0, 1, 77):
-            model = Model(built.assembly, cost, integer=True)
-            model._set("random_seed", random_seed)
-            found[presolve, random_seed] = model.run(time_limit_s=600.0, presolve=presolve).objective
-    model = Model(built.assembly, cost, integer=True)
-    model._set("solver", "ipm")
-    found["ipm", 0] = model.run(time_limit_s=600.0).objective
-    assert None not in found.values()
-    values = np.array(list(found.values()), dtype=float)
-    assert np.ptp(values) <= 1e-6 * max(1.0, np.abs(values).max())
-
-
 def test_a_search_starts_from_nothing_and_its_objective_is_that_of_its_point() -> None:
     """Proves R17: asked again, with other costs between, the same model gives the same answer; an objective that is not that of the
     point is no answer. HiGHS once called the point that it was given optimal, with an objective 210 million USD better."""
@@ -615,17 +492,6 @@ def test_a_search_starts_from_nothing_and_its_objective_is_that_of_its_point() -
     assert model.run(time_limit_s=600.0).objective == first.objective
     model._cost = costs["social_cost"] * 1.01
     assert model.run(time_limit_s=600.0).status == "failed"
-
-
-@pytest.mark.parametrize("seed", [258, 270])
-def test_later_aims_are_sought_without_a_point_to_start_from(seed: int) -> None:
-    """Proves R17: given the plan of the aim before, HiGHS stated a bound 121 and 148 million USD above a plan: exit 5 on a legal
-    plan."""
-    plan, data = random_case(seed)
-    aims = plan.objective.model_copy(update={"kind": "risk_within_budget", "cvar_share": 0.0})
-    result = solve(plan.model_copy(update={"objective": aims}), data, gap=1e-6, quick=True, run=Runner(threads=1))
-    assert result.outcome.reason in ("optimal", "within_gap")
-    assert result.audited.passed
 
 
 # --- R18: every status --------------------------------------------------------------------------------------
@@ -674,35 +540,23 @@ def stub(name: str, *, feasible: bool, valid: bool = True, error: bool = False) 
     )
 
 
-def test_every_status_of_highs_has_a_meaning() -> None:
-    """Proves R18: each status that this HiGHS can give, the memory limit included, is mapped; none but optimal (and the
-    empty model) counts as solved; unknown is a failure even with a feasible point at hand."""
-    model = Model(program([[1.0, 1.0]], 1.0, math.inf, integer=True), np.ones(2), integer=True)
-    for name, feasible in product(EVERY_STATUS, (True, False)):
-        model._highs = stub(name, feasible=feasible)
+@pytest.mark.parametrize("error", [False, True])
+def test_every_status_of_highs_has_a_meaning(error: bool) -> None:
+    """Proves R12, R18: each status that this HiGHS can give, the memory limit included, is mapped; none but optimal (and the empty
+    model) counts as solved, and of what is cut short only a search keeps a point, as a linear program has no vertex half way.
+    Unknown is a failure even with a feasible point at hand, and so is an error beside any status. In brief the same is said."""
+    for name, feasible, integer in product(EVERY_STATUS, (True, False), (True, False)):
+        model = Model(program([[1.0, 1.0]], 1.0, math.inf, integer=integer), np.ones(2), integer=integer)
+        model._highs = stub(name, feasible=feasible, error=error)
+        meant = MEANT[name] if not error or name == "kMemoryLimit" else "failed"
         run = model._read(model._highs.status, 0.1)
-        assert run.status == MEANT[name], name
-        kept = run.status == "optimal" or (feasible and run.status in ("time_limit", "limit", "interrupted"))
-        assert isinstance(run, SolvedRun if kept else UnsolvedRun)
-
-
-def test_a_run_that_returns_an_error_is_never_a_success() -> None:
-    """Proves R12, R18: kError beside any model status, 'optimal' included, gives no values; out of memory keeps its name."""
-    model = Model(program([[1.0, 1.0]], 1.0, math.inf, integer=True), np.ones(2), integer=True)
-    for name in EVERY_STATUS:
-        model._highs = stub(name, feasible=True, error=True)
-        run = model._read(model._highs.status, 0.1)
-        assert run.status == ("out_of_memory" if name == "kMemoryLimit" else "failed"), name
-        assert isinstance(run, UnsolvedRun)
-
-
-def test_an_iteration_limit_in_a_linear_program_is_no_plan() -> None:
-    """Proves R18: only a mixed-integer run may keep an incumbent; a linear program stopped half way has no vertex."""
-    model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
-    for name in ("kTimeLimit", "kIterationLimit", "kInterrupt", "kObjectiveBound"):
-        model._highs = stub(name, feasible=True)
-        run = model._read(model._highs.status, 0.1)
-        assert isinstance(run, UnsolvedRun)
+        assert run.status == meant, name
+        kept = meant == "optimal" or (integer and feasible and meant in ("time_limit", "limit", "interrupted"))
+        assert isinstance(run, SolvedRun if kept else UnsolvedRun), name
+        if not integer:
+            brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 0))
+            assert isinstance(brief, BriefRun) == (meant == "optimal"), name
+            assert isinstance(brief, BriefRun) or brief.status == meant, name
 
 
 def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
@@ -717,17 +571,6 @@ def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
         _ = run.prices
     brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 3))
     assert brief == UnsolvedRun(status="failed", bound=-math.inf, seconds=0.1, iterations=3)
-
-
-def test_a_brief_run_has_values_of_an_optimum_alone() -> None:
-    """Proves R12, R18: told in brief, a linear program that is not optimal, or ended with an error, has no values either."""
-    model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
-    for name, error in product(EVERY_STATUS, (False, True)):
-        model._highs = stub(name, feasible=True, error=error)
-        brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 0))
-        assert isinstance(brief, BriefRun) == (MEANT[name] == "optimal" and not error), name
-        if isinstance(brief, UnsolvedRun):
-            assert brief.status == (MEANT[name] if not error or name == "kMemoryLimit" else "failed"), name
 
 
 def test_a_brief_run_says_what_a_run_says() -> None:

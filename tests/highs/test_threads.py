@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 import sys
@@ -17,7 +16,10 @@ from conftest import environment
 from strategic_minerals import InfeasibleError, PlanError, Result, Runner, StoppedError, build_model, check, solve
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.question.plan import Plan
+from strategic_minerals.solver.highs import Model
 from support.instances import random_case
+from support.programs import market_split
+from support.promising import squeezed
 
 SEEDS = (0, 1, 2, 5)
 
@@ -103,8 +105,6 @@ def test_spawned_workers_solve_after_the_parent_has(workers: ProcessPoolExecutor
 def test_errors_come_back_from_a_worker_whole(workers: ProcessPoolExecutor) -> None:
     """Proves R21: faults, culprits and outcomes survive the way between processes: a plan error with its faults, an
     infeasible plan with the family to blame, a stop with its reason."""
-    from test_solver import squeezed
-
     run = Runner(executor=workers)
     plan, data = random_case(1)
     with pytest.raises(PlanError) as wrong:
@@ -118,33 +118,9 @@ def test_errors_come_back_from_a_worker_whole(workers: ProcessPoolExecutor) -> N
     assert solve(*squeezed(0.33), quick=True, run=run).outcome.objective_musd is not None  # the workers live
 
 
-def test_progress_is_told_in_order_and_stops_nothing() -> None:
-    """Proves: on_progress is called with the phases of the solve, times that do not run backwards within a phase, bounds
-    that do not exceed the incumbent, and changes nothing in the answer, whatever it returns."""
-    told: list[Progress] = []
-
-    def follow(progress: Progress) -> bool:
-        told.append(progress)
-        return True
-
-    result = solve(*random_case(5), gap=0.0, quick=True, run=Runner(on_progress=follow))
-    assert result.outcome.objective_musd == alone(5)
-    assert {"do nothing", "social_cost"} <= {progress.phase for progress in told}
-    for before, after in itertools.pairwise(told):
-        assert after.phase != before.phase or after.seconds >= before.seconds - 1e-9
-    for progress in told:
-        assert progress.seconds >= 0
-        if progress.incumbent is not None and progress.bound is not None:
-            assert progress.bound <= progress.incumbent + 1e-6 * max(1.0, abs(progress.incumbent))
-
-
 def test_a_long_solve_is_cancelled_soon() -> None:
     """Proves R25: a mixed-integer run that would take hours (a market split) ends at the wish, after its first words and in the
     midst of its search, before it says much more."""
-    from test_solver import market_split
-
-    from strategic_minerals.solver.highs import Model
-
     assembly, cost = market_split(slack=True)
     said: list[bool] = []
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from test_refresh import contents, folder
 
-from other_homes import FORMS, update
+from other_homes import update
 from prices import read_prices
 from refresh import refresh
 from strategic_minerals import InputError, load_dataset, shipped
-from trade import HS, TO_CARBONATE, Flow, import_shares, read_flows
+from trade import TO_CARBONATE, Flow, import_shares, read_flows
 
 near = pytest.approx
 
@@ -167,15 +167,6 @@ def test_trade_moves_the_shares_of_a_home_and_the_capacities_that_follow(tmp_pat
     assert any(text.startswith("KOR: graphite") for text in found.facts.missing)
     assert any("a source for graphite from MOZ, which is new" in text for text in found.facts.missing)
     assert load_dataset(inputs, "USA").tables.keys() == load_dataset(shipped("inputs"), "USA").tables.keys()
-
-
-def test_codes_of_trade_are_those_of_forms_in_the_tables() -> None:
-    forms = {
-        (row.mineral, row.form)
-        for home in ("JPN", "EUU", "KOR")
-        for row in load_dataset(shipped("inputs"), home).rows("import_shares")
-    }
-    assert set(HS) <= forms | set(FORMS)
 
 
 def test_faults_of_trade_name_their_cell(tmp_path: Path) -> None:

@@ -11,17 +11,7 @@ import pytest
 
 from strategic_minerals import load_dataset, shipped
 from strategic_minerals.core.errors import InputError
-from usgs import (
-    ELSEWHERE,
-    SERIES,
-    STATISTICS,
-    country_code,
-    off_the_total,
-    parsed,
-    read_release,
-    us_statistics,
-    usgs_rows,
-)
+from usgs import ELSEWHERE, country_code, off_the_total, parsed, read_release, us_statistics, usgs_rows
 
 FILE = Path(__file__).with_name("MCS2026_Commodities_Data.csv")
 FIGURES = (
@@ -108,14 +98,6 @@ def test_a_later_release_has_reserves_of_the_year_before_it_and_no_unit_that_nob
     odd = tuple(replace(r, unit="carats") if r.chapter == "POTASH" else r for r in RELEASE.records)
     with pytest.raises(InputError, match=r"POTASH .* 'carats'; expected one of metric tons"):
         usgs_rows(replace(RELEASE, records=odd), countries())
-
-
-def test_no_series_is_mapped_twice() -> None:
-    keys = [(series.table, series.mineral, series.form) for series in SERIES]
-    assert len(set(keys)) == len(keys)
-    places = [(one.mineral, one.column) for one in STATISTICS]
-    assert len(set(places)) == len(places)
-    assert {column for _, column in places} <= set(FIGURES)
 
 
 def test_every_american_figure_is_that_of_the_file_or_says_whence_it_is() -> None:

@@ -20,7 +20,8 @@ from strategic_minerals.matrix.assembly import Assembly, PlacedBlock, assemble, 
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import Problem, prepare
 from strategic_minerals.matrix.template import PYOMO_LOCK, compile_block
-from strategic_minerals.model.sets import STAGES, TRUNK
+from strategic_minerals.model.sets import STAGES
+from strategic_minerals.model.values import SAME_PRICE, branch_values
 from support.instances import ASKED, FEATURES, quick_first, random_case
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
@@ -185,45 +186,6 @@ def test_every_stage_of_an_aim_stands_in_the_flat_model(seed: int, kind: str) ->
     assert [o.local_name for o in m.component_data_objects(pyo.Objective, active=True)] == [m.stages[0]]
 
 
-def test_a_wrong_entry_is_seen() -> None:
-    """Proves: the comparison can fail. One coefficient, one bound, one cost and one right-hand side are each changed by
-    a thousandth; each is reported, and nothing else."""
-    problem = prepare(*random_case(3, cvar=False, loss_limits=False))
-    assembly = replace(problem.assembly, costs=dict(problem.assembly.costs))  # vectors that can be changed
-    problem = replace(problem, assembly=assembly)
-    with PYOMO_LOCK:
-        m = flat_model(problem.structure)
-        assert difference(problem, m) == []
-        row = int(np.flatnonzero(np.isfinite(assembly.row_upper) & (assembly.row_upper > 1e-3))[0])
-        cost = assembly.costs["social_cost"]
-        for array, at, said in (
-            (assembly.value, 5, "row "),
-            (assembly.upper, int(np.flatnonzero(np.isfinite(assembly.upper))[0]), "bounds of "),
-            (cost, int(np.flatnonzero(cost)[0]), "cost of "),
-            (assembly.row_upper, row, "limits of row "),
-        ):
-            before = array[at]
-            array[at] = before * 1.001 + 1e-3
-            found = difference(problem, m)
-            array[at] = before
-            assert len(found) == 1
-            assert found[0].startswith(said)
-
-
-def test_trunk_blocks_stand_before_any_event() -> None:
-    """Proves: the flat model names its blocks as documented: period[component, scenario, t] with the trunk at -1 for all
-    periods, a branch's periods from its onset on only."""
-    problem = prepare(*random_case(1, cvar=False, loss_limits=False))
-    with PYOMO_LOCK:
-        m = flat_model(problem.structure)
-    T = problem.natural.calendar.periods
-    for c, _ in enumerate(problem.natural.components):
-        assert [t for (k, s, t) in m.period if k == c and s == TRUNK] == list(range(T))
-        for s in problem.structure.block_index[c].branches:
-            onset = int(problem.structure.scenarios.onset[s, c])
-            assert [t for (k, w, t) in m.period if (k, w) == (c, s)] == list(range(onset, T))
-
-
 def block_with(rule: Any, values: dict[str, float]) -> Any:
     """A block of two variables and Params p, q, r (mutable) with one row `lower <= rule(b) <= upper`."""
     m = pyo.ConcreteModel()
@@ -280,27 +242,25 @@ def test_a_template_is_exact_in_its_parameters(
         )
 
 
-@pytest.mark.parametrize("form", ["coefficient", "cost", "right-hand side"])
-def test_products_of_two_uncertain_parameters_are_refused(form: str) -> None:
-    """Proves: p*q cannot be affine in (p, q) and is refused with its expression, wherever it stands. Compiled at p=2,
-    q=3 as the number 6 it would be 6 for p=4, q=3 as well; truth 12."""
-    with PYOMO_LOCK:
-        rule = {
-            "coefficient": lambda m: m.p * m.q * m.x + m.y <= 1,
-            "right-hand side": lambda m: m.x + m.y <= m.p * m.q,
-        }
-        block = block_with(rule.get(form, lambda m: m.x + m.y <= 1), {"p": 2.0, "q": 3.0})
-        cost = block.p * block.q * block.x if form == "cost" else block.x
-        with pytest.raises(FormulationError, match=r"product of two uncertain parameters.*p.*q"):
-            blocks(block, [[2.0, 3.0]], cost)
+TWO = r"product of two uncertain parameters.*p.*q"
+CURVED: dict[str, tuple[Any, Any, str]] = {
+    "coefficient": (lambda m: m.p * m.q * m.x + m.y <= 1, None, TWO),
+    "right-hand side": (lambda m: m.x + m.y <= m.p * m.q, None, TWO),
+    "cost": (lambda m: m.x + m.y <= 1, lambda m: m.p * m.q * m.x, TWO),
+    "quotient": (lambda m: m.x / m.p + m.y <= m.q, None, "not affine"),
+    "power": (lambda m: pyo.exp(m.p) * m.x + m.y <= m.q, None, "not affine"),
+}
 
 
-def test_other_curves_in_a_parameter_are_refused() -> None:
-    """Proves: 1/p and exp(p) are no affine functions of p: refused, not frozen at their first value."""
+@pytest.mark.parametrize("form", CURVED)
+def test_what_is_not_affine_in_the_parameters_is_refused(form: str) -> None:
+    """Proves: p*q, 1/p and exp(p) cannot be affine in (p, q) and are refused with their expression, wherever they stand. Compiled
+    at p=2, q=3 as the number 6 a product would be 6 for p=4, q=3 as well; truth 12."""
+    rule, cost, said = CURVED[form]
     with PYOMO_LOCK:
-        for rule in (lambda m: m.x / m.p + m.y <= 1, lambda m: pyo.exp(m.p) * m.x + m.y <= 1):
-            with pytest.raises(FormulationError, match="not affine"):
-                blocks(block_with(rule, {"p": 2.0}), [[2.0]])
+        block = block_with(rule, {"p": 2.0, "q": 3.0})
+        with pytest.raises(FormulationError, match=said):
+            blocks(block, [[2.0, 3.0]], None if cost is None else cost(block))
 
 
 def test_entries_too_small_for_the_solver_are_refused() -> None:
@@ -348,3 +308,25 @@ def test_terms_that_cancel_leave_no_entry() -> None:
     assert assembly.start.tolist() == [0, 1, 2]
     assert assembly.index.tolist() == [0, 1]
     assert assembly.value.tolist() == pytest.approx([1.0, 1.0 + 0.7 - 0.3])  # the second row's own x is column 1
+
+
+# --- prices of a branch that are those of the trunk but for rounding ---------------------------------------------------
+
+
+def test_a_price_that_differs_by_rounding_is_the_same_price() -> None:
+    """Proves: a scenario whose prices are the trunk's but for the last digits pays the trunk's prices, so that no entry of the
+    matrix is next to nothing; a difference that can be told stands."""
+    structure = prepare(*random_case(0)).structure
+    trunk = structure.trunk
+    for off, told in ((1e-12, False), (1e-3, True)):
+        price = np.broadcast_to(trunk.price, structure.scenarios.price.shape) * (1 + off)
+        gap = np.broadcast_to(trunk.market_gap, structure.scenarios.market_gap.shape)
+        moved = replace(structure, scenarios=replace(structure.scenarios, price=price, market_gap=gap))
+        asked = 0
+        for sets, blocks in zip(moved.component_sets, moved.block_index, strict=True):
+            values = branch_values(moved, sets, blocks)
+            apart = np.abs(values["buy_price"] - values["planned_price"])
+            assert (apart >= SAME_PRICE).any() == (told and apart.size > 0)
+            assert not ((apart > 0) & (apart < SAME_PRICE)).any()
+            asked += apart.size
+        assert asked > 0

@@ -94,18 +94,6 @@ def test_another_route_to_the_solver_finds_the_same_optimum(seed: int, kind: str
     )
 
 
-def test_the_public_model_can_be_written_for_another_solver(tmp_path: Any) -> None:
-    """Proves: LP and MPS files have every row and column by name. A model whose risk rows cannot be written would be no model of a
-    risk-averse plan."""
-    m = build_model(*random_case(2, cvar=True, loss_limits=True))
-    for name in ("model.lp", "model.mps"):
-        file = tmp_path / name
-        m.write(str(file), io_options={"symbolic_solver_labels": True})
-        text = file.read_text()
-        assert "cvar_limit" in text
-        assert "material_balance" in text
-
-
 def small() -> tuple[Any, Any]:
     """Demand of 100 t a year of gallium from China, a stop that may come, 3 t in store, and an offer of 30 t a year."""
     return tiny(

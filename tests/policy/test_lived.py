@@ -12,13 +12,14 @@ import pytest
 
 from strategic_minerals import Result, stress_test
 from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.model import branch
 from strategic_minerals.question.plan import Plan, Release
 from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse, solution_of
 from strategic_minerals.studies.stress import lives_of, living
 from strategic_minerals.world.events import ScenarioSet
 from support.exact import CASES, Case, Path, best_worth, drawn, futures, live, paths, question
-from support.tiny import FIRST, KT, cut, hazard_row, offer, project, source, tiny
+from support.tiny import FIRST, KT, cut, hazard_row, offer, project, source, tiny, unaudited
 
 
 @cache
@@ -118,9 +119,9 @@ def test_nobody_is_worth_more_than_one_who_knows(case: Case) -> None:
     assert -outcome.best_bound_musd >= best_worth(case) * (1 - 1e-6)
 
 
-def stored(kt: float, **rule: float) -> tuple[Plan, Any]:
+def stored(kt: float, begin: float = FIRST + 1.0, **rule: float) -> tuple[Plan, Any]:
     """kt of a in store, of which defence wants 2 kt a year at a loss of 100 and others 8 at 20. A stop of nine tenths comes in the
-    second year, for three; a stop lasts three years on average."""
+    second year or when it is said, for three; a stop lasts three years on average."""
     stop = hazard_row("stop", "a", 0.1, kind="outage", duration_yr=3.0, cut_share=0.9, cut_law="fixed")
     plan, data = tiny(
         {"a": 10.0},
@@ -133,7 +134,7 @@ def stored(kt: float, **rule: float) -> tuple[Plan, Any]:
             {
                 "name": "stop",
                 "probability": 0.5,
-                "events": [{"hazard": "stop", "start_year": FIRST + 1.0, "duration_years": 3.0}],
+                "events": [{"hazard": "stop", "start_year": begin, "duration_years": 3.0}],
             }
         ],
         years=6,
@@ -166,16 +167,7 @@ def test_others_are_served_once_enough_is_left_for_defence(rule: dict[str, float
 def test_nothing_is_kept_for_longer_because_the_model_ends() -> None:
     """Proves (trap 64): in a stop that begins in the last year as much is kept back as in one that begins before; what the end pays
     for stock decides nothing."""
-    plan, data = stored(10.0, this_event=1.0, new_events_yr=0.0)
-    last = plan.model_copy(
-        update={
-            "scenarios": (
-                plan.scenarios[0].model_copy(
-                    update={"events": (plan.scenarios[0].events[0].model_copy(update={"start_year": FIRST + 5.0}),)}
-                ),
-            )
-        }
-    )
+    last, data = stored(10.0, FIRST + 5.0, this_event=1.0, new_events_yr=0.0)
     first = FirstStage.of(last, data, solve_once(last, data, gap=0.0).solution)
     x = lived(first, first.own_scenarios.rows(slice(0, 1)))
     assert x.release[1, 0, 5] / KT == pytest.approx(7.0, abs=1e-6)
@@ -284,3 +276,73 @@ def test_the_stress_test_lives_the_policy() -> None:
         for one in (result, knowing)
     ]
     assert 0 < worth[0] < worth[1]
+
+
+# --- what targets cost, by hand: no stocking-up for what only a scenario knows -----------------------------------------
+
+
+LEFT = 0.5 * 0.15 * 10.0 * 10.0 / 3
+"""What a third of the target counts that is missing in the last year [million USD]."""
+
+
+def stop(year: int) -> dict[str, Any]:
+    return {"start_year": float(year), "duration_years": 1.0, "countries": "CHN", "materials": "*", "cut_share": 1.0}
+
+
+def asked(*scenarios: tuple[float, tuple[int, ...]], haircut: float = 0.3, **plan: Any) -> Any:
+    """10 kt a year at 10 USD/kg, missed at 100 beyond it where China stops for a year; from 2028 on 10 kt a year can be bought, and
+    at the end the store is worth 7 USD/kg, or what the haircut leaves. scenarios: (probability, years of stops)."""
+    return tiny(
+        {"a": 10.0},
+        materials={"a": {"haircut_share": haircut}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=100.0,
+        offers={"spot": offer("a", 10.0)},
+        scenarios=[
+            {"name": f"s{k}", "probability": chance, "events": [stop(year) for year in years]}
+            for k, (chance, years) in enumerate(scenarios)
+        ],
+        years=6,
+        money={FIRST: 0.0, FIRST + 1: 1e5},
+        budget={"emergency_musd": 1e4},
+        **plan,
+    )
+
+
+def worth(result: Result) -> float:
+    return -float(result.outcome.objective_musd or 0.0)
+
+
+def test_nothing_is_stored_for_a_stop_that_only_the_scenario_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: after a stop in 2028, that nothing can be bought for, one scenario of two knows another in 2031. With foresight 10 kt
+    are bought for it there alone: .5 x 10 x (110 - 10) = 500 million USD. As a target they are held where nothing happens too, and
+    lose 3 USD/kg: 15 million less. After the second stop a third of them is not filled up in the last year, which counts 15 %
+    of its price. Without the rule the branch stocks up."""
+    known, same = (asked((0.5, (2028, 2031)), policy=policy) for policy in ("foresight", "targets"))
+    assert worth(solve_once(*known, gap=0.0)) == pytest.approx(500.0)
+    result = solve_once(*same, gap=0.0)
+    assert worth(result) == pytest.approx(500.0 - 15.0 - LEFT)
+    stock = result.solution.stock[:, 0] / 1000
+    assert (stock[1] <= stock[0] + 1e-9).all()
+    assert stock[0, 3] == pytest.approx(10.0)
+    monkeypatch.setattr(branch, "add_stock_target", lambda b, *_: setattr(b, "unsold", {}))
+    monkeypatch.setattr(branch, "add_target_sales", lambda *_: None)
+    assert -unaudited(*same).outcome.objective_musd == pytest.approx(500.0)
+
+
+def test_a_target_is_paid_for_in_every_future(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the stop of one scenario comes in 2031, that of the other in 2028 and none after. 10 kt are held for the first, worth
+    500; the second fills up to the same target all the same, as nobody knows that it will not be needed, and loses 2 USD/kg of it
+    at the end: 10 million. Without the rule it buys nothing."""
+    both = asked((0.5, (2031,)), (0.5, (2028,)), haircut=0.2, policy="targets")
+    result = solve_once(*both, gap=0.0)
+    assert worth(result) == pytest.approx(500.0 - 10.0 - LEFT)
+    assert result.solution.stock[2, 0, -1] / 1000 == pytest.approx(10.0)
+    assert result.audited.passed
+
+    def unfilled(b: Any, *_: Any) -> None:
+        b.unfilled_cost = 0.0
+
+    monkeypatch.setattr(branch, "add_filling", unfilled)
+    assert -unaudited(*both).outcome.objective_musd == pytest.approx(500.0)

@@ -37,17 +37,10 @@ from strategic_minerals.solver.lshaped.cells import Aim, Cells, Row
 from strategic_minerals.studies import regret as grid_module
 from strategic_minerals.studies import regret as regret_module
 from strategic_minerals.studies.regret import NOTHING, RECOMMENDED, SLOPES, Grid, Made, _line, admitted, measured
-from strategic_minerals.world.beliefs import (
-    CENTRAL,
-    believed,
-    believing,
-    law,
-    likelihood,
-    named_beliefs,
-)
+from strategic_minerals.world.beliefs import CENTRAL, believed, believing, law, likelihood, named_beliefs
 from strategic_minerals.world.draws import Exposure
 from strategic_minerals.world.scenarios import draws, equally_likely, loss_proxy
-from support.tiny import cut, hazard_row, imported, offer, project
+from support.tiny import hazard_row, imported, offer, project
 
 LOW = {"name": "low", "hazards": [{"hazard": "stop", "rate_per_yr": 0.05}]}
 HIGH = {"name": "high", "hazards": [{"hazard": "stop", "rate_per_yr": 0.5}]}
@@ -344,15 +337,6 @@ def test_a_reaction_is_priced_and_not_assumed() -> None:
     assert (reaction[reaction.more_worth_musd > 0].rarer_share == 0).all()
 
 
-def test_words_say_what_to_choose_and_what_would_change_it() -> None:
-    """Proves: the first line says how much of the best plan is kept whatever is right; a line says when to choose another; an error
-    stands beside the figures."""
-    words = study().words
-    assert words[0].startswith("ONE PLAN FOR 3 LOSSES AND 3 BELIEFS")
-    assert any(line.startswith("CHOOSE ANOTHER") for line in words)
-    assert any("a standard error is up to" in line for line in words)
-
-
 def test_losses_and_beliefs_are_checked() -> None:
     """Proves: a loss that the tables lack is refused by name, with the nearest; so are two beliefs of one name and more than
     three; a plan that draws nothing has no beliefs to weigh."""
@@ -396,22 +380,6 @@ def test_a_point_is_an_answer_whatever_its_regret() -> None:
     met = cells.evaluate(np.append(made.points[1], 0.0), np.zeros(0), 0.0, time.perf_counter() + 60.0)
     assert met.y[-1] > found.value > 0.05
     assert cells.allowed(met.y)
-
-
-@pytest.mark.long
-def test_scenarios_without_probability_do_no_harm() -> None:
-    """Proves: a listed scenario of probability 0 and a belief in which nothing comes leave an answer, in which nothing is bought
-    for that belief."""
-    never = {"name": "never", "hazards": [{"hazard": "stop", "rate_per_yr": 0.0}]}
-    plan, data = doubtful(beliefs=[never, HIGH])
-    listed = [cut("talked-about", 0.0, 2028.5, 1.0)]
-    plan = Plan.model_validate(plan.to_toml_like() | {"scenarios": listed})
-    with HERE.started():
-        of = Grid.of(plan, data)
-        made = Made.of(of, relax=True)
-    assert np.isfinite(made.worth).all()
-    assert made.most[0].max() == pytest.approx(0.0, abs=0.02 * of.least)
-    assert made.most[1].max() > of.least
 
 
 def test_a_line_through_few_plans_stays_sensible() -> None:

@@ -85,14 +85,6 @@ def test_wrong_addresses_are_refused_before_anything_is_lived() -> None:
         score(made(), asked([{"discount_rat": 0.1}]))
 
 
-def test_words_give_the_band() -> None:
-    """Proves: the first line has the lowest and the highest worth of all futures with figures."""
-    rows = study().tables["futures"]
-    known = rows[rows.why_not == ""].worth_musd
-    assert study().words[0].startswith("THE PLAN AS IT WAS MADE is worth")
-    assert f"{known.max():,.3g}" in study().words[0]
-
-
 def test_an_answer_that_rests_on_a_contract_says_what_its_source_has_to_do() -> None:
     """Proves: an ally of 3 kt leaves .2 of it to those without a contract, which costs 30 a kg for its year; in a cut with a chance
     of .5 each kg is worth 100. So 150 (1 - kappa) honoured - 90 is the worth, half of it where the ally makes half."""

@@ -71,17 +71,13 @@ def test_what_may_be_needed_next_year_is_kept_and_what_will_not_is_used() -> Non
 def test_a_stock_in_a_crisis_of_known_length_is_worth_what_it_spares() -> None:
     """Proves: a stop of 2026.5 to 2029.0 leaves 5 kt missing in 2027 and 2028: of the 3 kt in store each spares 100 USD/kg, on top
     of its price, which users pay for it and which it would be worth afterwards too."""
-    with_stock, without = (solve(*_known_length(stock), quick=True) for stock in (3.0, 0.0))
+    cases = (crisis(None, stock, years=4) for stock in (3.0, 0.0))
+    with_stock, without = (solve(plan, stop(data, duration_yr=2.5), quick=True) for plan, data in cases)
     assert total(without) - total(with_stock) == pytest.approx(3.0 * (100.0 + 1.0), rel=1e-9)
     assert sum(on_trunk(with_stock, "release")[:2]) == pytest.approx(3.0)
     structure, _ = structure_of(with_stock.plan, with_stock.data)
     assert (structure.scenarios.onset[:, 0] == 2).all()  # every end is in 2029, the third period
     assert structure.trunk.tight.all()
-
-
-def _known_length(stock: float) -> tuple[Plan, Dataset]:
-    plan, data = crisis(None, stock, years=4)
-    return plan, stop(data, duration_yr=2.5)
 
 
 def test_after_the_end_a_branch_is_undisturbed_and_refills_at_the_calm_price() -> None:

@@ -54,12 +54,31 @@ def scenarios_of(plan, data):
     return instance, build_scenarios(instance, data)
 
 
-def test_a_cut_is_of_the_usual_flow_not_of_spare_capacity():
-    """Trap 19: 100 t usual, 150 t of capacity, 40 % cut: 60 t arrive, not 90."""
-    instance, found = scenarios_of(*struck([step(0, 12, 0.4)], normal=100.0))
+@pytest.mark.parametrize(
+    ("steps", "asked", "arrives", "direct"),
+    [
+        ([(0, 12, 0.4)], {"normal": 100.0}, [1.0, 0.4, 1.0], [1.0, 0.4, 1.0]),
+        ([(0, 12, 0.8, "direct")], {}, [1.0, 0.2, 1.0], [1.0, 0.2, 1.0]),
+        ([(0, 12, 0.0), (0, 12, 1.0, "direct")], {}, [1.0, 1.0, 1.0], [1.0, 0.0, 1.0]),
+        ([(0, 6, 0.4)], {"event": {"severity": 2.0, "stretch": 3.0}}, [1.0, 0.2, 0.6], [1.0, 0.2, 0.6]),
+        ([(0, 6, 0.4)], {"event": {"severity": 2.0, "duration_years": 1.5}}, [1.0, 0.2, 0.6], [1.0, 0.2, 0.6]),
+        (
+            [(0, 3, 1.0)],
+            {"hazards": [{"hazard": "stop", "cut_share": 0.5, "duration_yr": 2.0}]},
+            [1.0, 0.5, 0.5],
+            [1.0, 0.5, 0.5],
+        ),
+    ],
+    ids=["usual flow", "direct alone", "a ban", "stretched", "longer", "said by the plan"],
+)
+def test_what_arrives_by_all_routes_and_of_the_controlled_flow(steps, asked, arrives, direct):
+    """Proves: a cut is of the usual flow, not of spare capacity (trap 19): of 100 t usual and 150 t of capacity 40 % cut leave 60.
+    Without a record of all routes the direct flow counts; a ban that costs users nothing is met by the reserve alone. An event may
+    be harsher and longer than the record; a plan that states cut or duration leaves the profile aside."""
+    instance, found = scenarios_of(*struck([step(*one) for one in steps], **asked))
     china = instance.producers.index("china")
-    arrives = found.availability[0, china] * instance.capacity[china]
-    assert arrives == pytest.approx([150.0, 60.0, 150.0])
+    assert found.availability[0, china] == pytest.approx(arrives)
+    assert found.direct[0, china] == pytest.approx(direct)
 
 
 def test_the_clip_is_inside_the_mean():
@@ -89,37 +108,23 @@ def test_sources_ration_as_deep_as_the_cut():
     assert squeezed_share(instance, found)[0, 0] == pytest.approx(found.squeeze[0, 0])
 
 
-@pytest.mark.parametrize(("share", "tight"), [(0.0, True), (0.05, False)])
-def test_a_small_cut_is_no_shortage(share, tight):
-    found = scenarios_of(*struck([step(0, 12, 0.03)], tight_cut_share=share))[1]
-    assert found.tight[0, 0].any() == tight
-    result = solve(*struck([step(0, 12, 0.03)], tight_cut_share=share), quick=True)
-    assert result.audited.passed
+@pytest.mark.parametrize(
+    ("cut", "normal", "share", "tight"),
+    [(0.03, None, 0.0, True), (0.03, None, 0.05, False), (0.02, 100.0, 0.05, False)],
+)
+def test_a_small_cut_is_no_shortage(cut, normal, share, tight):
+    """Proves: below the stated share it is none, of the usual flow where there is spare capacity too."""
+    plan, data = struck([step(0, 12, cut)], normal=normal, tight_cut_share=share)
+    assert scenarios_of(plan, data)[1].tight[0, 0].any() == tight
+    assert solve(plan, data, quick=True).audited.passed
 
 
 def test_the_reserve_meets_the_controlled_flow_and_users_what_arrives():
     """A ban that costs users nothing closes the country's offers to the reserve."""
     offers = {"from_china": offer("metal", 0.02, 0.0, source="china")}
-    steps = [step(0, 12, 0.0), step(0, 12, 1.0, flow="direct")]
-    instance, found = scenarios_of(*struck(steps, offers=offers))
-    china = instance.producers.index("china")
-    assert found.availability[0, china] == pytest.approx(np.ones(3))
-    assert found.direct[0, china] == pytest.approx([1.0, 0.0, 1.0])
-    assert not found.tight.any()
-    assert solve(*struck(steps, offers=offers), quick=True).audited.passed
-
-
-def test_without_a_record_of_all_routes_the_direct_flow_counts():
-    _, found = scenarios_of(*struck([step(0, 12, 0.8, flow="direct")]))
-    assert found.availability[0, 0] == pytest.approx([1.0, 0.2, 1.0])
-    assert found.direct[0, 0] == pytest.approx([1.0, 0.2, 1.0])
-
-
-def test_an_event_may_be_harsher_and_longer_than_the_record():
-    _, found = scenarios_of(*struck([step(0, 6, 0.4)], event={"severity": 2.0, "stretch": 3.0}))
-    assert found.availability[0, 0] == pytest.approx([1.0, 0.2, 0.6])
-    _, longer = scenarios_of(*struck([step(0, 6, 0.4)], event={"duration_years": 1.5, "severity": 2.0}))
-    assert longer.availability[0, 0] == pytest.approx(found.availability[0, 0])
+    found = solve(*struck([step(0, 12, 0.0), step(0, 12, 1.0, flow="direct")], offers=offers), quick=True)
+    assert found.audited.passed
+    assert not scenarios_of(found.plan, found.data)[1].tight.any()
 
 
 def test_severity_without_a_profile_says_nothing():
@@ -168,12 +173,6 @@ def test_what_a_long_period_averages_away_is_told(steps, months, told):
 def test_prices_follow_the_severity():
     _, found = scenarios_of(*struck([step(0, 12, 0.4)], event={"severity": 2.0, "price_multiplier": 3.0}))
     assert found.price[0, 0] / 0.01 == pytest.approx([1.0, 9.0, 1.0])
-
-
-def test_a_plan_that_states_cut_or_duration_leaves_the_profile_aside():
-    override = {"hazards": [{"hazard": "stop", "cut_share": 0.5, "duration_yr": 2.0}]}
-    _, found = scenarios_of(*struck([step(0, 3, 1.0)], **override))
-    assert found.availability[0, 0] == pytest.approx([1.0, 0.5, 0.5])
 
 
 def test_drawn_events_follow_their_laws():
@@ -284,8 +283,3 @@ def test_of_two_events_at_once_the_deeper_cut_rations():
     instance, found = scenarios_of(type(plan).model_validate({**plan.to_toml_like(), "scenarios": [scenario]}), data)
     assert found.squeeze[0, 0] == pytest.approx([0.0, 0.75 + 0.25 * 0.5, 0.25 * 0.5])
     assert squeezed_share(instance, found)[0, 0] == pytest.approx(found.squeeze[0, 0])
-
-
-def test_a_small_cut_of_the_usual_flow_is_no_shortage_where_there_is_spare_capacity():
-    found = scenarios_of(*struck([step(0, 12, 0.02)], normal=100.0, tight_cut_share=0.05))[1]
-    assert not found.tight.any()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import gamma
 
 from strategic_minerals import Plan, check, load_dataset, load_plan, shipped, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.matrix.problem import structure_of
-from strategic_minerals.question.estimates import calibrate, duration_posterior, hazard_rate
+from strategic_minerals.question.estimates import calibrate
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.draws import Span, durations, elements, mean_remainder, severities
@@ -61,31 +59,6 @@ def national() -> tuple[Instance, Any]:
 
 
 # --- calibration -------------------------------------------------------------------------------------------------
-
-
-def test_few_events_give_wide_intervals_and_many_give_narrow_ones() -> None:
-    """Proves: none in 16 years is a rate of 1/32 with up to .12 in its interval, not 0; a hundred in 800 years, at the same
-    frequency as two in 16, leave a tenth of the spread."""
-    none, two, hundred = hazard_rate(0, 16), hazard_rate(2, 16), hazard_rate(100, 800)
-    assert none.central == 1 / 32
-    assert (none.low, none.high) == pytest.approx((gamma.ppf(0.05, 0.5) / 16, gamma.ppf(0.95, 0.5) / 16))
-    assert none.low < 0.001 < 0.11 < none.high
-    assert two.high - two.low > 7 * (hundred.high - hundred.low)
-
-
-def test_a_running_measure_counts_as_lasting_at_least_so_long() -> None:
-    """Proves: with one event ended in three years of events the mean is 3/1.5; twice as many years double it all."""
-    assert duration_posterior(1, 3.0).central == pytest.approx(2.0)
-    once, twice = duration_posterior(1, 3.0), duration_posterior(1, 6.0)
-    assert (twice.low, twice.central, twice.high) == pytest.approx((2 * once.low, 2 * once.central, 2 * once.high))
-
-
-def test_credible_intervals_hold_what_they_promise() -> None:
-    """Proves: the 90 % interval of a rate of 0.2 a year from 40 years of record covers it in about nine of ten histories."""
-    rng = np.random.default_rng(5)
-    found = [hazard_rate(int(n), 40.0) for n in rng.poisson(0.2 * 40, 2000)]
-    inside = np.mean([p.low <= 0.2 <= p.high for p in found])
-    assert 0.87 <= inside <= 0.94
 
 
 def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name() -> None:
@@ -153,17 +126,6 @@ def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
 
 
 # --- drawing -----------------------------------------------------------------------------------------------------
-
-
-def test_onsets_come_at_the_rate_and_last_as_long_as_the_row_says() -> None:
-    """Proves: in 12 years at .2 a year an event comes with probability 1 - exp(-2.4) = .909, after 5 years on average of
-    those gaps that fit (truncated exponential), and lasts 1.5 years on average. Sobol points leave errors below .5 %."""
-    scenarios = struck([hazard()])
-    first = [scenario[0] for scenario in scenarios if scenario]
-    assert len(first) / len(scenarios) == pytest.approx(1 - math.exp(-2.4), abs=2e-3)
-    expected = 2028 + 5 - 12 * math.exp(-2.4) / (1 - math.exp(-2.4))
-    assert np.mean([s.start for s in first]) == pytest.approx(expected, rel=1e-5)
-    assert np.mean([s.duration for s in first]) == pytest.approx(1.5, rel=5e-3)
 
 
 def test_a_hazard_strikes_as_often_late_as_early() -> None:
@@ -380,20 +342,6 @@ def test_dates_on_a_grid_are_whole_steps() -> None:
             assert event.brought_on == (event.label == "embargo")
 
 
-@pytest.mark.long
-def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]) -> None:
-    """Proves: availabilities multiply, prices take the largest rise, probabilities add to one to 1e-12, and a component
-    branches when it is first touched."""
-    instance, data = national
-    scenarios = build_scenarios(instance, data)
-    assert abs(scenarios.probability.sum() - 1) <= 1e-12
-    drawn = draws(instance, data, instance.plan.sample, 256, 3)
-    assert np.mean([len(scenario) > 1 for scenario in drawn]) > 0.8
-    several = equally_likely(instance, drawn)
-    assert several.availability.min() >= 0
-    assert (several.onset[:, 0] != several.onset[:, 1]).any()
-
-
 @pytest.mark.parametrize(
     ("spans", "lasting"),
     [
@@ -466,20 +414,6 @@ def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(nat
     assert abs(error(found.expected)) < np.median(naive)
 
 
-def test_a_plan_may_draw_many_scenarios_and_keep_few(national: tuple[Instance, Any]) -> None:
-    """Proves: `sample.draws` keeps `scenarios` of them with unequal weights that share what the quiet scenario leaves."""
-    instance, data = national
-    assert instance.plan.sample is not None
-    wide = instance.plan.model_copy(
-        update={"sample": instance.plan.sample.model_copy(update={"draws": 500, "scenarios": 12})}
-    )
-    scenarios = build_scenarios(replace(instance, plan=wide), data)
-    assert len(scenarios.names) == 13
-    assert abs(scenarios.probability.sum() - 1) <= 1e-12
-    assert scenarios.probability[0] == pytest.approx(0.02)
-    assert len(set(np.round(scenarios.probability[1:], 12))) > 3
-
-
 @pytest.mark.parametrize(("alpha", "expected"), [(0.90, 7.6), (0.95, 9.6)])
 def test_cvar_of_a_distribution_by_hand(alpha: float, expected: float) -> None:
     """Proves: shortage 0, 2, 5, 8, 12 with .80, .08, .06, .04, .02: CVaR .90 is 7.6, .95 is 9.6, whatever the order."""
@@ -505,21 +439,12 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert table.chance["drc_tantalum_outage"] == pytest.approx(0.98 * (1 - (16 / 25) ** 1.5), abs=0.01)
     assert 0.9 < table.chance["heavy_licence"] / (0.98 * (1 - (16 / 25) ** 2.5)) < 1.0
     assert table.rate_low["heavy_licence"] < table.rate_per_yr["heavy_licence"] < table.rate_high["heavy_licence"]
-    hit = found.tables["materials"].set_index("material")
-    assert (hit.chance > 0).all()
-    assert hit.chance["ndfeb_magnet"] > hit.chance["cobalt"]
     assert found.facts["probability"] == pytest.approx(1.0, abs=1e-12)
     assert found.tables["worst"].loss_musd.is_monotonic_decreasing
-    assert list(found.tables["years"].fiscal_year) == list(range(2027, 2037))
     loss = found.tables["years"].set_index("fiscal_year")
-    assert (
-        0 < loss.expected_loss_musd.sum() <= found.tables["materials"].expected_loss_musd.sum() * (1 + 1e-9)
-    )  # without the tail
+    assert list(loss.index) == list(range(2027, 2037))
+    assert 0 < loss.expected_loss_musd.sum() <= found.tables["materials"].expected_loss_musd.sum() * (1 + 1e-9)
     assert (loss.cvar_musd >= loss.expected_loss_musd).all()
-    assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
-    assert (table.legal_duration_low < table.legal_duration_high)[table.legal_duration_mean.notna()].all()
-    for row in found.tables["worst"].head(5).itertuples():
-        assert f"  {row.what_happens} [{row.scenario}]: loss {row.loss_musd:,.0f} million USD" in found.summary()
 
 
 @pytest.mark.slow

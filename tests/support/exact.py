@@ -15,7 +15,7 @@ from strategic_minerals.question.plan import Event, Release
 from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
 from strategic_minerals.world.events import ScenarioSet, combine_events, resolver
-from support.tiny import FIRST, KT, hazard_row, offer, source, tiny
+from support.tiny import FIRST, hazard_row, offer, source, tiny
 
 Path = tuple[int, ...]
 """State of each year: 0 calm, k while the k-th stop lasts."""
@@ -184,8 +184,3 @@ def futures(first: FirstStage, case: Case, courses: Mapping[Path, float]) -> Sce
 def live(first: FirstStage, scenarios: ScenarioSet, rule: Release | None = None) -> RecourseOutcome:
     """A plan lived through scenarios. rule: of release; None: the plan's own."""
     return Simulator(first, first.plan.release if rule is None else rule).live(scenarios)
-
-
-def held(first: FirstStage) -> float:
-    """Largest target [kt]."""
-    return float(first.solution.stock[0].max()) / KT

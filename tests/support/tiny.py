@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import pytest
 
+from strategic_minerals import Result, solve
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
@@ -211,6 +213,21 @@ def hazard_row(hazard: str, materials: str, rate: float, /, **row: Any) -> dict[
 def supply_rule(kind: str, material: str, share: float, *, from_year: int = FIRST, **rule: Any) -> dict[str, Any]:
     """An entry of `diversification`."""
     return {"kind": kind, "material": material, "share": share, "from_year": from_year, **rule}
+
+
+def close(expected: float) -> Any:
+    """The same million USD or kilotonnes but for rounding."""
+    return pytest.approx(expected, abs=1e-6, rel=1e-7)
+
+
+def best(case: tuple[Plan, Dataset], **options: Any) -> Result:
+    """The exact optimum, not tested in other scenarios."""
+    return solve(*case, gap=0.0, quick=True, **options)
+
+
+def answered(prices: Series, kt: float = 10.0, **case: Any) -> Result:
+    """The best plan of `imported`."""
+    return best(imported(prices, kt, **case))
 
 
 def total(solved: Any) -> float:
