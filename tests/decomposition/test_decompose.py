@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import highspy
@@ -28,14 +27,12 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.names import edited
 from strategic_minerals.solver import highs as solver
 from strategic_minerals.solver.highs import PRIMAL, Model, SolvedRun
-from strategic_minerals.solver.lshaped import subproblems as tasks
 from strategic_minerals.solver.lshaped.master import CutPool
 from strategic_minerals.solver.lshaped.search import LShaped
 from strategic_minerals.solver.lshaped.subproblems import (
     Cluster,
     OutOfTimeError,
     Subproblem,
-    SubproblemPoint,
     ask,
     decision_sums,
     decompose,
@@ -102,7 +99,7 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     at = [(z0 + share * (best - z0))[parts.mine] for share in rng.uniform(0.0, 1.0, 4)]
     for cluster in clusters:
-        answers = [cluster.solve(y, time.perf_counter() + 600.0, SubproblemPoint) for y in at]
+        answers = [cluster.solve(y, time.perf_counter() + 600.0) for y in at]
         for one, y in zip(answers, at, strict=True):
             for other, there in zip(answers, at, strict=True):
                 below = one.cost + one.slopes @ (there - y)[cluster.links]
@@ -288,11 +285,11 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     asked = Cluster.solve
     left = [5 * len(parts.parts.clusters)]
 
-    def slower(self: Cluster, y: Any, deadline: float, tell: Any) -> Any:
+    def slower(self: Cluster, y: Any, deadline: float) -> Any:
         left[0] -= 1
         if left[0] < 0:
             raise OutOfTimeError
-        return asked(self, y, deadline, tell)
+        return asked(self, y, deadline)
 
     monkeypatch.setattr(Cluster, "solve", slower)
     run = parts.minimise(costs, z0, gap=0.0, absolute_gap=0.0)
@@ -368,44 +365,23 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     parts = decompose(problem.structure, problem.assembly, costs, 16)
     cluster, z0 = parts.clusters[0], z0[parts.mine]
     soon = time.perf_counter() + 600.0
-    exact = cluster.solve(z0, soon, SubproblemPoint).cost
+    exact = cluster.solve(z0, soon).cost
     answers = []
     for link in cluster.links:
         y = z0.copy()
         y[link] -= 1e-8
-        answers.append(cluster.solve(y, soon, SubproblemPoint).cost)
+        answers.append(cluster.solve(y, soon).cost)
     assert np.allclose(answers, exact, rtol=1e-4)
     beyond = z0.copy()
     beyond[cluster.links] = -1e3
     with pytest.raises(UntrustedError, match="infeasible"):
-        cluster.solve(beyond, soon, SubproblemPoint)
+        cluster.solve(beyond, soon)
 
 
 def test_an_unknown_method_is_refused() -> None:
     """Proves: a misspelt method is an error, not a silent flat solve."""
     with pytest.raises(InputError, match="'flat', 'decomposed' or 'auto'"):
         solve(*many(0), method="bender", quick=True)  # type: ignore[arg-type]
-
-
-def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: workers that forget everything between two rounds, as new ones would, give the same optimum."""
-    plan, data = many(2)
-    here = solve(plan, data, gap=1e-9, relax=True, method="decomposed", quick=True).outcome
-    real, asked = tasks.solve_remote, []
-
-    def forgetful(task: tasks.RemoteTask) -> tasks.RemoteResult:
-        asked.append(task.part is None)
-        if len(asked) % 3 == 0:
-            tasks._KEPT.clear()
-        return real(task)
-
-    monkeypatch.setattr(tasks, "solve_remote", forgetful)
-    with ThreadPoolExecutor(2) as pool:
-        there = solve(
-            plan, data, gap=1e-9, relax=True, method="decomposed", quick=True, run=Runner(executor=pool)
-        ).outcome
-    assert {True, False} == set(asked)
-    assert there.objective_musd == pytest.approx(here.objective_musd, abs=1e-8 * (1 + abs(here.do_nothing_musd or 0.0)))
 
 
 def test_a_hot_start_gone_astray_is_solved_again_from_nothing() -> None:
@@ -513,8 +489,8 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
         hot, told = Model(program.assembly, program.cost, integer=False), []
         for y, scaled in zip(at, (True, False, True, False), strict=True):
             hot.configure_hot_start(scaled=scaled)
-            found = ask(hot, program, y, forever, SubproblemPoint)
-            fresh = ask(Model(program.assembly, program.cost, integer=False), program, y, forever, SubproblemPoint)
+            found = ask(hot, program, y, forever)
+            fresh = ask(Model(program.assembly, program.cost, integer=False), program, y, forever)
             assert found.cost == pytest.approx(fresh.cost, abs=1e-6)
             assert found.cost == pytest.approx(float(program.cost[: program.own] @ found.x), abs=1e-6)
             told.append(found.cost)
@@ -561,7 +537,7 @@ def met_in_one_row(first: float, second: float) -> float:
     cost = np.array([1.0, 0.0, 0.0])
     part = Subproblem(program, cost, own=1)
     at = np.array([first, second])
-    return ask(Model(program, cost, integer=False), part, at, time.perf_counter() + 60.0, SubproblemPoint).cost
+    return ask(Model(program, cost, integer=False), part, at, time.perf_counter() + 60.0).cost
 
 
 def test_what_the_master_missed_in_two_rows_may_meet_in_one_row_of_a_cluster() -> None:

@@ -42,14 +42,11 @@ from strategic_minerals.solver import stages as fixed_lp
 from strategic_minerals.solver.highs import (
     OPTIONS,
     TOLERANCES,
-    BriefRun,
-    Ended,
     Model,
     Run,
     SolvedRun,
     UnsolvedRun,
     UnsolvedStatus,
-    read_brief,
 )
 from strategic_minerals.solver.infeasibility import DEMANDS
 from strategic_minerals.solver.optimise import optimise
@@ -715,31 +712,6 @@ def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
     assert run.duals is None
     with pytest.raises(UntrustedError, match="without prices"):
         _ = run.prices
-    brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 3))
-    assert brief == UnsolvedRun(status="failed", bound=-math.inf, seconds=0.1, iterations=3)
-
-
-def test_a_brief_run_has_values_of_an_optimum_alone() -> None:
-    """Proves R12, R18: told in brief, a linear program that is not optimal, or ended with an error, has no values either."""
-    model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
-    for name, error in product(EVERY_STATUS, (False, True)):
-        model._highs = stub(name, feasible=True, error=error)
-        brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 0))
-        assert isinstance(brief, BriefRun) == (MEANT[name] == "optimal" and not error), name
-        if isinstance(brief, UnsolvedRun):
-            assert brief.status == (MEANT[name] if not error or name == "kMemoryLimit" else "failed"), name
-
-
-def test_a_brief_run_says_what_a_run_says() -> None:
-    """Proves R14: objective and reduced costs are those of the run with its point; a search for whole numbers has none to tell."""
-    built = prepare(*random_case(1))
-    cost = optimize.objective_costs(built)["social_cost"]
-    run = Model(built.assembly, cost, integer=False).run(time_limit_s=600.0)
-    brief = Model(built.assembly, cost, integer=False).run_brief(time_limit_s=600.0)
-    assert (brief.objective, brief.bound, brief.iterations) == (run.objective, run.bound, run.iterations)
-    assert np.array_equal(brief.reduced_costs, run.prices.column)
-    with pytest.raises(ValueError, match="linear program"):
-        Model(built.assembly, cost, integer=True).run_brief(time_limit_s=600.0)
 
 
 def test_solutions_of_a_stopped_stage_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -464,11 +463,10 @@ def solver_of(
     *,
     integer: bool,
     threads: int = 0,
-    executor: Executor | None = None,
 ) -> FlatModel | LShaped:
-    """What minimises a model of the problem's columns. threads, executor: for clusters of scenarios, as `LShaped`."""
+    """What minimises a model of the problem's columns. threads: for clusters of scenarios, as `LShaped`."""
     if method == "decomposed":
-        return LShaped(problem.structure, assembly, cost, integer=integer, threads=threads, executor=executor)
+        return LShaped(problem.structure, assembly, cost, integer=integer, threads=threads)
     return FlatModel(assembly, cost, integer=integer)
 
 
