@@ -182,21 +182,19 @@ def without_row(m: Any) -> None:
 
 
 REFUSED: dict[str, Extend] = {
-    "a row of the plan that is changed": lambda m: m.stock_balance[STOCK].set_value((None, m.stock[STOCK], 3.0)),
-    "not active": lambda m: m.stock_balance[STOCK].deactivate(),
-    "some were deleted": without_row,
+    "not active or changed": lambda m: m.stock_balance[STOCK].set_value((None, m.stock[STOCK], 3.0)),
+    "that is deleted, not active": lambda m: m.stock_balance[STOCK].deactivate(),
+    "is deleted": without_row,
     "a linear expression": row(lambda m: m.stock[STOCK] ** 2 <= 4.0),
     "nan": row(lambda m: m.stock[NEXT] <= float("nan")),
     "of another model": row(lambda m: build_model(*small()).stock[STOCK] <= 1.0),
     "SOSConstraint": lambda m: m.add_component("one_of", pyo.SOSConstraint(var=m.stock, sos=1)),
     "social_cost alone": lambda m: m.add_component("least", pyo.Objective(expr=all_bought(m))),
-    "without the plan's own cost": lambda m: m.social_cost.set_value(m.stock[NEXT]),
     "bounds within": wider,
     "another domain": whole,
     "whole numbers": lambda m: m.add_component("lots", pyo.Var(within=pyo.Set(initialize=[0, 5, 10]))),
     "from 5 to 3": crossed,
     "without a value": fixed_to_nothing,
-    "fixed at -3": lambda m: m.stock[STOCK].fix(-3.0),
 }
 """What is said -> a function that adds what cannot be carried, would be passed over, or makes no sense."""
 

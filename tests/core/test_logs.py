@@ -15,13 +15,11 @@ import pytest
 
 from conftest import environment
 from strategic_minerals import Runner, solve
-from strategic_minerals.core.errors import Progress
 from strategic_minerals.core.logs import PACKAGE, about, kept, listening, logger_of
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.service.job_folder import LOG_FILE, RECORDS, BoundedFile, Folder, JsonLines
 from strategic_minerals.service.worker import answer
 from strategic_minerals.solver.session import Session
-from strategic_minerals.solver.stages import told_of_plans
 from support.instances import random_case
 from support.served import QUICK, Obedient, client, ended
 from support.tiny import cut, offer, source, tiny
@@ -159,27 +157,6 @@ def test_variants_of_a_session_are_runs_of_their_own() -> None:
             session.answer(*random_case(1))
     runs = [record.run for record in handler.records if record.getMessage().startswith("variant answered")]
     assert len(set(runs)) == 2
-
-
-def test_better_plans_of_one_solver_are_told_and_the_caller_still_cancels() -> None:
-    """Proves: each better plan is told once, and what the caller answers is passed on; where nobody reads the log, the caller's own
-    function is called."""
-    handler, seen = Heard(), list[Progress]()
-
-    def asked(progress: Progress) -> bool:
-        seen.append(progress)
-        return len(seen) == 3
-
-    assert told_of_plans(asked) is asked
-    assert told_of_plans(None) is None
-    with listening(handler, logging.INFO):
-        told = told_of_plans(asked)
-        assert told is not None
-        answers = [told(Progress("social_cost", 1.0, best, -9.0)) for best in (None, -3.0, -3.0, -5.0)]
-    assert answers == [False, False, True, False]
-    assert [record.getMessage() for record in handler.records] == [
-        f"social_cost: plan of {best} million USD, bound -9.000, after 1.000 s" for best in ("-3.000", "-5.000")
-    ]
 
 
 def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:

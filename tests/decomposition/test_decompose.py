@@ -17,7 +17,7 @@ from strategic_minerals.solver import highs as solver
 from strategic_minerals.solver.highs import PRIMAL, Model, SolvedRun
 from strategic_minerals.solver.lshaped.master import CutPool
 from strategic_minerals.solver.lshaped.search import LShaped
-from strategic_minerals.solver.lshaped.subproblems import Subproblem, SubproblemPoint, ask, decision_sums, decompose
+from strategic_minerals.solver.lshaped.subproblems import Subproblem, ask, decision_sums, decompose
 from strategic_minerals.solver.stages import solve_reference
 from support.both_methods import both
 from support.instances import many, quick_first, random_case
@@ -131,7 +131,7 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     at = [(z0 + share * (best - z0))[parts.mine] for share in rng.uniform(0.0, 1.0, 4)]
     for cluster in clusters:
-        answers = [cluster.solve(y, time.perf_counter() + 600.0, SubproblemPoint) for y in at]
+        answers = [cluster.solve(y, time.perf_counter() + 600.0) for y in at]
         for one, y in zip(answers, at, strict=True):
             for other, there in zip(answers, at, strict=True):
                 below = one.cost + one.slopes @ (there - y)[cluster.links]
@@ -387,8 +387,8 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
         hot, told = Model(program.assembly, program.cost, integer=False), []
         for y, scaled in zip(at, (True, False, True, False), strict=True):
             hot.configure_hot_start(scaled=scaled)
-            found = ask(hot, program, y, forever, SubproblemPoint)
-            fresh = ask(Model(program.assembly, program.cost, integer=False), program, y, forever, SubproblemPoint)
+            found = ask(hot, program, y, forever)
+            fresh = ask(Model(program.assembly, program.cost, integer=False), program, y, forever)
             assert found.cost == pytest.approx(fresh.cost, abs=1e-6)
             assert found.cost == pytest.approx(float(program.cost[: program.own] @ found.x), abs=1e-6)
             told.append(found.cost)
@@ -399,7 +399,7 @@ def met_in_one_row(first: float, second: float) -> float:
     """Cost of a cluster in which x equals the master's first column and may not pass its second."""
     rows, cost = program([[1.0, -1.0, 0.0], [1.0, 0.0, -1.0]], [0.0, -np.inf], 0.0), np.array([1.0, 0.0, 0.0])
     part, at = Subproblem(rows, cost, own=1), np.array([first, second])
-    return ask(Model(rows, cost, integer=False), part, at, time.perf_counter() + 60.0, SubproblemPoint).cost
+    return ask(Model(rows, cost, integer=False), part, at, time.perf_counter() + 60.0).cost
 
 
 def test_what_the_master_missed_in_two_rows_may_meet_in_one_row_of_a_cluster() -> None:

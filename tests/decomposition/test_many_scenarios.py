@@ -4,8 +4,6 @@ master and clusters. Here with limits lowered, so that small cases take these wa
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import pandas as pd
 import pytest
 
 from decomposition.test_decompose import assert_named_alike
-from strategic_minerals import Plan, PlanError, Runner, solve
+from strategic_minerals import Plan, PlanError, solve
 from strategic_minerals.matrix import assembly as assembly_module
 from strategic_minerals.matrix.named import denominator, objective_costs
 from strategic_minerals.matrix.problem import prepare
@@ -24,7 +22,7 @@ from strategic_minerals.solver.highs import Model, SolvedRun
 from strategic_minerals.solver.lshaped import subproblems as clusters
 from strategic_minerals.solver.lshaped.master import CutPool
 from strategic_minerals.solver.lshaped.search import LShaped
-from strategic_minerals.solver.lshaped.subproblems import Cluster, OutOfTimeError, SubproblemPoint, SubproblemSolution
+from strategic_minerals.solver.lshaped.subproblems import Cluster, OutOfTimeError
 from strategic_minerals.solver.optimise import Solved, optimise
 from strategic_minerals.solver.session import Session
 from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
@@ -72,11 +70,11 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
     best = Model(problem.assembly, cost, integer=True).run(time_limit_s=600.0).objective
     asked, left = Cluster.solve, [0]
 
-    def slower(self: Cluster, y: Any, deadline: float, tell: Any) -> Any:
+    def slower(self: Cluster, y: Any, deadline: float) -> Any:
         left[0] -= 1
-        if left[0] < 0 and tell == "cost":
+        if left[0] < 0:
             raise OutOfTimeError
-        return asked(self, y, deadline, tell)
+        return asked(self, y, deadline)
 
     monkeypatch.setattr(Cluster, "solve", slower)
     for times in (1, 2, 4, 8, 16):
@@ -86,20 +84,6 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
         assert isinstance(run, SolvedRun)
         assert best - 1e-6 * (1 + abs(best)) <= run.objective <= float(cost @ z0) + 1e-6
         assert run.bound <= best + 1e-6 * (1 + abs(best))
-
-
-@pytest.mark.usefixtures("crowded")
-def test_an_executor_answers_clusters_that_nobody_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: with workers that forget every program, sent some at a time, the plan is the same."""
-    set_search(monkeypatch, "subproblems", most_kept_columns=0)
-    set_search(monkeypatch, "subproblems", tasks_at_once=3)
-    plan, data = many(3)
-    with ThreadPoolExecutor(2) as executor:
-        sent = solve(plan, data, gap=1e-6, method="decomposed", quick=True, run=Runner(executor=executor)).outcome
-    here = solve(plan, data, gap=1e-6, method="decomposed", quick=True).outcome
-    assert sent.objective_musd == pytest.approx(
-        here.objective_musd, abs=2e-6 * max(1.0, abs(here.do_nothing_musd or 0.0))
-    )
 
 
 @pytest.mark.usefixtures("crowded")
@@ -294,7 +278,7 @@ def _by_year(plan: Plan) -> dict[int, float]:
 
 
 def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: costs and slopes are the same, point after point, and asked briefly."""
+    """Proves: costs are the same, point after point."""
     problem = prepare(*many(8))
     cost = objective_costs(problem)["social_cost"]
     best = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0).x
@@ -307,10 +291,7 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
     for share in (0.0, 0.5, 1.0, 0.9):
         y = share * best[hot.mine]
         for one, other in zip(hot.clusters, fresh.clusters, strict=True):
-            whole, brief = one.solve(y, forever, SubproblemPoint), replace(other).solve(y, forever, SubproblemSolution)
-            again = other.solve(y, forever, SubproblemPoint)
-            assert type(brief) is SubproblemSolution
-            assert brief.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
+            whole, again = one.solve(y, forever), other.solve(y, forever)
             assert again.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
             own = other.weight * other.part.cost[: other.part.own]
             assert float(own @ again.x) == pytest.approx(again.cost, rel=1e-9, abs=1e-9)

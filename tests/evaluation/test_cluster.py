@@ -49,7 +49,7 @@ def test_a_lost_worker_loses_no_result(client: Any) -> None:
 
 @pytest.mark.slow
 def test_decomposed_solves_and_sweeps_on_a_cluster_give_the_same_answers(client: Any) -> None:
-    """Proves: a decomposed solve whose rounds run on two workers finds the plan of one that runs here; stretches of a sweep go to
+    """Proves: a decomposed solve that runs on a worker finds the plan of one that runs here; stretches of a sweep go to
     the workers and come back in the order asked."""
     there = Runner(executor=client.get_executor())
     plan, data = random_case(3, loss_limits=False, sample=True)

@@ -27,14 +27,11 @@ from strategic_minerals.solver import optimise as optimize
 from strategic_minerals.solver import stages as fixed_lp
 from strategic_minerals.solver.highs import (
     TOLERANCES,
-    BriefRun,
-    Ended,
     Model,
     Run,
     SolvedRun,
     UnsolvedRun,
     UnsolvedStatus,
-    read_brief,
 )
 from strategic_minerals.solver.infeasibility import DEMANDS
 from strategic_minerals.solver.optimise import optimise
@@ -544,7 +541,7 @@ def stub(name: str, *, feasible: bool, valid: bool = True, error: bool = False) 
 def test_every_status_of_highs_has_a_meaning(error: bool) -> None:
     """Proves R12, R18: each status that this HiGHS can give, the memory limit included, is mapped; none but optimal (and the empty
     model) counts as solved, and of what is cut short only a search keeps a point, as a linear program has no vertex half way.
-    Unknown is a failure even with a feasible point at hand, and so is an error beside any status. In brief the same is said."""
+    Unknown is a failure even with a feasible point at hand, and so is an error beside any status."""
     for name, feasible, integer in product(EVERY_STATUS, (True, False), (True, False)):
         model = Model(program([[1.0, 1.0]], 1.0, math.inf, integer=integer), np.ones(2), integer=integer)
         model._highs = stub(name, feasible=feasible, error=error)
@@ -553,15 +550,10 @@ def test_every_status_of_highs_has_a_meaning(error: bool) -> None:
         assert run.status == meant, name
         kept = meant == "optimal" or (integer and feasible and meant in ("time_limit", "limit", "interrupted"))
         assert isinstance(run, SolvedRun if kept else UnsolvedRun), name
-        if not integer:
-            brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 0))
-            assert isinstance(brief, BriefRun) == (meant == "optimal"), name
-            assert isinstance(brief, BriefRun) or brief.status == meant, name
 
 
 def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
-    """Proves R14: prices come as a pair or not at all; who needs those of a linear program is told that there are none, and a run
-    that tells nothing else has failed."""
+    """Proves R14: prices come as a pair or not at all; who needs those of a linear program is told that there are none."""
     model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
     model._highs = stub("kOptimal", feasible=True, valid=False)
     run = model._read(model._highs.status, 0.1)
@@ -569,20 +561,6 @@ def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
     assert run.duals is None
     with pytest.raises(UntrustedError, match="without prices"):
         _ = run.prices
-    brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 3))
-    assert brief == UnsolvedRun(status="failed", bound=-math.inf, seconds=0.1, iterations=3)
-
-
-def test_a_brief_run_says_what_a_run_says() -> None:
-    """Proves R14: objective and reduced costs are those of the run with its point; a search for whole numbers has none to tell."""
-    built = prepare(*random_case(1))
-    cost = optimize.objective_costs(built)["social_cost"]
-    run = Model(built.assembly, cost, integer=False).run(time_limit_s=600.0)
-    brief = Model(built.assembly, cost, integer=False).run_brief(time_limit_s=600.0)
-    assert (brief.objective, brief.bound, brief.iterations) == (run.objective, run.bound, run.iterations)
-    assert np.array_equal(brief.reduced_costs, run.prices.column)
-    with pytest.raises(ValueError, match="linear program"):
-        Model(built.assembly, cost, integer=True).run_brief(time_limit_s=600.0)
 
 
 def test_solutions_of_a_stopped_stage_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

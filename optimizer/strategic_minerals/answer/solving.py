@@ -27,7 +27,7 @@ from ..question.plan import Plan
 from ..solver.highs import TOLERANCES
 from ..solver.infeasibility import missed_rows
 from ..solver.optimise import optimise
-from ..solver.stages import Method, chosen_method, with_reference
+from ..solver.stages import Method, with_reference
 from .prices import answer, read, sizes_of
 from .result import Result
 
@@ -101,9 +101,8 @@ def solve_once(
     by `add_term`; what is solved is that model, taken apart only where no constraint is about what is done in a scenario. The table
     `own_parts` says what they came to, with the prices of the constraints; figures and audit are the plan's own. The bound is
     that of plans that keep the constraints; with terms it is that of worth and terms together, less these terms, and bounds no
-    worth alone. It is called under a lock; with an executor, where the model is solved flat, once more in a worker, and has to be
-    picklable. None: the plan as it is. run: where and how long; with an executor, a flat solve runs as a whole in one of its
-    workers, and one that is taken apart has its clusters answered there.
+    worth alone. It is called under a lock, and has to be picklable where there is an executor. None: the plan as it is. run: where
+    and how long; with an executor the solve runs as a whole in one of its workers.
 
     Raises PlanError and InputError (faults, all at once; also a method that the plan's aim rules out), InfeasibleError,
     StoppedError, UntrustedError and FormulationError. A pure function of its arguments, safe from many threads.
@@ -112,9 +111,11 @@ def solve_once(
         return solved(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)[0]
 
 
-def _alone(question: tuple[Plan, Dataset], *, gap: float, relax: bool, extend: Extend | None) -> tuple[Result, Problem]:
-    """A flat solve as one task."""
-    return solved(*question, gap=gap, relax=relax, method="flat", extend=extend)
+def _alone(
+    question: tuple[Plan, Dataset], *, gap: float, relax: bool, method: Method, extend: Extend | None
+) -> tuple[Result, Problem]:
+    """A solve as one task."""
+    return solved(*question, gap=gap, relax=relax, method=method, extend=extend)
 
 
 def solved(
@@ -131,6 +132,10 @@ def solved(
     call = current()
     checkpoint("checking the question")
     require(plan, data)
+    if run.executor is not None:
+        alone = partial(_alone, gap=gap, relax=relax, method=method, extend=extend)
+        (sent,) = run.each("", alone, [(plan, data)])
+        return sent
     begin = time.perf_counter()
     LOG.info("plan %s: gap %g, %s, method %s", plan.name, gap, "relaxed" if relax else "mixed-integer", method)
     problem = prepare(plan, data)
@@ -144,10 +149,6 @@ def solved(
         problem, z0 = with_reference(problem, call.left())
         own = extended(problem, z0, extend)
         problem, z0 = own.problem, np.append(z0, np.zeros(len(own.added)))  # doing nothing has none of it
-    if run.executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
-        alone = partial(_alone, gap=gap, relax=relax, extend=extend)
-        (sent,) = run.each("", alone, [(plan, data)])
-        return sent
     checkpoint("solving")
     try:
         searched = optimise(
@@ -157,7 +158,6 @@ def solved(
             relax=relax,
             method=method,
             threads=call.threads,
-            executor=run.executor,
             on_progress=call.watch,
             z0=z0,
         )

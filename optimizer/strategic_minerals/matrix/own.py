@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from pyomo.core.expr.numeric_expr import LinearExpression
-from pyomo.core.expr.visitor import identify_variables
 from pyomo.repn import generate_standard_repn
 
 from ..core.errors import Fault, InputError, more_faults
@@ -25,6 +22,7 @@ from .named import (
     OWN_TERMS,
     PLAN_COST,
     NamedMatrix,
+    Place,
     named_model,
     objective_costs,
     plan_cost,
@@ -72,166 +70,111 @@ def refused(name: str, found: str, expected: str) -> InputError:
     return InputError([Fault("model", "", name, found, expected)])
 
 
-def rows_of_plan(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Any]:
-    """Pyomo's constraints that are the plan's. Raises InputError where a family of them is gone."""
-    for name in dict.fromkeys(place[0] for _, place, _ in named.rows()):
-        family = model.component(name)
-        if family is None:
-            raise refused(name, "no such constraints", "the model of this plan, none of its rows gone")
-        yield from family.values()
+def row_in(model: pyo.ConcreteModel, place: Place) -> Any:
+    """Pyomo's constraint of a row of the plan; None where the model has none."""
+    family, key = model.component(place[0]), row_key(place[1])
+    return family[key] if family is not None and key in family else None
 
 
-def untouched_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> dict[int, Any]:
-    """id -> expression of every row of a model as it was made, to see later which were changed."""
-    return {id(data): data.expr for data in rows_of_plan(named, model)}
+def untouched_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> dict[Place, Any]:
+    """Expression of every row of a model as it was made, to see later which were changed."""
+    return {place: row_in(model, place).expr for _, place, _ in named.rows()}
 
 
 def refuse_changes(
-    named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats, made: Mapping[int, Any] | None
+    named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats, made: Mapping[Place, Any] | None
 ) -> None:
     """Raise InputError for rows and costs of the plan that are not as they were made, and for components that are not linear.
 
-    known: (columns,) the model's variables. z0: (columns,) doing nothing. made: `untouched_rows` of when it was made; None: every
-    row is compared with the plan's.
+    known: (columns,) the model's variables. z0: (columns,) doing nothing. made: `untouched_rows` of when it was made; None: rows
+    and costs are compared with the plan's.
     """
-    faults = _changed(named, model, known) if made is None else []
-    there = list(rows_of_plan(named, model))
-    if made is not None and made.keys() - {id(data) for data in there}:
-        faults.append(Fault("model", "", "rows of the plan", "some were deleted", "rows of the plan as they are"))
-    for data in there:
-        if made is not None and id(data) not in made:  # one of the caller's, in a family of the plan's
-            continue
-        changed = made is not None and made.get(id(data)) is not data.expr
-        if not data.active or changed:
-            what = f"a row of the plan that is {'changed' if data.active else 'not active'}"
-            faults.append(Fault("model", "", data.name, what, "rows of the plan as they are"))
+    faults, assembly, aim = [], named.problem.assembly, model.stages[0]
+    for row, place, unit in named.rows():
+        data = row_in(model, place)
+        if data is not None and data.active:
+            if made is not None and data.expr is made[place]:
+                continue
+            columns, coefficients = row_of(assembly, named.tonnes, row, unit)
+            limits = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
+            if made is None and _same_row(data, [known[k] for k in columns], coefficients, limits):
+                continue
+        found = "a row of the plan that is deleted, not active or changed, or of another plan"
+        expected = "the model of this plan and these tables, its rows as they were made"
+        faults.append(Fault("model", "", place[0] if data is None else data.name, found, expected))
     for kind in model.collect_ctypes(active=True):
         if not issubclass(kind, PLAIN):
             text = ", ".join(item.name for item in model.component_objects(kind, active=True))
             expected = "variables, linear constraints and terms of the objective"
             faults.append(Fault("model", "", text, f"a {kind.__name__}", expected))
-    raise_first(faults + _objective_faults(named, model, known, z0))
+    active = list(model.component_data_objects(pyo.Objective, active=True))
+    if [item.name for item in active] != [aim] or active[0].sense != pyo.minimize:
+        text = ", ".join(item.name for item in active) or "none"
+        faults.append(Fault("model", "", "objective", text, f"{aim} alone, to be minimised"))
+    if made is None:
+        stated, plan = (
+            _coefficients(of) for of in (model.component(PLAN_COST)[aim].expr, plan_cost(named, aim, known, z0))
+        )
+        if not _alike(stated, plan):
+            expected = "the model of this plan and these tables, its costs as they were made"
+            faults.append(
+                Fault("model", "", f"{PLAN_COST}[{aim}]", "costs of another plan, or that were changed", expected)
+            )
+    raise_first(faults)
 
 
-def _changed(named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any]) -> list[Fault]:
-    """Rows that are not those of this plan with these tables."""
-    assembly, faults = named.problem.assembly, []
-    for row, (name, index), unit in named.rows():
-        columns, coefficients = row_of(assembly, named.tonnes, row, unit)
-        family = model.component(name)
-        key = row_key(index)
-        data = None if family is None or key not in family else family[key]
-        limits = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
-        if data is None or not _same(data, [known[k] for k in columns], coefficients, limits):
-            called = name if data is None else data.name
-            expected = "the model of this plan and these tables, its rows as they were made"
-            faults.append(Fault("model", "", called, "a row of another plan, or one that was changed", expected))
-    return faults
-
-
-def _same(data: Any, variables: Sequence[Any], coefficients: Floats, limits: tuple[float, float]) -> bool:
+def _same_row(data: Any, variables: Sequence[Any], coefficients: Floats, limits: tuple[float, float]) -> bool:
     """Whether a constraint has these coefficients and limits."""
     stands = number(data.lower, -INF), number(data.upper, INF)
     if not np.allclose(stands, limits, rtol=ROUNDING, atol=ROUNDING):
         return False
-    there = _coefficients(data.body)
-    wanted: dict[int, float] = {}
+    wanted: dict[int | None, float] = {None: 0.0}
     for variable, factor in zip(variables, coefficients.tolist(), strict=True):
         wanted[id(variable)] = wanted.get(id(variable), 0.0) + factor
-    if there is None or there[1] != 0 or there[0].keys() != wanted.keys():
-        return False
-    return all(math.isclose(there[0][key], value, rel_tol=ROUNDING) for key, value in wanted.items())
+    return _alike(_coefficients(data.body), wanted)
 
 
-def _coefficients(expression: Any) -> tuple[dict[int, float], float] | None:
-    """(id of a variable -> its factor, constant) of an expression; None where it is not linear."""
-    if isinstance(expression, LinearExpression):
-        pairs, constant = zip(expression.linear_vars, expression.linear_coefs, strict=True), expression.constant
-    else:
-        repn = generate_standard_repn(expression, compute_values=False, quadratic=False)
-        if repn.nonlinear_vars:
-            return None
-        pairs, constant = zip(repn.linear_vars, repn.linear_coefs, strict=True), repn.constant
-    found: dict[int, float] = {}
-    for variable, factor in pairs:
-        found[id(variable)] = found.get(id(variable), 0.0) + float(pyo.value(factor))
-    return found, float(pyo.value(constant))
+def _alike(one: Mapping[int | None, float], other: Mapping[int | None, float]) -> bool:
+    """Whether two expressions are the same but for rounding."""
+    return one.keys() == other.keys() and all(math.isclose(one[k], other[k], rel_tol=ROUNDING) for k in one)
 
 
-def _objective_faults(named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats) -> list[Fault]:
-    """What is wrong with the objective: it has to be the first aim's, with the plan's own cost as it was made."""
-    aim = model.stages[0]
-    active = list(model.component_data_objects(pyo.Objective, active=True))
-    if [item.name for item in active] != [aim] or active[0].sense != pyo.minimize:
-        text = ", ".join(item.name for item in active) or "none"
-        return [Fault("model", "", "objective", text, f"{aim} alone, to be minimised")]
-    stated = model.component(PLAN_COST)
-    if stated is None or aim not in stated:
-        expected = "the model of this plan, made by this version"
-        return [Fault("model", "", PLAN_COST, "no such expression", expected)]
-    asked, wanted = (_coefficients(expr) for expr in (stated[aim].expr, plan_cost(named, aim, known, z0)))
-    alike = asked is not None and wanted is not None and asked[0].keys() == wanted[0].keys()
-    if alike and asked is not None and wanted is not None:
-        pairs = [(asked[0][key], value) for key, value in wanted[0].items()]
-        alike = all(math.isclose(*pair, rel_tol=ROUNDING) for pair in [*pairs, (asked[1], wanted[1])])
-    if not alike:
-        expected = "the model of this plan and these tables, its costs as they were made"
-        return [Fault("model", "", f"{PLAN_COST}[{aim}]", "costs of another plan, or that were changed", expected)]
-    if not _contains(active[0].expr, stated[aim]):
-        expected = f"m.{aim} as it was made, and terms by add_term"
-        return [Fault("model", "", aim, "an objective without the plan's own cost", expected)]
-    return []
+def _coefficients(expression: Any) -> dict[int | None, float]:
+    """id of a variable -> its factor, None -> the constant; empty where an expression is not linear."""
+    repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
+    if repn.nonlinear_vars:
+        return {}
+    found: dict[int | None, float] = {None: float(repn.constant)}
+    for variable, factor in zip(repn.linear_vars, repn.linear_coefs, strict=True):
+        found[id(variable)] = found.get(id(variable), 0.0) + float(factor)
+    return found
 
 
-def _contains(expression: Any, part: Any) -> bool:
-    """Whether a named expression is a part of another one."""
-    left = [expression]
-    while left:
-        one = left.pop()
-        if one is part:
-            return True
-        if not isinstance(one, LinearExpression) and getattr(one, "is_expression_type", lambda: False)():
-            left += one.args
-    return False
-
-
-def refuse_wider(named: NamedMatrix, known: Sequence[Any], *, solved: bool) -> None:
-    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had.
-
-    solved: the model was solved elsewhere; what was wide or in part there is held against the plan as a point.
-    """
+def refuse_wider(named: NamedMatrix, known: Sequence[Any]) -> None:
+    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had."""
     faults, integer = [], named.problem.assembly.integer.tolist()
-    for whole, (variable, low, high) in zip(integer, with_bounds(named.problem, named, known), strict=True):
-        if variable.is_continuous() == whole and not (solved and whole):
+    for whole, (variable, low, high) in zip(integer, with_bounds(named, known), strict=True):
+        if variable.is_continuous() == whole:
             was = f"a variable that is {'whole' if whole else 'continuous'}, as it was made"
             faults.append(Fault("model", "", variable.name, "another domain", was))
         asked = number(variable.lb, -INF), number(variable.ub, INF)
-        if not variable.fixed and not solved and (below(asked[0], low) or below(high, asked[1])):
+        if not variable.fixed and (below(asked[0], low) or below(high, asked[1])):
             found = f"bounds from {asked[0]:g} to {asked[1]:g}"
             expected = f"bounds within those of the plan, {low:g} to {high:g}"
             faults.append(Fault("model", "", variable.name, found, expected))
     raise_first(faults)
 
 
-def with_bounds(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[Any, float, float]]:
+def with_bounds(named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[Any, float, float]]:
     """Each variable of the plan with its bounds there, in tonnes and million USD."""
-    lower, upper = (side[: len(known)] * named.tonnes for side in (problem.assembly.lower, problem.assembly.upper))
+    assembly = named.problem.assembly
+    lower, upper = (side * named.tonnes for side in (assembly.lower, assembly.upper))
     yield from zip(known, lower.tolist(), upper.tolist(), strict=True)
 
 
 def below(value: float, limit: float) -> bool:
     """Whether a value lies below a limit by more than rounding."""
     return value < limit and not math.isclose(value, limit, rel_tol=ROUNDING, abs_tol=ROUNDING)
-
-
-def refuse_steps(added: Sequence[Any]) -> None:
-    """Raise InputError for variables of other discrete domains than whole numbers."""
-    faults = [
-        Fault("model", "", v.name, f"the domain {v.domain}", "a continuous variable, or one of whole numbers")
-        for v in added
-        if not v.is_continuous() and v.domain.get_interval()[2] != 1
-    ]
-    raise_first(faults)
 
 
 def limits_of(variable: Any) -> tuple[float, float]:
@@ -309,18 +252,14 @@ class OwnParts:
         """Whether anything was added."""
         return bool(self.rows or self.added or self.terms)
 
-    def natural(self, x: Floats) -> Floats:
-        """(columns,) a point in tonnes and million USD, and in the units of the variables that were added."""
-        plan = len(self.named.columns)
-        return np.concatenate([x[:plan] * self.named.tonnes, x[plan:]])
-
     def value(self, expression: Any) -> float:
         """What an expression of the model comes to at the point that was loaded."""
         return float(pyo.value(expression))
 
     def load(self, x: Floats) -> None:
         """Give the model's variables the values of a point of the matrix."""
-        for variable, value in zip(self.variables, self.natural(x).tolist(), strict=True):
+        values = x * np.append(self.named.tonnes, np.ones(len(self.added)))
+        for variable, value in zip(self.variables, values.tolist(), strict=True):
             variable.set_value(value, skip_validation=True)
 
 
@@ -352,7 +291,7 @@ def with_rules(problem: Problem, z0: Floats, extend: Extend) -> tuple[Problem, F
 
 
 def own_parts(
-    problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[int, Any] | None = None
+    problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[Place, Any] | None = None
 ) -> OwnParts:
     """Read what a model has beside its plan.
 
@@ -364,11 +303,37 @@ def own_parts(
     """
     named = NamedMatrix(problem)
     known = variables_of(named, model)
-    refuse_changes(named, model, known, z0, made)
-    refuse_wider(named, known, solved=made is None)
+    if made is not None:  # what another solver found is held against the plan's bounds as a point
+        refuse_wider(named, known)
+    fixed, narrowed = [v for v in known if v.fixed], list(_narrowed(named, known))
+    for variable in fixed:  # rows say so
+        variable.unfix()
+    try:
+        refuse_changes(named, model, known, z0, made)
+        return _read(problem, named, model, z0, known, narrowed)
+    finally:
+        for variable in fixed:
+            variable.fix()
+
+
+Held = tuple[str, Any, float, float]
+"""(name, expression, least, most)"""
+
+
+def _read(
+    problem: Problem,
+    named: NamedMatrix,
+    model: pyo.ConcreteModel,
+    z0: Floats,
+    known: Sequence[Any],
+    narrowed: Sequence[Held],
+) -> OwnParts:
+    """As `own_parts`, of a model that is the plan's; known: its variables, none fixed; narrowed: limits on them."""
     column = {id(variable): k for k, variable in enumerate(known)}
     added = [v for v in model.component_data_objects(pyo.Var, descend_into=True) if id(v) not in column]
-    refuse_steps(added)
+    for one in added:
+        if not one.is_continuous() and one.domain.get_interval()[2] != 1:
+            raise refused(one.name, f"the domain {one.domain}", "a continuous variable, or one of whole numbers")
     column |= {id(variable): len(known) + k for k, variable in enumerate(added)}
     tonnes = np.concatenate([named.tonnes, np.ones(len(added))])
     assembly = with_columns(problem.assembly, [[] for _ in added], np.full(len(added), INF))
@@ -386,9 +351,9 @@ def own_parts(
     found: list[OwnRow] = []
     starts, index = [0], list[int]()
     values, lows, highs = list[float](), list[float](), list[float]()
-    for name, body, low, high in (*_own_rows(named, model), *_narrowed(problem, named, known)):
+    for name, body, low, high in (*_own_rows(named, model), *narrowed):
         require_sound(name, low, high)
-        where, factors, constant = _linear(body, name, column, tonnes, len(known))
+        where, factors, constant = _linear(body, name, column, tonnes)
         settled = [named.columns[k][0] for k in where if k < len(known) and named.columns[k][0] in SETTLED]
         if settled:
             expected = f"what it follows from: {settled[0]} is set to what the scenarios' losses make it"
@@ -421,44 +386,33 @@ def _factor(name: str, sizes: Floats) -> float:
     return factor
 
 
-def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[tuple[str, Any, float, float]]:
-    """(name, expression, least, most) of each constraint that is none of the plan's."""
-    plan_rows = {id(model.component(name)[row_key(index)]) for _, (name, index), _ in named.rows()}
+def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Held]:
+    """Each constraint that is none of the plan's."""
+    plan_rows = {id(row_in(model, place)) for _, place, _ in named.rows()}
     for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
         if id(data) not in plan_rows:
             yield data.name, data.body, number(data.lower, -INF), number(data.upper, INF)
 
 
-def _narrowed(problem: Problem, named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[str, Any, float, float]]:
-    """(name, variable, least, most) of each variable of the plan that was fixed or whose bounds were narrowed; INF: it was not.
+def _narrowed(named: NamedMatrix, known: Sequence[Any]) -> Iterator[Held]:
+    """Each variable of the plan that was fixed or whose bounds were narrowed; INF: on that side they were not.
 
     Rows rather than bounds: tables list and price them, and blame them where no plan keeps them, like any other constraint.
     """
-    for variable, low, high in with_bounds(problem, named, known):
+    for variable, low, high in with_bounds(named, known):
         least, most = limits_of(variable)
         if variable.fixed:
             if not variable.is_continuous() and abs(least - round(least)) <= WHOLE:
                 least = most = float(round(least))
-            out = below(least, low) or below(high, most)
-            if out or (not variable.is_continuous() and least != round(least)):
-                expected = f"a {'whole ' * (not variable.is_continuous())}number from {low:g} to {high:g}"
-                raise refused(variable.name, f"fixed at {least:g}", expected)
-            if low != high:
-                yield f"{variable.name} fixed", variable, least, most
+            yield f"{variable.name} fixed", variable, least, most
         elif below(low, least) or below(most, high):
             asked = least if below(low, least) else -INF, most if below(most, high) else INF
             yield f"bounds of {variable.name}", variable, *asked
 
 
-def _linear(
-    expression: Any, name: str, column: Mapping[int, int], tonnes: Floats, known: int
-) -> tuple[list[int], Floats, float]:
-    """(columns, coefficients in the solver's units, constant) of an expression. known: columns of the plan.
-
-    Raises InputError where it is not linear.
-    """
-    with _free(expression, column, known):
-        repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
+def _linear(expression: Any, name: str, column: Mapping[int, int], tonnes: Floats) -> tuple[list[int], Floats, float]:
+    """(columns, coefficients in the solver's units, constant) of an expression. Raises InputError where it is not linear."""
+    repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
     if repn.nonlinear_vars:
         raise refused(name, "a product or a function of variables", "a linear expression")
     strange = [v.name for v in repn.linear_vars if id(v) not in column]
@@ -468,20 +422,6 @@ def _linear(
     return where, np.array(repn.linear_coefs, dtype=float) * tonnes[where], float(repn.constant)
 
 
-@contextmanager
-def _free(expression: Any, column: Mapping[int, int], known: int) -> Iterator[None]:
-    """Variables of the plan as variables, those too that are fixed: rows say so."""
-    found = identify_variables(expression, include_fixed=True)
-    fixed = [v for v in found if v.fixed and column.get(id(v), known) < known]
-    for variable in fixed:
-        variable.unfix()
-    try:
-        yield
-    finally:
-        for variable in fixed:
-            variable.fix()
-
-
 def _own_cost(
     problem: Problem, model: pyo.ConcreteModel, column: Mapping[int, int], tonnes: Floats, z0: Floats
 ) -> tuple[Floats, float, dict[str, Any]]:
@@ -489,7 +429,7 @@ def _own_cost(
     aim = model.stages[0]
     objective = getattr(model, aim)
     own = objective_costs(problem)[aim]
-    where, factors, constant = _linear(objective.expr, aim, column, tonnes, len(own))
+    where, factors, constant = _linear(objective.expr, aim, column, tonnes)
     cost = np.zeros(len(tonnes))
     np.add.at(cost, where, factors)
     size = np.abs(cost)
@@ -501,7 +441,7 @@ def _own_cost(
     terms: dict[str, Any] = {str(name): term.expr for name, term in getattr(model, OWN_TERMS).items()}
     rest, remaining = cost.copy(), constant
     for name, term in terms.items():
-        at, named, fixed = _linear(term, name, column, tonnes, len(own))
+        at, named, fixed = _linear(term, name, column, tonnes)
         np.add.at(rest, at, -named)
         remaining -= fixed
     rest[np.abs(rest) <= ROUNDING_OF_SUMS * np.maximum(size, np.abs(cost))] = 0.0

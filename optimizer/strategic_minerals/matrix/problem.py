@@ -162,8 +162,10 @@ def same_owners(old: Instance, instance: Instance) -> bool:
 
 
 def same_menus(old: Instance, instance: Instance) -> bool:
-    """Whether the ways of support can be the same, where scenarios are: no more differs than `PLAN_FIGURES` and `LOSSES`."""
-    return _same(old, instance, LOSSES)
+    """Whether the ways of support can be the same, where scenarios are: no more differs than `PLAN_FIGURES` and what
+    support does not hang on; beside market floors, of which one at the border is paid on demand, no more than `LOSSES`."""
+    unasked = [name for name in OPERATING if name != "procurement"]
+    return _same(old, instance, LOSSES if instance.market_floors else unasked)
 
 
 def _same(old: Instance, instance: Instance, free: Sequence[str]) -> bool:
@@ -483,14 +485,13 @@ def _built(plan: Plan, data: Dataset, like: Problem | None = None, held: Sampled
 def _support(
     instance: Instance, scenarios: ScenarioSet, like: Structure | None, pricing: PricingSample | None
 ) -> Support:
-    """Ways of support, as far as possible those of another structure, or worked out from what its owners get and expect."""
-    if like is None or not same_owners(like.instance, instance):
-        return build_support(instance, scenarios, pricing=pricing)
-    owners = like.support.owners
-    same = pricing.same(owners.pricing) if pricing is not None else owners.pricing is None
-    if same and equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
-        return like.support
-    return build_support(instance, scenarios, owners, owners.pricing if same else pricing)
+    """Ways of support: those of another structure where nothing that they hang on differs."""
+    if like is not None:
+        before = like.support.owners.pricing
+        same = pricing.same(before) if pricing is not None else before is None
+        if same and equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
+            return like.support
+    return build_support(instance, scenarios, pricing)
 
 
 # A model with more rows or columns, the last, which belong to no template: what a caller asks for beside the plan.

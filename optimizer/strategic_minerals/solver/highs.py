@@ -246,16 +246,6 @@ class UnsolvedRun(_Ended):
 Run = SolvedRun | UnsolvedRun
 
 
-@dataclass(frozen=True, kw_only=True)
-class BriefRun(_Ended):
-    """The optimum of a linear program without its point, which takes a while to read where the program is large."""
-
-    objective: float
-    """[million USD]"""
-    reduced_costs: Floats
-    """(columns,) million USD by a column's own unit."""
-
-
 def finite_or_none(value: float) -> float | None:
     return float(value) if math.isfinite(value) and abs(value) < 1e30 else None
 
@@ -504,25 +494,6 @@ def read_linear(end: Ended) -> Run:
     )
 
 
-def read_brief(end: Ended) -> BriefRun | UnsolvedRun:
-    """A linear program without its point; failed where HiGHS does not vouch for the reduced costs."""
-    verdict, info, units = end.verdict, end.highs.getInfo(), end.units
-    if verdict is None:
-        return end.failed
-    if verdict != "optimal":
-        return UnsolvedRun(status=verdict, bound=-math.inf, seconds=end.seconds, iterations=end.iterations(info))
-    solution, objective = end.highs.getSolution(), float(info.objective_function_value) * units.money
-    if not solution.dual_valid:
-        return end.failed
-    return BriefRun(
-        objective=objective,
-        reduced_costs=units.column_prices(np.array(solution.col_dual, dtype=float)),
-        bound=_bound(objective),
-        seconds=end.seconds,
-        iterations=end.iterations(info),
-    )
-
-
 def _bound(value: float) -> float:
     """A bound as the solver states it; -inf where it states none."""
     return value if math.isfinite(value) else -math.inf
@@ -764,16 +735,6 @@ class Model:
     ) -> Run:
         """Solve. `gap` is relative to |objective| and `absolute_gap` in its unit; either one stops a mixed-integer run."""
         return self._read(*self._solve(time_limit_s, gap, absolute_gap, presolve, phase, on_progress))
-
-    def run_brief(self, *, time_limit_s: float, phase: str = "solve") -> BriefRun | UnsolvedRun:
-        """Solve a linear program, and tell its objective and reduced costs alone: reading all values of a large one takes a while.
-
-        ValueError for a model with integers.
-        """
-        if self._mip:
-            raise ValueError("only a linear program has reduced costs")
-        answered, seconds, wasted = self._solve(time_limit_s, 0.0, 0.0, True, phase, None)
-        return read_brief(Ended(self._highs, self._units, answered, seconds, wasted))
 
     def _solve(
         self,

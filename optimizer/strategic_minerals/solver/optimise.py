@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -313,7 +312,6 @@ def optimise(
     relax: bool = False,
     method: Method = "auto",
     threads: int = 0,
-    executor: Executor | None = None,
     on_progress: OnProgress | None = None,
     z0: Floats | None = None,
 ) -> Solved:
@@ -338,11 +336,11 @@ def optimise(
     reference: FlatModel | LShaped | None = None
     if z0 is None:
         with seconds.measure("do nothing"):
-            make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
+            make = partial(solver_of, problem, method=method, threads=threads)
             reference = make(reference_model(problem), costs["social_cost"], integer=False)
             problem, z0 = with_reference(problem, left(), on_progress, reference)
             costs = objective_costs(problem)
-    make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
+    make = partial(solver_of, problem, method=method, threads=threads)
     with seconds.measure("hand over"):
         if isinstance(reference, LShaped):  # its clusters go on from where they stand
             solver: FlatModel | LShaped = reference

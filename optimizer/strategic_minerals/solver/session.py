@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -129,63 +129,6 @@ def _places(structure: Structure, assembly: Assembly) -> Iterator[Place]:
         yield part, "row", kept, (onset[of], period[of]), assembly.row_local[kept]
 
 
-# A basis of one problem as a guess for another that has lost or gained options: columns and rows matched by what they mean.
-
-
-def transfer_basis(old: Problem, new: Problem, columns: Statuses, rows: Statuses) -> tuple[Statuses, Statuses]:
-    """(columns, rows) statuses for the new problem: those of the old where it has the same column or row, else none is basic."""
-    place_of, row_of = _columns(old), _rows(old)
-    found_columns = np.full(len(new.assembly.lower), AT_LOWER, dtype=np.int8)
-    found_rows = np.full(len(new.assembly.row_lower), BASIC, dtype=np.int8)
-    for into, known, wanted, status in (
-        (found_columns, place_of, _columns(new), columns),
-        (found_rows, row_of, _rows(new), rows),
-    ):
-        for meaning, where in wanted.items():
-            before = known.get(meaning)
-            if before is not None and len(before) == len(where):
-                kept = (before >= 0) & (where >= 0)
-                into[where[kept]] = status[before[kept]]
-    return found_columns, found_rows
-
-
-def _columns(problem: Problem) -> dict[Any, Any]:
-    """(block, variable, what its key means) -> (instances,) columns."""
-    meant = _meanings(problem.structure)
-    return {
-        (block_name(problem.structure, part), name, meant.get((name, key), key)): part.first_column
-        + k
-        + part.width * np.arange(part.count)
-        for part in problem.assembly.blocks
-        for k, (name, key) in enumerate(part.template.columns)
-    }
-
-
-def _rows(problem: Problem) -> dict[Any, Any]:
-    """(block, constraint, what its key means) -> (instances,) rows, -1 where an instance has none."""
-    meant, assembly = _meanings(problem.structure), problem.assembly
-    found: dict[Any, Any] = {}
-    for p, part in enumerate(assembly.blocks):
-        table = np.full((len(part.template.rows), part.count), -1, dtype=np.int64)
-        mine = np.flatnonzero(assembly.row_block == p)
-        table[assembly.row_local[mine], assembly.row_instance[mine]] = mine
-        for k, (name, key) in enumerate(part.template.rows):
-            found[block_name(problem.structure, part), name, meant.get((name, key), key)] = table[k]
-    return found
-
-
-def _meanings(structure: Structure) -> dict[tuple[str, Any], Any]:
-    """(variable or constraint, key) -> what its number stands for, where numbers move as options come and go."""
-    options = structure.support.options
-    meant: dict[tuple[str, Any], Any] = {}
-    for o, option in enumerate(options):
-        what = (option.project, option.package.name, option.market, option.signed)
-        meant["sign", o] = what
-        meant.setdefault(("operating", option.output_class), what)
-        meant.setdefault(("operating_sum", option.output_class), what)
-    return meant
-
-
 LOG = logger_of(__name__)
 
 
@@ -205,7 +148,6 @@ class Answer:
 class Nothing:
     """Doing nothing, with the model of which it is the best point."""
 
-    problem: Problem
     assembly: Assembly
     """`stages.reference_model` of the problem."""
     cost: Floats
@@ -340,14 +282,13 @@ class Session:
             return max(LEAST_TIME_LIMIT_S, call.left())
 
         canary()
-        before = self._problem
         if self._asked is not None and self._asked[0] is plan and self._asked[1] is data:
             problem, z0 = self._asked[2:]
             chosen = chosen_method(problem, self._method, integer=not self._relax)
             reference, solver, x = self._given_up(chosen)
         else:
             require(plan, data)
-            problem = prepare(plan, data, before, self.held)
+            problem = prepare(plan, data, self._problem, self.held)
             if self.held is None:
                 self.held = problem.structure.scenarios.drawn
             chosen = chosen_method(problem, self._method, integer=not self._relax)
@@ -359,9 +300,7 @@ class Session:
             problem, z0 = with_rules(problem, z0, self._extend)
             method = chosen_method(problem, self._method, integer=not self._relax)
             solver = solver if isinstance(solver, LShaped) == (method == "decomposed") else None
-        load = partial(
-            _loaded, problem, method=method, before=before, threads=self._threads, deadline=time.perf_counter() + left()
-        )
+        load = partial(_loaded, problem, method=method, threads=self._threads, deadline=time.perf_counter() + left())
         costs = objective_costs(problem)
         if hold is not None:
             problem = replace(problem, assembly=_held(problem, hold))
@@ -407,13 +346,12 @@ class Session:
             cost,
             method=method,
             solver=reference,
-            before=None if nothing is None else nothing.problem,
             threads=self._threads,
             integer=False,
             deadline=time.perf_counter() + left(),
         )
         problem, z0 = with_reference(problem, left(), solver=reference)
-        self._nothing = Nothing(problem, idle, cost, z0)
+        self._nothing = Nothing(idle, cost, z0)
         return problem, z0, reference
 
     def _given_up(self, chosen: str) -> tuple[FlatModel | LShaped | None, FlatModel | LShaped | None, Floats | None]:
@@ -437,17 +375,15 @@ def _loaded(
     *,
     method: Method,
     solver: FlatModel | LShaped | None,
-    before: Problem | None,
     threads: int,
     integer: bool,
     deadline: float,
 ) -> FlatModel | LShaped:
-    """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
+    """A solver with a model loaded, the one given where there is one. deadline: of the answer."""
     if isinstance(solver, LShaped):
         solver.load(problem.structure, assembly, cost, deadline)
     elif isinstance(solver, FlatModel):
-        same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
-        solver.load(assembly, cost, None if same or before is None else partial(transfer_basis, before, problem))
+        solver.load(assembly, cost)
     else:
         solver = solver_of(problem, assembly, cost, method, integer=integer, threads=threads)
     return solver

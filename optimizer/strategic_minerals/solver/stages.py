@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from scipy import sparse
 
-from ..core.errors import Fault, OnProgress, Outcome, PlanError, Progress, Reason, UntrustedError
+from ..core.errors import Fault, OnProgress, Outcome, PlanError, Reason, UntrustedError
 from ..core.frames import INF, Bools, Floats, Ints
 from ..core.logs import logger_of
 from ..core.runner import current
@@ -341,9 +338,6 @@ SLACKS_TRIED = (LEAST_SLACK, 1e-7, 1e-6, 1e-5, 1e-4)
 """Least slacks tried in turn where the solver's bound for a later aim lies above a plan: under a limit that leaves next to nothing
 HiGHS 1.16 has called a point optimal that is 2,600 million USD from the best (found on a random plan)."""
 
-Carry = Callable[[Any, Any], tuple[Any, Any]]
-"""(columns, rows) statuses of one model -> those of another."""
-
 
 class FlatModel:
     """The model as it stands, asked again and again with other costs."""
@@ -351,17 +345,12 @@ class FlatModel:
     def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
         self._assembly, self._model = assembly, Model(assembly, cost, integer=integer)
 
-    def load(self, assembly: Assembly, cost: Floats, carry: Carry | None = None) -> None:
-        """Take another model in the place of this one, without the limits that were held; the last basis is its start.
-
-        carry: turns the last basis into a guess for a model of another size.
+    def load(self, assembly: Assembly, cost: Floats) -> None:
+        """Take another model in the place of this one, without the limits that were held; of one of the same size the last basis is
+        the start.
         """
         self._assembly = assembly
-        guess = None if carry is None or not self._model.linear else carry(*self._model.basis())
         self._model.load(assembly, cost)
-        if guess is not None:
-            with suppress(UntrustedError):  # a guess that the solver refuses is none
-                self._model.set_basis(*guess)
 
     def minimise(
         self,
@@ -385,7 +374,7 @@ class FlatModel:
             gap=gap,
             absolute_gap=absolute_gap,
             phase=phase,
-            on_progress=on_progress if self._model.linear else told_of_plans(on_progress),
+            on_progress=on_progress,
             presolve=presolve,
         )
 
@@ -397,24 +386,6 @@ class FlatModel:
         """Hold an aim at or below a value from now on."""
         used = np.flatnonzero(cost)
         self._model.add_row(used, cost[used], -INF, most, money=True)
-
-
-def told_of_plans(on_progress: OnProgress | None) -> OnProgress | None:
-    """What tells the log each better plan on its way to the caller; the caller's own where nobody reads the log."""
-    if not LOG.isEnabledFor(logging.INFO):
-        return on_progress
-    best = [np.inf]
-
-    def tell(progress: Progress) -> Any:
-        if progress.incumbent is not None and progress.incumbent < best[0]:
-            best[0] = progress.incumbent
-            bound = "none" if progress.bound is None else f"{progress.bound:.3f}"
-            LOG.info(
-                "%s: plan of %.3f million USD, bound %s, after %.3f s", progress.phase, best[0], bound, progress.seconds
-            )
-        return None if on_progress is None else on_progress(progress)
-
-    return tell
 
 
 def decomposition_pays(structure: Structure, assembly: Assembly, *, integer: bool) -> bool:
@@ -464,11 +435,10 @@ def solver_of(
     *,
     integer: bool,
     threads: int = 0,
-    executor: Executor | None = None,
 ) -> FlatModel | LShaped:
-    """What minimises a model of the problem's columns. threads, executor: for clusters of scenarios, as `LShaped`."""
+    """What minimises a model of the problem's columns. threads: for clusters of scenarios, as `LShaped`."""
     if method == "decomposed":
-        return LShaped(problem.structure, assembly, cost, integer=integer, threads=threads, executor=executor)
+        return LShaped(problem.structure, assembly, cost, integer=integer, threads=threads)
     return FlatModel(assembly, cost, integer=integer)
 
 

@@ -30,7 +30,6 @@ from ..solver.session import Session
 from ..world.build import build_instance
 from ..world.events import SampledScenarios, ScenarioSet, longest_event
 from ..world.instance import Instance, level_in, scale
-from ..world.owners import OwnerValuation
 from ..world.packages import (
     Identity,
     Item,
@@ -206,9 +205,7 @@ class _Built:
     natural: Instance
     scenarios: ScenarioSet
     pricing: PricingSample | None
-    """These three in tonnes."""
-    near: Instance
-    owners: OwnerValuation
+    """All in tonnes."""
 
 
 class Standings:
@@ -233,11 +230,8 @@ class Standings:
         counted = scenarios.counted_in(instance.material_unit)
         key = identity(item, plan)
         near = _near(instance, item, key)
-        known = last.owners if last is not None and same_owners(last.near, near) else None
-        support = build_support(
-            near, counted, known, None if pricing is None else pricing.counted_in(instance.material_unit)
-        )
-        self._last = _Built(natural, scenarios, pricing, near, support.owners)
+        support = build_support(near, counted, pricing and pricing.counted_in(instance.material_unit))
+        self._last = _Built(natural, scenarios, pricing)
         built = [
             bool(alone) for p, alone in zip(near.projects, support.baseline, strict=True) if p.name == item.project
         ]

@@ -605,8 +605,8 @@ def _floor_money(deal: Deal, scenarios: ScenarioSet) -> tuple[float, float]:
         tonnes = covered(n, j, floor) * n.yields[j, floor.material] * _full_output(deal, j)
         calm = survival(n, j, held(n.price, end), (floor,), start)
         alive = _alive(deal, j, scenarios, True)[:, :T]
-        found = floor_payments(n, scenarios, j, floor, start, tonnes * calm, tonnes[:T] * alive)
-        money = found.money(scenarios.trunk_weight(T), scenarios.probability)
+        paid_on, weight = (tonnes * calm, tonnes[:T] * alive), scenarios.trunk_weight(T)
+        money = floor_payments(n, scenarios, j, floor, start, *paid_on, weight)
         expected += money.expected + money.terminal
         liability += money.liability
     by_year = [liability[n.calendar.year_index == f].sum() for f in range(len(n.calendar.years))]

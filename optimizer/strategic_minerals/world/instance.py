@@ -752,45 +752,21 @@ def _level_word(level: float) -> str:
 
 
 def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
-    """Where a level of another plan's menu stands in this one, whose levels, terms or order may have been changed; None: nowhere.
+    """Where a level of another plan's menu stands in this one, whose levels or terms may have been changed; None: nowhere.
 
-    A menu is the one in its place where that is the same but for one level; else an equal one wherever it stands; else the one in
-    its place, or with its terms. A level is known by its place, and by its value where levels were put in another order, added or
-    left out.
+    A menu is the one in its place, on the same material. A level is known by its place, and by its value where levels were put in
+    another order, added or left out.
     """
-    n = _menu_in(plan, menu, at.menu)
-    if n is None:
-        return None
-    levels, before = plan.instruments.price_floors[n].levels_usd_per_kg, menu.levels_usd_per_kg
-    if len(levels) == len(before) and set(levels) != set(before):
-        return FloorId(n, at.level)
-    value = before[at.level]
-    return FloorId(n, levels.index(value)) if value in levels else None
-
-
-def _menu_in(plan: Plan, menu: FloorMenu, place: int) -> int | None:
-    """Place in a plan of a menu that stood at a place in another one."""
     menus = plan.instruments.price_floors
-    same_terms = [n for n, other in enumerate(menus) if _terms(other) == _terms(menu)]
-    if place in same_terms:
-        levels, before = menus[place].levels_usd_per_kg, menu.levels_usd_per_kg
-        if len(levels) == len(before) and len(set(levels) ^ set(before)) <= 2:
-            return place
-    equal = [n for n in same_terms if menus[n] == menu]
-    if equal:
-        return equal[0]
-    if place in same_terms or (place < len(menus) and not same_terms and _on(menus[place]) == _on(menu)):
-        return place
-    return same_terms[0] if len(same_terms) == 1 else None
-
-
-def _terms(menu: FloorMenu) -> FloorMenu:
-    """A menu without its levels."""
-    return menu.model_copy(update={"levels_usd_per_kg": ()})
-
-
-def _on(menu: FloorMenu) -> tuple[str, str, str]:
-    return menu.material, menu.kind, menu.scope
+    if at.menu >= len(menus) or any(
+        getattr(menus[at.menu], of) != getattr(menu, of) for of in ("material", "kind", "scope")
+    ):
+        return None
+    levels, before = menus[at.menu].levels_usd_per_kg, menu.levels_usd_per_kg
+    if len(levels) == len(before) and set(levels) != set(before):
+        return at
+    value = before[at.level]
+    return FloorId(at.menu, levels.index(value)) if value in levels else None
 
 
 def build_market_floors(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core.frames import Bools, Floats, equal
+from ..core.frames import Bools, Floats
 from .events import ScenarioSet
 from .instance import Floor, Instance, Package, Project
 from .producers import (
@@ -45,27 +45,6 @@ class FloorMoney:
     """Discounted payments after the horizon on trunk survival at the last price [million USD]."""
 
 
-@dataclass(frozen=True)
-class FloorPayments:
-    """What a floor costs on given tonnes, before the chances of scenarios are counted."""
-
-    component: int
-    """Of the floor's material: its probability of being undisturbed weighs the trunk."""
-    budget: Floats
-    """As in `FloorMoney`, and so are liability and terminal."""
-    liability: Floats
-    trunk: Floats
-    """(T,) discounted expected payment on the trunk path [million USD]."""
-    scenarios: Floats
-    """(S,) the same in each scenario, from its onset to the end of the horizon together [million USD]."""
-    terminal: float
-
-    def money(self, trunk_weight: Floats, probability: Floats) -> FloorMoney:
-        """expected = sum_t w0[t] trunk[t] + sum_s pi[s] scenarios[s]; w0 is (C, T), pi (S,)."""
-        expected = float(trunk_weight[self.component] @ self.trunk + probability @ self.scenarios)
-        return FloorMoney(self.budget, self.liability, expected, self.terminal)
-
-
 def held(series: Floats, length: int) -> Floats:
     """(..., length) a series over periods that holds its last value."""
     return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
@@ -96,11 +75,12 @@ def floor_payments(
     begin: int,
     trunk_tonnes: Floats,
     scenario_tonnes: Floats,
-) -> FloorPayments:
+    weight: Floats,
+) -> FloorMoney:
     """What a floor pays on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the scenarios, availability not yet counted.
 
     trunk[t] = beta rho x E_w[payment(P_trunk)];  scenarios[s] = sum_t beta rho_s x_s E_w[payment(P_s)]  up to T, within the term
-    expected = sum_t w0[t] trunk[t] + sum_s pi[s] scenarios[s]  once chances are counted
+    expected = sum_t w0[t] trunk[t] + sum_s pi[s] scenarios[s];  weight: (C, T) w0, `scenarios.trunk_weight`
     terminal = sum_{t>T} beta rho x E_w[payment(P_T)] on trunk survival;  liability[t] = rho x payment(w* P_trunk)
     The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
     """
@@ -126,9 +106,8 @@ def floor_payments(
     budget = tonnes[:T] * np.maximum(0.0, per_tonne[:T])
     liability = tonnes[:T] * payment(star * own * price[:T], floor)
     on_trunk = beta[:T] * tonnes[:T] * per_tonne[:T]
-    return FloorPayments(
-        int(c), budget, liability, on_trunk, in_scenarios, float((beta[T:] * tonnes[T:]) @ per_tonne[T:])
-    )
+    expected = float(weight[c] @ on_trunk + scenarios.probability @ in_scenarios)
+    return FloorMoney(budget, liability, expected, float((beta[T:] * tonnes[T:]) @ per_tonne[T:]))
 
 
 def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
@@ -365,33 +344,6 @@ class Signature:
     """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
-class ReuseCache(Generic[Found]):
-    """Values by key, each made once; those of another question are taken over when they are asked for."""
-
-    def __init__(self, known: ReuseCache[Found] | None) -> None:
-        self._now: dict[Any, Found] = {}
-        self._known: dict[Any, Found] = {} if known is None else known._now
-
-    def get(self, key: Any, make: Callable[[], Found]) -> Found:
-        """The value of a key."""
-        found = self._now.get(key)
-        if found is None:
-            found = self._known.get(key)
-            self._now[key] = found = make() if found is None else found
-        return found
-
-    def settle(self, but: Callable[[Any], bool] = lambda key: False) -> None:
-        """Give up what nobody asked for, but keys that still mean something."""
-        self._now |= {key: found for key, found in self._known.items() if key not in self._now and but(key)}
-        self._known = {}
-
-    def __len__(self) -> int:
-        return len(self._now)
-
-    def __iter__(self) -> Iterator[Found]:
-        return iter(self._now.values())
-
-
 @dataclass(frozen=True, eq=False)
 class FloorSet:
     """Floors that count together: one object for equal floors, so that what is known of them is found at once."""
@@ -430,77 +382,28 @@ class _PerProject:
 
 
 class OwnerValuation:
-    """What projects bring to their owners, when they live and what their floors cost: each worked out once for a question, and not
-    again for the next one where nothing that it hangs on differs.
-    """
+    """What projects bring to their owners, when they live and what their floors cost: each worked out once."""
 
-    def __init__(
-        self,
-        instance: Instance,
-        scenarios: ScenarioSet,
-        known: OwnerValuation | None = None,
-        pricing: PricingSample | None = None,
-    ) -> None:
-        """known: of an instance that `same_owners` takes for this one; what hangs on courses of prices, on the pricing sample
-        or on probabilities is taken over where these are the same. pricing: what owners expect (`world.scenarios`); None: the
-        baseline course.
-        """
+    def __init__(self, instance: Instance, scenarios: ScenarioSet, pricing: PricingSample | None = None) -> None:
+        """pricing: what owners expect (`world.scenarios`); None: the baseline course."""
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
-        courses = known and all(
-            equal(getattr(known.scenarios, of), getattr(scenarios, of)) for of in ("price", "market_gap", "trunk")
-        )
-        expected = known and (pricing.same(known.pricing) if pricing is not None else known.pricing is None)
-        drawn = known and equal(replace(known.scenarios, probability=scenarios.probability), scenarios)
-        on_paths, on_owners, on_draws = (
-            known if courses else None,
-            known if expected else None,
-            known if drawn else None,
-        )
-        self._sets: ReuseCache[FloorSet] = ReuseCache(known._sets if known else None)
-        self._backings: ReuseCache[SupportTerms] = ReuseCache(known._backings if known else None)
-        self._npv: ReuseCache[float] = ReuseCache(known._npv if known else None)
-        self._figures: ReuseCache[OwnerFigures] = ReuseCache(on_owners._figures if on_owners else None)
-        self._rates: ReuseCache[float] = ReuseCache(on_owners._rates if on_owners else None)
-        self._alone: ReuseCache[Floats] = ReuseCache(on_owners._alone if on_owners else None)
-        self._courses: dict[int, Courses] = {}
-        self._alive: ReuseCache[Bools] = ReuseCache(on_paths._alive if on_paths else None)
-        self._outputs: ReuseCache[tuple[Floats, Floats, bool]] = ReuseCache(on_paths._outputs if on_paths else None)
-        self._signatures: ReuseCache[Signature] = ReuseCache(on_owners._signatures if on_owners else None)
-        self._payments: ReuseCache[tuple[FloorPayments, ...]] = ReuseCache(on_draws._payments if on_draws else None)
-        self._priced_before: OwnerValuation | None = known._priced_before if known else None
-        self._money: dict[tuple[int, FloorSet, int], tuple[FloorMoney, ...]] = {}
+        self._found: dict[tuple[Any, ...], Any] = {}
+        """What was worked out, by what it is and of what."""
         self._per_project = [_PerProject.of(instance, project) for project in instance.projects]
         self._trunk_weight = scenarios.trunk_weight(instance.calendar.periods)
         self._unfloored = self.floor_set(())
         self._end = float(instance.calendar.beta[instance.calendar.periods])
 
-    def settle(self) -> OwnerValuation:
-        """Give up what was known of another question and is not of this one: of floors that are, all stays, even if no more than
-        what follows from it was asked for.
-        """
-        for kept in (self._sets, self._backings, self._signatures):
-            kept.settle()
-        live = set(self._sets)
-        of_floors: tuple[ReuseCache[Any], ...] = (
-            self._npv,
-            self._figures,
-            self._alive,
-            self._outputs,
-            self._payments,
-        )  # by (project, floors, period)
-        for each in of_floors:
-            each.settle(lambda key: key[1] in live)
-        for by_date in (self._rates, self._alone):
-            by_date.settle(lambda _: True)
-        if "_priced" in self.__dict__:
-            self._priced_before = self.__dict__.pop("_priced").settle()
-        for done in ("_paths", "_gaps"):
-            self.__dict__.pop(done, None)
-        return self
+    def _once(self, key: tuple[Any, ...], make: Callable[[], Found]) -> Found:
+        """The value of a key, made when it is first asked for."""
+        if key not in self._found:
+            self._found[key] = make()
+        found: Found = self._found[key]
+        return found
 
     @cached_property
     def _paths(self) -> Floats:
-        """(1 + S, I, T) prices on the trunk and then in scenarios; gone once all is settled."""
+        """(1 + S, I, T) prices on the trunk and then in scenarios."""
         return np.concatenate([self.scenarios.baseline(self.instance).price, self.scenarios.price])
 
     @cached_property
@@ -510,21 +413,21 @@ class OwnerValuation:
 
     def floor_set(self, floors: tuple[Floor, ...]) -> FloorSet:
         """The one object for these floors."""
-        return self._sets.get(floors, lambda: FloorSet(floors))
+        return self._once(("floors", floors), lambda: FloorSet(floors))
 
     def backing(self, package: Package, floors: tuple[Floor, ...]) -> SupportTerms:
         """The one object for a package with these floors."""
         together = self.floor_set(floors)
-        return self._backings.get((package, together), lambda: SupportTerms(package, together))
+        return self._once(("terms", package, together), lambda: SupportTerms(package, together))
 
     def npv(self, p: int, floors: FloorSet, signed: int) -> float:
         """As `owner_npv`."""
         project = self.instance.projects[p]
-        return self._npv.get((p, floors, signed), lambda: owner_npv(self.instance, project, floors.each, signed))
+        return self._once(("npv", p, floors, signed), lambda: owner_npv(self.instance, project, floors.each, signed))
 
     def figures(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
         """What a project is worth under floors and at which rate. Section 17 of the formulation."""
-        return self._figures.get((p, floors, signed), lambda: self._figures_of(p, floors, signed))
+        return self._once(("figures", p, floors, signed), lambda: self._figures_of(p, floors, signed))
 
     def _figures_of(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
         instance, project, asked = self.instance, self.instance.projects[p], self.instance.plan.owners
@@ -543,7 +446,7 @@ class OwnerValuation:
 
     def expected_rate(self, p: int, signed: int) -> float:
         """h_e of a project signed at a date; its own hurdle rate where owners look at the baseline course."""
-        return self._rates.get((p, signed), lambda: self._expected_rate(p, signed))
+        return self._once(("rate", p, signed), lambda: self._expected_rate(p, signed))
 
     def _expected_rate(self, p: int, signed: int) -> float:
         instance, project, pricing = self.instance, self.instance.projects[p], self.pricing
@@ -559,14 +462,15 @@ class OwnerValuation:
     def _flows(self, p: int, signed: int) -> Floats:
         """(life,) expected margins without support."""
         project = self.instance.projects[p]
-        return self._alone.get((p, signed), lambda: expected_flows(self.instance, project, self._seen(p), (), signed))
+        return self._once(
+            ("alone", p, signed), lambda: expected_flows(self.instance, project, self._seen(p), (), signed)
+        )
 
     def _seen(self, p: int) -> Courses:
         """The pricing sample as a project's producer sees it."""
-        if p not in self._courses:
-            assert self.pricing is not None
-            self._courses[p] = courses(self.instance, self.pricing.scenarios, self.instance.projects[p].producer)
-        return self._courses[p]
+        assert self.pricing is not None
+        expected, producer = self.pricing.scenarios, self.instance.projects[p].producer
+        return self._once(("courses", p), lambda: courses(self.instance, expected, producer))
 
     def gap(self, p: int, floors: FloorSet, signed: int, fees: Floats) -> float:
         """Financing gap under floors, with fees (T,) of the package that they are part of."""
@@ -597,18 +501,18 @@ class OwnerValuation:
     def _priced(self) -> OwnerValuation:
         """What floors pay along the pricing sample."""
         assert self.pricing is not None
-        return OwnerValuation(self.instance, self.pricing.scenarios, self._priced_before)
+        return OwnerValuation(self.instance, self.pricing.scenarios)
 
     def alive(self, p: int, floors: FloorSet, start: int) -> Bools:
         """(1 + S, T) as `survival`, on the trunk and then in scenarios."""
         j = self.instance.projects[p].producer
-        return self._alive.get(
-            (p, floors, start), lambda: survival(self.instance, j, self._paths, floors.each, start, self._gaps)
+        return self._once(
+            ("alive", p, floors, start), lambda: survival(self.instance, j, self._paths, floors.each, start, self._gaps)
         )
 
     def output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in scenarios, and whether it is alive on the trunk at the end."""
-        return self._outputs.get((p, floors, start), lambda: self._output(p, floors, start))
+        return self._once(("output", p, floors, start), lambda: self._output(p, floors, start))
 
     def _output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
         alive = self.alive(p, floors, start)
@@ -617,15 +521,11 @@ class OwnerValuation:
 
     def floor_money(self, p: int, floors: FloorSet, start: int) -> tuple[FloorMoney, ...]:
         """Cost of each floor on the project's output, which lives on all of them together."""
-        key = (p, floors, start)
-        if key not in self._money:
-            paid = self._payments.get(key, lambda: tuple(self._paid(p, floor, floors, start) for floor in floors.each))
-            self._money[key] = tuple(
-                payments.money(self._trunk_weight, self.scenarios.probability) for payments in paid
-            )
-        return self._money[key]
+        return self._once(
+            ("money", p, floors, start), lambda: tuple(self._paid(p, floor, floors, start) for floor in floors.each)
+        )
 
-    def _paid(self, p: int, floor: Floor, floors: FloorSet, start: int) -> FloorPayments:
+    def _paid(self, p: int, floor: Floor, floors: FloorSet, start: int) -> FloorMoney:
         instance, project = self.instance, self.instance.projects[p]
         j = project.producer
         T = instance.calendar.periods
@@ -637,11 +537,11 @@ class OwnerValuation:
         )
         trunk = tonnes * survival(instance, j, path, floors.each, start, gaps)
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
-        return floor_payments(instance, self.scenarios, j, floor, begin, trunk, branch)
+        return floor_payments(instance, self.scenarios, j, floor, begin, trunk, branch, self._trunk_weight)
 
     def signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
         """What signing brings. Section 4: capital and participation."""
-        return self._signatures.get((p, backing, signed), lambda: self._signature(p, backing, signed))
+        return self._once(("signature", p, backing, signed), lambda: self._signature(p, backing, signed))
 
     def _signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
         instance, project, package = self.instance, self.instance.projects[p], backing.package

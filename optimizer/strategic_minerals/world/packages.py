@@ -73,8 +73,8 @@ def market_support(
         trunk[j], after[j] = alive[:T], alive
         branch[:, j] = survival(instance, int(j), scenarios.price, (floor,), 0, scenarios.market_gap)
         tonnes = capacity[j] * instance.yields[j, floor.material]
-        paid = floor_payments(instance, scenarios, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j])
-        monies.append(paid.money(weight, scenarios.probability))
+        paid_on = tonnes * alive, tonnes[:T] * branch[:, j]
+        monies.append(floor_payments(instance, scenarios, int(j), floor, 0, *paid_on, weight))
     if floor.kind != "border":
         return MarketSupport(market, trunk, branch, total_money(monies, T), 0.0, 0.0, False)
     users, treasury = _border(instance, scenarios, market, after, branch)
@@ -250,13 +250,11 @@ class Support:
 def build_support(
     instance: Instance,
     scenarios: ScenarioSet,
-    owners: OwnerValuation | None = None,
     pricing: PricingSample | None = None,
 ) -> Support:
     """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
-    owners: worked out before, as `OwnerValuation` may know them. pricing: what owners expect, in the same units; needed where the
-    plan says that they look at scenarios.
+    pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios.
     """
     if (pricing is None) != (instance.plan.owners.expectation == "trunk"):
         raise ValueError("a pricing sample is needed where owners.expectation is 'scenarios', and only there")
@@ -274,7 +272,7 @@ def build_support(
             continue
         renumbered = replace(market, floor=replace(market.floor, market=len(markets)))
         markets.append(replace(support, floor=renumbered))
-    valuation = OwnerValuation(instance, scenarios, owners, pricing)
+    valuation = OwnerValuation(instance, scenarios, pricing)
     builder = _Options(instance, scenarios, [m.floor for m in markets], valuation)
     baseline = []
     for p, project in enumerate(instance.projects):
@@ -290,7 +288,7 @@ def build_support(
         np.array(baseline, dtype=bool),
         builder.exclusions(),
         tuple(dropped + builder.dropped),
-        builder.owners.settle(),
+        valuation,
         builder.refused,
     )
 
@@ -317,7 +315,7 @@ def signed_support(
     saved = [market_support(instance, scenarios, support.markets[m].floor, *alone) for m in floors]
     trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
     along = alone[1] + sum((m.scenarios.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
-    return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners.settle())
+    return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners)
 
 
 def _survival(instance: Instance, scenarios: ScenarioSet) -> tuple[Bools, Bools]:

@@ -20,7 +20,7 @@ from ...matrix.assembly import Assembly
 from ...model.sets import Structure
 from .master import SETTINGS, Cut, Master
 from .search import Search, StoppedByCallerError, phases
-from .subproblems import Decomposed, Evaluated, Evaluator, OutOfTimeError, SubproblemSolution, decompose
+from .subproblems import Decomposed, Evaluated, Evaluator, OutOfTimeError, decompose
 
 Cell = tuple[int, int]
 """(belief, loss)"""
@@ -125,11 +125,6 @@ class Cells(Evaluator):
         every = tuple(cluster for one in apart for cluster in one.clusters)
         return replace(apart[0], master=master, mine=np.append(mine, len(assembly.lower)), clusters=every)
 
-    @property
-    def answer_type(self) -> type[SubproblemSolution]:
-        """Costs and slopes: points are of no use here."""
-        return SubproblemSolution
-
     def minimise_for(
         self,
         aim: Aim,
@@ -205,7 +200,7 @@ class Cells(Evaluator):
         """Ask the clusters of the aim's losses at a point, whose worst is set as low as its rows allow."""
         costs, cuts, iterations = self._costs_at(y[:-1], deadline)
         return Evaluated(
-            np.append(y[:-1], self._aim.worst_at(costs)), offset + self._aim.value_at(costs), None, cuts, iterations
+            np.append(y[:-1], self._aim.worst_at(costs)), offset + self._aim.value_at(costs), (), cuts, iterations
         )
 
     def _costs_at(self, y: Floats, deadline: float) -> tuple[Floats, tuple[int, ...], int]:

@@ -140,13 +140,6 @@ class SearchSettings:
     least_solve_s: float = 0.05
     """Seconds that a solve gets at least."""
 
-    # Subproblems elsewhere
-
-    most_kept_columns: int = 1_500_000
-    """Columns of the programs that a worker keeps between tasks."""
-    tasks_at_once: int = 64
-    """Tasks that are with an executor at once."""
-
 
 SETTINGS = SearchSettings()
 

@@ -22,7 +22,7 @@ from ...core.frames import Floats
 from ...core.logs import logger_of
 from ..highs import Duals, Run, SolvedRun, Status, UnsolvedRun, UnsolvedStatus
 from .master import SETTINGS, Master, open_bounds
-from .subproblems import Evaluated, Evaluator, OutOfTimeError, SubproblemDuals
+from .subproblems import Evaluated, Evaluator, OutOfTimeError, SubproblemSolution
 
 LOG = logger_of(__name__)
 
@@ -772,14 +772,13 @@ class LShaped(Evaluator):
             last = search.run_master()
             if search.best is not None and isinstance(last, SolvedRun) and last.duals is not None:
                 best, bound = search.best, min(last.objective, search.objective)
-                asked = range(len(self.parts.clusters))
-                answers = self._answers(best.y, asked, search.deadline, SubproblemDuals)
+                answers = self.answers(best.y, range(len(self.parts.clusters)), search.deadline)
                 return self._with_duals(search, best.y, last.duals, bound, answers)
             status = last.status if isinstance(last, UnsolvedRun) else "failed"
         return UnsolvedRun(status=status, bound=-math.inf, seconds=search.taken, iterations=search.iterations)
 
     def _with_duals(
-        self, search: Search, y: Floats, duals: Duals, bound: float, answers: Sequence[SubproblemDuals]
+        self, search: Search, y: Floats, duals: Duals, bound: float, answers: Sequence[SubproblemSolution]
     ) -> SolvedRun:
         """The best answer of a search, which stands at y, in full, with the master's duals and the clusters'."""
         own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Self, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from ...core.frames import INF, Floats, Ints
 from ...core.runner import cores
 from ...matrix.assembly import Assembly, entries_of
 from ...model.sets import TRUNK, Structure
-from ..highs import Model, SolvedRun, UnsolvedRun
+from ..highs import Model, SolvedRun
 from .master import SETTINGS, CutPool, Master, Root, excess
 
 PHASE = "recourse"
@@ -52,59 +51,14 @@ class SubproblemSolution:
     slopes: Floats
     """(links,) what it changes by with the master's columns  [million USD per unit]."""
     iterations: int
-
-    @classmethod
-    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
-        """The answer of a part whose program the model holds. Reading all values of a large one takes a while."""
-        run = model.run_brief(time_limit_s=time_limit_s, phase=PHASE)
-        if isinstance(run, UnsolvedRun):
-            return run
-        return cls(run.objective, run.reduced_costs[part.own :].copy(), run.iterations)
-
-    def times(self, weight: float) -> Self:
-        """The same where costs count more or less."""
-        return replace(self, cost=weight * self.cost, slopes=weight * self.slopes)
-
-
-@dataclass(frozen=True)
-class SubproblemPoint(SubproblemSolution):
-    """The same with the point."""
-
     x: Floats
     """Own columns at their best."""
-
-    @classmethod
-    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
-        """As above. Raises UntrustedError where the solver vouches for no slopes."""
-        run = model.run(time_limit_s=time_limit_s, phase=PHASE)
-        return run if isinstance(run, UnsolvedRun) else cls(*_point(run, part))
-
-
-@dataclass(frozen=True)
-class SubproblemDuals(SubproblemPoint):
-    """The same with the prices of its rows."""
-
     duals: Floats
     """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]."""
 
-    @classmethod
-    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
-        """As above."""
-        run = model.run(time_limit_s=time_limit_s, phase=PHASE)
-        return run if isinstance(run, UnsolvedRun) else cls(*_point(run, part), run.prices.row)
-
-    def times(self, weight: float) -> Self:
-        """As above."""
-        return replace(super().times(weight), duals=weight * self.duals)
-
-
-def _point(run: SolvedRun, part: Subproblem) -> tuple[float, Floats, int, Floats]:
-    """(cost, slopes, iterations, own columns) of a part's run."""
-    return run.objective, run.prices.column[part.own :].copy(), run.iterations, run.x[: part.own].copy()
-
-
-SolutionT = TypeVar("SolutionT", bound=SubproblemSolution)
-"""What an answer holds: cost and slopes, the point too, or prices too."""
+    def times(self, weight: float) -> SubproblemSolution:
+        """The same where costs count more or less."""
+        return replace(self, cost=weight * self.cost, slopes=weight * self.slopes, duals=weight * self.duals)
 
 
 @dataclass(frozen=True)
@@ -194,13 +148,13 @@ class Cluster:
         """The basis with which the last answer ended; None where there is none here."""
         return self.basis if self.model is None else self.model.save_basis()
 
-    def solve(self, y: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
-        """Least cost where the master's columns stand at y, by a time of `perf_counter`. answer_type: what it tells.
+    def solve(self, y: Floats, deadline: float) -> SubproblemSolution:
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
         at = y[self.links]
-        if self.known is not None and type(self.known[1]) is answer_type and np.array_equal(self.known[0], at):
+        if self.known is not None and np.array_equal(self.known[0], at):
             return replace(self.known[1].times(self.weight), iterations=0)
         part, model = self.part, self.model
         if model is None:
@@ -208,7 +162,7 @@ class Cluster:
             if self.basis is not None:
                 model.configure_hot_start(scaled=False)
                 model.restore_basis(self.basis)
-        answer = ask(model, part, at, deadline, answer_type)
+        answer = ask(model, part, at, deadline)
         if self.kept is not None:
             self.model = model
         else:
@@ -235,7 +189,7 @@ class Cluster:
             found.known, found.settled, found.holds, found.answers_alike = self.known, self.settled, True, True
         elif (dearer := self._dearer(found)) is not None:
             found.holds = True
-            if self.known is not None and _is_nothing(self.known[1], dearer):
+            if self.known is not None and not self.known[1].x[dearer].any():  # it stays the best where these cost more
                 found.known, found.answers_alike = self.known, True
             if self.settled is not None and not self.settled[2][dearer].any():
                 found.settled = self.settled
@@ -257,31 +211,27 @@ class Cluster:
         return moved if same else None
 
 
-def _is_nothing(answer: SubproblemSolution, columns: Ints) -> bool:
-    """Whether an answer has nothing of some columns: it stays the best where they cost more."""
-    return isinstance(answer, SubproblemPoint) and not answer.x[columns].any()
-
-
-def ask(model: Model, part: Subproblem, at: Floats, deadline: float, answer_type: type[SolutionT]) -> SolutionT:
+def ask(model: Model, part: Subproblem, at: Floats, deadline: float) -> SubproblemSolution:
     """Solve a part where the master's columns stand. Raises as `Cluster.solve`."""
     assembly = part.assembly
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
-    answer = answer_type.of(model, part, left_until(deadline))
+    run = model.run(time_limit_s=left_until(deadline), phase=PHASE)
     rows = np.arange(len(assembly.row_lower))
     for share in SETTINGS.row_relaxation:  # the master keeps its rows to the solver's tolerance only
-        if not isinstance(answer, UnsolvedRun) or answer.status != "infeasible":
+        if run.status != "infeasible":
             break
         room = share * assembly.row_unit
         model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
         try:
-            answer = answer_type.of(model, part, left_until(deadline))
+            run = model.run(time_limit_s=left_until(deadline), phase=PHASE)
         finally:
             model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
-    if not isinstance(answer, UnsolvedRun):
-        return answer
-    if answer.status == "time_limit":
+    if isinstance(run, SolvedRun):
+        slopes, own = run.prices.column[part.own :].copy(), run.x[: part.own].copy()
+        return SubproblemSolution(run.objective, slopes, run.iterations, own, run.prices.row)
+    if run.status == "time_limit":
         raise OutOfTimeError
-    raise UntrustedError(f"a cluster of scenarios was not solved: {answer.status}")
+    raise UntrustedError(f"a cluster of scenarios was not solved: {run.status}")
 
 
 def left_until(deadline: float) -> float:
@@ -518,109 +468,6 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
     )
 
 
-# Clusters of scenarios answered elsewhere: tasks that travel to other threads, processes or machines, and what stays there.
-
-
-@dataclass(frozen=True)
-class RemoteTask(Generic[SolutionT]):
-    """One cluster to be answered at a point."""
-
-    digest: bytes
-    at: Floats
-    """(links,) where the master's columns stand."""
-    seconds: float
-    answer_type: type[SolutionT]
-    """What is asked for."""
-    part: Subproblem | None = None
-    """What to solve; None where the worker is expected to know."""
-
-
-@dataclass(frozen=True)
-class RemoteResult(Generic[SolutionT]):
-    """What came of an errand; neither answer nor `out_of_time`: the worker does not know the cluster."""
-
-    answer: SolutionT | None = None
-    out_of_time: bool = False
-
-
-_KEPT: OrderedDict[bytes, tuple[Model, Subproblem]] = OrderedDict()
-"""Solvers of clusters, those used last at the end: tasks arrive one by one in a worker's process, with nothing else between them
-that lasts. No more than `SearchSettings.most_kept_columns` columns (or one solver) are kept, by digest of what they solve, so that
-no answer hangs on what was kept. A solver is taken out while it works: two threads never share one."""
-_LOCK = threading.Lock()
-"""Held while solvers are taken out and put back."""
-
-
-def solve_remote(task: RemoteTask[SolutionT]) -> RemoteResult[SolutionT]:
-    """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
-    with _LOCK:
-        known = _KEPT.pop(task.digest, None)
-    if known is None and task.part is not None:
-        known = Model(task.part.assembly, task.part.cost, integer=False), task.part
-    if known is None:
-        return RemoteResult()
-    try:
-        answer = ask(*known, task.at, time.perf_counter() + task.seconds, task.answer_type)
-    except OutOfTimeError:
-        return RemoteResult(out_of_time=True)
-    with _LOCK:
-        _KEPT[task.digest] = known
-        while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > SETTINGS.most_kept_columns:
-            _KEPT.popitem(last=False)
-    return RemoteResult(answer)
-
-
-def map_remote(
-    executor: Executor,
-    clusters: Sequence[Cluster],
-    y: Floats,
-    deadline: float,
-    known: set[bytes],
-    answer_type: type[SolutionT],
-) -> list[SolutionT]:
-    """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
-
-    Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
-    anew each time, without a basis: with so many scenarios, threads are the better way.
-
-    Raises OutOfTimeError, UntrustedError, and what the executor raises.
-    """
-    if len(clusters) > SETTINGS.tasks_at_once:
-        pieces = [clusters[k : k + SETTINGS.tasks_at_once] for k in range(0, len(clusters), SETTINGS.tasks_at_once)]
-        return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, answer_type)]
-    tasks = [
-        RemoteTask(
-            cluster.digest,
-            y[cluster.links],
-            left_until(deadline),
-            answer_type,
-            None if cluster.digest in known else cluster.part,
-        )
-        for cluster in clusters
-    ]
-    replies = _sent(executor, tasks, deadline)
-    again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
-    whole = [replace(tasks[k], part=clusters[k].part, seconds=left_until(deadline)) for k in again]
-    for k, reply in zip(again, _sent(executor, whole, deadline), strict=True):
-        replies[k] = reply
-    known.update(cluster.digest for cluster in clusters)
-    if any(reply.out_of_time for reply in replies):
-        raise OutOfTimeError
-    answers = zip(clusters, replies, strict=True)
-    return [reply.answer.times(cluster.weight) for cluster, reply in answers if reply.answer is not None]
-
-
-def _sent(executor: Executor, tasks: Sequence[RemoteTask[SolutionT]], deadline: float) -> list[RemoteResult[SolutionT]]:
-    """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
-    futures = [executor.submit(solve_remote, task) for task in tasks]
-    _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))
-    for future in open_:
-        future.cancel()
-    if open_:
-        raise OutOfTimeError
-    return [future.result() for future in futures]
-
-
 # L-shaped method: a master of commitments and trunk, and clusters of scenarios that answer it with cuts.
 
 
@@ -631,8 +478,8 @@ class Evaluated:
     y: Floats
     """(master's columns,)"""
     total: float
-    answers: tuple[SubproblemPoint, ...] | None
-    """Of each cluster; None where clusters do not stay in memory: they are asked again."""
+    answers: tuple[SubproblemSolution, ...]
+    """Of each cluster."""
     cuts: tuple[int, ...]
     """Numbers of its cuts in the pool."""
     iterations: int
@@ -649,16 +496,12 @@ class Evaluator:
         *,
         integer: bool,
         threads: int = 0,
-        executor: Executor | None = None,
     ) -> None:
         """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
-        executor: answers clusters in place of threads.
 
         ValueError where scenarios are bound together (`separable`).
         """
-        self._integer, self._executor = integer, executor
-        self._sent: set[bytes] = set()
-        """Digests of clusters that some worker of an executor was sent."""
+        self._integer = integer
         self._threads = threads or cores()
         self.pool = CutPool()
         self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=SETTINGS.remembered_points)
@@ -750,7 +593,7 @@ class Evaluator:
         return Evaluated(
             y,
             offset + own_cost + sum(answer.cost for answer in answers),
-            tuple(answer for answer in answers if isinstance(answer, SubproblemPoint)) if self.parts.kept else None,
+            tuple(answers),
             cuts,
             sum(answer.iterations for answer in answers),
         )
@@ -768,7 +611,7 @@ class Evaluator:
         master, negligible = self.parts.master, SETTINGS.smallest_slope * self.parts.master.money_unit
         most = SETTINGS.largest_value * master.column_unit[:own]  # columns of a caller's own may be without bounds
         lowest, highest = np.maximum(master.lower[:own], -most), np.minimum(master.upper[:own], most)
-        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.answer_type)
+        answers = self.answers(y, [int(k) for g in groups for k in self.groups[g]], deadline)
         told, cuts = iter(answers), []
         for g in groups:
             slopes, right = np.zeros(own), 0.0
@@ -783,26 +626,17 @@ class Evaluator:
             cuts.append(self.pool.add(g, used, slopes[used], right, own + g))
         return answers, tuple(cuts)
 
-    @property
-    def answer_type(self) -> type[SubproblemSolution]:
-        """What clusters tell in every round: their points too, where they are kept."""
-        return SubproblemPoint if self.parts.kept else SubproblemSolution
-
-    def _answers(
-        self, y: Floats, asked: Sequence[int], deadline: float, answer_type: type[SolutionT]
-    ) -> list[SolutionT]:
+    def answers(self, y: Floats, asked: Sequence[int], deadline: float) -> list[SubproblemSolution]:
         """Answers of the clusters asked; each has a solver of its own."""
         clusters = [self.parts.clusters[k] for k in asked]
-        if self._executor is not None:
-            return map_remote(self._executor, clusters, y, deadline, self._sent, answer_type)
         if self._threads == 1 or len(clusters) < 2:
-            return [cluster.solve(y, deadline, answer_type) for cluster in clusters]
+            return [cluster.solve(y, deadline) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
-            return list(pool.map(lambda cluster: cluster.solve(y, deadline, answer_type), clusters))
+            return list(pool.map(lambda cluster: cluster.solve(y, deadline), clusters))
 
     def remember(self, found: Evaluated) -> None:
         """Keep what clusters answered at a point, in place of what they kept before: the next search begins there."""
-        for cluster, answer in zip(self.parts.clusters, found.answers, strict=True) if found.answers else ():
+        for cluster, answer in zip(self.parts.clusters, found.answers, strict=True) if self.parts.kept else ():
             cluster.known = found.y[cluster.links], answer.times(1 / cluster.weight)
 
     def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
@@ -815,22 +649,10 @@ class Evaluator:
             yield from enumerate(pool.map(work, clusters))
 
     def full(self, found: Evaluated) -> Floats:
-        """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer.
-
-        Clusters that do not stay in memory are asked once more, whatever the clock says: without it there is no plan.
-        """
+        """(columns,) the point of the whole model."""
         x = np.zeros(len(self.assembly.lower))
         x[self.parts.mine] = found.y
-        answers: Sequence[SubproblemPoint] | None = found.answers
-        if answers is None:
-            asked = range(len(self.parts.clusters))
-            try:
-                answers = self._answers(found.y, asked, time.perf_counter() + SETTINGS.last_round_s, SubproblemPoint)
-            except OutOfTimeError:
-                raise UntrustedError(
-                    f"the scenarios of a plan were not worked out within {SETTINGS.last_round_s:g} s"
-                ) from None
-        for cluster, answer in zip(self.parts.clusters, answers, strict=True):
+        for cluster, answer in zip(self.parts.clusters, found.answers, strict=True):
             x[cluster.columns] = answer.x
         return x
 
