@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +19,10 @@ from typing import Any
 
 import pytest
 
-from conftest import Cli, until
-from strategic_minerals.core.errors import FORMAT, InputError
+from conftest import until
+from strategic_minerals.core.errors import FORMAT
 from strategic_minerals.service import store as stores
 from strategic_minerals.service.client import Client
-from strategic_minerals.service.job_folder import Folder
 from strategic_minerals.service.records import AuditLogEntry, Job, StoreError, new_id
 from strategic_minerals.service.settings import Limits
 from strategic_minerals.service.store import (
@@ -33,12 +30,10 @@ from strategic_minerals.service.store import (
     KeyTakenError,
     QuotaError,
     Store,
-    back_up,
-    file_of,
     open_store,
     sqlite_engine,
 )
-from support.served import QUICK, Obedient, Server, client, ended, token
+from support.served import Server, token
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
 KEPT = ("jobs", "tokens", "audit_log", "servers", "tenants", "usage", "tombstones")
@@ -263,66 +258,6 @@ def test_jobs_of_servers_that_fell_silent_are_found(store: Store) -> None:
     assert store.running_of("alive") == [one.id]
     store.gone("alive")
     assert store.writable()
-
-
-def test_a_copy_made_while_the_service_runs_takes_its_place(tmp_path: Path, cli: Cli) -> None:
-    """Proves: while jobs come and go, each job of a copy has its folder, and what was running can go on."""
-    folder, runner = tmp_path / "s", Obedient()
-    copies = [tmp_path / f"copy-{n}" for n in range(4)]
-    with client(folder, runner, workers=2) as service:
-        first = service.post("/v1/jobs", json=QUICK).json()["id"]
-        assert ended(service, first)["state"] == "succeeded"
-        over = threading.Event()
-
-        def busy() -> None:
-            while not over.is_set():
-                gone, _ = (service.post("/v1/jobs", json=QUICK).json()["id"] for _ in "ab")
-                ended(service, gone)
-                service.delete(f"/v1/jobs/{gone}")
-
-        worker = threading.Thread(target=busy)
-        worker.start()
-        try:
-            for copy in copies[:3]:
-                back_up(folder, copy)
-        finally:
-            over.set()
-            worker.join()
-        told = json.loads(cli("service", "backup", copies[3], "--folder", folder, "--json").stdout)
-        assert told["jobs"] == len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"])
-    for place in copies:
-        with closing(sqlite3.connect(file_of(place))) as store:
-            jobs = {row[0] for row in store.execute("SELECT id FROM jobs")}
-        assert jobs == {path.name for path in (place / "jobs").iterdir()}
-        assert not list(place.rglob("*.part"))
-        with client(place, Obedient()) as opened:
-            assert opened.get(f"/v1/jobs/{first}/tables/t").text.startswith("a,b")
-            for job in jobs:
-                if opened.get(f"/v1/jobs/{job}").json()["state"] == "interrupted":
-                    opened.post(f"/v1/jobs/{job}/resume")
-                assert ended(opened, job)["state"] == "succeeded"
-
-
-def test_a_copy_has_what_is_there_and_goes_nowhere_where_something_is(tmp_path: Path) -> None:
-    """Proves: a job without a folder is left out and counted; refused copies write nothing."""
-    folder, full = tmp_path / "s", tmp_path / "full"
-    with closing(open_store(folder, None)) as store:
-        done, gone = (put(store, job_of("t")).id for _ in range(2))
-    Folder.of(folder, done).path.mkdir(parents=True)
-    found = back_up(folder, tmp_path / "copy")
-    assert (found.jobs, found.deleted) == (1, 1)
-    with closing(open_store(tmp_path / "copy", None)) as store:
-        assert store.known() == {done} != {gone}
-    full.mkdir()
-    (full / "x").write_text("mine")
-    for out in (full, folder / "copy"):
-        with pytest.raises(InputError):
-            back_up(folder, out)
-    assert not (folder / "copy").exists()
-    assert [path.name for path in full.iterdir()] == ["x"]
-    with pytest.raises(StoreError):
-        back_up(tmp_path / "none", tmp_path / "second")
-    assert not list(tmp_path.glob("second*"))
 
 
 @needs_postgres

@@ -1,4 +1,4 @@
-"""Verbs of the planning service: serve, tokens, backup."""
+"""Verbs of the planning service: serve, tokens."""
 
 from __future__ import annotations
 
@@ -50,8 +50,6 @@ How long a client may take, and how many connections one address may hold, is th
 
 token = typer.Typer(no_args_is_help=True, help="Create, list and revoke access tokens of the service.")
 app.add_typer(token, name="token")
-service = typer.Typer(no_args_is_help=True, help="Look after the service: backup.")
-app.add_typer(service, name="service")
 
 
 @app.command()
@@ -245,29 +243,6 @@ def token_revoke(
         expected = "the name of an active token: strategic-minerals token list"
         raise InputError([Fault("token", "", "name", f"'{name}'", expected)])
     standard_output().print(f"Revoked {name}.", markup=False)
-
-
-@service.command("backup")
-def service_backup(
-    out: Annotated[Path, typer.Argument(help="New folder for the copy.")],
-    folder: Folder = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was copied as JSON.")] = False,
-) -> None:
-    """Copy the store and the folders of all jobs, consistently, also while the service runs."""
-    from ..service.store import back_up
-
-    with _starting(as_json=as_json):
-        settings = _settings(folder=folder)
-        if settings.database is not None:
-            expected = "SQLite: copy PostgreSQL by pg_dump, and then the folder"
-            raise InputError([Fault("backup", "", "database", "PostgreSQL", expected)])
-        found = back_up(settings.folder, out)
-    if as_json:
-        typer.echo(json.dumps(asdict(found), indent=1))
-        return
-    gone = f" ({found.deleted:,} were deleted meanwhile)" if found.deleted else ""
-    text = f"Copied {found.jobs:,} jobs{gone}, {found.bytes / 2**20:,.1f} MiB, to {out}."
-    standard_output().print(text, markup=False)
 
 
 def _settings(**given: Any) -> Settings:

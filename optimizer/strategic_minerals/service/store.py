@@ -6,10 +6,7 @@ Several servers can share a PostgreSQL database. Everything raises StoreError wh
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
 import sqlite3
 import threading
 import time
@@ -26,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..core.errors import FORMAT, Fault, InputError, missing_part
+from ..core.errors import FORMAT, missing_part
 from .records import (
     ENDED,
     JOB_FIELDS,
@@ -836,85 +833,3 @@ def _meaning(error: BaseException) -> StoreError:
     if name in ("UndefinedTable", "UndefinedColumn", "DataCorrupted"):
         return StoreError("damaged", f"the store is damaged ({name})")
     return _away(name)
-
-
-# A copy of store and jobs, made while the service runs: the store first, then the folder of every job in it.
-
-
-@dataclass(frozen=True)
-class BackedUp:
-    """What was copied."""
-
-    jobs: int
-    deleted: int
-    """Jobs that were deleted while the copy was made, and are not in it."""
-    bytes: int
-
-
-def back_up(folder: Path, out: Path) -> BackedUp:
-    """Copy a service's SQLite store and its jobs' folders to a new folder.
-
-    folder: the service's. out: must not exist, or be empty.
-
-    Raises InputError for a folder that is not to be written; StoreError where the store cannot be read; OSError where the disk is
-    full. Then nothing stands at `out`.
-    """
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise InputError([Fault(str(out), "", "OUT", "a folder inside the service's own", "a folder elsewhere")])
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        found = "something that is there already"
-        raise InputError([Fault(str(out), "", "OUT", found, "a new name or an empty folder")])
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(mode=0o700, parents=True)
-    try:
-        names = _sqlite(folder, part)
-        copied = [name for name in names if _copied(folder / "jobs" / name, part / "jobs" / name)]
-        gone = sorted(set(names) - set(copied))
-        with contextlib.closing(sqlite3.connect(file_of(part))) as store, store:
-            store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in gone])
-        (part / "jobs").mkdir(exist_ok=True)
-        _copied(folder / "questions", part / "questions")
-        if out.exists():
-            out.rmdir()
-        for path in (part, *part.rglob("*")):  # wherever it is moved, nobody else may read tokens' hashes and plans
-            if not path.is_symlink():
-                path.chmod(0o700 if path.is_dir() else 0o600)
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    return BackedUp(len(copied), len(gone), size)
-
-
-def _sqlite(folder: Path, part: Path) -> list[str]:
-    """Copy the file as of one moment, whoever writes to it; the jobs in it."""
-    path = file_of(folder)
-    if not path.is_file():
-        raise StoreError("away", f"the folder {folder} holds no store")
-    try:
-        with (
-            contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
-            contextlib.closing(sqlite3.connect(file_of(part))) as target,
-        ):
-            source.backup(target)
-            if target.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
-                raise StoreError("damaged", "the store is damaged")
-            return [str(name) for (name,) in target.execute("SELECT id FROM jobs")]
-    except sqlite3.DatabaseError as error:
-        raise StoreError("damaged", f"the store cannot be copied: {str(error)[:200]}") from error
-
-
-def _copied(source: Path, target: Path) -> bool:
-    """Copy a job's folder, whose files may come and go; whether it was there."""
-    if not source.is_dir():
-        return False
-    for place, _, names in os.walk(source):
-        here = target / Path(place).relative_to(source)
-        here.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in names:
-            if not name.endswith(".part"):
-                with contextlib.suppress(FileNotFoundError):  # it was replaced or deleted just now
-                    shutil.copy2(Path(place) / name, here / name)
-    return source.is_dir()
