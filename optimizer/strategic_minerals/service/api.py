@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from typing import IO, Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
@@ -31,7 +30,7 @@ from ..question.read_toml import load_plan
 from ..question.tables import TABLES
 from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, store_refusals, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
-from .dispatcher import MOST_TRIES, end, start
+from .dispatcher import end, start
 from .job_folder import ENDED_FILE, LOG_FILE, REPORT, RESULT, Folder
 from .reading import kind_of_plan, shipped_plans, table_file
 from .records import ENDED, Job, State, StoreError, no_room
@@ -53,11 +52,9 @@ from .requests import (
     Readiness,
     TableLink,
     Usage,
-    WebhookStatus,
     place,
     spelt,
 )
-from .store import WebhookState
 
 # Upload of a plan with its tables: the known parts of a form, each as often as allowed.
 
@@ -497,34 +494,6 @@ def _version(status: JobStatus) -> str:
     progress = None if status.progress is None else status.progress.model_copy(update={"seconds": None})
     text = status.model_copy(update={"progress": progress}).model_dump_json()
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@router.get("/jobs/{job_id}/webhook", tags=["jobs"])
-def get_webhook(request: Request, caller: Reader, job_id: Id) -> WebhookStatus:
-    """How far the webhook of a job is: whether the end of the job was told, after how many tries, and when it is tried again."""
-    job = own(request, caller, job_id)
-    found = request.app.state.store.webhook(job_id)
-    if found is None:
-        raise ProblemError("not-found", "The job has no webhook.")
-    return webhook_of(job, found)
-
-
-def webhook_of(job: Job, found: WebhookState) -> WebhookStatus:
-    """A webhook as callers see it: never its secret, nor what stands behind the host."""
-    done, out = found.delivered is not None, found.tries >= MOST_TRIES
-    waits = job.state not in ENDED or not found.tries
-    state: Literal["waiting", "sending", "delivered", "given up"] = (
-        "waiting" if waits else "delivered" if done else "given up" if out else "sending"
-    )
-    again = None if state != "sending" or found.due is None else _time(found.due)
-    return WebhookStatus(
-        host=urlsplit(found.url).hostname or "",
-        state=state,
-        tries=found.tries,
-        next=again,
-        delivered=None if found.delivered is None else _time(found.delivered),
-        said=found.said,
-    )
 
 
 @router.post("/jobs/{job_id}/cancel", tags=["jobs"])

@@ -557,7 +557,6 @@ def lock_folder(folder: Path) -> IO[bytes]:
 
 WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)
 """Seconds after each failed try; after the last try there is none."""
-MOST_TRIES = len(WAITS_S) + 1
 LEASE_S = LIMIT_S + 60.0
 """Until a try counts as failed whose server has died on the way."""
 LOOK_S = 1.0
@@ -659,7 +658,7 @@ class Deliveries:
                 text, good = "an internal error", False
             try:
                 again = None if good else self._waits[min(found.tries, len(self._waits)) - 1]
-                self._store.webhook_tried(found, text, again_s=again)
+                self._store.webhook_tried(found, again_s=again)
                 left = "delivered" if good else "given up" if found.tries > len(self._waits) else "to be sent again"
                 logger.info("webhook %s at try %d: %s, %.1f s", left, found.tries, text, time.monotonic() - begin)
             except StoreError as error:  # the lease ends, and it is sent again

@@ -516,17 +516,6 @@ class JobList(Strict):
     next: str | None = Field(description="Cursor for the next page of the list.")
 
 
-class WebhookStatus(Strict):
-    """How far the webhook of a job is."""
-
-    host: str
-    state: Literal["waiting", "sending", "delivered", "given up"]
-    tries: int
-    next: datetime | None = Field(description="When it is sent again.")
-    delivered: datetime | None
-    said: str = Field(description="How the last try ended.")
-
-
 class CheckResult(Strict):
     """Result of checking a question without solving it."""
 

@@ -97,7 +97,7 @@ sa.Index("audit_log_by_time", audit_log.c.at)
 webhooks = _table(
     "webhooks",
     *(_key("job"), _time("ended"), _time("delivered")),
-    **dict.fromkeys(("url", "secret", "said"), sa.Text),
+    **dict.fromkeys(("url", "secret"), sa.Text),
     tries=sa.Integer,
     due=sa.Double,
 )
@@ -153,17 +153,6 @@ class Delivery:
     url: str
     secret: str
     tries: int
-
-
-@dataclass(frozen=True)
-class WebhookState:
-    """How far a webhook is. said: how the last try ended."""
-
-    url: str
-    tries: int
-    due: float | None
-    delivered: float | None
-    said: str
 
 
 class Store:
@@ -301,7 +290,7 @@ class Store:
             ask.execute(jobs.insert().values({**row, "progress": "{}", "outcome": "{}"}))
             if webhook is not None:
                 url, secret = webhook
-                ask.execute(webhooks.insert().values(job=job.id, url=url, secret=secret, said="", tries=0, due=0.0))
+                ask.execute(webhooks.insert().values(job=job.id, url=url, secret=secret, tries=0, due=0.0))
             ask.execute(audit_log.insert().values(vars(entry)))
             self._use(ask, job.tenant, jobs=1)
         return job
@@ -636,19 +625,12 @@ class Store:
             ask.execute(webhooks.update().where(webhooks.c.job == job.id).values(leased))
         return Delivery(job, row.url, row.secret, tries)
 
-    def webhook_tried(self, sent: Delivery, said: str, *, again_s: float | None) -> None:
+    def webhook_tried(self, sent: Delivery, *, again_s: float | None) -> None:
         """How a try ended. again_s: seconds until the next one; None: it was delivered."""
         state = {"delivered": self._now} if again_s is None else {"due": self._now + again_s}
         same = (webhooks.c.job == sent.job.id) & (webhooks.c.ended == sent.job.ended)
         with self._writing() as ask:
-            ask.execute(webhooks.update().where(same).values({"said": said[:300], **state}))
-
-    def webhook(self, job: str) -> WebhookState | None:
-        """How far a job's webhook is; None: it has none."""
-        names = (webhooks.c[name] for name in ("url", "tries", "due", "delivered", "said"))
-        with self._reading() as ask:
-            row = ask.execute(sa.select(*names).where(webhooks.c.job == job)).first()
-        return None if row is None else replace(WebhookState(*row), due=row.due or None)
+            ask.execute(webhooks.update().where(same).values(state))
 
 
 def _turns() -> sa.Select[Any]:
