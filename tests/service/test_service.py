@@ -17,7 +17,6 @@ import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
-from conftest import until
 from strategic_minerals import load_dataset, load_plan, load_result, shipped
 from strategic_minerals.core.logs import listening
 from strategic_minerals.question.read_csv import write_dataset
@@ -70,14 +69,6 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
     assert log.count("ended: succeeded") == 1
     assert str(service.app.state.settings.folder) not in log + json.dumps(result)  # type: ignore[attr-defined]
     assert 'strategic_minerals_jobs{state="succeeded"}' in service.get("/metrics").text
-
-
-@pytest.mark.slow
-def test_readiness_tries_the_solver(service: TestClient) -> None:
-    """Proves: a process of its own answers the solver's test programs."""
-    until(lambda: service.get("/readyz").json()["ready"])
-    told = service.get("/readyz").json()["checks"]
-    assert told == {"store": "ok", "folder": "ok", "queue": "ok", "solver": "ok"}
 
 
 @pytest.mark.slow

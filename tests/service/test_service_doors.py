@@ -415,7 +415,8 @@ def test_a_file_beside_the_server_takes_the_place_of_no_module(tmp_path: Path, m
     for place in (tmp_path, job.path):
         (place / "fractions.py").write_text("raise SystemExit('mine')\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "job", os.environ.get("PYTHONPATH", "")]))
-    process = start(job, "canary")
+    job.write("request.json", {**QUICK, "set": {}})
+    process = start(job, "look")
     assert process.wait(120) == 0, (job.path / "errors.txt").read_text()
     assert process.stdin is not None
     process.stdin.close()

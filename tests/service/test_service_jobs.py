@@ -18,7 +18,6 @@ from conftest import PATIENCE_S, until
 from service.test_service_stores import job_of, put
 from strategic_minerals import InputError, load_result
 from strategic_minerals.core.errors import Progress
-from strategic_minerals.service.app import Canary
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.dispatcher import Dispatcher, JobLimits, LocalRunner, start
 from strategic_minerals.service.job_folder import (
@@ -127,7 +126,7 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_runs_again_once(tmp_path: 
     store.close()
 
 
-def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
     """Proves: with a full disk jobs wait, and it is said; afterwards they run; one whose folder is gone fails alone."""
 
     class Troubled(Obedient):
@@ -138,7 +137,6 @@ def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path, monkeypatch: pytest
                 raise OSError(28, "No space left on device")
             return super().run(*arguments)
 
-    monkeypatch.setattr(Canary, "_look", lambda self: "ok")  # it takes long
     runner = Troubled()
     with client(tmp_path / "s", runner, workers=1) as service:
         jobs = [submitted(service, str(n)) for n in range(5)]

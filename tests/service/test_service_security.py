@@ -254,7 +254,6 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
         return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
 
     monkeypatch.setattr("strategic_minerals.service.api.start", reported)
-    monkeypatch.setattr("strategic_minerals.service.app.Canary._look", lambda self: "ok")
     folder, runner = tmp_path / "s", Obedient()
     headers = token(folder, "one", "read", "submit", "admin")
     limits = ("requests_per_minute", "queued", "queued_of_tenant", "jobs_of_tenant")

@@ -362,8 +362,7 @@ def get_liveness(request: Request) -> Health:
 
 @health.get("/readyz", responses={503: {"model": Readiness, "description": "The service cannot accept jobs"}})
 async def get_readiness(request: Request, response: Response) -> Readiness:
-    """Readiness: the solver self-test passes, the store can be written, the queue is served. The first answer waits until this is
-    known."""
+    """Readiness: the store and the folder can be written, the queue is served."""
     checks = await request.app.state.readiness.look()
     ready = all(found == "ok" for found in checks.values())
     response.status_code = 200 if ready else 503

@@ -7,7 +7,6 @@ import collections
 import json
 import logging
 import re
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,8 +31,8 @@ from ..core.errors import Fault, FaultsError
 from ..core.logs import about, logger_of
 from .api import health, job_status, router
 from .auth import Guard, Turns
-from .dispatcher import Deliveries, Dispatcher, LocalRunner, OnEnd, Runner, end, start
-from .job_folder import Folder, Reserve, write_whole
+from .dispatcher import Deliveries, Dispatcher, LocalRunner, OnEnd, Runner
+from .job_folder import Reserve, write_whole
 from .page import router as pages
 from .page import wrong
 from .records import Job, StoreError, in_words, no_room
@@ -228,13 +227,6 @@ def _log(scope: Any, status: int, seconds: float) -> None:
         logger.log(level, "%s %s %d", scope["method"], route, status, extra={"http": facts})
 
 
-CANARY_S = 3600.0
-"""Seconds between two solver self-tests."""
-CANARY_LIMIT_S = 60.0
-"""Time limit of the self-test [s]: milliseconds of work, plus starting a process on a busy machine."""
-RETRY_S = 30.0
-"""Seconds between two self-tests while they fail."""
-POLL_S, GRACE_S = 0.1, 1.0
 TROUBLE_RETRY_S = 30.0
 KIND_OF_STATUS = {status: kind for kind, (status, _) in reversed(KINDS.items())}
 """Of kinds with the same status, the first."""
@@ -249,52 +241,6 @@ DESCRIPTION = """Plan strategic mineral reserves: submit a plan as a job, follow
 
 Errors are problem details (RFC 9457) with the same faults as on the command line. Times are in UTC. Within version 1 only fields,
 operations and kinds are added; what is to go is announced in a header `Deprecation` (RFC 9745) a release before."""
-
-
-class Canary:
-    """Solver self-test, repeated from time to time in a separate process."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._stop, self._lock = settings, threading.Event(), threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._found = ""
-
-    def word(self) -> str:
-        """`ok`, or what is wrong, as last found; empty until the first result. The first call starts the self-tests."""
-        with self._lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="canary", daemon=True)
-                thread.start()
-                self._thread = thread
-        return self._found
-
-    def stop(self) -> None:
-        """Stop the self-tests."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._found = self._look()
-            except Exception as error:
-                self._found = f"the solver self-test could not run: {type(error).__name__}"
-            self._stop.wait(CANARY_S if self._found == "ok" else RETRY_S)
-
-    def _look(self) -> str:
-        folder = Folder(self._settings.folder / "canary")
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.clear_answers()
-        process, latest = start(folder, "canary"), time.monotonic() + CANARY_LIMIT_S
-        try:
-            while process.poll() is None and time.monotonic() < latest and not self._stop.wait(POLL_S):
-                pass
-            if process.returncode is None:
-                return "the solver self-test hangs"
-            return "ok" if process.returncode == 0 else "the solver self-test fails"
-        finally:
-            end(process, GRACE_S)
 
 
 def create_app(
@@ -385,12 +331,12 @@ def _version() -> str:
 
 
 class Works:
-    """Background work of a server: running jobs and the solver self-test."""
+    """Background work of a server: running jobs and sending webhooks."""
 
     def __init__(self, settings: Settings, limits: Limits, store: Store, runner: Runner, on_end: OnEnd) -> None:
         self._settings, self._limits, self._store = settings, limits, store
         self._runner, self._on_end = runner, on_end
-        self._parts: tuple[Canary, Deliveries, Dispatcher] | None = None
+        self._parts: tuple[Deliveries, Dispatcher] | None = None
         """In the order in which they are stopped."""
 
     @property
@@ -412,10 +358,9 @@ class Works:
         dispatcher = Dispatcher(self._settings, self._limits, self._store, self._runner, ended)
         dispatcher.start()
         deliveries.start()
-        canary = Canary(self._settings)
-        self._parts = (canary, deliveries, dispatcher)
+        self._parts = (deliveries, dispatcher)
         app.state.dispatcher = dispatcher
-        app.state.readiness = Readiness(app.state, canary.word)
+        app.state.readiness = Readiness(app.state)
 
     def stop(self) -> None:
         """Stop, unless already stopped."""
@@ -569,25 +514,21 @@ class Metrics:
 FRESH_S = 0.25
 """Seconds for which a result is reused, so that frequent requests do not cause frequent writes."""
 PROBE_BYTES = 64 * 1024
-WAIT_S = 0.05
 
 
 class Readiness:
-    """Looks at store, folder, queue and solver, one look at a time. `state` is the application's; `solver` says what is wrong with
-    the solver, or nothing while that is not known yet."""
+    """Looks at store, folder and queue, one look at a time. `state` is the application's."""
 
-    def __init__(self, state: Any, solver: Callable[[], str]) -> None:
-        self._state, self._solver, self._lock = state, solver, asyncio.Lock()
+    def __init__(self, state: Any) -> None:
+        self._state, self._lock = state, asyncio.Lock()
         self._checks: dict[str, str] = {}
         self._at = float("-inf")
 
     async def look(self) -> dict[str, str]:
-        """Check -> `ok` or what was found. Waits for the solver's first answer."""
+        """Check -> `ok` or what was found."""
         async with self._lock:
             if time.monotonic() - self._at > FRESH_S:
-                while not (solver := self._solver()):
-                    await asyncio.sleep(WAIT_S)
-                self._checks = {**await run_in_threadpool(self._written), "queue": self._queue(), "solver": solver}
+                self._checks = {**await run_in_threadpool(self._written), "queue": self._queue()}
                 self._at = time.monotonic()
             return self._checks
 

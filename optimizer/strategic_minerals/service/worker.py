@@ -1,8 +1,7 @@
 """The process of a job: read the folder, compute the answer, write it, and finally record that the job has ended.
 
 `python -m strategic_minerals.service.worker FOLDER` answers; with `page` behind it, it writes the report of a job that has ended,
-with `read` it reads a large request, with `look` it looks at a job that is about to be accepted, with `canary` it has the solver
-answer its test programs.
+with `read` it reads a large request, with `look` it looks at a job that is about to be accepted.
 It ends with `NO_ROOM` where the disk is full: then nothing was answered, and the job may run again.
 It ends with its parent process: its standard input is a pipe that closes then."""
 
@@ -327,11 +326,7 @@ def _looked(folder: Folder, request: Given) -> dict[str, Any]:
 
 
 def _work(folder: Folder, arguments: list[str]) -> None:
-    if arguments == ["canary"]:
-        from ..solver.highs import canary
-
-        canary()
-    elif arguments == ["page"]:
+    if arguments == ["page"]:
         page(folder, folder.read(REQUEST) or {})
     elif arguments == ["look"]:
         folder.write(ADMISSION, _looked(folder, folder.read(REQUEST) or {}))
