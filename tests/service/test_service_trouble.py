@@ -368,5 +368,5 @@ def test_quotas_are_told_with_figure_and_limit(tmp_path: Path) -> None:
             assert service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).status_code == 202
         many = service.post("/v1/jobs", json=QUICK)
         assert (many.status_code, many.json()["type"].rpartition(":")[2]) == (429, "quota")
-        assert "you submitted 2 jobs" in many.json()["detail"]
+        assert "You submitted 2 jobs" in many.json()["detail"]
         assert int(many.headers["retry-after"]) > 0

@@ -10,8 +10,7 @@ import errno
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,19 +20,17 @@ from fastapi import Request
 
 from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
-from .auth import Caller, digest_of, later
+from .auth import Caller, digest_of
 from .dispatcher import JobLimits, end, start
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
 from .reading import BODY, SEEN, Form, look, noted_rows, read
 from .records import AuditLogEntry, Job, StoreError, is_id, new_id
 from .requests import KINDS_OF_JOBS, PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError
 from .settings import Limits, Settings
-from .store import FullError, KeyTakenError, QuotaError, Store
+from .store import Store
 from .webhooks import hosts_of, target_of
 from .worker import NO_ROOM
 
-RETRY_S, QUOTA_RETRY_S = 10.0, 1800.0
-"""Until a caller should ask again: for room in the queue; who has used up a quota of 24 hours."""
 SMALL_BYTES = 64 * 1024
 """Smaller requests are read in this process: even in the worst case this takes a negligible time."""
 LONG = ("sweep", "score", "together")
@@ -136,34 +133,32 @@ def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
 def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
     """What was sent as a job that will run, or the job that the same key brought before.
 
-    Raises ProblemError; PlanError and InputError where plan or tables are wrong. Then nothing is kept.
+    Raises ProblemError and RefusalError; PlanError and InputError where plan or tables are wrong. Then nothing is kept.
     """
     state = request.app.state
     settings: Settings = state.settings
     limits: Limits = state.limits
     store: Store = state.store
     if key is None:  # else it may be a job that was accepted before
-        with store_refusals():
-            store.room(caller.tenant, limits)  # a full queue costs nobody an examination
+        store.room(caller.tenant, limits)  # a full queue costs nobody an examination
     folder, unsure = Folder.of(settings.folder, new_id()), False
     try:
         folder.path.mkdir(parents=True)
         found = take(sent, folder, limits)
         asked, digest = found["asked"], found["digest"]
-        with store_refusals():
-            kept = None if key is None else store.by_key(caller.tenant, key, digest)
-            if kept is None:
-                store.room(caller.tenant, limits)
-                webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
-                asked = _with_kept(request, caller, asked, folder)
-                folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
-                _examine(sent, asked, folder, limits)
-                now, name = time.time(), folder.path.name
-                job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
-                folder.sync()
-                entry, size = entry_of(caller, f"submit {job.kind}", job.id, now), folder.size
-                unsure = True  # from here on the store may have it although it does not say so
-                kept = store.submit(job, key, limits, entry, size, webhook)
+        kept = None if key is None else store.by_key(caller.tenant, key, digest)
+        if kept is None:
+            store.room(caller.tenant, limits)
+            webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
+            asked = _with_kept(request, caller, asked, folder)
+            folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
+            _examine(sent, asked, folder, limits)
+            now, name = time.time(), folder.path.name
+            job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
+            folder.sync()
+            entry, size = entry_of(caller, f"submit {job.kind}", job.id, now), folder.size
+            unsure = True  # from here on the store may have it although it does not say so
+            kept = store.submit(job, key, limits, entry, size, webhook)
     except BaseException as error:
         if not unsure or not isinstance(error, StoreError) or error.kind == "full":
             folder.delete()  # else the janitor does, where the store turns out not to have it
@@ -186,20 +181,6 @@ def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, 
     except MisplacedError as error:
         raise PlanError([Fault("body", "", *one) for one in error.places]) from None
     return asked["url"], asked["secret"]
-
-
-@contextmanager
-def store_refusals() -> Iterator[None]:
-    """What the store refuses, as a problem."""
-    try:
-        yield
-    except QuotaError as error:
-        headers = {} if error.storage else {"Retry-After": f"{QUOTA_RETRY_S:.0f}"}
-        raise ProblemError("storage" if error.storage else "quota", f"{error}.", headers=headers) from None
-    except FullError as error:
-        raise later("queue-full", f"The queue is full: {error}.", RETRY_S) from None
-    except KeyTakenError:
-        raise ProblemError("key-reused", "The idempotency key was used for another request.") from None
 
 
 def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Settings, store: Store) -> dict[str, Any]:

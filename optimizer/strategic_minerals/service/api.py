@@ -28,7 +28,7 @@ from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss, shi
 from ..question.plan import Plan
 from ..question.read_toml import load_plan
 from ..question.tables import TABLES
-from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, store_refusals, submit
+from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
 from .dispatcher import end, start
 from .job_folder import ENDED_FILE, LOG_FILE, REPORT, RESULT, Folder
@@ -510,8 +510,7 @@ def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
     job = own(request, caller, job_id)
     store = request.app.state.store
     if job.state != "queued":
-        with store_refusals():
-            store.room(caller.tenant, request.app.state.limits)
+        store.room(caller.tenant, request.app.state.limits)
     if not store.put_back(job_id, ("interrupted", "cancelled", "failed"), entry=entry_of(caller, "resume", job_id)):
         text = f"The state of the job is {job.state}; only a job that ended without an answer can be resumed."
         raise ProblemError("state", text)

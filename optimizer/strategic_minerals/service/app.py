@@ -50,7 +50,7 @@ from .requests import (
     request_id,
 )
 from .settings import Limits, Settings
-from .store import Store, open_store
+from .store import RefusalError, Store, open_store
 
 # Gate for all requests: bodies are bounded, HEAD is GET without a body, each answer has security headers and a line in the log.
 
@@ -227,7 +227,8 @@ def _log(scope: Any, status: int, seconds: float) -> None:
         logger.log(level, "%s %s %d", scope["method"], route, status, extra={"http": facts})
 
 
-TROUBLE_RETRY_S = 30.0
+TROUBLE_RETRY_S, QUEUE_RETRY_S, QUOTA_RETRY_S = 30.0, 10.0, 1800.0
+"""Until a caller should ask again: after trouble, for room in the queue, who has used up a quota of 24 hours."""
 KIND_OF_STATUS = {status: kind for kind, (status, _) in reversed(KINDS.items())}
 """Of kinds with the same status, the first."""
 
@@ -317,6 +318,7 @@ def create_app(
     app.add_exception_handler(StoreError, _trouble)
     app.add_exception_handler(OSError, _trouble)
     app.add_exception_handler(FaultsError, _problem)
+    app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
@@ -402,6 +404,13 @@ def _answer(request: Request, error: ProblemError) -> Response:
 async def _problem(request: Request, error: Any) -> Response:
     faulty = isinstance(error, FaultsError)
     return _answer(request, ProblemError("invalid", "", error.faults) if faulty else error)
+
+
+async def _refused(request: Request, error: Any) -> Response:
+    """What the store refuses; waiting helps, but for a quota of bytes."""
+    wait = {"queue-full": QUEUE_RETRY_S, "quota": QUOTA_RETRY_S}.get(error.kind)
+    headers = {} if wait is None else {"Retry-After": f"{wait:.0f}"}
+    return _answer(request, ProblemError(error.kind, str(error), headers=headers))
 
 
 async def _invalid(request: Request, error: Any) -> Response:

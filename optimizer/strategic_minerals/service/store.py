@@ -10,14 +10,11 @@ import json
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
-from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -126,23 +123,12 @@ class Used:
     bytes: int
 
 
-class FullError(Exception):
-    """No room in the queue: of the tenant's own jobs, or of all."""
+class RefusalError(Exception):
+    """What a tenant may not do now; the text has figure and limit. kind: that of the problem."""
 
-    def __init__(self, whose: str, most: int) -> None:
-        super().__init__(f"{most} jobs {whose} are waiting already")
-
-
-class QuotaError(FullError):
-    """A tenant has used what it may; the text has figure and limit. `storage`: deleting jobs helps, and waiting does not."""
-
-    def __init__(self, text: str, *, storage: bool = False) -> None:
-        self.storage = storage
-        Exception.__init__(self, text)
-
-
-class KeyTakenError(Exception):
-    """An idempotency key was used before, for another request."""
+    def __init__(self, kind: Literal["queue-full", "quota", "storage", "key-reused"], text: str) -> None:
+        self.kind = kind
+        super().__init__(text)
 
 
 @dataclass(frozen=True)
@@ -280,7 +266,7 @@ class Store:
         """Keep a job, or find the one that the same key brought; the audit log's line is written with it. size: bytes of its files.
         webhook: (address, secret) to which its end is sent.
 
-        Raises FullError (QuotaError) and KeyTakenError; then nothing is kept.
+        Raises RefusalError; then nothing is kept.
         """
         with self._writing() as ask:
             if key is not None and (known := self._by_key(ask, job.tenant, key, job.digest)) is not None:
@@ -296,7 +282,7 @@ class Store:
         return job
 
     def by_key(self, tenant: str, key: str, digest: str) -> Job | None:
-        """The job that a key brought before. Raises KeyTakenError where that was another request."""
+        """The job that a key brought before. Raises RefusalError where that was another request."""
         with self._reading() as ask:
             return self._by_key(ask, tenant, key, digest)
 
@@ -304,7 +290,7 @@ class Store:
         mine = (jobs.c.tenant == tenant) & (jobs.c.idempotency_key == key)
         row = ask.execute(sa.select(*JOB).where(mine)).first()
         if row is not None and _job(row).digest != digest:
-            raise KeyTakenError
+            raise RefusalError("key-reused", "The idempotency key was used for another request.")
         return None if row is None else _job(row)
 
     def cancel(self, job: str, entry: AuditLogEntry | None = None) -> Job | None:
@@ -347,7 +333,7 @@ class Store:
     # Limits of tenants.
 
     def room(self, tenant: str, limits: Limits) -> None:
-        """Whether one more job of a tenant may wait. Raises FullError."""
+        """Whether one more job of a tenant may wait. Raises RefusalError."""
         with self._reading() as ask:
             self._room(ask, tenant, limits)
 
@@ -358,21 +344,22 @@ class Store:
 
     def _room(self, ask: sa.Connection, tenant: str, limits: Limits) -> None:
         queued = sa.select(sa.func.count()).where(jobs.c.state == "queued")
-        if (ask.scalar(queued.where(jobs.c.tenant == tenant)) or 0) >= limits.queued_of_tenant:
-            raise FullError("of yours", limits.queued_of_tenant)
-        if (ask.scalar(queued) or 0) >= limits.queued:
-            raise FullError("in all", limits.queued)
+        for asked, whose, allowed in (
+            (queued.where(jobs.c.tenant == tenant), "of yours", limits.queued_of_tenant),
+            (queued, "in all", limits.queued),
+        ):
+            if (ask.scalar(asked) or 0) >= allowed:
+                raise RefusalError("queue-full", f"The queue is full: {allowed} jobs {whose} are waiting already.")
         used, window = self._used(ask, tenant, limits), f"within {WINDOW_HOURS} hours"
         if used.jobs >= limits.jobs_of_tenant:
-            raise QuotaError(
-                f"you submitted {used.jobs:,} jobs {window}; at most {limits.jobs_of_tenant:,} are allowed"
-            )
+            most = f"at most {limits.jobs_of_tenant:,} are allowed"
+            raise RefusalError("quota", f"You submitted {used.jobs:,} jobs {window}; {most}.")
         if used.seconds >= 60 * limits.minutes_of_tenant:
             most = f"at most {limits.minutes_of_tenant:,.1f} are allowed"
-            raise QuotaError(f"your jobs ran for {used.seconds / 60:,.1f} minutes {window}; {most}")
+            raise RefusalError("quota", f"Your jobs ran for {used.seconds / 60:,.1f} minutes {window}; {most}.")
         if used.bytes >= limits.mib_of_tenant * 2**20:
             most = f"at most {limits.mib_of_tenant:,.1f}: delete some jobs"
-            raise QuotaError(f"your jobs occupy {used.bytes / 2**20:,.1f} MiB; {most}", storage=True)
+            raise RefusalError("storage", f"Your jobs occupy {used.bytes / 2**20:,.1f} MiB; {most}.")
 
     def _used(self, ask: sa.Connection, tenant: str, limits: Limits) -> Used:
         total = [sa.func.coalesce(sa.func.sum(column), 0) for column in (usage.c.jobs, usage.c.seconds)]
@@ -438,23 +425,9 @@ class Store:
         if not anew and time.monotonic() - at < self._places_s:
             return known
         turns = _turns().subquery()
-        columns = (turns.c.id, turns.c.tenant, turns.c.submitted, turns.c.running, turns.c.turn)
+        order = (turns.c.running + turns.c.place, turns.c.place, turns.c.turn, turns.c.first, turns.c.id)
         with self._reading() as ask:
-            rows = ask.execute(sa.select(*columns).order_by(turns.c.place)).all()
-        waiting: dict[str, deque[tuple[Any, ...]]] = {}
-        for job, tenant, submitted, running, turn in rows:
-            waiting.setdefault(tenant, deque()).append((running, turn, submitted, job))
-        later = count(1 + max((row.turn for row in rows), default=0))
-        first = [(*queue.popleft(), tenant) for tenant, queue in waiting.items()]
-        heapify(first)
-        found: dict[str, int] = {}
-        while first:
-            running, _, _, job, tenant = heappop(first)
-            found[str(job)] = len(found) + 1
-            turn = next(later)
-            if waiting[tenant]:
-                _, _, submitted, following = waiting[tenant].popleft()
-                heappush(first, (running + 1, turn, submitted, following, tenant))
+            found = {str(job): n for n, job in enumerate(ask.scalars(sa.select(turns.c.id).order_by(*order)), start=1)}
         self._places = (time.monotonic(), found)
         return found
 
@@ -634,8 +607,8 @@ class Store:
 
 
 def _turns() -> sa.Select[Any]:
-    """Every waiting job with what its turn depends on: `place` among its tenant's own, `running` jobs of the tenant, and when the
-    tenant last had a `turn`."""
+    """Every waiting job with what its turn depends on: `place` among its tenant's own and when the `first` of those was submitted,
+    `running` jobs of the tenant, and when the tenant last had a `turn`."""
     busy = sa.select(jobs.c.tenant, sa.func.count().label("running")).where(jobs.c.state == "running")
     busy_of = busy.group_by(jobs.c.tenant).subquery()
     place = sa.func.row_number().over(partition_by=jobs.c.tenant, order_by=(jobs.c.submitted, jobs.c.id))
@@ -648,6 +621,7 @@ def _turns() -> sa.Select[Any]:
             sa.func.coalesce(busy_of.c.running, 0).label("running"),
             sa.func.coalesce(tenants.c.turn, 0).label("turn"),
             place.label("place"),
+            sa.func.min(jobs.c.submitted).over(partition_by=jobs.c.tenant).label("first"),
         )
         .select_from(among)
         .where(jobs.c.state == "queued")
