@@ -65,10 +65,10 @@ def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: py
 
     real, held = admission.look, [True]
 
-    def slow(folder: Any, asked: Any) -> None:
+    def slow(folder: Any, asked: Any, most_columns: int) -> None:
         while asked["label"] == "slow" and held[0]:
             time.sleep(0.01)
-        real(folder, asked)
+        real(folder, asked, most_columns)
 
     monkeypatch.setattr(admission, "look", slow)
     greedy, modest = token(tmp_path / "s", "greedy"), token(tmp_path / "s", "modest")

@@ -54,7 +54,7 @@ def test_a_body_that_is_all_faults_is_bounded_before_it_is_validated(
 
     monkeypatch.setattr(reading, "ADAPTERS", {form: Counting(adapter) for form, adapter in reading.ADAPTERS.items()})
     with pytest.raises((PlanError, ProblemError)) as caught:
-        reading.read("job", FAULTY[what].encode(), Folder(tmp_path), 200_000, 10**6)
+        reading.read("job", FAULTY[what].encode(), Folder(tmp_path), 200_000)
     error = caught.value
     told = error.problem if isinstance(error, ProblemError) else ProblemError("invalid", "", error.faults).problem
     assert all(count <= reading.MOST_FIELDS for count in seen)

@@ -47,11 +47,12 @@ logger = logger_of(__name__)
 
 @dataclass(frozen=True)
 class Sent:
-    """What somebody sent: a form, its body (JSON), files under names that were made here."""
+    """What somebody sent: a form, its body (JSON), files under names that were made here, and the plan's name for people."""
 
     form: Form
     body: bytes
     files: Mapping[str, bytes] = field(default_factory=dict)
+    label: str = ""
 
     @property
     def heavy(self) -> bool:
@@ -65,10 +66,10 @@ def take(sent: Sent, folder: Folder, limits: Limits) -> dict[str, Any]:
     for name, content in sent.files.items():
         folder.keep(name, content)
     if not sent.heavy:
-        return read(sent.form, sent.body, folder, limits.rows, limits.columns)
+        return read(sent.form, sent.body, folder, limits.rows)
     folder.keep(BODY, sent.body)
-    folder.write(READ, {"form": sent.form, "most_rows": limits.rows, "most_columns": limits.columns})
-    _run_aside(folder, "read", READ_S, limits.memory_aside_mib, limits.niceness)
+    folder.write(READ, {"form": sent.form, "most_rows": limits.rows})
+    _run_aside(folder, "read", READ_S, limits)
     found = (folder.read(READ) or {}).get("found")
     for name in (BODY, READ):
         (folder.path / name).unlink(missing_ok=True)
@@ -80,9 +81,9 @@ def take(sent: Sent, folder: Folder, limits: Limits) -> dict[str, Any]:
     return dict(found)
 
 
-def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, niceness: int) -> None:
+def _run_aside(folder: Folder, what: str, seconds: float, limits: Limits) -> None:
     """Run a process on a folder, so long at most and in so much memory. Raises OSError where the disk is full."""
-    folder.write(LIMITS, {"memory_mib": memory_mib, "niceness": niceness})
+    folder.write(LIMITS, _aside(limits))
     process = start(folder, what)
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -94,24 +95,28 @@ def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, nicen
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _examine(sent: Sent, asked: Mapping[str, Any], folder: Folder, limits: Limits) -> None:
+def _aside(limits: Limits) -> dict[str, int]:
+    return {"memory_mib": limits.memory_aside_mib, "niceness": limits.niceness, "most_columns": limits.columns}
+
+
+def _examine(asked: Mapping[str, Any], folder: Folder, limits: Limits) -> None:
     """Examine a job whose folder is written: what would fail it at once is refused now, the job itself finds what takes longer.
     Raises ProblemError, PlanError and InputError."""
     if asked["kind"] == "roll":
         noted_rows(asked)
-    if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was examined when it was read
+    if not _worth_a_look(asked, folder):
         return
     book = (folder.path / "plan.xlsx").is_file()
     if not book and folder.size <= SMALL_BYTES and asked["kind"] not in LONG:
         try:
-            look(folder, asked)
+            look(folder, asked, limits.columns)
         except (FaultsError, OSError):
             raise
         except Exception:  # looking is a courtesy: the job itself will say what is wrong
             logger.exception("a job could not be examined before it was accepted")
         return
     try:
-        _run_aside(folder, "look", LOOK_S, limits.memory_aside_mib, limits.niceness)
+        _run_aside(folder, "look", LOOK_S, limits)
         found = folder.read(ADMISSION) or {}
     finally:
         for name in (ADMISSION, ERRORS):
@@ -152,7 +157,7 @@ def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None)
             webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
             asked = _with_kept(request, caller, asked, folder)
             folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
-            _examine(sent, asked, folder, limits)
+            _examine(asked, folder, limits)
             now, name = time.time(), folder.path.name
             job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
             folder.sync()
@@ -221,7 +226,7 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
         asked = take(sent, folder, limits)["asked"]
         asked = _with_kept(request, request.state.caller, asked, folder)
         folder.write(REQUEST, {**asked, "kind": "check"})
-        folder.write(LIMITS, {"memory_mib": limits.memory_aside_mib, "niceness": limits.niceness})
+        folder.write(LIMITS, _aside(limits))
         ended = request.app.state.checker.run(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
         found = folder.read(RESULT)
     finally:
@@ -237,7 +242,7 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
 # Questions that are kept: a folder each, with plan and tables as they came; jobs refer to them, and nothing changes them.
 
 
-def keep_question(request: Request, caller: Caller, sent: Sent, label: str) -> Kept:
+def keep_question(request: Request, caller: Caller, sent: Sent) -> Kept:
     """Keep a plan and its tables. The tenant's oldest make room. Raises ProblemError, PlanError, InputError."""
     limits: Limits = request.app.state.limits
     folder = Folder(_own_place(request, caller) / new_id())
@@ -247,7 +252,7 @@ def keep_question(request: Request, caller: Caller, sent: Sent, label: str) -> K
         if asked.get("question"):
             raise PlanError([Fault("body", "", "question", "a question of a question", "a plan of its own")])
         stated = {name: asked[name] for name in ("shipped", "on_top_of_shipped", "set", "answers")}
-        about = {"label": label, "at": time.time(), "bytes": folder.size, "stated": stated}
+        about = {"label": sent.label, "at": time.time(), "bytes": folder.size, "stated": stated}
         folder.write(ABOUT, about)
     except BaseException:
         folder.delete()

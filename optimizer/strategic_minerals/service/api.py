@@ -12,7 +12,6 @@ import tempfile
 import time
 import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from typing import IO, Annotated, Any, Literal, TypeVar
@@ -94,17 +93,7 @@ UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {
 """What the API's description says of it."""
 
 
-@dataclass
-class Uploaded:
-    """What the form held; files under the names by which they are kept."""
-
-    options: str = "{}"
-    label: str = ""
-    """The file name of the plan, for people."""
-    files: dict[str, bytes] = field(default_factory=dict)
-
-
-async def uploaded(request: Request, _: Submitter) -> AsyncIterator[Uploaded]:
+async def uploaded(request: Request, _: Submitter) -> AsyncIterator[Sent]:
     """The form of a request. Raises ProblemError where it cannot be read, PlanError for its parts."""
     if kind_of(request) != "multipart/form-data":
         expected = "Send a form with files, with the header `Content-Type: multipart/form-data; boundary=...`."
@@ -124,7 +113,7 @@ async def uploaded(request: Request, _: Submitter) -> AsyncIterator[Uploaded]:
         await form.close()
 
 
-Upload = Annotated[Uploaded, Depends(uploaded)]
+Upload = Annotated[Sent, Depends(uploaded)]
 
 
 def ends(body: bytes, kind: str) -> bool:
@@ -170,9 +159,9 @@ def _unread(message: str) -> ProblemError:
     return ProblemError("malformed", "The form cannot be read.", faults)
 
 
-async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
+async def _sorted(parts: list[tuple[str, Any]]) -> Sent:
     """Parts put where they belong. Raises PlanError with every fault."""
-    found, faults, seen = Uploaded(), list[Fault](), set[str]()
+    options, label, files, faults, seen = "{}", "", dict[str, bytes](), list[Fault](), set[str]()
     for name, part in parts:
         if name not in PARTS:
             expected = f"a known part: {', '.join(PARTS)}{near_miss(name[:100], PARTS)}"
@@ -186,19 +175,20 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
             expected = f"at most {LONGEST_OPTIONS:,} characters"
             faults.append(Fault("form", "", "options", f"{len(part):,} characters", expected))
         elif name == "options":
-            found.options = part
+            options = part
         else:
-            faults += await _file(found, name, part)
+            faults += await _file(files, name, part)
+            label = (part.filename or "")[:100] if name == "plan" else label
         seen.add(name)
     if "plan" not in seen:
         faults.append(Fault("form", "", "plan", "nothing", PARTS["plan"]))
     if faults:
         raise PlanError(faults[:MOST_FAULTS])
-    return found
+    return Sent("upload", options.encode("utf-8", "surrogatepass"), files, label)
 
 
-async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
-    """Take a file."""
+async def _file(files: dict[str, bytes], name: str, part: UploadFile) -> list[Fault]:
+    """Take a file among those that came before. Returns its faults."""
     content = await part.read()
     if not content and name == "tables" and not part.filename:  # what a browser sends where nothing was chosen
         return []
@@ -208,10 +198,9 @@ async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
         kept = kind_of_plan(content) if name == "plan" else table_file(part.filename or "")
     except PlanError as error:
         return list(error.faults)
-    if kept in found.files:
+    if kept in files:
         return [Fault("form", "", name, f"{spelt(kept.rpartition('/')[2])} twice", "each table once")]
-    found.files[kept] = content
-    found.label = (part.filename or "")[:100] if name == "plan" else found.label
+    files[kept] = content
     return []
 
 
@@ -409,8 +398,7 @@ def submit_upload(
     request: Request, response: Response, caller: Submitter, form: Upload, turn: Turn, key: Key = None
 ) -> JobStatus:
     """Submit a plan as a file, with its tables as files. File names of tables say which table they are; others are only labels."""
-    sent = Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files)
-    return _submitted(request, response, sent, caller, key)
+    return _submitted(request, response, form, caller, key)
 
 
 def _submitted(request: Request, response: Response, sent: Sent, caller: Caller, key: str | None) -> JobStatus:
@@ -695,14 +683,13 @@ def check_question(request: Request, caller: Submitter, body: Body, turn: Turn) 
 @router.post("/questions", status_code=201, response_model=Kept, tags=["questions"], openapi_extra=takes("Question"))
 def keep_a_question(request: Request, response: Response, caller: Submitter, body: Body, turn: Turn) -> Kept:
     """Keep a plan and its tables; jobs refer to them by `question`. Tables need not be sent with each job."""
-    return _kept(request, response, keep_question(request, caller, Sent("check", body), ""))
+    return _kept(request, response, keep_question(request, caller, Sent("check", body)))
 
 
 @router.post("/questions/upload", status_code=201, response_model=Kept, tags=["questions"], openapi_extra=UPLOAD)
 def keep_an_upload(request: Request, response: Response, caller: Submitter, form: Upload, turn: Turn) -> Kept:
     """Keep a plan that comes as a file, with its tables as files."""
-    sent = Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files)
-    return _kept(request, response, keep_question(request, caller, sent, form.label))
+    return _kept(request, response, keep_question(request, caller, form))
 
 
 def _kept(request: Request, response: Response, kept: Kept) -> Kept:

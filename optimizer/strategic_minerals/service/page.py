@@ -176,9 +176,7 @@ def _asked(request: Request, job: Job) -> str:
 @router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload, turn: Turn) -> Response:
     """Keep an uploaded plan, and what its form shows."""
-    kept = keep_question(
-        request, caller, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), form.label
-    )
+    kept = keep_question(request, caller, form)
     try:
         found, seen = checked(request, Sent("check", json.dumps({"question": kept.id}).encode()))
         seen |= {"faults": found.faults, "notes": found.notes}

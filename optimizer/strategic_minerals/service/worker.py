@@ -39,7 +39,7 @@ from .job_folder import (
     run_of,
     write_whole,
 )
-from .reading import SEEN, first_of, form_of, look, members_of, new_facts, noted_rows, question, sized
+from .reading import SEEN, first_of, form_of, look, members_of, new_facts, noted_rows, question, read_in, sized
 from .records import no_room
 from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
 
@@ -316,10 +316,10 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _looked(folder: Folder, request: Given) -> dict[str, Any]:
+def _looked(folder: Folder) -> dict[str, Any]:
     """The problem that a job would fail with, where it is quickly seen; else nothing."""
     try:
-        look(folder, request)
+        look(folder, folder.read(REQUEST) or {}, int((folder.read(LIMITS) or {}).get("most_columns", 10**9)))
     except FaultsError as error:
         return {"problem": problem_of(error).model_dump()}
     return {}
@@ -329,15 +329,9 @@ def _work(folder: Folder, arguments: list[str]) -> None:
     if arguments == ["page"]:
         page(folder, folder.read(REQUEST) or {})
     elif arguments == ["look"]:
-        folder.write(ADMISSION, _looked(folder, folder.read(REQUEST) or {}))
+        folder.write(ADMISSION, _looked(folder))
     elif arguments == ["read"]:
-        from .reading import read_in
-
-        stated = folder.read(READ) or {}
-        found = read_in(folder, stated)
-        folder.write(READ, {"found": found})  # stands where a look takes too long; whoever checks looks later
-        if "asked" in found and stated["form"] != "check" and (wrong := _looked(folder, found["asked"])):
-            folder.write(READ, {"found": wrong})
+        folder.write(READ, {"found": read_in(folder, folder.read(READ) or {})})
     else:
         answer(folder)
 
