@@ -41,6 +41,7 @@ from .requests import (
     MOST_FAULTS,
     CheckResult,
     Health,
+    JobEnded,
     JobList,
     JobResult,
     JobStatus,
@@ -481,6 +482,21 @@ def _version(status: JobStatus) -> str:
     progress = None if status.progress is None else status.progress.model_copy(update={"seconds": None})
     text = status.model_copy(update={"progress": progress}).model_dump_json()
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def job_ended(
+    body: JobEnded,
+    name: Annotated[str, Header(alias="webhook-id", description="The same for every try of one end of a job.")],
+    at: Annotated[int, Header(alias="webhook-timestamp", description="Seconds since 1970, UTC.")],
+    signed: Annotated[
+        str,
+        Header(
+            alias="webhook-signature",
+            description="`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (Standard Webhooks).",
+        ),
+    ],
+) -> None:
+    """A job that named a webhook has ended."""
 
 
 @router.post("/jobs/{job_id}/cancel", tags=["jobs"])

@@ -29,7 +29,7 @@ from starlette.routing import Match
 
 from ..core.errors import Fault, FaultsError
 from ..core.logs import about, logger_of
-from .api import health, job_status, router
+from .api import health, job_ended, job_status, router
 from .auth import Guard, Turns
 from .dispatcher import Deliveries, Dispatcher, LocalRunner, OnEnd, Runner
 from .job_folder import Reserve, write_whole
@@ -254,17 +254,7 @@ def create_app(
     """The application of a server; its lifespan runs the jobs. limits: of callers; None, the usual ones. store: None, that of the
     settings. runner: of jobs, checker: of questions that are not jobs; None, children of this process.
 
-    To mount it in an application of your own, run its lifespan within yours and tell it where it stands:
-
-        minerals = create_app(Settings(public_url="https://office.example/minerals"))
-
-        @asynccontextmanager
-        async def lifespan(app):
-            async with minerals.router.lifespan_context(minerals):
-                yield
-
-        app = FastAPI(lifespan=lifespan)
-        app.mount("/minerals", minerals)
+    An application that mounts it runs its lifespan, as the service's README shows.
     """
     limits = replace(limits or Limits(), job_s=settings.deadline_s)
     kept = store or open_store(settings.folder, settings.address)
@@ -310,6 +300,8 @@ def create_app(
     app.add_middleware(Gate, **given, started=lambda: works.started, refuse=_answer)
     for part in (health, router, pages):
         app.include_router(part)
+    again: dict[int | str, Any] = {"default": {"description": "Anything but 2xx: it is sent again, for 20 hours"}}
+    app.webhooks.post("job.ended", operation_id="job_ended", status_code=204, responses=again)(job_ended)
     for route in leaves(app.routes):
         if "{" not in route.path:
             doors[route.path] = _with_head({*doors.get(route.path, ()), *route.methods})
@@ -321,7 +313,6 @@ def create_app(
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _internal)
     return app
 
 
@@ -425,7 +416,7 @@ async def _invalid(request: Request, error: Any) -> Response:
 async def _trouble(request: Request, error: Any) -> Response:
     """The disk is full, or the store is not available."""
     if not isinstance(error, StoreError) and not no_room(error):
-        return await _internal(request, error)
+        raise error
     return _unavailable(request, error)
 
 
@@ -468,12 +459,6 @@ def leaves(routes: list[Any]) -> list[Any]:
         elif getattr(route, "methods", None):
             found.append(route)
     return found
-
-
-async def _internal(request: Request, error: Any) -> Response:
-    """The response reveals nothing about this machine: details are in the log."""
-    logger.error("%s %s failed", request.method, getattr(request.scope.get("route"), "path", "other"), exc_info=error)
-    return _answer(request, ProblemError("internal", "The server's log has the details."))
 
 
 # Metrics in Prometheus format, one registry per server; the instrumentator counts requests.
@@ -612,16 +597,6 @@ HEADERS = {
     "Location": "Where what was made is found.",
     "Retry-After": "Seconds after which it is worth asking again.",
 }
-EVENT_OF_JOB = {
-    "type": "object",
-    "required": ["type", "timestamp", "tenant", "data"],
-    "properties": {
-        "type": {"const": "job.ended"},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "tenant": {"type": "string"},
-        "data": {"$ref": REF.format(model="JobStatus")},
-    },
-}
 
 
 def without_null_defaults(described: Any) -> Any:
@@ -641,6 +616,7 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
             openapi_version=app.openapi_version,
             description=app.description,
             routes=app.routes,
+            webhooks=app.webhooks.routes,
         )
         found["servers"] = [{"url": settings.public_url or settings.prefix or "/"}]
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
@@ -665,7 +641,6 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
         for path, operations in found["paths"].items():
             for method, operation in operations.items():
                 _complete(path, method, operation, examples, needs_token=needs_token)
-        found["webhooks"] = {"job.ended": {"post": _webhook()}}
         app.openapi_schema = found
     return app.openapi_schema
 
@@ -706,23 +681,3 @@ def _complete(
         answer = examples["answers"][name]
         contents = operation["responses"][answer["status"]].setdefault("content", {})
         contents.setdefault(answer["media"], {})["example"] = answer["example"]
-
-
-def _webhook() -> dict[str, Any]:
-    """What is sent at the end of a job that named a webhook."""
-    signed = {
-        "webhook-id": "The same for every try of one end of a job.",
-        "webhook-timestamp": "Seconds since 1970, UTC.",
-        "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (Standard Webhooks).",
-    }
-    parameters = [
-        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
-        for name, text in signed.items()
-    ]
-    return {
-        "operationId": "job_ended",
-        "summary": "A job has ended",
-        "parameters": parameters,
-        "requestBody": {"content": {"application/json": {"schema": EVENT_OF_JOB}}},
-        "responses": {"2XX": {"description": "Taken; anything else is sent again, for 20 hours"}},
-    }

@@ -444,6 +444,15 @@ class JobList(Strict):
     next: str | None = Field(description="Cursor for the next page of the list.")
 
 
+class JobEnded(Strict):
+    """What is sent at the end of a job that named a webhook."""
+
+    type: Literal["job.ended"]
+    timestamp: datetime
+    tenant: str
+    data: JobStatus
+
+
 class CheckResult(Strict):
     """Result of checking a question without solving it."""
 
