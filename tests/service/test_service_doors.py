@@ -368,7 +368,6 @@ def test_an_act_and_its_line_in_the_log_are_one(tmp_path: Path, monkeypatch: pyt
         janitor.beat()
         janitor.tidy()
         assert not folder.path.exists()
-        assert not (tmp_path / "strays").exists()
         assert store.deleted() == []
         assert [one.action for one in store.log_entries()].count("delete") == 1
 

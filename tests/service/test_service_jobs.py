@@ -18,6 +18,7 @@ from conftest import PATIENCE_S, until
 from service.test_service_stores import job_of, put
 from strategic_minerals import InputError, load_result
 from strategic_minerals.core.errors import Progress
+from strategic_minerals.service import dispatcher
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.dispatcher import Dispatcher, JobLimits, LocalRunner, start
 from strategic_minerals.service.job_folder import (
@@ -163,8 +164,9 @@ def test_pages_of_a_list_lose_none(tmp_path: Path) -> None:
     assert sorted(found) == names
 
 
-def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
-    """Proves: a folder of no job does not stay; an answer that the database does not know is moved, not deleted."""
+def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a folder of no job does not stay, where it was there for a while; an answer that the database does not know does."""
+    monkeypatch.setattr(dispatcher, "TIDY_S", 0.1)
     runner, jobs = Obedient(), tmp_path / "s" / "jobs"
     with client(tmp_path / "s", runner) as service:
         job = submitted(service)
@@ -173,12 +175,13 @@ def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
     for path in (stray, lost):
         path.mkdir()
     Folder(lost).write(ENDED_FILE, {"state": "succeeded"})
-    for path in (stray, lost):
-        os.utime(path, (0, 0))
     with client(tmp_path / "s", runner, keep_days=1e-9) as service:
         until(lambda: service.get(f"/v1/jobs/{job}").status_code == 404)
-        until(lambda: not (stray.exists() or (jobs / job).exists()))
-        until(lambda: (tmp_path / "s" / "strays" / lost.name / ENDED_FILE).is_file())
+        until(lambda: not (jobs / job).exists())
+        assert stray.exists()
+        monkeypatch.setattr(dispatcher, "YOUNG_S", 0.0)
+        until(lambda: not stray.exists())
+        assert (lost / ENDED_FILE).is_file()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,6 +337,6 @@ def test_the_client_of_the_documents_works(
 
 def test_progress_tells_no_bound_that_says_nothing(tmp_path: Path) -> None:
     """Proves: a gap of thousands of per cent is no gap yet, and its bound none."""
-    ProgressReporter(Folder(tmp_path), None).report(Progress("social_cost", 1.0, incumbent=0.0, bound=-1e9, gap=1e12))
+    ProgressReporter(Folder(tmp_path)).report(Progress("social_cost", 1.0, incumbent=0.0, bound=-1e9, gap=1e12))
     told = Folder(tmp_path).read(PROGRESS) or {}
     assert (told["incumbent_musd"], told["bound_musd"], told["gap"]) == (0.0, None, None)

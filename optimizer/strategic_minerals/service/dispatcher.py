@@ -26,7 +26,7 @@ from .records import Job, StoreError, in_words, no_room
 from .requests import JobStatus, problem
 from .settings import Limits, Settings
 from .store import Delivery, Store
-from .webhooks import LIMIT_S, MOST_BODY_BYTES, RefusedError, checked_address, hosts_of, send, signature, target_of
+from .webhooks import LIMIT_S, RefusedError, checked_address, hosts_of, send, signature, target_of
 from .worker import NO_ROOM
 
 # Run a job's process as a child of this server.
@@ -144,44 +144,23 @@ def _crash(code: int) -> Any:
 
 
 YOUNG_S = 3600.0
-"""A folder without a job may be one that is being submitted: it is left alone for so long."""
-APART_S = 60.0
-"""Wall and monotonic clock may differ by so much between two looks (a slewed clock, a machine that was asleep for a moment)."""
-
-
-class Clocks:
-    """Whether the wall clock can be trusted: it has gone with the monotonic one."""
-
-    def __init__(self) -> None:
-        self._wall, self._even = time.time(), time.monotonic()
-        self._jumped: float | None = None
-
-    def look(self) -> float:
-        """Monotonic seconds since the last look; a jump of the wall clock is noticed."""
-        wall, even = time.time(), time.monotonic()
-        passed = even - self._even
-        if abs((wall - self._wall) - passed) > APART_S:
-            self._jumped = even
-        self._wall, self._even = wall, even
-        return passed
-
-    @property
-    def steady(self) -> bool:
-        """Whether no jump was seen for so long that dates of files mean their age again."""
-        return self._jumped is None or self._even - self._jumped > YOUNG_S
+"""A folder without a job may be one that is being submitted: it is left alone until it was seen for so long."""
 
 
 class Janitor:
     """Deletes what is too old and what belongs to no job."""
 
     def __init__(self, settings: Settings, limits: Limits, store: Store) -> None:
-        self._settings, self._store, self._clocks = settings, store, Clocks()
+        self._settings, self._store, self._looked = settings, store, time.monotonic()
         self._log_s, self._reserve = 86_400 * limits.log_days, Reserve(settings.folder)
         self._uptime: float | None = None
+        self._seen = dict[Path, float]()
+        """Folders without a job, and when this server first saw each, by a clock that does not jump."""
 
     def beat(self) -> None:
         """Time goes by: now and then, from the moment the server begins."""
-        self._uptime = self._store.passed(self._clocks.look())
+        before, self._looked = self._looked, time.monotonic()
+        self._uptime = self._store.passed(self._looked - before)
 
     @property
     def ready(self) -> bool:
@@ -194,14 +173,13 @@ class Janitor:
             return
         self._buried()  # it needs no room
         self._reserve.fill()
-        for work in (self._old_jobs, self._forgotten, self._unfinished, self._strays):
-            if work == self._old_jobs or self._clocks.steady:
-                try:
-                    work()
-                except (StoreError, OSError) as error:
-                    if no_room(error):
-                        self._reserve.spend()
-                    logger.warning("old things could not be deleted: %s", error)
+        for work in (self._old_jobs, self._forgotten, self._strays):
+            try:
+                work()
+            except (StoreError, OSError) as error:
+                if no_room(error):
+                    self._reserve.spend()
+                logger.warning("old things could not be deleted: %s", error)
         self._buried()
 
     def _forgotten(self) -> None:
@@ -220,28 +198,17 @@ class Janitor:
             if not folder.path.exists():
                 self._store.bury(name)
 
-    def _unfinished(self) -> None:
-        """Checks that nobody waits for, and questions that were not kept to the end."""
-        folder = self._settings.folder
-        left = [*(folder / "checks").glob("*"), *(folder / "questions").glob("*/*")]
-        for path in left:
-            with contextlib.suppress(OSError):
-                if not (path / "question.json").is_file() and time.time() - path.stat().st_mtime > YOUNG_S:
-                    Folder(path).delete()
-
     def _strays(self) -> None:
-        """Folders of no job: deleted, or moved where they hold an answer, for then the folder may be another database's."""
-        known = self._store.known()
-        for path in (self._settings.folder / "jobs").iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                if path.name in known or time.time() - path.stat().st_mtime <= YOUNG_S:
-                    continue
-                stray = Folder.of(self._settings.folder, path.name)
-                if stray.read(ENDED_FILE) is None:
-                    stray.delete()
-                else:
-                    (self._settings.folder / "strays").mkdir(exist_ok=True)
-                    path.rename(self._settings.folder / "strays" / path.name)
+        """Folders of no job, checks that nobody waits for, questions that were not kept. A folder with an answer stays: it
+        may be another database's."""
+        root, known, now = self._settings.folder, self._store.known(), time.monotonic()
+        without = [path for path in (root / "jobs").glob("*") if path.name not in known]
+        without += [*(root / "checks").glob("*"), *(root / "questions").glob("*/*")]
+        kept = [path for path in without if not any((path / name).is_file() for name in (ENDED_FILE, "question.json"))]
+        self._seen = {path: self._seen.get(path, now) for path in kept}
+        for path, since in self._seen.items():
+            if now - since > YOUNG_S:
+                Folder(path).delete()
 
 
 IDLE_S = 0.5
@@ -691,8 +658,4 @@ class Deliveries:
         if status["problem"] is not None:
             status["problem"]["diagnosis"] = None
         sent = {"type": EVENT, "timestamp": status["ended"], "tenant": job.tenant, "data": status}
-        text = json.dumps(sent, allow_nan=False).encode()
-        if len(text) > MOST_BODY_BYTES:
-            status["problem"] = status["progress"] = None
-            text = json.dumps(sent, allow_nan=False).encode()
-        return text
+        return json.dumps(sent, allow_nan=False).encode()

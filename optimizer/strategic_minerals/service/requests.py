@@ -410,10 +410,6 @@ class Progress(Strict):
     )
     done: int | None = Field(None, description="Number of points, scenarios or items finished.")
     of: int | None = None
-    time_left_s: float | None = Field(
-        None,
-        description="Time left: estimated from the speed so far if parts are counted, otherwise until the time limit.",
-    )
     words: str | None = Field(
         None, description="What is known so far, in words: the first plan, then what it is worth."
     )

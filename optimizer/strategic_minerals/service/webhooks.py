@@ -30,7 +30,6 @@ SHORTEST_SECRET, LONGEST_SECRET = 16, 200
 LONGEST_URL = 2000
 CONNECT_S, LIMIT_S = 5.0, 15.0
 """Seconds until there is a connection, and for all of one delivery."""
-MOST_BODY_BYTES = 64 * 1024
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 

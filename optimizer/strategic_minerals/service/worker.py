@@ -206,7 +206,7 @@ def answer(folder: Folder) -> None:
 def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     """As `answer`, with a log."""
     request = folder.read(REQUEST) or {}
-    reporter = ProgressReporter(folder, request.get("deadline_s"))
+    reporter = ProgressReporter(folder)
     reporter.phase("reading")
     try:
         found = answer_of(folder, request, limits, reporter)
