@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -24,7 +25,6 @@ from ..core.errors import FORMAT, missing_part
 from .records import (
     ENDED,
     JOB_FIELDS,
-    SCOPES,
     STATES,
     TOKEN_FIELDS,
     AuditLogEntry,
@@ -32,8 +32,6 @@ from .records import (
     State,
     StoreError,
     Token,
-    sound_job,
-    sound_token,
 )
 from .settings import Limits
 
@@ -48,8 +46,8 @@ PLACES_S = 0.5
 """Seconds for which places in the queue are not counted anew."""
 ALONE = 20271
 """Key of PostgreSQL's lock that lets no other writer in."""
-MAGIC, SMALLEST = b"SQLite format 3\0", 512
-"""What an SQLite file begins with, and bytes that it has at least."""
+SMALLEST = 512
+"""Bytes that an SQLite file has at least."""
 
 _metadata = sa.MetaData()
 
@@ -112,6 +110,7 @@ schema_version = _table("schema_version", version=sa.Integer)
 
 JOB = [jobs.c[name] for name in JOB_FIELDS]
 TOKEN = [tokens.c[name] for name in TOKEN_FIELDS]
+JOBS, TOKENS = TypeAdapter(Job), TypeAdapter(Token)
 
 
 @dataclass(frozen=True)
@@ -649,31 +648,22 @@ def _log(ask: sa.Connection, entry: AuditLogEntry | None) -> None:
         ask.execute(audit_log.insert().values(vars(entry)))
 
 
-def _job(row: Any) -> Job:
+def _job(row: Sequence[Any]) -> Job:
     """A job of its row. Raises StoreError for a row that this program has not written."""
+    stated = dict(zip(JOB_FIELDS, row, strict=True))
     try:
-        found = Job(*row)
-        job = replace(
-            found,
-            stopping=bool(found.stopping),
-            retried=bool(found.retried),
-            progress=json.loads(str(found.progress)),
-            outcome=json.loads(str(found.outcome)),
-        )
-        if found.stopping not in (0, 1) or not sound_job(job):
-            raise ValueError
+        return JOBS.validate_python(stated | {name: json.loads(stated[name]) for name in ("progress", "outcome")})
     except (TypeError, ValueError, RecursionError):
         raise StoreError("damaged", "the store is damaged: a job cannot be read") from None
-    return job
 
 
-def _token(row: Any) -> Token:
+def _token(row: Sequence[Any]) -> Token:
     """A token of its row. Raises StoreError for a row that this program has not written."""
-    found = Token(*row)
-    words = set(str(found.scopes).split())
-    if not isinstance(found.scopes, str) or not sound_token(found, words):
-        raise StoreError("damaged", "the store is damaged: a token cannot be read")
-    return replace(found, scopes=tuple(scope for scope in SCOPES if scope in words))
+    stated = dict(zip(TOKEN_FIELDS, row, strict=True))
+    try:
+        return TOKENS.validate_python({**stated, "scopes": str(stated["scopes"]).split()})
+    except ValueError:
+        raise StoreError("damaged", "the store is damaged: a token cannot be read") from None
 
 
 # Where the store lies, and what its errors mean.
@@ -694,13 +684,9 @@ def open_store(folder: Path, database: str | None) -> Store:
 
 def sqlite_engine(path: Path) -> sa.Engine:
     """An SQLite file. Raises StoreError where it is damaged; what is not ours stays as it is."""
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(SMALLEST)
-        if not head and any((path.parent / "jobs").glob("*")):
-            raise StoreError("damaged", "the store is damaged: it is empty, but there are jobs")
-        if head and (len(head) < SMALLEST or not head.startswith(MAGIC)):
-            raise StoreError("damaged", "the store is damaged: it is not an SQLite file")
+    size = path.stat().st_size if path.is_file() else SMALLEST
+    if size < SMALLEST and (size or any((path.parent / "jobs").glob("*"))):
+        raise StoreError("damaged", "the store is damaged: its file is cut short")  # SQLite would begin a new one
     with _as_store_errors(), _plain(path) as connection:
         found = connection.execute("PRAGMA integrity_check(3)").fetchall()
         if found != [("ok",)]:
