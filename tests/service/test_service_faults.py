@@ -215,7 +215,7 @@ def test_other_routes_refuse_in_plain_words_too(service: TestClient) -> None:
         assert columns(refused(service.get(f"/v1/jobs?{query}"))) == {"limit"}, query
     assert columns(refused(service.get("/v1/jobs?stat=failed"))) == {"stat"}
     assert service.get("/v1/jobs?" + "a=1&" * 5000).status_code == 422
-    for path in ("/v1/jobs/", "/v1/plans/a%2Fb", "/v2/jobs", "/static/..%2fapp.py"):
+    for path in ("/v1/jobs/", "/v1/schemas/a%2Fb", "/v2/jobs", "/static/..%2fapp.py"):
         refused(service.get(path, follow_redirects=False), 404)
     for method, path, allowed in (
         ("PUT", "/v1/jobs", "GET, HEAD, POST"),

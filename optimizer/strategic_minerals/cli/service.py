@@ -10,14 +10,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from ..core.errors import (
-    MOST_PRINTED,
     OVERRIDES,
     Fault,
     FaultsError,
@@ -55,18 +54,9 @@ app.add_typer(token, name="token")
 @app.command()
 def serve(
     folder: Folder = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on. Default: STRATEGIC_MINERALS_HOST, else 127.0.0.1.")
-    ] = None,
     port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="Port to listen on. Default: STRATEGIC_MINERALS_PORT, else 8000."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Number of jobs that run at the same time. Default: STRATEGIC_MINERALS_WORKERS, else 2."
-        ),
     ] = None,
     open_on_loopback: Annotated[
         bool,
@@ -77,9 +67,7 @@ def serve(
 ) -> None:
     """Run the planning service: an HTTP API and web pages. All other settings are environment variables (see the README)."""
     with _starting():
-        settings = _settings(
-            folder=folder, host=host, port=port, workers=workers, open_on_loopback=open_on_loopback or None
-        )
+        settings = _settings(folder=folder, port=port, open_on_loopback=open_on_loopback or None)
         from ..service.job_folder import server_log
 
         with server_log(log_level()):
@@ -158,15 +146,13 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 @contextmanager
-def _starting(*, as_json: bool = False) -> Iterator[None]:
+def _starting() -> Iterator[None]:
     """End the program with its own exit code and no traceback if the service or its store cannot work."""
     from ..service.records import StoreError
 
     try:
         yield
     except FaultsError as error:
-        if as_json:
-            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
         _leave(str(error), EXIT_START)
     except StoreError as error:
         _leave(f"The store cannot be used: {error}", EXIT_STORE)
@@ -207,17 +193,12 @@ def token_create(
 
 
 @token.command("list")
-def token_list(
-    folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False
-) -> None:
+def token_list(folder: Folder = None) -> None:
     """List the names of tokens, never the tokens themselves."""
     from datetime import UTC, datetime
 
-    with _starting(as_json=as_json):
+    with _starting():
         found = _with_store(_settings(folder=folder), lambda store: store.tokens(), made=True)
-    if as_json:
-        typer.echo(json.dumps([asdict(known) for known in found], indent=1))
-        return
     console = standard_output()
     for known in found:
         since, until = (
@@ -345,26 +326,7 @@ def print_faults(errors: Console, error: FaultsError) -> int:
     error = error if stated == list(error.faults) else type(error)(stated)
     print_json(error.faults)
     say(errors, str(error))
-    for line in columns_in_words(error.faults[:MOST_PRINTED]):
-        say(errors, line)
     return EXIT_INPUT
-
-
-def columns_in_words(faults: Sequence[Fault]) -> list[str]:
-    """What the columns and fields hold in which faults were found, each once: the name of a column tells a reader little."""
-    from ..question.base import field_meaning, meaning
-    from ..question.plan import Plan
-    from ..question.tables import TABLES
-
-    entry: dict[str, str] = {}
-    for fault in faults:
-        table, column = TABLES.get(fault.file.rpartition("/")[2].partition(".")[0]), fault.column
-        if table is not None and column in table.model_fields:
-            entry.setdefault(column, meaning(table, column))
-        elif table is None and column:
-            entry.setdefault(column, field_meaning(Plan, column))
-    lines = [f"  {column}: {words.rstrip('.')}." for column, words in entry.items() if words]
-    return ["What they are:", *lines] if lines else []
 
 
 def option_faults(error: Any) -> list[Fault]:

@@ -168,9 +168,7 @@ def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None)
         if not unsure or not isinstance(error, StoreError) or error.kind == "full":
             folder.delete()  # else the janitor does, where the store turns out not to have it
         raise
-    if kept.id == folder.path.name:
-        state.metrics.submitted(kept.kind)
-    else:
+    if kept.id != folder.path.name:
         folder.delete()
     state.dispatcher.wake()
     request.state.job = kept.id  # for the log of the request

@@ -23,15 +23,14 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss, shipped
+from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
 from ..question.plan import Plan
-from ..question.read_toml import load_plan
 from ..question.tables import TABLES
 from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
 from .dispatcher import end, start
 from .job_folder import ENDED_FILE, LOG_FILE, REPORT, RESULT, Folder
-from .reading import kind_of_plan, shipped_plans, table_file
+from .reading import kind_of_plan, table_file
 from .records import ENDED, Job, State, StoreError, no_room
 from .requests import (
     CURSOR,
@@ -728,27 +727,6 @@ def delete_a_question(
     """Delete a kept question; jobs that referred to it have copies."""
     delete_question(request, caller, question_id)
     return Response(status_code=204)
-
-
-@router.get("/plans", tags=["questions"])
-def list_plans(caller: Reader) -> dict[str, str]:
-    """Shipped plans: name -> title."""
-    return {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
-
-
-@router.get("/plans/{name}", tags=["questions"])
-def get_plan(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
-    """A shipped plan as a starting point."""
-    known = shipped_plans()
-    if name not in known:
-        raise ProblemError("not-found", f"There is no such plan{near_miss(name, known)}.")
-    return load_plan(shipped("models") / f"{name}.toml").to_toml_like()
-
-
-@router.get("/schemas", tags=["questions"])
-def list_schemas(caller: Reader) -> list[str]:
-    """Names of the schemas: plan files and tables."""
-    return ["plan", *TABLES]
 
 
 @router.get("/schemas/{name}", tags=["questions"])

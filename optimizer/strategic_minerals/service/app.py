@@ -20,7 +20,7 @@ from fastapi import HTTPException as FrameworkError
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_fastapi_instrumentator import Instrumentator
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
@@ -66,8 +66,6 @@ METHODS = ("GET", "POST", "DELETE")
 """Of all routes, beside HEAD."""
 WORDS = (*METHODS, "PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT")
 """Methods that there are; any other word would be counted and kept."""
-MOST_PARAMETERS = 200
-"""Of a query."""
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -166,9 +164,6 @@ class Gate:
             if len(request.headers.getlist(name)) > 1:
                 kind = "malformed" if method == "POST" else "unauthenticated" if name == "authorization" else "invalid"
                 return ProblemError(kind, "", [Fault("header", "", name, "the header twice", "each header once")])
-        if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
-            fault = Fault("query", "", "", "too many parameters", f"at most {MOST_PARAMETERS}")
-            return ProblemError("invalid", "", [fault])
         if method != "POST":
             return None
         charset = re.search(r"charset\s*=\s*\"?([^\s;\"]*)", request.headers.get("content-type", ""), re.IGNORECASE)
@@ -473,7 +468,6 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         name = "strategic_minerals_"
-        self._submitted = Counter(f"{name}jobs_submitted", "Jobs accepted", ["kind"], registry=self._registry)
         self._ended = Histogram(
             f"{name}job_seconds",
             "Jobs that ended here, from start to end",
@@ -486,10 +480,6 @@ class Metrics:
     def count_requests_of(self, app: FastAPI) -> None:
         """Requests by method, route and status, and how long they take."""
         Instrumentator(should_group_status_codes=False, registry=self._registry).instrument(app)
-
-    def submitted(self, kind: str) -> None:
-        """A job was accepted."""
-        self._submitted.labels(kind).inc()
 
     def ended(self, job: Job, state: str, seconds: float) -> None:
         """A job ended."""

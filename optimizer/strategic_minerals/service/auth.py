@@ -17,7 +17,7 @@ from fastapi import Depends, Request
 
 from ..core.errors import Fault, PlanError, near_miss
 from .records import SCOPES, Scope, Token
-from .requests import ProblemError, path_of, place, spelt
+from .requests import MOST_FAULTS, ProblemError, path_of, place, spelt
 from .settings import on_loopback
 from .store import Store
 
@@ -178,7 +178,7 @@ def known_query(request: Request) -> None:
     """Check that each query parameter is known and occurs once. Raises PlanError."""
     fields = {one.alias: one.field_info.annotation for one in request.scope["route"].dependant.query_params}
     faults = []
-    for name, value in Counter(name for name, _ in request.query_params.multi_items()).items():
+    for name, value in Counter(name for name, _ in request.query_params.multi_items()).most_common(MOST_FAULTS):
         if name not in fields:
             expected = "a known parameter" + (near_miss(name[:100], fields) or f": {', '.join(fields) or 'none'}")
             faults.append(Fault("query", "", place([name]), spelt(name), expected))

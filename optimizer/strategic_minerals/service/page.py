@@ -34,7 +34,6 @@ from .api import (
     delete_job,
     folder_of,
     get_report,
-    list_plans,
     own,
     report_of,
     resume_job,
@@ -146,7 +145,8 @@ def home(request: Request, caller: Reader) -> Response:
     runs = [
         (status_of(request, job, places), _asked(request, job)) for job in store.jobs(caller.tenant, None, MOST_JOBS)
     ]
-    return page("home.html", request, runs=runs, plans=list_plans(caller), may_submit=caller.may("submit"))
+    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
+    return page("home.html", request, runs=runs, plans=plans, may_submit=caller.may("submit"))
 
 
 def _asked(request: Request, job: Job) -> str:
