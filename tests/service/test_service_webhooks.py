@@ -128,7 +128,7 @@ def test_what_nobody_accepts_is_given_up(tmp_path: Path, said: Callable[[str], b
 
         def hurried() -> bool:
             run(store, "UPDATE webhooks SET due = 1 WHERE tries > 0")
-            works._parts[1].wake()
+            works._parts[0].wake()
             return said("webhook given up at try 8")
 
         until(hurried)

@@ -211,6 +211,54 @@ class Janitor:
                 Folder(path).delete()
 
 
+class Loop:
+    """A thread that does its work now and then, and when it is woken, whatever happens, until it is stopped."""
+
+    def __init__(self, name: str, work: Callable[[], None], pause_s: float) -> None:
+        """pause_s: between two times without a notification, and before the first."""
+        self._name, self._work, self._pause = name, work, pause_s
+        self.stopping, self._wake = threading.Event(), threading.Event()
+        self.trouble = ""
+        """Why the store cannot be used now; empty where it can."""
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Notify that there may be work."""
+        self._wake.set()
+
+    def stop(self, wait_s: float) -> None:
+        """Stop, and wait so long for it."""
+        self.stopping.set()
+        self._wake.set()
+        if self.alive:
+            self._thread.join(wait_s)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            self._wake.wait(self._pause)
+            self._wake.clear()
+            if self.stopping.is_set():
+                return
+            try:
+                self._work()
+                self.trouble = ""
+            except StoreError as error:  # away or full for a while
+                if self.trouble != str(error):
+                    logger.warning("%s: %s", self._name, error)
+                self.trouble = str(error)
+            except Exception:  # this thread must not die
+                logger.exception("%s: an internal error", self._name)
+
+
 IDLE_S = 0.5
 """Seconds between two checks of the queue without a notification."""
 BEAT_S = 2.0
@@ -242,15 +290,13 @@ class Dispatcher:
     ) -> None:
         self.settings, self.limits, self.store, self._runner, self._on_end = settings, limits, store, runner, on_end
         self.server = uuid.uuid4().hex
-        self._wake, self._stopping = threading.Event(), threading.Event()
         self._attending: dict[str, threading.Thread] = {}
         self._unstarted: dict[str, int] = {}
         self._pause_until, self._seen = 0.0, time.monotonic()
-        self.trouble = ""
-        """Why jobs cannot be run now; empty where they can."""
-        self._store_trouble = ""
-        self._loop = threading.Thread(target=self._run, name="dispatcher", daemon=True)
-        self._pulse = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._job_trouble = ""
+        self._loop = Loop("the queue", self._serve, IDLE_S)
+        self._pulse = Loop("the heartbeat", self._beat, BEAT_S)
+        self._suspect, self._tidied = set[str](), float("-inf")
         self._lock: IO[bytes] | None = None
         self._janitor = Janitor(settings, limits, store)
         self._silent: dict[str, int] = {}
@@ -275,15 +321,12 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Notify that there may be a new job."""
-        self._wake.set()
+        self._loop.wake()
 
     def stop(self) -> None:
         """Stop: running jobs go back into the queue for another server."""
-        self._stopping.set()
-        self._wake.set()
-        for thread in (self._loop, self._pulse):  # first of all no more is claimed
-            if thread.is_alive():
-                thread.join(STOP_S)
+        for loop in (self._loop, self._pulse):  # first of all no more is claimed
+            loop.stop(STOP_S)
         for thread in list(self._attending.values()):
             thread.join(STOP_S)
         with contextlib.suppress(Exception):
@@ -300,33 +343,30 @@ class Dispatcher:
     @property
     def stopping(self) -> bool:
         """Whether it ends."""
-        return self._stopping.is_set()
+        return self._loop.stopping.is_set()
 
     @property
     def alive(self) -> bool:
         """Whether it does its work."""
-        return self._loop.is_alive()
+        return self._loop.alive
+
+    @property
+    def trouble(self) -> str:
+        """Why jobs cannot be run now; empty where they can."""
+        return self._loop.trouble or self._job_trouble
 
     def _beat(self) -> None:
-        """Write heartbeats in a separate thread, and recover jobs that the store has as running here but no thread runs."""
-        suspect: set[str] = set()
-        while not self._stopping.wait(BEAT_S):
-            try:
-                self.store.seen(self.server)
-                self._seen = time.monotonic()
-                self._store_well()
-                self._janitor.beat()
-                if self.settings.database is not None:
-                    self._mend(self._lost())
-                idle = set(self.store.running_of(self.server)) - set(self._attending)
-                for job in idle & suspect:  # at two looks: the answer to a claim was lost on its way
-                    if not self.store.put_back(job, server=self.server):  # it was asked to stop meanwhile
-                        self.store.finish(job, self.server, "cancelled", {})
-                suspect = idle
-            except StoreError as error:  # away or full for a while
-                logger.warning("the heartbeat could not be written: %s", error)
-            except Exception:  # this thread must not die: servers without a pulse lose their jobs
-                logger.exception("the heartbeat could not be written")
+        """Write a heartbeat, and recover jobs that the store has as running here but no thread runs."""
+        self.store.seen(self.server)
+        self._seen = time.monotonic()
+        self._janitor.beat()
+        if self.settings.database is not None:
+            self._mend(self._lost())
+        idle = set(self.store.running_of(self.server)) - set(self._attending)
+        for job in idle & self._suspect:  # at two looks: the answer to a claim was lost on its way
+            if not self.store.put_back(job, server=self.server):  # it was asked to stop meanwhile
+                self.store.finish(job, self.server, "cancelled", {})
+        self._suspect = idle
 
     def _lost(self) -> list[Job]:
         """Running jobs of servers that were silent at several looks in a row."""
@@ -334,41 +374,22 @@ class Dispatcher:
         self._silent = {job.id: self._silent.get(job.id, 0) + 1 for job in found}
         return [job for job in found if self._silent[job.id] >= POLLS_OF_SILENCE]
 
-    def _run(self) -> None:
-        tidied: float | None = None
-        while not self._stopping.is_set():
-            try:
-                now = time.monotonic()
-                if self.trouble != self._store_trouble and now >= self._pause_until:
-                    waiting = {
-                        name: self.store.job(name) for name in self._unstarted
-                    }  # some may be gone, or run elsewhere
-                    for name in [name for name, job in waiting.items() if job is None or job.state != "queued"]:
-                        self._unstarted.pop(name, None)
-                    self.trouble = self.trouble if self._unstarted else ""
-                if self._janitor.ready and (tidied is None or now - tidied >= TIDY_S):
-                    tidied = now
-                    self._janitor.tidy()
-                while self.running < self.settings.workers and not self._stopping.is_set() and now >= self._pause_until:
-                    job = self.store.claim(self.server, self.limits)
-                    if job is None:
-                        break
-                    self._begin(job)
-                self._store_well()
-            except StoreError as error:  # away or full for a while: jobs wait
-                if self._store_trouble != str(error):
-                    logger.warning("the queue could not be served: %s", error)
-                self.trouble = self._store_trouble = str(error)
-            except Exception:  # this thread must not die
-                logger.exception("the queue could not be served")
-            self._wake.wait(IDLE_S)
-            self._wake.clear()
-
-    def _store_well(self) -> None:
-        """The store takes what is written."""
-        if self._store_trouble and self.trouble == self._store_trouble:
-            self.trouble = ""
-        self._store_trouble = ""
+    def _serve(self) -> None:
+        """Tidy up from time to time, and begin the jobs whose turn it is."""
+        now = time.monotonic()
+        if self._job_trouble and now >= self._pause_until:
+            waiting = {name: self.store.job(name) for name in self._unstarted}  # some may be gone, or run elsewhere
+            for name in [name for name, job in waiting.items() if job is None or job.state != "queued"]:
+                self._unstarted.pop(name, None)
+            self._job_trouble = self._job_trouble if self._unstarted else ""
+        if self._janitor.ready and now - self._tidied >= TIDY_S:
+            self._tidied = now
+            self._janitor.tidy()
+        while self.running < self.settings.workers and not self.stopping and now >= self._pause_until:
+            job = self.store.claim(self.server, self.limits)
+            if job is None:
+                break
+            self._begin(job)
 
     def _begin(self, job: Job) -> None:
         thread = threading.Thread(target=self._attend, args=(job,), name=f"job-{job.id}", daemon=True)
@@ -400,11 +421,11 @@ class Dispatcher:
         except OSError as error:  # a full disk, say: jobs wait, and so does this server
             logger.warning("job %s could not be run: %s", job.id, error)
             tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
-            self.trouble = f"jobs cannot be run: {in_words(error)}"
+            self._job_trouble = f"jobs cannot be run: {in_words(error)}"
             self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(tries, 10))
             ended = {"state": "queued"}
             if tries >= MOST_TRIES_OF_JOB and self._has_room():  # the disk is not full: it is the job's own
-                self._pause_until, self.trouble = 0.0, ""
+                self._pause_until, self._job_trouble = 0.0, ""
                 text = "The files of the job found no room, again and again, where others do."
                 ended = {"state": "failed", "problem": problem("crashed", text).model_dump()}
         except Exception:  # the job's own
@@ -445,7 +466,7 @@ class Dispatcher:
 
     def _in_order(self, job: Job) -> None:
         """Jobs can be run again."""
-        self.trouble = ""
+        self._job_trouble = ""
         self._unstarted.pop(job.id, None)
 
     def _finish(self, job: Job, ended: dict[str, object], seconds: float, size: int) -> bool:
@@ -457,7 +478,7 @@ class Dispatcher:
                 return self.store.finish(job.id, self.server, state, outcome, seconds, size)  # type: ignore[arg-type]
             except StoreError as error:  # it is away or full: tried again
                 logger.warning("the end of job %s could not be written: %s", job.id, error)
-                if self._stopping.wait(BEAT_S):
+                if self._loop.stopping.wait(BEAT_S):
                     return False  # the folder records it; the next server reads it there
 
     def _tell(self, job: Job, progress: dict[str, object]) -> None:
@@ -471,7 +492,7 @@ class Dispatcher:
         return found is None or found.stopping
 
     def _to_stop(self, job: Job) -> bool:
-        if self._stopping.is_set():
+        if self.stopping:
             return True
         try:
             found = self.store.job(job.id)
@@ -542,65 +563,24 @@ class Deliveries:
         """status: a job as callers see it."""
         self._store, self._status, self._waits = store, status, waits_s
         self._allowed = hosts_of(settings.webhook_hosts)
-        self._stopping, self._wake = threading.Event(), threading.Event()
-        self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._busy, self._lock = Counter[str](), threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Notify that a job has ended."""
-        self._wake.set()
+        self._loop = Loop("webhooks", self._look, LOOK_S)
+        self.start, self.wake = self._loop.start, self._loop.wake
 
     def stop(self) -> None:
         """Stop looking; what is being sent may end, or is sent again by the next server."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(LIMIT_S)
+        self._loop.stop(LIMIT_S)
 
-    def _run(self) -> None:
-        trouble = ""
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self._begin():
-                    pass
-                trouble = ""
-            except StoreError as error:
-                if trouble != str(error):
-                    logger.warning("webhooks could not be looked for: %s", error)
-                trouble = str(error)
-            except Exception:  # this thread must not die
-                logger.exception("webhooks could not be looked for")
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
-
-    def _begin(self) -> bool:
-        """Begin a delivery; whether there was one, and room for it."""
-        if not self._room.acquire(timeout=LOOK_S):
-            return False
-        found = None
-        try:
+    def _look(self) -> None:
+        """Begin the deliveries that are due, while there is room. Where no thread can be had, the lease ends: it is sent later."""
+        while not self._loop.stopping.is_set() and self._busy.total() < MOST_AT_ONCE:
             with self._lock:
                 busy = dict(self._busy)
             found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
-            if found is not None:
-                self._count(found, 1)
-                try:
-                    threading.Thread(
-                        target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True
-                    ).start()
-                except RuntimeError:  # no thread can be had: the lease ends, and it is sent later
-                    self._count(found, -1)
-                    found = None
-                    raise
-        finally:
             if found is None:
-                self._room.release()
-        return found is not None
+                return
+            threading.Thread(target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True).start()
+            self._count(found, 1)
 
     def _count(self, found: Delivery, by: int) -> None:
         """One more, or one less, is being sent for a tenant."""
@@ -632,8 +612,7 @@ class Deliveries:
                 logger.warning("the end of a webhook could not be written: %s", error)
             finally:
                 self._count(found, -1)
-                self._room.release()
-                self._wake.set()
+                self.wake()
 
     def _sent(self, found: Delivery) -> int:
         """Send it; the status of the answer. Raises RefusedError and MisplacedError."""
