@@ -178,7 +178,7 @@ FORMS: list[tuple[list[tuple[str, Any]], str]] = [
 
 
 def test_an_upload_takes_each_part_once_and_no_other(service: TestClient) -> None:
-    """Proves: what is wrong in a part names it; other types 415, parts not told apart 400, too many 413; a mark is no fault."""
+    """Proves: what is wrong in a part names it; other types 415, parts not told apart and too many 400; a mark is no fault."""
     for parts, column in FORMS:
         faults = refused(service.post("/v1/jobs/upload", files=parts))
         assert column in columns(faults), faults
@@ -187,7 +187,7 @@ def test_an_upload_takes_each_part_once_and_no_other(service: TestClient) -> Non
     for body in ("", "x", part, f"{part}--b--\r\n{part}"):
         kind = {"Content-Type": "multipart/form-data; boundary=b"}
         refused(service.post("/v1/jobs/upload", content=body.encode(), headers=kind), 400)
-    refused(service.post("/v1/jobs/upload", files=[PLAN] + [("x", ("y", b"z"))] * 200), 413)
+    refused(service.post("/v1/jobs/upload", files=[PLAN] + [("x", ("y", b"z"))] * 200), 400)
     marked = {"plan": ("p", b"\xef\xbb\xbf" + TOML.encode())}
     assert service.post("/v1/jobs/upload", files=marked).status_code == 202
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.message import Message
 from typing import IO, Annotated, Any, Literal, TypeVar
@@ -20,7 +20,6 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
@@ -58,8 +57,6 @@ from .requests import (
 # Upload of a plan with its tables: the known parts of a form, each as often as allowed.
 
 
-PIECE_BYTES = 16 * 1024
-"""What of a form is handed to its parser at once: that works where everybody waits."""
 PARTS = {
     "plan": "a file: TOML, JSON or xlsx",
     "tables": "files, <table>.csv each",
@@ -93,24 +90,17 @@ UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {
 """What the API's description says of it."""
 
 
-async def uploaded(request: Request, _: Submitter) -> AsyncIterator[Sent]:
+async def uploaded(request: Request, _: Submitter) -> Sent:
     """The form of a request. Raises ProblemError where it cannot be read, PlanError for its parts."""
     if kind_of(request) != "multipart/form-data":
         expected = "Send a form with files, with the header `Content-Type: multipart/form-data; boundary=...`."
         raise ProblemError("unsupported", expected)
-    body = await whole_body(request)
-    if not ends(body, request.headers.get("content-type", "")):
+    if not ends(await whole_body(request), request.headers.get("content-type", "")):
         # otherwise a part that was cut off would be missing without a message
-        raise _unread("")
+        raise ProblemError("malformed", "The form does not end with the boundary that `Content-Type` states.")
     limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
-    try:
-        form = await MultiPartParser(request.headers, _pieces(body), **limits).parse()
-    except MultiPartException as error:
-        raise _unread(error.message) from error
-    try:
-        yield await _sorted(form.multi_items())
-    finally:
-        await form.close()
+    async with request.form(**limits) as form:
+        return await _sorted(form.multi_items())
 
 
 Upload = Annotated[Sent, Depends(uploaded)]
@@ -137,26 +127,6 @@ async def whole_body(request: Request) -> bytes:
         return await request.body()
     except ClientDisconnect:
         raise ProblemError("malformed", "The body ended early.") from None
-
-
-async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
-    """A body piece by piece: the parser of forms blocks all other requests while it works."""
-    for begin in range(0, len(body), PIECE_BYTES):
-        yield body[begin : begin + PIECE_BYTES]
-        await asyncio.sleep(0)
-
-
-def _unread(message: str) -> ProblemError:
-    """Why a form could not be read, in words of ours. message: the framework's."""
-    if "Too many" in message:
-        text = f"The form has more than {MOST_FILES} files, or more than {MOST_TEXTS} other parts."
-        return ProblemError("too-large", text)
-    if "maximum size" in message:
-        text = f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes."
-        return ProblemError("too-large", text)
-    expected = "parts according to RFC 7578, each with a name, between the boundaries stated in `Content-Type`"
-    faults = [Fault("form", "", "", "parts that cannot be separated", expected)]
-    return ProblemError("malformed", "The form cannot be read.", faults)
 
 
 async def _sorted(parts: list[tuple[str, Any]]) -> Sent:
