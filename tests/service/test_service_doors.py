@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,12 @@ from strategic_minerals.service import store as stores
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import Turns, new_token
 from strategic_minerals.service.dispatcher import Janitor, start
-from strategic_minerals.service.job_folder import REPORT, Folder, Reserve, Seldom, own_alone
+from strategic_minerals.service.job_folder import Folder, Reserve, Seldom, own_alone
 from strategic_minerals.service.records import AuditLogEntry, StoreError
 from strategic_minerals.service.requests import ProblemError
 from strategic_minerals.service.settings import Limits, Settings
 from strategic_minerals.service.store import Store, open_store
-from support.served import QUICK, Obedient, client, ended, served, settings, token
+from support.served import QUICK, Obedient, client, ended, reported, served, settings, token
 
 # --- turns -------------------------------------------------------------------------------------------------------------------
 
@@ -73,7 +75,7 @@ def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(admission, "look", slow)
     greedy, modest = token(tmp_path / "s", "greedy"), token(tmp_path / "s", "modest")
     asked = {**QUICK, "set": {"discount_rate": 0.02}}
-    with TestClient(served(tmp_path / "s", Obedient())) as service, closing_pool() as pool:
+    with TestClient(served(tmp_path / "s", Obedient())) as service, ThreadPoolExecutor(4) as pool:
         waiting = [
             pool.submit(service.post, "/v1/jobs", json={**asked, "label": "slow"}, headers=greedy) for _ in range(3)
         ]
@@ -82,12 +84,6 @@ def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: py
         assert service.get("/v1/jobs", headers=greedy).json()["jobs"] == []
         held[0] = False
         assert [one.result().status_code for one in waiting] == [202] * 3
-
-
-def closing_pool() -> Any:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(4)
 
 
 # --- forms of answers --------------------------------------------------------------------------------------------------------
@@ -229,15 +225,6 @@ def test_kept_questions_and_shared_reports_are_a_tenants_own(tmp_path: Path, mon
         assert service.get(f"/shared/{ordinary}").status_code == 404
         assert service.delete(f"/v1/jobs/{job}", headers=one).status_code == 204
         assert service.get(f"/shared/{links[1]}").status_code == 404
-
-
-def reported(folder: Folder, *_: Any) -> Any:
-    """In place of a process that makes a report."""
-    import subprocess
-    import sys
-
-    (folder.path / REPORT).write_text("<p>report", encoding="utf-8")
-    return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
 
 
 def test_tables_beside_a_question_and_questions_of_questions_are_refused(service: TestClient) -> None:
@@ -390,14 +377,7 @@ def test_the_audit_log_and_places_in_the_queue_cost_little(tmp_path: Path) -> No
 
 def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves D10: the bytes of a report that is made on request are the job's."""
-    import subprocess
-    import sys
-
-    def made(folder: Folder, *_: Any) -> Any:
-        (folder.path / REPORT).write_bytes(b"x" * 500_000)
-        return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
-
-    monkeypatch.setattr("strategic_minerals.service.api.start", made)
+    monkeypatch.setattr("strategic_minerals.service.api.start", partial(reported, text="x" * 500_000))
     with client(tmp_path / "s", Obedient()) as service:
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, job)

@@ -31,7 +31,7 @@ from strategic_minerals.service.job_folder import (
 from strategic_minerals.service.settings import Limits
 from strategic_minerals.service.store import open_store
 from support.documents import SERVICE, the_block
-from support.served import QUICK, Obedient, Server, children_of, client, ended, served, settings, token
+from support.served import QUICK, Obedient, Server, children_of, client, ended, settings, token
 
 # --- the queue, without the solver ----------------------------------------------------------------------------------------
 
@@ -55,22 +55,6 @@ def test_the_queue_is_bounded_and_says_when_to_come_back(tmp_path: Path) -> None
         for answer in answers[:4]:
             assert ended(service, answer.json()["id"])["state"] == "succeeded"
         assert runner.seen == [answer.json()["id"] for answer in answers[:4]]
-
-
-def test_one_tenant_cannot_fill_the_queue_or_hold_all_workers(tmp_path: Path) -> None:
-    """Proves: quotas of waiting and of running jobs are a tenant's own."""
-    folder, runner = tmp_path / "s", Obedient(hold=True)
-    greedy, modest = token(folder, "greedy"), token(folder, "modest")
-    with TestClient(served(folder, runner, workers=3, queued_of_tenant=2, running_of_tenant=1)) as service:
-        codes = []
-        for n in range(5):
-            codes.append(service.post("/v1/jobs", json={**QUICK, "label": str(n)}, headers=greedy).status_code)
-            until(lambda: runner.seen)
-        assert codes == [202, 202, 202, 429, 429]
-        mine = service.post("/v1/jobs", json=QUICK, headers=modest).json()["id"]
-        until(lambda: mine in runner.seen)  # although two of the other tenant wait before it
-        assert len(runner.seen) == 2
-        runner.go.set()
 
 
 def test_jobs_are_stopped_resumed_and_deleted(tmp_path: Path) -> None:

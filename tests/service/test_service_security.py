@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import schemathesis
@@ -28,7 +25,7 @@ from strategic_minerals.service import auth as security
 from strategic_minerals.service.app import leaves
 from strategic_minerals.service.reading import kind_of_plan, table_file
 from strategic_minerals.service.settings import Settings
-from support.served import QUICK, Obedient, client, ended, running, served, token
+from support.served import QUICK, Obedient, client, ended, reported, running, served, token
 
 Office = tuple[TestClient, dict[str, dict[str, str]], str]
 """A service, headers of its callers, a job of the first tenant."""
@@ -248,10 +245,6 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
     """Proves: all of schemathesis's checks in all of its phases, seeded: statuses, content types, headers and schemas as described;
     data against the schema refused, methods that are not there 405 with the right Allow, no answer without a token, nothing used
     after it is gone, no 5xx. What the schema lets through may still be wrong as a plan: 422 is right for that."""
-
-    def reported(folder: Any, *_: Any) -> Any:
-        (folder.path / "report.html").write_text("<p>report", encoding="utf-8")
-        return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
 
     monkeypatch.setattr("strategic_minerals.service.api.start", reported)
     folder, runner = tmp_path / "s", Obedient()

@@ -632,9 +632,7 @@ class Deliveries:
         return send(target, place, headers, body)
 
     def body(self, job: Job) -> bytes:
-        """What is sent: the job's status as its owner sees it, without a diagnosis, which the API has."""
-        status: dict[str, Any] = self._status(job).model_dump(mode="json")
-        if status["problem"] is not None:
-            status["problem"]["diagnosis"] = None
+        """What is sent: the job's status as its owner sees it."""
+        status = self._status(job).model_dump(mode="json")
         sent = {"type": EVENT, "timestamp": status["ended"], "tenant": job.tenant, "data": status}
         return json.dumps(sent, allow_nan=False).encode()

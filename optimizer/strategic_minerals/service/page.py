@@ -56,8 +56,6 @@ from .requests import (
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
 MOST_JOBS = 100
-MOST_SHORT = 80
-"""Letters of an answer in a list."""
 SHARE, SHARED_DAYS = "share ", 90.0
 """A link that shows one report to whoever has it is good for so long."""
 WORKBOOK_BYTES = 16 * SMALL_BYTES
@@ -156,8 +154,7 @@ def _asked(request: Request, job: Job) -> str:
     given = {question: ", ".join(filter(None, told)) for question, told in (asked.get("answers") or {}).items()}
     given = {question: told for question, told in given.items() if told and not question.endswith(USE)}
     changed = [f"{name}: {value}" for name, value in {**given, **(asked.get("set") or {})}.items()]
-    text = "; ".join(filter(None, [begun, *changed]))
-    return text if len(text) <= 2 * MOST_SHORT else f"{text[: 2 * MOST_SHORT]} ..."
+    return "; ".join(filter(None, [begun, *changed]))
 
 
 @router.post("/upload")
@@ -396,7 +393,7 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
         request,
         job=status_of(request, job),
         asked=_asked(request, job),
-        others=[(other.id, f"{_named(other)}: {_short(other)}") for other in others],
+        others=[(other.id, f"{_named(other)}: {other.outcome.get('headline', '')}") for other in others],
         ended=job.state in ENDED,
         makes_plan=plans,
         again=KINDS_OF_JOBS[job.kind].asks,
@@ -417,12 +414,6 @@ def _text(folder: Folder, name: str) -> str:
 def _named(job: Job) -> str:
     at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(job.submitted))
     return f"{job.label or job.kind} ({at}, {job.id[:8]})"
-
-
-def _short(job: Job) -> str:
-    """The beginning of an answer, to tell jobs apart by."""
-    text = str(job.outcome.get("headline") or "")
-    return text if len(text) <= MOST_SHORT else f"{text[:MOST_SHORT].rsplit(' ', 1)[0]} ..."
 
 
 @router.post("/jobs/{job_id}/{action}")

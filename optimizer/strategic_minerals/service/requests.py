@@ -83,11 +83,8 @@ def faults_of(
             continue
         kind = item["type"]
         if kind.startswith("union_tag"):
-            found, near = "nothing", ""
-            if kind != "union_tag_not_found":
-                tag = item["ctx"].get("tag")
-                found, near = shown(tag), near_miss(str(tag)[:LONGEST_NAME], branches)
-            yield Fault(where, "", place([*path, "kind"]), found, f"one of {', '.join(kinds)}{near}")
+            found = "nothing" if kind == "union_tag_not_found" else shown(item["ctx"].get("tag"))
+            yield Fault(where, "", place([*path, "kind"]), found, expected(item))
         elif kind == "extra_forbidden":
             name = str(path[-1])
             yield Fault(where, "", place(path), spelt(name), f"a known field{near_miss(name[:LONGEST_NAME], known)}")

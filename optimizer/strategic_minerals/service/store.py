@@ -6,6 +6,7 @@ Several servers can share a PostgreSQL database. Everything raises StoreError wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -687,7 +688,7 @@ def sqlite_engine(path: Path) -> sa.Engine:
     size = path.stat().st_size if path.is_file() else SMALLEST
     if size < SMALLEST and (size or any((path.parent / "jobs").glob("*"))):
         raise StoreError("damaged", "the store is damaged: its file is cut short")  # SQLite would begin a new one
-    with _as_store_errors(), _plain(path) as connection:
+    with _as_store_errors(), contextlib.closing(sqlite3.connect(path, timeout=BUSY_S)) as connection:
         found = connection.execute("PRAGMA integrity_check(3)").fetchall()
         if found != [("ok",)]:
             raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
@@ -706,15 +707,6 @@ def sqlite_engine(path: Path) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-@contextmanager
-def _plain(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, timeout=BUSY_S)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _postgres(address: str) -> sa.Engine:
