@@ -295,7 +295,7 @@ def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypa
     with lock_folder(place):
         assert "another server" in said(6, *serve, place)
     assert "keep_days" in said(6, *serve, place, KEEP_DAYS="-1")
-    said(6, "serve", "--open-on-loopback", HOST="0.0.0.0", DATABASE=secret)
+    said(6, "serve", HOST="0.0.0.0", DATABASE=secret)
     for address in (secret, secret.replace("postgresql", "postgresqll")):
         said(7, "token", "list", DATABASE=address)
     changed(place / "service.sqlite3", "UPDATE schema_version SET version = 99")

@@ -98,11 +98,9 @@ class InProcess(Runner):
 
 @contextmanager
 def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator[TestClient]:
-    """The application in this process, open, as one local caller sees it."""
-    app = served(folder, runner, open_on_loopback=True, **given)
-    with TestClient(
-        app, base_url="http://localhost", raise_server_exceptions=False, client=("127.0.0.1", 50_000)
-    ) as found:
+    """The application in this process, open, as a caller who may do everything sees it."""
+    headers = token(folder, "local", "read", "submit", "admin")
+    with TestClient(served(folder, runner, **given), raise_server_exceptions=False, headers=headers) as found:
         yield found
 
 

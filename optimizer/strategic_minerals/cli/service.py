@@ -58,16 +58,10 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="Port to listen on. Default: STRATEGIC_MINERALS_PORT, else 8000."),
     ] = None,
-    open_on_loopback: Annotated[
-        bool,
-        typer.Option(
-            "--open-on-loopback", help="Require no token; allowed only on an address that no other machine can reach."
-        ),
-    ] = False,
 ) -> None:
     """Run the planning service: an HTTP API and web pages. All other settings are environment variables (see the README)."""
     with _starting():
-        settings = _settings(folder=folder, port=port, open_on_loopback=open_on_loopback or None)
+        settings = _settings(folder=folder, port=port)
         from ..service.job_folder import server_log
 
         with server_log(log_level()):
@@ -85,9 +79,9 @@ def _serve(settings: Settings) -> None:
     own_alone(settings.folder)
     if settings.database is None:  # a folder in use by another server is reported before anything is opened or started
         lock_folder(settings.folder).close()
-    tokens = [] if settings.open_on_loopback else _with_store(settings, lambda store: store.tokens())
-    if not settings.open_on_loopback and not any(known.holds(time.time()) for known in tokens):
-        expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
+    tokens = _with_store(settings, lambda store: store.tokens())
+    if not any(known.holds(time.time()) for known in tokens):
+        expected = "one: strategic-minerals token create OFFICE"
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
     most = _descriptors()
     _listening(settings).close()  # a port in use is reported before anything is started

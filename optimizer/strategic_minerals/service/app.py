@@ -283,12 +283,7 @@ def create_app(
     app.state.checker = checker or LocalRunner()
     app.state.turns = Turns(limits.costly, limits.waiting_of_tenant)
     app.state.streams = Streams(limits.streams_of_tenant, limits.streams)
-    app.state.guard = Guard(
-        kept,
-        open_on_loopback=settings.open_on_loopback,
-        requests_per_minute=limits.requests_per_minute,
-        public_url=settings.public_url,
-    )
+    app.state.guard = Guard(kept, limits.requests_per_minute, settings.public_url)
     metrics.count_requests_of(app)
     doors: dict[str, list[str]] = {}
     given: dict[str, Any] = {"prefix": settings.prefix, "most_bytes": limits.body_bytes, "doors": doors}
@@ -623,26 +618,22 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         found["components"]["schemas"] = without_null_defaults(schemas)
-        needs_token = not settings.open_on_loopback
-        if needs_token:
-            found["components"]["securitySchemes"] = SECURITY
+        found["components"]["securitySchemes"] = SECURITY
         text = resources.files("strategic_minerals.service").joinpath("web_files", "examples.json").read_text("utf-8")
         examples = json.loads(text)
         for path, operations in found["paths"].items():
             for method, operation in operations.items():
-                _complete(path, method, operation, examples, needs_token=needs_token)
+                _complete(path, method, operation, examples)
         app.openapi_schema = found
     return app.openapi_schema
 
 
-def _complete(
-    path: str, method: str, operation: dict[str, Any], examples: dict[str, Any], *, needs_token: bool
-) -> None:
+def _complete(path: str, method: str, operation: dict[str, Any], examples: dict[str, Any]) -> None:
     """Add to an operation what the framework does not know."""
     name = operation["operationId"]
     operation["summary"] = name.replace("_", " ").capitalize()
     guarded = name not in OPEN
-    if needs_token and guarded:
+    if guarded:
         operation["security"] = [{"token": []}]
     good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
     if name in CONTENTS:
