@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -223,18 +224,13 @@ def token_revoke(
 def _settings(**given: Any) -> Settings:
     """Settings from the environment and the command line. Raises InputError with all faults, and if the extra is missing."""
     try:
-        import fastapi
-        import prometheus_fastapi_instrumentator
-        import pythonjsonlogger
-        import sqlalchemy
-        import uvicorn
-
+        for part in ("fastapi", "prometheus_fastapi_instrumentator", "pythonjsonlogger", "sqlalchemy", "uvicorn"):
+            import_module(part)
         from ..service.settings import Settings
     except ImportError as error:
         raise missing_part("serve", str(error.name), "service") from None
     from pydantic import ValidationError
 
-    del fastapi, prometheus_fastapi_instrumentator, pythonjsonlogger, sqlalchemy, uvicorn
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

@@ -116,8 +116,5 @@ def no_room(error: BaseException | None) -> bool:
 
 def in_words(error: BaseException) -> str:
     """Why something could not be written, for `/readyz`: nothing of the machine but the kind of trouble."""
-    if isinstance(error, StoreError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"not writable: {error.strerror} ({type(error).__name__})"
-    return f"not writable: {type(error).__name__}"
+    reason = f"{error.strerror} " if isinstance(error, OSError) else ""
+    return str(error) if isinstance(error, StoreError) else f"not writable: {reason}({type(error).__name__})"
