@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -413,8 +414,6 @@ def test_nobody_else_reads_a_store_whose_folder_was_there(tmp_path: Path) -> Non
 
 def test_the_log_is_not_flooded() -> None:
     """Proves R63: what one place says again and again is written once in a while."""
-    import logging
-
     record, filtered = logging.makeLogRecord({"pathname": "a.py", "lineno": 3}), Seldom(every_s=3600.0)
     assert [filtered.filter(record) for _ in range(3)] == [True, False, False]
     assert filtered.filter(logging.makeLogRecord({"pathname": "a.py", "lineno": 4}))

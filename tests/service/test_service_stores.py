@@ -158,15 +158,6 @@ def test_tenants_take_turns(store: Store) -> None:
     assert claimed(store) == greedy[3].id
 
 
-def test_turns_hold_for_servers_that_claim_at_once(store: Store) -> None:
-    """Proves R48: eight claims at the same moment are shared by four tenants, however many jobs each has."""
-    for n in range(40):
-        put(store, job_of("t0" if n < 34 else f"t{1 + n % 3}", submitted=float(n)))
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: store.claim(f"s{n}", Limits()), range(8)))
-    assert sorted(one.tenant for one in found if one is not None) == [f"t{n}" for n in range(4) for _ in range(2)]
-
-
 def test_a_tenant_has_quotas_of_jobs_minutes_and_bytes(store: Store) -> None:
     """Proves R48: refusals have figure and limit, others are not touched; deleting gives back bytes, not seconds."""
     quota = Limits(jobs_of_tenant=3, minutes_of_tenant=10.0, mib_of_tenant=1000 / 2**20, job_s=300.0)

@@ -92,14 +92,8 @@ def faults_of(
             found = "nothing" if kind == "missing" else shown(item.get("input"))
             if "webhook" in path[:1] and kind != "missing":  # there may be a secret in it
                 found = "a value of another form (not shown)"
-            yield Fault(where, "", place(path), found, _expected(item))
-
-
-def _expected(item: Mapping[str, Any]) -> str:
-    """What an error of validation expected."""
-    if "UploadFile" in item["msg"]:
-        return "a file"
-    return FORMS.get(str(item.get("ctx", {}).get("pattern"))) or expected(item)
+            pattern = item.get("ctx", {}).get("pattern")
+            yield Fault(where, "", place(path), found, FORMS.get(str(pattern)) or expected(item))
 
 
 JOB_ID = r"^[0-9a-f]{32}$"
@@ -107,7 +101,6 @@ CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
 KEY = r"^[!-~]{1,200}$"
 FORMS = {
     JOB_ID: "the identifier of a job: 32 digits and letters a to f",
-    f"{JOB_ID}|^$": "the identifier of a job, or nothing",
     CURSOR: "the value of `next` in the previous page",
     KEY: "1 to 200 ASCII letters, digits and punctuation marks, without spaces",
 }
