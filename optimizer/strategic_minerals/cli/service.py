@@ -25,7 +25,6 @@ from ..core.errors import (
     expected,
     legible,
     missing_part,
-    near_miss,
     shown,
 )
 from .common import COMMAND_LINE, EXIT_INPUT, EXIT_START, EXIT_STORE, app, log_level, standard_error, standard_output
@@ -265,9 +264,6 @@ def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
 # Faults of options and arguments in plain words; the parser's own messages are for programmers.
 
 
-CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
-
-
 def say(errors: Console, text: str) -> None:
     """Print a line on standard error, if it can be written to."""
     with suppress(OSError):
@@ -320,23 +316,11 @@ def print_faults(errors: Console, error: FaultsError) -> int:
 
 
 def option_faults(error: Any) -> list[Fault]:
-    """Faults of values that options and arguments do not accept; empty for any other error of the command line.
-
-    error: the exception of the command line's parser.
-    """
+    """Faults of values that options and arguments do not accept; empty for any other error of the command line's parser."""
     from pydantic import ValidationError
 
     cause = error.__cause__
     if getattr(error, "param", None) is None or not isinstance(cause, ValidationError):
         return []
     items: list[Any] = cause.errors(include_url=False)
-    return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), _expected(item)) for item in items]
-
-
-def _expected(item: Any) -> str:
-    """What an option accepts."""
-    choice = CHOICES.search(str(item["msg"]))
-    if choice is None:
-        return expected(item)
-    known = re.findall(r"'([^']*)'", choice["choices"])
-    return f"one of {', '.join(known)}{near_miss(choice['found'], known)}"
+    return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), expected(item)) for item in items]
