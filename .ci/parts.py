@@ -99,16 +99,19 @@ def service() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen([COMMAND, "serve", "--folder", "store", "--port", str(port), "--open-on-loopback"])
+    made = subprocess.run([COMMAND, "token", "create", "one", "--folder", "store"], check=True, capture_output=True)
+    token = made.stdout.decode().strip()
+    server = subprocess.Popen([COMMAND, "serve", "--folder", "store", "--port", str(port)])
     try:
         await_port(port)
-        caller = Client(address)
+        caller = Client(address, token)
         job = caller.submit("solve", shipped="quickstart", gap=0.05)
         assert caller.wait(job)["state"] == "succeeded"
         assert caller.result(job, "budget")["included"]["budget"]
         pages = ("/", "/edit?shipped=quickstart", "/docs", f"/jobs/{job}", f"/v1/jobs/{job}/report")
         for path in (*pages, "/metrics", "/v1/openapi.json"):
-            assert urllib.request.urlopen(address + path).status == 200, path
+            request = urllib.request.Request(address + path, headers={"Authorization": f"Bearer {token}"})
+            assert urllib.request.urlopen(request).status == 200, path
         assert caller.wait(caller.upload(shipped("models") / "quickstart.toml", quick=True))["state"] == "succeeded"
         assert len(caller.table(job, "budget"))
     finally:

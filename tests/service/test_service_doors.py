@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,12 @@ from strategic_minerals.service import store as stores
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import Turns, new_token
 from strategic_minerals.service.dispatcher import Janitor, start
-from strategic_minerals.service.job_folder import REPORT, Folder, Reserve, Seldom, own_alone
+from strategic_minerals.service.job_folder import Folder, Reserve, Seldom, own_alone
 from strategic_minerals.service.records import AuditLogEntry, StoreError
 from strategic_minerals.service.requests import ProblemError
 from strategic_minerals.service.settings import Limits, Settings
 from strategic_minerals.service.store import Store, open_store
-from support.served import QUICK, Obedient, client, ended, served, settings, token
+from support.served import QUICK, Obedient, client, ended, reported, served, settings, token
 
 # --- turns -------------------------------------------------------------------------------------------------------------------
 
@@ -65,15 +68,15 @@ def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: py
 
     real, held = admission.look, [True]
 
-    def slow(folder: Any, asked: Any) -> None:
+    def slow(folder: Any, asked: Any, most_columns: int) -> None:
         while asked["label"] == "slow" and held[0]:
             time.sleep(0.01)
-        real(folder, asked)
+        real(folder, asked, most_columns)
 
     monkeypatch.setattr(admission, "look", slow)
     greedy, modest = token(tmp_path / "s", "greedy"), token(tmp_path / "s", "modest")
     asked = {**QUICK, "set": {"discount_rate": 0.02}}
-    with TestClient(served(tmp_path / "s", Obedient())) as service, closing_pool() as pool:
+    with TestClient(served(tmp_path / "s", Obedient())) as service, ThreadPoolExecutor(4) as pool:
         waiting = [
             pool.submit(service.post, "/v1/jobs", json={**asked, "label": "slow"}, headers=greedy) for _ in range(3)
         ]
@@ -82,12 +85,6 @@ def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: py
         assert service.get("/v1/jobs", headers=greedy).json()["jobs"] == []
         held[0] = False
         assert [one.result().status_code for one in waiting] == [202] * 3
-
-
-def closing_pool() -> Any:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(4)
 
 
 # --- forms of answers --------------------------------------------------------------------------------------------------------
@@ -231,15 +228,6 @@ def test_kept_questions_and_shared_reports_are_a_tenants_own(tmp_path: Path, mon
         assert service.get(f"/shared/{links[1]}").status_code == 404
 
 
-def reported(folder: Folder, *_: Any) -> Any:
-    """In place of a process that makes a report."""
-    import subprocess
-    import sys
-
-    (folder.path / REPORT).write_text("<p>report", encoding="utf-8")
-    return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
-
-
 def test_tables_beside_a_question_and_questions_of_questions_are_refused(service: TestClient) -> None:
     """Proves: nothing that a job sends is replaced in silence by what the question has."""
     name = service.post("/v1/questions", json={"shipped": "quickstart"}).json()["id"]
@@ -268,7 +256,7 @@ def test_text_that_takes_forever_to_decode_and_words_that_are_no_methods_are_ref
 
 def test_an_application_mounts_the_service_and_runs_its_lifespan(tmp_path: Path) -> None:
     """Proves E2: links and page stand under the path; without the lifespan a sentence says what is missing."""
-    minerals = create_app(Settings(folder=tmp_path / "s", open_on_loopback=True), runner=Obedient())
+    minerals = create_app(Settings(folder=tmp_path / "s"), runner=Obedient())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> Any:
@@ -277,18 +265,16 @@ def test_an_application_mounts_the_service_and_runs_its_lifespan(tmp_path: Path)
 
     office = FastAPI(lifespan=lifespan)
     office.mount("/minerals", minerals)
-    with TestClient(office, base_url="http://localhost", client=("127.0.0.1", 50_000)) as service:
+    with TestClient(office, headers=token(tmp_path / "s", "one")) as service:
         job = service.post("/minerals/v1/jobs", json=QUICK)
         assert job.headers["location"] == f"/minerals/v1/jobs/{job.json()['id']}"
         assert until(lambda: service.get(job.json()["links"]["self"]).json()["state"] == "succeeded")
         assert 'href="/minerals/static/page.css"' in service.get("/minerals/").text
-        far = TestClient(office, base_url="http://localhost", client=("192.0.2.7", 1))
-        assert far.get("/minerals/v1/jobs").status_code == 403  # without tokens, this machine alone
         assert service.put("/minerals/v1/jobs").headers["allow"] == "GET, HEAD, POST"
     forgetful = FastAPI()
-    other = create_app(Settings(folder=tmp_path / "t", open_on_loopback=True), runner=Obedient())
+    other = create_app(Settings(folder=tmp_path / "t"), runner=Obedient())
     forgetful.mount("/minerals", other)
-    with TestClient(forgetful, base_url="http://localhost", client=("127.0.0.1", 50_000)) as service:
+    with TestClient(forgetful) as service:
         answer = service.post("/minerals/v1/jobs", json=QUICK)
     other.state.store.close()
     assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (503, "not-started")
@@ -368,7 +354,6 @@ def test_an_act_and_its_line_in_the_log_are_one(tmp_path: Path, monkeypatch: pyt
         janitor.beat()
         janitor.tidy()
         assert not folder.path.exists()
-        assert not (tmp_path / "strays").exists()
         assert store.deleted() == []
         assert [one.action for one in store.log_entries()].count("delete") == 1
 
@@ -391,14 +376,7 @@ def test_the_audit_log_and_places_in_the_queue_cost_little(tmp_path: Path) -> No
 
 def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves D10: the bytes of a report that is made on request are the job's."""
-    import subprocess
-    import sys
-
-    def made(folder: Folder, *_: Any) -> Any:
-        (folder.path / REPORT).write_bytes(b"x" * 500_000)
-        return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
-
-    monkeypatch.setattr("strategic_minerals.service.api.start", made)
+    monkeypatch.setattr("strategic_minerals.service.api.start", partial(reported, text="x" * 500_000))
     with client(tmp_path / "s", Obedient()) as service:
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, job)
@@ -415,7 +393,8 @@ def test_a_file_beside_the_server_takes_the_place_of_no_module(tmp_path: Path, m
     for place in (tmp_path, job.path):
         (place / "fractions.py").write_text("raise SystemExit('mine')\n", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "job", os.environ.get("PYTHONPATH", "")]))
-    process = start(job, "canary")
+    job.write("request.json", {**QUICK, "set": {}})
+    process = start(job, "look")
     assert process.wait(120) == 0, (job.path / "errors.txt").read_text()
     assert process.stdin is not None
     process.stdin.close()
@@ -435,8 +414,6 @@ def test_nobody_else_reads_a_store_whose_folder_was_there(tmp_path: Path) -> Non
 
 def test_the_log_is_not_flooded() -> None:
     """Proves R63: what one place says again and again is written once in a while."""
-    import logging
-
     record, filtered = logging.makeLogRecord({"pathname": "a.py", "lineno": 3}), Seldom(every_s=3600.0)
     assert [filtered.filter(record) for _ in range(3)] == [True, False, False]
     assert filtered.filter(logging.makeLogRecord({"pathname": "a.py", "lineno": 4}))

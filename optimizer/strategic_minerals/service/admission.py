@@ -10,8 +10,7 @@ import errno
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,19 +20,17 @@ from fastapi import Request
 
 from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
-from .auth import Caller, digest_of, later
+from .auth import Caller, digest_of
 from .dispatcher import JobLimits, end, start
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
 from .reading import BODY, SEEN, Form, look, noted_rows, read
 from .records import AuditLogEntry, Job, StoreError, is_id, new_id
 from .requests import KINDS_OF_JOBS, PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError
 from .settings import Limits, Settings
-from .store import FullError, KeyTakenError, QuotaError, Store
+from .store import Store
 from .webhooks import hosts_of, target_of
 from .worker import NO_ROOM
 
-RETRY_S, QUOTA_RETRY_S = 10.0, 1800.0
-"""Until a caller should ask again: for room in the queue; who has used up a quota of 24 hours."""
 SMALL_BYTES = 64 * 1024
 """Smaller requests are read in this process: even in the worst case this takes a negligible time."""
 LONG = ("sweep", "score", "together")
@@ -50,11 +47,12 @@ logger = logger_of(__name__)
 
 @dataclass(frozen=True)
 class Sent:
-    """What somebody sent: a form, its body (JSON), files under names that were made here."""
+    """What somebody sent: a form, its body (JSON), files under names that were made here, and the plan's name for people."""
 
     form: Form
     body: bytes
     files: Mapping[str, bytes] = field(default_factory=dict)
+    label: str = ""
 
     @property
     def heavy(self) -> bool:
@@ -68,10 +66,10 @@ def take(sent: Sent, folder: Folder, limits: Limits) -> dict[str, Any]:
     for name, content in sent.files.items():
         folder.keep(name, content)
     if not sent.heavy:
-        return read(sent.form, sent.body, folder, limits.rows, limits.columns)
+        return read(sent.form, sent.body, folder, limits.rows)
     folder.keep(BODY, sent.body)
-    folder.write(READ, {"form": sent.form, "most_rows": limits.rows, "most_columns": limits.columns})
-    _run_aside(folder, "read", READ_S, limits.memory_aside_mib, limits.niceness)
+    folder.write(READ, {"form": sent.form, "most_rows": limits.rows})
+    _run_aside(folder, "read", READ_S, limits)
     found = (folder.read(READ) or {}).get("found")
     for name in (BODY, READ):
         (folder.path / name).unlink(missing_ok=True)
@@ -83,9 +81,9 @@ def take(sent: Sent, folder: Folder, limits: Limits) -> dict[str, Any]:
     return dict(found)
 
 
-def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, niceness: int) -> None:
+def _run_aside(folder: Folder, what: str, seconds: float, limits: Limits) -> None:
     """Run a process on a folder, so long at most and in so much memory. Raises OSError where the disk is full."""
-    folder.write(LIMITS, {"memory_mib": memory_mib, "niceness": niceness})
+    folder.write(LIMITS, _aside(limits))
     process = start(folder, what)
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -97,24 +95,28 @@ def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, nicen
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _examine(sent: Sent, asked: Mapping[str, Any], folder: Folder, limits: Limits) -> None:
+def _aside(limits: Limits) -> dict[str, int]:
+    return {"memory_mib": limits.memory_aside_mib, "niceness": limits.niceness, "most_columns": limits.columns}
+
+
+def _examine(asked: Mapping[str, Any], folder: Folder, limits: Limits) -> None:
     """Examine a job whose folder is written: what would fail it at once is refused now, the job itself finds what takes longer.
     Raises ProblemError, PlanError and InputError."""
     if asked["kind"] == "roll":
         noted_rows(asked)
-    if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was examined when it was read
+    if not _worth_a_look(asked, folder):
         return
     book = (folder.path / "plan.xlsx").is_file()
     if not book and folder.size <= SMALL_BYTES and asked["kind"] not in LONG:
         try:
-            look(folder, asked)
+            look(folder, asked, limits.columns)
         except (FaultsError, OSError):
             raise
         except Exception:  # looking is a courtesy: the job itself will say what is wrong
             logger.exception("a job could not be examined before it was accepted")
         return
     try:
-        _run_aside(folder, "look", LOOK_S, limits.memory_aside_mib, limits.niceness)
+        _run_aside(folder, "look", LOOK_S, limits)
         found = folder.read(ADMISSION) or {}
     finally:
         for name in (ADMISSION, ERRORS):
@@ -136,41 +138,37 @@ def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
 def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
     """What was sent as a job that will run, or the job that the same key brought before.
 
-    Raises ProblemError; PlanError and InputError where plan or tables are wrong. Then nothing is kept.
+    Raises ProblemError and RefusalError; PlanError and InputError where plan or tables are wrong. Then nothing is kept.
     """
     state = request.app.state
     settings: Settings = state.settings
     limits: Limits = state.limits
     store: Store = state.store
     if key is None:  # else it may be a job that was accepted before
-        with store_refusals():
-            store.room(caller.tenant, limits)  # a full queue costs nobody an examination
+        store.room(caller.tenant, limits)  # a full queue costs nobody an examination
     folder, unsure = Folder.of(settings.folder, new_id()), False
     try:
         folder.path.mkdir(parents=True)
         found = take(sent, folder, limits)
         asked, digest = found["asked"], found["digest"]
-        with store_refusals():
-            kept = None if key is None else store.by_key(caller.tenant, key, digest)
-            if kept is None:
-                store.room(caller.tenant, limits)
-                webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
-                asked = _with_kept(request, caller, asked, folder)
-                folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
-                _examine(sent, asked, folder, limits)
-                now, name = time.time(), folder.path.name
-                job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
-                folder.sync()
-                entry, size = entry_of(caller, f"submit {job.kind}", job.id, now), folder.size
-                unsure = True  # from here on the store may have it although it does not say so
-                kept = store.submit(job, key, limits, entry, size, webhook)
+        kept = None if key is None else store.by_key(caller.tenant, key, digest)
+        if kept is None:
+            store.room(caller.tenant, limits)
+            webhook = _webhook(asked.pop("webhook", None), settings)  # its secret goes into no file
+            asked = _with_kept(request, caller, asked, folder)
+            folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
+            _examine(asked, folder, limits)
+            now, name = time.time(), folder.path.name
+            job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
+            folder.sync()
+            entry, size = entry_of(caller, f"submit {job.kind}", job.id, now), folder.size
+            unsure = True  # from here on the store may have it although it does not say so
+            kept = store.submit(job, key, limits, entry, size, webhook)
     except BaseException as error:
         if not unsure or not isinstance(error, StoreError) or error.kind == "full":
             folder.delete()  # else the janitor does, where the store turns out not to have it
         raise
-    if kept.id == folder.path.name:
-        state.metrics.submitted(kept.kind)
-    else:
+    if kept.id != folder.path.name:
         folder.delete()
     state.dispatcher.wake()
     request.state.job = kept.id  # for the log of the request
@@ -186,20 +184,6 @@ def _webhook(asked: Mapping[str, Any] | None, settings: Settings) -> tuple[str, 
     except MisplacedError as error:
         raise PlanError([Fault("body", "", *one) for one in error.places]) from None
     return asked["url"], asked["secret"]
-
-
-@contextmanager
-def store_refusals() -> Iterator[None]:
-    """What the store refuses, as a problem."""
-    try:
-        yield
-    except QuotaError as error:
-        headers = {} if error.storage else {"Retry-After": f"{QUOTA_RETRY_S:.0f}"}
-        raise ProblemError("storage" if error.storage else "quota", f"{error}.", headers=headers) from None
-    except FullError as error:
-        raise later("queue-full", f"The queue is full: {error}.", RETRY_S) from None
-    except KeyTakenError:
-        raise ProblemError("key-reused", "The idempotency key was used for another request.") from None
 
 
 def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Settings, store: Store) -> dict[str, Any]:
@@ -240,7 +224,7 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
         asked = take(sent, folder, limits)["asked"]
         asked = _with_kept(request, request.state.caller, asked, folder)
         folder.write(REQUEST, {**asked, "kind": "check"})
-        folder.write(LIMITS, {"memory_mib": limits.memory_aside_mib, "niceness": limits.niceness})
+        folder.write(LIMITS, _aside(limits))
         ended = request.app.state.checker.run(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
         found = folder.read(RESULT)
     finally:
@@ -256,7 +240,7 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
 # Questions that are kept: a folder each, with plan and tables as they came; jobs refer to them, and nothing changes them.
 
 
-def keep_question(request: Request, caller: Caller, sent: Sent, label: str) -> Kept:
+def keep_question(request: Request, caller: Caller, sent: Sent) -> Kept:
     """Keep a plan and its tables. The tenant's oldest make room. Raises ProblemError, PlanError, InputError."""
     limits: Limits = request.app.state.limits
     folder = Folder(_own_place(request, caller) / new_id())
@@ -266,7 +250,7 @@ def keep_question(request: Request, caller: Caller, sent: Sent, label: str) -> K
         if asked.get("question"):
             raise PlanError([Fault("body", "", "question", "a question of a question", "a plan of its own")])
         stated = {name: asked[name] for name in ("shipped", "on_top_of_shipped", "set", "answers")}
-        about = {"label": label, "at": time.time(), "bytes": folder.size, "stated": stated}
+        about = {"label": sent.label, "at": time.time(), "bytes": folder.size, "stated": stated}
         folder.write(ABOUT, about)
     except BaseException:
         folder.delete()

@@ -11,29 +11,25 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.message import Message
 from typing import IO, Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss, shipped
+from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
 from ..question.plan import Plan
-from ..question.read_toml import load_plan
 from ..question.tables import TABLES
-from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, store_refusals, submit
+from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
-from .dispatcher import MOST_TRIES, end, start
+from .dispatcher import end, start
 from .job_folder import ENDED_FILE, LOG_FILE, REPORT, RESULT, Folder
-from .reading import kind_of_plan, shipped_plans, table_file
+from .reading import kind_of_plan, table_file
 from .records import ENDED, Job, State, StoreError, no_room
 from .requests import (
     CURSOR,
@@ -43,6 +39,7 @@ from .requests import (
     MOST_FAULTS,
     CheckResult,
     Health,
+    JobEnded,
     JobList,
     JobResult,
     JobStatus,
@@ -53,17 +50,13 @@ from .requests import (
     Readiness,
     TableLink,
     Usage,
-    WebhookStatus,
     place,
     spelt,
 )
-from .store import WebhookState
 
 # Upload of a plan with its tables: the known parts of a form, each as often as allowed.
 
 
-PIECE_BYTES = 16 * 1024
-"""What of a form is handed to its parser at once: that works where everybody waits."""
 PARTS = {
     "plan": "a file: TOML, JSON or xlsx",
     "tables": "files, <table>.csv each",
@@ -97,37 +90,20 @@ UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {
 """What the API's description says of it."""
 
 
-@dataclass
-class Uploaded:
-    """What the form held; files under the names by which they are kept."""
-
-    options: str = "{}"
-    label: str = ""
-    """The file name of the plan, for people."""
-    files: dict[str, bytes] = field(default_factory=dict)
-
-
-async def uploaded(request: Request, _: Submitter) -> AsyncIterator[Uploaded]:
+async def uploaded(request: Request, _: Submitter) -> Sent:
     """The form of a request. Raises ProblemError where it cannot be read, PlanError for its parts."""
     if kind_of(request) != "multipart/form-data":
         expected = "Send a form with files, with the header `Content-Type: multipart/form-data; boundary=...`."
         raise ProblemError("unsupported", expected)
-    body = await whole_body(request)
-    if not ends(body, request.headers.get("content-type", "")):
+    if not ends(await whole_body(request), request.headers.get("content-type", "")):
         # otherwise a part that was cut off would be missing without a message
-        raise _unread("")
+        raise ProblemError("malformed", "The form does not end with the boundary that `Content-Type` states.")
     limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
-    try:
-        form = await MultiPartParser(request.headers, _pieces(body), **limits).parse()
-    except MultiPartException as error:
-        raise _unread(error.message) from error
-    try:
-        yield await _sorted(form.multi_items())
-    finally:
-        await form.close()
+    async with request.form(**limits) as form:
+        return await _sorted(form.multi_items())
 
 
-Upload = Annotated[Uploaded, Depends(uploaded)]
+Upload = Annotated[Sent, Depends(uploaded)]
 
 
 def ends(body: bytes, kind: str) -> bool:
@@ -153,29 +129,9 @@ async def whole_body(request: Request) -> bytes:
         raise ProblemError("malformed", "The body ended early.") from None
 
 
-async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
-    """A body piece by piece: the parser of forms blocks all other requests while it works."""
-    for begin in range(0, len(body), PIECE_BYTES):
-        yield body[begin : begin + PIECE_BYTES]
-        await asyncio.sleep(0)
-
-
-def _unread(message: str) -> ProblemError:
-    """Why a form could not be read, in words of ours. message: the framework's."""
-    if "Too many" in message:
-        text = f"The form has more than {MOST_FILES} files, or more than {MOST_TEXTS} other parts."
-        return ProblemError("too-large", text)
-    if "maximum size" in message:
-        text = f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes."
-        return ProblemError("too-large", text)
-    expected = "parts according to RFC 7578, each with a name, between the boundaries stated in `Content-Type`"
-    faults = [Fault("form", "", "", "parts that cannot be separated", expected)]
-    return ProblemError("malformed", "The form cannot be read.", faults)
-
-
-async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
+async def _sorted(parts: list[tuple[str, Any]]) -> Sent:
     """Parts put where they belong. Raises PlanError with every fault."""
-    found, faults, seen = Uploaded(), list[Fault](), set[str]()
+    options, label, files, faults, seen = "{}", "", dict[str, bytes](), list[Fault](), set[str]()
     for name, part in parts:
         if name not in PARTS:
             expected = f"a known part: {', '.join(PARTS)}{near_miss(name[:100], PARTS)}"
@@ -189,19 +145,20 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
             expected = f"at most {LONGEST_OPTIONS:,} characters"
             faults.append(Fault("form", "", "options", f"{len(part):,} characters", expected))
         elif name == "options":
-            found.options = part
+            options = part
         else:
-            faults += await _file(found, name, part)
+            faults += await _file(files, name, part)
+            label = (part.filename or "")[:100] if name == "plan" else label
         seen.add(name)
     if "plan" not in seen:
         faults.append(Fault("form", "", "plan", "nothing", PARTS["plan"]))
     if faults:
         raise PlanError(faults[:MOST_FAULTS])
-    return found
+    return Sent("upload", options.encode("utf-8", "surrogatepass"), files, label)
 
 
-async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
-    """Take a file."""
+async def _file(files: dict[str, bytes], name: str, part: UploadFile) -> list[Fault]:
+    """Take a file among those that came before. Returns its faults."""
     content = await part.read()
     if not content and name == "tables" and not part.filename:  # what a browser sends where nothing was chosen
         return []
@@ -211,10 +168,9 @@ async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
         kept = kind_of_plan(content) if name == "plan" else table_file(part.filename or "")
     except PlanError as error:
         return list(error.faults)
-    if kept in found.files:
+    if kept in files:
         return [Fault("form", "", name, f"{spelt(kept.rpartition('/')[2])} twice", "each table once")]
-    found.files[kept] = content
-    found.label = (part.filename or "")[:100] if name == "plan" else found.label
+    files[kept] = content
     return []
 
 
@@ -365,8 +321,7 @@ def get_liveness(request: Request) -> Health:
 
 @health.get("/readyz", responses={503: {"model": Readiness, "description": "The service cannot accept jobs"}})
 async def get_readiness(request: Request, response: Response) -> Readiness:
-    """Readiness: the solver self-test passes, the store can be written, the queue is served. The first answer waits until this is
-    known."""
+    """Readiness: the store and the folder can be written, the queue is served."""
     checks = await request.app.state.readiness.look()
     ready = all(found == "ok" for found in checks.values())
     response.status_code = 200 if ready else 503
@@ -413,8 +368,7 @@ def submit_upload(
     request: Request, response: Response, caller: Submitter, form: Upload, turn: Turn, key: Key = None
 ) -> JobStatus:
     """Submit a plan as a file, with its tables as files. File names of tables say which table they are; others are only labels."""
-    sent = Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files)
-    return _submitted(request, response, sent, caller, key)
+    return _submitted(request, response, form, caller, key)
 
 
 def _submitted(request: Request, response: Response, sent: Sent, caller: Caller, key: str | None) -> JobStatus:
@@ -499,32 +453,19 @@ def _version(status: JobStatus) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@router.get("/jobs/{job_id}/webhook", tags=["jobs"])
-def get_webhook(request: Request, caller: Reader, job_id: Id) -> WebhookStatus:
-    """How far the webhook of a job is: whether the end of the job was told, after how many tries, and when it is tried again."""
-    job = own(request, caller, job_id)
-    found = request.app.state.store.webhook(job_id)
-    if found is None:
-        raise ProblemError("not-found", "The job has no webhook.")
-    return webhook_of(job, found)
-
-
-def webhook_of(job: Job, found: WebhookState) -> WebhookStatus:
-    """A webhook as callers see it: never its secret, nor what stands behind the host."""
-    done, out = found.delivered is not None, found.tries >= MOST_TRIES
-    waits = job.state not in ENDED or not found.tries
-    state: Literal["waiting", "sending", "delivered", "given up"] = (
-        "waiting" if waits else "delivered" if done else "given up" if out else "sending"
-    )
-    again = None if state != "sending" or found.due is None else _time(found.due)
-    return WebhookStatus(
-        host=urlsplit(found.url).hostname or "",
-        state=state,
-        tries=found.tries,
-        next=again,
-        delivered=None if found.delivered is None else _time(found.delivered),
-        said=found.said,
-    )
+def job_ended(
+    body: JobEnded,
+    name: Annotated[str, Header(alias="webhook-id", description="The same for every try of one end of a job.")],
+    at: Annotated[int, Header(alias="webhook-timestamp", description="Seconds since 1970, UTC.")],
+    signed: Annotated[
+        str,
+        Header(
+            alias="webhook-signature",
+            description="`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (Standard Webhooks).",
+        ),
+    ],
+) -> None:
+    """A job that named a webhook has ended."""
 
 
 @router.post("/jobs/{job_id}/cancel", tags=["jobs"])
@@ -542,8 +483,7 @@ def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
     job = own(request, caller, job_id)
     store = request.app.state.store
     if job.state != "queued":
-        with store_refusals():
-            store.room(caller.tenant, request.app.state.limits)
+        store.room(caller.tenant, request.app.state.limits)
     if not store.put_back(job_id, ("interrupted", "cancelled", "failed"), entry=entry_of(caller, "resume", job_id)):
         text = f"The state of the job is {job.state}; only a job that ended without an answer can be resumed."
         raise ProblemError("state", text)
@@ -728,14 +668,13 @@ def check_question(request: Request, caller: Submitter, body: Body, turn: Turn) 
 @router.post("/questions", status_code=201, response_model=Kept, tags=["questions"], openapi_extra=takes("Question"))
 def keep_a_question(request: Request, response: Response, caller: Submitter, body: Body, turn: Turn) -> Kept:
     """Keep a plan and its tables; jobs refer to them by `question`. Tables need not be sent with each job."""
-    return _kept(request, response, keep_question(request, caller, Sent("check", body), ""))
+    return _kept(request, response, keep_question(request, caller, Sent("check", body)))
 
 
 @router.post("/questions/upload", status_code=201, response_model=Kept, tags=["questions"], openapi_extra=UPLOAD)
 def keep_an_upload(request: Request, response: Response, caller: Submitter, form: Upload, turn: Turn) -> Kept:
     """Keep a plan that comes as a file, with its tables as files."""
-    sent = Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files)
-    return _kept(request, response, keep_question(request, caller, sent, form.label))
+    return _kept(request, response, keep_question(request, caller, form))
 
 
 def _kept(request: Request, response: Response, kept: Kept) -> Kept:
@@ -758,27 +697,6 @@ def delete_a_question(
     """Delete a kept question; jobs that referred to it have copies."""
     delete_question(request, caller, question_id)
     return Response(status_code=204)
-
-
-@router.get("/plans", tags=["questions"])
-def list_plans(caller: Reader) -> dict[str, str]:
-    """Shipped plans: name -> title."""
-    return {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
-
-
-@router.get("/plans/{name}", tags=["questions"])
-def get_plan(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
-    """A shipped plan as a starting point."""
-    known = shipped_plans()
-    if name not in known:
-        raise ProblemError("not-found", f"There is no such plan{near_miss(name, known)}.")
-    return load_plan(shipped("models") / f"{name}.toml").to_toml_like()
-
-
-@router.get("/schemas", tags=["questions"])
-def list_schemas(caller: Reader) -> list[str]:
-    """Names of the schemas: plan files and tables."""
-    return ["plan", *TABLES]
 
 
 @router.get("/schemas/{name}", tags=["questions"])

@@ -7,7 +7,6 @@ import collections
 import json
 import logging
 import re
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,7 +20,7 @@ from fastapi import HTTPException as FrameworkError
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_fastapi_instrumentator import Instrumentator
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
@@ -30,10 +29,10 @@ from starlette.routing import Match
 
 from ..core.errors import Fault, FaultsError
 from ..core.logs import about, logger_of
-from .api import health, job_status, router
+from .api import health, job_ended, job_status, router
 from .auth import Guard, Turns
-from .dispatcher import Deliveries, Dispatcher, LocalRunner, OnEnd, Runner, end, start
-from .job_folder import Folder, Reserve, write_whole
+from .dispatcher import Deliveries, Dispatcher, LocalRunner, OnEnd, Runner
+from .job_folder import Reserve, write_whole
 from .page import router as pages
 from .page import wrong
 from .records import Job, StoreError, in_words, no_room
@@ -42,7 +41,6 @@ from .requests import (
     MEDIA_TYPE,
     MOST_FAULTS,
     JobRequest,
-    JobStatus,
     Problem,
     ProblemError,
     Question,
@@ -51,7 +49,7 @@ from .requests import (
     request_id,
 )
 from .settings import Limits, Settings
-from .store import Store, open_store
+from .store import RefusalError, Store, open_store
 
 # Gate for all requests: bodies are bounded, HEAD is GET without a body, each answer has security headers and a line in the log.
 
@@ -67,8 +65,6 @@ METHODS = ("GET", "POST", "DELETE")
 """Of all routes, beside HEAD."""
 WORDS = (*METHODS, "PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT")
 """Methods that there are; any other word would be counted and kept."""
-MOST_PARAMETERS = 200
-"""Of a query."""
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -167,9 +163,6 @@ class Gate:
             if len(request.headers.getlist(name)) > 1:
                 kind = "malformed" if method == "POST" else "unauthenticated" if name == "authorization" else "invalid"
                 return ProblemError(kind, "", [Fault("header", "", name, "the header twice", "each header once")])
-        if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
-            fault = Fault("query", "", "", "too many parameters", f"at most {MOST_PARAMETERS}")
-            return ProblemError("invalid", "", [fault])
         if method != "POST":
             return None
         charset = re.search(r"charset\s*=\s*\"?([^\s;\"]*)", request.headers.get("content-type", ""), re.IGNORECASE)
@@ -228,14 +221,8 @@ def _log(scope: Any, status: int, seconds: float) -> None:
         logger.log(level, "%s %s %d", scope["method"], route, status, extra={"http": facts})
 
 
-CANARY_S = 3600.0
-"""Seconds between two solver self-tests."""
-CANARY_LIMIT_S = 60.0
-"""Time limit of the self-test [s]: milliseconds of work, plus starting a process on a busy machine."""
-RETRY_S = 30.0
-"""Seconds between two self-tests while they fail."""
-POLL_S, GRACE_S = 0.1, 1.0
-TROUBLE_RETRY_S = 30.0
+TROUBLE_RETRY_S, QUEUE_RETRY_S, QUOTA_RETRY_S = 30.0, 10.0, 1800.0
+"""Until a caller should ask again: after trouble, for room in the queue, who has used up a quota of 24 hours."""
 KIND_OF_STATUS = {status: kind for kind, (status, _) in reversed(KINDS.items())}
 """Of kinds with the same status, the first."""
 
@@ -251,52 +238,6 @@ Errors are problem details (RFC 9457) with the same faults as on the command lin
 operations and kinds are added; what is to go is announced in a header `Deprecation` (RFC 9745) a release before."""
 
 
-class Canary:
-    """Solver self-test, repeated from time to time in a separate process."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._stop, self._lock = settings, threading.Event(), threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._found = ""
-
-    def word(self) -> str:
-        """`ok`, or what is wrong, as last found; empty until the first result. The first call starts the self-tests."""
-        with self._lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="canary", daemon=True)
-                thread.start()
-                self._thread = thread
-        return self._found
-
-    def stop(self) -> None:
-        """Stop the self-tests."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._found = self._look()
-            except Exception as error:
-                self._found = f"the solver self-test could not run: {type(error).__name__}"
-            self._stop.wait(CANARY_S if self._found == "ok" else RETRY_S)
-
-    def _look(self) -> str:
-        folder = Folder(self._settings.folder / "canary")
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.clear_answers()
-        process, latest = start(folder, "canary"), time.monotonic() + CANARY_LIMIT_S
-        try:
-            while process.poll() is None and time.monotonic() < latest and not self._stop.wait(POLL_S):
-                pass
-            if process.returncode is None:
-                return "the solver self-test hangs"
-            return "ok" if process.returncode == 0 else "the solver self-test fails"
-        finally:
-            end(process, GRACE_S)
-
-
 def create_app(
     settings: Settings,
     limits: Limits | None = None,
@@ -307,17 +248,7 @@ def create_app(
     """The application of a server; its lifespan runs the jobs. limits: of callers; None, the usual ones. store: None, that of the
     settings. runner: of jobs, checker: of questions that are not jobs; None, children of this process.
 
-    To mount it in an application of your own, run its lifespan within yours and tell it where it stands:
-
-        minerals = create_app(Settings(public_url="https://office.example/minerals"))
-
-        @asynccontextmanager
-        async def lifespan(app):
-            async with minerals.router.lifespan_context(minerals):
-                yield
-
-        app = FastAPI(lifespan=lifespan)
-        app.mount("/minerals", minerals)
+    An application that mounts it runs its lifespan, as the service's README shows.
     """
     limits = replace(limits or Limits(), job_s=settings.deadline_s)
     kept = store or open_store(settings.folder, settings.address)
@@ -351,18 +282,15 @@ def create_app(
     app.state.checker = checker or LocalRunner()
     app.state.turns = Turns(limits.costly, limits.waiting_of_tenant)
     app.state.streams = Streams(limits.streams_of_tenant, limits.streams)
-    app.state.guard = Guard(
-        kept,
-        open_on_loopback=settings.open_on_loopback,
-        requests_per_minute=limits.requests_per_minute,
-        public_url=settings.public_url,
-    )
+    app.state.guard = Guard(kept, limits.requests_per_minute, settings.public_url)
     metrics.count_requests_of(app)
     doors: dict[str, list[str]] = {}
     given: dict[str, Any] = {"prefix": settings.prefix, "most_bytes": limits.body_bytes, "doors": doors}
     app.add_middleware(Gate, **given, started=lambda: works.started, refuse=_answer)
     for part in (health, router, pages):
         app.include_router(part)
+    again: dict[int | str, Any] = {"default": {"description": "Anything but 2xx: it is sent again, for 20 hours"}}
+    app.webhooks.post("job.ended", operation_id="job_ended", status_code=204, responses=again)(job_ended)
     for route in leaves(app.routes):
         if "{" not in route.path:
             doors[route.path] = _with_head({*doors.get(route.path, ()), *route.methods})
@@ -371,9 +299,9 @@ def create_app(
     app.add_exception_handler(StoreError, _trouble)
     app.add_exception_handler(OSError, _trouble)
     app.add_exception_handler(FaultsError, _problem)
+    app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _internal)
     return app
 
 
@@ -385,12 +313,12 @@ def _version() -> str:
 
 
 class Works:
-    """Background work of a server: running jobs and the solver self-test."""
+    """Background work of a server: running jobs and sending webhooks."""
 
     def __init__(self, settings: Settings, limits: Limits, store: Store, runner: Runner, on_end: OnEnd) -> None:
         self._settings, self._limits, self._store = settings, limits, store
         self._runner, self._on_end = runner, on_end
-        self._parts: tuple[Canary, Deliveries, Dispatcher] | None = None
+        self._parts: tuple[Deliveries, Dispatcher] | None = None
         """In the order in which they are stopped."""
 
     @property
@@ -412,10 +340,9 @@ class Works:
         dispatcher = Dispatcher(self._settings, self._limits, self._store, self._runner, ended)
         dispatcher.start()
         deliveries.start()
-        canary = Canary(self._settings)
-        self._parts = (canary, deliveries, dispatcher)
+        self._parts = (deliveries, dispatcher)
         app.state.dispatcher = dispatcher
-        app.state.readiness = Readiness(app.state, canary.word)
+        app.state.readiness = Readiness(app.state)
 
     def stop(self) -> None:
         """Stop, unless already stopped."""
@@ -459,6 +386,13 @@ async def _problem(request: Request, error: Any) -> Response:
     return _answer(request, ProblemError("invalid", "", error.faults) if faulty else error)
 
 
+async def _refused(request: Request, error: Any) -> Response:
+    """What the store refuses; waiting helps, but for a quota of bytes."""
+    wait = {"queue-full": QUEUE_RETRY_S, "quota": QUOTA_RETRY_S}.get(error.kind)
+    headers = {} if wait is None else {"Retry-After": f"{wait:.0f}"}
+    return _answer(request, ProblemError(error.kind, str(error), headers=headers))
+
+
 async def _invalid(request: Request, error: Any) -> Response:
     """A request in the wrong form, with faults as for a file."""
     faults: list[Fault] = []
@@ -471,7 +405,7 @@ async def _invalid(request: Request, error: Any) -> Response:
 async def _trouble(request: Request, error: Any) -> Response:
     """The disk is full, or the store is not available."""
     if not isinstance(error, StoreError) and not no_room(error):
-        return await _internal(request, error)
+        raise error
     return _unavailable(request, error)
 
 
@@ -516,12 +450,6 @@ def leaves(routes: list[Any]) -> list[Any]:
     return found
 
 
-async def _internal(request: Request, error: Any) -> Response:
-    """The response reveals nothing about this machine: details are in the log."""
-    logger.error("%s %s failed", request.method, getattr(request.scope.get("route"), "path", "other"), exc_info=error)
-    return _answer(request, ProblemError("internal", "The server's log has the details."))
-
-
 # Metrics in Prometheus format, one registry per server; the instrumentator counts requests.
 
 
@@ -534,7 +462,6 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         name = "strategic_minerals_"
-        self._submitted = Counter(f"{name}jobs_submitted", "Jobs accepted", ["kind"], registry=self._registry)
         self._ended = Histogram(
             f"{name}job_seconds",
             "Jobs that ended here, from start to end",
@@ -547,10 +474,6 @@ class Metrics:
     def count_requests_of(self, app: FastAPI) -> None:
         """Requests by method, route and status, and how long they take."""
         Instrumentator(should_group_status_codes=False, registry=self._registry).instrument(app)
-
-    def submitted(self, kind: str) -> None:
-        """A job was accepted."""
-        self._submitted.labels(kind).inc()
 
     def ended(self, job: Job, state: str, seconds: float) -> None:
         """A job ended."""
@@ -569,25 +492,21 @@ class Metrics:
 FRESH_S = 0.25
 """Seconds for which a result is reused, so that frequent requests do not cause frequent writes."""
 PROBE_BYTES = 64 * 1024
-WAIT_S = 0.05
 
 
 class Readiness:
-    """Looks at store, folder, queue and solver, one look at a time. `state` is the application's; `solver` says what is wrong with
-    the solver, or nothing while that is not known yet."""
+    """Looks at store, folder and queue, one look at a time. `state` is the application's."""
 
-    def __init__(self, state: Any, solver: Callable[[], str]) -> None:
-        self._state, self._solver, self._lock = state, solver, asyncio.Lock()
+    def __init__(self, state: Any) -> None:
+        self._state, self._lock = state, asyncio.Lock()
         self._checks: dict[str, str] = {}
         self._at = float("-inf")
 
     async def look(self) -> dict[str, str]:
-        """Check -> `ok` or what was found. Waits for the solver's first answer."""
+        """Check -> `ok` or what was found."""
         async with self._lock:
             if time.monotonic() - self._at > FRESH_S:
-                while not (solver := self._solver()):
-                    await asyncio.sleep(WAIT_S)
-                self._checks = {**await run_in_threadpool(self._written), "queue": self._queue(), "solver": solver}
+                self._checks = {**await run_in_threadpool(self._written), "queue": self._queue()}
                 self._at = time.monotonic()
             return self._checks
 
@@ -635,21 +554,8 @@ EXTRA = {
 """Operation -> kinds of problems that no other signs tell."""
 TEXT = {"schema": {"type": "string"}}
 BYTES = {"schema": {"type": "string", "format": "binary"}}
-EVENT = {
-    "type": "object",
-    "required": ["event", "data"],
-    "properties": {
-        "id": {"type": "string"},
-        "event": {"const": "status"},
-        "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {"$ref": REF.format(model="JobStatus")},
-        },
-    },
-}
 CONTENTS: dict[str, dict[str, Any]] = {
-    "stream_job_events": {"text/event-stream": {"itemSchema": EVENT}},
+    "stream_job_events": {"text/event-stream": TEXT},
     "get_table": {"text/csv": TEXT, "application/json": {}, "application/vnd.apache.parquet": BYTES},
     "get_archive": {"application/zip": BYTES},
     "get_report": {"text/html": TEXT},
@@ -661,16 +567,6 @@ HEADERS = {
     "RateLimit-Policy": "How many it may send in a minute.",
     "Location": "Where what was made is found.",
     "Retry-After": "Seconds after which it is worth asking again.",
-}
-EVENT_OF_JOB = {
-    "type": "object",
-    "required": ["type", "timestamp", "tenant", "data"],
-    "properties": {
-        "type": {"const": "job.ended"},
-        "timestamp": {"type": "string", "format": "date-time"},
-        "tenant": {"type": "string"},
-        "data": {"$ref": REF.format(model="JobStatus")},
-    },
 }
 
 
@@ -691,43 +587,33 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
             openapi_version=app.openapi_version,
             description=app.description,
             routes=app.routes,
+            webhooks=app.webhooks.routes,
         )
         found["servers"] = [{"url": settings.public_url or settings.prefix or "/"}]
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
-        bodies: dict[str, TypeAdapter[Any]] = {
-            "JobRequest": TypeAdapter(JobRequest),
-            "Question": TypeAdapter(Question),
-            "Problem": TypeAdapter(Problem),
-            "JobStatus": TypeAdapter(JobStatus),
-        }
-        for name, adapter in bodies.items():
-            schema = adapter.json_schema(ref_template=REF)
+        for name, model in (("JobRequest", JobRequest), ("Question", Question), ("Problem", Problem)):
+            schema = TypeAdapter[Any](model).json_schema(ref_template=REF)
             schemas |= schema.pop("$defs", {})
             schemas[name] = schema
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         found["components"]["schemas"] = without_null_defaults(schemas)
-        needs_token = not settings.open_on_loopback
-        if needs_token:
-            found["components"]["securitySchemes"] = SECURITY
+        found["components"]["securitySchemes"] = SECURITY
         text = resources.files("strategic_minerals.service").joinpath("web_files", "examples.json").read_text("utf-8")
         examples = json.loads(text)
         for path, operations in found["paths"].items():
             for method, operation in operations.items():
-                _complete(path, method, operation, examples, needs_token=needs_token)
-        found["webhooks"] = {"job.ended": {"post": _webhook()}}
+                _complete(path, method, operation, examples)
         app.openapi_schema = found
     return app.openapi_schema
 
 
-def _complete(
-    path: str, method: str, operation: dict[str, Any], examples: dict[str, Any], *, needs_token: bool
-) -> None:
+def _complete(path: str, method: str, operation: dict[str, Any], examples: dict[str, Any]) -> None:
     """Add to an operation what the framework does not know."""
     name = operation["operationId"]
     operation["summary"] = name.replace("_", " ").capitalize()
     guarded = name not in OPEN
-    if needs_token and guarded:
+    if guarded:
         operation["security"] = [{"token": []}]
     good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
     if name in CONTENTS:
@@ -756,23 +642,3 @@ def _complete(
         answer = examples["answers"][name]
         contents = operation["responses"][answer["status"]].setdefault("content", {})
         contents.setdefault(answer["media"], {})["example"] = answer["example"]
-
-
-def _webhook() -> dict[str, Any]:
-    """What is sent at the end of a job that named a webhook."""
-    signed = {
-        "webhook-id": "The same for every try of one end of a job.",
-        "webhook-timestamp": "Seconds since 1970, UTC.",
-        "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` (Standard Webhooks).",
-    }
-    parameters = [
-        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
-        for name, text in signed.items()
-    ]
-    return {
-        "operationId": "job_ended",
-        "summary": "A job has ended",
-        "parameters": parameters,
-        "requestBody": {"content": {"application/json": {"schema": EVENT_OF_JOB}}},
-        "responses": {"2XX": {"description": "Taken; anything else is sent again, for 20 hours"}},
-    }

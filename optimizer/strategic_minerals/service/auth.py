@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from ..core.errors import Fault, PlanError, near_miss
-from .records import SCOPES, Scope, Token
-from .requests import ProblemError, path_of, place, spelt
-from .settings import on_loopback
+from .records import Scope, Token
+from .requests import MOST_FAULTS, ProblemError, path_of, place, spelt
 from .store import Store
 
 PREFIX = "sm_"
@@ -27,7 +26,6 @@ COOKIE = "strategic_minerals"
 FAILURES_PER_MINUTE = 30
 """Wrong tokens from one address before it must wait."""
 MOST_BUCKETS = 10_000
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 DAY_S = 86_400.0
 TURN_S = 60.0
@@ -87,8 +85,8 @@ class Rates:
 class Guard:
     """Knows callers by their tokens."""
 
-    def __init__(self, store: Store, *, open_on_loopback: bool, requests_per_minute: int, public_url: str = "") -> None:
-        self._store, self._open, self._public = store, open_on_loopback, urlsplit(public_url).netloc.lower()
+    def __init__(self, store: Store, requests_per_minute: int, public_url: str = "") -> None:
+        self._store, self._public = store, urlsplit(public_url).netloc.lower()
         self._rates, self._failures = Rates(requests_per_minute), Rates(FAILURES_PER_MINUTE)
 
     def caller(self, request: Request) -> Caller:
@@ -97,15 +95,7 @@ class Guard:
         text = _bearer(request)
         if text is None and request.method not in SAFE_METHODS:
             self.same_origin(request)
-        if self._open:
-            named = _parts(f"//{request.headers.get('host', '')}")[0] in LOOPBACK_NAMES
-            passed_on = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
-            if not named or passed_on or not on_loopback(address):
-                text = "Without tokens the service accepts only requests of this machine, addressed to its own name."
-                raise ProblemError("forbidden", text)
-            found = Caller("local", "local", SCOPES, address)
-        else:
-            found = self._known(request, text or request.cookies.get(COOKIE), address)
+        found = self._known(request, text or request.cookies.get(COOKIE), address)
         self.take(request, found.token)
         return found
 
@@ -118,13 +108,13 @@ class Guard:
 
     def still(self, caller: Caller) -> bool:
         """Whether a caller, known before, still is one."""
-        return self._open or self._store.in_force(caller.token)
+        return self._store.in_force(caller.token)
 
     def same_origin(self, request: Request) -> None:
         """A browser that sends a form or a cookie must have been sent by a page of ours. Raises ProblemError."""
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         ours = {request.headers.get("host", ""), self._public} - {""}
-        if site not in (None, "same-origin", "none") or (origin is not None and _parts(origin)[1] not in ours):
+        if site not in (None, "same-origin", "none") or (origin is not None and _host(origin) not in ours):
             raise ProblemError("forbidden", "The request comes from another site, or from a page without an origin.")
 
     def failed(self, request: Request) -> None:
@@ -178,7 +168,7 @@ def known_query(request: Request) -> None:
     """Check that each query parameter is known and occurs once. Raises PlanError."""
     fields = {one.alias: one.field_info.annotation for one in request.scope["route"].dependant.query_params}
     faults = []
-    for name, value in Counter(name for name, _ in request.query_params.multi_items()).items():
+    for name, value in Counter(name for name, _ in request.query_params.multi_items()).most_common(MOST_FAULTS):
         if name not in fields:
             expected = "a known parameter" + (near_miss(name[:100], fields) or f": {', '.join(fields) or 'none'}")
             faults.append(Fault("query", "", place([name]), spelt(name), expected))
@@ -266,10 +256,9 @@ def _bearer(request: Request) -> str | None:
     return text.strip() if kind.lower() == "bearer" and text.strip() else None
 
 
-def _parts(address: str) -> tuple[str | None, str]:
-    """(host's name, host as it is written) of an address; (None, "") of what is none."""
+def _host(address: str) -> str:
+    """The host of an address, as it is written; nothing of what is none."""
     try:
-        found = urlsplit(address)
-        return found.hostname, found.netloc
+        return urlsplit(address).netloc
     except ValueError:
-        return None, ""
+        return ""

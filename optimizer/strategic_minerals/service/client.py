@@ -20,13 +20,13 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from .records import ENDED, State
 
 if TYPE_CHECKING:
     import pandas as pd
 
-State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
-ENDED: tuple[State, ...] = ("succeeded", "failed", "cancelled", "interrupted")
 PAUSE_S = 1.0
 TRIES = 5
 

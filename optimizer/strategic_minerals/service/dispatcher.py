@@ -26,7 +26,7 @@ from .records import Job, StoreError, in_words, no_room
 from .requests import JobStatus, problem
 from .settings import Limits, Settings
 from .store import Delivery, Store
-from .webhooks import LIMIT_S, MOST_BODY_BYTES, RefusedError, checked_address, hosts_of, send, signature, target_of
+from .webhooks import LIMIT_S, RefusedError, checked_address, hosts_of, send, signature, target_of
 from .worker import NO_ROOM
 
 # Run a job's process as a child of this server.
@@ -144,44 +144,23 @@ def _crash(code: int) -> Any:
 
 
 YOUNG_S = 3600.0
-"""A folder without a job may be one that is being submitted: it is left alone for so long."""
-APART_S = 60.0
-"""Wall and monotonic clock may differ by so much between two looks (a slewed clock, a machine that was asleep for a moment)."""
-
-
-class Clocks:
-    """Whether the wall clock can be trusted: it has gone with the monotonic one."""
-
-    def __init__(self) -> None:
-        self._wall, self._even = time.time(), time.monotonic()
-        self._jumped: float | None = None
-
-    def look(self) -> float:
-        """Monotonic seconds since the last look; a jump of the wall clock is noticed."""
-        wall, even = time.time(), time.monotonic()
-        passed = even - self._even
-        if abs((wall - self._wall) - passed) > APART_S:
-            self._jumped = even
-        self._wall, self._even = wall, even
-        return passed
-
-    @property
-    def steady(self) -> bool:
-        """Whether no jump was seen for so long that dates of files mean their age again."""
-        return self._jumped is None or self._even - self._jumped > YOUNG_S
+"""A folder without a job may be one that is being submitted: it is left alone until it was seen for so long."""
 
 
 class Janitor:
     """Deletes what is too old and what belongs to no job."""
 
     def __init__(self, settings: Settings, limits: Limits, store: Store) -> None:
-        self._settings, self._store, self._clocks = settings, store, Clocks()
+        self._settings, self._store, self._looked = settings, store, time.monotonic()
         self._log_s, self._reserve = 86_400 * limits.log_days, Reserve(settings.folder)
         self._uptime: float | None = None
+        self._seen = dict[Path, float]()
+        """Folders without a job, and when this server first saw each, by a clock that does not jump."""
 
     def beat(self) -> None:
         """Time goes by: now and then, from the moment the server begins."""
-        self._uptime = self._store.passed(self._clocks.look())
+        before, self._looked = self._looked, time.monotonic()
+        self._uptime = self._store.passed(self._looked - before)
 
     @property
     def ready(self) -> bool:
@@ -194,14 +173,13 @@ class Janitor:
             return
         self._buried()  # it needs no room
         self._reserve.fill()
-        for work in (self._old_jobs, self._forgotten, self._unfinished, self._strays):
-            if work == self._old_jobs or self._clocks.steady:
-                try:
-                    work()
-                except (StoreError, OSError) as error:
-                    if no_room(error):
-                        self._reserve.spend()
-                    logger.warning("old things could not be deleted: %s", error)
+        for work in (self._old_jobs, self._forgotten, self._strays):
+            try:
+                work()
+            except (StoreError, OSError) as error:
+                if no_room(error):
+                    self._reserve.spend()
+                logger.warning("old things could not be deleted: %s", error)
         self._buried()
 
     def _forgotten(self) -> None:
@@ -220,28 +198,65 @@ class Janitor:
             if not folder.path.exists():
                 self._store.bury(name)
 
-    def _unfinished(self) -> None:
-        """Checks that nobody waits for, and questions that were not kept to the end."""
-        folder = self._settings.folder
-        left = [*(folder / "checks").glob("*"), *(folder / "questions").glob("*/*")]
-        for path in left:
-            with contextlib.suppress(OSError):
-                if not (path / "question.json").is_file() and time.time() - path.stat().st_mtime > YOUNG_S:
-                    Folder(path).delete()
-
     def _strays(self) -> None:
-        """Folders of no job: deleted, or moved where they hold an answer, for then the folder may be another database's."""
-        known = self._store.known()
-        for path in (self._settings.folder / "jobs").iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                if path.name in known or time.time() - path.stat().st_mtime <= YOUNG_S:
-                    continue
-                stray = Folder.of(self._settings.folder, path.name)
-                if stray.read(ENDED_FILE) is None:
-                    stray.delete()
-                else:
-                    (self._settings.folder / "strays").mkdir(exist_ok=True)
-                    path.rename(self._settings.folder / "strays" / path.name)
+        """Folders of no job, checks that nobody waits for, questions that were not kept. A folder with an answer stays: it
+        may be another database's."""
+        root, known, now = self._settings.folder, self._store.known(), time.monotonic()
+        without = [path for path in (root / "jobs").glob("*") if path.name not in known]
+        without += [*(root / "checks").glob("*"), *(root / "questions").glob("*/*")]
+        kept = [path for path in without if not any((path / name).is_file() for name in (ENDED_FILE, "question.json"))]
+        self._seen = {path: self._seen.get(path, now) for path in kept}
+        for path, since in self._seen.items():
+            if now - since > YOUNG_S:
+                Folder(path).delete()
+
+
+class Loop:
+    """A thread that does its work now and then, and when it is woken, whatever happens, until it is stopped."""
+
+    def __init__(self, name: str, work: Callable[[], None], pause_s: float) -> None:
+        """pause_s: between two times without a notification, and before the first."""
+        self._name, self._work, self._pause = name, work, pause_s
+        self.stopping, self._wake = threading.Event(), threading.Event()
+        self.trouble = ""
+        """Why the store cannot be used now; empty where it can."""
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Notify that there may be work."""
+        self._wake.set()
+
+    def stop(self, wait_s: float) -> None:
+        """Stop, and wait so long for it."""
+        self.stopping.set()
+        self._wake.set()
+        if self.alive:
+            self._thread.join(wait_s)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            self._wake.wait(self._pause)
+            self._wake.clear()
+            if self.stopping.is_set():
+                return
+            try:
+                self._work()
+                self.trouble = ""
+            except StoreError as error:  # away or full for a while
+                if self.trouble != str(error):
+                    logger.warning("%s: %s", self._name, error)
+                self.trouble = str(error)
+            except Exception:  # this thread must not die
+                logger.exception("%s: an internal error", self._name)
 
 
 IDLE_S = 0.5
@@ -275,15 +290,13 @@ class Dispatcher:
     ) -> None:
         self.settings, self.limits, self.store, self._runner, self._on_end = settings, limits, store, runner, on_end
         self.server = uuid.uuid4().hex
-        self._wake, self._stopping = threading.Event(), threading.Event()
         self._attending: dict[str, threading.Thread] = {}
         self._unstarted: dict[str, int] = {}
         self._pause_until, self._seen = 0.0, time.monotonic()
-        self.trouble = ""
-        """Why jobs cannot be run now; empty where they can."""
-        self._store_trouble = ""
-        self._loop = threading.Thread(target=self._run, name="dispatcher", daemon=True)
-        self._pulse = threading.Thread(target=self._beat, name="pulse", daemon=True)
+        self._job_trouble = ""
+        self._loop = Loop("the queue", self._serve, IDLE_S)
+        self._pulse = Loop("the heartbeat", self._beat, BEAT_S)
+        self._suspect, self._tidied = set[str](), float("-inf")
         self._lock: IO[bytes] | None = None
         self._janitor = Janitor(settings, limits, store)
         self._silent: dict[str, int] = {}
@@ -308,15 +321,12 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Notify that there may be a new job."""
-        self._wake.set()
+        self._loop.wake()
 
     def stop(self) -> None:
         """Stop: running jobs go back into the queue for another server."""
-        self._stopping.set()
-        self._wake.set()
-        for thread in (self._loop, self._pulse):  # first of all no more is claimed
-            if thread.is_alive():
-                thread.join(STOP_S)
+        for loop in (self._loop, self._pulse):  # first of all no more is claimed
+            loop.stop(STOP_S)
         for thread in list(self._attending.values()):
             thread.join(STOP_S)
         with contextlib.suppress(Exception):
@@ -333,33 +343,30 @@ class Dispatcher:
     @property
     def stopping(self) -> bool:
         """Whether it ends."""
-        return self._stopping.is_set()
+        return self._loop.stopping.is_set()
 
     @property
     def alive(self) -> bool:
         """Whether it does its work."""
-        return self._loop.is_alive()
+        return self._loop.alive
+
+    @property
+    def trouble(self) -> str:
+        """Why jobs cannot be run now; empty where they can."""
+        return self._loop.trouble or self._job_trouble
 
     def _beat(self) -> None:
-        """Write heartbeats in a separate thread, and recover jobs that the store has as running here but no thread runs."""
-        suspect: set[str] = set()
-        while not self._stopping.wait(BEAT_S):
-            try:
-                self.store.seen(self.server)
-                self._seen = time.monotonic()
-                self._store_well()
-                self._janitor.beat()
-                if self.settings.database is not None:
-                    self._mend(self._lost())
-                idle = set(self.store.running_of(self.server)) - set(self._attending)
-                for job in idle & suspect:  # at two looks: the answer to a claim was lost on its way
-                    if not self.store.put_back(job, server=self.server):  # it was asked to stop meanwhile
-                        self.store.finish(job, self.server, "cancelled", {})
-                suspect = idle
-            except StoreError as error:  # away or full for a while
-                logger.warning("the heartbeat could not be written: %s", error)
-            except Exception:  # this thread must not die: servers without a pulse lose their jobs
-                logger.exception("the heartbeat could not be written")
+        """Write a heartbeat, and recover jobs that the store has as running here but no thread runs."""
+        self.store.seen(self.server)
+        self._seen = time.monotonic()
+        self._janitor.beat()
+        if self.settings.database is not None:
+            self._mend(self._lost())
+        idle = set(self.store.running_of(self.server)) - set(self._attending)
+        for job in idle & self._suspect:  # at two looks: the answer to a claim was lost on its way
+            if not self.store.put_back(job, server=self.server):  # it was asked to stop meanwhile
+                self.store.finish(job, self.server, "cancelled", {})
+        self._suspect = idle
 
     def _lost(self) -> list[Job]:
         """Running jobs of servers that were silent at several looks in a row."""
@@ -367,41 +374,22 @@ class Dispatcher:
         self._silent = {job.id: self._silent.get(job.id, 0) + 1 for job in found}
         return [job for job in found if self._silent[job.id] >= POLLS_OF_SILENCE]
 
-    def _run(self) -> None:
-        tidied: float | None = None
-        while not self._stopping.is_set():
-            try:
-                now = time.monotonic()
-                if self.trouble != self._store_trouble and now >= self._pause_until:
-                    waiting = {
-                        name: self.store.job(name) for name in self._unstarted
-                    }  # some may be gone, or run elsewhere
-                    for name in [name for name, job in waiting.items() if job is None or job.state != "queued"]:
-                        self._unstarted.pop(name, None)
-                    self.trouble = self.trouble if self._unstarted else ""
-                if self._janitor.ready and (tidied is None or now - tidied >= TIDY_S):
-                    tidied = now
-                    self._janitor.tidy()
-                while self.running < self.settings.workers and not self._stopping.is_set() and now >= self._pause_until:
-                    job = self.store.claim(self.server, self.limits)
-                    if job is None:
-                        break
-                    self._begin(job)
-                self._store_well()
-            except StoreError as error:  # away or full for a while: jobs wait
-                if self._store_trouble != str(error):
-                    logger.warning("the queue could not be served: %s", error)
-                self.trouble = self._store_trouble = str(error)
-            except Exception:  # this thread must not die
-                logger.exception("the queue could not be served")
-            self._wake.wait(IDLE_S)
-            self._wake.clear()
-
-    def _store_well(self) -> None:
-        """The store takes what is written."""
-        if self._store_trouble and self.trouble == self._store_trouble:
-            self.trouble = ""
-        self._store_trouble = ""
+    def _serve(self) -> None:
+        """Tidy up from time to time, and begin the jobs whose turn it is."""
+        now = time.monotonic()
+        if self._job_trouble and now >= self._pause_until:
+            waiting = {name: self.store.job(name) for name in self._unstarted}  # some may be gone, or run elsewhere
+            for name in [name for name, job in waiting.items() if job is None or job.state != "queued"]:
+                self._unstarted.pop(name, None)
+            self._job_trouble = self._job_trouble if self._unstarted else ""
+        if self._janitor.ready and now - self._tidied >= TIDY_S:
+            self._tidied = now
+            self._janitor.tidy()
+        while self.running < self.settings.workers and not self.stopping and now >= self._pause_until:
+            job = self.store.claim(self.server, self.limits)
+            if job is None:
+                break
+            self._begin(job)
 
     def _begin(self, job: Job) -> None:
         thread = threading.Thread(target=self._attend, args=(job,), name=f"job-{job.id}", daemon=True)
@@ -433,11 +421,11 @@ class Dispatcher:
         except OSError as error:  # a full disk, say: jobs wait, and so does this server
             logger.warning("job %s could not be run: %s", job.id, error)
             tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
-            self.trouble = f"jobs cannot be run: {in_words(error)}"
+            self._job_trouble = f"jobs cannot be run: {in_words(error)}"
             self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(tries, 10))
             ended = {"state": "queued"}
             if tries >= MOST_TRIES_OF_JOB and self._has_room():  # the disk is not full: it is the job's own
-                self._pause_until, self.trouble = 0.0, ""
+                self._pause_until, self._job_trouble = 0.0, ""
                 text = "The files of the job found no room, again and again, where others do."
                 ended = {"state": "failed", "problem": problem("crashed", text).model_dump()}
         except Exception:  # the job's own
@@ -478,7 +466,7 @@ class Dispatcher:
 
     def _in_order(self, job: Job) -> None:
         """Jobs can be run again."""
-        self.trouble = ""
+        self._job_trouble = ""
         self._unstarted.pop(job.id, None)
 
     def _finish(self, job: Job, ended: dict[str, object], seconds: float, size: int) -> bool:
@@ -490,7 +478,7 @@ class Dispatcher:
                 return self.store.finish(job.id, self.server, state, outcome, seconds, size)  # type: ignore[arg-type]
             except StoreError as error:  # it is away or full: tried again
                 logger.warning("the end of job %s could not be written: %s", job.id, error)
-                if self._stopping.wait(BEAT_S):
+                if self._loop.stopping.wait(BEAT_S):
                     return False  # the folder records it; the next server reads it there
 
     def _tell(self, job: Job, progress: dict[str, object]) -> None:
@@ -504,7 +492,7 @@ class Dispatcher:
         return found is None or found.stopping
 
     def _to_stop(self, job: Job) -> bool:
-        if self._stopping.is_set():
+        if self.stopping:
             return True
         try:
             found = self.store.job(job.id)
@@ -557,7 +545,6 @@ def lock_folder(folder: Path) -> IO[bytes]:
 
 WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)
 """Seconds after each failed try; after the last try there is none."""
-MOST_TRIES = len(WAITS_S) + 1
 LEASE_S = LIMIT_S + 60.0
 """Until a try counts as failed whose server has died on the way."""
 LOOK_S = 1.0
@@ -576,65 +563,24 @@ class Deliveries:
         """status: a job as callers see it."""
         self._store, self._status, self._waits = store, status, waits_s
         self._allowed = hosts_of(settings.webhook_hosts)
-        self._stopping, self._wake = threading.Event(), threading.Event()
-        self._room = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._busy, self._lock = Counter[str](), threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Notify that a job has ended."""
-        self._wake.set()
+        self._loop = Loop("webhooks", self._look, LOOK_S)
+        self.start, self.wake = self._loop.start, self._loop.wake
 
     def stop(self) -> None:
         """Stop looking; what is being sent may end, or is sent again by the next server."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(LIMIT_S)
+        self._loop.stop(LIMIT_S)
 
-    def _run(self) -> None:
-        trouble = ""
-        while not self._stopping.is_set():
-            try:
-                while not self._stopping.is_set() and self._begin():
-                    pass
-                trouble = ""
-            except StoreError as error:
-                if trouble != str(error):
-                    logger.warning("webhooks could not be looked for: %s", error)
-                trouble = str(error)
-            except Exception:  # this thread must not die
-                logger.exception("webhooks could not be looked for")
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
-
-    def _begin(self) -> bool:
-        """Begin a delivery; whether there was one, and room for it."""
-        if not self._room.acquire(timeout=LOOK_S):
-            return False
-        found = None
-        try:
+    def _look(self) -> None:
+        """Begin the deliveries that are due, while there is room. Where no thread can be had, the lease ends: it is sent later."""
+        while not self._loop.stopping.is_set() and self._busy.total() < MOST_AT_ONCE:
             with self._lock:
                 busy = dict(self._busy)
             found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
-            if found is not None:
-                self._count(found, 1)
-                try:
-                    threading.Thread(
-                        target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True
-                    ).start()
-                except RuntimeError:  # no thread can be had: the lease ends, and it is sent later
-                    self._count(found, -1)
-                    found = None
-                    raise
-        finally:
             if found is None:
-                self._room.release()
-        return found is not None
+                return
+            threading.Thread(target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True).start()
+            self._count(found, 1)
 
     def _count(self, found: Delivery, by: int) -> None:
         """One more, or one less, is being sent for a tenant."""
@@ -659,15 +605,14 @@ class Deliveries:
                 text, good = "an internal error", False
             try:
                 again = None if good else self._waits[min(found.tries, len(self._waits)) - 1]
-                self._store.webhook_tried(found, text, again_s=again)
+                self._store.webhook_tried(found, again_s=again)
                 left = "delivered" if good else "given up" if found.tries > len(self._waits) else "to be sent again"
                 logger.info("webhook %s at try %d: %s, %.1f s", left, found.tries, text, time.monotonic() - begin)
             except StoreError as error:  # the lease ends, and it is sent again
                 logger.warning("the end of a webhook could not be written: %s", error)
             finally:
                 self._count(found, -1)
-                self._room.release()
-                self._wake.set()
+                self.wake()
 
     def _sent(self, found: Delivery) -> int:
         """Send it; the status of the answer. Raises RefusedError and MisplacedError."""
@@ -687,13 +632,7 @@ class Deliveries:
         return send(target, place, headers, body)
 
     def body(self, job: Job) -> bytes:
-        """What is sent: the job's status as its owner sees it, without a diagnosis, which the API has."""
-        status: dict[str, Any] = self._status(job).model_dump(mode="json")
-        if status["problem"] is not None:
-            status["problem"]["diagnosis"] = None
+        """What is sent: the job's status as its owner sees it."""
+        status = self._status(job).model_dump(mode="json")
         sent = {"type": EVENT, "timestamp": status["ended"], "tenant": job.tenant, "data": status}
-        text = json.dumps(sent, allow_nan=False).encode()
-        if len(text) > MOST_BODY_BYTES:
-            status["problem"] = status["progress"] = None
-            text = json.dumps(sent, allow_nan=False).encode()
-        return text
+        return json.dumps(sent, allow_nan=False).encode()

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,7 +219,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 MOST_LOG_BYTES = 8 * 2**20
-"""Of one file of a job: a study of many thousand points tells no more."""
+"""Of one file of a job, of which the one before is kept: a study of many thousand points tells no more."""
 OWNERS = f"{PACKAGE}.service"
 """Of a job's records, those that its owner may read."""
 
@@ -246,27 +247,6 @@ class Sentences(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         return f"{_utc(record):%Y-%m-%dT%H:%M:%SZ} {' '.join(record.getMessage().splitlines())}"
-
-
-class BoundedFile(logging.FileHandler):
-    """A file that takes so many bytes and no more. A full disk ends no job: what cannot be written is left out."""
-
-    def __init__(self, path: Path, formatter: logging.Formatter, most_bytes: int = MOST_LOG_BYTES) -> None:
-        super().__init__(path, encoding="utf-8", delay=True)
-        self.setFormatter(formatter)
-        self._left = most_bytes
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, while there is room."""
-        try:
-            self._left -= len(self.format(record).encode()) + 1
-            if self._left >= 0:
-                super().emit(record)
-        except OSError:
-            self.handleError(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Leave a record out that cannot be written."""
 
 
 class Seldom(logging.Filter):
@@ -303,8 +283,13 @@ def server_log(level: int) -> Iterator[None]:
 @contextmanager
 def job_log(folder: Folder, *, job: str, tenant: str) -> Iterator[None]:
     """Records of a job's process go into its folder."""
-    records = BoundedFile(folder.path / RECORDS, JsonLines())
-    sentences = BoundedFile(folder.path / LOG_FILE, Sentences())
+    logging.raiseExceptions = False  # a full disk ends no job: what cannot be written is left out
+    records, sentences = (
+        RotatingFileHandler(folder.path / name, maxBytes=MOST_LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
+        for name in (RECORDS, LOG_FILE)
+    )
+    records.setFormatter(JsonLines())
+    sentences.setFormatter(Sentences())
     with (
         about(job=job, tenant=tenant),
         listening(records, logging.INFO),
@@ -331,55 +316,39 @@ PACE_S = 0.3
 class ProgressReporter:
     """Writes down how far a job is, now and then, and tells the log what it turns to."""
 
-    def __init__(self, folder: Folder, limit_s: float | None) -> None:
-        self._folder, self._limit = folder, limit_s
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
         self._begin, self._last, self._said, self._words = time.monotonic(), 0.0, "", ""
-        self._first: tuple[int, float] | None = None
 
     def report(self, now: Progress) -> None:
         """Of a solve, of many parts, or of a phase."""
-        fresh = bool(now.words)
-        self._words = now.words or self._words
-        if now.done is not None and now.of is not None:
-            self._count(now.phase, now.done, now.of, at_once=fresh)
-            return
-        seconds = time.monotonic() - self._begin
-        left = None if self._limit is None else max(0.0, self._limit - seconds)
         gap = _finite(now.gap)
         known = gap is None or gap <= MOST_GAP  # a bound that says next to nothing is none yet
-        self._write(
-            {
-                "phase": now.phase.replace("_", " "),
-                "seconds": seconds,
-                "incumbent_musd": _finite(now.incumbent),
-                "bound_musd": _finite(now.bound) if known else None,
-                "gap": gap if known else None,
-                "time_left_s": left,
-            }
-        )
-
-    def _count(self, what: str, done: int, of: int, *, at_once: bool) -> None:
-        """Of many parts."""
-        seconds = time.monotonic() - self._begin
-        self._first = (done, seconds) if self._first is None else self._first
-        pace = (seconds - self._first[1]) / (done - self._first[0]) if done > self._first[0] else None
-        left = None if pace is None else pace * (of - done)
-        counted = {"phase": what, "seconds": seconds, "done": done, "of": of, "time_left_s": left}
-        self._write(counted, at_once=at_once)
+        figures = {
+            "incumbent_musd": _finite(now.incumbent),
+            "bound_musd": _finite(now.bound) if known else None,
+            "gap": gap if known else None,
+            "done": now.done,
+            "of": now.of,
+        }
+        fresh = bool(now.words)
+        self._words = now.words or self._words
+        self._write(now.phase.replace("_", " "), figures, at_once=fresh)
 
     def phase(self, name: str) -> None:
         """A part without figures of its own."""
-        self._write({"phase": name, "seconds": time.monotonic() - self._begin}, at_once=True)
+        self._write(name, {}, at_once=True)
 
-    def _write(self, progress: dict[str, Any], *, at_once: bool = False) -> None:
-        if progress["phase"] != self._said:
-            self._said = progress["phase"]
-            LOG.info("%s", self._said)
+    def _write(self, phase: str, figures: dict[str, Any], *, at_once: bool) -> None:
+        if phase != self._said:
+            self._said = phase
+            LOG.info("%s", phase)
         now = time.monotonic()
         if at_once or now - self._last >= PACE_S:
             self._last = now
+            told = {"phase": phase, "seconds": now - self._begin, **figures, "words": self._words or None}
             with contextlib.suppress(OSError):  # a full disk must not end a solve; the answer will say so
-                self._folder.write(PROGRESS, progress | {"words": self._words or None})
+                self._folder.write(PROGRESS, told)
 
 
 def _finite(value: float | None) -> float | None:

@@ -13,7 +13,6 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path as File
@@ -35,9 +34,7 @@ from .api import (
     delete_job,
     folder_of,
     get_report,
-    list_plans,
     own,
-    records,
     report_of,
     resume_job,
     root_of,
@@ -50,7 +47,6 @@ from .records import ENDED, Job
 from .requests import (
     KINDS_OF_JOBS,
     PLANNING,
-    CheckResult,
     FaultModel,
     Problem,
     ProblemError,
@@ -60,24 +56,12 @@ from .requests import (
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
 MOST_JOBS = 100
-MOST_SHORT = 80
-"""Letters of an answer in a list."""
-MOST_ROWS, MOST_COLUMNS = 60, 12
-"""Of a table that is shown on a job's page; longer and wider ones are files."""
 SHARE, SHARED_DAYS = "share ", 90.0
 """A link that shows one report to whoever has it is good for so long."""
 WORKBOOK_BYTES = 16 * SMALL_BYTES
 """Of an uploaded question of which a workbook is made here."""
 SEEN_FILE = "seen.json"
 """In the folder of a kept question: what its form shows."""
-TITLES = {
-    "outcome": "Outcome",
-    "plan": "What differs in the plan",
-    "differences": "Differences in the same new scenarios",
-    "why": "What changed the plan",
-    "inputs": "What differs in the question",
-}
-"""Tables of a comparison in the order of the page, as they are called there."""
 
 
 def page(template: str, request: Request, status: int = 200, /, **facts: Any) -> HTMLResponse:
@@ -159,7 +143,8 @@ def home(request: Request, caller: Reader) -> Response:
     runs = [
         (status_of(request, job, places), _asked(request, job)) for job in store.jobs(caller.tenant, None, MOST_JOBS)
     ]
-    return page("home.html", request, runs=runs, plans=list_plans(caller), may_submit=caller.may("submit"))
+    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
+    return page("home.html", request, runs=runs, plans=plans, may_submit=caller.may("submit"))
 
 
 def _asked(request: Request, job: Job) -> str:
@@ -169,16 +154,13 @@ def _asked(request: Request, job: Job) -> str:
     given = {question: ", ".join(filter(None, told)) for question, told in (asked.get("answers") or {}).items()}
     given = {question: told for question, told in given.items() if told and not question.endswith(USE)}
     changed = [f"{name}: {value}" for name, value in {**given, **(asked.get("set") or {})}.items()]
-    text = "; ".join(filter(None, [begun, *changed]))
-    return text if len(text) <= 2 * MOST_SHORT else f"{text[: 2 * MOST_SHORT]} ..."
+    return "; ".join(filter(None, [begun, *changed]))
 
 
 @router.post("/upload")
 def upload(request: Request, caller: Submitter, form: Upload, turn: Turn) -> Response:
     """Keep an uploaded plan, and what its form shows."""
-    kept = keep_question(
-        request, caller, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), form.label
-    )
+    kept = keep_question(request, caller, form)
     try:
         found, seen = checked(request, Sent("check", json.dumps({"question": kept.id}).encode()))
         seen |= {"faults": found.faults, "notes": found.notes}
@@ -197,40 +179,24 @@ def _form_of_shipped(name: str) -> dict[str, Any]:
     return form_of(plan, shipped_tables(plan.home))
 
 
-@dataclass(frozen=True)
-class Start:
-    """A plan to begin with, and what was asked of it: the form's title, rows, lists; answers, other fields; faults and notes."""
-
-    base: dict[str, str]
-    """`shipped`, or `question`: its name."""
-    title: str
-    rows: Sequence[Mapping[str, Any]]
-    lists: Mapping[str, Mapping[str, str]]
-    answers: Mapping[str, Sequence[str]]
-    others: str
-    faults: list[FaultModel]
-    notes: list[str]
-
-
 def _start(
     request: Request, caller: Caller, base: Mapping[str, str], answers: Mapping[str, Sequence[str]], others: str
-) -> Start:
-    """The form of a plan. Raises ProblemError for one that is not there."""
+) -> dict[str, Any]:
+    """What the form of a plan shows: the `base` with which it begins (`shipped` or `question`: its name), title, rows, lists; the
+    `answers` and the `others` that were given; faults and notes. Raises ProblemError for a plan that is not there."""
     if base.get("question"):
         kept, folder = own_question(request, caller, base["question"])
-        seen = folder.read(SEEN_FILE) or {}
+        seen, stated = folder.read(SEEN_FILE) or {}, {"question": kept.id}
         title = seen.get("title") or kept.label or "an uploaded plan"
-        stated = {"question": kept.id}
     else:
         name = base.get("shipped") or "quickstart"
         if name not in shipped_plans():
             raise ProblemError("not-found", "There is no such plan.")
         seen, stated = _form_of_shipped(name), {"shipped": name}
         title = seen["title"]
+    found = {"rows": [], "lists": {}, "notes": [], **seen, "base": stated, "title": title}
     faults = [FaultModel(**fault) for fault in seen.get("faults", ())]
-    return Start(
-        stated, title, seen.get("rows", ()), seen.get("lists", {}), answers, others, faults, seen.get("notes", [])
-    )
+    return {**found, "answers": answers, "others": others, "faults": faults}
 
 
 @router.get("/edit")
@@ -269,17 +235,17 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     base = {name: form.get(name, "") for name in ("shipped", "question")}
     start = _start(request, caller, base, answers, others)
     text, notes, faults = "", list[str](), list[FaultModel]()
-    asked = {**start.base, "answers": answers}
+    asked = {**start["base"], "answers": answers}
     try:
         asked["set"] = fields_of(others)
         if form.get("action") == "workbook":
             return _workbook(request, caller, asked)
         if form.get("action") == "run":
-            label = (form.get("label") or start.title)[:200]
+            label = (form.get("label") or start["title"])[:200]
             job = {"kind": "solve", "quick": bool(form.get("quick")), "label": label, **asked}
             return _to(request, f"/jobs/{submit(request, Sent('job', json.dumps(job).encode()), caller).id}")
         found, _ = checked(request, Sent("check", json.dumps(asked).encode()))
-        faults, notes = _models(found), found.notes
+        faults, notes = [FaultModel(**fault) for fault in found.faults], found.notes
         size = f"at most about {found.columns_at_most:,} columns, {found.facts} facts, {found.estimates} estimates"
         text = "" if faults else f"No faults. Model and data: {size}."
     except (FaultsError, ProblemError) as error:
@@ -291,8 +257,7 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
         near, elsewhere = placed(faults)
         beside = {name: [_words(fault) for fault in found] for name, found in near.items()}
         return JSONResponse({"near": beside, "others": [_words(f, place=True) for f in elsewhere], "said": text})
-    shown = Start(**{**vars(start), "faults": faults, "notes": notes})
-    return _form(request, shown, text, status=422 if faults else 200)
+    return _form(request, {**start, "faults": faults, "notes": notes}, text, status=422 if faults else 200)
 
 
 NAMES = tuple(QUESTIONS)
@@ -360,29 +325,28 @@ def _words(fault: FaultModel, *, place: bool = False) -> str:
     return f"{where}found {fault.found}; expected {fault.expected}."
 
 
-def _models(found: CheckResult) -> list[FaultModel]:
-    return [FaultModel(**fault) for fault in found.faults]
-
-
-def _form(request: Request, start: Start, text: str, status: int = 200) -> Response:
-    near, elsewhere = placed(start.faults)
+def _form(request: Request, start: Mapping[str, Any], text: str, status: int = 200) -> Response:
+    near, elsewhere = placed(start["faults"])
     beside = {name: " ".join(_words(fault) for fault in found) for name, found in near.items()}
     blocks: dict[str, list[Mapping[str, Any]]] = {}
-    for row in start.rows:
+    for row in start["rows"]:
         blocks.setdefault(row["block"], []).append(row)
     columns = range(1, 1 + len(HEADS))
-    values = {f"q{row['number']}.{n}": told for row in start.rows for n in columns if (told := _answer(start, row, n))}
+    answers = start["answers"]
+    values = {
+        f"q{row['number']}.{n}": told for row in start["rows"] for n in columns if (told := _answer(answers, row, n))
+    }
     used = {
         block for block, rows in blocks.items() for n in columns if values.get(f"q{rows[0]['number']}.{n}") == "yes"
     }
-    facts = {**vars(start), "blocks": blocks, "columns": columns, "values": values, "used": used}
+    facts = {**start, "blocks": blocks, "columns": columns, "values": values, "used": used}
     facts |= {"near": beside, "elsewhere": elsewhere, "said": text}
     return page("edit.html", request, status, **facts)
 
 
-def _answer(start: Start, row: Mapping[str, Any], n: int) -> str:
+def _answer(answers: Mapping[str, Sequence[str]], row: Mapping[str, Any], n: int) -> str:
     """What stands in a field of the form: what was answered, else what stands ready."""
-    told = start.answers.get(row["text"])
+    told = answers.get(row["text"])
     if told is not None:
         return str(told[n - 1]) if n <= len(told) else ""
     return str(row["ready"]) if n == 1 or row["kind"] == "switch" else ""
@@ -420,7 +384,8 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
     done = job.state == "succeeded"
     noted = {name: _text(folder, f"run/{name}.csv") for name in ("acts", "news")} if done and plans else {}
     found = (folder.read(RESULT) or {}) if done else {}
-    summary, screen = str(found.get("summary", "")), str(found.get("screen", ""))
+    summary = str(found.get("summary", ""))
+    screen = found.get("screen") or summary
     public = request.app.state.settings.public_url or f"{request.url.scheme}://{request.url.netloc}{root_of(request)}"
     link = f"{public}/shared/{shared}" if shared else ""
     return page(
@@ -428,7 +393,7 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
         request,
         job=status_of(request, job),
         asked=_asked(request, job),
-        others=[(other.id, f"{_named(other)}: {_short(other)}") for other in others],
+        others=[(other.id, f"{_named(other)}: {other.outcome.get('headline', '')}") for other in others],
         ended=job.state in ENDED,
         makes_plan=plans,
         again=KINDS_OF_JOBS[job.kind].asks,
@@ -438,7 +403,6 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
         details=summary.removeprefix(screen).strip(),
         noted=noted,
         link=link,
-        shown=_shown(folder, job) if done else [],
     )
 
 
@@ -447,40 +411,9 @@ def _text(folder: Folder, name: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _shown(folder: Folder, job: Job) -> list[tuple[str, list[str], list[list[str]]]]:
-    """(title, columns, rows) of the tables of a study that are short enough for the page."""
-    if KINDS_OF_JOBS[job.kind].verb.makes_plan:
-        return []
-    stated = (folder.read(RESULT) or {}).get("tables", {})
-    found = []
-    for name in sorted(stated, key=lambda name: [*TITLES].index(name) if name in TITLES else len(TITLES)):
-        place, columns = folder.table(name), list(stated[name]["kinds"])
-        if place is not None and 0 < stated[name]["rows"] <= MOST_ROWS and len(columns) <= MOST_COLUMNS:
-            rows = [list(row.values()) for row in records(folder, name)]
-            title = TITLES.get(name, name.replace("_", " ").capitalize())
-            found.append((title, columns, [list(map(_shown_value, row)) for row in rows]))
-    return found
-
-
-def _shown_value(value: Any) -> str:
-    """A cell as text, four figures of a number, also of one that stands in a column of text."""
-    if isinstance(value, float) or (isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+(e-?[0-9]+)?", value)):
-        number = float(value)
-        return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
-
-
 def _named(job: Job) -> str:
     at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(job.submitted))
     return f"{job.label or job.kind} ({at}, {job.id[:8]})"
-
-
-def _short(job: Job) -> str:
-    """The beginning of an answer, to tell jobs apart by."""
-    text = str(job.outcome.get("headline") or "")
-    return text if len(text) <= MOST_SHORT else f"{text[:MOST_SHORT].rsplit(' ', 1)[0]} ..."
 
 
 @router.post("/jobs/{job_id}/{action}")

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, shipped
+from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, shipped, shown
 from ..question.base import USA
 from ..question.plan import Plan
 from ..question.read_toml import load_plan, parse_as
@@ -37,7 +36,6 @@ from .requests import (
     ProblemError,
     Question,
     as_sent,
-    brief,
     faults_of,
     fields_set,
     place,
@@ -45,6 +43,7 @@ from .requests import (
     problem_of,
     sanitise,
     spelt,
+    walked,
 )
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
         raise PlanError([Fault("plan", "", "sample.scenarios", text, f"at most {most_columns:,} columns")])
 
 
-def look(folder: Folder, request: Mapping[str, Any]) -> None:
+def look(folder: Folder, request: Mapping[str, Any], most_columns: int) -> None:
     """What is seen of a question without solving it. Raises PlanError or InputError with the faults that would fail the job."""
     from ..question.consistency import check_data
 
@@ -160,6 +159,7 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
     if kind == "together":
         members_of(folder, request)
     plan, data = question(folder, request)
+    sized(plan, data, most_columns)
     if KINDS_OF_JOBS[kind].verb.checked and (
         faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
     ):
@@ -234,38 +234,13 @@ def new_facts(folder: Folder) -> Dataset | None:
 # What the page's form shows of a question.
 
 
-@dataclass(frozen=True)
-class FormRow:
-    """A question of the form. listed: name of the list from which is chosen. ready: what stands there in the first column."""
-
-    number: int
-    text: str
-    block: str
-    kind: str
-    listed: str
-    ready: str
-    help: str
-
-
 def form_of(plan: Plan, data: Dataset) -> dict[str, Any]:
-    """What the form shows of a plan and its tables, JSON-ready: title, questions, lists to choose from."""
+    """What the form shows of a plan and its tables, JSON-ready: title, questions with their numbers, lists to choose from."""
     rows = [
-        FormRow(
-            n,
-            one.text,
-            one.block,
-            one.kind,
-            one.listed,
-            one.ready if one.block or one.kind == "switch" else "",
-            one.help,
-        )
+        {**vars(one), "number": n, "block": one.block, "ready": one.ready if one.block or one.kind == "switch" else ""}
         for n, one in enumerate(questions(plan, data))
     ]
-    return {
-        "title": plan.title or plan.name,
-        "rows": [asdict(row) for row in rows],
-        "lists": lists(data, plan.price_year),
-    }
+    return {"title": plan.title or plan.name, "rows": rows, "lists": lists(data, plan.price_year)}
 
 
 def first_of(folder: Folder) -> Path:
@@ -281,7 +256,7 @@ SEEN = "seen"
 MOST_FIELDS = 100
 """Of a request; there are a quarter as many."""
 MOST_ENTRIES = 300_000
-"""Values of a plan, a study or `set`, at all levels: hundreds of times the largest plan known."""
+"""Names and values of a plan, a study or `set`, at all levels: hundreds of times the largest plan known."""
 MOST_COLUMNS_OF_TABLE = 200
 """Different ones in the rows of a table; the widest has a fifth of that."""
 BODY = "body.json"
@@ -310,44 +285,25 @@ def parsed(body: bytes, where: str) -> Any:
         return found
 
     try:
-        return json.loads(str(body, "utf-8"), parse_constant=_no_number, object_pairs_hook=once)
+        return json.loads(str(body, "utf-8"), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
-        faults = [Fault(where, "", "", _no_json(error, body), "JSON in UTF-8")]
+        at = f" at line {error.lineno:,}, column {error.colno:,}" if isinstance(error, json.JSONDecodeError) else ""
+        faults = [Fault(where, "", "", f"something else{at}", "JSON in UTF-8")]
         if where == "options":
             raise PlanError(faults) from None
         raise ProblemError("malformed", "The body is not valid JSON.", faults) from None
-
-
-def _no_number(name: str) -> Any:
-    raise MisplacedError(("", name, "a number"))
-
-
-def _no_json(error: Exception, body: bytes) -> str:
-    """What was found instead of JSON."""
-    if not body.strip():
-        return "nothing"
-    if isinstance(error, RecursionError):
-        return "too many nested levels"
-    if isinstance(error, UnicodeDecodeError):
-        return f"a byte that is not valid UTF-8, at position {error.start:,}"
-    if isinstance(error, MisplacedError):
-        return f"{error.places[0][1]}, which is not a number in JSON"
-    if isinstance(error, json.JSONDecodeError):
-        mark = "a byte order mark" if body.startswith(BOM_UTF8) else brief(error.doc[error.pos : error.pos + 1])
-        return f"{mark if error.pos < len(error.doc) else 'the end'} at line {error.lineno:,}, column {error.colno:,}"
-    return f"a number of more than {sys.get_int_max_str_digits():,} digits"
 
 
 def bounded(raw: Any, most_rows: int, where: str = "body") -> dict[str, list[Fault]]:
     """Faults of addresses in `set` and of the shape of tables, by field, found before anything is validated: what validates would
     find more of them than anybody reads. Raises PlanError, ProblemError for size."""
     if not isinstance(raw, dict):
-        raise PlanError([Fault(where, "", "", brief(raw), "an object")])
+        raise PlanError([Fault(where, "", "", shown(raw), "an object")])
     if len(raw) > MOST_FIELDS:
         raise PlanError([Fault(where, "", "", f"{len(raw):,} fields", f"at most {MOST_FIELDS}")])
     for name in ("plan", "study", "set", "acts", "news"):
-        if _entries(raw.get(name), MOST_ENTRIES) > MOST_ENTRIES:
-            raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} values.")
+        if next(islice(walked(raw.get(name)), MOST_ENTRIES, None), None) is not None:
+            raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} names and values.")
     found = {"set": _first(fields_set(raw.get("set"), where))}
     of = raw.get("of")
     if isinstance(of, list) and len(of) > MOST_FIELDS:
@@ -364,28 +320,13 @@ def _few_rows(rows: int, most: int) -> None:
         raise ProblemError("too-large", f"{rows:,} rows of tables; at most {most:,}.")
 
 
-def _entries(value: Any, most: int) -> int:
-    """Values inside, at all levels, counted until there are more than most."""
-    count, level = 0, [value]
-    while level and count <= most:
-        inner: list[Any] = []
-        for item in level:
-            within = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-            count += len(within)
-            if count > most:
-                return count
-            inner.extend(within)
-        level = inner
-    return count
-
-
 def _odd_tables(tables: Mapping[str, Any]) -> Iterator[Fault]:
     """Tables that are none, rows that are no objects, cells that are no single values."""
     for name, rows in tables.items():
         if name not in TABLES:
             yield Fault("tables", "", "table", spelt(name), f"the name of a table{near_miss(name[:100], TABLES)}")
         elif not isinstance(rows, list):
-            yield Fault(name, "", "", brief(rows), "a list of rows, each an object")
+            yield Fault(name, "", "", shown(rows), "a list of rows, each an object")
         elif not rows:
             columns = sorted(column for column, field in TABLES[name].model_fields.items() if field.is_required())
             yield Fault(name, "", "", "no rows", f"rows, each with {', '.join(columns)}")
@@ -398,7 +339,7 @@ def _odd_rows(name: str, rows: list[Any]) -> Iterator[Fault]:
     columns: set[str] = set()
     for n, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
-            yield Fault(name, str(n), "", brief(row), "an object: column -> value")
+            yield Fault(name, str(n), "", shown(row), "an object: column -> value")
             continue
         columns.update(row)
         if len(columns) > MOST_COLUMNS_OF_TABLE:
@@ -438,7 +379,7 @@ def validated(form: Form, raw: Mapping[str, Any], where: str, known: Mapping[str
     return asked
 
 
-def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: int) -> dict[str, Any]:
+def read(form: Form, body: bytes, folder: Folder, most_rows: int) -> dict[str, Any]:
     """Read a request, whose files lie in the folder already, and write its plan and tables there.
 
     Returns `asked`, what is left of the request, and its `digest`. Raises ProblemError, PlanError and InputError; what was written
@@ -456,17 +397,17 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
             raise PlanError([Fault(where, "", name, "a value", expected) for name in twice])
     request = validated(form, raw, where, known)
     try:
-        asked = _written(request, files, folder, most_rows, most_columns)
+        asked = _written(request, files, folder, most_rows)
     except FaultsError as error:
         raise PlanError([as_sent(fault, getattr(request, "set", None)) for fault in error.faults]) from None
     return {"asked": asked, "digest": _digest(request, files)}
 
 
 def read_in(folder: Folder, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """In a process of its own: what `read` returns for a folder, or its `problem`. asked: form and limits."""
+    """In a process of its own: what `read` returns for a folder, or its `problem`. asked: form and most rows."""
     try:
         body = (folder.path / BODY).read_bytes()
-        return read(asked["form"], body, folder, asked["most_rows"], asked["most_columns"])
+        return read(asked["form"], body, folder, asked["most_rows"])
     except (FaultsError, ProblemError) as error:
         return {"problem": problem_of(error).model_dump()}
     except MemoryError:
@@ -479,9 +420,7 @@ def _files(folder: Folder) -> dict[str, bytes]:
     return {path.relative_to(folder.path).as_posix(): path.read_bytes() for path in found}
 
 
-def _written(
-    request: BaseModel, files: Mapping[str, bytes], folder: Folder, most_rows: int, most_columns: int
-) -> dict[str, Any]:
+def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, most_rows: int) -> dict[str, Any]:
     """Write a question's plan and tables into a folder; what is left of the request. Raises PlanError and ProblemError."""
     asked = request.model_dump(exclude={"plan", "plan_toml", "tables", "facts"})
     if (facts := getattr(request, "facts", None)) is not None:
@@ -504,19 +443,10 @@ def _written(
             raise PlanError([Fault("body", "", "shipped", spelt(request.shipped), expected)])
         uploaded = [shipped("models") / f"{request.shipped}.toml"]
     if uploaded:
-        _quick_look(load_plan(uploaded[0], request.set), most_columns)
+        load_plan(uploaded[0], request.set)  # its faults are told at once
     elif request.question is None and not (folder.path / "plan.xlsx").is_file():
         raise PlanError([Fault("body", "", "plan", "nothing", f"a plan in one of {', '.join(PLANS)}")])
     return asked
-
-
-def _quick_look(plan: Plan, most_columns: int) -> None:
-    """Refuse what is too large whatever its tables say. Raises PlanError."""
-    scenarios = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.scenarios)
-    periods = plan.horizon.years * 12 // plan.horizon.period_months
-    if scenarios * periods > most_columns:
-        found = f"{scenarios:,} scenarios, {periods:,} periods"
-        raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {most_columns:,} columns in all")])
 
 
 def kind_of_plan(content: bytes) -> str:

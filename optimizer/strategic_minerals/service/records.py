@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import math
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed", "cancelled", "interrupted")
@@ -21,7 +21,9 @@ SCOPES: tuple[Scope, ...] = ("read", "submit", "admin")
 class Job:
     """One job. Times are seconds since 1970, UTC."""
 
-    id: str
+    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     tenant: str
     kind: str
     label: str
@@ -114,34 +116,5 @@ def no_room(error: BaseException | None) -> bool:
 
 def in_words(error: BaseException) -> str:
     """Why something could not be written, for `/readyz`: nothing of the machine but the kind of trouble."""
-    if isinstance(error, StoreError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"not writable: {error.strerror} ({type(error).__name__})"
-    return f"not writable: {type(error).__name__}"
-
-
-def sound_job(job: Job) -> bool:
-    """Whether a job read from the store is one that was written."""
-    texts = (job.id, job.tenant, job.kind, job.label, job.digest)
-    stated = [when for when in (job.submitted, job.started, job.ended) if when is not None]
-    return (
-        all(isinstance(text, str) for text in texts)
-        and job.submitted is not None
-        and all(isinstance(when, float | int) and math.isfinite(when) for when in stated)
-        and is_id(job.id)
-        and isinstance(job.progress, Mapping)
-        and isinstance(job.outcome, Mapping)
-        and job.state in STATES
-    )
-
-
-def sound_token(token: Token, scopes: set[str]) -> bool:
-    """As `sound_job`. scopes: as they stand in the store."""
-    times = (token.created, token.expires, token.revoked)
-    return (
-        all(isinstance(text, str) for text in (token.id, token.tenant, token.note))
-        and token.created is not None
-        and all(when is None or isinstance(when, float | int) for when in times)
-        and scopes <= set(SCOPES)
-    )
+    reason = f"{error.strerror} " if isinstance(error, OSError) else ""
+    return str(error) if isinstance(error, StoreError) else f"not writable: {reason}({type(error).__name__})"

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import math
 import re
-import reprlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import NoneType, UnionType
@@ -18,13 +17,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     WithJsonSchema,
     create_model,
     model_validator,
 )
+from pydantic import Strict as StrictMode
 from pydantic.fields import FieldInfo
 
 from ..core.errors import (
@@ -37,6 +36,7 @@ from ..core.errors import (
     near_miss,
     overlapping,
     shipped,
+    shown,
 )
 from ..core.verb import FromFile
 from ..question.tables import TABLES
@@ -49,32 +49,9 @@ LONGEST_NAME = 100
 """Characters of a field's name in a fault."""
 
 
-class _Brief(reprlib.Repr):
-    """What was found, in a few words, however large it is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxstring, self.maxother = 2, 3, 3, 3, 120, 120
-
-    def repr1(self, x: Any, level: int) -> str:
-        """JSON's words for what has other words in Python."""
-        if x is None or isinstance(x, bool):
-            return json.dumps(x)
-        return super().repr1(x, level)
-
-
-def brief(value: Any) -> str:
-    """A value in a fault's words."""
-    try:
-        return _Brief().repr(value)
-    except ValueError:  # more digits than Python prints
-        return "a number with thousands of digits"
-
-
 def spelt(name: str) -> str:
     """A name as it was sent; letters that only look like others stand as their numbers."""
-    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
-    return brief(short) if short.isascii() else ascii(short)
+    return shown(name) if name.isascii() else ascii(name[:LONGEST_NAME])
 
 
 def place(path: Iterable[Any]) -> str:
@@ -106,31 +83,17 @@ def faults_of(
             continue
         kind = item["type"]
         if kind.startswith("union_tag"):
-            found, near = "nothing", ""
-            if kind != "union_tag_not_found":
-                tag = item["ctx"].get("tag")
-                found, near = brief(tag), near_miss(str(tag)[:LONGEST_NAME], branches)
-            yield Fault(where, "", place([*path, "kind"]), found, f"one of {', '.join(kinds)}{near}")
+            found = "nothing" if kind == "union_tag_not_found" else shown(item["ctx"].get("tag"))
+            yield Fault(where, "", place([*path, "kind"]), found, expected(item))
         elif kind == "extra_forbidden":
             name = str(path[-1])
             yield Fault(where, "", place(path), spelt(name), f"a known field{near_miss(name[:LONGEST_NAME], known)}")
         else:
-            found = "nothing" if kind == "missing" else brief(item.get("input"))
+            found = "nothing" if kind == "missing" else shown(item.get("input"))
             if "webhook" in path[:1] and kind != "missing":  # there may be a secret in it
                 found = "a value of another form (not shown)"
-            wanted = _expected(item)
-            if path == ["plan"] and isinstance(item.get("input"), str):
-                wanted = f"{wanted} with the plan's fields; use `plan_toml` for the text of a TOML file"
-            if kind == "missing" and len(path) == 1 and path[0] in known and (text := known[path[0]].description):
-                wanted = f"{wanted}: {text[0].lower()}{text[1:].rstrip('.')}"
-            yield Fault(where, "", place(path), found, wanted)
-
-
-def _expected(item: Mapping[str, Any]) -> str:
-    """What an error of validation expected."""
-    if "UploadFile" in item["msg"]:
-        return "a file"
-    return FORMS.get(str(item.get("ctx", {}).get("pattern"))) or expected(item)
+            pattern = item.get("ctx", {}).get("pattern")
+            yield Fault(where, "", place(path), found, FORMS.get(str(pattern)) or expected(item))
 
 
 JOB_ID = r"^[0-9a-f]{32}$"
@@ -138,7 +101,6 @@ CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
 KEY = r"^[!-~]{1,200}$"
 FORMS = {
     JOB_ID: "the identifier of a job: 32 digits and letters a to f",
-    f"{JOB_ID}|^$": "the identifier of a job, or nothing",
     CURSOR: "the value of `next` in the previous page",
     KEY: "1 to 200 ASCII letters, digits and punctuation marks, without spaces",
 }
@@ -286,56 +248,38 @@ DEEPEST = 40
 LARGEST_NUMBER = 1e15
 
 
-def sanitise(value: Any) -> Any:
-    """Plain data within limits: finite numbers, text that is text, few levels. MisplacedError otherwise, with the place.
-
-    Large requests are walked where nobody else waits, not while they are parsed; the place is looked for where there is a fault.
-    """
-    level = [value]
-    for _ in range(DEEPEST + 1):
-        if not level:
-            return value
-        for item in level:
-            if (wrong := _unsanitary(item)) is not None:
-                path = next(path for path, other in walked(value) if other is item)
-                raise MisplacedError((place(path), *wrong))
-        level = [inner for item in level for inner in _inside(item)]
-    deepest = next((path for path, _ in walked(value) if len(path) > DEEPEST), ())
-    raise MisplacedError((place(deepest[:2]), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
+def sanitise(value: Any) -> None:
+    """Plain data within limits: finite numbers, text that is text, few levels. MisplacedError otherwise, with the place."""
+    for path, item in walked(value):
+        if len(path) > DEEPEST:
+            raise MisplacedError((place(path[:2]), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
+        if (wrong := _unsanitary(item)) is not None:
+            raise MisplacedError((place(path), *wrong))
 
 
 def _unsanitary(item: Any) -> tuple[str, str] | None:
     """(found, expected) of a single value that is none."""
     if isinstance(item, float) and not math.isfinite(item):
-        return brief(item), "a number that is finite"
+        return shown(item), "a number that is finite"
     if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
-        return f"an integer of {len(str(abs(item)))} digits", "a number of at most 1e15"
+        return shown(item), "a number of at most 1e15"
     if isinstance(item, str) and NO_TEXT.search(item):
         return "text with a NUL character or an incomplete character", "text in UTF-8"
     return None
 
 
-def walked(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def walked(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """(path, value) of everything inside; an object's names stand at its own path. Levels beyond the deepest are left out."""
-    waiting: list[tuple[tuple[Any, ...], Any]] = [((), value)]
-    while waiting:
-        path, item = waiting.pop()
-        yield path, item
-        if len(path) > DEEPEST:
-            continue
-        if isinstance(item, dict):
-            yield from ((path, name) for name in item)
-            waiting += [((*path, name), inner) for name, inner in item.items()]
-        elif isinstance(item, list):
-            waiting += [((*path, n), inner) for n, inner in enumerate(item)]
-
-
-def _inside(item: Any) -> Iterator[Any]:
-    if isinstance(item, dict):
-        yield from item
-        yield from item.values()
-    elif isinstance(item, list):
-        yield from item
+    yield path, value
+    if len(path) > DEEPEST:
+        return
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield path, name
+            yield from walked(inner, (*path, name))
+    elif isinstance(value, list):
+        for n, inner in enumerate(value):
+            yield from walked(inner, (*path, n))
 
 
 Plain = dict[str, Any]
@@ -345,25 +289,12 @@ Tables = dict[str, list[dict[str, Cell]]]
 JobId = Annotated[str, Field(pattern=JOB_ID)]
 
 
-def _only(expected: str, *kinds: type) -> Callable[[Any], Any]:
-    """A look at a value before it is validated: text is no number, and a truth value none either."""
-
-    def looked(value: Any) -> Any:
-        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-        if not fits:
-            raise ValueError(expected)
-        return value
-
-    return looked
-
-
-Number = Annotated[float, BeforeValidator(_only("a number", int, float))]
-Whole = Annotated[int, BeforeValidator(_only("an integer", int, float))]
-Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
-Text = Annotated[str, BeforeValidator(_only("text", str))]
-
-
-Answer = Annotated[str, BeforeValidator(_only("text", str)), Field(max_length=2000)]
+Number = Annotated[float, StrictMode()]
+Whole = Annotated[int, StrictMode()]
+Flag = Annotated[bool, StrictMode()]
+Text = Annotated[str, StrictMode()]
+Answer = Annotated[Text, Field(max_length=2000)]
+"""Values as JSON writes them: text is no number, and a truth value none either."""
 
 
 class Strict(BaseModel):
@@ -376,21 +307,8 @@ PLANS = ("plan", "plan_toml", "shipped", "question")
 """Fields that hold a plan: one of them, and no other."""
 
 
-def _plan_in_schema(schema: dict[str, Any]) -> None:
-    """Say in the schema, too, that one field holds the plan; as a condition that always applies, for generators of clients would
-    take `oneOf` beside `properties` for several models."""
-    kinds = {"plan": "object"} | dict.fromkeys(PLANS[1:], "string")
-    one_plan = [
-        {"required": [one], "properties": {name: {"type": kinds[one] if name == one else "null"} for name in PLANS}}
-        for one in PLANS
-    ]
-    schema |= {"if": {}, "then": {"oneOf": one_plan}}
-
-
 class Question(Strict):
-    """A plan and its tables."""
-
-    model_config = ConfigDict(json_schema_extra=_plan_in_schema)
+    """A plan, in exactly one of `plan`, `plan_toml`, `shipped` and `question`, and its tables."""
 
     plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
     plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(
@@ -482,10 +400,6 @@ class Progress(Strict):
     )
     done: int | None = Field(None, description="Number of points, scenarios or items finished.")
     of: int | None = None
-    time_left_s: float | None = Field(
-        None,
-        description="Time left: estimated from the speed so far if parts are counted, otherwise until the time limit.",
-    )
     words: str | None = Field(
         None, description="What is known so far, in words: the first plan, then what it is worth."
     )
@@ -516,15 +430,13 @@ class JobList(Strict):
     next: str | None = Field(description="Cursor for the next page of the list.")
 
 
-class WebhookStatus(Strict):
-    """How far the webhook of a job is."""
+class JobEnded(Strict):
+    """What is sent at the end of a job that named a webhook."""
 
-    host: str
-    state: Literal["waiting", "sending", "delivered", "given up"]
-    tries: int
-    next: datetime | None = Field(description="When it is sent again.")
-    delivered: datetime | None
-    said: str = Field(description="How the last try ended.")
+    type: Literal["job.ended"]
+    timestamp: datetime
+    tenant: str
+    data: JobStatus
 
 
 class CheckResult(Strict):
@@ -585,7 +497,6 @@ _STRICT: Mapping[Any, Any] = {
     bool: Flag,
     str: Annotated[Text, Field(max_length=LONGEST_FIELD)],
 }
-"""Kinds of values as JSON writes them: text is no number, and a truth value none either."""
 _SWEEP = {"study": (dict[str, Any], Field(description="The fields of a sweep file: kind, and axes, points or ranges."))}
 _ELSEWHERE: Mapping[str, dict[str, Any]] = {
     "sweep": _SWEEP,
@@ -768,7 +679,7 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
         elif len(parts) > DEEPEST_ADDRESS:
             yield Fault(where, "", at, f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}")
     for outer, inner in overlapping(addresses):
-        found = f"a value inside set[{brief(outer)}], which is also set"
+        found = f"a value inside set[{shown(outer)}], which is also set"
         yield Fault(where, "", place(["set", inner]), found, "each value only once")
 
 

@@ -84,9 +84,6 @@ class Settings(BaseSettings):
         description="Addresses or networks of proxies, by commas, whose `X-Forwarded-For` tells the caller; the service listens to "
         "other machines only behind one.",
     )
-    open_on_loopback: bool = Field(
-        False, description="Require no token; allowed only if the host is this machine itself."
-    )
     workers: int = Field(2, ge=1, le=256, description="Jobs that run at the same time; they share the machine's cores.")
     memory_mib: int = Field(8192, ge=256, description="Memory limit of a job (address space).")
     deadline_s: float = Field(4 * 3600.0, gt=0, description="Time limit of a job, from start to end.")
@@ -115,16 +112,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _only_here(self) -> Settings:
-        if self.open_on_loopback and (self.public_url or self.trusted_proxies):
-            raise ValueError("open_on_loopback: a service behind a proxy asks for tokens")
-        if not on_loopback(self.host):
-            if self.open_on_loopback:
-                raise ValueError(
-                    f"open_on_loopback: other machines can reach the host {self.host}; create a token instead"
-                )
-            if not self.trusted_proxies:
-                text = "put a proxy with TLS in front and name its address in trusted_proxies"
-                raise ValueError(f"host: other machines can reach the host {self.host}; {text}")
+        if not on_loopback(self.host) and not self.trusted_proxies:
+            text = "put a proxy with TLS in front and name its address in trusted_proxies"
+            raise ValueError(f"host: other machines can reach the host {self.host}; {text}")
         return self
 
     @property

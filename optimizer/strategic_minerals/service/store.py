@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..core.errors import FORMAT, Fault, InputError, missing_part
+from ..core.errors import FORMAT, missing_part
 from .records import (
     ENDED,
     JOB_FIELDS,
-    SCOPES,
     STATES,
     TOKEN_FIELDS,
     AuditLogEntry,
@@ -38,8 +33,6 @@ from .records import (
     State,
     StoreError,
     Token,
-    sound_job,
-    sound_token,
 )
 from .settings import Limits
 
@@ -54,8 +47,8 @@ PLACES_S = 0.5
 """Seconds for which places in the queue are not counted anew."""
 ALONE = 20271
 """Key of PostgreSQL's lock that lets no other writer in."""
-MAGIC, SMALLEST = b"SQLite format 3\0", 512
-"""What an SQLite file begins with, and bytes that it has at least."""
+SMALLEST = 512
+"""Bytes that an SQLite file has at least."""
 
 _metadata = sa.MetaData()
 
@@ -100,7 +93,7 @@ sa.Index("audit_log_by_time", audit_log.c.at)
 webhooks = _table(
     "webhooks",
     *(_key("job"), _time("ended"), _time("delivered")),
-    **dict.fromkeys(("url", "secret", "said"), sa.Text),
+    **dict.fromkeys(("url", "secret"), sa.Text),
     tries=sa.Integer,
     due=sa.Double,
 )
@@ -118,6 +111,7 @@ schema_version = _table("schema_version", version=sa.Integer)
 
 JOB = [jobs.c[name] for name in JOB_FIELDS]
 TOKEN = [tokens.c[name] for name in TOKEN_FIELDS]
+JOBS, TOKENS = TypeAdapter(Job), TypeAdapter(Token)
 
 
 @dataclass(frozen=True)
@@ -129,23 +123,12 @@ class Used:
     bytes: int
 
 
-class FullError(Exception):
-    """No room in the queue: of the tenant's own jobs, or of all."""
+class RefusalError(Exception):
+    """What a tenant may not do now; the text has figure and limit. kind: that of the problem."""
 
-    def __init__(self, whose: str, most: int) -> None:
-        super().__init__(f"{most} jobs {whose} are waiting already")
-
-
-class QuotaError(FullError):
-    """A tenant has used what it may; the text has figure and limit. `storage`: deleting jobs helps, and waiting does not."""
-
-    def __init__(self, text: str, *, storage: bool = False) -> None:
-        self.storage = storage
-        Exception.__init__(self, text)
-
-
-class KeyTakenError(Exception):
-    """An idempotency key was used before, for another request."""
+    def __init__(self, kind: Literal["queue-full", "quota", "storage", "key-reused"], text: str) -> None:
+        self.kind = kind
+        super().__init__(text)
 
 
 @dataclass(frozen=True)
@@ -156,17 +139,6 @@ class Delivery:
     url: str
     secret: str
     tries: int
-
-
-@dataclass(frozen=True)
-class WebhookState:
-    """How far a webhook is. said: how the last try ended."""
-
-    url: str
-    tries: int
-    due: float | None
-    delivered: float | None
-    said: str
 
 
 class Store:
@@ -294,7 +266,7 @@ class Store:
         """Keep a job, or find the one that the same key brought; the audit log's line is written with it. size: bytes of its files.
         webhook: (address, secret) to which its end is sent.
 
-        Raises FullError (QuotaError) and KeyTakenError; then nothing is kept.
+        Raises RefusalError; then nothing is kept.
         """
         with self._writing() as ask:
             if key is not None and (known := self._by_key(ask, job.tenant, key, job.digest)) is not None:
@@ -304,13 +276,13 @@ class Store:
             ask.execute(jobs.insert().values({**row, "progress": "{}", "outcome": "{}"}))
             if webhook is not None:
                 url, secret = webhook
-                ask.execute(webhooks.insert().values(job=job.id, url=url, secret=secret, said="", tries=0, due=0.0))
+                ask.execute(webhooks.insert().values(job=job.id, url=url, secret=secret, tries=0, due=0.0))
             ask.execute(audit_log.insert().values(vars(entry)))
             self._use(ask, job.tenant, jobs=1)
         return job
 
     def by_key(self, tenant: str, key: str, digest: str) -> Job | None:
-        """The job that a key brought before. Raises KeyTakenError where that was another request."""
+        """The job that a key brought before. Raises RefusalError where that was another request."""
         with self._reading() as ask:
             return self._by_key(ask, tenant, key, digest)
 
@@ -318,7 +290,7 @@ class Store:
         mine = (jobs.c.tenant == tenant) & (jobs.c.idempotency_key == key)
         row = ask.execute(sa.select(*JOB).where(mine)).first()
         if row is not None and _job(row).digest != digest:
-            raise KeyTakenError
+            raise RefusalError("key-reused", "The idempotency key was used for another request.")
         return None if row is None else _job(row)
 
     def cancel(self, job: str, entry: AuditLogEntry | None = None) -> Job | None:
@@ -361,7 +333,7 @@ class Store:
     # Limits of tenants.
 
     def room(self, tenant: str, limits: Limits) -> None:
-        """Whether one more job of a tenant may wait. Raises FullError."""
+        """Whether one more job of a tenant may wait. Raises RefusalError."""
         with self._reading() as ask:
             self._room(ask, tenant, limits)
 
@@ -372,21 +344,22 @@ class Store:
 
     def _room(self, ask: sa.Connection, tenant: str, limits: Limits) -> None:
         queued = sa.select(sa.func.count()).where(jobs.c.state == "queued")
-        if (ask.scalar(queued.where(jobs.c.tenant == tenant)) or 0) >= limits.queued_of_tenant:
-            raise FullError("of yours", limits.queued_of_tenant)
-        if (ask.scalar(queued) or 0) >= limits.queued:
-            raise FullError("in all", limits.queued)
+        for asked, whose, allowed in (
+            (queued.where(jobs.c.tenant == tenant), "of yours", limits.queued_of_tenant),
+            (queued, "in all", limits.queued),
+        ):
+            if (ask.scalar(asked) or 0) >= allowed:
+                raise RefusalError("queue-full", f"The queue is full: {allowed} jobs {whose} are waiting already.")
         used, window = self._used(ask, tenant, limits), f"within {WINDOW_HOURS} hours"
         if used.jobs >= limits.jobs_of_tenant:
-            raise QuotaError(
-                f"you submitted {used.jobs:,} jobs {window}; at most {limits.jobs_of_tenant:,} are allowed"
-            )
+            most = f"at most {limits.jobs_of_tenant:,} are allowed"
+            raise RefusalError("quota", f"You submitted {used.jobs:,} jobs {window}; {most}.")
         if used.seconds >= 60 * limits.minutes_of_tenant:
             most = f"at most {limits.minutes_of_tenant:,.1f} are allowed"
-            raise QuotaError(f"your jobs ran for {used.seconds / 60:,.1f} minutes {window}; {most}")
+            raise RefusalError("quota", f"Your jobs ran for {used.seconds / 60:,.1f} minutes {window}; {most}.")
         if used.bytes >= limits.mib_of_tenant * 2**20:
             most = f"at most {limits.mib_of_tenant:,.1f}: delete some jobs"
-            raise QuotaError(f"your jobs occupy {used.bytes / 2**20:,.1f} MiB; {most}", storage=True)
+            raise RefusalError("storage", f"Your jobs occupy {used.bytes / 2**20:,.1f} MiB; {most}.")
 
     def _used(self, ask: sa.Connection, tenant: str, limits: Limits) -> Used:
         total = [sa.func.coalesce(sa.func.sum(column), 0) for column in (usage.c.jobs, usage.c.seconds)]
@@ -452,23 +425,9 @@ class Store:
         if not anew and time.monotonic() - at < self._places_s:
             return known
         turns = _turns().subquery()
-        columns = (turns.c.id, turns.c.tenant, turns.c.submitted, turns.c.running, turns.c.turn)
+        order = (turns.c.running + turns.c.place, turns.c.place, turns.c.turn, turns.c.first, turns.c.id)
         with self._reading() as ask:
-            rows = ask.execute(sa.select(*columns).order_by(turns.c.place)).all()
-        waiting: dict[str, deque[tuple[Any, ...]]] = {}
-        for job, tenant, submitted, running, turn in rows:
-            waiting.setdefault(tenant, deque()).append((running, turn, submitted, job))
-        later = count(1 + max((row.turn for row in rows), default=0))
-        first = [(*queue.popleft(), tenant) for tenant, queue in waiting.items()]
-        heapify(first)
-        found: dict[str, int] = {}
-        while first:
-            running, _, _, job, tenant = heappop(first)
-            found[str(job)] = len(found) + 1
-            turn = next(later)
-            if waiting[tenant]:
-                _, _, submitted, following = waiting[tenant].popleft()
-                heappush(first, (running + 1, turn, submitted, following, tenant))
+            found = {str(job): n for n, job in enumerate(ask.scalars(sa.select(turns.c.id).order_by(*order)), start=1)}
         self._places = (time.monotonic(), found)
         return found
 
@@ -639,24 +598,17 @@ class Store:
             ask.execute(webhooks.update().where(webhooks.c.job == job.id).values(leased))
         return Delivery(job, row.url, row.secret, tries)
 
-    def webhook_tried(self, sent: Delivery, said: str, *, again_s: float | None) -> None:
+    def webhook_tried(self, sent: Delivery, *, again_s: float | None) -> None:
         """How a try ended. again_s: seconds until the next one; None: it was delivered."""
         state = {"delivered": self._now} if again_s is None else {"due": self._now + again_s}
         same = (webhooks.c.job == sent.job.id) & (webhooks.c.ended == sent.job.ended)
         with self._writing() as ask:
-            ask.execute(webhooks.update().where(same).values({"said": said[:300], **state}))
-
-    def webhook(self, job: str) -> WebhookState | None:
-        """How far a job's webhook is; None: it has none."""
-        names = (webhooks.c[name] for name in ("url", "tries", "due", "delivered", "said"))
-        with self._reading() as ask:
-            row = ask.execute(sa.select(*names).where(webhooks.c.job == job)).first()
-        return None if row is None else replace(WebhookState(*row), due=row.due or None)
+            ask.execute(webhooks.update().where(same).values(state))
 
 
 def _turns() -> sa.Select[Any]:
-    """Every waiting job with what its turn depends on: `place` among its tenant's own, `running` jobs of the tenant, and when the
-    tenant last had a `turn`."""
+    """Every waiting job with what its turn depends on: `place` among its tenant's own and when the `first` of those was submitted,
+    `running` jobs of the tenant, and when the tenant last had a `turn`."""
     busy = sa.select(jobs.c.tenant, sa.func.count().label("running")).where(jobs.c.state == "running")
     busy_of = busy.group_by(jobs.c.tenant).subquery()
     place = sa.func.row_number().over(partition_by=jobs.c.tenant, order_by=(jobs.c.submitted, jobs.c.id))
@@ -669,6 +621,7 @@ def _turns() -> sa.Select[Any]:
             sa.func.coalesce(busy_of.c.running, 0).label("running"),
             sa.func.coalesce(tenants.c.turn, 0).label("turn"),
             place.label("place"),
+            sa.func.min(jobs.c.submitted).over(partition_by=jobs.c.tenant).label("first"),
         )
         .select_from(among)
         .where(jobs.c.state == "queued")
@@ -696,31 +649,22 @@ def _log(ask: sa.Connection, entry: AuditLogEntry | None) -> None:
         ask.execute(audit_log.insert().values(vars(entry)))
 
 
-def _job(row: Any) -> Job:
+def _job(row: Sequence[Any]) -> Job:
     """A job of its row. Raises StoreError for a row that this program has not written."""
+    stated = dict(zip(JOB_FIELDS, row, strict=True))
     try:
-        found = Job(*row)
-        job = replace(
-            found,
-            stopping=bool(found.stopping),
-            retried=bool(found.retried),
-            progress=json.loads(str(found.progress)),
-            outcome=json.loads(str(found.outcome)),
-        )
-        if found.stopping not in (0, 1) or not sound_job(job):
-            raise ValueError
+        return JOBS.validate_python(stated | {name: json.loads(stated[name]) for name in ("progress", "outcome")})
     except (TypeError, ValueError, RecursionError):
         raise StoreError("damaged", "the store is damaged: a job cannot be read") from None
-    return job
 
 
-def _token(row: Any) -> Token:
+def _token(row: Sequence[Any]) -> Token:
     """A token of its row. Raises StoreError for a row that this program has not written."""
-    found = Token(*row)
-    words = set(str(found.scopes).split())
-    if not isinstance(found.scopes, str) or not sound_token(found, words):
-        raise StoreError("damaged", "the store is damaged: a token cannot be read")
-    return replace(found, scopes=tuple(scope for scope in SCOPES if scope in words))
+    stated = dict(zip(TOKEN_FIELDS, row, strict=True))
+    try:
+        return TOKENS.validate_python({**stated, "scopes": str(stated["scopes"]).split()})
+    except ValueError:
+        raise StoreError("damaged", "the store is damaged: a token cannot be read") from None
 
 
 # Where the store lies, and what its errors mean.
@@ -741,14 +685,10 @@ def open_store(folder: Path, database: str | None) -> Store:
 
 def sqlite_engine(path: Path) -> sa.Engine:
     """An SQLite file. Raises StoreError where it is damaged; what is not ours stays as it is."""
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(SMALLEST)
-        if not head and any((path.parent / "jobs").glob("*")):
-            raise StoreError("damaged", "the store is damaged: it is empty, but there are jobs")
-        if head and (len(head) < SMALLEST or not head.startswith(MAGIC)):
-            raise StoreError("damaged", "the store is damaged: it is not an SQLite file")
-    with _as_store_errors(), _plain(path) as connection:
+    size = path.stat().st_size if path.is_file() else SMALLEST
+    if size < SMALLEST and (size or any((path.parent / "jobs").glob("*"))):
+        raise StoreError("damaged", "the store is damaged: its file is cut short")  # SQLite would begin a new one
+    with _as_store_errors(), contextlib.closing(sqlite3.connect(path, timeout=BUSY_S)) as connection:
         found = connection.execute("PRAGMA integrity_check(3)").fetchall()
         if found != [("ok",)]:
             raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
@@ -767,15 +707,6 @@ def sqlite_engine(path: Path) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-@contextmanager
-def _plain(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, timeout=BUSY_S)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _postgres(address: str) -> sa.Engine:
@@ -836,85 +767,3 @@ def _meaning(error: BaseException) -> StoreError:
     if name in ("UndefinedTable", "UndefinedColumn", "DataCorrupted"):
         return StoreError("damaged", f"the store is damaged ({name})")
     return _away(name)
-
-
-# A copy of store and jobs, made while the service runs: the store first, then the folder of every job in it.
-
-
-@dataclass(frozen=True)
-class BackedUp:
-    """What was copied."""
-
-    jobs: int
-    deleted: int
-    """Jobs that were deleted while the copy was made, and are not in it."""
-    bytes: int
-
-
-def back_up(folder: Path, out: Path) -> BackedUp:
-    """Copy a service's SQLite store and its jobs' folders to a new folder.
-
-    folder: the service's. out: must not exist, or be empty.
-
-    Raises InputError for a folder that is not to be written; StoreError where the store cannot be read; OSError where the disk is
-    full. Then nothing stands at `out`.
-    """
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise InputError([Fault(str(out), "", "OUT", "a folder inside the service's own", "a folder elsewhere")])
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        found = "something that is there already"
-        raise InputError([Fault(str(out), "", "OUT", found, "a new name or an empty folder")])
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(mode=0o700, parents=True)
-    try:
-        names = _sqlite(folder, part)
-        copied = [name for name in names if _copied(folder / "jobs" / name, part / "jobs" / name)]
-        gone = sorted(set(names) - set(copied))
-        with contextlib.closing(sqlite3.connect(file_of(part))) as store, store:
-            store.executemany("DELETE FROM jobs WHERE id = ?", [(job,) for job in gone])
-        (part / "jobs").mkdir(exist_ok=True)
-        _copied(folder / "questions", part / "questions")
-        if out.exists():
-            out.rmdir()
-        for path in (part, *part.rglob("*")):  # wherever it is moved, nobody else may read tokens' hashes and plans
-            if not path.is_symlink():
-                path.chmod(0o700 if path.is_dir() else 0o600)
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    return BackedUp(len(copied), len(gone), size)
-
-
-def _sqlite(folder: Path, part: Path) -> list[str]:
-    """Copy the file as of one moment, whoever writes to it; the jobs in it."""
-    path = file_of(folder)
-    if not path.is_file():
-        raise StoreError("away", f"the folder {folder} holds no store")
-    try:
-        with (
-            contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,
-            contextlib.closing(sqlite3.connect(file_of(part))) as target,
-        ):
-            source.backup(target)
-            if target.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
-                raise StoreError("damaged", "the store is damaged")
-            return [str(name) for (name,) in target.execute("SELECT id FROM jobs")]
-    except sqlite3.DatabaseError as error:
-        raise StoreError("damaged", f"the store cannot be copied: {str(error)[:200]}") from error
-
-
-def _copied(source: Path, target: Path) -> bool:
-    """Copy a job's folder, whose files may come and go; whether it was there."""
-    if not source.is_dir():
-        return False
-    for place, _, names in os.walk(source):
-        here = target / Path(place).relative_to(source)
-        here.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in names:
-            if not name.endswith(".part"):
-                with contextlib.suppress(FileNotFoundError):  # it was replaced or deleted just now
-                    shutil.copy2(Path(place) / name, here / name)
-    return source.is_dir()

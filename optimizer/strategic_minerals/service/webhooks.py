@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import http.client
 import ipaddress
-import queue
 import re
 import socket
 import ssl
@@ -30,7 +29,6 @@ SHORTEST_SECRET, LONGEST_SECRET = 16, 200
 LONGEST_URL = 2000
 CONNECT_S, LIMIT_S = 5.0, 15.0
 """Seconds until there is a connection, and for all of one delivery."""
-MOST_BODY_BYTES = 64 * 1024
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -123,8 +121,11 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def checked_address(target: Target, allowed: frozenset[str]) -> tuple[str, int]:
-    """The address of a host, once every one that its name has was checked. Raises RefusedError, after `CONNECT_S` at the latest."""
-    found = _resolved(target)
+    """The address of a host, once every one that its name has was checked. Raises RefusedError."""
+    try:
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise RefusedError("the name of the host cannot be resolved") from None
     places = [(str(place[4][0]), int(place[4][1])) for place in found]
     if not is_allowed(target, allowed):
         for text, _ in places:
@@ -132,26 +133,6 @@ def checked_address(target: Target, allowed: frozenset[str]) -> tuple[str, int]:
             if address is None or not is_public(address):
                 raise RefusedError("the host has a private address")
     return places[0]
-
-
-def _resolved(target: Target) -> list[Any]:
-    """What the system knows of a name, which has no limit on time of its own: a thread asks, and is left where it takes long."""
-    answer: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answer.put(list(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)))
-        except Exception:  # a name that cannot be looked up, whatever the reason
-            answer.put([])
-
-    threading.Thread(target=ask, name="webhook-name", daemon=True).start()
-    try:
-        found = answer.get(timeout=CONNECT_S)
-    except queue.Empty:
-        raise RefusedError("the name of the host is not resolved in time") from None
-    if not found:
-        raise RefusedError("the name of the host cannot be resolved")
-    return found
 
 
 def key_of(secret: str) -> bytes:

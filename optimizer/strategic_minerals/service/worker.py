@@ -1,8 +1,7 @@
 """The process of a job: read the folder, compute the answer, write it, and finally record that the job has ended.
 
 `python -m strategic_minerals.service.worker FOLDER` answers; with `page` behind it, it writes the report of a job that has ended,
-with `read` it reads a large request, with `look` it looks at a job that is about to be accepted, with `canary` it has the solver
-answer its test programs.
+with `read` it reads a large request, with `look` it looks at a job that is about to be accepted.
 It ends with `NO_ROOM` where the disk is full: then nothing was answered, and the job may run again.
 It ends with its parent process: its standard input is a pipe that closes then."""
 
@@ -40,7 +39,7 @@ from .job_folder import (
     run_of,
     write_whole,
 )
-from .reading import SEEN, first_of, form_of, look, members_of, new_facts, noted_rows, question, sized
+from .reading import SEEN, first_of, form_of, look, members_of, new_facts, noted_rows, question, read_in, sized
 from .records import no_room
 from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
 
@@ -207,7 +206,7 @@ def answer(folder: Folder) -> None:
 def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     """As `answer`, with a log."""
     request = folder.read(REQUEST) or {}
-    reporter = ProgressReporter(folder, request.get("deadline_s"))
+    reporter = ProgressReporter(folder)
     reporter.phase("reading")
     try:
         found = answer_of(folder, request, limits, reporter)
@@ -317,32 +316,22 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def _looked(folder: Folder, request: Given) -> dict[str, Any]:
+def _looked(folder: Folder) -> dict[str, Any]:
     """The problem that a job would fail with, where it is quickly seen; else nothing."""
     try:
-        look(folder, request)
+        look(folder, folder.read(REQUEST) or {}, int((folder.read(LIMITS) or {}).get("most_columns", 10**9)))
     except FaultsError as error:
         return {"problem": problem_of(error).model_dump()}
     return {}
 
 
 def _work(folder: Folder, arguments: list[str]) -> None:
-    if arguments == ["canary"]:
-        from ..solver.highs import canary
-
-        canary()
-    elif arguments == ["page"]:
+    if arguments == ["page"]:
         page(folder, folder.read(REQUEST) or {})
     elif arguments == ["look"]:
-        folder.write(ADMISSION, _looked(folder, folder.read(REQUEST) or {}))
+        folder.write(ADMISSION, _looked(folder))
     elif arguments == ["read"]:
-        from .reading import read_in
-
-        stated = folder.read(READ) or {}
-        found = read_in(folder, stated)
-        folder.write(READ, {"found": found})  # stands where a look takes too long; whoever checks looks later
-        if "asked" in found and stated["form"] != "check" and (wrong := _looked(folder, found["asked"])):
-            folder.write(READ, {"found": wrong})
+        folder.write(READ, {"found": read_in(folder, folder.read(READ) or {})})
     else:
         answer(folder)
 
