@@ -487,18 +487,6 @@ def test_a_loss_never_fades_to_nothing(multiplier: float) -> None:
         adapting(stopped(), (0, multiplier))
 
 
-def test_what_has_no_effect_is_noted() -> None:
-    """Proves: fields and rows that change nothing are told, and only those."""
-    plan, data = stopped()
-    told = plan.to_toml_like() | {"users_convenience_share": 0.1, "loss": {"spikes": True}}
-    notes = check(Plan.model_validate(told), data).notes
-    assert any("users_convenience_share" in note for note in notes)
-    assert any("loss.spikes" in note for note in notes)
-    tiers = {"civil": [(0.3, 0.1), (0.7, 1.0)]}
-    used = stocked(with_spikes(stopped(tiers=tiers)), {"a": 2.0})
-    assert not any("no effect" in note for note in check(*used).notes)
-
-
 @pytest.mark.parametrize(
     ("case", "said"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from ..core.stats import MONTHS_PER_YEAR
 from ..question.base import grouped, key_of
 from ..question.dataset import Dataset, members
 from ..question.names import Names
-from ..question.plan import Event, Owners, Plan
+from ..question.plan import Event, Plan
 from ..question.references import opening_stock, qualified_forms, select_materials
 from .events import DisruptionEvent, Steps, hazards, profiles_of, resolver, sampled
 
@@ -35,9 +34,9 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
     years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials.
     """
     known = _Known(plan, data, years, chosen)
-    for check in (_rules, _controls, _events, _overlaps, _sample, _overrides, _money, _floors, _losses, _materials):
+    for check in (_rules, _controls, _events, _overlaps, _sample, _overrides, _money, _losses, _materials):
         yield from ((KIND, place, f"plan {place}: {why}") for place, why in check(known))
-    for rows in (_limits, _series, _ramps, _sources):
+    for rows in (_limits, _series, _sources):
         yield from ((KIND, item, text) for item, text in rows(known))
 
 
@@ -127,7 +126,6 @@ def _controls(known: _Known) -> Iterator[Finding]:
 
 def _events(known: _Known) -> Iterator[Finding]:
     """Events of listed scenarios without effect, wholly or in part."""
-    shaped = profiles_of(known.plan, known.data)
     listed = [(n, e, event) for n, one in enumerate(known.plan.scenarios) for e, event in enumerate(one.events)]
     for n, e, event in listed:
         place, resolved = f"scenarios.{n}.events.{e}", known.resolved(event)
@@ -141,13 +139,6 @@ def _events(known: _Known) -> Iterator[Finding]:
             rise = f"a rise of {resolved.price:.0%} is written {1 + resolved.price:g}"
             yield place, f"price_multiplier {resolved.price:g}: prices fall while supply is cut; {rise}"
         yield from ((place, why) for why in _flood(resolved.flood, resolved.flood_price))
-        has_profile = event.cut_share is None and event.hazard in shaped
-        for name in ("severity", "stretch"):
-            if not has_profile and getattr(event, name) is not None:
-                why = "the event states its own cut" if event.cut_share is not None else "its hazard has no profile"
-                yield f"{place}.{name}", f"{why}: {name} has no effect"
-        if has_profile and event.stretch is not None and event.duration_years is not None:
-            yield f"{place}.duration_years", "stretch gives the length of the profile: duration_years has no effect"
 
 
 def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
@@ -245,15 +236,13 @@ def _overrides(known: _Known) -> Iterator[Finding]:
 
 
 def _money(known: _Known) -> Iterator[Finding]:
-    """Amounts of years that no computed year takes, years without money, and limits that leave no money at all."""
+    """Amounts of years that are not computed, years without money, and limits that leave no money at all."""
     budget, years = known.plan.budget, known.years
     for name in ("appropriation_musd", "liability_cap_musd", "emergency_musd"):
         amounts = getattr(budget, name)
         for year in sorted(amounts) if isinstance(amounts, Mapping) else ():
-            later = min((other for other in amounts if year < other <= years[0]), default=None)
-            if year > years[-1] or later is not None:
-                last = f"the last computed year is {years[-1]}"
-                why = last if later is None else f"the figure of {later} replaces it"
+            if year > years[-1]:
+                why = f"the last computed year is {years[-1]}"
                 yield f"budget.{name}.{year}", f"{amounts[year]:,g} is not used: {why}"
     money = budget.appropriation_musd
     if isinstance(money, dict) and years[0] < min(money) <= years[-1]:
@@ -261,12 +250,7 @@ def _money(known: _Known) -> Iterator[Finding]:
     if budget.total_musd == 0 and _some(money):
         yield "budget.total_musd", "0: nothing may be spent, whatever is appropriated; leave it out for no limit"
     cap = budget.liability_cap_musd
-    if cap is not None and not known.has_floors():
-        yield (
-            "budget.liability_cap_musd",
-            "the plan offers no price floor, alone or in a package: the cap has no effect",
-        )
-    elif cap is not None and not _some(cap):
+    if cap is not None and not _some(cap) and known.has_floors():
         yield "budget.liability_cap_musd", "0: floors may never cost anything; leave it out for no limit"
 
 
@@ -275,34 +259,15 @@ def _some(amount: Any) -> bool:
     return any(amount.values()) if isinstance(amount, Mapping) else amount > 0
 
 
-def _floors(known: _Known) -> Iterator[Finding]:
-    """Figures of owners where they look at the baseline course, or of price risk where no floor takes any away."""
-    owners, usual = known.plan.owners, Owners()
-    for name in ("sample", "seed") if owners.expectation == "trunk" else ():
-        if getattr(owners, name) != getattr(usual, name):
-            why = "owners look at the baseline course (owners.expectation = 'trunk'): no sample is drawn"
-            yield f"owners.{name}", why
-    for name in () if known.has_floors() else ("price_risk_premium", "risk_charge"):
-        if getattr(owners, name) > 0:
-            yield f"owners.{name}", "the plan offers no price floor, so no price risk is taken away: no effect"
-
-
 def _losses(known: _Known) -> Iterator[Finding]:
-    """Fields on losses and shortage that change nothing, and a CVaR of nearly all outcomes."""
-    plan, data = known.plan, known.data
-    risk, aim = plan.risk, plan.objective
+    """A CVaR of nearly all outcomes, and a price channel without responses."""
+    plan, risk, aim = known.plan, known.plan.risk, known.plan.objective
     counts = risk.cvar_weight > 0 or risk.cvar_limit_musd is not None
     if risk.alpha < HALF and (counts or (aim.kind == "risk_within_budget" and aim.cvar_share > 0)):
         why = f"{risk.alpha:g}: the CVaR is the mean of the worst {100 * (1 - risk.alpha):.6g} % of losses"
         yield "risk.alpha", f"{why}; alpha {1 - risk.alpha:.6g} is the worst {100 * risk.alpha:.6g} %"
-    usual = Plan.model_fields["users_convenience_share"].default
-    if plan.price_channel and not {row.material for row in data.rows("price_responses")} & known.chosen:
+    if plan.price_channel and not {row.material for row in known.data.rows("price_responses")} & known.chosen:
         yield "price_channel", "no planned material has a row in price_responses.csv: the plan moves no price"
-    if plan.users_convenience_share != usual and not data.rows("users_stock"):
-        yield "users_convenience_share", "the tables have no stock of users (users_stock.csv): it has no effect"
-    tiers = Counter((row.material, row.segment) for row in data.rows("tiers"))
-    if plan.loss.spikes and not any((tiers[pair] or tiers["*", pair[1]]) > 1 for pair in known.users):
-        yield "loss.spikes", "no segment has more than one tier: it has no effect"
 
 
 def _materials(known: _Known) -> Iterator[Finding]:
@@ -331,7 +296,7 @@ def _wanted(rows: Sequence[Any], years: Sequence[int]) -> Iterator[float]:
 
 
 def _limits(known: _Known) -> Iterator[Finding]:
-    """Limits of 0 on a reserve that is offered or holds the material, and smallest contracts of 0."""
+    """Limits of 0 on a reserve that is offered or holds the material."""
     plan, data = known.plan, known.data
     wanted = set(opening_stock(plan, data))
     if plan.instruments.reserve:
@@ -343,11 +308,6 @@ def _limits(known: _Known) -> Iterator[Finding]:
             if getattr(row, column) == 0:
                 why = f"0: the reserve can {can}, although it holds or may buy some; leave the cell empty for no limit"
                 yield row.material, f"materials.csv {row.material} {column}: {why}"
-    for row in data.rows("activities") if plan.instruments.offtake_contracts else ():
-        offers = row.term_yr is not None and row.kappa < 1 and row.country not in known.members
-        if row.lot_t_per_yr == 0 and offers and row.activity in known.producers:
-            why = "0: the source offers offtake contracts of any size; leave the cell empty if it offers none"
-            yield row.activity, f"activities.csv {row.activity} lot_t_per_yr: {why}"
 
 
 def _series(known: _Known) -> Iterator[Finding]:
@@ -361,17 +321,6 @@ def _series(known: _Known) -> Iterator[Finding]:
         if late:
             why = f"begins after the first year, {known.years[0]}: all years before it take its first value"
             yield key_of(late[0]), f"{table}.csv from_year: {_rows(late)}: the series {why}"
-
-
-def _ramps(known: _Known) -> Iterator[Finding]:
-    """Ramps that begin some years after first output."""
-    ramps = grouped(known.data.rows("ramps"), "project")
-    planned = {row.project for row in known.data.rows("projects")} & known.producers
-    for name, rows in ramps.items():
-        first = min(row.age_yr for row in rows)
-        if first > 0 and (planned - ramps.keys() if name == "*" else name in planned):
-            years = f"there is no output in the first {first} year{'s' * (first > 1)} after first output"
-            yield name, f"ramps.csv {name} age_yr: the first is {first}: {years}"
 
 
 def _sources(known: _Known) -> Iterator[Finding]:
