@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..core.errors import (
-    MOST_PRINTED,
     OVERRIDES,
     Fault,
     FaultsError,
@@ -370,7 +369,7 @@ def print_faults(errors: Console, error: FaultsError) -> int:
     error = error if stated == list(error.faults) else type(error)(stated)
     print_json(error.faults)
     say(errors, str(error))
-    for line in columns_in_words(error.faults[:MOST_PRINTED]):
+    for line in columns_in_words(error.faults):
         say(errors, line)
     return EXIT_INPUT
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
-from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
+from ..core.errors import Fault, InputError, PlanError, first_of, near_miss
 from .base import grouped, key_of
 from .dataset import Dataset, home_row, members
 from .deflation import unknown_years
@@ -342,15 +342,15 @@ def check_data(plan: Plan, data: Dataset) -> list[Fault]:
 
 def _found(plan: Plan, data: Dataset) -> list[Fault]:
     """Faults as the checks name them: tables by file, rows by key."""
-    faults = Faults()
+    faults = list[Fault]()
     try:  # `model_copy` puts values into a plan that nobody has checked
         parse_plan(plan.to_toml_like())
     except PlanError as error:
         return list(error.faults)
     for checks in (TABLES_THERE, REFERENCES, MEANING):
         for check in checks if not faults else ():
-            faults.extend(check(plan, data))
-    return faults.told()
+            faults += first_of(check(plan, data))
+    return first_of(faults)
 
 
 def one_home(plan: Plan, data: Dataset) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, cast, get_args, get_origin
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..core.errors import OVERRIDES, Fault, Faults, Hints, InputError, UnfitRule, expected, near_miss, shown
+from ..core.errors import MOST_FAULTS, OVERRIDES, Fault, InputError, UnfitRule, expected, first_of, near_miss, shown
 from .base import Row, key_of
 from .project_tables import HomeRow
 from .read_toml import PlanText, set_elsewhere
@@ -33,44 +33,42 @@ def validate_rows(
     columns: list[str],
     lines: Sequence[int | str] | None = None,
 ) -> tuple[tuple[Row, ...], list[Fault]]:
-    """Rows of a table from records, and what is wrong: a thousand faults at most, then one that counts the rest.
+    """Rows of a table from records, and what is wrong; where there is much, what comes after the first faults is not looked at.
 
     lines: where each record stands, for the faults; None: from line 2 on, below the header.
     """
     model = TABLES[table]
-    faults = Faults()
-    faults.extend(_header_faults(table, file, columns))
+    faults = first_of(_header_faults(table, file, columns))
     if faults:
-        return (), faults.told()
+        return (), faults
     rows: list[Row] = []
     places: dict[tuple[Any, ...], int | str] = {}
     for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
+        if len(faults) > MOST_FAULTS:
+            break
         cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
         try:
             row = model.model_validate(cells)
         except ValidationError as error:
-            if faults.full:
-                faults.add(unseen=error.error_count())
-            else:
-                faults.add(*(_row_fault(item, record, file, line) for item in error.errors(include_url=False)))
+            faults += (_row_fault(item, record, file, line) for item in error.errors(include_url=False))
             continue
         key = tuple(getattr(row, name) for name in model.key)
         if key in places:
             found = ", ".join(str(part) for part in key)
             wanted = f"a unique key (line {places[key]} has the same)"
-            faults.add(Fault(file, str(line), ", ".join(model.key), f"'{found}'", wanted))
+            faults.append(Fault(file, str(line), ", ".join(model.key), f"'{found}'", wanted))
         places.setdefault(key, line)
-        faults.extend(_range_faults(row, file, line))
+        faults += _range_faults(row, file, line)
         rows.append(row)
-    return tuple(rows), faults.told()
+    return tuple(rows), first_of(faults)
 
 
 def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fault]:
     """Columns that are none, and required columns that are not there."""
-    fields, hints = TABLES[table].model_fields, Hints()
+    fields = TABLES[table].model_fields
     for column in columns:
         if column not in fields:
-            near = hints.near(column, fields.keys() - set(columns) or fields)
+            near = near_miss(column, fields.keys() - set(columns) or fields)
             yield Fault(file, "1", column, shown(column), f"a known column{near}")
     for column in sorted(required(table) - set(columns)):
         yield Fault(file, "1", column, "no such column", "a required column")
@@ -284,20 +282,20 @@ class Dataset:
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
         """Validate data frames (columns as `strategic-minerals schema TABLE` prints them). Raises InputError with every fault."""
-        faults = Faults()
+        faults = list[Fault]()
         tables: dict[str, tuple[Row, ...]] = {}
         for table, frame in frames.items():
             if table not in TABLES:
                 expected = f"the name of a table{near_miss(table, TABLES)}"
-                faults.add(Fault(name, "", "table", f"'{table}'", expected))
+                faults.append(Fault(name, "", "table", f"'{table}'", expected))
                 continue
             columns = [str(column) for column in frame.columns]
             records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
             rows, found = validate_rows(table, records, table, columns)
             tables[table] = rows
-            faults.extend(found)
+            faults += found
         if faults:
-            raise InputError(faults.told())
+            raise InputError(faults)
         return cls(types.MappingProxyType(tables), name)
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from ..core.errors import FORMAT, Fault, Faults, InputError, format_fault, near_miss, shown
+from ..core.errors import FORMAT, Fault, InputError, first_of, format_fault, near_miss, shown
 from ..core.files import NOWHERE, read_bounded, text_of
 from ..core.runner import checkpoint
 from .base import USA, Row
@@ -93,10 +93,9 @@ def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
     columns = list(header)
     while columns and not columns[-1].strip():
         columns.pop()
-    faults = Faults()
-    faults.extend(_header_faults(file.stem, name, columns) or _length_faults(name, columns, records))
+    faults = first_of(_header_faults(file.stem, name, columns) or _length_faults(name, columns, records))
     if faults:
-        return faults.told()
+        return faults
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
     filled = [
         {column: unguarded_cell(cell) for column, cell in zip(columns, records[n - 2], strict=False) if cell != ""}
@@ -353,7 +352,7 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     if expected := unknown_home(folder, home):
         raise InputError([Fault(f"{folder.name}/{HOMES}", "", "home", f"'{home}'", expected)])
     made = _made(folder, home, homes) if homes and home not in homes else {}
-    faults = Faults()
+    faults = list[Fault]()
     tables: dict[str, tuple[Row, ...]] = {}
     lines: dict[str, tuple[int | str, ...]] = {}
     files = _files(folder, homes, home, faults)
@@ -365,11 +364,11 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
             else read_csv_table(folder / file.name)
         )
         tables[file.stem], found, lines[file.stem] = read
-        faults.extend(found)
+        faults += found
     if not tables and not faults:
-        faults.add(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
+        faults.append(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
     if faults:
-        raise InputError(faults.told())
+        raise InputError(faults)
     if homes:
         tables, lines = of_the_home(tables, lines, folder, home)
     return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
@@ -391,7 +390,7 @@ def _refuse_other_format(file: Path) -> None:
         raise InputError([fault])
 
 
-def _files(folder: Path, homes: Sequence[str], home: str, faults: Faults) -> list[Path]:
+def _files(folder: Path, homes: Sequence[str], home: str, faults: list[Fault]) -> list[Path]:
     """Files of tables, one of each name; what bears another name is a fault."""
     found: dict[str, Path] = {}
     for place in [folder, *([folder / HOMES / home] if home in homes else [])]:
@@ -402,8 +401,8 @@ def _files(folder: Path, homes: Sequence[str], home: str, faults: Faults) -> lis
                 found.setdefault(file.stem, file)
             else:
                 expected = "the name of a table" + near_miss(file.stem, TABLES)
-                faults.add(Fault(str(file.relative_to(folder)), "", "", "not a table", expected))
-        faults.extend(_misnamed(inside, {file.stem for file in named}))
+                faults.append(Fault(str(file.relative_to(folder)), "", "", "not a table", expected))
+        faults += _misnamed(inside, {file.stem for file in named})
     return sorted(found.values(), key=lambda file: file.stem)
 
 

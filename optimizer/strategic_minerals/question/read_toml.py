@@ -16,15 +16,12 @@ from pydantic import BaseModel, ValidationError
 
 from ..core.errors import (
     FORMAT,
-    MOST_PRINTED,
     OVERRIDES,
     Fault,
-    Faults,
     MisplacedError,
     PlanError,
     expected,
     format_fault,
-    more_faults,
     near_miss,
     overlapping,
     shipped,
@@ -133,15 +130,15 @@ def _changed(
 ) -> tuple[M, PlanText]:
     """A model of plain data with values put into it, and where its fields stand. Raises PlanError."""
     apart(overrides or ())
-    faults, changed = Faults(), list[str]()
+    faults, changed = list[Fault](), list[str]()
     for dotted, value in (overrides or {}).items():
         changed.append(first_new(data, dotted))
         try:
             put(data, dotted, value, OVERRIDES)
         except PlanError as error:
-            faults.extend(error.faults)
+            faults += error.faults
     if faults:
-        raise PlanError(faults.told())
+        raise PlanError(faults)
     place = replace(place, overrides=tuple(changed))
     return _parsed(model, data, place), place
 
@@ -201,10 +198,7 @@ def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
     except ValidationError as error:
         found = _without_echoes(error.errors(include_url=False))
         found.sort(key=lambda item: item["type"] == "missing")  # a field may be missing since its name is a slip
-        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item)]
-        if len(found) > MOST_PRINTED:
-            faults.append(more_faults(len(found) - MOST_PRINTED))
-        raise PlanError(faults) from None
+        raise PlanError(place.placed(fault) for item in found for fault in _faults(model, item)) from None
 
 
 def _without_echoes(errors: list[Any]) -> list[Any]:

@@ -29,7 +29,6 @@ from ..core.errors import (
     FORMAT,
     OVERRIDES,
     Fault,
-    Faults,
     FaultsError,
     InputError,
     PlanError,
@@ -165,7 +164,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     rows: dict[str, int] = {}
     empty: dict[str, int] = {}
     refused: list[str] = []
-    faults = Faults()
+    faults = list[Fault]()
     head = str(cells[0][0]).strip() if cells and cells[0] else ""
     if head.partition(".")[0] in Plan.model_fields:
         expected = "a header (field, value) in the first row, and fields below it"
@@ -179,7 +178,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             continue
         if field in rows:
             expected = f"each field once: it is also in {cell_name(rows[field], 0)}"
-            faults.add(Fault(place, cell_name(number, 0), field, "the field twice", expected))
+            faults.append(Fault(place, cell_name(number, 0), field, "the field twice", expected))
             continue
         rows[field] = number
         try:
@@ -187,13 +186,13 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         except (ValueError, RecursionError):
             refused.append(field)
             expected = 'one list or table and nothing else, such as ["gallium", "tungsten"]'
-            faults.add(Fault(place, cell_name(number, 1), field, shown(value), expected))
+            faults.append(Fault(place, cell_name(number, 1), field, shown(value), expected))
             continue
         try:
             _place(content, field.split("."), read)
         except (ValueError, TypeError, RecursionError) as error:
             expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
-            faults.add(Fault(place, cell_name(number, 1), field, str(error), expected))
+            faults.append(Fault(place, cell_name(number, 1), field, str(error), expected))
     numbers: dict[str, tuple[int, ...]] = {}
     plain, changed = _closed(content, "", numbers), list[str]()
     apart(overrides)
@@ -203,15 +202,15 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             changed.append(first_new(plain, own))
             put(plain, own, value, OVERRIDES)
         except PlanError as error:
-            faults.extend(error.faults)
+            faults += error.faults
     sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
     except PlanError as error:
         placed = [sheet.placed(fault) for fault in error.faults]
-        faults.extend(fault for fault in placed if not (fault.found == "nothing" and fault.column in refused))
+        faults += [fault for fault in placed if not (fault.found == "nothing" and fault.column in refused)]
     if faults:
-        raise PlanError(faults.told())
+        raise PlanError(faults)
     return plan, sheet
 
 
@@ -339,8 +338,8 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     """
     path = Path(path)
     sheets, others = _sheets_of(path)
-    faults = Faults()
-    faults.extend(_misnamed(path.name, others))
+    faults = list[Fault]()
+    faults += _misnamed(path.name, others)
     plan, sheet = None, None
     try:
         if PLAN not in sheets:
@@ -349,16 +348,16 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
             raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
         plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
     except FaultsError as error:
-        faults.extend(error.faults)
+        faults += error.faults
     data, wrong = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, others)
-    faults.extend(wrong)
+    faults += wrong
     answers = None
     if START in sheets:
         written = [[_text(cell) for cell in row] for row in sheets[START]]
         answers = checked(plan, sheet, data, read_answers(f"{path.name}, sheet {START}", written))
-        faults.extend(answers.faults)
+        faults += answers.faults
     if faults or plan is None or sheet is None:
-        raise PlanError(faults.told())
+        raise PlanError(faults)
     if answers is not None:
         plan, sheet, data = answered(plan, sheet, data, answers)
     return plan, replace(data, asked=sheet)
@@ -423,7 +422,7 @@ def _tables(
     path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: Sequence[str]
 ) -> tuple[Dataset, list[Fault]]:
     """The tables that could be read, and what is wrong with the others."""
-    faults = Faults()
+    faults = list[Fault]()
     tables: dict[str, Any] = {}
     places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
     for name, cells in sheets.items():
@@ -443,12 +442,12 @@ def _tables(
             wrong = [_with_cell(fault, columns) for fault in found]
         if not wrong:
             tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
-        faults.extend(wrong)
+        faults += wrong
     if not tables and not faults:
-        faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
+        faults.append(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
     own = tuple(name for name in others if name.casefold() not in (READ_ME, NOTES))
     book = Book(path.name, places[0], places[1], own)
-    return Dataset(types.MappingProxyType(tables), path.stem, book), faults.told()
+    return Dataset(types.MappingProxyType(tables), path.stem, book), faults
 
 
 def _headless(place: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> list[Fault]:
