@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 import json
 import logging
 import os
 import re
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from ..core.errors import Fault, InputError, ReserveError, shipped
+from ..core.errors import Fault, InputError, shipped
 from ..core.files import write_whole
 from ..core.logs import SecondsSince, listening, logger_of
 from ..core.runner import Runner
@@ -341,7 +338,7 @@ def time_left(done: int, left: int, seconds: float) -> str:
     return f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left"
 
 
-# Verbs that show results and the installation: report, compare, doctor.
+# The verb that shows results.
 
 
 @app.command()
@@ -424,114 +421,3 @@ def _wrote(files: list[Path], as_json: bool) -> None:
         size = f"{count / 1e6:,.2g} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
         text = f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size})."
         console.print(text, markup=False)
-
-
-@app.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
-) -> None:
-    """Check the installation: versions, the solver self-test, write access, optional parts."""
-
-    found = examine()
-    if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
-    else:
-        console = standard_output()
-        for finding in found:
-            mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
-            console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
-    wrong = [finding.check for finding in found if finding.needed and not finding.fine]
-    if wrong:  # a faulty installation cannot be trusted; a folder without write access is for the user to change
-        raise typer.Exit(EXIT_INPUT if all(check.startswith("write access to") for check in wrong) else EXIT_UNTRUSTED)
-
-
-# Check the installation: versions, the solver self-test, write access, optional parts.
-
-
-EXTRAS = {
-    "arrays": ("xarray",),
-    "cluster": ("distributed",),
-    "sensitivity": ("SALib",),
-    "report": ("jinja2", "altair", "vl_convert"),
-    "excel": ("xlsxwriter", "python_calamine"),
-    "parquet": ("pyarrow",),
-    "service": ("fastapi", "uvicorn", "multipart", "pydantic_settings", "prometheus_client"),
-    "postgres": ("psycopg",),
-}
-"""Modules that each optional part (extra) needs."""
-LOWEST_PYTHON = (3, 11)
-REFUSED_HIGHS = "1.14."
-"""Releases of HiGHS that solve certain two-variable programs wrongly (HiGHS issues 2957, 3043)."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check and its result."""
-
-    check: str
-    fine: bool
-    needed: bool
-    """False: the package works even if this check fails."""
-    found: str
-
-
-def examine(folder: Path | None = None) -> list[Finding]:
-    """Run all checks. folder: where results would be written; None: the current folder."""
-    from ..answer.prices import versions
-
-    stated = versions()
-    found = [
-        Finding("python", sys.version_info >= LOWEST_PYTHON, True, stated["python"]),
-        Finding("HiGHS release", not stated["highs"].startswith(REFUSED_HIGHS), True, stated["highs"]),
-        _solver(),
-        _shipped(),
-        _writable(Path.cwd() if folder is None else folder),
-        _writable(Path(tempfile.gettempdir())),
-    ]
-    found += [
-        Finding(
-            f"library {name}", number != "not installed", name != "strategic-minerals", number
-        )  # the package may run from its source
-        for name, number in stated.items()
-        if name not in ("python", "highs")
-    ]
-    for extra, modules in EXTRAS.items():
-        missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        text = (
-            f"not installed: {', '.join(missing)}. Install with: pip install 'strategic-minerals[{extra}]'"
-            if missing
-            else "installed"
-        )
-        found.append(Finding(f"optional part {extra}", not missing, False, text))
-    return found
-
-
-def _solver() -> Finding:
-    from ..solver.highs import canary
-
-    try:
-        canary()
-    except ReserveError as error:
-        return Finding("solver self-test", False, True, str(error))
-    return Finding("solver self-test", True, True, "two mixed-integer programs answered correctly")
-
-
-def _shipped() -> Finding:
-    plans = sorted(path.stem for path in shipped("models").glob("*.toml"))
-    tables = len({file.stem for file in shipped("inputs").rglob("*.csv")})
-    return Finding("shipped plans and tables", bool(plans and tables), True, f"{', '.join(plans)}; {tables} tables")
-
-
-def _writable(folder: Path) -> Finding:
-    """Whether a file can be written and read back."""
-    try:
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            file = Path(place) / "file"
-            with file.open("wb") as opened:
-                opened.write(b"reserve")
-                opened.flush()
-                os.fsync(opened.fileno())
-            fine = file.read_bytes() == b"reserve"
-    except OSError as error:
-        return Finding(f"write access to {folder}", False, True, error.strerror or "cannot be written")
-    return Finding(f"write access to {folder}", fine, True, "works")

@@ -570,7 +570,6 @@ def check(
     found = run_check(loaded, data)
     if found.faults:
         raise PlanError(found.faults)
-    found = replace(found, notes=(*found.notes, *_oversold(path, tables)))
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         return
@@ -595,15 +594,6 @@ def check(
     if found.without_data:
         minerals = ", ".join(found.without_data)
         console.print(f"Minerals with published facts, but not yet the data that a plan needs: {minerals}")
-
-
-def _oversold(path: Path, tables: Path | None) -> list[str]:
-    """Where homes of a folder count on more of a plant than it makes; nothing where the folder holds one home."""
-    from ..answer.notes import oversold_sources
-    from ..question.load import find_tables
-
-    alone = path.suffix.lower() == ".xlsx" and tables is None
-    return [] if alone else oversold_sources(find_tables(path, tables))
 
 
 def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
