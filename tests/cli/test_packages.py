@@ -1,10 +1,9 @@
-"""What goes with the packages: the page of an index, and the trial of the wheel on other Pythons."""
+"""What goes with the packages: the page of an index."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-import tomllib
 from collections.abc import Callable
 from types import ModuleType
 
@@ -12,7 +11,6 @@ import pytest
 
 from support.documents import ROOT
 
-STEP = ROOT / ".ci" / "interpreters.sh"
 HOST = "https://host.example/p/blob/v1/"
 IMAGES = "https://host.example/p/raw/v1/"
 
@@ -41,18 +39,3 @@ def test_the_readme_leaves_no_relative_link_on_the_page(index_page: Callable[[st
     assert linked.count("](") == text.count("](") == linked.count("](https://host.example/")
     assert f"]({IMAGES}.github/report.png)" in linked
     assert "](" not in index_page(text, "", "")
-
-
-def test_the_metadata_name_every_python_that_is_tried() -> None:
-    """Proves: classifiers, the step and the workflow speak of the same versions, from the lowest that is allowed."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    versions = [
-        line.rpartition(" ")[2]
-        for line in project["classifiers"]
-        if line.startswith("Programming Language :: Python :: 3.")
-    ]
-    assert project["requires-python"] == f">={versions[0]}"
-    assert f"${{PYTHONS:-{' '.join(versions)}}}" in STEP.read_text(encoding="utf-8")
-    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
-    assert "python: [" + ", ".join(f'"{one}"' for one in versions) + "]" in workflow
-    assert ".ci/interpreters.sh" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
