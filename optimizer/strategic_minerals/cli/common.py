@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
 import logging
 import os
@@ -16,14 +14,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..core.errors import Fault, InputError, shipped
 from ..core.files import write_whole
-from ..core.logs import SecondsSince, listening, logger_of
-from ..core.runner import Runner
+from ..core.logs import SecondsSince, listening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +71,7 @@ def is_quiet() -> bool:
     return VERBOSITY.get() == QUIET
 
 
-# The application and what every verb of it takes: `-h`, `--quiet`, `--verbose`, and `--threads` where a model is solved.
+# The application and what every verb of it takes: `-h`, `--quiet` and `--verbose`.
 
 
 PROGRAM = "strategic-minerals"
@@ -85,7 +82,6 @@ SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
 }
 """Of the application and of each verb."""
-MOST_THREADS = 1024
 
 Verbose = Annotated[
     int,
@@ -94,66 +90,12 @@ Verbose = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")]
-Threads = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        max=MOST_THREADS,
-        help="Threads of each process, for the scenarios of decomposed solves; 0: one per core.",
-    ),
-]
 
 
 def program() -> str:
     """How this program was called, for commands that are shown to its user."""
     return f"python -m {__name__.partition('.')[0]}" if Path(sys.argv[0]).name == "__main__.py" else PROGRAM
 
-
-class Verbs(typer.Typer):
-    """An application whose verbs take, beside their own options, what all of them share."""
-
-    def command(  # type: ignore[override]  # one option more, the rest as it is
-        self, name: str | None = None, *, solves: bool = False, **settings: Any
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a verb. solves: whether it takes `--threads`."""
-        register = super().command(name, **settings)
-
-        def registered(verb: Callable[..., Any]) -> Callable[..., Any]:
-            register(_with_common(verb, solves))
-            return verb
-
-        return registered
-
-
-def _with_common(verb: Callable[..., Any], solves: bool) -> Callable[..., Any]:
-    """A verb with the options that all verbs share, which are taken from it before it is called."""
-    hints = get_type_hints(verb, include_extras=True)
-    own = inspect.signature(verb).parameters
-    added: dict[str, tuple[Any, Any]] = {"verbose": (Verbose, 0), "quiet": (Quiet, False)}
-    if solves:
-        added["threads"] = (Threads, 0)
-
-    def called(typer_context: typer.Context, **given: Any) -> Any:
-        shared = {name: given.pop(name) for name in added}
-        if shared["verbose"] or shared["quiet"]:
-            tell(typer_context, verbose=shared["verbose"], quiet=shared["quiet"])
-        with Runner(threads=shared.get("threads", 0)).started():
-            return verb(**given)
-
-    context = inspect.Parameter("typer_context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    more = [context.replace(name=name, default=default, annotation=kind) for name, (kind, default) in added.items()]
-    parameters = [one.replace(kind=one.KEYWORD_ONLY, annotation=hints[name]) for name, one in own.items()]
-    functools.update_wrapper(called, verb, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
-    del called.__dict__["__wrapped__"]
-    called.__dict__["__signature__"] = inspect.Signature([context, *parameters, *more])
-    called.__annotations__ = hints | {
-        "typer_context": typer.Context,
-        **{name: kind for name, (kind, _) in added.items()},
-    }
-    return called
-
-
-LOG = logger_of(__name__)
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED = 0, 2, 3, 4
 EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 5, 70, 130
@@ -162,7 +104,7 @@ COMMAND_LINE = "command line"
 EXIT_START, EXIT_STORE = 6, 7
 """Exit codes of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
-app = Verbs(
+app = typer.Typer(
     name=PROGRAM,
     add_completion=True,
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
@@ -249,12 +191,12 @@ def whence(path: Path, tables: Path | None) -> str:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
-    """A line on a terminal that follows the work; with --verbose a line of the log for each phase and tenth; silence elsewhere.
+    """A line on a terminal that follows the work; elsewhere what is known so far alone.
 
     what: the verb, shown until there is more to say.
     """
     if VERBOSITY.get() != PLAIN or not sys.stderr.isatty():  # it would disturb a log, or was refused
-        yield _logged() if VERBOSITY.get() in LEVELS else _first_words if VERBOSITY.get() == PLAIN else None
+        yield None if is_quiet() else _first_words
         return
     from rich.text import Text
 
@@ -286,22 +228,6 @@ def _first_words(now: Progress) -> None:
     if now.words:
         sys.stderr.write(said(now) + "\n")
         sys.stderr.flush()
-
-
-def _logged() -> Callable[[Progress], None]:
-    """What writes a line into the log for each phase, and for each tenth of parts."""
-    last = [""]
-
-    def follow(now: Progress) -> None:
-        _first_words(now)
-        line = now.phase
-        if now.done is not None and now.of:
-            line = f"{now.phase}: {10 * now.done // now.of} tenths of {now.of}"
-        if line != last[0]:
-            last[0] = line
-            LOG.info("%s", line)
-
-    return follow
 
 
 def refuse_others(folder: Path | None, ending: str, option: str) -> None:

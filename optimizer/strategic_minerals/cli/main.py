@@ -53,7 +53,6 @@ from .common import (
     SetFields,
     Tables,
     Verbose,
-    Verbs,
     app,
     cores,
     flags_first,
@@ -100,6 +99,17 @@ SOURCES: Mapping[str, dict[str, tuple[Any, Any]]] = {
 """What a verb builds on -> its arguments and the options that belong to them."""
 LIMITS: dict[str, tuple[Any, Any]] = {
     "workers": (Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")], 0),
+    "threads": (
+        Annotated[
+            int,
+            typer.Option(
+                min=0,
+                max=1024,
+                help="Threads of each process, for the scenarios of decomposed solves; 0: one per core.",
+            ),
+        ],
+        0,
+    ),
     "time_limit": (
         Annotated[
             float | None,
@@ -142,8 +152,8 @@ def command_of(verb: Verb) -> Any:
     called.__dict__["__signature__"] = inspect.Signature(parameters)
     called.__annotations__ = {name: hint for name, hint, _ in places}
     called.__doc__ = verb.help
-    alone = Verbs(add_completion=False, **SETTINGS)
-    alone.command(verb.name, solves=verb.long)(called)
+    alone = typer.Typer(add_completion=False, **SETTINGS)
+    alone.command(verb.name)(called)
     return typer.main.get_command(alone)
 
 
@@ -164,7 +174,7 @@ def _named(verb: Verb) -> None:
         raise AssertionError("completed before it is called")
 
     called.__doc__ = verb.help
-    app.command(verb.name, solves=False)(called)
+    app.command(verb.name)(called)
 
 
 def _option(option: inspect.Parameter) -> Any:
@@ -267,7 +277,13 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         return
     limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
     with progress(verb.name) as follow:
-        run = Runner(cores(given["workers"]), deadline_s=limit or LONGEST_S, on_progress=follow, store=store)
+        run = Runner(
+            cores(given["workers"]),
+            threads=given["threads"],
+            deadline_s=limit or LONGEST_S,
+            on_progress=follow,
+            store=store,
+        )
         with run.started():
             first = _first(verb, given)
             if verb.makes_plan:
