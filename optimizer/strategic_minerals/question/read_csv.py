@@ -391,29 +391,18 @@ def _refuse_other_format(file: Path) -> None:
 
 
 def _files(folder: Path, homes: Sequence[str], home: str, faults: list[Fault]) -> list[Path]:
-    """Files of tables, one of each name; what bears another name is a fault."""
+    """Files of tables, one of each name; a CSV file of another name is a fault."""
     found: dict[str, Path] = {}
     for place in [folder, *([folder / HOMES / home] if home in homes else [])]:
-        inside = sorted(place.iterdir())
-        named = [file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)]
-        for file in named:
-            if file.stem in TABLES:
+        for file in sorted(place.iterdir()):
+            if file.suffix.lower() != ".csv" or file.name.startswith(BESIDE):
+                continue
+            if file.stem in TABLES and file.suffix == ".csv":
                 found.setdefault(file.stem, file)
             else:
-                expected = "the name of a table" + near_miss(file.stem, TABLES)
+                expected = "the name of a table, and .csv in lower case" + near_miss(file.stem, TABLES)
                 faults.append(Fault(str(file.relative_to(folder)), "", "", "not a table", expected))
-        faults += _misnamed(inside, {file.stem for file in named})
     return sorted(found.values(), key=lambda file: file.stem)
-
-
-def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
-    """Files named like a table that are not read, such as `demand.CSV` or `demand.xlsx`; a copy next to the table may stay."""
-    for file in inside:
-        stem = file.name.partition(".")[0].lower()
-        if file.suffix == ".csv" or stem not in TABLES or (file.name == HOMES and file.is_dir()):
-            continue
-        if file.suffix.lower() == ".csv" or stem not in tables:
-            yield Fault(file.name, "", "", f"'{file.name}'", f"{stem}.csv (a CSV file, name in lower case)")
 
 
 def write_dataset(data: Dataset, folder: Path) -> None:
