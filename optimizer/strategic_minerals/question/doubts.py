@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..core.errors import Fault
+from ..core.formats import digits, listed
 from .base import Column, column_of, grouped, key_of, unit_of
 from .dataset import Dataset
 from .names import Names, column_in_words, owner_in_words
@@ -440,8 +441,8 @@ def _doubt(alike: Sequence[Comparison]) -> Doubt:
     probably = "" if unit in ("high", "low") else f", probably {unit}"
     return Doubt(
         figures,
-        f"{_stated(first.size)}, about {_short(times)} times too {where}{probably}{_more(figures)}",
-        f"about {_short(first.size / factor)}, compared with {first.beside.words}",
+        f"{digits(first.size)}, about {digits(times)} times too {where}{probably}{_more(figures)}",
+        f"about {digits(first.size / factor)}, compared with {first.beside.words}",
         first.is_refused,
     )
 
@@ -460,7 +461,7 @@ def _unusual(facts: Facts) -> Iterator[Doubt]:
         _, value, column = found[0]
         figures = tuple(figure for figure, _, _ in found)
         usual = f"at least {column.low:g}" if math.isinf(column.high) else f"{column.low:g} to {column.high:g}"
-        text = f"{_stated(value)}, outside the usual range{f', probably {misread}' if misread else ''}{_more(figures)}"
+        text = f"{digits(value)}, outside the usual range{f', probably {misread}' if misread else ''}{_more(figures)}"
         yield Doubt(figures, text, f"{usual}, the usual range of such figures; if it is intended, leave it")
 
 
@@ -499,24 +500,9 @@ def _misread(name: str, value: float, column: Column) -> str:
     return next((words for factor, words in SLIPS.get(unit, ()) if column.low <= value / factor <= column.high), "")
 
 
-# --- words ---------------------------------------------------------------------------------------------------------
-
-
 def _more(figures: Sequence[Figure]) -> str:
     """Further rows, or fields, in words."""
     if len(figures) == 1:
         return ""
-    names = [key or column for _, key, column in figures[1 : 1 + MOST_SHOWN]]
-    rest = f" and {len(figures) - 1 - MOST_SHOWN:,} more" if len(figures) > 1 + MOST_SHOWN else ""
-    return f", the same in {len(figures):,} {'rows' if figures[0][1] else 'fields'} ({', '.join(names)}{rest})"
-
-
-def _stated(value: float) -> str:
-    """A figure as written: exact if it has few digits."""
-    return f"{value:.6g}" if 1e-4 <= abs(value) < 1000 else _short(value)
-
-
-def _short(value: float) -> str:
-    """A number with three significant figures, written out if that is readable."""
-    rounded = float(f"{value:.3g}")
-    return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e12 else f"{rounded:.3g}"
+    rest = listed((key or column for _, key, column in figures[1:]), MOST_SHOWN)
+    return f", the same in {len(figures):,} {'rows' if figures[0][1] else 'fields'} ({rest})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pydantic import BeforeValidator
 
 from ..core.errors import Fault, UnfitRule, near_miss
+from ..core.formats import listed
 from .base import key_of, spaced
 from .dataset import Dataset, members
 from .plan import Event, Plan
@@ -147,7 +148,11 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
         known = names_in(data, table, column)
         if known.names:  # a table without rows is a fault of its own
-            yield column, [getattr(plan, column)], replace(known, where=f"{known.where} ({some_of(known.names)})")
+            yield (
+                column,
+                [getattr(plan, column)],
+                replace(known, where=f"{known.where} ({listed(sorted(known.names))})"),
+            )
     yield from _each("materials", plan.materials, goods)
     projects = names_in(data, "projects", "project").and_("*")
     yield from _each("instruments.project_list", plan.instruments.project_list, projects)
@@ -227,16 +232,6 @@ def _covers(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield UnfitRule("plan", "", f"days_of_cover.{n}.material", f"'{cover.material}'", expected)
 
 
-def some_of(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    told = sorted(names)
-    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    return ", ".join(told[:MOST_NAMED]) + more if told else "none"
-
-
-MOST_NAMED = 12
-
-
 def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a plan or a table uses is defined in the table of its kind."""
     for check in (table_references, event_references, home_references, plan_references):
@@ -302,9 +297,9 @@ def absent(data: Dataset, table: str, expected: str) -> Fault:
     if table in data.tables:
         return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
     if data.book is None:
-        there = some_of(data.tables)
+        there = listed(sorted(data.tables))
         return Fault(f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {there}")
-    there = some_of([*data.tables, *data.book.others])
+    there = listed(sorted([*data.tables, *data.book.others]))
     return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}")
 
 

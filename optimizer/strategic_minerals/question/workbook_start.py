@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from ..core.errors import Fault, PlanError, near_miss, shown
+from ..core.formats import listed
 from ..core.stats import MONTHS_PER_YEAR
 from .base import key_of
 from .dataset import Cell, Dataset, PlanSheet, cell_name, home_row, validate_rows
 from .plan import Plan
 from .project_tables import HazardRow
 from .read_toml import parse_plan, put
-from .references import some_of
 
 START = "start here"
 YES, NO = "yes", "no"
@@ -365,7 +365,7 @@ def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: 
             for name in names:
                 if name not in codes and not (several and name == "*" and one.listed in ("materials", "countries")):
                     near = near_miss(name, codes)
-                    faults.append(answers.fault(question, n, f"'{name}'", f"one of {some_of(codes)}{near}"))
+                    faults.append(answers.fault(question, n, f"'{name}'", f"one of {listed(sorted(codes))}{near}"))
     for at, value in values.items():
         if QUESTIONS[at[0]].kind in ("money", "moneys"):
             rate = rates.get(values.get((CURRENCY, 1)), 1.0)
@@ -391,7 +391,9 @@ def _unfit(plan: Plan | None, data: Dataset, answers: Answers, wrong: Collection
         if QUESTIONS[question].block and QUESTIONS[question].listed == "materials" and defined and fine(question, n):
             for name in [answer] if isinstance(answer, str) else answer:
                 if name not in planned and name != "*":
-                    yield answers.fault(question, n, f"'{name}'", f"one of the plan's materials: {some_of(planned)}")
+                    yield answers.fault(
+                        question, n, f"'{name}'", f"one of the plan's materials: {listed(sorted(planned))}"
+                    )
     for n in answers.used(PROMISE):
         begins, horizon = answers.of(PROMISE, n).get("start_year"), None if plan is None else plan.horizon
         first = answers.get("first year") or (math.nan if horizon is None else horizon.first_year)
@@ -531,7 +533,7 @@ class _Filling:
             elif section == RULES[-1] and entry["material"] in floors:
                 named.add(rule)
         if others:
-            self.said.append(f"rules left out, as their materials are not planned: {some_of(others)}")
+            self.said.append(f"rules left out, as their materials are not planned: {listed(sorted(others))}")
         numbers = dict(self.sheet.numbers)
         for section in RULES:
             kept = [

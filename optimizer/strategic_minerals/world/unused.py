@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..core.formats import listed
 from ..core.stats import MONTHS_PER_YEAR
 from ..question.base import grouped, key_of
 from ..question.dataset import Dataset, members
@@ -81,15 +82,11 @@ class _Known:
 
 def _unplanned(materials: str) -> str:
     names = materials.split()
-    return f"{_first(names)} {'is' if len(names) == 1 else 'are'} not planned"
+    return f"{listed(names, MOST_KEYS)} {'is' if len(names) == 1 else 'are'} not planned"
 
 
 def _nowhere(countries: str, touched: Collection[str]) -> str:
-    return f"no planned source in {countries} makes {_first(sorted(touched))}"
-
-
-def _first(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:MOST_KEYS])}{' and more' if len(names) > MOST_KEYS else ''}"
+    return f"no planned source in {countries} makes {listed(sorted(touched), MOST_KEYS)}"
 
 
 def _rules(known: _Known) -> Iterator[Finding]:
@@ -336,8 +333,7 @@ def _sources(known: _Known) -> Iterator[Finding]:
 
 def _rows(rows: Sequence[Any]) -> str:
     """`3 rows (gallium, germanium, antimony)`."""
-    more = f" and {len(rows) - MOST_KEYS:,} more" if len(rows) > MOST_KEYS else ""
-    return f"{len(rows):,} row{'s' * (len(rows) > 1)} ({', '.join(map(key_of, rows[:MOST_KEYS]))}{more})"
+    return f"{len(rows):,} row{'s' * (len(rows) > 1)} ({listed(map(key_of, rows), MOST_KEYS)})"
 
 
 # What periods longer than the steps of a disruption's profile average away.
