@@ -293,7 +293,6 @@ def report(
     from ..answer.run_folder import load_result, refuse_inside, write_parquet, write_results
     from ..page.page import read_analyses, save_figures
     from ..page.page import report as page
-    from ..question.workbook import is_plan_workbook
 
     results = [load_result(directory) for directory in directories]
     if brief and (form != "html" or len(results) > 1):
@@ -309,9 +308,6 @@ def report(
         also = f", or --format {ending}" if ending in ("html", "xlsx") else ""
         found = f"a name that ends in .{ending}" if ending else "a file of another kind"
         raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
-    if form == "xlsx" and target.is_file() and is_plan_workbook(target):
-        found = "a workbook with a plan in it"
-        raise InputError([Fault(str(target), "", "--out", found, "a new name, or an earlier report")])
     for place in (target, *([] if figures is None else [figures / "figure"])):
         refuse_inside(place, "--out")
     refuse_others(figures, f".{image}", "--figures")

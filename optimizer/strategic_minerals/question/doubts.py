@@ -27,8 +27,6 @@ PLAN = "plan"
 UNIT_SLIP = 300.0
 """Ratio beyond which a figure is in another unit: kg for t, USD/t for USD/kg, thousands of USD for millions are off by 1000.
 Shipped projects cost 0.7 to 8.5 years of what their output brings."""
-WINDOW = 3
-"""Figures of a series before and after the one that is compared with them."""
 MOST_SHOWN = 3
 """Rows that are named beside the first one."""
 
@@ -215,14 +213,6 @@ AGAINST: tuple[tuple[str, str, Callable[[Facts, str], Known], str, float, float,
 """Table, column, what it is compared with, the column that names of what; least, most and usual ratio."""
 REFUSED = ((Facts.market, "depth_t_per_yr"), (Facts.worth, "cash_usd_per_kg"), (Facts.yearly, "capex_musd"))
 """Reference and column whose ratio no opinion explains beyond `UNIT_SLIP`."""
-SERIES = (
-    ("demand", "demand_t_per_yr", ("material", "segment"), 30.0),
-    ("capacities", "capacity_t_per_yr", ("activity",), 30.0),
-    ("offers", "depth_t_per_yr", ("material",), 60.0),
-    ("loss_functions", "loss_usd_per_t", ("material", "segment"), 290.0),
-    ("deflators", "price_index", (), 4.0),
-)
-"""Table, column, columns whose rows belong together, factor between one of them and those beside it that is not odd."""
 
 
 def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
@@ -234,9 +224,6 @@ def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
     yield from _outputs(facts)
     for compared in AGAINST:
         yield from _against(facts, *compared)
-    for table, column, names, most in SERIES:
-        for rows in grouped(facts.rows(table), *names).values():
-            yield from _neighbours([((table, key_of(row), column), getattr(row, column)) for row in rows], most)
     yield from _of_the_plan(facts, planned)
 
 
@@ -320,14 +307,6 @@ def _against(
             yield _beside(figure, getattr(row, column), reference(facts, name), *limits, refused)
 
 
-def _neighbours(figures: Sequence[tuple[Figure, float]], most: float) -> Iterator[Comparison]:
-    """Figures of a series beside those before and after them. most: a factor that is not odd."""
-    known = [Known(size, frozenset({_place(figure)})).called("one beside it ({})") for figure, size in figures]
-    for n, (figure, size) in enumerate(figures):
-        others = (*known[max(0, n - WINDOW) : n], *known[n + 1 : n + 1 + WINDOW])
-        yield _beside(figure, size, _nearest(size, others), 1 / most, most)
-
-
 def _amounts(place: str, value: Any) -> list[tuple[Figure, float]]:
     """Figures of an amount, of each year's, or of a list."""
     if value is None:
@@ -355,7 +334,6 @@ def _of_the_plan(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]
     ):
         amounts = _amounts(f"budget.{name}", getattr(plan.budget, name))
         yield from (_beside(figure, amount, use, low * years, 10 * years, 0.1 * years) for figure, amount in amounts)
-        yield from _neighbours(amounts, 200)
 
 
 SLIPS: Mapping[str, tuple[tuple[float, str], ...]] = {
