@@ -276,8 +276,6 @@ class Dataset:
     """The workbook that they come from; None: not from one."""
     asked: PlanText | PlanSheet | None = field(default=None, compare=False)
     """Where the plan that was read with them stands; None: nowhere that is known."""
-    lines: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict, compare=False)
-    """Lines of the rows of each table in its file, where they come from files; of a home's own rows with their folder."""
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
@@ -309,7 +307,7 @@ class Dataset:
         return f"<details><summary>{html.escape(repr(self))}</summary>{sizes.to_html()}</details>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (dict(self.tables), self.name, self.book, self.asked, dict(self.lines))
+        return _restored, (dict(self.tables), self.name, self.book, self.asked)
 
     def placed(self, fault: Fault) -> Fault:
         """A fault of a table (`offers.csv`, row by key) or of the plan with the place in its file or workbook."""
@@ -337,14 +335,8 @@ class Dataset:
         ]
 
     def without_places(self) -> Dataset:
-        """The same tables, of which nobody knows in what file, sheet or line they stand: what is said of them is the same
-        wherever they are kept."""
-        return replace(self, book=None, asked=None, lines={})
-
-    def at(self, table: str, n: int) -> str:
-        """Where a table's row of a number stands, for a fault: its line in the table's file, else its key."""
-        lines, rows = self.lines.get(table, ()), self.tables[table]
-        return str(lines[n]) if len(lines) == len(rows) else key_of(rows[n])
+        """The same tables, of which nobody knows in what sheet they stand: what is said of them is always the same."""
+        return replace(self, book=None, asked=None)
 
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""

@@ -57,12 +57,11 @@ class Sheet:
 
 
 def read_csv_table(file: Path) -> Read:
-    """Rows of a table file that is named as its table, what is wrong with it, and the lines of the rows where nothing is."""
+    """Rows of a table file that is named as its table, and what is wrong with it."""
     sheet = read_sheet(file, file.name)
     if not isinstance(sheet, Sheet):
-        return (), sheet, ()
-    rows, found = validate_rows(file.stem, sheet.records, sheet.name, sheet.columns, sheet.lines)
-    return rows, found, tuple(sheet.lines)
+        return (), sheet
+    return validate_rows(file.stem, sheet.records, sheet.name, sheet.columns, sheet.lines)
 
 
 def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
@@ -143,8 +142,8 @@ CODE = re.compile("[A-Z]{3}")
 """What folders of homes are called; others are none."""
 HOMES = "homes"
 """Folder of the folders of homes."""
-Read = tuple[tuple[Row, ...], list[Fault], tuple[int | str, ...]]
-"""Rows of a table, what is wrong with them, and where they stand."""
+Read = tuple[tuple[Row, ...], list[Fault]]
+"""Rows of a table, and what is wrong with them."""
 Place = tuple[str, int]
 """File and line."""
 MARK = "\N{SECTION SIGN}"
@@ -263,7 +262,7 @@ def read_laid_over(table: str, folder: Path, home: str, made: Sheet | None = Non
         if (folder / name).is_file():
             sheet = read_sheet(folder / name, name)
             if not isinstance(sheet, Sheet):
-                return (), sheet, ()
+                return (), sheet
             sheets.append(sheet)
     if made is not None and made.records:
         sheets.append(made)
@@ -294,8 +293,7 @@ def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
     columns = list(dict.fromkeys(column for sheet in sheets for column in sheet.columns))
     first = sheets[0].name
     rows, found = validate_rows(table, records, first, columns, [f"{MARK}{n}" for n in range(len(records))])
-    lines = tuple(line if name == first else f"{line} of {name}" for name, line in (place[""] for place in places))
-    return rows, [_placed(fault, places, sheets, own) for fault in found], lines
+    return rows, [_placed(fault, places, sheets, own) for fault in found]
 
 
 def _placed(fault: Fault, places: Sequence[Mapping[str, Place]], sheets: Sequence[Sheet], own: str) -> Fault:
@@ -308,21 +306,17 @@ def _placed(fault: Fault, places: Sequence[Mapping[str, Place]], sheets: Sequenc
     return replace(fault, file=name, row=str(line), expected=told)
 
 
-def of_the_home(
-    tables: Mapping[str, tuple[Any, ...]], lines: Mapping[str, tuple[int | str, ...]], folder: Path, home: str
-) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[int | str, ...]]]:
+def of_the_home(tables: Mapping[str, tuple[Any, ...]], folder: Path, home: str) -> dict[str, tuple[Any, ...]]:
     """Tables without sources that the home cannot buy from and without projects that it does not name, nor what hangs on them."""
     named = {record.get("project") for record in _records(folder / HOMES / home / "projects.csv")}
     buys = {row.activity for row in tables.get("capacities", ())}
     gone = {row.activity for row in tables.get("activities", ())} - buys
     gone |= {row.project for row in tables.get("projects", ())} - named
-    kept, places = dict(tables), dict(lines)
-    for table, column in {"activities": "activity", "projects": "project", **OF_PRODUCERS}.items():
-        stays = [getattr(row, column) not in gone for row in tables.get(table, ())]
-        if not all(stays):
-            kept[table] = tuple(row for row, stay in zip(tables[table], stays, strict=True) if stay)
-            places[table] = tuple(line for line, stay in zip(lines[table], stays, strict=True) if stay)
-    return kept, places
+    of = {"activities": "activity", "projects": "project", **OF_PRODUCERS}
+    return {
+        table: tuple(row for row in rows if getattr(row, of[table]) not in gone) if table in of else rows
+        for table, rows in tables.items()
+    }
 
 
 BESIDE = "._"
@@ -354,24 +348,21 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     made = _made(folder, home, homes) if homes and home not in homes else {}
     faults = list[Fault]()
     tables: dict[str, tuple[Row, ...]] = {}
-    lines: dict[str, tuple[int | str, ...]] = {}
     files = _files(folder, homes, home, faults)
     for file in [*files, *(Path(f"{name}.csv") for name in made.keys() - {file.stem for file in files})]:
         checkpoint()
-        read = (
-            read_laid_over(file.stem, folder, home, made.get(file.stem))
-            if homes
-            else read_csv_table(folder / file.name)
-        )
-        tables[file.stem], found, lines[file.stem] = read
+        if homes:
+            tables[file.stem], found = read_laid_over(file.stem, folder, home, made.get(file.stem))
+        else:
+            tables[file.stem], found = read_csv_table(folder / file.name)
         faults += found
     if not tables and not faults:
         faults.append(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
     if faults:
         raise InputError(faults)
     if homes:
-        tables, lines = of_the_home(tables, lines, folder, home)
-    return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
+        tables = of_the_home(tables, folder, home)
+    return Dataset(types.MappingProxyType(tables), folder.name)
 
 
 def _refuse_other_format(file: Path) -> None:
