@@ -148,7 +148,6 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
         },
         [
             "sample.hazards: other affects no planned material: c is not planned",
-            "sample.hazards: flood: a flood of 1",
             "hazards.0: neither the sample nor a scenario uses ban",
             "budget.appropriation_musd.2050: 80 is not used: the last",
         ],
@@ -164,7 +163,7 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
         [
             "budget.total_musd: 0: nothing may be spent",
             "risk.alpha: 0.05: the CVaR is the mean of the worst 95 % of losses; alpha 0.95 is the worst 5 %",
-            "materials.1: nobody demands b in the planned years, and no planned producer uses it",
+            "materials.1: nobody demands b, and no planned producer uses it",
             "capacities.csv from_year: 1 row (far/2030): the series begins after the first year, 2027",
             "materials.csv a storage_t: 0: the reserve can store",
         ],

@@ -588,24 +588,10 @@ def _write_start(book: Any, formats: Mapping[str, Any], plan: Plan, data: Datase
         at = (row, 1, row, len(HEADS) if block else 1)
         source = _range(data, question.listed) if question.listed in TABLES else listed.get(question.listed, ())
         _drop_down(sheet, at, [YES, NO] if question.kind == "switch" else source, strict=question.kind == "switch")
-    for line in (*AFTER_START, *_also_in_force(plan)):
+    for line in AFTER_START:
         row += 1
         sheet.write_string(row + 1, 0, line, formats["plain"])
     sheet.protect("", {**PROTECTED, "insert_columns": True})
-
-
-def _also_in_force(plan: Plan) -> Iterator[str]:
-    """What else the plan has, so that nobody takes the sheet for all of it."""
-    controls = [control.name for control in plan.controls if control.in_force]
-    cover = [f"{rule.days:g} days of {rule.material}" for rule in plan.days_of_cover]
-    bought = [f"{rule.materials} from {rule.countries}" for rule in plan.procurement.exclusions]
-    told = [
-        f"in force at the start: {', '.join(controls)}" if controls else "",
-        f"the stock holds at least {', '.join(cover)}" if cover else "",
-        f"the reserve does not buy {'; '.join(bought)}" if bought else "",
-        "hazards of the sheet hazards are drawn, too" if plan.sample is not None else "",
-    ]
-    yield f"Also in this plan, unless changed in the sheet plan: {'; '.join(filter(None, told)) or 'nothing'}."
 
 
 def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:

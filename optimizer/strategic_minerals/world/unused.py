@@ -135,7 +135,6 @@ def _events(known: _Known) -> Iterator[Finding]:
         if resolved.cut > 0 and resolved.price < 1 and not (resolved.profile and resolved.profile.priced):
             rise = f"a rise of {resolved.price:.0%} is written {1 + resolved.price:g}"
             yield place, f"price_multiplier {resolved.price:g}: prices fall while supply is cut; {rise}"
-        yield from ((place, why) for why in _flood(resolved.flood, resolved.flood_price))
 
 
 def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
@@ -166,14 +165,6 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     return "no cut, and unchanged price and demand"
 
 
-def _flood(years: float, price: float) -> Iterator[str]:
-    """A flood without a length, or without a price."""
-    if years > 0 and price == 1:
-        yield f"a flood of {years:g} years at the usual price: prices do not fall, and the cut only begins later"
-    elif years == 0 and price != 1:
-        yield f"a price of a flood, {price:g}, without years of a flood: there is none to which it applies"
-
-
 def _overlaps(known: _Known) -> Iterator[Finding]:
     """Events that begin while an earlier one of the same hazard lasts, in the same countries and on the same materials."""
     for n, scenario in enumerate(known.plan.scenarios):
@@ -197,7 +188,7 @@ def _meet(first: DisruptionEvent, later: DisruptionEvent) -> bool:
 
 
 def _sample(known: _Known) -> Iterator[Finding]:
-    """A sample without probability, or of hazards that affect nothing planned; floods that hazards state only in part."""
+    """A sample without probability, or of hazards that affect nothing planned."""
     sample = known.plan.sample
     if sample is None:
         return
@@ -209,8 +200,6 @@ def _sample(known: _Known) -> Iterator[Finding]:
     for name, row in known.drawn.items():
         if "*" not in sample.hazards and (why := _never(known, row)):
             yield "sample.hazards", f"{name} affects no planned material: {why}"
-        if known.touched(row.materials):
-            yield from (("sample.hazards", f"{name}: {why}") for why in _flood(row.flood_yr, row.flood_multiplier))
 
 
 def _never(known: _Known, row: Any) -> str:
@@ -269,8 +258,8 @@ def _losses(known: _Known) -> Iterator[Finding]:
 
 def _materials(known: _Known) -> Iterator[Finding]:
     """Materials named one by one that nobody demands and no plant of the plan uses, nor is made beside one that is."""
-    demand = grouped(known.data.rows("demand"), "material")
-    used = {name for name in known.chosen if any(_wanted(demand[known.forms.of(name)], known.years))}
+    demanded = {row.material for row in known.data.rows("demand") if row.demand_t_per_yr}
+    used = {name for name in known.chosen if known.forms.of(name) in demanded}
     if used:
         yields = known.data.rows("yields")
         used |= {row.material for row in yields if row.yield_t_per_t < 0 and row.producer in known.producers}
@@ -278,15 +267,7 @@ def _materials(known: _Known) -> Iterator[Finding]:
         used |= {row.material for row in yields if row.yield_t_per_t > 0 and row.producer in beside}
         for n, name in enumerate(known.plan.materials):
             if name in known.chosen - used:
-                yield f"materials.{n}", f"nobody demands {name} in the planned years, and no planned producer uses it"
-
-
-def _wanted(rows: Sequence[Any], years: Sequence[int]) -> Iterator[float]:
-    """Demand that some computed year takes: a figure holds until the next of its segment, and before the first one."""
-    for of in grouped(rows, "segment").values():
-        series = {row.from_year: row.demand_t_per_yr for row in of}
-        start = max((year for year in series if year <= years[0]), default=min(series))
-        yield from (amount for year, amount in series.items() if start <= year <= max(years[-1], start))
+                yield f"materials.{n}", f"nobody demands {name}, and no planned producer uses it"
 
 
 # --- rows of the tables --------------------------------------------------------------------------------------------
