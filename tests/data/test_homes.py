@@ -128,19 +128,12 @@ def test_a_member_has_its_part_of_the_union() -> None:
     assert 90 < sum(float(row["central"]) for row in rows) <= 100.1
 
 
-def test_a_code_of_which_nothing_is_known_is_refused() -> None:
-    """Proves: no American demand is planned for it; the fault names the homes that there are, and that of it nothing is known."""
+def test_a_country_of_which_nothing_is_known_is_refused_with_what_to_look_for() -> None:
+    """Proves: no American demand is planned for it; the fault names the homes that there are, and each mineral's next source."""
     with pytest.raises(InputError) as refused:
-        load_dataset(shipped("inputs"), "CHL")
-    assert "JPN for Japan" in refused.value.faults[0].expected
-    assert "of CHL nothing" in refused.value.faults[0].expected
-
-
-def test_a_country_without_trade_data_is_told_what_to_look_for_and_where() -> None:
-    """Proves: of a country in no table every mineral is named with the next source."""
-    with pytest.raises(InputError) as caught:
         load_dataset(shipped("inputs"), "BOL")
-    said = caught.value.faults[0].expected
+    said = refused.value.faults[0].expected
+    assert "JPN for Japan" in said
     assert "of BOL nothing is known" in said
     assert "Gallium: UN Comtrade, HS" in said
     assert said.count("UN Comtrade") > 20

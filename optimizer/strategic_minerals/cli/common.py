@@ -295,19 +295,14 @@ def report(
     from ..page.page import report as page
 
     results = [load_result(directory) for directory in directories]
-    if brief and (form != "html" or len(results) > 1):
-        found = f"{len(results)} run folders" if len(results) > 1 else f"--format {form}"
-        raise InputError([Fault("report", "", "--brief", found, "one run folder, as html")])
-    if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
-        found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
-        expected = f"one run folder, without --figures, for the format {form}"
-        raise InputError([Fault("report", "", "--format", found, expected)])
+    alone = "--brief" if brief else "" if form == "html" else f"--format {form}"
+    if alone and (len(results) > 1 or figures is not None or (brief and form != "html")):
+        found = f"{len(results)} run folders" if len(results) > 1 else "another format, or --figures"
+        raise InputError([Fault("report", "", alone, found, "one run folder, and nothing else that is written")])
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
-    ending = target.suffix.lower().removeprefix(".")
-    if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
-        also = f", or --format {ending}" if ending in ("html", "xlsx") else ""
-        found = f"a name that ends in .{ending}" if ending else "a file of another kind"
-        raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
+    if form != "parquet" and target.suffix.lower() not in ("", f".{form}"):
+        expected = f"a name that ends in .{form}, or the --format of that ending"
+        raise InputError([Fault(str(target), "", "--out", f"a name that ends in {target.suffix}", expected)])
     for place in (target, *([] if figures is None else [figures / "figure"])):
         refuse_inside(place, "--out")
     refuse_others(figures, f".{image}", "--figures")
