@@ -154,14 +154,12 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {
-            "budget": {"total_musd": 0.0},
             "risk": {"alpha": 0.05, "cvar_weight": 1.0},
             "demand": {"a": 10.0},
             "sources": {"far": source("AUS", "a", {2030: 12.0}, kappa=0.5), "near": source("USA", "b", 4.0)},
             "materials": {"a": {"storage_t": 0.0}},
         },
         [
-            "budget.total_musd: 0: nothing may be spent",
             "risk.alpha: 0.05: the CVaR is the mean of the worst 95 % of losses; alpha 0.95 is the worst 5 %",
             "materials.1: nobody demands b, and no planned producer uses it",
             "capacities.csv from_year: 1 row (far/2030): the series begins after the first year, 2027",

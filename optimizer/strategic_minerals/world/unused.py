@@ -72,13 +72,6 @@ class _Known:
             for country, material in self.makers
         )
 
-    def has_floors(self) -> bool:
-        """Whether the plan may agree a price floor, alone or in a package."""
-        instruments = self.plan.instruments
-        offered = instruments.packages if instruments.projects else ()
-        floors = (row.package for row in self.data.rows("packages") if row.floor_kind is not None)
-        return bool(instruments.price_floors) or any("*" in offered or name in offered for name in floors)
-
 
 def _unplanned(materials: str) -> str:
     names = materials.split()
@@ -222,7 +215,7 @@ def _overrides(known: _Known) -> Iterator[Finding]:
 
 
 def _money(known: _Known) -> Iterator[Finding]:
-    """Amounts of years that are not computed, years without money, and limits that leave no money at all."""
+    """Amounts of years that are not computed, and years without money."""
     budget, years = known.plan.budget, known.years
     for name in ("appropriation_musd", "liability_cap_musd", "emergency_musd"):
         amounts = getattr(budget, name)
@@ -233,16 +226,6 @@ def _money(known: _Known) -> Iterator[Finding]:
     money = budget.appropriation_musd
     if isinstance(money, dict) and years[0] < min(money) <= years[-1]:
         yield "budget.appropriation_musd", f"the first year named is FY{min(money)}: there is no money before it"
-    if budget.total_musd == 0 and _some(money):
-        yield "budget.total_musd", "0: nothing may be spent, whatever is appropriated; leave it out for no limit"
-    cap = budget.liability_cap_musd
-    if cap is not None and not _some(cap) and known.has_floors():
-        yield "budget.liability_cap_musd", "0: floors may never cost anything; leave it out for no limit"
-
-
-def _some(amount: Any) -> bool:
-    """Whether an amount, or one of any year, is more than nothing."""
-    return any(amount.values()) if isinstance(amount, Mapping) else amount > 0
 
 
 def _losses(known: _Known) -> Iterator[Finding]:
