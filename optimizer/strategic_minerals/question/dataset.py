@@ -8,13 +8,14 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, cast
 
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..core.errors import MOST_FAULTS, OVERRIDES, Fault, InputError, UnfitRule, expected, first_of, near_miss, shown
-from .base import Row, key_of
+from ..core.frames import is_missing
+from .base import Row, key_of, scalar_types
 from .project_tables import HomeRow
 from .read_toml import PlanText, set_elsewhere
 from .tables import TABLES
@@ -46,7 +47,7 @@ def validate_rows(
     for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
         if len(faults) > MOST_FAULTS:
             break
-        cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
+        cells = {k: _cell(table, k, v) for k, v in record.items() if not is_missing(v)}
         try:
             row = model.model_validate(cells)
         except ValidationError as error:
@@ -115,22 +116,11 @@ def _ranged(model: type[Row]) -> dict[str, TypeAdapter[Any]]:
     }
 
 
-def _missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
-
-
 @cache
 def _kinds(table: str) -> dict[str, type]:
     """The plain Python type behind each column."""
-    kinds: dict[str, type] = {}
-    for name, column in TABLES[table].model_fields.items():
-        annotation: Any = column.annotation
-        if get_origin(annotation) in (Union, types.UnionType):
-            annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
-        while get_origin(annotation) is not None and hasattr(annotation, "__metadata__"):
-            annotation = get_args(annotation)[0]
-        kinds[name] = annotation if isinstance(annotation, type) else str
-    return kinds
+    columns = TABLES[table].model_fields.items()
+    return {name: next(iter(scalar_types(column.annotation)), str) for name, column in columns}
 
 
 def _cell(table: str, column: str, value: Any) -> Any:
