@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import tomllib
 import types
@@ -54,14 +55,6 @@ class Sheet:
     """Line of each record."""
     records: list[dict[str, object]]
     """Filled cells by column."""
-
-
-def read_csv_table(file: Path) -> Read:
-    """Rows of a table file that is named as its table, and what is wrong with it."""
-    sheet = read_sheet(file, file.name)
-    if not isinstance(sheet, Sheet):
-        return (), sheet
-    return validate_rows(file.stem, sheet.records, sheet.name, sheet.columns, sheet.lines)
 
 
 def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
@@ -257,16 +250,17 @@ def first_plan(folder: Path, data: Dataset, home: str) -> str:
 
 def read_laid_over(table: str, folder: Path, home: str, made: Sheet | None = None) -> Read:
     """A table of the world with a home's laid over it; either may be missing. made: the home's, where no file has it."""
+    own = f"{HOMES}/{home}/{table}.csv" if (folder / HOMES).is_dir() else f"{table}.csv"
     sheets: list[Sheet] = []
-    for name in (f"{table}.csv", f"{HOMES}/{home}/{table}.csv"):
-        if (folder / name).is_file():
+    for name in dict.fromkeys((f"{table}.csv", own)):
+        if os.path.lexists(folder / name):
             sheet = read_sheet(folder / name, name)
             if not isinstance(sheet, Sheet):
                 return (), sheet
             sheets.append(sheet)
     if made is not None and made.records:
         sheets.append(made)
-    return _validated(table, sheets, f"{HOMES}/{home}/{table}.csv")
+    return _validated(table, sheets, own)
 
 
 def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
@@ -351,10 +345,7 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     files = _files(folder, homes, home, faults)
     for file in [*files, *(Path(f"{name}.csv") for name in made.keys() - {file.stem for file in files})]:
         checkpoint()
-        if homes:
-            tables[file.stem], found = read_laid_over(file.stem, folder, home, made.get(file.stem))
-        else:
-            tables[file.stem], found = read_csv_table(folder / file.name)
+        tables[file.stem], found = read_laid_over(file.stem, folder, home, made.get(file.stem))
         faults += found
     if not tables and not faults:
         faults.append(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))

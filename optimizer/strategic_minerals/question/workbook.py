@@ -23,7 +23,7 @@ from difflib import SequenceMatcher
 from importlib import import_module
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args, get_origin
+from typing import Any, BinaryIO
 
 from ..core.errors import (
     FORMAT,
@@ -506,8 +506,7 @@ def _write_table(book: Any, formats: Mapping[str, Any], table: str, data: Datase
     for k, column in enumerate(columns):
         if note := meaning(model, column):
             sheet.write_comment(0, k, note, {"x_scale": 2})
-        annotation = model.model_fields[column].annotation
-        if allowed := _allowed(annotation) or (["true", "false"] if annotation is bool else []):
+        if allowed := choices_at(model, column):
             _drop_down(sheet, (1, k, MOST_ROWS, k), allowed)
         elif (column,) != model.key and column in DEFINED:
             _drop_down(sheet, (1, k, MOST_ROWS, k), _range(data, DEFINED[column]), strict=False)
@@ -625,13 +624,6 @@ def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _fields(value, f"{path}.{n}")
     else:
         yield path, content
-
-
-def _allowed(annotation: Any) -> list[str]:
-    """Values of a column that is a choice; empty where it is not."""
-    if get_origin(annotation) is Literal:
-        return [str(value) for value in get_args(annotation)]
-    return next((found for part in get_args(annotation) if (found := _allowed(part))), [])
 
 
 def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
