@@ -46,30 +46,30 @@ def _column(figure: Figure) -> str:
 
 
 @dataclass(frozen=True)
-class Known:
+class Measure:
     """What figures are compared with: its size, the rows that it is made up of, and what it is in words."""
 
     size: float = 0.0
     rows: frozenset[Place] = frozenset()
     words: str = ""
 
-    def called(self, words: str) -> Known:
+    def called(self, words: str) -> Measure:
         """The same with what it is, its size put in."""
-        return Known(self.size, self.rows, words.format(f"{self.size:,.4g}"))
+        return Measure(self.size, self.rows, words.format(f"{self.size:,.4g}"))
 
-    def times(self, other: Known, factor: float = 1.0) -> Known:
+    def times(self, other: Measure, factor: float = 1.0) -> Measure:
         """The product of two."""
-        return Known(self.size * other.size * factor, self.rows | other.rows)
+        return Measure(self.size * other.size * factor, self.rows | other.rows)
 
 
-def _sum(parts: Iterable[Known]) -> Known:
+def _sum(parts: Iterable[Measure]) -> Measure:
     parts = [*parts]
-    return Known(math.fsum(part.size for part in parts), frozenset().union(*(part.rows for part in parts)))
+    return Measure(math.fsum(part.size for part in parts), frozenset().union(*(part.rows for part in parts)))
 
 
-def _of(table: str, row: Any, column: str, words: str = "") -> Known:
+def _of(table: str, row: Any, column: str, words: str = "") -> Measure:
     """A figure of a row."""
-    return Known(abs(float(getattr(row, column) or 0.0)), frozenset({(table, key_of(row))})).called(words)
+    return Measure(abs(float(getattr(row, column) or 0.0)), frozenset({(table, key_of(row))})).called(words)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Comparison:
     figure: Figure
     size: float
     ratio: float
-    beside: Known
+    beside: Measure
     low: float
     high: float
     usual: float = 1.0
@@ -103,13 +103,13 @@ class Facts:
 
     def __init__(self, plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -> None:
         self.plan, self.data, self.chosen = plan, data, chosen
-        self.prices: dict[str, Known] = {}
+        self.prices: dict[str, Measure] = {}
         """Material -> its first price in the plan's set [USD/kg]."""
         for row in sorted(data.rows("prices"), key=lambda row: -row.from_year):
             if row.price_set == plan.price_set:
                 words = f"the price of {row.material} ({{}} USD/kg)"
                 self.prices[row.material] = _of("prices", row, "price_usd_per_kg", words)
-        self.capacities: dict[str, Known] = {}
+        self.capacities: dict[str, Measure] = {}
         """Producer -> its largest capacity [t/yr]."""
         for row in sorted(data.rows("capacities"), key=lambda row: row.capacity_t_per_yr):
             words = f"the capacity of {row.activity} ({{}} t/yr)"
@@ -118,8 +118,8 @@ class Facts:
             words = f"the capacity of {row.project} ({{}} t/yr)"
             self.capacities[row.project] = _of("projects", row, "capacity_t_per_yr", words)
         self.yields = grouped(data.rows("yields"), "producer")
-        flows = defaultdict[str, list[Known]](list)
-        used = defaultdict[str, list[Known]](list)
+        flows = defaultdict[str, list[Measure]](list)
+        used = defaultdict[str, list[Measure]](list)
         for row in data.rows("yields"):
             if row.producer in self.capacities:
                 flow = _of("yields", row, "yield_t_per_t").times(self.capacities[row.producer])
@@ -128,10 +128,10 @@ class Facts:
         largest = {(r.material, r.segment): r for r in sorted(data.rows("demand"), key=lambda row: row.demand_t_per_yr)}
         self.demand = grouped(largest.values(), "material")
         """Material -> the row of the largest demand of each segment."""
-        self.needed: dict[str, Known] = {}
-        self.made: dict[str, Known] = {}
-        self._use: dict[str, Known] = {}
-        self._market: dict[str, Known] = {}
+        self.needed: dict[str, Measure] = {}
+        self.made: dict[str, Measure] = {}
+        self._use: dict[str, Measure] = {}
+        self._market: dict[str, Measure] = {}
         for name in {*self.demand, *flows}:
             needed = _sum(_of("demand", row, "demand_t_per_yr") for row in self.demand.get(name, ()))
             made = _sum(flows[name])
@@ -157,33 +157,33 @@ class Facts:
         known = {"*", *self.chosen}
         return [row for row in self.data.rows(table) if getattr(row, "material", "*") in known]
 
-    def price(self, material: str) -> Known:
+    def price(self, material: str) -> Measure:
         """Price of a material [USD/kg]."""
-        return self.prices.get(material, Known())
+        return self.prices.get(material, Measure())
 
-    def capacity(self, producer: str) -> Known:
+    def capacity(self, producer: str) -> Measure:
         """Capacity of a producer [t/yr]."""
-        return self.capacities.get(producer, Known())
+        return self.capacities.get(producer, Measure())
 
-    def world(self, material: str) -> Known:
+    def world(self, material: str) -> Measure:
         """World output of the mineral of a material [t]."""
-        return self._worlds.get(material, Known())
+        return self._worlds.get(material, Measure())
 
-    def use(self, material: str) -> Known:
+    def use(self, material: str) -> Measure:
         """Demand of users, or of plants where that is more [t/yr]."""
-        return self._use.get(material, Known())
+        return self._use.get(material, Measure())
 
-    def market(self, material: str) -> Known:
+    def market(self, material: str) -> Measure:
         """Demand, or what producers make and use where that is more [t/yr]."""
-        return self._market.get(material, Known())
+        return self._market.get(material, Measure())
 
-    def worth(self, producer: str) -> Known:
+    def worth(self, producer: str) -> Measure:
         """What a tonne of a producer's activity brings [USD/kg]."""
         made = [row for row in self.yields[producer] if row.yield_t_per_t > 0]
         sold = _sum(_of("yields", row, "yield_t_per_t").times(self.price(row.material)) for row in made)
         return sold.called(f"the value of the output of {producer} ({{}} USD/kg)")
 
-    def yearly(self, project: str) -> Known:
+    def yearly(self, project: str) -> Measure:
         """What a project's output brings in a year [million USD]."""
         sold = self.worth(project).times(self.capacities[project], 1e-3)
         return sold.called(f"the value of the output of {project} in a year ({{}} million USD)")
@@ -191,7 +191,7 @@ class Facts:
 
 # --- what is compared with what ------------------------------------------------------------------------------------
 
-AGAINST: tuple[tuple[str, str, Callable[[Facts, str], Known], str, float, float, float], ...] = (
+AGAINST: tuple[tuple[str, str, Callable[[Facts, str], Measure], str, float, float, float], ...] = (
     ("materials", "storage_t", Facts.use, "material", 0.002, 200, 1),
     ("materials", "drawdown_t_per_yr", Facts.use, "material", 0.002, 200, 1),
     ("materials", "disposal_t_per_yr", Facts.use, "material", 3e-4, 5, 0.05),
@@ -227,7 +227,7 @@ def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
     yield from _of_the_plan(facts, planned)
 
 
-def _beside(figure: Figure, size: float | None, known: Known, *limits: Any, whole: float | None = None) -> Comparison:
+def _beside(figure: Figure, size: float | None, known: Measure, *limits: Any, whole: float | None = None) -> Comparison:
     """A figure beside what is known. whole: of what it is the main part, and which is compared in its place."""
     mine = abs(size or 0.0)
     above = mine if whole is None else whole
@@ -235,10 +235,10 @@ def _beside(figure: Figure, size: float | None, known: Known, *limits: Any, whol
     return Comparison(figure, mine, ratio, known, *limits)
 
 
-def _nearest(size: float, others: Iterable[Known]) -> Known:
+def _nearest(size: float, others: Iterable[Measure]) -> Measure:
     """That of several which a figure is nearest to: of figures that disagree the one without a like is doubted."""
     known = [each for each in others if each.size > 0 and size > 0]
-    return min(known, key=lambda each: abs(math.log(size / each.size)), default=Known())
+    return min(known, key=lambda each: abs(math.log(size / each.size)), default=Measure())
 
 
 def _prices(facts: Facts) -> Iterator[Comparison]:
@@ -249,13 +249,13 @@ def _prices(facts: Facts) -> Iterator[Comparison]:
             others = [each for each in rows if each.price_set != row.price_set]
             words = f"a price of {material} in another set ({{}} USD/kg)"
             figure, mine = ("prices", key_of(row), "price_usd_per_kg"), row.price_usd_per_kg
-            known = printed.get(material, Known())
+            known = printed.get(material, Measure())
             if known.size == 0:
                 known = _nearest(mine, (_of("prices", other, "price_usd_per_kg", words) for other in others))
             yield _beside(figure, mine, known, 1 / 60, 60, 1, (1 / UNIT_SLIP, UNIT_SLIP))
 
 
-def _published(facts: Facts, column: str, words: str) -> dict[str, Known]:
+def _published(facts: Facts, column: str, words: str) -> dict[str, Measure]:
     """Material -> what the table of minerals has of its mineral."""
     of = {row.mineral: _of("minerals", row, column, words.format(row.mineral)) for row in facts.data.rows("minerals")}
     return {row.material: of[row.mineral] for row in facts.data.rows("materials") if row.mineral in of}
@@ -268,7 +268,7 @@ def _demand(facts: Facts) -> Iterator[Comparison]:
         if facts.chosen is None or material in facts.chosen:
             row, whole = max(rows, key=lambda row: row.demand_t_per_yr), facts.needed[material].size
             figure, mine = ("demand", key_of(row), "demand_t_per_yr"), row.demand_t_per_yr
-            yield _beside(figure, mine, published.get(material, Known()), 0.01, 60, whole=whole)
+            yield _beside(figure, mine, published.get(material, Measure()), 0.01, 60, whole=whole)
             yield _beside(figure, mine, facts.world(material), 0, 3, 0.05, whole=whole)
             yield _beside(figure, mine, facts.made[material], 3e-4, 30, 1, (0, UNIT_SLIP), whole=whole)
 
@@ -286,7 +286,7 @@ def _outputs(facts: Facts) -> Iterator[Comparison]:
             output = _of("yields", main, "yield_t_per_t").times(capacity)
             ((table, key),) = capacity.rows
             for known, *limits in ((facts.use(main.material), 1e-5, 60, 0.2), (facts.world(main.material), 0, 5, 0.05)):
-                beside = Known(known.size, known.rows | output.rows - capacity.rows, known.words)
+                beside = Measure(known.size, known.rows | output.rows - capacity.rows, known.words)
                 figure = (table, key, "capacity_t_per_yr")
                 yield _beside(figure, capacity.size, beside, *limits, whole=output.size)
 
@@ -295,7 +295,7 @@ def _against(
     facts: Facts,
     table: str,
     column: str,
-    reference: Callable[[Facts, str], Known],
+    reference: Callable[[Facts, str], Measure],
     named: str,
     *limits: float,
 ) -> Iterator[Comparison]:

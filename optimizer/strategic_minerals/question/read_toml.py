@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,17 +129,7 @@ def _changed(
     model: type[M], data: dict[str, Any], place: PlanText, overrides: Mapping[str, Any] | None
 ) -> tuple[M, PlanText]:
     """A model of plain data with values put into it, and where its fields stand. Raises PlanError."""
-    apart(overrides or ())
-    faults, changed = list[Fault](), list[str]()
-    for dotted, value in (overrides or {}).items():
-        changed.append(first_new(data, dotted))
-        try:
-            put(data, dotted, value, OVERRIDES)
-        except PlanError as error:
-            faults += error.faults
-    if faults:
-        raise PlanError(faults)
-    place = replace(place, overrides=tuple(changed))
+    place = replace(place, overrides=overridden(data, overrides or {}))
     return _parsed(model, data, place), place
 
 
@@ -278,6 +268,25 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
     except (ValueError, IndexError, AttributeError, TypeError):
         expected = "a field or an entry that the plan has; entries of lists count from 0"
         raise PlanError([Fault(file, "", dotted, "no such field or entry", expected)]) from None
+
+
+def overridden(data: Any, overrides: Mapping[str, Any], path_of: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Put values into plain data by dotted paths; the fields that this sets. path_of: the path of a field in the data.
+
+    Raises PlanError with every fault.
+    """
+    apart(overrides)
+    faults, changed = list[Fault](), list[str]()
+    for field, value in overrides.items():
+        try:
+            path = path_of(field)
+            changed.append(first_new(data, path))
+            put(data, path, value, OVERRIDES)
+        except PlanError as error:
+            faults += error.faults
+    if faults:
+        raise PlanError(faults)
+    return tuple(changed)
 
 
 def apart(changed: Collection[str]) -> None:

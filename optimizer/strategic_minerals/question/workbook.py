@@ -41,7 +41,7 @@ from .base import choices_at, field_meaning, kinds_at, list_at, meaning
 from .dataset import MOST_ROWS, Book, Dataset, PlanSheet, cell_name, column_number, home_row, validate_rows
 from .plan import Plan
 from .read_csv import PROVENANCE, header_faults
-from .read_toml import apart, first_new, parse_plan, put
+from .read_toml import overridden, parse_plan
 from .tables import TABLES
 from .workbook_start import (
     HEADS,
@@ -185,16 +185,12 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
             faults.append(Fault(place, cell_name(number, 1), field, str(error), expected))
     numbers: dict[str, tuple[int, ...]] = {}
-    plain, changed = _closed(content, "", numbers), list[str]()
-    apart(overrides)
-    for field, value in overrides.items():
-        try:
-            own = _renumbered(field, numbers)
-            changed.append(first_new(plain, own))
-            put(plain, own, value, OVERRIDES)
-        except PlanError as error:
-            faults += error.faults
-    sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
+    plain, changed = _closed(content, "", numbers), tuple[str, ...]()
+    try:
+        changed = overridden(plain, overrides, lambda field: _renumbered(field, numbers))
+    except PlanError as error:
+        faults += error.faults
+    sheet = PlanSheet(place, rows, numbers, changed, len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
     except PlanError as error:
