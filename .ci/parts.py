@@ -42,7 +42,6 @@ def core() -> None:
     assert json.loads(run("solve", "quickstart", "--json", "--out", "run"))["audit_passed"]
     assert "verified" in run("verify", "run")
     run("check", "quickstart")
-    run("doctor")
 
 
 def report() -> None:

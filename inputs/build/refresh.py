@@ -198,7 +198,7 @@ def renew(folder: Path) -> tuple[tuple[tuple[str, Renewed], ...], tuple[tuple[st
     for home in homes_of(folder) or [""]:
         data, found = renewed(_dataset(folder, home))
         changed += [(home, one) for one in found]
-        lost += [(home, one) for one in gone(data)]
+        lost += [(home, one) for one in gone(data, stale(data))]
         for one in found:
             recipe = one.recipe
             own = folder / HOMES / home / f"{recipe.table}.csv"

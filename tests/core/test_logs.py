@@ -19,10 +19,8 @@ from strategic_minerals.core.logs import PACKAGE, about, kept, listening, logger
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.service.job_folder import LOG_FILE, RECORDS, BoundedFile, Folder, JsonLines
 from strategic_minerals.service.worker import answer
-from strategic_minerals.solver.session import Session
 from support.instances import random_case
-from support.served import QUICK, Obedient, client, ended
-from support.tiny import cut, offer, source, tiny
+from support.served import QUICK
 
 LINE = re.compile(r" *\d+\.\d{3} s  \S.*")
 """Of a run's log: seconds since it began, then what was done."""
@@ -45,20 +43,6 @@ class Heard(logging.Handler):
 def solved(seed: int = 1, on_progress: Any = None, **asked: Any) -> Any:
     run = Runner(threads=1, on_progress=on_progress)
     return solve(*random_case(seed), gap=0.0, **asked, quick=True, run=run)
-
-
-def impossible() -> Any:
-    """Half of what goes missing is promised, and there is money for less."""
-    return tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 20.0)},
-        demand={"a": 20.0},
-        loss=90.0,
-        offers={"spot": offer("a", 100.0)},
-        scenarios=[cut("cut", 0.25, 2028, 1, design_basis=True)],
-        money={2027: 30.0, 2028: 0.0},
-        service_levels=[{"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}],
-    )
 
 
 def written(folder: Path, plan: Any, data: Any) -> Path:
@@ -149,16 +133,6 @@ def test_solves_at_once_are_told_apart_and_each_keeps_its_own_log() -> None:
     assert len(logging.getLogger(PACKAGE).handlers) == 1
 
 
-def test_variants_of_a_session_are_runs_of_their_own() -> None:
-    """Proves: each answer of a session is told as a run."""
-    session, handler = Session(gap=0.0), Heard()
-    with listening(handler, logging.INFO):
-        for _ in range(2):
-            session.answer(*random_case(1))
-    runs = [record.run for record in handler.records if record.getMessage().startswith("variant answered")]
-    assert len(set(runs)) == 2
-
-
 def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:
     """Proves: the solver calls from a thread of its own, in which the caller's context variables are as in the caller's."""
     handler, log = Heard(), logger_of(f"{PACKAGE}.tried")
@@ -208,15 +182,6 @@ def test_verbose_and_quiet_may_stand_anywhere_and_a_run_folder_keeps_the_log(cli
         assert cli("verify", run).returncode == 0
     (run / "log.txt").write_text("told otherwise\n", encoding="utf-8")
     assert cli("verify", run).returncode != 0
-
-
-def test_a_solve_without_a_plan_keeps_its_log_too(tmp_path: Path, cli: Any) -> None:
-    """Proves: the folder of an impossible plan tells how far it came and names its conflict, as does what listens."""
-    handler = Heard()
-    with listening(handler, logging.INFO):
-        assert cli("solve", written(tmp_path, *impossible()), "--out", tmp_path / "run").returncode == 3
-    for told in (handler.said(), (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")):
-        assert "in conflict: service levels" in told
 
 
 # --- the service -----------------------------------------------------------------------------------------------------------
@@ -270,21 +235,6 @@ def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path)
     assert "audit: passed" in run
     assert str(tmp_path) not in records + owners + run
     assert logging.getLogger(PACKAGE).level == logging.NOTSET
-
-
-def test_the_server_tells_of_each_job_whose_it_is(tmp_path: Path) -> None:
-    """Proves: the begin and the end of a job are told with job and tenant, those of the server without."""
-    handler = Heard()
-    with listening(handler, logging.INFO), client(tmp_path / "s", Obedient()) as service:
-        job = service.post("/v1/jobs", json=QUICK).json()["id"]
-        ended(service, job)
-    of_job = [
-        record.getMessage() for record in handler.records if record.job == job and record.name.endswith(".dispatcher")
-    ]
-    assert of_job[0] == "solve begins"
-    assert re.fullmatch(r"solve has ended: succeeded after \d+\.\d s", of_job[-1])
-    assert all(record.tenant for record in handler.records if record.job == job)
-    assert any("begins to run jobs" in record.getMessage() and not record.job for record in handler.records)
 
 
 def test_the_log_of_a_job_is_bounded_and_ends_no_job_on_a_full_disk(

@@ -81,15 +81,14 @@ def test_no_column_takes_nonsense(tmp_path: Path) -> None:
         good = example(table)
         base = load_dataset(write_table(tmp_path / "good" / table, table, [good]))
         assert len(base.rows(table)) == 1
-        cases = [(column, what) for column in TABLES[table].model_fields for what in HOSTILE]
-        records = [{**good, column: HOSTILE[what]} for column, what in cases]
-        faults = load_faults(write_table(tmp_path / table, table, records))
-        assert all(fault.file == f"{table}.csv" and len(fault.found) <= 130 for fault in faults)
-        found = {(fault.row, part) for fault in faults for part in fault.column.split(", ")}
-        for line, (column, what) in enumerate(cases, start=2):
-            alone = {(str(line), name) for name in (column, f"{column}_low", f"{column}_high")}
-            if not admitted(table, column, what) and not found & alone:
-                missed.append((table, column, what))
+        for column in TABLES[table].model_fields:
+            faults = load_faults(write_table(tmp_path / table, table, [{**good, column: HOSTILE[w]} for w in HOSTILE]))
+            assert all(fault.file == f"{table}.csv" and len(fault.found) <= 130 for fault in faults)
+            found = {(fault.row, part) for fault in faults for part in fault.column.split(", ")}
+            for line, what in enumerate(HOSTILE, start=2):
+                alone = {(str(line), name) for name in (column, f"{column}_low", f"{column}_high")}
+                if not admitted(table, column, what) and not found & alone:
+                    missed.append((table, column, what))
     assert missed == []
 
 
@@ -139,12 +138,12 @@ def test_no_number_in_memory_takes_a_value_of_another_kind() -> None:
     for table in TABLES:
         row = {column: cell for column, cell in example(table).items() if cell != ""}
         odd = (math.inf, True, dt.date(2026, 1, 1), 10**400, b"1", [1], complex(1, 1), object())
-        cases = [(column, value) for column in row if kind_of(table, column) == "number" for value in odd]
-        wrong = pd.DataFrame([{**row, column: value} for column, value in cases], dtype=object)
-        with pytest.raises(InputError) as error:
-            Dataset.from_tables({table: wrong})
-        found = {(fault.row, fault.column) for fault in error.value.faults}
-        missed += [(table, *case) for n, case in enumerate(cases, start=2) if (str(n), case[0]) not in found]
+        for column in (column for column in row if kind_of(table, column) == "number"):
+            wrong = pd.DataFrame([{**row, column: value} for value in odd], dtype=object)
+            with pytest.raises(InputError) as error:
+                Dataset.from_tables({table: wrong})
+            found = {(fault.row, fault.column) for fault in error.value.faults}
+            missed += [(table, column, value) for n, value in enumerate(odd, start=2) if (str(n), column) not in found]
     assert missed == []
 
 
@@ -193,11 +192,8 @@ def test_a_table_under_a_name_that_is_not_read_is_told(tmp_path: Path) -> None:
     for beside in ("demand.csv.bak", "README.md", "._prices.csv"):
         (tmp_path / beside).write_text("old", encoding="utf-8")
     load_dataset(tmp_path)
-    (tmp_path / "demand.csv.bak").unlink()
-    before = tmp_path / "demand.csv"
-    for name in ("demand.CSV", "demand.xlsx", "demand.csv.txt"):
-        before = before.rename(tmp_path / name)
-        assert any("demand" in fault.expected for fault in load_faults(tmp_path)), name
+    (tmp_path / "demand.csv").rename(tmp_path / "demand.CSV")
+    assert any("demand" in fault.expected for fault in load_faults(tmp_path))
 
 
 SETTINGS = [
@@ -289,17 +285,17 @@ def test_pipes_devices_and_folders_are_no_plans_and_no_tables(tmp_path: Path) ->
         assert len(error.value.faults) == 1
 
 
-def test_thousands_of_bad_rows_are_a_hundred_lines_and_a_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: 2,000 rows with two wrong cells each are told as 4,000 faults in 102 lines, and no more than a thousand are kept; of
-    a table beyond the bound of a sheet no row is validated, and only rows that hold something count."""
+def test_thousands_of_bad_rows_are_a_hundred_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: of 2,000 rows with two wrong cells each a hundred faults are told, and that there are more; of a table beyond the
+    bound of a sheet no row is validated, and only rows that hold something count."""
     header = "price_set,material,from_year,price_usd_per_kg,source,year,confidence"
     path = tmp_path / "prices.csv"
     path.write_text("\n".join([header, *(f"b,m{n},soon,-1,s,2024,reported" for n in range(2_000)), ""]), "utf-8")
     with pytest.raises(InputError) as error:
         load_dataset(tmp_path)
     said = str(error.value).splitlines()
-    assert (said[0], len(said), said[-1]) == ("4,000 faults", 102, "  and 3,900 more faults")
-    assert len(error.value.faults) == 1001
+    assert (said[0], len(said)) == ("more than 100 faults", 101)
+    assert (len(error.value.faults), error.value.faults[-1].found) == (101, "more faults")
     monkeypatch.setattr(csv_shape, "MOST_ROWS", 1)
     (fault,) = load_faults(tmp_path)
     assert (fault.file, fault.found) == ("prices.csv", "2,000 rows")

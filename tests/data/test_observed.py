@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from strategic_minerals import Dataset, InputError, load_dataset, load_plan, shipped
 from strategic_minerals.question import estimates
+from strategic_minerals.question.base import grouped
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.studies.outlook import Course, courses
 from support.observed_kinds import ObservedEvent, fit_kind, observed_events
@@ -73,9 +75,26 @@ def test_year_equivalents_of_profiles_are_those_published() -> None:
         assert (one.peak, one.gross, one.net, *one.months) == pytest.approx(published, abs=1.1e-3), name
 
 
+def test_the_record_adds_up() -> None:
+    """Proves of the shipped facts: periods of a profile have a length and follow each other, its rows are of one flow, a loss is
+    1 - observed/normal; quotes lie in the range that was printed."""
+    alike = ("control_event", "materials", "form", "destination", "flow", "onset", "running")
+    for rows in grouped(facts().rows("observed_profiles"), "profile").values():
+        assert len({tuple(getattr(row, column) for column in alike) for row in rows}) == 1
+        ordered = sorted(rows, key=lambda row: row.month_from)
+        assert all(row.month_from < row.month_to for row in ordered)
+        assert all(first.month_to <= second.month_from for first, second in pairwise(ordered))
+        for row in rows:
+            if row.loss_share is not None and row.normal_per_month and row.observed_per_month is not None:
+                share = 1 - row.observed_per_month / row.normal_per_month
+                assert row.loss_share == pytest.approx(share, rel=0.005, abs=0.005), row
+    for row in facts().rows("market_quotes"):
+        assert row.printed_from <= row.printed_to
+        if row.printed_unit == "USD/kg":
+            assert 0.995 * row.printed_from <= row.usd_per_kg <= 1.005 * row.printed_to, row
+
+
 SLIPS: list[tuple[str, int, str, Any, str]] = [
-    ("observed_profiles", 1, "month_to", 1.0, "more than month_from (1)"),
-    ("observed_profiles", 1, "loss_share", 0.5, "1 - observed/normal (0.7445)"),
     ("observed_profiles", 1, "control_event", "E99", "an event of policy_events.csv"),
     (
         "policy_events",

@@ -136,15 +136,6 @@ def test_severity_without_a_profile_says_nothing():
         assert np.array_equal(getattr(plain, name), getattr(severe, name)), name
 
 
-def test_a_length_beside_a_stretch_is_told():
-    """Proves: with a profile severity and stretch count and are not told of."""
-    plan, data = struck([step(0, 6, 0.4)], event={"severity": 2.0, "stretch": 3.0, "duration_years": 1.0})
-    told = [note for note in check(plan, data).notes if "has no effect" in note]
-    assert told == [
-        "plan scenarios.0.events.0.duration_years: stretch gives the length of the profile: duration_years has no effect"
-    ]
-
-
 @pytest.mark.parametrize(
     ("steps", "months", "told"),
     [

@@ -6,7 +6,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -30,7 +29,7 @@ from ..question.names import Names, range_in_words
 from ..question.plan import Plan
 from ..question.recipes import outdated
 from ..question.references import qualified_forms, select_materials
-from ..question.sources import objections, oversold, unquoted
+from ..question.sources import objections, unquoted
 from ..question.tables import FACT_TABLES, HOME_TABLES
 from ..solver.optimise import Solved
 from ..world.build import build_instance
@@ -898,14 +897,6 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
     return CheckReport(
         tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), numeric, tuple(without_data(data))
     )
-
-
-def oversold_sources(folder: Path) -> list[str]:
-    """Where the homes of a folder of tables together count on more of a plant than it makes, in words; empty for one home alone.
-
-    Raises InputError where the tables of a home are faulty.
-    """
-    return [str(fault) for fault in oversold(folder)]
 
 
 def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]:

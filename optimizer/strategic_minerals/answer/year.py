@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..core.errors import Fault, Faults, InputError, expected, near_miss, shown
+from ..core.errors import Fault, InputError, expected, near_miss, shown
 from ..core.files import read_bounded, text_of
 from ..core.formats import in_tonnes
 from ..core.frames import rows_of
@@ -231,14 +231,14 @@ def validated(
     records: Iterable[tuple[int, Mapping[str, str]]], header: list[str], kind: type[Kind], file: str
 ) -> tuple[Kind, ...]:
     """Rows from records by line. Raises InputError with every fault."""
-    faults, rows = Faults(), []
+    faults, rows = list[Fault](), []
     fields = kind.model_fields
     for column in (column for column in header if column not in fields):
-        faults.add(Fault(file, "1", column, shown(column), f"a known column{near_miss(column, fields)}"))
+        faults.append(Fault(file, "1", column, shown(column), f"a known column{near_miss(column, fields)}"))
     for column in (name for name, field in fields.items() if field.is_required() and name not in header):
-        faults.add(Fault(file, "1", column, "no such column", "a required column"))
+        faults.append(Fault(file, "1", column, "no such column", "a required column"))
     if faults:
-        raise InputError(faults.told())
+        raise InputError(faults)
     for line, record in records:
         cells = {name: cell.strip() for name, cell in record.items() if cell is not None and cell.strip()}
         if cells.get("what", "").startswith(EXAMPLE.strip()):
@@ -246,9 +246,9 @@ def validated(
         try:
             rows.append(kind.model_validate(cells))
         except ValidationError as error:
-            faults.add(*_of_row(error, record, file, line))
+            faults += _of_row(error, record, file, line)
     if faults:
-        raise InputError(faults.told())
+        raise InputError(faults)
     return tuple(rows)
 
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
-import inspect
 import json
 import logging
 import os
 import re
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..core.errors import Fault, InputError, ReserveError, shipped
+from ..core.errors import Fault, InputError, shipped
 from ..core.files import write_whole
-from ..core.logs import SecondsSince, listening, logger_of
-from ..core.runner import Runner
+from ..core.logs import SecondsSince, listening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +71,7 @@ def is_quiet() -> bool:
     return VERBOSITY.get() == QUIET
 
 
-# The application and what every verb of it takes: `-h`, `--quiet`, `--verbose`, and `--threads` where a model is solved.
+# The application and what every verb of it takes: `-h`, `--quiet` and `--verbose`.
 
 
 PROGRAM = "strategic-minerals"
@@ -88,7 +82,6 @@ SETTINGS: dict[str, Any] = {
     "pretty_exceptions_enable": False,
 }
 """Of the application and of each verb."""
-MOST_THREADS = 1024
 
 Verbose = Annotated[
     int,
@@ -97,66 +90,12 @@ Verbose = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")]
-Threads = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        max=MOST_THREADS,
-        help="Threads of each process, for the scenarios of decomposed solves; 0: one per core.",
-    ),
-]
 
 
 def program() -> str:
     """How this program was called, for commands that are shown to its user."""
     return f"python -m {__name__.partition('.')[0]}" if Path(sys.argv[0]).name == "__main__.py" else PROGRAM
 
-
-class Verbs(typer.Typer):
-    """An application whose verbs take, beside their own options, what all of them share."""
-
-    def command(  # type: ignore[override]  # one option more, the rest as it is
-        self, name: str | None = None, *, solves: bool = False, **settings: Any
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a verb. solves: whether it takes `--threads`."""
-        register = super().command(name, **settings)
-
-        def registered(verb: Callable[..., Any]) -> Callable[..., Any]:
-            register(_with_common(verb, solves))
-            return verb
-
-        return registered
-
-
-def _with_common(verb: Callable[..., Any], solves: bool) -> Callable[..., Any]:
-    """A verb with the options that all verbs share, which are taken from it before it is called."""
-    hints = get_type_hints(verb, include_extras=True)
-    own = inspect.signature(verb).parameters
-    added: dict[str, tuple[Any, Any]] = {"verbose": (Verbose, 0), "quiet": (Quiet, False)}
-    if solves:
-        added["threads"] = (Threads, 0)
-
-    def called(typer_context: typer.Context, **given: Any) -> Any:
-        shared = {name: given.pop(name) for name in added}
-        if shared["verbose"] or shared["quiet"]:
-            tell(typer_context, verbose=shared["verbose"], quiet=shared["quiet"])
-        with Runner(threads=shared.get("threads", 0)).started():
-            return verb(**given)
-
-    context = inspect.Parameter("typer_context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    more = [context.replace(name=name, default=default, annotation=kind) for name, (kind, default) in added.items()]
-    parameters = [one.replace(kind=one.KEYWORD_ONLY, annotation=hints[name]) for name, one in own.items()]
-    functools.update_wrapper(called, verb, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
-    del called.__dict__["__wrapped__"]
-    called.__dict__["__signature__"] = inspect.Signature([context, *parameters, *more])
-    called.__annotations__ = hints | {
-        "typer_context": typer.Context,
-        **{name: kind for name, (kind, _) in added.items()},
-    }
-    return called
-
-
-LOG = logger_of(__name__)
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED = 0, 2, 3, 4
 EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 5, 70, 130
@@ -165,7 +104,7 @@ COMMAND_LINE = "command line"
 EXIT_START, EXIT_STORE = 6, 7
 """Exit codes of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
-app = Verbs(
+app = typer.Typer(
     name=PROGRAM,
     add_completion=True,
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
@@ -252,12 +191,12 @@ def whence(path: Path, tables: Path | None) -> str:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
-    """A line on a terminal that follows the work; with --verbose a line of the log for each phase and tenth; silence elsewhere.
+    """A line on a terminal that follows the work; elsewhere what is known so far alone.
 
     what: the verb, shown until there is more to say.
     """
     if VERBOSITY.get() != PLAIN or not sys.stderr.isatty():  # it would disturb a log, or was refused
-        yield _logged() if VERBOSITY.get() in LEVELS else _first_words if VERBOSITY.get() == PLAIN else None
+        yield None if is_quiet() else _first_words
         return
     from rich.text import Text
 
@@ -289,22 +228,6 @@ def _first_words(now: Progress) -> None:
     if now.words:
         sys.stderr.write(said(now) + "\n")
         sys.stderr.flush()
-
-
-def _logged() -> Callable[[Progress], None]:
-    """What writes a line into the log for each phase, and for each tenth of parts."""
-    last = [""]
-
-    def follow(now: Progress) -> None:
-        _first_words(now)
-        line = now.phase
-        if now.done is not None and now.of:
-            line = f"{now.phase}: {10 * now.done // now.of} tenths of {now.of}"
-        if line != last[0]:
-            last[0] = line
-            LOG.info("%s", line)
-
-    return follow
 
 
 def refuse_others(folder: Path | None, ending: str, option: str) -> None:
@@ -341,7 +264,7 @@ def time_left(done: int, left: int, seconds: float) -> str:
     return f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left"
 
 
-# Verbs that show results and the installation: report, compare, doctor.
+# The verb that shows results.
 
 
 @app.command()
@@ -370,25 +293,16 @@ def report(
     from ..answer.run_folder import load_result, refuse_inside, write_parquet, write_results
     from ..page.page import read_analyses, save_figures
     from ..page.page import report as page
-    from ..question.workbook import is_plan_workbook
 
     results = [load_result(directory) for directory in directories]
-    if brief and (form != "html" or len(results) > 1):
-        found = f"{len(results)} run folders" if len(results) > 1 else f"--format {form}"
-        raise InputError([Fault("report", "", "--brief", found, "one run folder, as html")])
-    if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
-        found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
-        expected = f"one run folder, without --figures, for the format {form}"
-        raise InputError([Fault("report", "", "--format", found, expected)])
+    alone = "--brief" if brief else "" if form == "html" else f"--format {form}"
+    if alone and (len(results) > 1 or figures is not None or (brief and form != "html")):
+        found = f"{len(results)} run folders" if len(results) > 1 else "another format, or --figures"
+        raise InputError([Fault("report", "", alone, found, "one run folder, and nothing else that is written")])
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
-    ending = target.suffix.lower().removeprefix(".")
-    if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
-        also = f", or --format {ending}" if ending in ("html", "xlsx") else ""
-        found = f"a name that ends in .{ending}" if ending else "a file of another kind"
-        raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
-    if form == "xlsx" and target.is_file() and is_plan_workbook(target):
-        found = "a workbook with a plan in it"
-        raise InputError([Fault(str(target), "", "--out", found, "a new name, or an earlier report")])
+    if form != "parquet" and target.suffix.lower() not in ("", f".{form}"):
+        expected = f"a name that ends in .{form}, or the --format of that ending"
+        raise InputError([Fault(str(target), "", "--out", f"a name that ends in {target.suffix}", expected)])
     for place in (target, *([] if figures is None else [figures / "figure"])):
         refuse_inside(place, "--out")
     refuse_others(figures, f".{image}", "--figures")
@@ -424,114 +338,3 @@ def _wrote(files: list[Path], as_json: bool) -> None:
         size = f"{count / 1e6:,.2g} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
         text = f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size})."
         console.print(text, markup=False)
-
-
-@app.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
-) -> None:
-    """Check the installation: versions, the solver self-test, write access, optional parts."""
-
-    found = examine()
-    if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
-    else:
-        console = standard_output()
-        for finding in found:
-            mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
-            console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
-    wrong = [finding.check for finding in found if finding.needed and not finding.fine]
-    if wrong:  # a faulty installation cannot be trusted; a folder without write access is for the user to change
-        raise typer.Exit(EXIT_INPUT if all(check.startswith("write access to") for check in wrong) else EXIT_UNTRUSTED)
-
-
-# Check the installation: versions, the solver self-test, write access, optional parts.
-
-
-EXTRAS = {
-    "arrays": ("xarray",),
-    "cluster": ("distributed",),
-    "sensitivity": ("SALib",),
-    "report": ("jinja2", "altair", "vl_convert"),
-    "excel": ("xlsxwriter", "python_calamine"),
-    "parquet": ("pyarrow",),
-    "service": ("fastapi", "uvicorn", "multipart", "pydantic_settings", "prometheus_client"),
-    "postgres": ("psycopg",),
-}
-"""Modules that each optional part (extra) needs."""
-LOWEST_PYTHON = (3, 11)
-REFUSED_HIGHS = "1.14."
-"""Releases of HiGHS that solve certain two-variable programs wrongly (HiGHS issues 2957, 3043)."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check and its result."""
-
-    check: str
-    fine: bool
-    needed: bool
-    """False: the package works even if this check fails."""
-    found: str
-
-
-def examine(folder: Path | None = None) -> list[Finding]:
-    """Run all checks. folder: where results would be written; None: the current folder."""
-    from ..answer.prices import versions
-
-    stated = versions()
-    found = [
-        Finding("python", sys.version_info >= LOWEST_PYTHON, True, stated["python"]),
-        Finding("HiGHS release", not stated["highs"].startswith(REFUSED_HIGHS), True, stated["highs"]),
-        _solver(),
-        _shipped(),
-        _writable(Path.cwd() if folder is None else folder),
-        _writable(Path(tempfile.gettempdir())),
-    ]
-    found += [
-        Finding(
-            f"library {name}", number != "not installed", name != "strategic-minerals", number
-        )  # the package may run from its source
-        for name, number in stated.items()
-        if name not in ("python", "highs")
-    ]
-    for extra, modules in EXTRAS.items():
-        missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        text = (
-            f"not installed: {', '.join(missing)}. Install with: pip install 'strategic-minerals[{extra}]'"
-            if missing
-            else "installed"
-        )
-        found.append(Finding(f"optional part {extra}", not missing, False, text))
-    return found
-
-
-def _solver() -> Finding:
-    from ..solver.highs import canary
-
-    try:
-        canary()
-    except ReserveError as error:
-        return Finding("solver self-test", False, True, str(error))
-    return Finding("solver self-test", True, True, "two mixed-integer programs answered correctly")
-
-
-def _shipped() -> Finding:
-    plans = sorted(path.stem for path in shipped("models").glob("*.toml"))
-    tables = len({file.stem for file in shipped("inputs").rglob("*.csv")})
-    return Finding("shipped plans and tables", bool(plans and tables), True, f"{', '.join(plans)}; {tables} tables")
-
-
-def _writable(folder: Path) -> Finding:
-    """Whether a file can be written and read back."""
-    try:
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            file = Path(place) / "file"
-            with file.open("wb") as opened:
-                opened.write(b"reserve")
-                opened.flush()
-                os.fsync(opened.fileno())
-            fine = file.read_bytes() == b"reserve"
-    except OSError as error:
-        return Finding(f"write access to {folder}", False, True, error.strerror or "cannot be written")
-    return Finding(f"write access to {folder}", fine, True, "works")

@@ -35,39 +35,8 @@ from ..core.logs import kept, logger_of
 from ..core.runner import LONGEST_S, Runner
 from ..core.verb import FromFile, checked, field_of
 from ..verbs import VERBS, Verb
-from . import common as report
-from . import service
-from .common import (
-    COMMAND_LINE,
-    EXIT_INFEASIBLE,
-    EXIT_INPUT,
-    EXIT_INTERNAL,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_STOPPED,
-    EXIT_UNTRUSTED,
-    SETTINGS,
-    Json,
-    PlanFile,
-    Quiet,
-    SetFields,
-    Tables,
-    Verbose,
-    Verbs,
-    app,
-    cores,
-    flags_first,
-    is_quiet,
-    leave_pipe,
-    load,
-    plan_names,
-    program,
-    progress,
-    standard_error,
-    standard_output,
-    tell,
-    whence,
-)
+from . import common, service
+from .common import app
 from .service import print_faults, print_misuse, print_unwritten, say
 
 if TYPE_CHECKING:
@@ -88,7 +57,11 @@ LONGEST_DIAGNOSIS_S = 600.0
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a solved plan.")]
 RunFolders = Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Two or more run folders.")]
 STUDY = "Folder that `sweep` or `stress` wrote with --out, such as my-run/analyses/stress."
-QUESTION: dict[str, tuple[Any, Any]] = {"source": (PlanFile, ...), "tables": (Tables, None), "set_": (SetFields, [])}
+QUESTION: dict[str, tuple[Any, Any]] = {
+    "source": (common.PlanFile, ...),
+    "tables": (common.Tables, None),
+    "set_": (common.SetFields, []),
+}
 SOURCES: Mapping[str, dict[str, tuple[Any, Any]]] = {
     "plan": QUESTION,
     "homes": QUESTION,
@@ -100,6 +73,17 @@ SOURCES: Mapping[str, dict[str, tuple[Any, Any]]] = {
 """What a verb builds on -> its arguments and the options that belong to them."""
 LIMITS: dict[str, tuple[Any, Any]] = {
     "workers": (Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")], 0),
+    "threads": (
+        Annotated[
+            int,
+            typer.Option(
+                min=0,
+                max=1024,
+                help="Threads of each process, for the scenarios of decomposed solves; 0: one per core.",
+            ),
+        ],
+        0,
+    ),
     "time_limit": (
         Annotated[
             float | None,
@@ -125,7 +109,7 @@ def command_of(verb: Verb) -> Any:
     own = {name: (_option(one), _default(one)) for name, one in verb.options.items()}
     arguments = [(name, *own[name]) for name in positional]
     options = [(name, *one) for name, one in own.items() if name not in positional]
-    more = [*(LIMITS.items() if verb.long else ()), ("out", (Out, None)), ("as_json", (Json, False))]
+    more = [*(LIMITS.items() if verb.long else ()), ("out", (Out, None)), ("as_json", (common.Json, False))]
     more += [("full", (Full, False))] * verb.makes_plan
     places = [("source", *first["source"]), *arguments, *options]
     places += [(name, *one) for name, one in [*first.items(), *more] if name != "source"]
@@ -142,8 +126,8 @@ def command_of(verb: Verb) -> Any:
     called.__dict__["__signature__"] = inspect.Signature(parameters)
     called.__annotations__ = {name: hint for name, hint, _ in places}
     called.__doc__ = verb.help
-    alone = Verbs(add_completion=False, **SETTINGS)
-    alone.command(verb.name, solves=verb.long)(called)
+    alone = typer.Typer(add_completion=False, **common.SETTINGS)
+    alone.command(verb.name)(called)
     return typer.main.get_command(alone)
 
 
@@ -164,7 +148,7 @@ def _named(verb: Verb) -> None:
         raise AssertionError("completed before it is called")
 
     called.__doc__ = verb.help
-    app.command(verb.name, solves=False)(called)
+    app.command(verb.name)(called)
 
 
 def _option(option: inspect.Parameter) -> Any:
@@ -246,7 +230,7 @@ def _spelled(verb: Verb, fault: Fault) -> Fault:
     if option is None or fault.file != verb.function.__name__:
         return fault
     typed = name.upper() if option.kind is option.POSITIONAL_OR_KEYWORD else f"--{name.replace('_', '-')}"
-    return Fault(COMMAND_LINE, fault.row, typed, fault.found, fault.expected)
+    return Fault(common.COMMAND_LINE, fault.row, typed, fault.found, fault.expected)
 
 
 def _answer(verb: Verb, given: dict[str, Any]) -> None:
@@ -266,8 +250,14 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         show(answer, out, as_json)
         return
     limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
-    with progress(verb.name) as follow:
-        run = Runner(cores(given["workers"]), deadline_s=limit or LONGEST_S, on_progress=follow, store=store)
+    with common.progress(verb.name) as follow:
+        run = Runner(
+            common.cores(given["workers"]),
+            threads=given["threads"],
+            deadline_s=limit or LONGEST_S,
+            on_progress=follow,
+            store=store,
+        )
         with run.started():
             first = _first(verb, given)
             if verb.makes_plan:
@@ -289,7 +279,7 @@ def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
 
     source = given["source"]
     if verb.of == "plan":
-        given["source"], *question = load(source, given["tables"], given["set_"])
+        given["source"], *question = common.load(source, given["tables"], given["set_"])
         return tuple(question)
     if verb.of == "homes":
         from ..question.load import find_plan, load_members, overrides
@@ -313,7 +303,7 @@ def show(found: Study, out: Path | None, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
-        standard_output().print(found.summary(), markup=False)
+        common.standard_output().print(found.summary(), markup=False)
 
 
 # plans
@@ -349,7 +339,7 @@ def _planned(
     with kept(plan.name) as log:
         try:
             if verb.of == "plan":
-                LOG.info("tables: %s", whence(given["source"], given["tables"]))
+                LOG.info("tables: %s", common.whence(given["source"], given["tables"]))
             return verb.function(*first, **options, run=run), log.text()
         except SolveError as error:
             stopped = error.outcome.reason == "interrupted"
@@ -368,7 +358,7 @@ def _diagnosed(plan: Any, data: Any, options: Mapping[str, Any], as_json: bool) 
     """Print which changes would restore a plan; None if the diagnosis failed."""
     from ..studies.diagnosis import diagnose
 
-    console = standard_output()
+    console = common.standard_output()
     try:
         found = diagnose(plan, data, relax=options.get("relax", False), run=Runner(deadline_s=LONGEST_DIAGNOSIS_S))
     except ReserveError as error:
@@ -388,7 +378,7 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
     from ..answer.run_folder import write_run
     from ..answer.study import store_study
 
-    console = standard_output()
+    console = common.standard_output()
     result = answer if isinstance(answer, Result) else answer.result
     assert result is not None
     if as_json:
@@ -399,19 +389,19 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         console.print(said, markup=False)
         if given["full"] and not isinstance(answer, Result):
             console.print(f"\n{result.summary()}", markup=False)
-    loud = not as_json and not is_quiet()
+    loud = not as_json and not common.is_quiet()
     if loud and "tables" in given:
-        console.print(f"\nTables: {whence(given['source'], given['tables'])}.", markup=False)
+        console.print(f"\nTables: {common.whence(given['source'], given['tables'])}.", markup=False)
     if out is not None:
         write_run(result, out, log=log)
         if not isinstance(answer, Result):
             store_study(answer, out / "analyses" / answer.kind)
             if loud and "tables" not in given:  # it builds on a run
-                console.print(f"\nCompare: {program()} compare {given['source']} {out}", markup=False)
+                console.print(f"\nCompare: {common.program()} compare {given['source']} {out}", markup=False)
         if loud:
             console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
-        raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
+        raise typer.Exit(common.EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else common.EXIT_STOPPED)
 
 
 def _solved(result: Result) -> dict[str, Any]:
@@ -431,7 +421,7 @@ for each in VERBS.values():
 app.info.cls = LazyVerbs
 
 
-MODULES = (report, service)
+MODULES = (common, service)
 """They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
@@ -448,14 +438,14 @@ def _print_versions(asked: bool) -> None:
 @app.callback()
 def about(
     context: typer.Context,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
+    verbose: common.Verbose = 0,
+    quiet: common.Quiet = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_print_versions)
     ] = False,
 ) -> None:
     """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
-    tell(context, verbose=verbose, quiet=quiet)
+    common.tell(context, verbose=verbose, quiet=quiet)
 
 
 START = "quickstart"
@@ -468,7 +458,8 @@ def init(
     plan: Annotated[
         str | None,
         typer.Option(
-            help="Shipped plan to start from. Default: quickstart, or that of the home.", autocompletion=plan_names
+            help="Shipped plan to start from. Default: quickstart, or that of the home.",
+            autocompletion=common.plan_names,
         ),
     ] = None,
     home: Annotated[
@@ -477,7 +468,6 @@ def init(
     excel: Annotated[
         bool, typer.Option("--excel", help="Write one workbook, plan.xlsx, instead of a plan file and tables.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Create a plan and its tables to start from."""
     from ..answer.run_folder import refuse_inside
@@ -527,17 +517,16 @@ def init(
             shutil.copytree(shipped("inputs"), written[1], ignore=shutil.ignore_patterns("*.md", "build"))
         else:
             write_dataset(data, written[1])
-    if as_json:
-        typer.echo(json.dumps({"wrote": [str(path) for path in written]}, indent=1))
-        return
-    console = standard_output()
+    console = common.standard_output()
     for line in not_compiled(asked.home, data):
         console.print(line, markup=False)
     console.print(f"Wrote {' and '.join(map(str, written))}. Next:", markup=False)
     if excel:
         console.print("  open it on the sheet `start here`, answer what you want to change, save it", markup=False)
     out = " --quick --out my-run" if excel else ""
-    console.print(f"  {program()} check {written[0]}\n  {program()} solve {written[0]}{out}", markup=False)
+    console.print(
+        f"  {common.program()} check {written[0]}\n  {common.program()} solve {written[0]}{out}", markup=False
+    )
 
 
 @app.command()
@@ -558,9 +547,9 @@ def schema(
 
 @app.command()
 def check(
-    plan: PlanFile,
-    tables: Tables = None,
-    set_: SetFields = [],  # noqa: B006
+    plan: common.PlanFile,
+    tables: common.Tables = None,
+    set_: common.SetFields = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """List all faults of a plan and its tables, figures that look doubtful, and how many rows are estimates."""
@@ -568,16 +557,15 @@ def check(
     from ..core.frames import rows_of
     from ..question.names import Names, range_in_words
 
-    path, loaded, data = load(plan, tables, set_)
+    path, loaded, data = common.load(plan, tables, set_)
     found = run_check(loaded, data)
     if found.faults:
         raise PlanError(found.faults)
-    found = replace(found, notes=(*found.notes, *_oversold(path, tables)))
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         return
-    console, counted = standard_output(), found.provenance
-    for line in in_three_lines(found, path.name, whence(path, tables)):
+    console, counted = common.standard_output(), found.provenance
+    for line in in_three_lines(found, path.name, common.whence(path, tables)):
         console.print(line, markup=False)
     for note in found.notes:
         console.print(f"note: {note}", markup=False)
@@ -599,22 +587,13 @@ def check(
         console.print(f"Minerals with published facts, but not yet the data that a plan needs: {minerals}")
 
 
-def _oversold(path: Path, tables: Path | None) -> list[str]:
-    """Where homes of a folder count on more of a plant than it makes; nothing where the folder holds one home."""
-    from ..answer.notes import oversold_sources
-    from ..question.load import find_tables
-
-    alone = path.suffix.lower() == ".xlsx" and tables is None
-    return [] if alone else oversold_sources(find_tables(path, tables))
-
-
 def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
     """Whether a question can be solved, what is doubtful in it, where there is more."""
     counted, unsafe = found.provenance, [note for note in found.notes if note.startswith("numerically unsafe")]
     can = "cannot be solved: see the last note" if unsafe else "can be solved: no fault"
     many = {0: "nothing", 1: "one note, below"}.get(len(found.notes), f"{len(found.notes):,} notes, below")
     return [
-        f"{plan} {can}. {counted.facts} reported or derived rows, {counted.estimates} estimates. Tables: {tables}.",
+        f"{plan} {can}. {counted.facts} reported or derived rows, {counted.estimates} estimates. common.Tables: {tables}.",
         f"Doubtful: {many}.",
         "More: `scenarios PLAN` (what can happen), `missing PLAN` (what nobody has published).",
     ]
@@ -622,17 +601,19 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
 
 def main() -> None:
     """Entry point: turn errors into messages and exit codes."""
-    errors = standard_error()
+    errors = common.standard_error()
     code = _run(errors)
     try:
         if sys.stdout is not None:  # it was closed before this program began
             sys.stdout.flush()
     except OSError as error:  # the reader has gone, or the disk is full
-        leave_pipe()
-        if code == EXIT_OK and not isinstance(error, BrokenPipeError):
+        common.leave_pipe()
+        if code == common.EXIT_OK and not isinstance(error, BrokenPipeError):
             say(errors, f"the output could not be written: {error.strerror or error}")
-            code = EXIT_INPUT
-    if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: exit without running them
+            code = common.EXIT_INPUT
+    if (
+        code == common.EXIT_INTERRUPTED
+    ):  # a cancelled HiGHS may abort in its static destructors: exit without running them
         with suppress(OSError):
             sys.stderr.flush()
         os._exit(code)
@@ -642,9 +623,9 @@ def main() -> None:
 def _run(errors: Console) -> int:
     """Run the command line and print errors; the exit code."""
     try:
-        answer = app(args=flags_first(sys.argv[1:]), standalone_mode=False)
-        code: int = answer if isinstance(answer, int) else EXIT_OK
-        if code == EXIT_INTERRUPTED:
+        answer = app(args=common.flags_first(sys.argv[1:]), standalone_mode=False)
+        code: int = answer if isinstance(answer, int) else common.EXIT_OK
+        if code == common.EXIT_INTERRUPTED:
             say(errors, "interrupted")
     except typer.Exit as stop:
         code = stop.exit_code
@@ -652,22 +633,22 @@ def _run(errors: Console) -> int:
         code = print_faults(errors, error)
     except InfeasibleError as error:
         say(errors, f"Infeasible: {error}")
-        code = EXIT_INFEASIBLE
+        code = common.EXIT_INFEASIBLE
     except StoppedError as error:
         say(errors, f"Stopped: {error}")
-        code = EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else EXIT_STOPPED
+        code = common.EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else common.EXIT_STOPPED
     except (UntrustedError, FormulationError) as error:
         say(errors, f"Not trusted: {error}")
-        code = EXIT_UNTRUSTED
+        code = common.EXIT_UNTRUSTED
     except (KeyboardInterrupt, typer.Abort):
         say(errors, "interrupted")
-        code = EXIT_INTERRUPTED
+        code = common.EXIT_INTERRUPTED
     except ReserveError as error:
         say(errors, str(error))
-        code = EXIT_INTERNAL
+        code = common.EXIT_INTERNAL
     except BrokenPipeError:
-        leave_pipe()
-        code = EXIT_OK
+        common.leave_pipe()
+        code = common.EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
         code = print_unwritten(errors, error)
     except Exception as error:
@@ -675,5 +656,5 @@ def _run(errors: Console) -> int:
             code = print_misuse(errors, error)
         else:
             errors.print_exception()
-            code = EXIT_INTERNAL
+            code = common.EXIT_INTERNAL
     return code

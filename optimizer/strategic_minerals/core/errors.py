@@ -25,15 +25,11 @@ from typing import Any, Literal
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def shipped(kind: str) -> Path:
+def shipped(kind: Literal["models", "inputs"]) -> Path:
     """Folder `models` or `inputs`: the shipped plans, the shipped tables.
 
     kind: which of the two. A checkout's folder comes first: an editable install copies them, and copies age.
-
-    Raises ValueError for another kind.
     """
-    if kind not in ("models", "inputs"):
-        raise ValueError(f"kind must be 'models' or 'inputs', not {kind!r}")
     checkout = PACKAGE.parent.parent / kind
     beside = (PACKAGE.parent.parent / "pyproject.toml").is_file() and PACKAGE.parent.name == "optimizer"
     return checkout if beside and checkout.is_dir() else PACKAGE / "shipped_files" / kind
@@ -197,64 +193,25 @@ NEEDS_PART = {
 """What needs an optional part, in words."""
 
 
-@dataclass(frozen=True)
-class MoreFaults(Fault):
-    """Stands for faults that are counted and not listed."""
-
-    @property
-    def count(self) -> int:
-        """Number of faults."""
-        return int(self.found.split()[0].replace(",", ""))
-
-    def __str__(self) -> str:
-        return f"and {self.found}"
+MOST_FAULTS = 100
+"""Faults of a file, of a table or of a question that are listed; whoever looks for them stops there."""
+MORE = Fault("", "", "", "more faults", "the first ones to be corrected")
+"""Stands for those that are not listed."""
 
 
-MOST_FAULTS = 1000
-"""Number of faults that are stored; further ones are only counted."""
-MOST_PRINTED = 100
-"""Number of faults printed at once."""
+def first_of(faults: Iterable[Fault]) -> list[Fault]:
+    """The first faults, and one that says so where there are more."""
+    found, more = list[Fault](), False
+    for fault in faults:
+        more = more or fault == MORE or len(found) == MOST_FAULTS
+        if len(found) == MOST_FAULTS:
+            break
+        found += [fault] if fault != MORE else []
+    return [*found, MORE] if more else found
+
+
 LONGEST_SHOWN = 120
 """Number of characters shown of a wrong value."""
-
-
-class Faults:
-    """A collection of faults: the first thousand are stored, the rest are counted."""
-
-    def __init__(self) -> None:
-        self._kept: list[Fault] = []
-        self.count = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether a further fault is only counted."""
-        return self.count >= MOST_FAULTS
-
-    def add(self, *faults: Fault, unseen: int = 0) -> None:
-        """Add faults; unseen: number of further faults that are only counted."""
-        self._kept += faults[: MOST_FAULTS - len(self._kept)]
-        self.count += len(faults) + unseen
-
-    def extend(self, faults: Iterable[Fault]) -> None:
-        """Add faults, including counts of unlisted ones."""
-        for fault in faults:
-            if isinstance(fault, MoreFaults):
-                self.add(unseen=fault.count)
-            else:
-                self.add(fault)
-
-    def told(self) -> list[Fault]:
-        """The stored faults, and one that counts the rest."""
-        rest = self.count - len(self._kept)
-        return [*self._kept, *([more_faults(rest)] if rest else [])]
-
-    def __bool__(self) -> bool:
-        return self.count > 0
-
-
-def more_faults(count: int) -> MoreFaults:
-    """A fault that stands for those that are not listed."""
-    return MoreFaults("", "", "", f"{count:,} more fault{'s' * (count != 1)}", "the first ones to be corrected")
 
 
 def shown(value: object) -> str:
@@ -277,20 +234,6 @@ def _spelt(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_spelt, value))}]"
     return repr(value)
-
-
-class Hints:
-    """Suggestions for listed faults; counted ones need none."""
-
-    def __init__(self, most: int = MOST_PRINTED) -> None:
-        """most: largest number of suggestions."""
-        self._most = most
-        self._given = 0
-
-    def near(self, word: str, known: Iterable[str]) -> str:
-        """As `near_miss`."""
-        self._given += 1
-        return near_miss(word, known) if self._given <= self._most else ""
 
 
 def missing_part(where: str, module: str, extra: str) -> InputError:
@@ -318,26 +261,18 @@ EXPECTED = {
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "string_type": "text",
-    "string_unicode": "text in UTF-8",
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} characters",
     "date_type": "a date such as 2026-11-25",
     "date_parsing": "a date such as 2026-11-25",
-    "date_from_datetime_parsing": "a date such as 2026-11-25",
-    "date_from_datetime_inexact": "a date such as 2026-11-25, without a time",
     "literal_error": "one of {expected}",
-    "enum": "one of {expected}",
     "tuple_type": 'a list, such as [2027] or ["gallium"]',
     "list_type": 'a list, such as [2027] or ["gallium"]',
     "too_short": "a list of at least {min_length} (this has {actual_length})",
     "too_long": "a list of at most {max_length} (this has {actual_length})",
     "dict_type": "a table with fields",
     "model_type": "a table with fields",
-    "model_attributes_type": "a table with fields",
     "invalid_key": "names that are text",
-    "union_tag_invalid": "one of {expected_tags}",
-    "union_tag_not_found": "a field {discriminator} that states its kind",
-    "is_instance_of": "an instance of {class}",
     "value_error": "{error}",
 }
 """Kind of error of pydantic -> what was expected, with what the error knows about it."""
@@ -380,21 +315,17 @@ BESIDE_THE_ANSWER = (ReserveError, ArithmeticError, LookupError, ValueError)
 
 
 class FaultsError(ReserveError):
-    """A file is wrong. `faults` lists up to a thousand faults, then one that counts the rest; the text lists up to a hundred."""
+    """A file is wrong. `faults` lists up to a hundred faults, and that there are more."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        found = Faults()
-        found.extend(faults)
-        self.faults = tuple(found.told())
-        count = "1 fault" if found.count == 1 else f"{found.count:,} faults"
-        lines = [
-            *self.faults[:MOST_PRINTED],
-            *([more_faults(rest)] if (rest := found.count - MOST_PRINTED) > 0 else []),
-        ]
-        if len(lines) == 1 and isinstance(lines[0], MissingPart):
-            super().__init__(str(lines[0]))
+        self.faults = tuple(first_of(faults))
+        listed = [fault for fault in self.faults if fault != MORE]
+        if len(listed) == 1 and isinstance(listed[0], MissingPart):
+            super().__init__(str(listed[0]))
             return
-        super().__init__("\n".join([count, *(f"  {fault}" for fault in lines)]))
+        more = len(listed) < len(self.faults)
+        count = f"more than {len(listed)} faults" if more else f"{len(listed)} fault{'s' * (len(listed) != 1)}"
+        super().__init__("\n".join([count, *(f"  {fault}" for fault in listed)]))
 
     def __reduce__(self) -> tuple[type[FaultsError], tuple[tuple[Fault, ...]]]:
         return type(self), (self.faults,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 SMALL_MUSD = 0.05
 """Million USD below which money counts as none."""
@@ -26,6 +26,13 @@ def some(names: Sequence[str], most: int = NAMED) -> str:
     """Names in a sentence, the first ones where there are many."""
     shown = [*names] if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} others"]
     return "".join(shown) if len(shown) < 2 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """The first names, and how many more there are."""
+    told = [*names]
+    more = f" and {len(told) - most:,} more" if len(told) > most else ""
+    return ", ".join(told[:most]) + more if told else "none"
 
 
 def lower(name: str) -> str:

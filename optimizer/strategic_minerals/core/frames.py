@@ -84,11 +84,11 @@ def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
         elif isinstance(values.dtype, pd.StringDtype) and kind == "text":
             columns[name] = pd.Series(values.fillna("").to_numpy(dtype=object), dtype=object)
         elif kind == "text":
-            columns[name] = pd.Series(["" if _missing(v) else str(v) for v in values], dtype=object)
+            columns[name] = pd.Series(["" if is_missing(v) else str(v) for v in values], dtype=object)
         elif kind == "boolean":
             columns[name] = pd.Series([str(v).lower() in ("true", "1") for v in values], dtype=bool)
         else:
-            numbers = [np.nan if _missing(v) or v == "" else float(v) for v in values]
+            numbers = [np.nan if is_missing(v) or v == "" else float(v) for v in values]
             columns[name] = pd.Series(numbers, dtype="float64").astype(np.dtype(KINDS[kind]))
     return pd.DataFrame(columns, columns=list(kinds))
 
@@ -129,12 +129,13 @@ def plainly(value: Any) -> Any:
     return _plain(value)
 
 
-def _missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Whether a cell holds nothing."""
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
 
 
 def _plain(value: Any) -> Any:
-    if _missing(value):
+    if is_missing(value):
         return None
     if hasattr(value, "isoformat"):
         return value.isoformat()

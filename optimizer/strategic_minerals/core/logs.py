@@ -66,47 +66,26 @@ def listening(handler: logging.Handler, level: int, name: str = PACKAGE) -> Iter
     """Let a handler have the records of a logger from a level on, as long as this lasts. Of the whole process: for whoever owns it,
     the command line and the processes of the service.
 
-    The logger's level is the least that anybody who listens has asked for; when the last one leaves, it is what it was at first.
+    The logger's level is the least that anybody who listens has asked for, and none when nobody does.
     """
     logger = logging.getLogger(name)
-    ear = _Ear(handler, level)
+    handler.setLevel(level)
     with _LEVELS:
-        others = _ears(logger)
-        ear.before = others[0].before if others else logger.level
-        logger.addHandler(ear)
-        _set_level(logger, ear.before)
+        logger.addHandler(handler)
+        _set_level(logger)
     try:
         yield
     finally:
         with _LEVELS:
-            logger.removeHandler(ear)
-            _set_level(logger, ear.before)
+            logger.removeHandler(handler)
+            _set_level(logger)
         with suppress(OSError):  # what cannot be written any more
             handler.close()
 
 
-class _Ear(logging.Handler):
-    """A handler that listens from a level on, and the level that its logger had before anybody listened."""
-
-    def __init__(self, handler: logging.Handler, level: int) -> None:
-        super().__init__(level)
-        self.before = logging.NOTSET
-        self._handler = handler
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Pass a record on."""
-        if record.levelno >= self._handler.level:
-            self._handler.handle(record)
-
-
-def _ears(logger: logging.Logger) -> list[_Ear]:
-    return [one for one in logger.handlers if isinstance(one, _Ear)]
-
-
-def _set_level(logger: logging.Logger, before: int) -> None:
-    """The least level of all who listen, and of the logger itself where it had one."""
-    levels = [one.level for one in _ears(logger)]
-    logger.setLevel(min([*levels, *([before] if before else [])]) if levels else before)
+def _set_level(logger: logging.Logger) -> None:
+    ears = (one for one in logger.handlers if not isinstance(one, logging.NullHandler))
+    logger.setLevel(min((one.level for one in ears), default=logging.NOTSET))
 
 
 class SecondsSince(logging.Formatter):

@@ -13,7 +13,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.repn import generate_standard_repn
 
-from ..core.errors import Fault, InputError, more_faults
+from ..core.errors import Fault, InputError
 from ..core.frames import INF, Floats
 from ..core.logs import logger_of
 from .assembly import SMALLEST_ENTRY
@@ -42,8 +42,6 @@ ROUNDING = 1e-9
 """Relative difference of two figures that is rounding."""
 WHOLE = 1e-5
 """Distance from a whole number that is a solver's rounding."""
-MOST_FAULTS = 10
-"""Faults that are listed one by one."""
 PLAIN = (
     pyo.Var,
     pyo.Constraint,
@@ -59,10 +57,9 @@ PLAIN = (
 
 
 def raise_first(faults: Sequence[Fault]) -> None:
-    """Raise InputError with the first of some faults, and how many more there are; nothing where there are none."""
+    """Raise InputError with the first of some faults; nothing where there are none."""
     if faults:
-        rest = len(faults) - MOST_FAULTS
-        raise InputError([*faults[:MOST_FAULTS], *([more_faults(rest)] if rest > 0 else [])])
+        raise InputError(faults)
 
 
 def refused(name: str, found: str, expected: str) -> InputError:

@@ -76,7 +76,7 @@ class Section(BaseModel):
     @classmethod
     def _typed(cls, value: Any, info: ValidationInfo) -> Any:
         """Check the types of a plan file: no text for a number, no number for true or false, and no true or false for a number."""
-        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        kinds = scalar_types(cls.model_fields[str(info.field_name)].annotation)
         wrong_parts = list[tuple[str, str, str]]()
         for part, scalar in _scalars(value):
             number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
@@ -104,15 +104,15 @@ MOST_BITS = 1000
 WORDS = {int: "a number", float: "a number", bool: "true or false", str: "text"}
 
 
-def _kinds(annotation: Any) -> set[type]:
+def scalar_types(annotation: Any) -> set[type]:
     """Scalar types that an annotation lets through, inside lists and table values too."""
     if get_origin(annotation) is Literal:
         return {type(choice) for choice in get_args(annotation)}
     arguments = get_args(annotation)
     if get_origin(annotation) is dict:
-        return _kinds(arguments[1])
+        return scalar_types(arguments[1])
     if arguments:
-        inner = (_kinds(argument) for argument in arguments if argument not in (type(None), Ellipsis))
+        inner = (scalar_types(argument) for argument in arguments if argument not in (type(None), Ellipsis))
         return set[type]().union(*inner)
     return {annotation} if isinstance(annotation, type) else set()
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
-from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
+from ..core.errors import Fault, InputError, PlanError, first_of, near_miss
 from .base import grouped, key_of
 from .dataset import Dataset, home_row, members
 from .deflation import unknown_years
@@ -46,37 +46,18 @@ def _written(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else f"'{value}'"
 
 
-def _undated(table: str, row: Any) -> Iterator[Fault]:
-    if not DAY.fullmatch(row.date):
-        yield _wrong(table, row, "date", "a year, a month or a day, such as 2026-02", f"'{row.date}'")
-
-
 def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A price gap is the quotient of its two prices, of a year that the index has where a plan asks for it."""
     asked = {name for control in plan.controls if control.outside_prices for name in control.materials.split()}
     index = {row.money_year for row in data.rows("deflators")}
     for row in data.rows("price_gaps"):
-        undated = [*_undated("price_gaps", row)]
-        yield from undated
-        if undated:
-            continue
-        if index and (row.material in asked or "*" in asked) and int(row.date[:4]) not in index:
+        if not DAY.fullmatch(row.date):
+            yield _wrong("price_gaps", row, "date", "a year, a month or a day, such as 2026-02")
+        elif index and (row.material in asked or "*" in asked) and int(row.date[:4]) not in index:
             yield _wrong("price_gaps", row, "date", "a year of deflators.csv")
         ratio = row.outside_usd_per_kg / row.inside_usd_per_kg
         if abs(ratio - row.ratio) > ROUNDED * max(1.0, ratio):
             yield _wrong("price_gaps", row, "ratio", f"outside/inside ({ratio:.4g})")
-
-
-def market_quotes_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Quotes have a date, and a range in order."""
-    for row in data.rows("market_quotes"):
-        low, high = row.printed_from, row.printed_to
-        yield from _undated("market_quotes", row)
-        if row.printed_unit == "USD/kg" and not low <= row.usd_per_kg * (1 + ROUNDED) <= high * (1 + 2 * ROUNDED):
-            expected = f"a figure of the printed range ({low:g} to {high:g})"
-            yield _wrong("market_quotes", row, "usd_per_kg", expected)
-        if high < low:
-            yield _wrong("market_quotes", row, "printed_to", f"at least printed_from ({low:g})")
 
 
 def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -131,31 +112,7 @@ def origin_rules_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield _wrong("origin_rules", row, column, expected)
 
 
-# Whether the courses of disruptions make sense: what was observed, and cuts and prices of hazards by months since their onset.
-
-
-OF_A_PROFILE = ("control_event", "materials", "form", "destination", "flow", "onset", "running")
-"""Columns in which all rows of an observed profile are alike."""
-
-
-def observed_profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Periods of a profile have a length and follow each other; its rows are of one flow; a loss is 1 - observed/normal."""
-    table, first, until = "observed_profiles", dict[str, Any](), dict[str, float]()
-    for row in sorted(data.rows(table), key=lambda row: row.month_from):
-        head = first.setdefault(row.profile, row)
-        for column in OF_A_PROFILE:
-            mine, its = getattr(row, column), getattr(head, column)
-            if mine != its:
-                yield _wrong(table, row, column, f"'{its}', as in {key_of(head)}", f"'{mine}'")
-        begins = until.get(row.profile, row.month_from)
-        if row.month_from < begins:
-            yield _wrong(table, row, "month_from", f"at least {begins:g}, where the period before it ends")
-        yield from _without_length(table, row)
-        until[row.profile] = max(begins, row.month_to)
-        if row.loss_share is not None and row.normal_per_month and row.observed_per_month is not None:
-            share = 1 - row.observed_per_month / row.normal_per_month
-            if abs(share - row.loss_share) > ROUNDED * max(1.0, abs(share)):
-                yield _wrong(table, row, "loss_share", f"1 - observed/normal ({share:.4g})")
+# Whether the courses of disruptions make sense: cuts and prices of hazards by months since their onset.
 
 
 def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -176,17 +133,13 @@ def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield _wrong("hazards", row, "materials", what, f"'{material}' without a profile")
 
 
-def _without_length(table: str, row: Any) -> Iterator[Fault]:
-    if row.month_to <= row.month_from:
-        yield _wrong(table, row, "month_to", f"more than month_from ({row.month_from:g})")
-
-
 def _steps_follow(data: Dataset, table: str, column: str) -> Iterator[Fault]:
     """Steps of a hazard, a material and a flow or market (column) end after they begin and do not overlap."""
     for rows in grouped(data.rows(table), "hazard", "material", column).values():
         ordered = sorted(rows, key=lambda row: row.month_from)
         for row in ordered:
-            yield from _without_length(table, row)
+            if row.month_to <= row.month_from:
+                yield _wrong(table, row, "month_to", f"more than month_from ({row.month_from:g})")
         for before, after in itertools.pairwise(ordered):
             if before.month_from < before.month_to and after.month_from < before.month_to - 1e-9:
                 yield _wrong(table, after, "month_from", f"at least {before.month_to:g}, where the step before ends")
@@ -342,15 +295,15 @@ def check_data(plan: Plan, data: Dataset) -> list[Fault]:
 
 def _found(plan: Plan, data: Dataset) -> list[Fault]:
     """Faults as the checks name them: tables by file, rows by key."""
-    faults = Faults()
+    faults = list[Fault]()
     try:  # `model_copy` puts values into a plan that nobody has checked
         parse_plan(plan.to_toml_like())
     except PlanError as error:
         return list(error.faults)
     for checks in (TABLES_THERE, REFERENCES, MEANING):
         for check in checks if not faults else ():
-            faults.extend(check(plan, data))
-    return faults.told()
+            faults += first_of(check(plan, data))
+    return first_of(faults)
 
 
 def one_home(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -629,10 +582,8 @@ MEANING: tuple[Check, ...] = (
     trade_makes_sense,
     packages_make_sense,
     dates_make_sense,
-    observed_profiles_make_sense,
     hazard_prices_make_sense,
     price_gaps_make_sense,
-    market_quotes_make_sense,
     two_markets_make_sense,
     unit_slips,
     hazards_make_sense,

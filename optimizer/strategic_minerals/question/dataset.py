@@ -8,13 +8,14 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, cast
 
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from ..core.errors import OVERRIDES, Fault, Faults, Hints, InputError, UnfitRule, expected, near_miss, shown
-from .base import Row, key_of
+from ..core.errors import MOST_FAULTS, OVERRIDES, Fault, InputError, UnfitRule, expected, first_of, near_miss, shown
+from ..core.frames import is_missing
+from .base import Row, key_of, scalar_types
 from .project_tables import HomeRow
 from .read_toml import PlanText, set_elsewhere
 from .tables import TABLES
@@ -33,44 +34,42 @@ def validate_rows(
     columns: list[str],
     lines: Sequence[int | str] | None = None,
 ) -> tuple[tuple[Row, ...], list[Fault]]:
-    """Rows of a table from records, and what is wrong: a thousand faults at most, then one that counts the rest.
+    """Rows of a table from records, and what is wrong; where there is much, what comes after the first faults is not looked at.
 
     lines: where each record stands, for the faults; None: from line 2 on, below the header.
     """
     model = TABLES[table]
-    faults = Faults()
-    faults.extend(_header_faults(table, file, columns))
+    faults = first_of(_header_faults(table, file, columns))
     if faults:
-        return (), faults.told()
+        return (), faults
     rows: list[Row] = []
     places: dict[tuple[Any, ...], int | str] = {}
     for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
-        cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
+        if len(faults) > MOST_FAULTS:
+            break
+        cells = {k: _cell(table, k, v) for k, v in record.items() if not is_missing(v)}
         try:
             row = model.model_validate(cells)
         except ValidationError as error:
-            if faults.full:
-                faults.add(unseen=error.error_count())
-            else:
-                faults.add(*(_row_fault(item, record, file, line) for item in error.errors(include_url=False)))
+            faults += (_row_fault(item, record, file, line) for item in error.errors(include_url=False))
             continue
         key = tuple(getattr(row, name) for name in model.key)
         if key in places:
             found = ", ".join(str(part) for part in key)
             wanted = f"a unique key (line {places[key]} has the same)"
-            faults.add(Fault(file, str(line), ", ".join(model.key), f"'{found}'", wanted))
+            faults.append(Fault(file, str(line), ", ".join(model.key), f"'{found}'", wanted))
         places.setdefault(key, line)
-        faults.extend(_range_faults(row, file, line))
+        faults += _range_faults(row, file, line)
         rows.append(row)
-    return tuple(rows), faults.told()
+    return tuple(rows), first_of(faults)
 
 
 def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fault]:
     """Columns that are none, and required columns that are not there."""
-    fields, hints = TABLES[table].model_fields, Hints()
+    fields = TABLES[table].model_fields
     for column in columns:
         if column not in fields:
-            near = hints.near(column, fields.keys() - set(columns) or fields)
+            near = near_miss(column, fields.keys() - set(columns) or fields)
             yield Fault(file, "1", column, shown(column), f"a known column{near}")
     for column in sorted(required(table) - set(columns)):
         yield Fault(file, "1", column, "no such column", "a required column")
@@ -117,22 +116,11 @@ def _ranged(model: type[Row]) -> dict[str, TypeAdapter[Any]]:
     }
 
 
-def _missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
-
-
 @cache
 def _kinds(table: str) -> dict[str, type]:
     """The plain Python type behind each column."""
-    kinds: dict[str, type] = {}
-    for name, column in TABLES[table].model_fields.items():
-        annotation: Any = column.annotation
-        if get_origin(annotation) in (Union, types.UnionType):
-            annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
-        while get_origin(annotation) is not None and hasattr(annotation, "__metadata__"):
-            annotation = get_args(annotation)[0]
-        kinds[name] = annotation if isinstance(annotation, type) else str
-    return kinds
+    columns = TABLES[table].model_fields.items()
+    return {name: next(iter(scalar_types(column.annotation)), str) for name, column in columns}
 
 
 def _cell(table: str, column: str, value: Any) -> Any:
@@ -278,26 +266,24 @@ class Dataset:
     """The workbook that they come from; None: not from one."""
     asked: PlanText | PlanSheet | None = field(default=None, compare=False)
     """Where the plan that was read with them stands; None: nowhere that is known."""
-    lines: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict, compare=False)
-    """Lines of the rows of each table in its file, where they come from files; of a home's own rows with their folder."""
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
         """Validate data frames (columns as `strategic-minerals schema TABLE` prints them). Raises InputError with every fault."""
-        faults = Faults()
+        faults = list[Fault]()
         tables: dict[str, tuple[Row, ...]] = {}
         for table, frame in frames.items():
             if table not in TABLES:
                 expected = f"the name of a table{near_miss(table, TABLES)}"
-                faults.add(Fault(name, "", "table", f"'{table}'", expected))
+                faults.append(Fault(name, "", "table", f"'{table}'", expected))
                 continue
             columns = [str(column) for column in frame.columns]
             records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
             rows, found = validate_rows(table, records, table, columns)
             tables[table] = rows
-            faults.extend(found)
+            faults += found
         if faults:
-            raise InputError(faults.told())
+            raise InputError(faults)
         return cls(types.MappingProxyType(tables), name)
 
     def __repr__(self) -> str:
@@ -311,7 +297,7 @@ class Dataset:
         return f"<details><summary>{html.escape(repr(self))}</summary>{sizes.to_html()}</details>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (dict(self.tables), self.name, self.book, self.asked, dict(self.lines))
+        return _restored, (dict(self.tables), self.name, self.book, self.asked)
 
     def placed(self, fault: Fault) -> Fault:
         """A fault of a table (`offers.csv`, row by key) or of the plan with the place in its file or workbook."""
@@ -339,14 +325,8 @@ class Dataset:
         ]
 
     def without_places(self) -> Dataset:
-        """The same tables, of which nobody knows in what file, sheet or line they stand: what is said of them is the same
-        wherever they are kept."""
-        return replace(self, book=None, asked=None, lines={})
-
-    def at(self, table: str, n: int) -> str:
-        """Where a table's row of a number stands, for a fault: its line in the table's file, else its key."""
-        lines, rows = self.lines.get(table, ()), self.tables[table]
-        return str(lines[n]) if len(lines) == len(rows) else key_of(rows[n])
+        """The same tables, of which nobody knows in what sheet they stand: what is said of them is always the same."""
+        return replace(self, book=None, asked=None)
 
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""

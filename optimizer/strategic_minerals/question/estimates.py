@@ -19,6 +19,7 @@ from scipy.stats import beta, gamma
 
 from ..core.stats import MEAN_DAYS_PER_YEAR
 from .dataset import Dataset
+from .references import REGIONS
 
 # Rates and durations of hazards from dated events: posteriors with credible intervals, not point estimates.
 
@@ -843,8 +844,6 @@ def allocated_loss(
 # Who holds the ore of a mineral, and how long it lasts at today's output.
 
 
-REGIONS = ("WLD", "OTH")
-"""Codes that are no country."""
 TOGETHER = "all "
 """How the basis of reserves begins that several metals share, such as the platinum group's: no one metal's output uses them up."""
 MINE = "mine"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import pandas as pd
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..core.errors import FORMAT, Fault, Faults, MisplacedError, PlanError, expected, near_miss, shown
+from ..core.errors import FORMAT, Fault, MisplacedError, PlanError, expected, near_miss, shown
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from . import base
 from .base import (
@@ -790,7 +790,7 @@ def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
     Raises PlanError with row and column of each fault; rows count from 1.
     """
     found: dict[str, dict[str, Any]] = {}
-    faults = Faults()
+    faults = list[Fault]()
     for n, row in enumerate(frame.to_dict("records"), start=1):
         stated = {str(key): value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
         stated = {key: value.item() if hasattr(value, "item") else value for key, value in stated.items()}
@@ -802,15 +802,15 @@ def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
             for item in inside or error.errors():
                 column = ".".join(map(str, item["loc"][2:] if item["loc"][:1] == ("events",) else item["loc"]))
                 told = "nothing" if item["type"] == "missing" else shown(item.get("input"))
-                faults.add(Fault("scenarios", str(n), column, told, expected(item)))
+                faults.append(Fault("scenarios", str(n), column, told, expected(item)))
             continue
         known = found.setdefault(scenario.name, {**about, "events": []})
         for name, value in about.items():
             if known.get(name) != value:
-                faults.add(Fault("scenarios", str(n), name, shown(value), f"{known.get(name)}, as in its first row"))
+                faults.append(Fault("scenarios", str(n), name, shown(value), f"{known.get(name)}, as in its first row"))
         known["events"].append(scenario.events[0])
     if faults:
-        raise PlanError(faults.told())
+        raise PlanError(faults)
     return tuple(Scenario(**one) for one in found.values())
 
 

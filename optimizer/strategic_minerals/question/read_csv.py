@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import tomllib
 import types
@@ -14,7 +15,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from ..core.errors import FORMAT, Fault, Faults, InputError, format_fault, near_miss, shown
+from ..core.errors import FORMAT, Fault, InputError, first_of, format_fault, near_miss, shown
 from ..core.files import NOWHERE, read_bounded, text_of
 from ..core.runner import checkpoint
 from .base import USA, Row
@@ -56,15 +57,6 @@ class Sheet:
     """Filled cells by column."""
 
 
-def read_csv_table(file: Path) -> Read:
-    """Rows of a table file that is named as its table, what is wrong with it, and the lines of the rows where nothing is."""
-    sheet = read_sheet(file, file.name)
-    if not isinstance(sheet, Sheet):
-        return (), sheet, ()
-    rows, found = validate_rows(file.stem, sheet.records, sheet.name, sheet.columns, sheet.lines)
-    return rows, found, tuple(sheet.lines)
-
-
 def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
     """The rows of a file that is named as its table, or what is wrong with its shape. name: of the file, in faults."""
     content = read_bounded(file, LARGEST_TABLE_BYTES, "a CSV table")
@@ -93,10 +85,9 @@ def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
     columns = list(header)
     while columns and not columns[-1].strip():
         columns.pop()
-    faults = Faults()
-    faults.extend(_header_faults(file.stem, name, columns) or _length_faults(name, columns, records))
+    faults = first_of(_header_faults(file.stem, name, columns) or _length_faults(name, columns, records))
     if faults:
-        return faults.told()
+        return faults
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
     filled = [
         {column: unguarded_cell(cell) for column, cell in zip(columns, records[n - 2], strict=False) if cell != ""}
@@ -144,8 +135,8 @@ CODE = re.compile("[A-Z]{3}")
 """What folders of homes are called; others are none."""
 HOMES = "homes"
 """Folder of the folders of homes."""
-Read = tuple[tuple[Row, ...], list[Fault], tuple[int | str, ...]]
-"""Rows of a table, what is wrong with them, and where they stand."""
+Read = tuple[tuple[Row, ...], list[Fault]]
+"""Rows of a table, and what is wrong with them."""
 Place = tuple[str, int]
 """File and line."""
 MARK = "\N{SECTION SIGN}"
@@ -259,16 +250,17 @@ def first_plan(folder: Path, data: Dataset, home: str) -> str:
 
 def read_laid_over(table: str, folder: Path, home: str, made: Sheet | None = None) -> Read:
     """A table of the world with a home's laid over it; either may be missing. made: the home's, where no file has it."""
+    own = f"{HOMES}/{home}/{table}.csv" if (folder / HOMES).is_dir() else f"{table}.csv"
     sheets: list[Sheet] = []
-    for name in (f"{table}.csv", f"{HOMES}/{home}/{table}.csv"):
-        if (folder / name).is_file():
+    for name in dict.fromkeys((f"{table}.csv", own)):
+        if os.path.lexists(folder / name):
             sheet = read_sheet(folder / name, name)
             if not isinstance(sheet, Sheet):
-                return (), sheet, ()
+                return (), sheet
             sheets.append(sheet)
     if made is not None and made.records:
         sheets.append(made)
-    return _validated(table, sheets, f"{HOMES}/{home}/{table}.csv")
+    return _validated(table, sheets, own)
 
 
 def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
@@ -295,8 +287,7 @@ def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
     columns = list(dict.fromkeys(column for sheet in sheets for column in sheet.columns))
     first = sheets[0].name
     rows, found = validate_rows(table, records, first, columns, [f"{MARK}{n}" for n in range(len(records))])
-    lines = tuple(line if name == first else f"{line} of {name}" for name, line in (place[""] for place in places))
-    return rows, [_placed(fault, places, sheets, own) for fault in found], lines
+    return rows, [_placed(fault, places, sheets, own) for fault in found]
 
 
 def _placed(fault: Fault, places: Sequence[Mapping[str, Place]], sheets: Sequence[Sheet], own: str) -> Fault:
@@ -309,21 +300,17 @@ def _placed(fault: Fault, places: Sequence[Mapping[str, Place]], sheets: Sequenc
     return replace(fault, file=name, row=str(line), expected=told)
 
 
-def of_the_home(
-    tables: Mapping[str, tuple[Any, ...]], lines: Mapping[str, tuple[int | str, ...]], folder: Path, home: str
-) -> tuple[dict[str, tuple[Any, ...]], dict[str, tuple[int | str, ...]]]:
+def of_the_home(tables: Mapping[str, tuple[Any, ...]], folder: Path, home: str) -> dict[str, tuple[Any, ...]]:
     """Tables without sources that the home cannot buy from and without projects that it does not name, nor what hangs on them."""
     named = {record.get("project") for record in _records(folder / HOMES / home / "projects.csv")}
     buys = {row.activity for row in tables.get("capacities", ())}
     gone = {row.activity for row in tables.get("activities", ())} - buys
     gone |= {row.project for row in tables.get("projects", ())} - named
-    kept, places = dict(tables), dict(lines)
-    for table, column in {"activities": "activity", "projects": "project", **OF_PRODUCERS}.items():
-        stays = [getattr(row, column) not in gone for row in tables.get(table, ())]
-        if not all(stays):
-            kept[table] = tuple(row for row, stay in zip(tables[table], stays, strict=True) if stay)
-            places[table] = tuple(line for line, stay in zip(lines[table], stays, strict=True) if stay)
-    return kept, places
+    of = {"activities": "activity", "projects": "project", **OF_PRODUCERS}
+    return {
+        table: tuple(row for row in rows if getattr(row, of[table]) not in gone) if table in of else rows
+        for table, rows in tables.items()
+    }
 
 
 BESIDE = "._"
@@ -353,26 +340,20 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     if expected := unknown_home(folder, home):
         raise InputError([Fault(f"{folder.name}/{HOMES}", "", "home", f"'{home}'", expected)])
     made = _made(folder, home, homes) if homes and home not in homes else {}
-    faults = Faults()
+    faults = list[Fault]()
     tables: dict[str, tuple[Row, ...]] = {}
-    lines: dict[str, tuple[int | str, ...]] = {}
     files = _files(folder, homes, home, faults)
     for file in [*files, *(Path(f"{name}.csv") for name in made.keys() - {file.stem for file in files})]:
         checkpoint()
-        read = (
-            read_laid_over(file.stem, folder, home, made.get(file.stem))
-            if homes
-            else read_csv_table(folder / file.name)
-        )
-        tables[file.stem], found, lines[file.stem] = read
-        faults.extend(found)
+        tables[file.stem], found = read_laid_over(file.stem, folder, home, made.get(file.stem))
+        faults += found
     if not tables and not faults:
-        faults.add(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
+        faults.append(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
     if faults:
-        raise InputError(faults.told())
+        raise InputError(faults)
     if homes:
-        tables, lines = of_the_home(tables, lines, folder, home)
-    return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
+        tables = of_the_home(tables, folder, home)
+    return Dataset(types.MappingProxyType(tables), folder.name)
 
 
 def _refuse_other_format(file: Path) -> None:
@@ -391,30 +372,19 @@ def _refuse_other_format(file: Path) -> None:
         raise InputError([fault])
 
 
-def _files(folder: Path, homes: Sequence[str], home: str, faults: Faults) -> list[Path]:
-    """Files of tables, one of each name; what bears another name is a fault."""
+def _files(folder: Path, homes: Sequence[str], home: str, faults: list[Fault]) -> list[Path]:
+    """Files of tables, one of each name; a CSV file of another name is a fault."""
     found: dict[str, Path] = {}
     for place in [folder, *([folder / HOMES / home] if home in homes else [])]:
-        inside = sorted(place.iterdir())
-        named = [file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)]
-        for file in named:
-            if file.stem in TABLES:
+        for file in sorted(place.iterdir()):
+            if file.suffix.lower() != ".csv" or file.name.startswith(BESIDE):
+                continue
+            if file.stem in TABLES and file.suffix == ".csv":
                 found.setdefault(file.stem, file)
             else:
-                expected = "the name of a table" + near_miss(file.stem, TABLES)
-                faults.add(Fault(str(file.relative_to(folder)), "", "", "not a table", expected))
-        faults.extend(_misnamed(inside, {file.stem for file in named}))
+                expected = "the name of a table, and .csv in lower case" + near_miss(file.stem, TABLES)
+                faults.append(Fault(str(file.relative_to(folder)), "", "", "not a table", expected))
     return sorted(found.values(), key=lambda file: file.stem)
-
-
-def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
-    """Files named like a table that are not read, such as `demand.CSV` or `demand.xlsx`; a copy next to the table may stay."""
-    for file in inside:
-        stem = file.name.partition(".")[0].lower()
-        if file.suffix == ".csv" or stem not in TABLES or (file.name == HOMES and file.is_dir()):
-            continue
-        if file.suffix.lower() == ".csv" or stem not in tables:
-            yield Fault(file.name, "", "", f"'{file.name}'", f"{stem}.csv (a CSV file, name in lower case)")
 
 
 def write_dataset(data: Dataset, folder: Path) -> None:

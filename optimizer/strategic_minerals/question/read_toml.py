@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +16,12 @@ from pydantic import BaseModel, ValidationError
 
 from ..core.errors import (
     FORMAT,
-    MOST_PRINTED,
     OVERRIDES,
     Fault,
-    Faults,
     MisplacedError,
     PlanError,
     expected,
     format_fault,
-    more_faults,
     near_miss,
     overlapping,
     shipped,
@@ -132,17 +129,7 @@ def _changed(
     model: type[M], data: dict[str, Any], place: PlanText, overrides: Mapping[str, Any] | None
 ) -> tuple[M, PlanText]:
     """A model of plain data with values put into it, and where its fields stand. Raises PlanError."""
-    apart(overrides or ())
-    faults, changed = Faults(), list[str]()
-    for dotted, value in (overrides or {}).items():
-        changed.append(first_new(data, dotted))
-        try:
-            put(data, dotted, value, OVERRIDES)
-        except PlanError as error:
-            faults.extend(error.faults)
-    if faults:
-        raise PlanError(faults.told())
-    place = replace(place, overrides=tuple(changed))
+    place = replace(place, overrides=overridden(data, overrides or {}))
     return _parsed(model, data, place), place
 
 
@@ -201,10 +188,7 @@ def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
     except ValidationError as error:
         found = _without_echoes(error.errors(include_url=False))
         found.sort(key=lambda item: item["type"] == "missing")  # a field may be missing since its name is a slip
-        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item)]
-        if len(found) > MOST_PRINTED:
-            faults.append(more_faults(len(found) - MOST_PRINTED))
-        raise PlanError(faults) from None
+        raise PlanError(place.placed(fault) for item in found for fault in _faults(model, item)) from None
 
 
 def _without_echoes(errors: list[Any]) -> list[Any]:
@@ -284,6 +268,25 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
     except (ValueError, IndexError, AttributeError, TypeError):
         expected = "a field or an entry that the plan has; entries of lists count from 0"
         raise PlanError([Fault(file, "", dotted, "no such field or entry", expected)]) from None
+
+
+def overridden(data: Any, overrides: Mapping[str, Any], path_of: Callable[[str], str] = str) -> tuple[str, ...]:
+    """Put values into plain data by dotted paths; the fields that this sets. path_of: the path of a field in the data.
+
+    Raises PlanError with every fault.
+    """
+    apart(overrides)
+    faults, changed = list[Fault](), list[str]()
+    for field, value in overrides.items():
+        try:
+            path = path_of(field)
+            changed.append(first_new(data, path))
+            put(data, path, value, OVERRIDES)
+        except PlanError as error:
+            faults += error.faults
+    if faults:
+        raise PlanError(faults)
+    return tuple(changed)
 
 
 def apart(changed: Collection[str]) -> None:

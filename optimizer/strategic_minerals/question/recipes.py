@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -163,16 +163,11 @@ def stale(data: Dataset) -> list[Stale]:
     return found
 
 
-def gone(data: Dataset, found: Iterable[Stale] | None = None) -> list[Stale]:
+def gone(data: Dataset, every: Sequence[Stale]) -> list[Stale]:
     """Figures that cannot be worked out any more, as a fact of theirs is empty or has no row. A table that is not there at all is
-    not missed: tables of one's own may do without facts. found: of `stale`, where it is known."""
-    every = stale(data) if found is None else found
-    return [
-        one
-        for one in every
-        if one.why.endswith(ABSENT)
-        and all(table in TABLES and data.rows(table) for table, _, _ in one.recipe.references)
-    ]
+    not missed: tables of one's own may do without facts."""
+    lost = [one for one in every if one.why.endswith(ABSENT)]
+    return [one for one in lost if all(data.tables.get(table) for table, _, _ in one.recipe.references)]
 
 
 def without_recipes(note: str, columns: Collection[str]) -> str:
@@ -182,25 +177,21 @@ def without_recipes(note: str, columns: Collection[str]) -> str:
 
 def outdated(data: Dataset) -> list[str]:
     """Notes on figures that no longer follow from their facts, and on those whose facts are gone; empty where all follow."""
-    every = stale(data)
+    every, told = stale(data), list[str]()
     lost = gone(data, every)
-    told = []
     if lost:
         which = f"{lost[0].recipe.table}.csv {lost[0].recipe.key} {lost[0].recipe.column}"
         many = f"{len(lost):,} estimates" if len(lost) > 1 else "an estimate"
-        told = [f"{many} cannot be worked out any more and stand as they were: {which}, for {lost[0].why}"]
-    found = [one for one in every if one.follows is not None]
-    if not found:
-        return told
-    first = found[0]
-    assert first.follows is not None
-    was = "empty" if first.stands[1] is None else f"{first.stands[1]:,g}"
-    which = f"{first.recipe.table}.csv {first.recipe.key} {first.recipe.column} is {was}"
-    many = f"{len(found):,} estimates no longer follow" if len(found) > 1 else "an estimate no longer follows"
-    return [
-        *told,
-        f"{many} from the figures that their notes name: {which}, and {first.recipe} is now {rounded(first.follows.central):,g}",
-    ]
+        told.append(f"{many} cannot be worked out any more and stand as they were: {which}, for {lost[0].why}")
+    found = [(one, one.follows) for one in every if one.follows is not None]
+    if found:
+        first, follows = found[0]
+        was = "empty" if first.stands[1] is None else f"{first.stands[1]:,g}"
+        which = f"{first.recipe.table}.csv {first.recipe.key} {first.recipe.column} is {was}"
+        many = f"{len(found):,} estimates no longer follow" if len(found) > 1 else "an estimate no longer follows"
+        now = f"{first.recipe} is now {rounded(follows.central):,g}"
+        told.append(f"{many} from the figures that their notes name: {which}, and {now}")
+    return told
 
 
 def rounded(value: float) -> float:

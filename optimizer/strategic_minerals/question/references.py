@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import BeforeValidator
 
-from ..core.errors import Fault, Hints, UnfitRule
+from ..core.errors import Fault, UnfitRule, near_miss
+from ..core.formats import listed
 from .base import key_of, spaced
 from .dataset import Dataset, members
 from .plan import Event, Plan
@@ -27,11 +28,11 @@ class Known:
     names: frozenset[str]
     where: str
 
-    def faults(self, file: str, key: str, column: str, values: Iterable[str | None], hints: Hints) -> Iterator[Fault]:
+    def faults(self, file: str, key: str, column: str, values: Iterable[str | None]) -> Iterator[Fault]:
         """A fault for each value that is none of the names; empty cells are no names."""
         for value in values:
             if value is not None and value not in self.names:
-                expected = f"{self.where}{hints.near(value, self.names)}"
+                expected = f"{self.where}{near_miss(value, self.names)}"
                 yield Fault(file, key, column, f"'{value}'", expected)
 
     def and_(self, *more: str) -> Known:
@@ -72,7 +73,7 @@ def segment_names(data: Dataset) -> Known:
 # Names that a plan uses, and its tables should have.
 
 
-def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """The home of the plan is the country or union whose demand, stock and imports the tables hold: its members have that tier."""
     rows = data.rows("countries")
     if not rows:
@@ -88,7 +89,7 @@ def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     if not inside:
         yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for the members of {what}")
     if plan.home not in known.names:
-        yield from known.faults("plan", "", "home", [plan.home], hints)
+        yield from known.faults("plan", "", "home", [plan.home])
     elif theirs not in ("", plan.home):
         expected = f"'{theirs}', {what} (tier `home` in countries.csv); another home needs its own tables"
         yield Fault("plan", "", "home", f"'{plan.home}'", expected)
@@ -100,11 +101,11 @@ def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
             yield Fault("countries.csv", country, "tier", "another tier", f"'home', as a member of {plan.home}")
 
 
-def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that the plan uses exists in the tables, and its years are near theirs."""
     yield from _horizon(plan, data)
     for place, names, known in _uses(plan, data):
-        yield from known.faults("plan", "", place, names, hints)
+        yield from known.faults("plan", "", place, names)
     yield from _covers(plan, data)
     materials, segments = material_names(data), segment_names(data)
     told, forms = {(row.material, row.segment) for row in data.rows("demand")}, qualified_forms(plan, data)
@@ -116,7 +117,7 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
             yield Fault("plan", "", f"service_levels.{n}.material", f"'{level.material}'", expected)
         elif (level.material, level.segment) not in pairs:
             near = "".join(
-                hints.near(name, of.names)
+                near_miss(name, of.names)
                 for name, of in ((level.material, materials), (level.segment, segments))
                 if name not in of.names
             )
@@ -147,7 +148,11 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
         known = names_in(data, table, column)
         if known.names:  # a table without rows is a fault of its own
-            yield column, [getattr(plan, column)], replace(known, where=f"{known.where} ({some_of(known.names)})")
+            yield (
+                column,
+                [getattr(plan, column)],
+                replace(known, where=f"{known.where} ({listed(sorted(known.names))})"),
+            )
     yield from _each("materials", plan.materials, goods)
     projects = names_in(data, "projects", "project").and_("*")
     yield from _each("instruments.project_list", plan.instruments.project_list, projects)
@@ -227,24 +232,13 @@ def _covers(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield UnfitRule("plan", "", f"days_of_cover.{n}.material", f"'{cover.material}'", expected)
 
 
-def some_of(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    told = sorted(names)
-    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    return ", ".join(told[:MOST_NAMED]) + more if told else "none"
-
-
-MOST_NAMED = 12
-
-
 def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a plan or a table uses is defined in the table of its kind."""
-    hints = Hints()
     for check in (table_references, event_references, home_references, plan_references):
-        yield from check(plan, data, hints)
+        yield from check(plan, data)
 
 
-def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it; where that table has no rows, nothing is said here."""
     for known, places in _uses_of_table(plan, data):
         for table, _, column in (place.partition(".") for place in places.split() if known.names):
@@ -253,7 +247,7 @@ def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]
                 value = getattr(row, column)
                 several = (value or "").split() if many else [value or None]
                 if not known.names.issuperset(filter(None, several)):
-                    yield from known.faults(f"{table}.csv", key_of(row), column, several, hints)
+                    yield from known.faults(f"{table}.csv", key_of(row), column, several)
     activities = {row.activity for row in data.rows("activities")}
     for name in sorted(activities & {row.project for row in data.rows("projects")}):
         yield Fault("projects.csv", name, "project", f"'{name}'", "a name that is not also an activity")
@@ -291,13 +285,11 @@ def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield absent(data, table, expected)
 
 
-def event_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+def event_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """An event that targets the plan's home names producers of these tables; those of another home are in the tables of that."""
     for row in data.rows("policy_events"):
         if plan.home in row.target.replace(":", " ").replace(",", " ").split():
-            yield from producer_names(data).faults(
-                "policy_events.csv", row.event, "producers", row.producers.split(), hints
-            )
+            yield from producer_names(data).faults("policy_events.csv", row.event, "producers", row.producers.split())
 
 
 def absent(data: Dataset, table: str, expected: str) -> Fault:
@@ -305,9 +297,9 @@ def absent(data: Dataset, table: str, expected: str) -> Fault:
     if table in data.tables:
         return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
     if data.book is None:
-        there = some_of(data.tables)
+        there = listed(sorted(data.tables))
         return Fault(f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {there}")
-    there = some_of([*data.tables, *data.book.others])
+    there = listed(sorted([*data.tables, *data.book.others]))
     return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}")
 
 

@@ -12,18 +12,14 @@ gone unnamed. Passing says only that nothing observed speaks against it at that 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from ..core.errors import Fault
 from ..core.formats import digits
 from ..core.stats import MONTHS_PER_YEAR, USD_PER_MUSD
 from .dataset import Dataset
 from .plan import Plan
-from .read_csv import HOMES, homes_of, load_dataset
 from .references import select_materials
 
 WEEKS_PER_YEAR = 52
@@ -238,48 +234,6 @@ def _range(row: Any, low: str = "low", central: str = "central", high: str = "hi
 def _central(rows: Sequence[Any], role: str) -> float | None:
     """The central figure of the first row of a role; None without one."""
     return next((float(row.central) for row in rows if row.role == role and row.central is not None), None)
-
-
-# Sources that several homes buy from: together they are not counted on for more than the plant makes.
-
-
-ROUNDED = 1.001
-"""Tables hold five digits."""
-
-
-def oversold(folder: Path) -> list[Fault]:
-    """Sources of which all homes of a folder together buy more in some year than they make (`activities.output_t_per_yr`).
-
-    What a home buys is the usual flow, or the capacity where none is stated. Sources without a published output, such as all
-    exports of a country, are not looked at: trade passes through countries that make nothing. Empty where a folder has no homes.
-    """
-    bought: dict[str, dict[str, dict[int, float]]] = defaultdict(dict)
-    output: dict[str, float] = {}
-    for home in homes_of(folder):
-        data = load_dataset(folder, home)
-        known = {row.activity: row.output_t_per_yr for row in data.rows("activities")}
-        output |= {activity: tonnes for activity, tonnes in known.items() if tonnes is not None}
-        for row in data.rows("capacities"):
-            if known.get(row.activity) is not None:
-                usual = row.capacity_t_per_yr if row.normal_t_per_yr is None else row.normal_t_per_yr
-                series = bought[row.activity].setdefault(home, {})
-                series[row.from_year] = min(usual, row.capacity_t_per_yr)
-    found = []
-    for activity, homes in sorted(bought.items()):
-        for year in sorted({year for series in homes.values() for year in series}):
-            flows = {home: _at(series, year) for home, series in homes.items()}
-            if sum(flows.values()) > output[activity] * ROUNDED:
-                told = " + ".join(f"{tonnes:,.5g} t ({home})" for home, tonnes in sorted(flows.items()))
-                expected = f"at most {output[activity]:,.5g} t a year in all, its output"
-                place = f"{HOMES}/*/capacities.csv", f"{activity}/{year}", "normal_t_per_yr"
-                found.append(Fault(*place, told, expected))
-    return found
-
-
-def _at(series: dict[int, float], year: int) -> float:
-    """A series in a year: its last value, and before it begins the first one."""
-    begun = [first for first in series if first <= year]
-    return series[max(begun)] if begun else series[min(series)]
 
 
 # Materials under a control with a market of its own outside, of which nobody quotes a price there.

@@ -23,13 +23,12 @@ from difflib import SequenceMatcher
 from importlib import import_module
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args, get_origin
+from typing import Any, BinaryIO
 
 from ..core.errors import (
     FORMAT,
     OVERRIDES,
     Fault,
-    Faults,
     FaultsError,
     InputError,
     PlanError,
@@ -42,7 +41,7 @@ from .base import choices_at, field_meaning, kinds_at, list_at, meaning
 from .dataset import MOST_ROWS, Book, Dataset, PlanSheet, cell_name, column_number, home_row, validate_rows
 from .plan import Plan
 from .read_csv import PROVENANCE, header_faults
-from .read_toml import apart, first_new, parse_plan, put
+from .read_toml import overridden, parse_plan
 from .tables import TABLES
 from .workbook_start import (
     HEADS,
@@ -124,15 +123,6 @@ def _sheets(parts: zipfile.ZipFile) -> list[tuple[str, str]]:
     ]
 
 
-def is_plan_workbook(path: Path) -> bool:
-    """Whether a file is a workbook with a sheet called `plan`: what a planner wrote, and no report."""
-    try:
-        with whole_book(path.name), zipfile.ZipFile(path) as parts:
-            return any(sheet == "plan" for sheet, _ in _sheets(parts))
-    except InputError:
-        return False
-
-
 def optional(name: str) -> Any:
     """A library for workbooks. Raises InputError where the extra is not installed."""
     try:
@@ -165,7 +155,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     rows: dict[str, int] = {}
     empty: dict[str, int] = {}
     refused: list[str] = []
-    faults = Faults()
+    faults = list[Fault]()
     head = str(cells[0][0]).strip() if cells and cells[0] else ""
     if head.partition(".")[0] in Plan.model_fields:
         expected = "a header (field, value) in the first row, and fields below it"
@@ -179,7 +169,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             continue
         if field in rows:
             expected = f"each field once: it is also in {cell_name(rows[field], 0)}"
-            faults.add(Fault(place, cell_name(number, 0), field, "the field twice", expected))
+            faults.append(Fault(place, cell_name(number, 0), field, "the field twice", expected))
             continue
         rows[field] = number
         try:
@@ -187,31 +177,27 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         except (ValueError, RecursionError):
             refused.append(field)
             expected = 'one list or table and nothing else, such as ["gallium", "tungsten"]'
-            faults.add(Fault(place, cell_name(number, 1), field, shown(value), expected))
+            faults.append(Fault(place, cell_name(number, 1), field, shown(value), expected))
             continue
         try:
             _place(content, field.split("."), read)
         except (ValueError, TypeError, RecursionError) as error:
             expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
-            faults.add(Fault(place, cell_name(number, 1), field, str(error), expected))
+            faults.append(Fault(place, cell_name(number, 1), field, str(error), expected))
     numbers: dict[str, tuple[int, ...]] = {}
-    plain, changed = _closed(content, "", numbers), list[str]()
-    apart(overrides)
-    for field, value in overrides.items():
-        try:
-            own = _renumbered(field, numbers)
-            changed.append(first_new(plain, own))
-            put(plain, own, value, OVERRIDES)
-        except PlanError as error:
-            faults.extend(error.faults)
-    sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
+    plain, changed = _closed(content, "", numbers), tuple[str, ...]()
+    try:
+        changed = overridden(plain, overrides, lambda field: _renumbered(field, numbers))
+    except PlanError as error:
+        faults += error.faults
+    sheet = PlanSheet(place, rows, numbers, changed, len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
     except PlanError as error:
         placed = [sheet.placed(fault) for fault in error.faults]
-        faults.extend(fault for fault in placed if not (fault.found == "nothing" and fault.column in refused))
+        faults += [fault for fault in placed if not (fault.found == "nothing" and fault.column in refused)]
     if faults:
-        raise PlanError(faults.told())
+        raise PlanError(faults)
     return plan, sheet
 
 
@@ -339,8 +325,8 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     """
     path = Path(path)
     sheets, others = _sheets_of(path)
-    faults = Faults()
-    faults.extend(_misnamed(path.name, others))
+    faults = list[Fault]()
+    faults += _misnamed(path.name, others)
     plan, sheet = None, None
     try:
         if PLAN not in sheets:
@@ -349,16 +335,16 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
             raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
         plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
     except FaultsError as error:
-        faults.extend(error.faults)
+        faults += error.faults
     data, wrong = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, others)
-    faults.extend(wrong)
+    faults += wrong
     answers = None
     if START in sheets:
         written = [[_text(cell) for cell in row] for row in sheets[START]]
         answers = checked(plan, sheet, data, read_answers(f"{path.name}, sheet {START}", written))
-        faults.extend(answers.faults)
+        faults += answers.faults
     if faults or plan is None or sheet is None:
-        raise PlanError(faults.told())
+        raise PlanError(faults)
     if answers is not None:
         plan, sheet, data = answered(plan, sheet, data, answers)
     return plan, replace(data, asked=sheet)
@@ -423,7 +409,7 @@ def _tables(
     path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], others: Sequence[str]
 ) -> tuple[Dataset, list[Fault]]:
     """The tables that could be read, and what is wrong with the others."""
-    faults = Faults()
+    faults = list[Fault]()
     tables: dict[str, Any] = {}
     places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
     for name, cells in sheets.items():
@@ -443,12 +429,12 @@ def _tables(
             wrong = [_with_cell(fault, columns) for fault in found]
         if not wrong:
             tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
-        faults.extend(wrong)
+        faults += wrong
     if not tables and not faults:
-        faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
+        faults.append(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
     own = tuple(name for name in others if name.casefold() not in (READ_ME, NOTES))
     book = Book(path.name, places[0], places[1], own)
-    return Dataset(types.MappingProxyType(tables), path.stem, book), faults.told()
+    return Dataset(types.MappingProxyType(tables), path.stem, book), faults
 
 
 def _headless(place: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> list[Fault]:
@@ -516,8 +502,7 @@ def _write_table(book: Any, formats: Mapping[str, Any], table: str, data: Datase
     for k, column in enumerate(columns):
         if note := meaning(model, column):
             sheet.write_comment(0, k, note, {"x_scale": 2})
-        annotation = model.model_fields[column].annotation
-        if allowed := _allowed(annotation) or (["true", "false"] if annotation is bool else []):
+        if allowed := choices_at(model, column):
             _drop_down(sheet, (1, k, MOST_ROWS, k), allowed)
         elif (column,) != model.key and column in DEFINED:
             _drop_down(sheet, (1, k, MOST_ROWS, k), _range(data, DEFINED[column]), strict=False)
@@ -598,24 +583,10 @@ def _write_start(book: Any, formats: Mapping[str, Any], plan: Plan, data: Datase
         at = (row, 1, row, len(HEADS) if block else 1)
         source = _range(data, question.listed) if question.listed in TABLES else listed.get(question.listed, ())
         _drop_down(sheet, at, [YES, NO] if question.kind == "switch" else source, strict=question.kind == "switch")
-    for line in (*AFTER_START, *_also_in_force(plan)):
+    for line in AFTER_START:
         row += 1
         sheet.write_string(row + 1, 0, line, formats["plain"])
     sheet.protect("", {**PROTECTED, "insert_columns": True})
-
-
-def _also_in_force(plan: Plan) -> Iterator[str]:
-    """What else the plan has, so that nobody takes the sheet for all of it."""
-    controls = [control.name for control in plan.controls if control.in_force]
-    cover = [f"{rule.days:g} days of {rule.material}" for rule in plan.days_of_cover]
-    bought = [f"{rule.materials} from {rule.countries}" for rule in plan.procurement.exclusions]
-    told = [
-        f"in force at the start: {', '.join(controls)}" if controls else "",
-        f"the stock holds at least {', '.join(cover)}" if cover else "",
-        f"the reserve does not buy {'; '.join(bought)}" if bought else "",
-        "hazards of the sheet hazards are drawn, too" if plan.sample is not None else "",
-    ]
-    yield f"Also in this plan, unless changed in the sheet plan: {'; '.join(filter(None, told)) or 'nothing'}."
 
 
 def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
@@ -649,13 +620,6 @@ def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _fields(value, f"{path}.{n}")
     else:
         yield path, content
-
-
-def _allowed(annotation: Any) -> list[str]:
-    """Values of a column that is a choice; empty where it is not."""
-    if get_origin(annotation) is Literal:
-        return [str(value) for value in get_args(annotation)]
-    return next((found for part in get_args(annotation) if (found := _allowed(part))), [])
 
 
 def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:

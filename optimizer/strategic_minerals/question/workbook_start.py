@@ -15,14 +15,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from ..core.errors import Fault, Faults, PlanError, near_miss, shown
+from ..core.errors import Fault, PlanError, near_miss, shown
+from ..core.formats import listed
 from ..core.stats import MONTHS_PER_YEAR
 from .base import key_of
 from .dataset import Cell, Dataset, PlanSheet, cell_name, home_row, validate_rows
 from .plan import Plan
 from .project_tables import HazardRow
 from .read_toml import parse_plan, put
-from .references import some_of
 
 START = "start here"
 YES, NO = "yes", "no"
@@ -255,7 +255,7 @@ def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
     every = {_plain(text): text for text in QUESTIONS}
     rows: dict[str, int] = {}
     given: dict[tuple[str, int], str] = {}
-    faults = Faults()
+    faults = list[Fault]()
     columns = range(1, 1 + answer_columns(cells[0] if cells else ()))
     for number, row in enumerate(cells[1:], start=2):
         text, *answers = (str(part).strip() for part in row[: 1 + len(columns)])
@@ -263,10 +263,10 @@ def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
         question = every.get(_plain(text))
         if question is None and text and filled:
             expected = f"a question of this sheet as it was written{near_miss(text, QUESTIONS)}"
-            faults.add(Fault(place, cell_name(number, 0), text, "another question", expected))
+            faults.append(Fault(place, cell_name(number, 0), text, "another question", expected))
         elif question in rows:
             expected = f"each question once: it is also in {cell_name(rows[question], 0)}"
-            faults.add(Fault(place, cell_name(number, 0), question, "the question twice", expected))
+            faults.append(Fault(place, cell_name(number, 0), question, "the question twice", expected))
         elif question is not None:
             rows[question] = number
             given |= {(question, n): answer for n, answer in filled.items()}
@@ -277,26 +277,26 @@ def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
     for n in [n for block, n in on if block == PROMISE]:  # it is kept in the disruption that it names, drawn or not
         which = given.get((WHICH, n), "")
         if which in tuple("123456789") and (STOP, int(which)) not in told:
-            faults.add(at.fault(WHICH, n, f"'{which}'", f"the number of a column with answers about a {STOP}"))
+            faults.append(at.fault(WHICH, n, f"'{which}'", f"the number of a column with answers about a {STOP}"))
         on |= {(STOP, k) for k in columns if (STOP, k) in told and str(k) == which}
     for block, n in sorted(on - told):
-        faults.add(at.fault(f"{block}: {USE}", n, f"'{YES}' and no answer below", f"answers below it, or '{NO}'"))
+        faults.append(at.fault(f"{block}: {USE}", n, f"'{YES}' and no answer below", f"answers below it, or '{NO}'"))
     values: dict[tuple[str, int], Any] = {}
     for one in QUESTIONS.values():
         for n in columns:
             answer, counts = given.get((one.text, n), ""), (one.block, n) in on & told
             if answer and not one.block and n > 1:
-                faults.add(at.fault(one.text, n, shown(answer), f"one answer, in {at.cell(one.text).at}"))
+                faults.append(at.fault(one.text, n, shown(answer), f"one answer, in {at.cell(one.text).at}"))
             elif answer and (counts or not one.block or one.kind == "switch"):
                 try:
                     values[one.text, n] = _meant(one, answer)
                 except ValueError as error:
-                    faults.add(at.fault(one.text, n, shown(answer), str(error)))
+                    faults.append(at.fault(one.text, n, shown(answer), str(error)))
             elif counts and not one.optional and not answer and one.text in rows and one.kind != "switch":
-                faults.add(at.fault(one.text, n, "an empty cell", f"an answer, or '{NO}' at '{USE}' above"))
+                faults.append(at.fault(one.text, n, "an empty cell", f"an answer, or '{NO}' at '{USE}' above"))
             elif counts and not one.optional and not answer and one.text not in rows:
-                faults.add(at.fault(f"{one.block}: {USE}", n, f"no row '{one.text}'", "that row as it was"))
-    return Answers(place, values, rows, tuple(faults.told()))
+                faults.append(at.fault(f"{one.block}: {USE}", n, f"no row '{one.text}'", "that row as it was"))
+    return Answers(place, values, rows, tuple(faults))
 
 
 WHICH = f"{PROMISE}: disruption"
@@ -365,7 +365,7 @@ def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: 
             for name in names:
                 if name not in codes and not (several and name == "*" and one.listed in ("materials", "countries")):
                     near = near_miss(name, codes)
-                    faults.append(answers.fault(question, n, f"'{name}'", f"one of {some_of(codes)}{near}"))
+                    faults.append(answers.fault(question, n, f"'{name}'", f"one of {listed(sorted(codes))}{near}"))
     for at, value in values.items():
         if QUESTIONS[at[0]].kind in ("money", "moneys"):
             rate = rates.get(values.get((CURRENCY, 1)), 1.0)
@@ -391,7 +391,9 @@ def _unfit(plan: Plan | None, data: Dataset, answers: Answers, wrong: Collection
         if QUESTIONS[question].block and QUESTIONS[question].listed == "materials" and defined and fine(question, n):
             for name in [answer] if isinstance(answer, str) else answer:
                 if name not in planned and name != "*":
-                    yield answers.fault(question, n, f"'{name}'", f"one of the plan's materials: {some_of(planned)}")
+                    yield answers.fault(
+                        question, n, f"'{name}'", f"one of the plan's materials: {listed(sorted(planned))}"
+                    )
     for n in answers.used(PROMISE):
         begins, horizon = answers.of(PROMISE, n).get("start_year"), None if plan is None else plan.horizon
         first = answers.get("first year") or (math.nan if horizon is None else horizon.first_year)
@@ -531,7 +533,7 @@ class _Filling:
             elif section == RULES[-1] and entry["material"] in floors:
                 named.add(rule)
         if others:
-            self.said.append(f"rules left out, as their materials are not planned: {some_of(others)}")
+            self.said.append(f"rules left out, as their materials are not planned: {listed(sorted(others))}")
         numbers = dict(self.sheet.numbers)
         for section in RULES:
             kept = [

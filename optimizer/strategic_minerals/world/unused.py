@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ..core.formats import listed
 from ..core.stats import MONTHS_PER_YEAR
 from ..question.base import grouped, key_of
 from ..question.dataset import Dataset, members
 from ..question.names import Names
-from ..question.plan import Event, Owners, Plan
+from ..question.plan import Event, Plan
 from ..question.references import opening_stock, qualified_forms, select_materials
 from .events import DisruptionEvent, Steps, hazards, profiles_of, resolver, sampled
 
@@ -35,9 +35,9 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
     years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials.
     """
     known = _Known(plan, data, years, chosen)
-    for check in (_rules, _controls, _events, _overlaps, _sample, _overrides, _money, _floors, _losses, _materials):
+    for check in (_rules, _controls, _events, _overlaps, _sample, _overrides, _money, _losses, _materials):
         yield from ((KIND, place, f"plan {place}: {why}") for place, why in check(known))
-    for rows in (_limits, _series, _ramps, _sources):
+    for rows in (_limits, _series, _sources):
         yield from ((KIND, item, text) for item, text in rows(known))
 
 
@@ -72,25 +72,14 @@ class _Known:
             for country, material in self.makers
         )
 
-    def has_floors(self) -> bool:
-        """Whether the plan may agree a price floor, alone or in a package."""
-        instruments = self.plan.instruments
-        offered = instruments.packages if instruments.projects else ()
-        floors = (row.package for row in self.data.rows("packages") if row.floor_kind is not None)
-        return bool(instruments.price_floors) or any("*" in offered or name in offered for name in floors)
-
 
 def _unplanned(materials: str) -> str:
     names = materials.split()
-    return f"{_first(names)} {'is' if len(names) == 1 else 'are'} not planned"
+    return f"{listed(names, MOST_KEYS)} {'is' if len(names) == 1 else 'are'} not planned"
 
 
 def _nowhere(countries: str, touched: Collection[str]) -> str:
-    return f"no planned source in {countries} makes {_first(sorted(touched))}"
-
-
-def _first(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:MOST_KEYS])}{' and more' if len(names) > MOST_KEYS else ''}"
+    return f"no planned source in {countries} makes {listed(sorted(touched), MOST_KEYS)}"
 
 
 def _rules(known: _Known) -> Iterator[Finding]:
@@ -127,7 +116,6 @@ def _controls(known: _Known) -> Iterator[Finding]:
 
 def _events(known: _Known) -> Iterator[Finding]:
     """Events of listed scenarios without effect, wholly or in part."""
-    shaped = profiles_of(known.plan, known.data)
     listed = [(n, e, event) for n, one in enumerate(known.plan.scenarios) for e, event in enumerate(one.events)]
     for n, e, event in listed:
         place, resolved = f"scenarios.{n}.events.{e}", known.resolved(event)
@@ -140,14 +128,6 @@ def _events(known: _Known) -> Iterator[Finding]:
         if resolved.cut > 0 and resolved.price < 1 and not (resolved.profile and resolved.profile.priced):
             rise = f"a rise of {resolved.price:.0%} is written {1 + resolved.price:g}"
             yield place, f"price_multiplier {resolved.price:g}: prices fall while supply is cut; {rise}"
-        yield from ((place, why) for why in _flood(resolved.flood, resolved.flood_price))
-        has_profile = event.cut_share is None and event.hazard in shaped
-        for name in ("severity", "stretch"):
-            if not has_profile and getattr(event, name) is not None:
-                why = "the event states its own cut" if event.cut_share is not None else "its hazard has no profile"
-                yield f"{place}.{name}", f"{why}: {name} has no effect"
-        if has_profile and event.stretch is not None and event.duration_years is not None:
-            yield f"{place}.duration_years", "stretch gives the length of the profile: duration_years has no effect"
 
 
 def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
@@ -178,14 +158,6 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     return "no cut, and unchanged price and demand"
 
 
-def _flood(years: float, price: float) -> Iterator[str]:
-    """A flood without a length, or without a price."""
-    if years > 0 and price == 1:
-        yield f"a flood of {years:g} years at the usual price: prices do not fall, and the cut only begins later"
-    elif years == 0 and price != 1:
-        yield f"a price of a flood, {price:g}, without years of a flood: there is none to which it applies"
-
-
 def _overlaps(known: _Known) -> Iterator[Finding]:
     """Events that begin while an earlier one of the same hazard lasts, in the same countries and on the same materials."""
     for n, scenario in enumerate(known.plan.scenarios):
@@ -209,7 +181,7 @@ def _meet(first: DisruptionEvent, later: DisruptionEvent) -> bool:
 
 
 def _sample(known: _Known) -> Iterator[Finding]:
-    """A sample without probability, or of hazards that affect nothing planned; floods that hazards state only in part."""
+    """A sample without probability, or of hazards that affect nothing planned."""
     sample = known.plan.sample
     if sample is None:
         return
@@ -221,8 +193,6 @@ def _sample(known: _Known) -> Iterator[Finding]:
     for name, row in known.drawn.items():
         if "*" not in sample.hazards and (why := _never(known, row)):
             yield "sample.hazards", f"{name} affects no planned material: {why}"
-        if known.touched(row.materials):
-            yield from (("sample.hazards", f"{name}: {why}") for why in _flood(row.flood_yr, row.flood_multiplier))
 
 
 def _never(known: _Known, row: Any) -> str:
@@ -245,70 +215,34 @@ def _overrides(known: _Known) -> Iterator[Finding]:
 
 
 def _money(known: _Known) -> Iterator[Finding]:
-    """Amounts of years that no computed year takes, years without money, and limits that leave no money at all."""
+    """Amounts of years that are not computed, and years without money."""
     budget, years = known.plan.budget, known.years
     for name in ("appropriation_musd", "liability_cap_musd", "emergency_musd"):
         amounts = getattr(budget, name)
         for year in sorted(amounts) if isinstance(amounts, Mapping) else ():
-            later = min((other for other in amounts if year < other <= years[0]), default=None)
-            if year > years[-1] or later is not None:
-                last = f"the last computed year is {years[-1]}"
-                why = last if later is None else f"the figure of {later} replaces it"
+            if year > years[-1]:
+                why = f"the last computed year is {years[-1]}"
                 yield f"budget.{name}.{year}", f"{amounts[year]:,g} is not used: {why}"
     money = budget.appropriation_musd
     if isinstance(money, dict) and years[0] < min(money) <= years[-1]:
         yield "budget.appropriation_musd", f"the first year named is FY{min(money)}: there is no money before it"
-    if budget.total_musd == 0 and _some(money):
-        yield "budget.total_musd", "0: nothing may be spent, whatever is appropriated; leave it out for no limit"
-    cap = budget.liability_cap_musd
-    if cap is not None and not known.has_floors():
-        yield (
-            "budget.liability_cap_musd",
-            "the plan offers no price floor, alone or in a package: the cap has no effect",
-        )
-    elif cap is not None and not _some(cap):
-        yield "budget.liability_cap_musd", "0: floors may never cost anything; leave it out for no limit"
-
-
-def _some(amount: Any) -> bool:
-    """Whether an amount, or one of any year, is more than nothing."""
-    return any(amount.values()) if isinstance(amount, Mapping) else amount > 0
-
-
-def _floors(known: _Known) -> Iterator[Finding]:
-    """Figures of owners where they look at the baseline course, or of price risk where no floor takes any away."""
-    owners, usual = known.plan.owners, Owners()
-    for name in ("sample", "seed") if owners.expectation == "trunk" else ():
-        if getattr(owners, name) != getattr(usual, name):
-            why = "owners look at the baseline course (owners.expectation = 'trunk'): no sample is drawn"
-            yield f"owners.{name}", why
-    for name in () if known.has_floors() else ("price_risk_premium", "risk_charge"):
-        if getattr(owners, name) > 0:
-            yield f"owners.{name}", "the plan offers no price floor, so no price risk is taken away: no effect"
 
 
 def _losses(known: _Known) -> Iterator[Finding]:
-    """Fields on losses and shortage that change nothing, and a CVaR of nearly all outcomes."""
-    plan, data = known.plan, known.data
-    risk, aim = plan.risk, plan.objective
+    """A CVaR of nearly all outcomes, and a price channel without responses."""
+    plan, risk, aim = known.plan, known.plan.risk, known.plan.objective
     counts = risk.cvar_weight > 0 or risk.cvar_limit_musd is not None
     if risk.alpha < HALF and (counts or (aim.kind == "risk_within_budget" and aim.cvar_share > 0)):
         why = f"{risk.alpha:g}: the CVaR is the mean of the worst {100 * (1 - risk.alpha):.6g} % of losses"
         yield "risk.alpha", f"{why}; alpha {1 - risk.alpha:.6g} is the worst {100 * risk.alpha:.6g} %"
-    usual = Plan.model_fields["users_convenience_share"].default
-    if plan.price_channel and not {row.material for row in data.rows("price_responses")} & known.chosen:
+    if plan.price_channel and not {row.material for row in known.data.rows("price_responses")} & known.chosen:
         yield "price_channel", "no planned material has a row in price_responses.csv: the plan moves no price"
-    if plan.users_convenience_share != usual and not data.rows("users_stock"):
-        yield "users_convenience_share", "the tables have no stock of users (users_stock.csv): it has no effect"
-    tiers = Counter((row.material, row.segment) for row in data.rows("tiers"))
-    if plan.loss.spikes and not any((tiers[pair] or tiers["*", pair[1]]) > 1 for pair in known.users):
-        yield "loss.spikes", "no segment has more than one tier: it has no effect"
 
 
 def _materials(known: _Known) -> Iterator[Finding]:
     """Materials named one by one that nobody demands and no plant of the plan uses, nor is made beside one that is."""
-    demand = grouped(known.data.rows("demand"), "material")
-    used = {name for name in known.chosen if any(_wanted(demand[known.forms.of(name)], known.years))}
+    demanded = {row.material for row in known.data.rows("demand") if row.demand_t_per_yr}
+    used = {name for name in known.chosen if known.forms.of(name) in demanded}
     if used:
         yields = known.data.rows("yields")
         used |= {row.material for row in yields if row.yield_t_per_t < 0 and row.producer in known.producers}
@@ -316,22 +250,14 @@ def _materials(known: _Known) -> Iterator[Finding]:
         used |= {row.material for row in yields if row.yield_t_per_t > 0 and row.producer in beside}
         for n, name in enumerate(known.plan.materials):
             if name in known.chosen - used:
-                yield f"materials.{n}", f"nobody demands {name} in the planned years, and no planned producer uses it"
-
-
-def _wanted(rows: Sequence[Any], years: Sequence[int]) -> Iterator[float]:
-    """Demand that some computed year takes: a figure holds until the next of its segment, and before the first one."""
-    for of in grouped(rows, "segment").values():
-        series = {row.from_year: row.demand_t_per_yr for row in of}
-        start = max((year for year in series if year <= years[0]), default=min(series))
-        yield from (amount for year, amount in series.items() if start <= year <= max(years[-1], start))
+                yield f"materials.{n}", f"nobody demands {name}, and no planned producer uses it"
 
 
 # --- rows of the tables --------------------------------------------------------------------------------------------
 
 
 def _limits(known: _Known) -> Iterator[Finding]:
-    """Limits of 0 on a reserve that is offered or holds the material, and smallest contracts of 0."""
+    """Limits of 0 on a reserve that is offered or holds the material."""
     plan, data = known.plan, known.data
     wanted = set(opening_stock(plan, data))
     if plan.instruments.reserve:
@@ -343,11 +269,6 @@ def _limits(known: _Known) -> Iterator[Finding]:
             if getattr(row, column) == 0:
                 why = f"0: the reserve can {can}, although it holds or may buy some; leave the cell empty for no limit"
                 yield row.material, f"materials.csv {row.material} {column}: {why}"
-    for row in data.rows("activities") if plan.instruments.offtake_contracts else ():
-        offers = row.term_yr is not None and row.kappa < 1 and row.country not in known.members
-        if row.lot_t_per_yr == 0 and offers and row.activity in known.producers:
-            why = "0: the source offers offtake contracts of any size; leave the cell empty if it offers none"
-            yield row.activity, f"activities.csv {row.activity} lot_t_per_yr: {why}"
 
 
 def _series(known: _Known) -> Iterator[Finding]:
@@ -363,17 +284,6 @@ def _series(known: _Known) -> Iterator[Finding]:
             yield key_of(late[0]), f"{table}.csv from_year: {_rows(late)}: the series {why}"
 
 
-def _ramps(known: _Known) -> Iterator[Finding]:
-    """Ramps that begin some years after first output."""
-    ramps = grouped(known.data.rows("ramps"), "project")
-    planned = {row.project for row in known.data.rows("projects")} & known.producers
-    for name, rows in ramps.items():
-        first = min(row.age_yr for row in rows)
-        if first > 0 and (planned - ramps.keys() if name == "*" else name in planned):
-            years = f"there is no output in the first {first} year{'s' * (first > 1)} after first output"
-            yield name, f"ramps.csv {name} age_yr: the first is {first}: {years}"
-
-
 def _sources(known: _Known) -> Iterator[Finding]:
     """Rows of a table without a source where others have one: values that nobody can check."""
     for table in known.data.tables:
@@ -387,8 +297,7 @@ def _sources(known: _Known) -> Iterator[Finding]:
 
 def _rows(rows: Sequence[Any]) -> str:
     """`3 rows (gallium, germanium, antimony)`."""
-    more = f" and {len(rows) - MOST_KEYS:,} more" if len(rows) > MOST_KEYS else ""
-    return f"{len(rows):,} row{'s' * (len(rows) > 1)} ({', '.join(map(key_of, rows[:MOST_KEYS]))}{more})"
+    return f"{len(rows):,} row{'s' * (len(rows) > 1)} ({listed(map(key_of, rows), MOST_KEYS)})"
 
 
 # What periods longer than the steps of a disruption's profile average away.
