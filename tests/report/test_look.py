@@ -12,11 +12,7 @@ import pandas as pd
 import pytest
 from test_report import full, quickstart
 
-from strategic_minerals import (
-    InputError,
-    Result,
-    solve,
-)
+from strategic_minerals import Result, charts, solve
 from strategic_minerals.page.charts import (
     MOST_STORIES,
     RULES,
@@ -175,15 +171,12 @@ def test_lived_tables_are_drawn_and_a_quick_answer_says_what_it_is() -> None:
     assert "its own scenarios" in {figure.name: figure for figure in figures(quick)}["stocks"].note
 
 
-def test_a_result_plots_the_figures_of_its_page() -> None:
-    """Proves: `plot` gives the charts of the page with their titles, or one by its name; `repr` tells the worth."""
-    shown, found = figures(one()), one().plot()
+def test_charts_are_the_figures_of_the_page() -> None:
+    """Proves: `charts` gives the charts of the page with their titles; `repr` tells the worth."""
+    shown, found = figures(one()), charts(one())
     assert list(found) == [figure.name for figure in shown]
     for figure in shown:
         title = found[figure.name].to_dict()["title"]
         assert (title if isinstance(title, str) else " ".join(title)) == figure.title
-    assert one().plot("budget").to_dict() == found["budget"].to_dict()
-    with pytest.raises(InputError, match="did you mean 'budget'"):
-        one().plot("buget")
     worth = 0.0 - one().outcome.objective_musd  # type: ignore[operator]
     assert f"proven best, worth {worth:,.4g} million USD of {one().plan.price_year}" in repr(one())

@@ -49,7 +49,6 @@ from ..question.tables import TABLES
 from ..solver.highs import TOLERANCES, SolvedRun
 from ..solver.optimise import Solved
 from ..solver.stages import FlatModel, with_commitments, with_reference, with_tail
-from .act_now import Plotted
 from .brief import Brief, brief_of
 from .notes import ENDED, SETTLED, Basis, extended_by
 from .prices import answer, bounds_of, read
@@ -310,7 +309,7 @@ class Frames(Mapping[str, pd.DataFrame]):
 
 
 @dataclass(frozen=True, eq=False)
-class Result(Plotted):
+class Result:
     """A solved plan. Values exist only where `outcome` allows them."""
 
     plan: Plan

@@ -14,7 +14,6 @@ from ..core.errors import FORMAT, Fault, InputError, format_fault
 from ..core.files import LOCK, PART, one_writer, staged, whole_file
 from ..core.frames import kinds_of, notebook_html, plainly, records
 from ..question.read_csv import csv_text
-from .act_now import Plotted
 from .manifest import (
     ANALYSES,
     DIGEST,
@@ -41,7 +40,7 @@ LONGEST_LINE = 160
 
 
 @dataclass(frozen=True, repr=False)
-class Study(Plotted):
+class Study:
     """What a study found, whatever it was about."""
 
     kind: str

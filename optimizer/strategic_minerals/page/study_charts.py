@@ -379,7 +379,7 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-# Which figures a study has: those of the page, and of `plot` of the study itself.
+# Which figures a study has: those of the page, and of `charts`.
 
 
 Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
