@@ -182,22 +182,14 @@ def capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
     return {name: entry for name, entry in found.items() if name in made or name in set(where)}
 
 
-def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(fiscal_year, line, musd) with the appropriation as a line of its own; (fiscal_year, liability_musd, liability_cap_musd)."""
+def money(result: Result) -> pd.DataFrame:
+    """fiscal_year, line, musd, with the appropriation as a line of its own."""
     budget = result.tables["budget"]
     lines = budget[["fiscal_year", *LINES]].rename(columns=LINES)
     able = budget["appropriation_musd"] + budget["carried_in_musd"]
     lines = lines.assign(appropriation=able).melt("fiscal_year", var_name="line", value_name="musd")
     used = lines.groupby("line")["musd"].transform(lambda values: float(np.abs(values).max())) > SMALL_T
-    owed = budget[["fiscal_year", "liability_musd", "liability_cap_musd"]]
-    return lines[used].reset_index(drop=True), owed if (owed["liability_musd"].abs() > SMALL_T).any() else owed[:0]
-
-
-def losses(result: Result, kept: Sequence[str]) -> pd.DataFrame:
-    """scenario, probability, case (with the plan, without), loss_musd, events: of some scenarios, in their order."""
-    table = result.tables["scenario_losses"].set_index("scenario").loc[list(kept)].reset_index()
-    of = table[["scenario", "probability", "events"]]
-    return pd.concat([of.assign(case=c, loss_musd=table[column]) for c, column in CASES.items()], ignore_index=True)
+    return lines[used].reset_index(drop=True)
 
 
 # Several results side by side: what differs in the question, in the plan, in the outcome.

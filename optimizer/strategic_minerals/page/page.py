@@ -27,15 +27,13 @@ from ..question.names import Names, column_in_words, owner_in_words, unit_in_wor
 from ..question.read_csv import csv_text
 from .charts import (
     NARROW,
-    RULE_IN_WORDS,
     UNTESTED,
     Figure,
     all_acts,
     all_rows,
     altair,
+    every_scenario,
     figures,
-    remaining,
-    stories,
     verdict,
 )
 from .compare import compare, money_unit, opened, question_in_words
@@ -168,6 +166,13 @@ def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Secti
         note = f"Reserves as published, and how many years of the latest mine output they are; exploration adds to them.{runs}"
         found.append(Section("ore", "Ore", "Which countries hold the ore", note, _ore(ore)))
     return [
+        Section(
+            "scenarios",
+            "Scenarios",
+            "Every scenario of the plan",
+            f"What happens, and what shortages cost without the plan and with it; {money_unit(result)}, discounted.",
+            every_scenario(result),
+        ),
         *found,
         Section(
             "estimates",
@@ -290,9 +295,6 @@ def report(
         "page.html",
         **top,
         acts=all_acts(first),
-        stories=stories(first),
-        rule=RULE_IN_WORDS,
-        scenarios=remaining(first),
         words=_paragraphs(first),
         figures=drawn,
         untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
@@ -313,10 +315,7 @@ def _shown(
     if not several:
         raise ValueError("a report needs a result")
     compared, studied = compare(several, names) if len(several) > 1 else None, tables_of(analyses)
-    rules = studied.get("worth/scenarios")
-    if rules is not None and not {"alternative", "scenario", "loss_musd"} <= set(rules.columns):
-        rules = None
-    drawn = [*figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
+    drawn = [*figures(several[0]), *study_figures(studied, Subject.of(several[0]))]
     return several, compared, studied, drawn
 
 
@@ -525,7 +524,7 @@ def _image(figure: Figure, kind: str) -> bytes:
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (beside-rules-of-thumb of
+    of: a result (loss-curve, timeline, stocks, supply, budget) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
     indices of a sweep by Morris or Sobol; stress-losses; origins; where-it-fails-1 and further boxes of
     `discover`; others have none).
