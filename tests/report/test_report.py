@@ -26,10 +26,8 @@ from strategic_minerals import (
     write_report,
     write_run,
 )
-from strategic_minerals.answer.run_folder import write_parquet
-from strategic_minerals.core.frames import kinds_of, typed, whole
 from strategic_minerals.page.compare import TITLES, compare
-from strategic_minerals.page.page import report, save_figures
+from strategic_minerals.page.page import report
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 
@@ -275,24 +273,6 @@ def test_a_comparison_is_for_people() -> None:
     assert heads.index(TITLES["plan"]) < heads.index(TITLES["targets"]) < heads.index(TITLES["money"])
     assert heads.index(TITLES["money"]) < heads.index(TITLES["outcome"]) < heads.index(TITLES["inputs"])
     assert any(re.fullmatch(r"  a: [\d,.]+ in FY2027(-20\d\d)?.* \| .*", line) for line in lines)
-
-
-def test_pictures_and_tables_come_without_a_browser(tmp_path: Path) -> None:
-    """Proves: each figure as SVG; every table as Parquet is the same frame, with its units."""
-    from pyarrow import parquet
-
-    files = save_figures(full(), tmp_path / "svg")
-    assert len(files) >= 5
-    assert all(file.read_text(encoding="utf-8").startswith("<svg") for file in files)
-    files = write_parquet(full(), tmp_path / "tables")
-    assert {file.stem for file in files} == set(full().tables)
-    for file in files:
-        expected = whole(full().tables[file.stem])
-        read = typed(parquet.read_table(file).to_pandas(), kinds_of(expected))
-        pd.testing.assert_frame_equal(read, expected)
-    bought = parquet.read_schema(tmp_path / "tables" / "acquisitions.parquet")
-    assert bought.field("acquired_t").metadata[b"unit"] == b"t"
-    assert bought.metadata[b"loss_function"].decode() == full().plan.loss_function
 
 
 def test_the_verbs_report_and_doctor(tmp_path: Path, cli: Cli) -> None:

@@ -20,7 +20,7 @@ import pytest
 from conftest import Cli, environment
 from strategic_minerals import InputError, Result, load_result, solve, write_run
 from strategic_minerals.answer import run_folder as runfolder
-from strategic_minerals.answer.run_folder import is_run_folder, write_results
+from strategic_minerals.answer.run_folder import is_run_folder
 from strategic_minerals.answer.study import Study, store_study
 from strategic_minerals.core.files import LOCK, one_writer, whole_file, write_whole
 from strategic_minerals.question.read_csv import write_dataset
@@ -138,7 +138,6 @@ def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli)
 
 STUDY = Study("some", {"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"y": [2]})})
 WRITERS: dict[str, Callable[[Path], Any]] = {
-    "accounts": lambda folder: write_results(solved(), folder / "results.xlsx"),
     "plan": lambda folder: write_workbook(solved().plan, solved().data, folder / "plan.xlsx"),
     "study": lambda folder: store_study(STUDY, folder),
     "page": lambda folder: write_whole(folder / "report.html", ["<p>", "new"]),

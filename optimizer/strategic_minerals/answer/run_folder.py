@@ -14,16 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError, missing_part
-from ..core.files import LOCK, PART, Staged, one_writer, staged, whole_file
-from ..core.frames import kinds_of, whole
+from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError
+from ..core.files import LOCK, PART, Staged, one_writer
+from ..core.frames import kinds_of
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_csv import load_dataset
 from ..question.read_toml import parse_plan
-from ..question.workbook import new_book, write_cell
 from .act_now import ActNow
 from .manifest import (
     ANALYSES,
@@ -51,7 +48,6 @@ from .manifest import (
     sealed,
     spelled,
 )
-from .notes import unit_of
 from .prices import versions
 from .result import Result, restored
 from .study import is_study_file, remove_studies
@@ -386,68 +382,3 @@ def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
             yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
     except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
         yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")
-
-
-# Results for other programs: Parquet files with types, units and provenance in their metadata; a formatted workbook.
-
-
-def write_parquet(result: Result, folder: str | Path) -> list[Path]:
-    """Every table of a result as `folder/<table>.parquet`, all of them or none; the paths written.
-
-    Columns that have a unit carry it as the field's metadata `unit`; the file's metadata name the plan, its loss function, price
-    year and format. Raises InputError where the extra `parquet` is not installed.
-    """
-    pa, pq = _arrow()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    about = {
-        "schema_version": str(FORMAT),
-        "plan": result.plan.name,
-        "loss_function": result.plan.loss_function,
-        "price_year": str(result.plan.price_year),
-        "versions": json.dumps(dict(result.versions)),
-    }
-    with staged() as files:
-        for name, frame in result.tables.items():
-            table = pa.Table.from_pandas(whole(frame), preserve_index=False)
-            units = [unit_of(field.name, frame) for field in table.schema]
-            fields = [f.with_metadata({"unit": u}) if u else f for f, u in zip(table.schema, units, strict=True)]
-            table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **about}))
-            with files.file(folder / f"{name}.parquet") as file:
-                pq.write_table(table, file)
-    return [folder / f"{name}.parquet" for name in result.tables]
-
-
-def _arrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise missing_part("parquet", "pyarrow", "parquet") from None
-    return pyarrow, parquet
-
-
-def write_results(result: Result, path: str | Path) -> None:
-    """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
-    with whole_file(Path(path)) as file:
-        book, formats = new_book(file)
-        sheet = book.add_worksheet("summary")
-        sheet.set_column(0, 0, 120)
-        for row, line in enumerate(result.summary(full=True).splitlines()):
-            sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
-        for name, table in result.tables.items():
-            _show(book.add_worksheet(name[:31]), formats, table)
-        book.close()
-
-
-def _show(sheet: Any, formats: Mapping[str, Any], table: pd.DataFrame) -> None:
-    """A table as a sheet."""
-    sheet.freeze_panes(1, 0)
-    for k, column in enumerate(table.columns):
-        sheet.write_string(0, k, str(column), formats["header"])
-        sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
-    for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
-        for k, value in enumerate(values):
-            write_cell(sheet, row, k, value, formats["plain"])
-    if len(table):
-        sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))

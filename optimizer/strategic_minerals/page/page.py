@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import math
 import re
@@ -21,7 +20,7 @@ from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, heading
 from ..answer.result import Result
 from ..answer.study import Analyses, Study, open_study, study_faults, tables_of
 from ..core.errors import InputError, missing_part
-from ..core.files import staged, templates, write_whole
+from ..core.files import templates, write_whole
 from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
@@ -484,38 +483,6 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
         uri = f"data:text/csv;base64,{base64.b64encode(data).decode()}" if len(data) <= LARGEST_INLINE else ""
         found.append((f"{name}.csv", len(table), uri))
     return found
-
-
-def save_figures(
-    results: Result | Sequence[Result],
-    folder: Path,
-    kind: str = "svg",
-    *,
-    names: Sequence[str] | None = None,
-    analyses: Analyses | None = None,
-) -> list[Path]:
-    """Every figure of the page as a file of its own, all of them or none; other arguments as for `report`.
-
-    kind: `svg` or `png`.
-    """
-    drawn = {folder / f"{figure.name}.{kind}": figure for figure in _shown(results, names, analyses)[-1]}
-    folder.mkdir(parents=True, exist_ok=True)
-    with staged() as files:
-        for path, figure in drawn.items():
-            with files.file(path) as file:
-                file.write(_image(figure, kind))
-    return list(drawn)
-
-
-def _image(figure: Figure, kind: str) -> bytes:
-    """A figure as a file of some kind."""
-    chart, image, text = figure.titled, io.BytesIO(), io.StringIO()
-    with all_rows():
-        if kind == "png":
-            chart.save(image, format="png", ppi=144)
-            return image.getvalue()
-        chart.save(text, format=kind)
-    return text.getvalue().encode()
 
 
 # The figures of a result or of a study as Altair charts, for scripts and notebooks, and the page as a file.

@@ -124,15 +124,6 @@ def _sheets(parts: zipfile.ZipFile) -> list[tuple[str, str]]:
     ]
 
 
-def is_plan_workbook(path: Path) -> bool:
-    """Whether a file is a workbook with a sheet called `plan`: what a planner wrote, and no report."""
-    try:
-        with whole_book(path.name), zipfile.ZipFile(path) as parts:
-            return any(sheet == "plan" for sheet, _ in _sheets(parts))
-    except InputError:
-        return False
-
-
 def optional(name: str) -> Any:
     """A library for workbooks. Raises InputError where the extra is not installed."""
     try:
