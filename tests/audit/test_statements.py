@@ -92,13 +92,6 @@ def test_the_summary_reads_named_figures_and_nothing_else() -> None:
     assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd", *of_origin}
 
 
-def test_the_figures_of_a_run_survive_its_folder(rich: Result) -> None:
-    """Proves: figures are a table as others are, and come back as they were."""
-    again = Result.from_dict(rich.to_dict())
-    assert again.summary(full=True) == rich.summary(full=True)
-    assert again.figures.records == {name: dict(items) for name, items in rich.figures.records.items() if items}
-
-
 def best(case: tuple[Plan, Dataset], **more: Any) -> Result:
     return solve(*case, gap=0.0, quick=True, run=Runner(threads=1), **more)
 

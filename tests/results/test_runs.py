@@ -77,21 +77,18 @@ def assert_same(one: Result, two: Result) -> None:
 
 
 @pytest.mark.parametrize("make", [result, awkward])
-def test_a_result_is_equal_after_both_round_trips(make: Callable[[], Result], tmp_path: Path) -> None:
-    """Proves R33: through strict JSON (no NaN) and through a folder, written over another run and moved elsewhere, all comes back
-    equal: tables and types, tonnes to the last bit, names that start like formulas, an audit that passes."""
+def test_a_result_is_equal_after_a_round_trip(make: Callable[[], Result], tmp_path: Path) -> None:
+    """Proves R33: through a folder, written over another run and moved elsewhere, all comes back equal: tables and types, tonnes to
+    the last bit, names that start like formulas, an audit that passes."""
     one = make()
-    text = json.dumps(one.to_dict(), allow_nan=False)
-    two = Result.from_dict(json.loads(text))
-    assert_same(one, two)
-    assert two.audit().passed
-    assert json.dumps(two.to_dict(), allow_nan=False) == text
     folder = write_run(result(), tmp_path / "here")  # has more tables than the other, of which none may stay
     write_run(one, folder)
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
     (tmp_path / "far" / "away").mkdir(parents=True)
     shutil.move(folder, tmp_path / "far" / "away" / "there")
-    assert_same(one, load_result(tmp_path / "far" / "away" / "there"))
+    two = load_result(tmp_path / "far" / "away" / "there")
+    assert_same(one, two)
+    assert two.audit().passed
 
 
 def test_the_manifest_says_what_was_asked_how_it_ended_and_why_to_trust_it(tmp_path: Path) -> None:
@@ -240,8 +237,6 @@ def test_a_broken_manifest_is_a_fault_and_nothing_outside_is_opened(tmp_path: Pa
         with pytest.raises(InputError) as error:
             load_result(folder)
         assert [(fault.file, fault.column) for fault in error.value.faults] == [("manifest.json", "schema_version")]
-        with pytest.raises(InputError, match="schema_version"):
-            Result.from_dict({**awkward().to_dict(), "schema_version": version})
     for text in ("", "{", "[]", "{}", '{"schema_version": 1}'):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(InputError):

@@ -1,4 +1,4 @@
-"""The answer: outcome first, then tables, prices, objective parts, audit. Knows how to become JSON and come back."""
+"""The answer: outcome first, then tables, prices, objective parts, audit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numbers
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from textwrap import wrap
 from typing import Any
@@ -18,18 +18,16 @@ import pandas as pd
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
 from ..core.errors import (
-    FORMAT,
     Fault,
     InputError,
     Outcome,
     PlanError,
     Reason,
     UntrustedError,
-    format_fault,
     missing_part,
     shown,
 )
-from ..core.frames import Floats, kinds_of, plainly, records, typed
+from ..core.frames import Floats, plainly, records
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import TOTAL
@@ -44,8 +42,6 @@ from ..question.base import stem_and_unit
 from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.plan import Plan
-from ..question.read_toml import parse_plan
-from ..question.tables import TABLES
 from ..solver.highs import TOLERANCES, SolvedRun
 from ..solver.optimise import Solved
 from ..solver.stages import FlatModel, with_commitments, with_reference, with_tail
@@ -449,21 +445,8 @@ class Result:
         """All that the answer rests on, in sections with a blank line between: title and verdict first."""
         return summarise(self.figures, self.plan, self._basis)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready and complete: `Result.from_dict` takes it back without solving."""
-        return {
-            "schema_version": FORMAT,
-            "plan": self.plan.to_toml_like(),
-            "data": {name: records(self.data.frame(name)) for name in self.data.tables},
-            "data_name": self.data.name,
-            "solution": pack(self.solution),
-            "reference": pack(self.reference),
-            "tables": {name: {"kinds": kinds_of(t), "rows": records(t)} for name, t in self.tables.items()},
-            **self.stated(),
-        }
-
     def stated(self) -> dict[str, Any]:
-        """JSON-ready, what a manifest and `to_dict` state beside question, decisions and tables; `restored` takes it back."""
+        """JSON-ready, what a manifest states beside question, decisions and tables; `restored` takes it back."""
         return {
             "outcome": asdict(self.outcome),
             "seconds": dict(self.seconds),
@@ -475,26 +458,6 @@ class Result:
             "options": dict(self.options),
             "versions": dict(self.versions),
         }
-
-    @classmethod
-    def from_dict(cls, payload: Mapping[str, Any]) -> Result:
-        """Take back what `to_dict` gave. Raises InputError for another format or a payload that it did not give."""
-        fault = format_fault("result", "", "schema_version", payload.get("schema_version"))
-        if fault is not None:
-            raise InputError([fault])
-        try:
-            rows_by_table = payload["data"].items()
-            frames = {name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields)) for name, rows in rows_by_table}
-            data = Dataset.from_tables(frames, name=payload["data_name"])
-            tables = {
-                name: typed(pd.DataFrame(table["rows"], columns=list(table["kinds"])), table["kinds"])
-                for name, table in payload["tables"].items()
-            }
-            solution, reference = unpack(payload["solution"]), unpack(payload["reference"])
-            return restored(parse_plan(payload["plan"]), data, solution, reference, tables, payload)
-        except (KeyError, TypeError, AttributeError) as error:
-            found = f"{type(error).__name__}: {error}"
-            raise InputError([Fault("result", "", "", found, "what to_dict gave")]) from None
 
     def _repr_html_(self) -> str:
         """The brief, as notebooks show it."""
@@ -514,20 +477,6 @@ Result.__doc__ = f"""{(Result.__doc__ or "").rstrip()}
 
 {tables_in_words()}
 """
-
-
-def pack(solution: Solution) -> dict[str, Any]:
-    """Arrays as nested lists with their shapes, which keep an empty axis."""
-    arrays = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name != "purchases"}
-    packed = {name: {"shape": list(array.shape), "values": array.ravel().tolist()} for name, array in arrays.items()}
-    return {**packed, "purchases": list(solution.purchases)}
-
-
-def unpack(payload: Mapping[str, Any]) -> Solution:
-    """What `pack` gave, as arrays."""
-    packed = {f.name: payload[f.name] for f in fields(Solution) if f.name != "purchases"}
-    arrays = {name: np.array(array["values"]).reshape(array["shape"]) for name, array in packed.items()}
-    return Solution(**arrays, purchases=tuple(payload["purchases"]))
 
 
 def restored(
