@@ -55,8 +55,6 @@ from .year import NOTED
 
 BEGUN = f"{MANIFEST}{PART}"
 """What a writer puts first of all into a folder and turns into the manifest last of all: a run without it has not ended."""
-ANSWERS = (DECISIONS, DIAGNOSIS, result_file(DICTIONARY))
-"""Files that nobody but a run has: any of them beside a plan tells one whose manifest is missing."""
 UNLISTED = (MANIFEST, LOCK)
 """Files that a manifest does not list: itself, and the lock of a writer, which stays where one was killed."""
 
@@ -163,12 +161,14 @@ def _writing(folder: Path) -> Iterator[_New]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise InputError where a folder has files that no run has: a run folder holds only its own."""
-    foreign = [name for name in names_in(folder) if not _of_a_run(name)]
+    """Raise InputError where a folder has files that no run has: a run folder holds only its own. What a killed writer leaves is no
+    file of others."""
+    names = [name for name in names_in(folder) if name != LOCK and not name.endswith(PART)]
+    foreign = [name for name in names if not _of_a_run(name)] if is_run_folder(folder) else names
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         expected = "a folder that is new, empty, or a run folder with its own files alone"
-        raise InputError([Fault(str(folder), "", "", f"{foreign[0]}{more}", expected)])
+        raise InputError([Fault(str(folder), "", "", f"a folder with other files in it: {foreign[0]}{more}", expected)])
 
 
 def _refuse_noted(folder: Path) -> None:
@@ -188,13 +188,7 @@ def is_run_folder(folder: Path) -> bool:
 
     A plan beside tables alone is no run: planners keep theirs so, with folders and notes of their own.
     """
-    if (folder / MANIFEST).is_file() or (folder / BEGUN).is_file():
-        return True
-    if not (folder / PLAN).is_file():
-        return False
-    files = all((folder / name).is_file() for name in (SUMMARY, LOG_FILE))
-    folders = all((folder / part).is_dir() for part in TABLE_FOLDERS)
-    return (files and folders) or any((folder / name).is_file() for name in (LOCK, *ANSWERS))
+    return (folder / MANIFEST).is_file() or (folder / BEGUN).is_file()
 
 
 def refuse_inside(place: Path, option: str) -> None:
@@ -204,15 +198,10 @@ def refuse_inside(place: Path, option: str) -> None:
         raise InputError([Fault(str(place), "", option, f"a place in the run folder {run}", "a place outside of it")])
 
 
-def started(folder: Path) -> bool:
-    """Whether a folder has anything in it but what a killed writer or a file manager leaves."""
-    return any(name != LOCK and not name.endswith(PART) for name in names_in(folder))
-
-
 def _of_a_run(name: str) -> bool:
     """Whether a file has a name that writers of run folders give."""
     top, _, rest = name.partition("/")
-    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *NOTED, *UNLISTED) or name.endswith(PART):
+    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *NOTED, *UNLISTED):
         return True
     if top == ANALYSES:
         return is_study_file(rest)
@@ -351,9 +340,7 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     files, columns, inputs = stated.get("files"), stated.get("columns", {}), stated.get("input_hashes")
     if not (isinstance(files, dict) and isinstance(columns, dict) and isinstance(inputs, dict)):
         return []  # the schema objects
-    own = {
-        name: digest for name, digest in files.items() if name not in NOTED
-    }  # what a planner fills in is read as it is
+    own = {name: digest for name, digest in files.items() if name not in NOTED}  # which a planner fills in
     faults = [fault for name, digest in own.items() for fault in _faults_of_file(folder, name, digest)]
     found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
     extra = sorted(found - set(files) - set(UNLISTED))

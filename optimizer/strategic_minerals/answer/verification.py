@@ -19,7 +19,7 @@ from ..audit.accounts import Accounts, open_accounts, recomputed
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures, figures_of
 from ..audit.producers import path_data_of
-from ..core.errors import Fault, FormulationError, InputError, SolveError, UntrustedError
+from ..core.errors import Fault, FormulationError, InputError, SolveError, UntrustedError, shown
 from ..core.files import digest_of
 from ..core.frames import kinds_of, rows_of, whole
 from ..core.runner import HERE, Runner
@@ -27,16 +27,16 @@ from ..core.stats import TOTAL
 from ..core.verb import verb
 from ..matrix.named import denominator
 from ..matrix.problem import TRACE, Problem, acts, prepare
-from ..matrix.solution import Solution, decided_point
+from ..matrix.solution import Solution, decided_point, extract
 from ..model.sets import STAGES
 from ..question.consistency import require
 from ..solver.highs import TOLERANCES
 from ..solver.stages import LEAST_GAP, RELAXED_IN_Z0, chosen_method
 from .act_now import BESIDE, ActNow
-from .manifest import answer_texts, litter_in, question_texts
+from .manifest import answer_texts, question_texts
 from .notes import OWN_PARTS, is_extended, objective_table
 from .prices import bounds_of, sizes_of, versions
-from .result import AXES, Result
+from .result import Result
 from .run_folder import open_run, question_of
 from .solving import solve_once
 from .study import Study, study_faults
@@ -252,7 +252,7 @@ def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
     """What a manifest says of its question that is not so."""
     for name, value in question_of(result.plan, result.data, stated["files"]).items():
         if stated[name] != value:
-            yield f"manifest.json {name}: {_short(stated[name])}; it is {_short(value)}"
+            yield f"manifest.json {name}: {shown(stated[name])}; it is {shown(value)}"
     sampled = ActNow.of(result.tables)
     if stated.get("act_now") != (None if sampled is None else sampled.manifest()):
         yield "manifest.json act_now: differs from the tables of the run"
@@ -260,42 +260,17 @@ def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
 
 def _require_shapes(problem: Problem, stored: Result) -> None:
     """Raise InputError where decisions are not those of the plan: other axes or other purchases."""
-    structure = problem.structure
-    n, support = structure.instance, structure.support
-    courses, years = len(structure.scenarios.names), len(n.calendar.years)
-    names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
-    sizes = {
-        "option": len(support.options),
-        "offtake_contract": len(structure.contracts),
-        "market_floor": len(support.markets),
-        "year": years,
-        "course": 1 + courses,
-        "producer": len(n.producers),
-        "period": n.calendar.periods,
-        "offer": len(names),
-        "material": len(n.materials),
-        "step": len(n.steps),
-        "tier": len(n.tiers),
-        "rule": len(n.plan.diversification),
-        "users_stock": len(n.users),
-        "scenario": courses,
-        "component": len(structure.component_sets),
-        "service_level": len(n.plan.service_levels),
-        "year_or_episode": years + 1,
-    }
+    expected = extract(problem.structure, problem.assembly, np.zeros(len(problem.assembly.lower)))
     faults = []
     for which, solution in (("solution", stored.solution), ("reference", stored.reference)):
-        for name, axes in AXES.items():
-            shape = tuple(sizes[axis] for axis in axes)
-            found = np.shape(getattr(solution, name))
-            if found != shape:
-                faults.append(
-                    Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", f"{shape}, as the plan has them")
-                )
-        if solution.purchases != names:
-            faults.append(
-                Fault("decisions.npz", "", f"{which}.purchases", "other names", "the offers that the plan can buy from")
-            )
+        for name in (field.name for field in fields(Solution)):
+            found, wanted = (np.shape(getattr(one, name)) for one in (solution, expected))
+            if found != wanted:
+                text = f"{wanted}, as the plan has them"
+                faults.append(Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", text))
+        if solution.purchases != expected.purchases:
+            wanted = "the offers that the plan can buy from"
+            faults.append(Fault("decisions.npz", "", f"{which}.purchases", "other names", wanted))
     if faults:
         raise InputError(faults)
 
@@ -357,11 +332,6 @@ def _size(audited: Audit) -> float:
     return max(1.0, abs(audited.objective))
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")
 """Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""
 
@@ -386,23 +356,22 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
     it is solved here.
 
     No tables. Facts: objections (every difference), verified (there is none), audit_passed, stated_musd and again_musd (bound and
-    objective of the plan's main aim [million USD], as stored and solved again), not_compared, not_of_the_run (files in the folder
-    that other programs left).
+    objective of the plan's main aim [million USD], as stored and solved again), not_compared.
 
     Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
     SolveError where the second solve is interrupted.
     """
     if isinstance(stored, Result):
-        return _verified(stored, again, [], [])
+        return _verified(stored, again, [])
     opened = open_run(stored)
     result = opened.result
     objections = [str(fault) for fault in (*opened.faults, *study_faults(Path(stored), opened.stated))]
     objections += [*misstated(result, opened.stated), *_misfiled(result, opened.stated["files"])]
-    return _verified(result, again, objections, litter_in(Path(stored)))
+    return _verified(result, again, objections)
 
 
-def _verified(stored: Result, again: Result | None, objections: list[str], beside: Sequence[str]) -> Study:
-    """Compare a result with a second audit and a second solve. objections: found before; beside: files of other programs."""
+def _verified(stored: Result, again: Result | None, objections: list[str]) -> Study:
+    """Compare a result with a second audit and a second solve. objections: found before."""
     found = recompute(stored)
     objections += against(stored, found)
     _, z, low, _ = stored.outcome.stages[0]
@@ -437,8 +406,6 @@ def _verified(stored: Result, again: Result | None, objections: list[str], besid
         *objections,
         *(f"not compared: {what}" for what in uncompared),
     ]
-    if beside:
-        words.append(f"files that do not belong to the run (not read): {', '.join(beside)}")
     facts = {
         "verified": not count,
         "audit_passed": found.audited.passed,
@@ -446,7 +413,6 @@ def _verified(stored: Result, again: Result | None, objections: list[str], besid
         "again_musd": interval,
         "objections": tuple(objections),
         "not_compared": tuple(uncompared),
-        "not_of_the_run": list(beside),
     }
     return Study("verify", {}, words, facts)
 
