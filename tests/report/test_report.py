@@ -18,6 +18,7 @@ from conftest import PATIENCE_S, Cli
 from strategic_minerals import (
     InputError,
     Result,
+    Study,
     load_dataset,
     load_plan,
     load_result,
@@ -119,12 +120,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         cvar_musd_low=[9.0, 28.0],
         cvar_musd_high=[11.0, 32.0],
     )
-    studies = {
-        "frontier/points": frontier,
-        "sweep/indices": swings,
-        "explain/reasons": reasons,
-        "worth/fresh_scenarios": beside,
-    }
+    studies = [
+        Study("frontier", {"points": frontier}),
+        Study("sweep", {"indices": swings}),
+        Study("explain", {"reasons": reasons}, [HOSTILE, HOSTILE], {}, {"reasons": HOSTILE}),
+        Study("worth", {"fresh_scenarios": beside}),
+    ]
     folder = tmp_path_factory.mktemp("page")
     texts = {
         "hostile": report([full(), full()], names=["a", HOSTILE], analyses=studies),
@@ -194,8 +195,8 @@ def test_what_one_clicks_works(browser: Any, pages: dict[str, Path], tmp_path: P
     """Proves: a table is sorted both ways, a table downloaded whole, hovering tells figures, the keyboard
     reaches the first link."""
     page = Opened(browser, pages["hostile"]).page
-    head = page.locator("#reasons ~ .scroll th", has_text="brings [million USD]")
-    cells = page.locator("#reasons ~ .scroll tbody tr td:nth-child(2)")
+    head = page.locator("#study-explain ~ .scroll th", has_text="brings [million USD]")
+    cells = page.locator("#study-explain ~ .scroll tbody tr td:nth-child(2)")
     for order in (["1.5", "20.25"], ["20.25", "1.5"]):
         head.locator("button").click()
         assert cells.all_inner_texts() == order
