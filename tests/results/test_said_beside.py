@@ -227,43 +227,19 @@ def test_the_summary_says_how_likely_calm_is_what_is_bought_in_expectation_and_o
     assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0, quick=True).summary(full=True)
 
 
-def origins(**bought: tuple[float, float]) -> list[str]:
-    """What is said of purchases: `material__COUNTRY` -> (t, million USD)."""
-    rows = []
-    for key, (tonnes, money) in bought.items():
-        item = key.replace("__", ": ")
-        rows += [["bought_from_t", item, tonnes, ""], ["bought_from_musd", item, money, ""]]
+def origins(**bought: float) -> list[str]:
+    """What is said of purchases: `material__COUNTRY` -> million USD."""
+    rows = [["bought_from_musd", key.replace("__", ": "), money, ""] for key, money in bought.items()]
     figures = Figures.of(pd.DataFrame(rows, columns=["figure", "item", "value", "text"]))
     return origin_of_purchases(figures, Names.of(tiny({"a": 1.0, "b": 1.0})[1]))
 
 
-def test_shares_of_origins_are_of_the_cost_and_dependence_is_of_the_tonnes() -> None:
+def test_shares_of_origins_are_of_the_cost() -> None:
     """Proves: an origin that nobody publishes is no country, small ones are counted, and nothing bought says nothing."""
     assert origins() == []
-    cost, tonnes = origins(a__AUS=(90.0, 30.0), a__USA=(10.0, 30.0), b__USA=(5.0, 40.0))
-    assert cost.endswith("by cost: USA 70%, AUS 30%")
-    assert tonnes.endswith("of their tonnes: a on AUS; b on USA")
-    told = origins(a__=(10.0, 5.0), b__USA=(1.0, 5.0))
-    assert "origin not published 50%" in told[0]
-    assert "on USA" in told[1]
-    assert told[-1].endswith("of their tonnes: a")
-    assert "2 more below 1% each" in origins(a__USA=(1.0, 99.0), b__AUS=(1.0, 0.5), b__CHN=(1.0, 0.5))[0]
-
-
-def test_a_source_that_begins_later_is_named_beside_what_is_supported() -> None:
-    """Proves: a smelter that is being built stands in the answer with its year; one that begins too late does not."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={
-            "far": source("CHN", "a", 1.0),
-            "smelter": source("USA", "a", {2027: 0.0, 2028: 0.5}),
-            "never": source("USA", "a", {2027: 0.0, 2040: 0.5}),
-        },
-        demand={"a": 1.0},
-    )
-    text = solve(plan, data, gap=0.0, quick=True).summary(full=True)
-    assert "smelter (FY2028)" in text
-    assert "never (FY" not in text
+    assert origins(a__AUS=30.0, a__USA=30.0, b__USA=40.0)[0].endswith("by cost: USA 70%, AUS 30%")
+    assert "origin not published 50%" in origins(a__=5.0, b__USA=5.0)[0]
+    assert "2 more below 1%" in origins(a__USA=99.0, b__AUS=0.5, b__CHN=0.5)[0]
 
 
 def test_the_spread_of_loss_functions_is_that_of_the_planned_materials() -> None:

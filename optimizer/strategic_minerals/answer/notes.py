@@ -6,7 +6,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,7 +15,6 @@ from ..core.errors import FORMAT, Fault, FormulationError, InputError, PlanError
 from ..core.formats import digits, in_tonnes, lower, musd, some
 from ..core.frames import Floats, plainly, records, rows_of, typed
 from ..core.stats import MUSD_PER_T, SMALL_T
-from ..matrix.named import objective_costs
 from ..matrix.own import WHOLE, OwnParts
 from ..matrix.problem import prepare
 from ..model.sets import main_aim
@@ -30,8 +28,8 @@ from ..question.names import Names, range_in_words
 from ..question.plan import Plan
 from ..question.recipes import outdated
 from ..question.references import qualified_forms, select_materials
-from ..question.sources import objections, oversold, unquoted
-from ..question.tables import FACT_TABLES, HOME_TABLES
+from ..question.sources import objections, unquoted
+from ..question.tables import FACT_TABLES
 from ..solver.optimise import Solved
 from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, profiles_of
@@ -411,23 +409,6 @@ def without_data(data: Dataset) -> list[str]:
     return sorted(row.mineral for row in data.rows("minerals") if row.mineral not in planned)
 
 
-def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
-    """Smallest and largest value of each number of the planning tables, to spot a unit slip."""
-    rows = []
-    for table in data.tables:
-        if table in FACT_TABLES:
-            continue
-        frame = data.frame(table)
-        for column in frame.columns:
-            values = pd.to_numeric(frame[column], errors="coerce") if frame[column].dtype != object else frame[column]
-            if column == "year" or not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
-                continue
-            values = values.dropna()
-            if len(values):
-                rows.append((table, column, values.min(), values.median(), values.max()))
-    return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])
-
-
 # What a caller's own variables, constraints and terms came to, beside the plan: a table, and lines of the objective.
 
 
@@ -715,7 +696,6 @@ class Basis:
         self.owed_by_prices = _owed_by_prices(plan, data)
         """What guarantees signed before cost in the planned years by price set [million USD]; empty where there is none."""
         self.unsure, self.peace, self.closes = of_kind(UNSURE), of_kind(PEACE), of_kind(CLOSES)
-        self.begin_later = _begin_later(plan, data, names)
         self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
         """Border floors that products which contain the material escape, as `figures` names them."""
         self.audit_word, self.worst = audit_word(result), result.audited.worst()
@@ -775,24 +755,6 @@ def _main_products(plan: Plan, data: Dataset) -> dict[str, str]:
     return {producer: material for producer, (worth, material) in found.items() if worth > 0}
 
 
-def _begin_later(plan: Plan, data: Dataset, names: Names) -> tuple[str, ...]:
-    """Sources of the planned materials that begin within the planned years, each with its year; the soonest first."""
-    chosen, horizon, made = set(select_materials(plan, data)), plan.horizon, defaultdict[str, set[str]](set)
-    for row in data.rows("yields"):
-        made[row.producer].add(row.material)
-    series = defaultdict[str, list[tuple[int, float]]](list)
-    for row in data.rows("capacities"):
-        if made[row.activity] <= chosen:
-            series[row.activity].append((row.from_year, row.capacity_t_per_yr))
-    found = []
-    for activity, steps in series.items():
-        begun = [capacity for year, capacity in sorted(steps) if year <= horizon.first_year]
-        later = [year for year, capacity in sorted(steps) if year > horizon.first_year and capacity > 0]
-        if begun and begun[-1] == 0 and later and later[0] < horizon.first_year + horizon.years:
-            found.append((later[0], f"{names.producer(activity)} (FY{later[0]})"))
-    return tuple(text for _, text in sorted(found))
-
-
 def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
     """Who has a price floor, a row of the table `floors`, and for which material."""
     who = names.producer(row.floor.partition(": ")[0]) if row.scope == "project" else "the whole market"
@@ -848,19 +810,14 @@ def _stakes(result: Result) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `check` found: faults that forbid a solve, notes that do not, ranges and provenance."""
+    """What `check` found: faults that forbid a solve, notes that do not, and provenance."""
 
     faults: tuple[Fault, ...]
     notes: tuple[str, ...]
-    ranges: pd.DataFrame
     provenance: Provenance
-    numeric: dict[str, tuple[float, float]]
-    """Smallest and largest absolute value of matrix, costs, bounds and right-hand sides, in model units."""
-    without_data: tuple[str, ...]
-    """Minerals with published facts that no plan can use yet."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
+        """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, the widest estimates."""
         counted = self.provenance
         content = {
             "schema_version": FORMAT,
@@ -870,74 +827,41 @@ class CheckReport:
             "estimates": counted.estimates,
             "by_table": counted.by_table,
             "widest": records(counted.widest),
-            "numbers": self.numeric,
-            "ranges": records(self.ranges),
-            "minerals_without_data": self.without_data,
             "notes": self.notes,
         }
         return dict(plainly(content))
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:
-    """Check a plan and its tables without solving: faults, doubts, ranges of figures, how many of them are estimates.
+    """Check a plan and its tables without solving: faults, doubts, how many figures are estimates.
 
     What is wrong is in the report's `faults`, with its place, and so is a model that would not be compiled, among the
     `notes`. Raises nothing for a plan and tables that could be read, whatever they say.
     """
     faults = check_data(plan, data)
     notes: list[str] = []
-    numeric: dict[str, tuple[float, float]] = {}
     if not faults:
         try:
             notes = [*not_compiled(plan.home, data), *doubtful(plan, data)]
-            numeric = _numeric_ranges(plan, data)
+            prepare(plan, data)
         except PlanError as error:
             faults = [data.placed(fault) for fault in error.faults]
         except FormulationError as error:
             notes.append(f"numerically unsafe, would not be solved: {error}")
-    return CheckReport(
-        tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), numeric, tuple(without_data(data))
-    )
+    return CheckReport(tuple(faults), tuple(notes), provenance(plan, data))
 
 
-def oversold_sources(folder: Path) -> list[str]:
-    """Where the homes of a folder of tables together count on more of a plant than it makes, in words; empty for one home alone.
-
-    Raises InputError where the tables of a home are faulty.
-    """
-    return [str(fault) for fault in oversold(folder)]
-
-
-def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]:
-    """Ranges of the compiled model's numbers; zeros and infinities left out."""
-    problem = prepare(plan, data)
-    assembly = problem.assembly
-    found = {
-        "matrix": assembly.value,
-        "costs": objective_costs(problem)["social_cost"],
-        "bounds": np.concatenate([assembly.lower, assembly.upper]),
-        "right-hand sides": np.concatenate([assembly.row_lower, assembly.row_upper]),
-    }
-    sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
-    return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}
-
-
-# A plan's home in words: its money beside the dollar, and how much of its figures somebody has published.
+# A plan's home in words: its money beside the dollar.
 
 
 @dataclass(frozen=True)
 class HomeMoney:
-    """The money and the figures of a home."""
+    """The money of a home."""
 
-    name: str
     currency: str
     per_usd: float
     """Mean of the price year, or of the last year before it that is known; NaN where none is."""
     rate_year: int
-    reported: int
-    derived: int
-    estimated: int
-    """Rows of the home's own tables."""
 
 
 def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
@@ -947,6 +871,4 @@ def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
         return None
     rates = {r.money_year: r.local_per_usd for r in data.rows("exchange_rates") if r.currency == row.currency}
     year = max((y for y in rates if y <= plan.price_year), default=0)
-    kinds = Counter(each.confidence for table in HOME_TABLES for each in data.rows(table))
-    counts = [kinds[kind] for kind in ("reported", "derived", "estimate")]
-    return HomeMoney(row.name, row.currency, rates.get(year, math.nan), year, *counts)
+    return HomeMoney(row.currency, rates.get(year, math.nan), year)

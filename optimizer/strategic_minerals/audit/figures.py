@@ -42,8 +42,7 @@ RECOMPUTED: dict[str, str] = {
     "undisturbed_probability": "probability that no event strikes any material before the planned years end",
     "bought_t": "by material: bought in planned years while nothing has happened [t]",
     "bought_musd": "by material: what that costs [million USD]",
-    "bought_from_t": "by material and country of origin as declared: purchases while nothing happens [t]",
-    "bought_from_musd": "likewise, what is paid [million USD]",
+    "bought_from_musd": "by material and country of origin as declared: what purchases cost while nothing happens [million USD]",
     "bought_first": "by material: first fiscal year of purchases",
     "bought_last": "by material: last fiscal year of purchases",
     "bought_expected_t": "by material: bought in planned years, in expectation over all scenarios [t]",
@@ -203,8 +202,7 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     return {
         "bought_t": dict(total.acquired_t.sum()),
         "bought_musd": dict(total.cost_musd.sum()),
-        "bought_from_t": _by_origin(bought, "acquired_t"),
-        "bought_from_musd": _by_origin(bought, "cost_musd"),
+        "bought_from_musd": _by_origin(bought),
         "bought_first": dict(total.fiscal_year.min()),
         "bought_last": dict(total.fiscal_year.max()),
         "bought_expected_t": {
@@ -221,9 +219,9 @@ ORIGIN = ": "
 """Between a material and a country in the items of `bought_from`."""
 
 
-def _by_origin(bought: pd.DataFrame, column: str) -> dict[str, float]:
+def _by_origin(bought: pd.DataFrame) -> dict[str, float]:
     named = bought.material + ORIGIN + bought.country
-    return {str(item): float(value) for item, value in bought[column].groupby(named, sort=False).sum().items()}
+    return {str(item): float(value) for item, value in bought.cost_musd.groupby(named, sort=False).sum().items()}
 
 
 def _signed(projects: pd.DataFrame) -> dict[str, dict[str, Any]]:

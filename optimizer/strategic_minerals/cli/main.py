@@ -586,22 +586,15 @@ def check(
         for row in rows_of(counted.widest.head(MOST_ESTIMATES)):
             text = range_in_words(row.key, row.column, row.low, row.value, row.high, names)
             console.print(f"  {text} [{row.table}.csv {row.key} {row.column}]")
-    if found.numeric:
-        spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
-        what = "tonnes scaled by a power of ten for each material, million USD"
-        console.print(f"Size of numbers in the model, for engineers ({what}): {spread}")
-    if found.without_data:
-        minerals = ", ".join(found.without_data)
-        console.print(f"Minerals with published facts, but not yet the data that a plan needs: {minerals}")
 
 
 def _oversold(path: Path, tables: Path | None) -> list[str]:
     """Where homes of a folder count on more of a plant than it makes; nothing where the folder holds one home."""
-    from ..answer.notes import oversold_sources
     from ..question.load import find_tables
+    from ..question.sources import oversold
 
     alone = path.suffix.lower() == ".xlsx" and tables is None
-    return [] if alone else oversold_sources(find_tables(path, tables))
+    return [] if alone else [str(fault) for fault in oversold(find_tables(path, tables))]
 
 
 def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
