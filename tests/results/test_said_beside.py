@@ -330,15 +330,6 @@ def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() ->
         assert chosen[["kind", "item", "share"]].to_numpy().tolist() == [["project", "mine", share]]
 
 
-def test_two_signatures_of_one_project_are_one_project_where_unexpired_life_is_worth_nothing() -> None:
-    """Proves: 30 % signed twice are the mine, and it is no other plan that has 60 % of it."""
-    result = solve(*partly(30.0, later=30.0), gap=0.0, quick=True)
-    table = result.tables["projects"]
-    assert table[table.project == "mine"].share.tolist() == [pytest.approx(0.3), pytest.approx(0.3)]
-    assert "the plan would be" not in result.summary(full=True)
-    assert "The same projects would be chosen if their remaining life were worth nothing." in result.summary(full=True)
-
-
 def aimed(kind: str, **changes: Any) -> Result:
     """A stock of 5 or 10 kt at 10 USD/kg, or a mine of 2 kt for 20 M, against a stop of supply."""
     return solve(

@@ -111,7 +111,7 @@ def parts_of_model(plan: Plan, data: Dataset, model: Any, *, solver: str, bound_
     def answered(at: Floats, found: str) -> dict[str, Any]:
         outcome = _outcome(problem, stages[0], cost, at, z0, bound)
         priced, duals = (fixed, fixed.duals) if best else (None, None)
-        solved = Solved(own.problem, outcome, at, z0, None, priced, duals, costs, 0, 0, own.problem.seconds)
+        solved = Solved(own.problem, outcome, at, z0, priced, duals, costs, 0, 0, own.problem.seconds)
         asked = {"gap": outcome.relative_gap, "relax": False, "method": "flat"}
         return answer(read(solved, own, solver, found), {**asked, **TOLERANCES})
 

@@ -538,7 +538,7 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     printed = rounded_to_add_up(net, values, 0) or [float(round(value)) for value in values]
     lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M{_there(basis)}, the sum of"]
     lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
-    return [*lines, *_drifts(figures, basis), *_left(figures, basis)]
+    return [*lines, *_drifts(figures, basis), *_left(figures)]
 
 
 def _drifts(figures: Figures, basis: Basis) -> list[str]:
@@ -551,24 +551,12 @@ def _drifts(figures: Figures, basis: Basis) -> list[str]:
     return lines
 
 
-def _left(figures: Figures, basis: Basis) -> list[str]:
-    """What is credited at the end of the horizon, and whether the projects hang on it."""
-    lines, stock, life = [], figures.value("salvage_musd"), figures.value("residual_musd")
-    if abs(stock) + abs(life) > 1:
-        credited = f"stock {musd(stock)} M, remaining life of projects {musd(life)} M"
-        lines.append(f"  Credited at the end of the horizon: {credited}.")
-    changes = [
-        f"{change} {', '.join(map(basis.names.producer, figures.items(figure)))}"
-        for change, figure in (("without", "lost_without_residual"), ("with", "won_without_residual"))
-        if figures.items(figure)
-    ]
-    if changes:
-        lines.append(
-            f"  If the remaining life of projects were worth nothing, the plan would be {' and '.join(changes)}."
-        )
-    elif life > 1 and figures.value("same_without_residual"):
-        lines.append("  The same projects would be chosen if their remaining life were worth nothing.")
-    return lines
+def _left(figures: Figures) -> list[str]:
+    """What is credited at the end of the horizon."""
+    stock, life = figures.value("salvage_musd"), figures.value("residual_musd")
+    if abs(stock) + abs(life) <= 1:
+        return []
+    return [f"  Credited at the end of the horizon: stock {musd(stock)} M, remaining life of projects {musd(life)} M."]
 
 
 # What samples say of a plan and of its first years, in the words of a summary.

@@ -71,7 +71,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "project signed package instrument offtake_share floor_material floor_usd_per_kg market_floors "
         "first_output share baseline committed capacity_t_per_yr capex_musd hurdle_rate hurdle_rate_expected "
         "hurdle_rate_with_package financing_gap_musd support_cost_musd offtake_fees_musd floor_expected_musd "
-        "terminal_liability_musd residual_credit_musd risk_transfer_musd share_at_residual_0",
+        "terminal_liability_musd residual_credit_musd risk_transfer_musd",
     ),
     "contracts": TableOf(
         "Offtake contracts with allied producers.",
@@ -647,17 +647,7 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     chosen = {support.options[o].project for o in signed}
     nothing = dict.fromkeys(("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), "")
     rows += [{**kept[p], **nothing, "share": 0.0} for p in range(len(n.projects)) if p not in chosen]
-    return frame(rows, RESULT_TABLES["projects"].columns).drop(columns="share_at_residual_0")
-
-
-def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats | None) -> pd.DataFrame:
-    """The project table with the share signed had unexpired life no worth at the end: signed (options,), None where not known."""
-    if signed is None:
-        return table.assign(share_at_residual_0=float("nan"))
-    shares = dict.fromkeys(table.project, 0.0)
-    for o, option in enumerate(problem.structure.support.options):
-        shares[problem.natural.projects[option.project].name] += float(signed[o])
-    return table.assign(share_at_residual_0=[round(shares[name], 9) for name in table.project])
+    return frame(rows, RESULT_TABLES["projects"].columns)
 
 
 def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:

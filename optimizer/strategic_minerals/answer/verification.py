@@ -54,8 +54,6 @@ NOISE = 1e-3
 TRACE_MUSD = 1e-6
 """Million USD that are rounding."""
 FINISHED = ("optimal", "within_gap")
-FROM_SOLVES = {"projects": ("share_at_residual_0",)}
-"""Columns that further solves gave, by table; the table `prices` is from one as a whole."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Recomputed:
     reference: Audit
     """Of doing nothing."""
     tables: Mapping[str, pd.DataFrame]
-    """All but `prices`, without the columns `FROM_SOLVES`."""
+    """All but `prices`, which a further solve gave."""
     versions: Mapping[str, str]
     """Of this installation."""
 
@@ -108,19 +106,12 @@ def _figures(
     reference: Audit,
     accounts: tuple[Accounts, Accounts],
 ) -> Figures:
-    """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
-    given = dict(tables)
-    for name, columns in FROM_SOLVES.items():
-        stated = stored.tables.get(name, pd.DataFrame())
-        for column in columns:
-            same = column in stated and len(stated) == len(given[name])
-            values = pd.to_numeric(stated[column], errors="coerce").to_numpy() if same else np.nan
-            given[name] = given[name].assign(**{column: values})
+    """The records that follow from recomputed tables."""
     found, horizon = recomputed(*accounts, bounds_of(stored.outcome)), stored.plan.horizon
     with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
     stages = {name: (with_plan[name], without[name]) for name in with_plan}
     end = horizon.first_year + horizon.years
-    return figures_of(given, stored.outcome, stages, audited.parts, reference.parts, end)
+    return figures_of(tables, stored.outcome, stages, audited.parts, reference.parts, end)
 
 
 def against(stored: Result, found: Recomputed) -> Iterator[str]:
@@ -147,7 +138,7 @@ def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
     if set(stored.tables) != names:
         yield f"results: the tables {', '.join(sorted(names ^ set(stored.tables)))} are missing or too many"
     for name in sorted(set(found.tables) & set(stored.tables)):
-        yield from table_objections(name, stored.tables[name], found.tables[name], ROUNDING, FROM_SOLVES.get(name, ()))
+        yield from table_objections(name, stored.tables[name], found.tables[name], ROUNDING)
     priced = stored.outcome.reason in FINISHED and not stored.outcome.relaxed
     if not priced and len(stored.tables.get("prices", ())):
         yield "results/prices.csv: prices of a plan that was not solved to its end"
@@ -275,25 +266,21 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
         raise InputError(faults)
 
 
-def table_objections(
-    name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float, without: tuple[str, ...] = ()
-) -> Iterator[str]:
+def table_objections(name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float) -> Iterator[str]:
     """Where a table differs from the one found: columns, rows, and of each column the first cell with the number of others.
 
-    Text is the same to the letter, numbers to `rounding` times the largest of their column. without: columns of numbers that
-    are there and not looked at.
+    Text is the same to the letter, numbers to `rounding` times the largest of their column.
     """
     place = f"results/{name}.csv"
-    kinds, expected = kinds_of(stated), {**kinds_of(found), **dict.fromkeys(without, "number")}
-    order = [column for column in kinds if column not in without]
-    if kinds != expected or order != [column for column in expected if column not in without]:
+    kinds, expected = kinds_of(stated), kinds_of(found)
+    if list(kinds.items()) != list(expected.items()):
         there, wanted = (", ".join(f"{name} ({kind})" for name, kind in of.items()) for of in (kinds, expected))
         yield f"{place}: columns {there}; found {wanted}"
         return
     if len(stated) != len(found):
         yield f"{place}: {len(stated)} rows; found {len(found)}"
         return
-    for column in order:
+    for column in kinds:
         one, two = stated[column].to_numpy(), found[column].to_numpy()
         if kinds[column] == "number":
             near = np.abs(one - two) <= rounding * (1.0 + _largest(found, column))
@@ -456,7 +443,8 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
         return found, [f"a solve that was stopped ({reasons}) cannot be repeated: {PROOF}"]
     if not _agree(stored, again):
         return found, [f"solving again found other decisions that are as good: {PROOF}"]
-    found += _of_further_solves(stored, again)
+    if "prices" in stored.tables:
+        found += table_objections("prices", stored.tables["prices"], again.tables["prices"], VERIFY_TOLERANCE)
     searches = [{name: of.counts[name] for name in SEARCH} for of in (stored, again)]
     elsewhere = dict(stored.versions) != dict(again.versions)
     if elsewhere or (one.method == "decomposed" and searches[0] != searches[1]):  # which hangs on the threads, too
@@ -473,7 +461,7 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
 
 SEARCH = ("iterations", "nodes")
 """Counts of the search; where they are the same, so was its course."""
-PROOF = "the bound beyond the overlap of both, prices, what further solves gave"
+PROOF = "the bound beyond the overlap of both, and prices"
 
 
 def _agree(stored: Result, again: Result) -> bool:
@@ -505,16 +493,3 @@ def _same_stages(stored: Result, again: Result) -> bool:
 
 def _proof(result: Result) -> str:
     return "; ".join(f"{name} {z:,.6f} with bound {low:,.6f}" for name, z, low, _ in result.outcome.stages)
-
-
-def _of_further_solves(stored: Result, again: Result) -> Iterator[str]:
-    """Prices, and columns of tables that further solves gave."""
-    if "prices" in stored.tables:
-        yield from table_objections("prices", stored.tables["prices"], again.tables["prices"], VERIFY_TOLERANCE)
-    for name, columns in FROM_SOLVES.items():
-        if name not in stored.tables or len(stored.tables[name]) != len(again.tables[name]):
-            continue
-        one, two = stored.tables[name], again.tables[name]
-        for column in columns:
-            if all(column in table and not table[column].isna().all() for table in (one, two)):
-                yield from table_objections(name, one[[column]], two[[column]], VERIFY_TOLERANCE)

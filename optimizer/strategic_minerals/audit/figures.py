@@ -18,8 +18,6 @@ from ..core.stats import SMALL_T
 from ..world.instance import CHOSEN
 
 COLUMNS = ["figure", "item", "value", "text"]
-TRACE = 1e-4
-"""Least share that counts as signed where unexpired life is worth nothing: less is what an inexact search leaves of a signature."""
 OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups", "signed_before")
 """Lines of the budget."""
 
@@ -86,9 +84,6 @@ RECOMPUTED: dict[str, str] = {
 STATED: dict[str, str] = {
     "bound_musd": "bound of the last aim, as a difference: the solver's, checked where a run is verified",
     "stage_bound_musd": "by aim: the same",
-    "lost_without_residual": "by project: chosen, and not where unexpired life is worth nothing: another solve",
-    "won_without_residual": "by project: not chosen, and chosen there",
-    "same_without_residual": "1 where the same projects are chosen there",
 }
 """What another solve states: the decisions alone do not give it."""
 
@@ -180,7 +175,6 @@ def figures_of(
         **_value(tables["value"]),
         "salvage_musd": {"": -parts["salvage"]},
         "residual_musd": {"": -parts["residual_credit"]},
-        **_elsewhere(tables),
     }
     return Figures(records)
 
@@ -284,19 +278,3 @@ def _money(budget: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
     columns = ("shortage_avoided_musd", "bill_saved_musd", "users_musd", "authority_musd", "risk_charge_musd")
     return {column: {"": float(value[column].sum())} for column in columns}
-
-
-def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
-    """What other solves say."""
-    by_project = tables["projects"].groupby("project")
-    # a row a signature; the other share is the project's already
-    shares = by_project.agg({"share": "sum", "share_at_residual_0": "max"})
-    has = shares.share > CHOSEN
-    lost = shares.index[has & (shares.share_at_residual_0 <= TRACE)]
-    won = shares.index[~has & (shares.share_at_residual_0 > TRACE)]
-    known = bool(len(shares)) and bool(shares.share_at_residual_0.notna().all())
-    return {
-        "lost_without_residual": dict.fromkeys(sorted(map(str, lost)), 1.0),
-        "won_without_residual": dict.fromkeys(sorted(map(str, won)), 1.0),
-        "same_without_residual": {"": float(known and not len(lost) and not len(won))},
-    }

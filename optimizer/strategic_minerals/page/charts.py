@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import textwrap
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -260,22 +261,7 @@ KNOWN = dict(
 )
 """Countries that supply much of some mineral -> their colour in every report."""
 FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8d8d5a", "#5e7ce2", "#bf8b5e", "#4f6d7a"]
-"""Of all others: each has the one that its code picks, or the next that is free."""
-
-
-def country_colours(codes: Iterable[str]) -> dict[str, str]:
-    """Code of a country -> its colour. Codes of one result give the same colours in every figure, in whatever order they come; no
-    two are alike while there are colours left."""
-    wanted = sorted(set(codes))
-    found = {code: KNOWN[code] for code in wanted if code in KNOWN}
-    free = [True] * len(FURTHER)
-    for code in (code for code in wanted if code not in KNOWN):
-        first = sum(ord(letter) * (n + 1) for n, letter in enumerate(code)) % len(FURTHER)
-        places = [(first + step) % len(FURTHER) for step in range(len(FURTHER))]
-        place = next((place for place in places if free[place]), first)
-        free[place] = False
-        found[code] = FURTHER[place]
-    return found
+"""Of all others, in the order of their codes."""
 
 
 # The figures of a result.
@@ -433,7 +419,8 @@ def _supply(result: Result) -> Iterator[Figure]:
     moments, last = list(dict.fromkeys(bars["moment"])), [*FIXED]
     pairs = zip(bars["supplier"], bars["code"], strict=True)
     who = dict(sorted(pairs, key=lambda pair: last.index(pair[1]) if pair[1] in FIXED else -1))
-    palette = country_colours(set(result.tables["operations"]["country"])) | FIXED
+    further = [code for code in sorted(set(result.tables["operations"]["country"])) if code not in KNOWN]
+    palette = KNOWN | dict(zip(further, cycle(FURTHER), strict=False)) | FIXED
     colour = coloured("supplier", list(who), [palette[code] for code in who.values()], columns=5)
 
     def panel(material: str) -> Any:
