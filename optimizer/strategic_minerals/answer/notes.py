@@ -423,26 +423,17 @@ COLUMNS = {
 }
 TOLERANCE = 1e-6
 """Violation of an own constraint that is rounding, as a share of its largest term and 1."""
-TERM, CONSTRAINT, VARIABLE, SOLVER = "term", "constraint", "variable", "solver"
+TERM, CONSTRAINT, VARIABLE = "term", "constraint", "variable"
 MOST_SAID = 8
 """Constraints that a summary names."""
 Extended = Literal["", "rules", "terms"]
-SETTLED = "found the whole decisions; its operations missed a rule by rounding, and were solved again here"
-UNPRICED = "found the decisions; operations beside them could be better, so there are no prices"
 
 
-SAID = {
-    UNPRICED: "Operations beside them could be better: nothing is priced.",
-    SETTLED: "Its operations missed a rule by rounding, and were solved again here, with its whole decisions.",
-}
-"""What a summary says of a point of another solver beside its name."""
-
-
-def own_table(solved: Solved, own: OwnParts, solver: str = "", found: str = "") -> pd.DataFrame:
+def own_table(solved: Solved, own: OwnParts) -> pd.DataFrame:
     """A row for each term [million USD, discounted], constraint (its price in economic sign) and variable that was added.
 
     Worked out from the caller's own expressions at the plan's decisions, not from the matrix that was solved. Raises UntrustedError
-    where a constraint does not hold there. solver: who found the point, where it was another. found: what of it.
+    where a constraint does not hold there.
     """
     own.load(solved.x)
     aim = main_aim(solved.problem.plan)
@@ -463,10 +454,6 @@ def own_table(solved: Solved, own: OwnParts, solver: str = "", found: str = "") 
         rows.append({"part": CONSTRAINT, "name": row.name, "value": value + 0.0, **entry})
     _require_own_limits(solved, own)
     rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v) + 0.0, "meaning": ""} for v in own.added]
-    if solver:
-        rows.append(
-            {"part": SOLVER, "name": solver, "meaning": found or ("found the decisions" if solved.prices else UNPRICED)}
-        )
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
 
 
@@ -484,7 +471,7 @@ def _require_own_limits(solved: Solved, own: OwnParts) -> None:
 
 def is_extended(tables: Mapping[str, pd.DataFrame]) -> bool:
     """Whether a plan was made with more than it says itself: then the plan alone does not lead to the same answer."""
-    return OWN_PARTS in tables and bool((tables[OWN_PARTS].part != SOLVER).any())
+    return OWN_PARTS in tables and len(tables[OWN_PARTS]) > 0
 
 
 def require_plain(tables: Mapping[str, pd.DataFrame]) -> None:
@@ -519,12 +506,7 @@ def own_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         return []
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
     text = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
-    lines = []
-    for row in rows_of(table[table.part == SOLVER]):
-        lines.append(f"Decisions found by {row.name}, and audited here.")
-        lines += [f"  {SAID[row.meaning]}"] if row.meaning in SAID else []
-    if text:
-        lines.append(f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart.")
+    lines = [f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart."]
     lines += [f"  Term {row.name}: {row.value:,.6g} million USD." for row in rows_of(table[table.part == TERM])]
     rules = table[(table.part == CONSTRAINT) & table.binds & (table.lower != table.upper)]
     rules = rules.sort_values("price", ascending=False, kind="stable")

@@ -294,10 +294,9 @@ class Read:
     """The table of own terms and constraints; None where nothing was added to the plan."""
 
 
-def read(solved: Solved, own: OwnParts | None = None, solver: str = "", found: str = "") -> Read:
-    """Read what takes the matrix: duals, sizes, the aim. own: what was added to the plan. solver, found: as `own_table`, which
-    raises what this raises."""
-    added = own_table(solved, own, solver, found) if own is not None and (own.any or solver) else None
+def read(solved: Solved, own: OwnParts | None = None) -> Read:
+    """Read what takes the matrix: duals, sizes, the aim. own: what was added to the plan. Raises as `own_table`."""
+    added = own_table(solved, own) if own is not None and own.any else None
     if own is not None and own.terms:
         solved = _of_the_plan(solved, own)
     problem = solved.problem

@@ -29,7 +29,6 @@ from .named import (
     objective_costs,
     plan_cost,
     row_key,
-    row_of,
     variables_of,
 )
 from .problem import Problem, with_columns, with_rows
@@ -87,22 +86,19 @@ def untouched_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> dict[int, An
 
 
 def refuse_changes(
-    named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats, made: Mapping[int, Any] | None
+    named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats, made: Mapping[int, Any]
 ) -> None:
     """Raise InputError for rows and costs of the plan that are not as they were made, and for components that are not linear.
 
-    known: (columns,) the model's variables. z0: (columns,) doing nothing. made: `untouched_rows` of when it was made; None: every
-    row is compared with the plan's.
+    known: (columns,) the model's variables. z0: (columns,) doing nothing. made: `untouched_rows` of when it was made.
     """
-    faults = _changed(named, model, known) if made is None else []
-    there = list(rows_of_plan(named, model))
-    if made is not None and made.keys() - {id(data) for data in there}:
+    faults, there = list[Fault](), list(rows_of_plan(named, model))
+    if made.keys() - {id(data) for data in there}:
         faults.append(Fault("model", "", "rows of the plan", "some were deleted", "rows of the plan as they are"))
     for data in there:
-        if made is not None and id(data) not in made:  # one of the caller's, in a family of the plan's
+        if id(data) not in made:  # one of the caller's, in a family of the plan's
             continue
-        changed = made is not None and made.get(id(data)) is not data.expr
-        if not data.active or changed:
+        if not data.active or made[id(data)] is not data.expr:
             what = f"a row of the plan that is {'changed' if data.active else 'not active'}"
             faults.append(Fault("model", "", data.name, what, "rows of the plan as they are"))
     for kind in model.collect_ctypes(active=True):
@@ -111,36 +107,6 @@ def refuse_changes(
             expected = "variables, linear constraints and terms of the objective"
             faults.append(Fault("model", "", text, f"a {kind.__name__}", expected))
     raise_first(faults + _objective_faults(named, model, known, z0))
-
-
-def _changed(named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any]) -> list[Fault]:
-    """Rows that are not those of this plan with these tables."""
-    assembly, faults = named.problem.assembly, []
-    for row, (name, index), unit in named.rows():
-        columns, coefficients = row_of(assembly, named.tonnes, row, unit)
-        family = model.component(name)
-        key = row_key(index)
-        data = None if family is None or key not in family else family[key]
-        limits = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
-        if data is None or not _same(data, [known[k] for k in columns], coefficients, limits):
-            called = name if data is None else data.name
-            expected = "the model of this plan and these tables, its rows as they were made"
-            faults.append(Fault("model", "", called, "a row of another plan, or one that was changed", expected))
-    return faults
-
-
-def _same(data: Any, variables: Sequence[Any], coefficients: Floats, limits: tuple[float, float]) -> bool:
-    """Whether a constraint has these coefficients and limits."""
-    stands = number(data.lower, -INF), number(data.upper, INF)
-    if not np.allclose(stands, limits, rtol=ROUNDING, atol=ROUNDING):
-        return False
-    there = _coefficients(data.body)
-    wanted: dict[int, float] = {}
-    for variable, factor in zip(variables, coefficients.tolist(), strict=True):
-        wanted[id(variable)] = wanted.get(id(variable), 0.0) + factor
-    if there is None or there[1] != 0 or there[0].keys() != wanted.keys():
-        return False
-    return all(math.isclose(there[0][key], value, rel_tol=ROUNDING) for key, value in wanted.items())
 
 
 def _coefficients(expression: Any) -> tuple[dict[int, float], float] | None:
@@ -195,18 +161,15 @@ def _contains(expression: Any, part: Any) -> bool:
     return False
 
 
-def refuse_wider(named: NamedMatrix, known: Sequence[Any], *, solved: bool) -> None:
-    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had.
-
-    solved: the model was solved elsewhere; what was wide or in part there is held against the plan as a point.
-    """
+def refuse_wider(named: NamedMatrix, known: Sequence[Any]) -> None:
+    """Raise InputError for variables of the plan with wider bounds than the plan's, or of another domain than they had."""
     faults, integer = [], named.problem.assembly.integer.tolist()
     for whole, (variable, low, high) in zip(integer, with_bounds(named.problem, named, known), strict=True):
-        if variable.is_continuous() == whole and not (solved and whole):
+        if variable.is_continuous() == whole:
             was = f"a variable that is {'whole' if whole else 'continuous'}, as it was made"
             faults.append(Fault("model", "", variable.name, "another domain", was))
         asked = number(variable.lb, -INF), number(variable.ub, INF)
-        if not variable.fixed and not solved and (below(asked[0], low) or below(high, asked[1])):
+        if not variable.fixed and (below(asked[0], low) or below(high, asked[1])):
             found = f"bounds from {asked[0]:g} to {asked[1]:g}"
             expected = f"bounds within those of the plan, {low:g} to {high:g}"
             faults.append(Fault("model", "", variable.name, found, expected))
@@ -351,13 +314,11 @@ def with_rules(problem: Problem, z0: Floats, extend: Extend) -> tuple[Problem, F
     return own.problem, np.append(z0, np.zeros(len(own.added)))
 
 
-def own_parts(
-    problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[int, Any] | None = None
-) -> OwnParts:
+def own_parts(problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[int, Any]) -> OwnParts:
     """Read what a model has beside its plan.
 
-    problem: the plan's, with the limits that are measured against doing nothing. model: made by `named_model`, or a copy. z0:
-    (columns,) doing nothing. made: `untouched_rows` of when it was made; None: every row is compared with the plan's.
+    problem: the plan's, with the limits that are measured against doing nothing. model: made by `named_model`. z0: (columns,) doing
+    nothing. made: `untouched_rows` of when it was made.
 
     Raises InputError for what is not linear or no number, for rows and costs of the plan that are not as they were made, and for a
     second objective.
@@ -365,7 +326,7 @@ def own_parts(
     named = NamedMatrix(problem)
     known = variables_of(named, model)
     refuse_changes(named, model, known, z0, made)
-    refuse_wider(named, known, solved=made is None)
+    refuse_wider(named, known)
     column = {id(variable): k for k, variable in enumerate(known)}
     added = [v for v in model.component_data_objects(pyo.Var, descend_into=True) if id(v) not in column]
     refuse_steps(added)

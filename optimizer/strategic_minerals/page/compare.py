@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..answer.act_now import ActNow
-from ..answer.notes import ENDED, floor_in_words
+from ..answer.notes import ENDED, floor_in_words, is_extended
 from ..answer.result import Result
 from ..answer.run_folder import load_result
 from ..answer.study import Study
@@ -223,6 +223,8 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
         warnings.append(
             f"Doing nothing costs {text} million USD in these results, so the worth of each plan starts from a different point."
         )
+    if any(is_extended(result.tables) for result in found):
+        warnings.append("Own code has extended some of these plans (table own_parts): what it adds is not compared.")
     tables = {
         "plan": _plan(found, called).astype(object),
         "targets": _targets(found, called),
