@@ -41,7 +41,7 @@ CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""
 
 
-# Tables of the page after the figures: studies, the most uncertain estimates, the age of the data.
+# Tables of the page after the figures: scenarios, studies, the most uncertain estimates.
 
 
 MOST_ESTIMATES = 15
@@ -96,7 +96,7 @@ def of_study(study: Study) -> Section:
     tables = {title: in_sentences(study.tables[name]) for name, title in titles.items() if name in study.tables}
     kept = {title: table for title, table in tables.items() if len(table)}
     label = capital(study.kind)
-    return Section(f"study-{study.kind}", label, label, study.words[0] if study.words else "", kept, study.words[1:])
+    return Section(f"study-{study.kind}", label, label, "", kept, study.words)
 
 
 def estimates(result: Result) -> pd.DataFrame:
