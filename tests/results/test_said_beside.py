@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,8 @@ from strategic_minerals.answer.summary import origin_of_purchases
 from strategic_minerals.audit.figures import Figures
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.consistency import check_data
-from strategic_minerals.question.names import UNNAMED, Names
+from strategic_minerals.question.names import Names
 from strategic_minerals.studies.alternatives import measured
-from strategic_minerals.studies.stress import _breaks
 from support.instances import random_case
 from support.tiny import cut, guaranteed, offer, project, source, tiny
 
@@ -187,44 +185,6 @@ def test_what_rounding_leaves_of_a_probability_is_no_entry_of_a_row(chances: tup
         scenarios=[cut(f"c{n}", chance, 2028 + n, 1) for n, chance in enumerate(chances)],
     )
     assert solve(plan, data, gap=0.0, quick=True).audited.passed
-
-
-def test_a_promise_is_told_by_how_it_is_counted_and_what_breaks_it() -> None:
-    """Proves: the same level over an episode and in every fiscal year are two promises, and each line says which it is about; of a
-    broken one it names the disruption, whether it hits the promise's material only, and the cut that breaks it."""
-    promise = {"material": "a", "segment": "defence", "level": 1.0, "per": "episode", "hazard": "stop", "scope": "all"}
-    found = {"start_year": 2028.0, "shortest_yr": math.nan, "least_cut_share": math.nan, "held": True, "tried_yr": 2.0}
-    kept = {**promise, **found}
-    both = "\n".join(_breaks(pd.DataFrame([kept, {**kept, "per": "fiscal_year"}]), UNNAMED))
-    assert "a, defence at 100% over the whole disruption: kept in each of 1 disruptions" in both
-    assert "a, defence at 100% in every fiscal year: kept in each of 1 disruptions" in both
-    assert "a, defence at 100%: kept" in "\n".join(_breaks(pd.DataFrame([kept]), UNNAMED))
-    broken = {**kept, "held": False, "shortest_yr": 0.5}
-    alone = {**broken, "scope": "alone", "least_cut_share": 0.25}
-    text = "\n".join(_breaks(pd.DataFrame([alone, broken]), UNNAMED))
-    words = "broken after 0.50 years when it starts in FY2028; at the hazard's usual length, "
-    assert f"a, defence at 100%, stop on this material only: {words}broken by a cut of 25% or more" in text
-    assert f"a, defence at 100%, stop: {words}kept at any cut" in text
-
-
-def test_the_summary_says_how_likely_calm_is_what_is_bought_in_expectation_and_of_which_money() -> None:
-    """Proves: 1 kt/yr is cut in 2028 with probability .4, calm has .6; 1 kt is bought in 2027, where every scenario is calm; a loan
-    that any year may draw on is no appropriation of every year."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 1.0)},
-        demand={"a": 1.0},
-        offers={"spot": offer("a", 1.0)},
-        scenarios=[cut("cut", 0.4, 2028, 1)],
-        money={2027: 1e3, 2028: 0.0},
-        years=2,
-    )
-    text = solve(plan, data, gap=0.0, quick=True).summary(full=True)
-    assert "60% chance that none occurs over the plan" in text
-    assert "expected purchases over all scenarios 1,000 t" in text
-    assert "of the 1,000 M appropriated for FY2027-2028" in text
-    plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"total_musd": 40.0})})
-    assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0, quick=True).summary(full=True)
 
 
 def origins(**bought: float) -> list[str]:

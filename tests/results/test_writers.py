@@ -43,33 +43,6 @@ with one_writer(Path(sys.argv[1])):
 """
 
 
-@pytest.mark.slow
-def test_two_writers_never_mix(tmp_path: Path) -> None:
-    """Proves R46: two threads that write different runs into one folder, four times each, leave the run of one of them, whole;
-    whoever reads meanwhile gets a whole run of one of them, or is told that there is none yet."""
-    folder = tmp_path / "run"
-    runs = {f"{money}\n": solved(money) for money in (110.0, 70.0)}
-    budgets = {one.outcome.objective_musd: one.plan.budget for one in runs.values()}
-
-    def work(log: str) -> None:
-        for _ in range(4):
-            write_run(runs[log], folder, log=log)
-
-    with ThreadPoolExecutor() as pool:
-        writing = [pool.submit(work, log) for log in runs]
-        while not all(one.done() for one in writing):
-            try:
-                found = load_result(folder)
-            except InputError:
-                continue
-            assert found.plan.budget == budgets[found.outcome.objective_musd]
-        for one in writing:
-            one.result()
-    assert load_result(folder).outcome == runs[(folder / "log.txt").read_text(encoding="utf-8")].outcome
-    assert not (folder / LOCK).exists()
-    assert not list(folder.rglob("*.part"))
-
-
 def test_a_second_writer_is_refused_after_a_while_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
     """Proves R46: as long as a process holds the folder another is refused with a sentence and touches nothing; once that process
     is killed with -9 the next one writes, and no lock stays; one that stays where nobody writes again is not taken for a file."""
