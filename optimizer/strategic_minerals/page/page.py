@@ -328,8 +328,7 @@ def charts(of: Result | Study) -> dict[str, Any]:
 
     of: a result (loss-curve, timeline, stocks, supply, budget) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    indices of a sweep by Morris or Sobol; stress-losses; origins; where-it-fails-1 and further boxes of
-    `discover`; others have none).
+    indices of a sweep by Morris or Sobol; stress-losses; origins; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """
