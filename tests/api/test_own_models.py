@@ -1,4 +1,4 @@
-"""Constraints, variables and terms of a caller's own, and models that other solvers have solved."""
+"""Constraints, variables and terms of a caller's own."""
 
 from __future__ import annotations
 
@@ -56,12 +56,6 @@ def own(found: Result) -> pd.DataFrame:
     return found.tables["own_parts"].set_index("name")
 
 
-def by_cbc(m: Any) -> Any:
-    """A model that CBC has solved, through Pyomo alone."""
-    pyo.SolverFactory("cbc").solve(m, options={"ratioGap": 0.0})
-    return m
-
-
 def all_bought(m: Any) -> Any:
     """What is bought while nothing has happened."""
     return sum(m.acquisition["spot", "base", year] for year in YEARS)
@@ -95,8 +89,7 @@ def test_a_cap_of_one_tonne_leaves_one_tonne() -> None:
     assert "among plans that keep the constraints of own code" in capped.summary(full=True)
     assert loose.outcome.objective_musd == pytest.approx(free.outcome.objective_musd, rel=1e-9)
     assert own(loose).price["asked"] == 0.0
-    difference = compare([free, capped], ["as it is", "capped"]).tables["inputs"]
-    assert difference.to_numpy().tolist() == [["own code: constraint asked", "-", "at most 1"]]
+    assert "Own code has extended" in compare([free, capped]).facts["warnings"][-1]
     for study in (explain, alternatives):
         with pytest.raises(InputError, match="extended by own code"):
             study(capped)
@@ -316,76 +309,16 @@ def test_an_extended_run_is_kept_and_verified_as_far_as_it_can_be(tmp_path: Path
 
 
 @pytest.mark.parametrize(("name", "seed"), [("cbc", 0), ("scip", 3)])
-def test_other_solvers_come_back_to_an_audited_answer(name: str, seed: int) -> None:
-    """Proves: the model, solved by CBC and by SCIP, comes to the same objective, passes the audit, and has our prices beside it."""
+def test_other_solvers_come_to_the_same_objective(name: str, seed: int) -> None:
+    """Proves: the model, solved by CBC and by SCIP through Pyomo alone, has the optimum that we state."""
     plan, data = random_case(seed)
-    ours = solve(plan, data, gap=0.0, quick=True)
-    m = build_model(plan, data)
+    ours, m = solve(plan, data, gap=0.0, quick=True), build_model(plan, data)
     if name == "scip":
         SolverFactory("scip_direct").solve(m, rel_gap=0.0)
     else:
-        by_cbc(m)
-    found = Result.from_model(plan, data, m, solver=name, bound_musd=ours.outcome.best_bound_musd)
-    assert found.outcome.objective_musd == pytest.approx(ours.outcome.objective_musd, abs=1e-4)
-    assert found.audited.passed
-    assert f"found by {name}" in found.summary(full=True)
-    assert len(found.prices) > 0
-    weaker = Result.from_model(plan, data, m)
-    assert weaker.outcome.best_bound_musd <= found.outcome.best_bound_musd + 1e-6
-
-
-def test_an_extended_model_of_another_solver_comes_back_too() -> None:
-    """Proves: own constraints and terms are read off the model, priced and told."""
-    m = build_model(*small())
-    at_most(1.0)(m)
-    add_term(m, "per tonne", 1e-5 * all_bought(m))
-    found, ours = Result.from_model(*small(), by_cbc(m), solver="cbc"), answer(at_most(1.0))
-    assert own(found).value["per tonne"] == pytest.approx(1e-5)
-    assert own(found).price["asked"] == pytest.approx(own(ours).price["asked"] - 1e-5, rel=1e-4)
-    assert found.outcome.objective_musd == pytest.approx(ours.outcome.objective_musd, abs=1e-7)
-    assert found.outcome.relative_gap == pytest.approx(0.0, abs=1e-6)
-
-
-def test_models_that_are_no_answer_are_refused() -> None:
-    """Proves: no values, values that break a rule, a bound above the plan, and the model of another plan."""
-    plan, data = small()
-    m = build_model(plan, data)
-    with pytest.raises(InputError, match="a solved model"):
-        Result.from_model(plan, data, m)
-    by_cbc(m)
-    with pytest.raises(InputError, match="bound_musd"):
-        Result.from_model(plan, data, m, bound_musd=float("nan"))
-    with pytest.raises(UntrustedError, match="lies above the plan"):
-        Result.from_model(plan, data, m, bound_musd=100.0)
-    m.stock[NEXT].set_value(5.0)
-    with pytest.raises(UntrustedError, match=r"stock_balance.* is broken"):
-        Result.from_model(plan, data, m)
-    with pytest.raises(InputError, match="the model of this plan"):
-        Result.from_model(*random_case(0), m)
-
-
-def test_a_model_of_other_figures_is_refused() -> None:
-    """Proves: a model of the same plan at another rate, with another budget or with a changed row is not taken for this plan's."""
-    plan, data = small()
-    budget = plan.budget.model_copy(update={"appropriation_musd": 1.0})
-    for other in ({"discount_rate": plan.discount_rate + 0.02}, {"budget": budget}):
-        with pytest.raises(InputError, match="of another plan"):
-            Result.from_model(plan, data, by_cbc(build_model(plan.model_copy(update=other), data)))
-    m = build_model(plan, data)
-    money = m.budget[FIRST]
-    money.set_value((money.lower, money.body, 1e9))
-    with pytest.raises(InputError, match="changed"):
-        Result.from_model(plan, data, by_cbc(m))
-
-
-@pytest.mark.parametrize(("value", "said"), [(2.4, "not whole"), (11.0, "beyond its bounds")])
-def test_own_variables_of_another_solver_keep_their_limits(value: float, said: str) -> None:
-    """Proves: a point in which an own variable is in part, or over its bound, is not taken."""
-    m = build_model(*small())
-    m.lots = pyo.Var(within=pyo.NonNegativeIntegers, bounds=(0, 10))
-    by_cbc(m).lots.set_value(value, skip_validation=True)
-    with pytest.raises(UntrustedError, match=said):
-        Result.from_model(*small(), m)
+        pyo.SolverFactory("cbc").solve(m, options={"ratioGap": 0.0})
+    (objective,) = m.component_data_objects(pyo.Objective, active=True)
+    assert pyo.value(objective) == pytest.approx(ours.outcome.objective_musd, abs=1e-4)
 
 
 @pytest.mark.parametrize("limit", ["fix", "setub"])
@@ -398,20 +331,6 @@ def test_a_fixed_variable_and_a_narrowed_bound_are_priced(limit: str) -> None:
     one, more = answer(at(3.0)), answer(at(3.001))
     assert gained(one, more) > 0
     assert own(one).price.sum() == pytest.approx(gained(one, more), rel=1e-5)
-
-
-def test_a_point_that_is_not_the_best_has_no_prices() -> None:
-    """Proves: little of a plan that could do better comes back audited, with the bound and without prices."""
-    best, m = answer(), build_model(*small())
-    at_most(1.0)(m)
-    by_cbc(m)
-    m.del_component("asked")
-    found = Result.from_model(*small(), m, solver="cbc")
-    assert found.outcome.objective_musd > best.outcome.objective_musd + 0.1
-    assert found.outcome.best_bound_musd <= best.outcome.objective_musd + 1e-6
-    assert found.prices.empty
-    assert "nothing is priced" in found.summary(full=True)
-    assert found.audited.passed
 
 
 def test_a_function_that_adds_nothing_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
@@ -471,27 +390,9 @@ def test_a_row_among_those_of_the_plan_is_ones_own() -> None:
     def inside(m: Any) -> None:
         m.budget["mine"] = all_bought(m) <= 1.0
 
-    m = build_model(*small())
-    inside(m)
-    for found in (answer(inside), Result.from_model(*small(), by_cbc(m), solver="cbc")):
-        assert "budget[mine]" in own(found).index
-        assert 1000 * bought(found, "gallium") == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("factor", [1 - 3e-6, 1 + 3e-6])
-def test_points_near_an_answer_are_settled_on_either_side(factor: float) -> None:
-    """Proves: where operations are off by some millionths, for better or worse, the whole decisions are taken and their operations
-    solved again."""
-    plan, data = random_case(4)
-    m = by_cbc(build_model(plan, data))
-    best = solve(plan, data, gap=0.0, quick=True)
-    for family in (m.acquisition, m.shortfall, m.output):
-        for one in family.values():
-            one.set_value(one.value * factor, skip_validation=True)
-    found = Result.from_model(plan, data, m, solver="cbc")
-    assert found.audited.passed
-    assert "solved again here" in found.summary(full=True)
-    assert found.outcome.objective_musd == pytest.approx(best.outcome.objective_musd, rel=1e-4, abs=1e-4)
+    found = answer(inside)
+    assert "budget[mine]" in own(found).index
+    assert 1000 * bought(found, "gallium") == pytest.approx(1.0)
 
 
 def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_answer(tmp_path: Path) -> None:

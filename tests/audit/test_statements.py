@@ -68,13 +68,6 @@ def test_a_statement_that_is_off_is_objected_to(rich: Result) -> None:
             assert worst.where.startswith(name)
 
 
-def test_the_figures_of_a_run_survive_its_folder(rich: Result) -> None:
-    """Proves: figures are a table as others are, and come back as they were."""
-    again = Result.from_dict(rich.to_dict())
-    assert again.summary(full=True) == rich.summary(full=True)
-    assert again.figures.records == {name: dict(items) for name, items in rich.figures.records.items() if items}
-
-
 def promised(**plan: Any) -> tuple[Plan, Dataset]:
     """Least budget for half of 10 kt in a cut of 2029; 4 kt in store, which cost 20 million USD a year to hold."""
     return imported(

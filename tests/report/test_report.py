@@ -17,6 +17,7 @@ from conftest import PATIENCE_S, Cli
 from strategic_minerals import (
     InputError,
     Result,
+    Study,
     load_dataset,
     load_plan,
     load_result,
@@ -25,10 +26,8 @@ from strategic_minerals import (
     write_report,
     write_run,
 )
-from strategic_minerals.answer.run_folder import write_parquet
-from strategic_minerals.core.frames import kinds_of, typed, whole
 from strategic_minerals.page.compare import TITLES, compare
-from strategic_minerals.page.page import report, save_figures
+from strategic_minerals.page.page import report
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
 
@@ -120,12 +119,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         cvar_musd_low=[9.0, 28.0],
         cvar_musd_high=[11.0, 32.0],
     )
-    studies = {
-        "frontier/points": frontier,
-        "sweep/indices": swings,
-        "explain/reasons": reasons,
-        "worth/fresh_scenarios": beside,
-    }
+    studies = [
+        Study("frontier", {"points": frontier}),
+        Study("sweep", {"indices": swings}),
+        Study("explain", {"reasons": reasons}, [HOSTILE, HOSTILE], {}, {"reasons": HOSTILE}),
+        Study("worth", {"fresh_scenarios": beside}),
+    ]
     folder = tmp_path_factory.mktemp("page")
     texts = {
         "hostile": report([full(), full()], names=["a", HOSTILE], analyses=studies),
@@ -162,7 +161,7 @@ def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
     opened = Opened(browser, pages[name], width)
     page = opened.page
     states = page.eval_on_selector_all(".chart", "all => all.map(chart => chart.dataset.drawn)")
-    assert len(states) >= (10 if name == "hostile" else 5)
+    assert len(states) >= (8 if name == "hostile" else 5)
     assert set(states) == {"yes"}
     assert opened.said == []
     assert [url for url in opened.asked if not url.startswith(("data:", "blob:"))] == [pages[name].as_uri()]
@@ -195,8 +194,8 @@ def test_what_one_clicks_works(browser: Any, pages: dict[str, Path], tmp_path: P
     """Proves: a table is sorted both ways, a table downloaded whole, hovering tells figures, the keyboard
     reaches the first link."""
     page = Opened(browser, pages["hostile"]).page
-    head = page.locator("#reasons ~ .scroll th", has_text="brings [million USD]")
-    cells = page.locator("#reasons ~ .scroll tbody tr td:nth-child(2)")
+    head = page.locator("#study-explain ~ .scroll th", has_text="brings [million USD]")
+    cells = page.locator("#study-explain ~ .scroll tbody tr td:nth-child(2)")
     for order in (["1.5", "20.25"], ["20.25", "1.5"]):
         head.locator("button").click()
         assert cells.all_inner_texts() == order
@@ -205,7 +204,7 @@ def test_what_one_clicks_works(browser: Any, pages: dict[str, Path], tmp_path: P
         page.locator("a[download='acquisitions.csv']").click()
     waited.value.save_as(tmp_path / "acquisitions.csv")
     assert len(pd.read_csv(tmp_path / "acquisitions.csv")) == len(full().tables["acquisitions"])
-    page.locator("#chart-losses svg .mark-symbol path").first.hover()
+    page.locator("#chart-budget svg .mark-rect path").first.hover()
     page.wait_for_selector("#vg-tooltip-element.visible")
     assert "million USD" in page.locator("#vg-tooltip-element").inner_text()
     page.reload()
@@ -274,24 +273,6 @@ def test_a_comparison_is_for_people() -> None:
     assert heads.index(TITLES["plan"]) < heads.index(TITLES["targets"]) < heads.index(TITLES["money"])
     assert heads.index(TITLES["money"]) < heads.index(TITLES["outcome"]) < heads.index(TITLES["inputs"])
     assert any(re.fullmatch(r"  a: [\d,.]+ in FY2027(-20\d\d)?.* \| .*", line) for line in lines)
-
-
-def test_pictures_and_tables_come_without_a_browser(tmp_path: Path) -> None:
-    """Proves: each figure as SVG; every table as Parquet is the same frame, with its units."""
-    from pyarrow import parquet
-
-    files = save_figures(full(), tmp_path / "svg")
-    assert len(files) >= 6
-    assert all(file.read_text(encoding="utf-8").startswith("<svg") for file in files)
-    files = write_parquet(full(), tmp_path / "tables")
-    assert {file.stem for file in files} == set(full().tables)
-    for file in files:
-        expected = whole(full().tables[file.stem])
-        read = typed(parquet.read_table(file).to_pandas(), kinds_of(expected))
-        pd.testing.assert_frame_equal(read, expected)
-    bought = parquet.read_schema(tmp_path / "tables" / "acquisitions.parquet")
-    assert bought.field("acquired_t").metadata[b"unit"] == b"t"
-    assert bought.metadata[b"loss_function"].decode() == full().plan.loss_function
 
 
 def test_the_verb_report(tmp_path: Path, cli: Cli) -> None:

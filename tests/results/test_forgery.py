@@ -32,7 +32,6 @@ from strategic_minerals.answer.manifest import (
 from strategic_minerals.answer.result import restored
 from strategic_minerals.answer.verification import (
     DIGEST_ALONE,
-    FROM_SOLVES,
     Recomputed,
     against,
     against_another,
@@ -173,6 +172,7 @@ def test_no_field_of_the_manifest_can_be_forged(folder: Path) -> None:
         for path, value in leaves(manifest):
             changed = forged(value)
             spared = kind in ("plausible", "minus one") and exempt(path)
+            spared |= kind == "null" and path[-1] == "peak_memory_mib"  # not every system tells it
             alike = path[0] == "columns" and path[1] != "projects" and kind != "plausible"  # as that of another table
             if path[0] in ("files", "digest") or changed == value or spared or alike:
                 continue
@@ -193,7 +193,12 @@ def test_no_key_of_the_manifest_can_be_taken_away_or_added(folder: Path) -> None
             node = node[key]
         if not isinstance(node, dict) or path in (("files",), ("seconds",), ("columns",)):
             continue
-        keys = [key for key in node if (path, key) != ((), "digest")]
+        given = (
+            ((), "digest"),
+            (("outcome",), "relaxed"),
+            (("outcome",), "method"),
+        )  # the latter two say what is said without them
+        keys = [key for key in node if (path, key) not in given]
         less = [{k: v for k, v in node.items() if k != key} for key in keys]
         for changed in (*less, {**node, "more": 1.0}):
             forged = put(manifest, path, changed) if path else changed
@@ -399,19 +404,10 @@ def _with_bound(result: Result, bound: float) -> Any:
     return replace(result.outcome, best_bound_musd=bound, relative_gap=max(0.0, gap), stages=((name, z, bound, gap),))
 
 
-def test_what_further_solves_gave_is_compared() -> None:
-    """Proves: columns that come from further solves are held against those of the second run, prices to the last of them; where one
-    of the two had no time for them, nothing is claimed."""
+def test_prices_are_compared_with_those_of_the_second_solve() -> None:
+    """Proves: to the last of them."""
     plan, data = one_mineral(110.0)
-    one = solve(Plan.model_validate({**plan.to_toml_like(), "residual": 1.0}), data, gap=0.0, quick=True)
-    for name, columns in FROM_SOLVES.items():
-        for column in columns:
-            table = one.tables[name]
-            assert table[column].notna().any(), name
-            forged = replace(one, tables={**one.tables, name: table.assign(**{column: table[column] + 1.0})})
-            assert any(name in objection for objection in against_another(forged, one)[0])
-            unknown = replace(one, tables={**one.tables, name: table.assign(**{column: math.nan})})
-            assert against_another(one, unknown)[0] == []
+    one = solve(plan, data, gap=0.0, quick=True)
     for row in range(len(one.prices)):
         values = one.prices["value"].to_numpy().copy()
         values[row] *= 1.001
@@ -451,13 +447,11 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     assert not list(other.glob("analyses/*/*.csv"))
 
 
-def test_files_of_other_programs_are_told_and_nothing_hides_behind_their_names(copied: Path) -> None:
-    """Proves: what file managers and git leave is no fault, and `verify` names it; folders and links called so, and names that are
-    only like theirs, are refused."""
+def test_nothing_hides_behind_names_of_files_of_other_programs(copied: Path) -> None:
+    """Proves: what file managers and git leave is no fault; folders and links called so, and names that are only like theirs, are
+    refused."""
     (copied / "results" / ".DS_Store").write_bytes(b"x")
-    looked = verify(copied, again=solved())
-    assert looked.facts["objections"] == ()
-    assert "results/.DS_Store" in looked.facts["not_of_the_run"]
+    assert told(copied) == ""
     for name in (".gitignore.csv", ".gitmodules", "tables/desktop.ini/hidden.csv"):
         path = copied / name
         path.parent.mkdir(exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,8 @@ from strategic_minerals.answer.summary import origin_of_purchases
 from strategic_minerals.audit.figures import Figures
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.consistency import check_data
-from strategic_minerals.question.names import UNNAMED, Names
+from strategic_minerals.question.names import Names
 from strategic_minerals.studies.alternatives import measured
-from strategic_minerals.studies.stress import _breaks
 from support.instances import random_case
 from support.tiny import cut, guaranteed, offer, project, source, tiny
 
@@ -189,81 +187,19 @@ def test_what_rounding_leaves_of_a_probability_is_no_entry_of_a_row(chances: tup
     assert solve(plan, data, gap=0.0, quick=True).audited.passed
 
 
-def test_a_promise_is_told_by_how_it_is_counted_and_what_breaks_it() -> None:
-    """Proves: the same level over an episode and in every fiscal year are two promises, and each line says which it is about; of a
-    broken one it names the disruption, whether it hits the promise's material only, and the cut that breaks it."""
-    promise = {"material": "a", "segment": "defence", "level": 1.0, "per": "episode", "hazard": "stop", "scope": "all"}
-    found = {"start_year": 2028.0, "shortest_yr": math.nan, "least_cut_share": math.nan, "held": True, "tried_yr": 2.0}
-    kept = {**promise, **found}
-    both = "\n".join(_breaks(pd.DataFrame([kept, {**kept, "per": "fiscal_year"}]), UNNAMED))
-    assert "a, defence at 100% over the whole disruption: kept in each of 1 disruptions" in both
-    assert "a, defence at 100% in every fiscal year: kept in each of 1 disruptions" in both
-    assert "a, defence at 100%: kept" in "\n".join(_breaks(pd.DataFrame([kept]), UNNAMED))
-    broken = {**kept, "held": False, "shortest_yr": 0.5}
-    alone = {**broken, "scope": "alone", "least_cut_share": 0.25}
-    text = "\n".join(_breaks(pd.DataFrame([alone, broken]), UNNAMED))
-    words = "broken after 0.50 years when it starts in FY2028; at the hazard's usual length, "
-    assert f"a, defence at 100%, stop on this material only: {words}broken by a cut of 25% or more" in text
-    assert f"a, defence at 100%, stop: {words}kept at any cut" in text
-
-
-def test_the_summary_says_how_likely_calm_is_what_is_bought_in_expectation_and_of_which_money() -> None:
-    """Proves: 1 kt/yr is cut in 2028 with probability .4, calm has .6; 1 kt is bought in 2027, where every scenario is calm; a loan
-    that any year may draw on is no appropriation of every year."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 1.0)},
-        demand={"a": 1.0},
-        offers={"spot": offer("a", 1.0)},
-        scenarios=[cut("cut", 0.4, 2028, 1)],
-        money={2027: 1e3, 2028: 0.0},
-        years=2,
-    )
-    text = solve(plan, data, gap=0.0, quick=True).summary(full=True)
-    assert "60% chance that none occurs over the plan" in text
-    assert "expected purchases over all scenarios 1,000 t" in text
-    assert "of the 1,000 M appropriated for FY2027-2028" in text
-    plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"total_musd": 40.0})})
-    assert "of the 40 M allowed in all for FY2027-2028" in solve(plan, data, gap=0.0, quick=True).summary(full=True)
-
-
-def origins(**bought: tuple[float, float]) -> list[str]:
-    """What is said of purchases: `material__COUNTRY` -> (t, million USD)."""
-    rows = []
-    for key, (tonnes, money) in bought.items():
-        item = key.replace("__", ": ")
-        rows += [["bought_from_t", item, tonnes, ""], ["bought_from_musd", item, money, ""]]
+def origins(**bought: float) -> list[str]:
+    """What is said of purchases: `material__COUNTRY` -> million USD."""
+    rows = [["bought_from_musd", key.replace("__", ": "), money, ""] for key, money in bought.items()]
     figures = Figures.of(pd.DataFrame(rows, columns=["figure", "item", "value", "text"]))
     return origin_of_purchases(figures, Names.of(tiny({"a": 1.0, "b": 1.0})[1]))
 
 
-def test_shares_of_origins_are_of_the_cost_and_dependence_is_of_the_tonnes() -> None:
+def test_shares_of_origins_are_of_the_cost() -> None:
     """Proves: an origin that nobody publishes is no country, small ones are counted, and nothing bought says nothing."""
     assert origins() == []
-    cost, tonnes = origins(a__AUS=(90.0, 30.0), a__USA=(10.0, 30.0), b__USA=(5.0, 40.0))
-    assert cost.endswith("by cost: USA 70%, AUS 30%")
-    assert tonnes.endswith("of their tonnes: a on AUS; b on USA")
-    told = origins(a__=(10.0, 5.0), b__USA=(1.0, 5.0))
-    assert "origin not published 50%" in told[0]
-    assert "on USA" in told[1]
-    assert told[-1].endswith("of their tonnes: a")
-    assert "2 more below 1% each" in origins(a__USA=(1.0, 99.0), b__AUS=(1.0, 0.5), b__CHN=(1.0, 0.5))[0]
-
-
-def test_a_source_that_begins_later_is_named_beside_what_is_supported() -> None:
-    """Proves: a smelter that is being built stands in the answer with its year; one that begins too late does not."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={
-            "far": source("CHN", "a", 1.0),
-            "smelter": source("USA", "a", {2027: 0.0, 2028: 0.5}),
-            "never": source("USA", "a", {2027: 0.0, 2040: 0.5}),
-        },
-        demand={"a": 1.0},
-    )
-    text = solve(plan, data, gap=0.0, quick=True).summary(full=True)
-    assert "smelter (FY2028)" in text
-    assert "never (FY" not in text
+    assert origins(a__AUS=30.0, a__USA=30.0, b__USA=40.0)[0].endswith("by cost: USA 70%, AUS 30%")
+    assert "origin not published 50%" in origins(a__=5.0, b__USA=5.0)[0]
+    assert "2 more below 1%" in origins(a__USA=99.0, b__AUS=0.5, b__CHN=0.5)[0]
 
 
 def test_the_spread_of_loss_functions_is_that_of_the_planned_materials() -> None:
@@ -352,15 +288,6 @@ def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() ->
     both = sweep(*partly(30.0, part=False), {"instruments.partial_support": [False, True]}, gap=0.0, relax=True)
     for chosen, share in ((parts, 1.0), (both.tables["chosen"], 0.5)):
         assert chosen[["kind", "item", "share"]].to_numpy().tolist() == [["project", "mine", share]]
-
-
-def test_two_signatures_of_one_project_are_one_project_where_unexpired_life_is_worth_nothing() -> None:
-    """Proves: 30 % signed twice are the mine, and it is no other plan that has 60 % of it."""
-    result = solve(*partly(30.0, later=30.0), gap=0.0, quick=True)
-    table = result.tables["projects"]
-    assert table[table.project == "mine"].share.tolist() == [pytest.approx(0.3), pytest.approx(0.3)]
-    assert "the plan would be" not in result.summary(full=True)
-    assert "The same projects would be chosen if their remaining life were worth nothing." in result.summary(full=True)
 
 
 def aimed(kind: str, **changes: Any) -> Result:

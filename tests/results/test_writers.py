@@ -20,7 +20,7 @@ import pytest
 from conftest import Cli, environment
 from strategic_minerals import InputError, Result, load_result, solve, write_run
 from strategic_minerals.answer import run_folder as runfolder
-from strategic_minerals.answer.run_folder import is_run_folder, write_results
+from strategic_minerals.answer.run_folder import is_run_folder
 from strategic_minerals.answer.study import Study, store_study
 from strategic_minerals.core.files import LOCK, one_writer, whole_file, write_whole
 from strategic_minerals.question.read_csv import write_dataset
@@ -41,33 +41,6 @@ with one_writer(Path(sys.argv[1])):
     print("ready", flush=True)
     time.sleep(600)
 """
-
-
-@pytest.mark.slow
-def test_two_writers_never_mix(tmp_path: Path) -> None:
-    """Proves R46: two threads that write different runs into one folder, four times each, leave the run of one of them, whole;
-    whoever reads meanwhile gets a whole run of one of them, or is told that there is none yet."""
-    folder = tmp_path / "run"
-    runs = {f"{money}\n": solved(money) for money in (110.0, 70.0)}
-    budgets = {one.outcome.objective_musd: one.plan.budget for one in runs.values()}
-
-    def work(log: str) -> None:
-        for _ in range(4):
-            write_run(runs[log], folder, log=log)
-
-    with ThreadPoolExecutor() as pool:
-        writing = [pool.submit(work, log) for log in runs]
-        while not all(one.done() for one in writing):
-            try:
-                found = load_result(folder)
-            except InputError:
-                continue
-            assert found.plan.budget == budgets[found.outcome.objective_musd]
-        for one in writing:
-            one.result()
-    assert load_result(folder).outcome == runs[(folder / "log.txt").read_text(encoding="utf-8")].outcome
-    assert not (folder / LOCK).exists()
-    assert not list(folder.rglob("*.part"))
 
 
 def test_a_second_writer_is_refused_after_a_while_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
@@ -138,7 +111,6 @@ def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli)
 
 STUDY = Study("some", {"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"y": [2]})})
 WRITERS: dict[str, Callable[[Path], Any]] = {
-    "accounts": lambda folder: write_results(solved(), folder / "results.xlsx"),
     "plan": lambda folder: write_workbook(solved().plan, solved().data, folder / "plan.xlsx"),
     "study": lambda folder: store_study(STUDY, folder),
     "page": lambda folder: write_whole(folder / "report.html", ["<p>", "new"]),

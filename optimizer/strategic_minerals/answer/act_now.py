@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.errors import Fault, InputError, near_miss
 from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 
@@ -160,30 +159,3 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it; null where there is none."""
     plain = value.item() if hasattr(value, "item") else value
     return None if plain != plain else plain
-
-
-# How results and studies come to their figures, which a room above draws.
-
-
-class Plotted:
-    """What has figures. The room `page`, which draws them, stands above this one: `plot` reaches it through the public names of
-    the package, as a user does."""
-
-    def plot(self, name: str | None = None) -> Any:
-        """A figure of the report as an Altair chart, or all of them by name.
-
-        name: of a result losses, loss-curve, timeline, stocks, supply, budget or liability, as far as it has something
-        to show there; of a study as `charts` lists them. None: every one, as a dictionary in the order of the page.
-
-        Raises InputError for a name that is none of them, and where the extra `report`, which holds Altair, is not installed.
-        """
-        from .. import charts
-
-        found = charts(self)  # type: ignore[arg-type]
-        if name is None:
-            return found
-        if name not in found:
-            names = f"one of {', '.join(found)}{near_miss(name, found)}"
-            known = names if found else "no name: there is nothing to draw"
-            raise InputError([Fault("plot", "", "name", repr(name), known)])
-        return found[name]

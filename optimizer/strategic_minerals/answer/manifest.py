@@ -8,24 +8,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import re
-import tokenize
-import types
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ..audit.audit import Audit
-from ..core.errors import Fault, InputError, Outcome, expected, format_fault
+from ..core.errors import Fault, InputError, Outcome, expected, format_fault, shown
 from ..core.files import read_bounded
 from ..core.frames import kinds_of, typed
 from ..matrix.solution import Solution
@@ -43,64 +38,17 @@ MANIFEST = "manifest.json"
 DIGEST = "digest"
 """Key of the digest, the last one."""
 
-STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=10**18)]
-Amount = Annotated[float, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Kind = Literal["boolean", "integer", "number", "text"]
-Unproven = Annotated[float, Field(allow_inf_nan=True)]
-"""A bound or a gap where nothing was proven when a solve was stopped: infinite."""
 
 
 class Strict(BaseModel):
-    """Nothing that is not foreseen, no text for numbers, no number that is not finite."""
+    """Nothing that is not foreseen, no text for numbers; data classes within are held to the same. Numbers that `verify` works out
+    again may be infinite: a bound where nothing was proven when a solve was stopped."""
 
-    model_config = STRICT
-
-
-@cache
-def strict(of: type) -> Any:
-    """A strict model with the fields of a data class; tuples are lists in JSON."""
-    hints = get_type_hints(of)
-    found: dict[str, Any] = {field.name: (_strictly(hints[field.name]), ...) for field in fields(of)}
-    return create_model(of.__name__, __base__=Strict, **found)
-
-
-def _strictly(hint: Any) -> Any:
-    """A type hint with data classes replaced by their strict models."""
-    if is_dataclass(hint) and isinstance(hint, type):
-        return strict(hint)
-    parts = tuple(part if part is Ellipsis else _strictly(part) for part in get_args(hint))
-    if not parts or get_origin(hint) is Literal:
-        return hint
-    if get_origin(hint) in (Union, types.UnionType):
-        return Union[parts]  # noqa: UP007  (parts are known when it runs)
-    return get_origin(hint)[parts]
-
-
-class Reached(Strict):
-    """`Outcome` of a run that found a plan."""
-
-    reason: Literal["optimal", "within_gap", "time_limit", "stalled", "interrupted"]
-    objective_musd: float
-    best_bound_musd: Unproven
-    relative_gap: Unproven
-    do_nothing_musd: float
-    relaxed: bool
-    stages: Annotated[list[tuple[str, float, Unproven, Unproven]], Field(min_length=1)]
-    method: Literal["flat", "decomposed"]
-
-    @model_validator(mode="after")
-    def _proven_or_stopped(self) -> Self:
-        """A search that came to its end has finite figures; one that was stopped may have no bound at all, and says so."""
-        stopped = self.reason in ("time_limit", "stalled", "interrupted")
-        pairs = [(bound, gap) for _, _, bound, gap in self.stages]
-        for bound, gap in [(self.best_bound_musd, self.relative_gap), *pairs]:
-            proven = math.isfinite(bound) and math.isfinite(gap)
-            if not proven and not (stopped and bound == -math.inf and gap == math.inf):
-                raise ValueError(f"a bound of {bound} with a gap of {gap}")
-        return self
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Asked(Strict):
@@ -126,13 +74,6 @@ class Phase(Strict):
     highs_seconds: Amount
     iterations: Count
     peak_memory_mib: Amount | None
-
-
-def _measured_or_not(profile: list[Phase]) -> list[Phase]:
-    """A system tells the memory of every phase, or of none."""
-    if len({phase.peak_memory_mib is None for phase in profile}) > 1:
-        raise ValueError("memory of some phases and not of others")
-    return profile
 
 
 COUNTS = "columns rows nonzeros binaries scenarios periods materials iterations nodes".split()
@@ -161,8 +102,11 @@ class Question(Strict):
     files: dict[str, Sha256]
 
 
-def _versions() -> Any:
-    return _alike("Versions", Strict, Annotated[str, Field(min_length=1)], versions())
+def _reached(outcome: Outcome) -> Outcome:
+    """An outcome that has all of its figures."""
+    if None in vars(outcome).values() or not outcome.stages:
+        raise ValueError("an outcome without its figures")
+    return outcome
 
 
 @cache
@@ -172,15 +116,15 @@ def answered() -> Any:
         "Answered",
         __base__=Question,
         act_now=(dict[str, Any] | None, None),
-        outcome=(Reached, ...),
+        outcome=(Annotated[Outcome, AfterValidator(_reached)], ...),
         seconds=(dict[str, Amount], ...),
-        profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
+        profile=(list[Phase], ...),
         counts=(_alike("Counts", Strict, Count, COUNTS), ...),
-        audit=(strict(Audit), ...),
+        audit=(Audit, ...),
         objective_parts=(dict[str, float], ...),
         reference_parts=(dict[str, float], ...),
-        options=(_alike("Options", Asked, Annotated[float, Field(gt=0)], TOLERANCES), ...),
-        versions=(_versions(), ...),
+        options=(_alike("Options", Asked, Amount, TOLERANCES), ...),
+        versions=(_alike("Versions", Strict, str, versions()), ...),
         columns=(dict[str, dict[str, Kind]], ...),
     )
 
@@ -191,11 +135,11 @@ def unanswered() -> Any:
     return create_model(
         "Unanswered",
         __base__=Question,
-        outcome=(strict(Outcome), ...),
+        outcome=(Outcome, ...),
         why=(str, ...),
         culprits=(list[str], ...),
         options=(Asked, ...),
-        versions=(_versions(), ...),
+        versions=(_alike("Versions", Strict, str, versions()), ...),
     )
 
 
@@ -239,16 +183,17 @@ def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
         schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
     except ValidationError as error:
         items = error.errors(include_url=False)
-        return [Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected(item)) for item in items]
+        return [
+            Fault(
+                MANIFEST,
+                "",
+                ".".join(map(str, item["loc"])),
+                "nothing" if item["type"] == "missing" else shown(item["input"]),
+                expected(item),
+            )
+            for item in items
+        ]
     return []
-
-
-def _found(item: Mapping[str, Any]) -> str:
-    """What stood in the place of an error, shortened."""
-    if item["type"] == "missing":
-        return "nothing"
-    text = repr(item["input"])
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 RUN_FOLDER = "a finished run folder"
@@ -265,10 +210,6 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
         expected = f"{RUN_FOLDER} (its manifest is written last)"
         raise InputError([Fault(str(folder), "", "", f"{inside} and no {MANIFEST}", expected)])
     text, stated = read_json(folder / MANIFEST)
-    try:
-        spelled(stated)
-    except RecursionError:
-        raise InputError([Fault(MANIFEST, "", "", "lists in lists in lists", "a manifest")]) from None
     version = stated.get("schema_version") if isinstance(stated, dict) else None
     fault = format_fault(MANIFEST, "", "schema_version", version)
     if fault is not None:
@@ -308,24 +249,7 @@ LITTER = re.compile(
 )
 """What file managers leave in any folder that they show, spreadsheets beside a file that is open, and what git reads: files by
 their own names alone, never a folder with what is in it. Nothing of a run is called so, and nothing reads it."""
-UNREADABLE = (
-    OSError,
-    EOFError,
-    KeyError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-    tokenize.TokenError,
-    SyntaxError,
-)
-"""What numpy and zipfile raise for a file that is no archive, or a damaged one."""
 FIELDS = [field.name for field in fields(Solution)]
-OF_USERS = ("users_pull", "users_refill", "users_missing")
-"""Arrays that are left out of a file where users hold no stock, as runs from before that have none."""
 DICTIONARY = "dictionary"
 TABLE = re.compile(r"[a-z][a-z0-9_]*")
 """Names of tables."""
@@ -353,12 +277,6 @@ def names_in(folder: Path) -> list[str]:
     """Every file in a folder that is no litter, by path from there."""
     found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return sorted(path.relative_to(folder).as_posix() for path in found if not is_litter(path))
-
-
-def litter_in(folder: Path) -> list[str]:
-    """Files of other programs in a folder, by path from there: they are no part of a run, and nothing of it."""
-    found = (path for path in folder.rglob("*") if is_litter(path))
-    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def is_litter(path: Path) -> bool:
@@ -393,7 +311,6 @@ def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
         f"{which}.{name}": np.array(getattr(solution, name), dtype=str if name == "purchases" else float)
         for which, solution in solutions.items()
         for name in FIELDS
-        if name not in OF_USERS or getattr(solution, name).size
     }
     into = io.BytesIO()
     np.savez_compressed(into, **arrays)
@@ -402,36 +319,21 @@ def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
 
 def read_decisions(path: Path) -> dict[str, Solution]:
     """What `packed_decisions` gave. Raises InputError for anything else, also for an array too many."""
-
-    def refused(found: str) -> InputError:
-        return InputError([Fault(path.name, "", "", found, "arrays of a solution and of its reference")])
-
-    names = ("solution", "reference")
+    names = [(which, field) for which in ("solution", "reference") for field in FIELDS]
+    found = ""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            strange = sorted(set(arrays.files) - {f"{name}.{field}" for name in names for field in FIELDS})
-            held = {name: {field: _array(arrays, name, field) for field in FIELDS} for name in names}
-    except UNREADABLE as error:
-        raise refused(f"{type(error).__name__}: {error}") from None
-    if strange:
-        raise refused(f"{strange[0]!r}")
-    for name, of in held.items():
-        for field, array in of.items():
-            kind = "U" if field == "purchases" else "f"
-            if (
-                not isinstance(array, np.ndarray)
-                or array.dtype.kind != kind
-                or array.ndim != len(AXES.get(field, (field,)))
-            ):
-                raise refused(f"{name}.{field} of another kind")
-            if kind == "f" and not np.isfinite(array).all():
-                raise refused(f"{name}.{field} with a number that is not finite")
-    return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in held.items()}
-
-
-def _array(arrays: Mapping[str, Any], solution: str, field: str) -> Any:
-    """An array of a solution; those of users' own stocks are empty where they are not there. KeyError for any other."""
-    if field in OF_USERS and f"{solution}.{field}" not in arrays:
-        paths, _, periods = np.shape(arrays[f"{solution}.shortfall"])
-        return np.zeros((paths, 0, periods))
-    return arrays[f"{solution}.{field}"]
+            held = {name: arrays[".".join(name)] for name in names}
+            if len(arrays.files) > len(names):
+                found = "an array too many"
+    except Exception as error:  # whatever numpy and zipfile raise for a file that is no archive, or a damaged one
+        held, found = {}, f"{type(error).__name__}: {error}"
+    for (which, field), array in held.items():
+        if array.dtype.kind != ("U" if field == "purchases" else "f") or array.ndim != len(AXES.get(field, (field,))):
+            found = f"{which}.{field} of another kind"
+        elif field != "purchases" and not np.isfinite(array).all():
+            found = f"{which}.{field} with a number that is not finite"
+    if found:
+        raise InputError([Fault(path.name, "", "", found, "arrays of a solution and of its reference")])
+    solutions = {which: {field: held[which, field] for field in FIELDS} for which in ("solution", "reference")}
+    return {which: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for which, of in solutions.items()}

@@ -15,7 +15,6 @@ from ..core.errors import FORMAT, Fault, FormulationError, InputError, PlanError
 from ..core.formats import digits, in_tonnes, lower, musd, some
 from ..core.frames import Floats, plainly, records, rows_of, typed
 from ..core.stats import MUSD_PER_T, SMALL_T
-from ..matrix.named import objective_costs
 from ..matrix.own import WHOLE, OwnParts
 from ..matrix.problem import prepare
 from ..model.sets import main_aim
@@ -30,7 +29,7 @@ from ..question.plan import Plan
 from ..question.recipes import outdated
 from ..question.references import qualified_forms, select_materials
 from ..question.sources import objections, unquoted
-from ..question.tables import FACT_TABLES, HOME_TABLES
+from ..question.tables import FACT_TABLES
 from ..solver.optimise import Solved
 from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event, profiles_of
@@ -410,23 +409,6 @@ def without_data(data: Dataset) -> list[str]:
     return sorted(row.mineral for row in data.rows("minerals") if row.mineral not in planned)
 
 
-def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
-    """Smallest and largest value of each number of the planning tables, to spot a unit slip."""
-    rows = []
-    for table in data.tables:
-        if table in FACT_TABLES:
-            continue
-        frame = data.frame(table)
-        for column in frame.columns:
-            values = pd.to_numeric(frame[column], errors="coerce") if frame[column].dtype != object else frame[column]
-            if column == "year" or not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
-                continue
-            values = values.dropna()
-            if len(values):
-                rows.append((table, column, values.min(), values.median(), values.max()))
-    return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])
-
-
 # What a caller's own variables, constraints and terms came to, beside the plan: a table, and lines of the objective.
 
 
@@ -441,26 +423,17 @@ COLUMNS = {
 }
 TOLERANCE = 1e-6
 """Violation of an own constraint that is rounding, as a share of its largest term and 1."""
-TERM, CONSTRAINT, VARIABLE, SOLVER = "term", "constraint", "variable", "solver"
+TERM, CONSTRAINT, VARIABLE = "term", "constraint", "variable"
 MOST_SAID = 8
 """Constraints that a summary names."""
 Extended = Literal["", "rules", "terms"]
-SETTLED = "found the whole decisions; its operations missed a rule by rounding, and were solved again here"
-UNPRICED = "found the decisions; operations beside them could be better, so there are no prices"
 
 
-SAID = {
-    UNPRICED: "Operations beside them could be better: nothing is priced.",
-    SETTLED: "Its operations missed a rule by rounding, and were solved again here, with its whole decisions.",
-}
-"""What a summary says of a point of another solver beside its name."""
-
-
-def own_table(solved: Solved, own: OwnParts, solver: str = "", found: str = "") -> pd.DataFrame:
+def own_table(solved: Solved, own: OwnParts) -> pd.DataFrame:
     """A row for each term [million USD, discounted], constraint (its price in economic sign) and variable that was added.
 
     Worked out from the caller's own expressions at the plan's decisions, not from the matrix that was solved. Raises UntrustedError
-    where a constraint does not hold there. solver: who found the point, where it was another. found: what of it.
+    where a constraint does not hold there.
     """
     own.load(solved.x)
     aim = main_aim(solved.problem.plan)
@@ -481,10 +454,6 @@ def own_table(solved: Solved, own: OwnParts, solver: str = "", found: str = "") 
         rows.append({"part": CONSTRAINT, "name": row.name, "value": value + 0.0, **entry})
     _require_own_limits(solved, own)
     rows += [{"part": VARIABLE, "name": v.name, "value": own.value(v) + 0.0, "meaning": ""} for v in own.added]
-    if solver:
-        rows.append(
-            {"part": SOLVER, "name": solver, "meaning": found or ("found the decisions" if solved.prices else UNPRICED)}
-        )
     return typed(pd.DataFrame(rows, columns=list(COLUMNS)), COLUMNS)
 
 
@@ -502,7 +471,7 @@ def _require_own_limits(solved: Solved, own: OwnParts) -> None:
 
 def is_extended(tables: Mapping[str, pd.DataFrame]) -> bool:
     """Whether a plan was made with more than it says itself: then the plan alone does not lead to the same answer."""
-    return OWN_PARTS in tables and bool((tables[OWN_PARTS].part != SOLVER).any())
+    return OWN_PARTS in tables and len(tables[OWN_PARTS]) > 0
 
 
 def require_plain(tables: Mapping[str, pd.DataFrame]) -> None:
@@ -537,12 +506,7 @@ def own_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         return []
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
     text = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
-    lines = []
-    for row in rows_of(table[table.part == SOLVER]):
-        lines.append(f"Decisions found by {row.name}, and audited here.")
-        lines += [f"  {SAID[row.meaning]}"] if row.meaning in SAID else []
-    if text:
-        lines.append(f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart.")
+    lines = [f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart."]
     lines += [f"  Term {row.name}: {row.value:,.6g} million USD." for row in rows_of(table[table.part == TERM])]
     rules = table[(table.part == CONSTRAINT) & table.binds & (table.lower != table.upper)]
     rules = rules.sort_values("price", ascending=False, kind="stable")
@@ -714,7 +678,6 @@ class Basis:
         self.owed_by_prices = _owed_by_prices(plan, data)
         """What guarantees signed before cost in the planned years by price set [million USD]; empty where there is none."""
         self.unsure, self.peace, self.closes = of_kind(UNSURE), of_kind(PEACE), of_kind(CLOSES)
-        self.begin_later = _begin_later(plan, data, names)
         self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
         """Border floors that products which contain the material escape, as `figures` names them."""
         self.audit_word, self.worst = audit_word(result), result.audited.worst()
@@ -774,24 +737,6 @@ def _main_products(plan: Plan, data: Dataset) -> dict[str, str]:
     return {producer: material for producer, (worth, material) in found.items() if worth > 0}
 
 
-def _begin_later(plan: Plan, data: Dataset, names: Names) -> tuple[str, ...]:
-    """Sources of the planned materials that begin within the planned years, each with its year; the soonest first."""
-    chosen, horizon, made = set(select_materials(plan, data)), plan.horizon, defaultdict[str, set[str]](set)
-    for row in data.rows("yields"):
-        made[row.producer].add(row.material)
-    series = defaultdict[str, list[tuple[int, float]]](list)
-    for row in data.rows("capacities"):
-        if made[row.activity] <= chosen:
-            series[row.activity].append((row.from_year, row.capacity_t_per_yr))
-    found = []
-    for activity, steps in series.items():
-        begun = [capacity for year, capacity in sorted(steps) if year <= horizon.first_year]
-        later = [year for year, capacity in sorted(steps) if year > horizon.first_year and capacity > 0]
-        if begun and begun[-1] == 0 and later and later[0] < horizon.first_year + horizon.years:
-            found.append((later[0], f"{names.producer(activity)} (FY{later[0]})"))
-    return tuple(text for _, text in sorted(found))
-
-
 def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
     """Who has a price floor, a row of the table `floors`, and for which material."""
     who = names.producer(row.floor.partition(": ")[0]) if row.scope == "project" else "the whole market"
@@ -847,19 +792,14 @@ def _stakes(result: Result) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `check` found: faults that forbid a solve, notes that do not, ranges and provenance."""
+    """What `check` found: faults that forbid a solve, notes that do not, and provenance."""
 
     faults: tuple[Fault, ...]
     notes: tuple[str, ...]
-    ranges: pd.DataFrame
     provenance: Provenance
-    numeric: dict[str, tuple[float, float]]
-    """Smallest and largest absolute value of matrix, costs, bounds and right-hand sides, in model units."""
-    without_data: tuple[str, ...]
-    """Minerals with published facts that no plan can use yet."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
+        """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, the widest estimates."""
         counted = self.provenance
         content = {
             "schema_version": FORMAT,
@@ -869,66 +809,41 @@ class CheckReport:
             "estimates": counted.estimates,
             "by_table": counted.by_table,
             "widest": records(counted.widest),
-            "numbers": self.numeric,
-            "ranges": records(self.ranges),
-            "minerals_without_data": self.without_data,
             "notes": self.notes,
         }
         return dict(plainly(content))
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:
-    """Check a plan and its tables without solving: faults, doubts, ranges of figures, how many of them are estimates.
+    """Check a plan and its tables without solving: faults, doubts, how many figures are estimates.
 
     What is wrong is in the report's `faults`, with its place, and so is a model that would not be compiled, among the
     `notes`. Raises nothing for a plan and tables that could be read, whatever they say.
     """
     faults = check_data(plan, data)
     notes: list[str] = []
-    numeric: dict[str, tuple[float, float]] = {}
     if not faults:
         try:
             notes = [*not_compiled(plan.home, data), *doubtful(plan, data)]
-            numeric = _numeric_ranges(plan, data)
+            prepare(plan, data)
         except PlanError as error:
             faults = [data.placed(fault) for fault in error.faults]
         except FormulationError as error:
             notes.append(f"numerically unsafe, would not be solved: {error}")
-    return CheckReport(
-        tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), numeric, tuple(without_data(data))
-    )
+    return CheckReport(tuple(faults), tuple(notes), provenance(plan, data))
 
 
-def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]:
-    """Ranges of the compiled model's numbers; zeros and infinities left out."""
-    problem = prepare(plan, data)
-    assembly = problem.assembly
-    found = {
-        "matrix": assembly.value,
-        "costs": objective_costs(problem)["social_cost"],
-        "bounds": np.concatenate([assembly.lower, assembly.upper]),
-        "right-hand sides": np.concatenate([assembly.row_lower, assembly.row_upper]),
-    }
-    sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
-    return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}
-
-
-# A plan's home in words: its money beside the dollar, and how much of its figures somebody has published.
+# A plan's home in words: its money beside the dollar.
 
 
 @dataclass(frozen=True)
 class HomeMoney:
-    """The money and the figures of a home."""
+    """The money of a home."""
 
-    name: str
     currency: str
     per_usd: float
     """Mean of the price year, or of the last year before it that is known; NaN where none is."""
     rate_year: int
-    reported: int
-    derived: int
-    estimated: int
-    """Rows of the home's own tables."""
 
 
 def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
@@ -938,6 +853,4 @@ def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
         return None
     rates = {r.money_year: r.local_per_usd for r in data.rows("exchange_rates") if r.currency == row.currency}
     year = max((y for y in rates if y <= plan.price_year), default=0)
-    kinds = Counter(each.confidence for table in HOME_TABLES for each in data.rows(table))
-    counts = [kinds[kind] for kind in ("reported", "derived", "estimate")]
-    return HomeMoney(row.name, row.currency, rates.get(year, math.nan), year, *counts)
+    return HomeMoney(row.currency, rates.get(year, math.nan), year)

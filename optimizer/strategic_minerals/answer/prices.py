@@ -33,13 +33,13 @@ from ..core.stats import BASELINE_COURSE, USD_PER_MUSD
 from ..matrix.named import denominator
 from ..matrix.own import OwnParts
 from ..matrix.problem import Problem
-from ..matrix.solution import Solution, extract, signatures
+from ..matrix.solution import Solution, extract
 from ..model.sets import STAGES, TRUNK, main_aim
 from ..solver.highs import Duals
 from ..solver.highs import version as highs_version
 from ..solver.optimise import Solved
 from .notes import OWN_PARTS, objective_table, own_table
-from .tables import PLANTS, build_tables, with_residual_at_zero
+from .tables import PLANTS, build_tables
 
 MONEY = ("total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit")
 PRICED = {
@@ -284,8 +284,6 @@ class Read:
     outcome: Outcome
     points: list[Floats]
     """(columns,) the plan and the do-nothing reference; taken out as they are read."""
-    signed_without_residual: Floats | None
-    """(options,)"""
     prices: pd.DataFrame
     stated: float
     """Social cost, as the solver has it [million USD]."""
@@ -296,21 +294,19 @@ class Read:
     """The table of own terms and constraints; None where nothing was added to the plan."""
 
 
-def read(solved: Solved, own: OwnParts | None = None, solver: str = "", found: str = "") -> Read:
-    """Read what takes the matrix: duals, sizes, the aim. own: what was added to the plan. solver, found: as `own_table`, which
-    raises what this raises."""
-    added = own_table(solved, own, solver, found) if own is not None and (own.any or solver) else None
+def read(solved: Solved, own: OwnParts | None = None) -> Read:
+    """Read what takes the matrix: duals, sizes, the aim. own: what was added to the plan. Raises as `own_table`."""
+    added = own_table(solved, own) if own is not None and own.any else None
     if own is not None and own.terms:
         solved = _of_the_plan(solved, own)
-    problem, other = solved.problem, solved.without_residual
+    problem = solved.problem
     with problem.seconds.measure("extract"):
         prices = price_table(solved)
     sizes = sizes_of(problem if own is None else own.named.problem)
     counts = {**sizes, "iterations": solved.iterations, "nodes": solved.nodes}
     bare = replace(problem, assembly=problem.assembly.without_matrix())
     stated = float(solved.costs["social_cost"] @ solved.x)
-    signed = None if other is None else signatures(problem.assembly, other)
-    return Read(bare, solved.outcome, [solved.x, solved.z0], signed, prices, stated, stages_of(solved), counts, added)
+    return Read(bare, solved.outcome, [solved.x, solved.z0], prices, stated, stages_of(solved), counts, added)
 
 
 def _of_the_plan(solved: Solved, own: OwnParts) -> Solved:
@@ -346,7 +342,6 @@ def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
         ours = path_data_of(problem)
         plan, nothing = open_accounts(problem, solution, ours, reference), open_accounts(problem, reference, ours)
         tables = build_tables(plan, nothing)
-        tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)
         tables["prices"] = read.prices
     with problem.seconds.measure("audit"):
         before = social_cost(problem, reference, nothing)

@@ -1,13 +1,10 @@
-"""The answer: outcome first, then tables, prices, objective parts, audit. Knows how to become JSON and come back."""
+"""The answer: outcome first, then tables, prices, objective parts, audit."""
 
 from __future__ import annotations
 
 import html
-import math
-import numbers
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from textwrap import wrap
 from typing import Any
@@ -18,41 +15,20 @@ import pandas as pd
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
 from ..core.errors import (
-    FORMAT,
-    Fault,
-    InputError,
     Outcome,
-    PlanError,
-    Reason,
-    UntrustedError,
-    format_fault,
     missing_part,
-    shown,
 )
-from ..core.frames import Floats, kinds_of, plainly, records, typed
-from ..core.logs import logger_of
-from ..core.runner import HERE, Runner, current
-from ..core.stats import TOTAL
-from ..matrix.named import IndexNames, Label, denominator, objective_costs
-from ..matrix.own import WHOLE, OwnParts, own_parts, raise_first
-from ..matrix.problem import Problem, prepare, structure_of
+from ..core.frames import plainly, records
+from ..matrix.named import IndexNames, Label
+from ..matrix.problem import prepare, structure_of
 from ..matrix.solution import Solution
-from ..matrix.template import PYOMO_LOCK
 from ..model.catalogue import COMPONENTS
-from ..model.sets import STAGES
 from ..question.base import stem_and_unit
-from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.plan import Plan
-from ..question.read_toml import parse_plan
-from ..question.tables import TABLES
-from ..solver.highs import TOLERANCES, SolvedRun
-from ..solver.optimise import Solved
-from ..solver.stages import FlatModel, with_commitments, with_reference, with_tail
-from .act_now import Plotted
 from .brief import Brief, brief_of
-from .notes import ENDED, SETTLED, Basis, extended_by
-from .prices import answer, bounds_of, read
+from .notes import ENDED, Basis, extended_by
+from .prices import bounds_of
 from .summary import summarise
 from .tables import RESULT_TABLES
 
@@ -69,145 +45,6 @@ def tables_in_words() -> str:
 
     texts = [f"{name}: {of.what} {', '.join(map(with_unit, of.columns))}." for name, of in RESULT_TABLES.items()]
     return "\n\n".join("\n".join(wrap(text, 100, subsequent_indent="    ")) for text in texts)
-
-
-# The road back from a Pyomo model that any solver has solved: decisions read, bounded, priced and audited like our own.
-
-
-LOG = logger_of(__name__)
-SAME = 1e-6
-"""Difference of two objectives that is rounding, as a share of their size."""
-
-
-def parts_of_model(plan: Plan, data: Dataset, model: Any, *, solver: str, bound_musd: float | None) -> dict[str, Any]:
-    """Fields of a `Result`; as `Result.from_model`."""
-    if bound_musd is not None and (
-        not isinstance(bound_musd, numbers.Real) or isinstance(bound_musd, bool) or not math.isfinite(bound_musd)
-    ):
-        expected = "the lower bound that the solver proved  [million USD], or None"
-        raise InputError([Fault("from_model", "", "bound_musd", shown(bound_musd), expected)])
-    require(plan, data)
-    begin = time.perf_counter()
-    stages = STAGES[plan.objective.kind]
-    if len(stages) > 1:
-        expected = "a plan with one aim: of several, a model holds the first alone"
-        raise PlanError([Fault("plan", "", "objective.kind", plan.objective.kind, expected)])
-    problem, z0 = with_reference(prepare(plan, data), current().left())
-    with PYOMO_LOCK:
-        own = own_parts(problem, model, z0)
-    x, z0 = _point(own), np.append(z0, np.zeros(len(own.added)))
-    x = with_tail(own.problem.structure, own.problem.assembly, x)
-    _require_rows(own, x)
-    costs = objective_costs(own.problem)
-    cost = costs[stages[0]]
-    if bound_musd is None:
-        bound = _relaxed(own, cost, current().left()) - float(cost @ z0)
-    else:
-        bound = float(bound_musd) - own.constant - float(own.cost @ z0)
-    fixed = with_commitments(own.problem, cost, x, 0.0).run(time_limit_s=current().left(), phase="prices")
-    if not isinstance(fixed, SolvedRun):
-        raise UntrustedError(
-            f"beside the whole decisions, rounded, there are no operations that keep all rules ({fixed.status})"
-        )
-    # prices are those of the best operations beside these decisions: worse ones have no prices
-    stands, settled = float(cost @ x), float(fixed.objective)
-    best = stands - settled <= WHOLE * (1 + abs(settled))
-
-    def answered(at: Floats, found: str) -> dict[str, Any]:
-        outcome = _outcome(problem, stages[0], cost, at, z0, bound)
-        priced, duals = (fixed, fixed.duals) if best else (None, None)
-        solved = Solved(own.problem, outcome, at, z0, None, priced, duals, costs, 0, 0, own.problem.seconds)
-        asked = {"gap": outcome.relative_gap, "relax": False, "method": "flat"}
-        return answer(read(solved, own, solver, found), {**asked, **TOLERANCES})
-
-    again = with_tail(own.problem.structure, own.problem.assembly, fixed.x)
-    if best and stands < settled - SAME * (1 + abs(settled)) and _whole(own, x):  # it gains by missing rows
-        found = answered(again, SETTLED)
-    else:
-        try:
-            found = answered(x, "")
-        except UntrustedError as error:
-            if not best or not _whole(own, x):
-                raise
-            LOG.info("the point of %s is settled again: %s", solver, error)
-            found = answered(again, SETTLED)
-    seconds = own.problem.seconds
-    seconds.phases[TOTAL] = time.perf_counter() - begin
-    return {**found, "seconds": dict(seconds.phases), "profile": seconds.frame()}
-
-
-def _outcome(problem: Problem, aim: str, cost: Floats, x: Floats, z0: Floats, bound: float) -> Outcome:
-    """How close a point is to a bound, both against doing nothing. Raises UntrustedError for a bound that lies above it."""
-    nothing = float(cost @ z0)
-    objective = float(cost @ x) - nothing
-    if bound > objective + SAME * denominator(problem, objective):
-        raise UntrustedError(f"the bound {bound:g} lies above the plan, {objective:g} million USD")
-    bound = min(bound, objective)
-    gap = (objective - bound) / denominator(problem, objective)
-    reason: Reason = "optimal" if gap <= 1e-9 else "within_gap"
-    return Outcome(reason, objective, bound, gap, nothing, False, ((aim, objective, bound, gap),), "flat")
-
-
-def _require_rows(own: OwnParts, x: Floats) -> None:
-    """Raise UntrustedError where a point breaks a row by more than rounding, which names the row."""
-    assembly = own.problem.assembly
-    row = np.repeat(np.arange(len(assembly.row_lower)), np.diff(assembly.start))
-    terms = assembly.value * x[assembly.index]
-    value = np.bincount(row, terms, len(assembly.row_lower))
-    size = np.zeros(len(assembly.row_lower))
-    np.maximum.at(size, row, np.abs(terms))
-    beyond = np.maximum(assembly.row_lower - value, value - assembly.row_upper) / (1 + size)
-    worst = int(beyond.argmax()) if len(beyond) else 0
-    if not len(beyond) or beyond[worst] <= WHOLE:
-        return
-    missed = float(beyond[worst] * (1 + size[worst]))
-    mine = next((one for one in own.rows if one.row == worst), None)
-    if mine is not None:
-        name, missed = mine.name, missed / mine.factor
-    else:
-        family, index, unit = next((*place, unit) for row, place, unit in own.named.rows() if row == worst)
-        name, missed = f"{family}[{','.join(map(str, index))}] of the plan", missed * unit
-    raise UntrustedError(f"the values of the model are no answer: the constraint {name} is broken by {missed:g}")
-
-
-def _point(own: OwnParts) -> Floats:
-    """(columns,) the values of a model's variables in the solver's units. Raises InputError where some have none."""
-    tonnes = np.append(own.named.tonnes, np.ones(len(own.added)))
-    faults, values = [], np.zeros(len(tonnes))
-    whole = own.problem.assembly.integer
-    for k, variable in enumerate(own.variables):
-        value = variable.value
-        if value is None or not math.isfinite(value):
-            found = "no value" if value is None else f"{value}"
-            faults.append(Fault("model", "", variable.name, found, "a solved model"))
-            continue
-        values[k] = value / tonnes[k]
-        if whole[k] and abs(values[k] - round(values[k])) <= WHOLE:
-            values[k] = round(values[k])
-    raise_first(faults)
-    return np.clip(values, own.problem.assembly.lower, own.problem.assembly.upper) if _close(own, values) else values
-
-
-def _whole(own: OwnParts, x: Floats) -> bool:
-    """Whether whole decisions are whole but for rounding, and all values within their bounds likewise."""
-    decided = x[own.problem.assembly.integer]
-    return bool((np.abs(decided - np.round(decided)) <= WHOLE).all()) and _close(own, x)
-
-
-def _close(own: OwnParts, values: Floats) -> bool:
-    """Whether values leave their bounds by no more than rounding."""
-    lower, upper = own.problem.assembly.lower, own.problem.assembly.upper
-    return bool((np.maximum(lower - values, values - upper) <= WHOLE * (1 + np.abs(values))).all())
-
-
-def _relaxed(own: OwnParts, cost: Floats, time_limit_s: float) -> float:
-    """Least cost of the linear relaxation [million USD]."""
-    run = FlatModel(own.problem.assembly, cost, integer=False).minimise(
-        cost, None, gap=0.0, absolute_gap=0.0, time_limit_s=time_limit_s, phase="relaxation"
-    )
-    if not isinstance(run, SolvedRun):
-        raise UntrustedError(f"the linear relaxation, which bounds the plan, has no answer ({run.status})")
-    return float(run.bound)
 
 
 # Decisions of a plan as labelled arrays: every axis with its names, every array with its unit.
@@ -310,7 +147,7 @@ class Frames(Mapping[str, pd.DataFrame]):
 
 
 @dataclass(frozen=True, eq=False)
-class Result(Plotted):
+class Result:
     """A solved plan. Values exist only where `outcome` allows them."""
 
     plan: Plan
@@ -373,31 +210,6 @@ class Result(Plotted):
         chosen = self.reference if doing_nothing else self.solution
         return labelled(self.plan, self.data, chosen, self.outcome.reason)
 
-    @classmethod
-    def from_model(
-        cls,
-        plan: Plan,
-        data: Dataset,
-        model: Any,
-        *,
-        solver: str = "another solver",
-        bound_musd: float | None = None,
-        run: Runner = HERE,
-    ) -> Result:
-        """The audited answer in a model from `build_model` that any Pyomo solver has solved, as it is or extended.
-
-        solver: what it is called in the answer. bound_musd: the lower bound that it proved for the model's objective; None: that of
-        the linear relaxation, which is solved here and is weaker. run: how long the solves here may take (doing nothing, bound,
-        prices).
-
-        Prices are those of the best operations beside the whole decisions; where the model's are worse, there are none.
-
-        Raises InputError for a model that is not this plan's, has no values, or holds what is not linear, PlanError for a plan with
-        several aims in turn, UntrustedError where the audit objects.
-        """
-        with run.started():
-            return cls(**parts_of_model(plan, data, model, solver=solver, bound_musd=bound_musd))
-
     @property
     def figures(self) -> Figures:
         """Everything that the summary says in numbers, as named records."""
@@ -450,21 +262,8 @@ class Result(Plotted):
         """All that the answer rests on, in sections with a blank line between: title and verdict first."""
         return summarise(self.figures, self.plan, self._basis)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready and complete: `Result.from_dict` takes it back without solving."""
-        return {
-            "schema_version": FORMAT,
-            "plan": self.plan.to_toml_like(),
-            "data": {name: records(self.data.frame(name)) for name in self.data.tables},
-            "data_name": self.data.name,
-            "solution": pack(self.solution),
-            "reference": pack(self.reference),
-            "tables": {name: {"kinds": kinds_of(t), "rows": records(t)} for name, t in self.tables.items()},
-            **self.stated(),
-        }
-
     def stated(self) -> dict[str, Any]:
-        """JSON-ready, what a manifest and `to_dict` state beside question, decisions and tables; `restored` takes it back."""
+        """JSON-ready, what a manifest states beside question, decisions and tables; `restored` takes it back."""
         return {
             "outcome": asdict(self.outcome),
             "seconds": dict(self.seconds),
@@ -476,26 +275,6 @@ class Result(Plotted):
             "options": dict(self.options),
             "versions": dict(self.versions),
         }
-
-    @classmethod
-    def from_dict(cls, payload: Mapping[str, Any]) -> Result:
-        """Take back what `to_dict` gave. Raises InputError for another format or a payload that it did not give."""
-        fault = format_fault("result", "", "schema_version", payload.get("schema_version"))
-        if fault is not None:
-            raise InputError([fault])
-        try:
-            rows_by_table = payload["data"].items()
-            frames = {name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields)) for name, rows in rows_by_table}
-            data = Dataset.from_tables(frames, name=payload["data_name"])
-            tables = {
-                name: typed(pd.DataFrame(table["rows"], columns=list(table["kinds"])), table["kinds"])
-                for name, table in payload["tables"].items()
-            }
-            solution, reference = unpack(payload["solution"]), unpack(payload["reference"])
-            return restored(parse_plan(payload["plan"]), data, solution, reference, tables, payload)
-        except (KeyError, TypeError, AttributeError) as error:
-            found = f"{type(error).__name__}: {error}"
-            raise InputError([Fault("result", "", "", found, "what to_dict gave")]) from None
 
     def _repr_html_(self) -> str:
         """The brief, as notebooks show it."""
@@ -515,20 +294,6 @@ Result.__doc__ = f"""{(Result.__doc__ or "").rstrip()}
 
 {tables_in_words()}
 """
-
-
-def pack(solution: Solution) -> dict[str, Any]:
-    """Arrays as nested lists with their shapes, which keep an empty axis."""
-    arrays = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name != "purchases"}
-    packed = {name: {"shape": list(array.shape), "values": array.ravel().tolist()} for name, array in arrays.items()}
-    return {**packed, "purchases": list(solution.purchases)}
-
-
-def unpack(payload: Mapping[str, Any]) -> Solution:
-    """What `pack` gave, as arrays."""
-    packed = {f.name: payload[f.name] for f in fields(Solution) if f.name != "purchases"}
-    arrays = {name: np.array(array["values"]).reshape(array["shape"]) for name, array in packed.items()}
-    return Solution(**arrays, purchases=tuple(payload["purchases"]))
 
 
 def restored(

@@ -14,16 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError, missing_part
-from ..core.files import LOCK, PART, Staged, one_writer, staged, whole_file
-from ..core.frames import kinds_of, whole
+from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError
+from ..core.files import LOCK, PART, Staged, one_writer
+from ..core.frames import kinds_of
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_csv import load_dataset
 from ..question.read_toml import parse_plan
-from ..question.workbook import new_book, write_cell
 from .act_now import ActNow
 from .manifest import (
     ANALYSES,
@@ -51,7 +48,6 @@ from .manifest import (
     sealed,
     spelled,
 )
-from .notes import unit_of
 from .prices import versions
 from .result import Result, restored
 from .study import is_study_file, remove_studies
@@ -59,8 +55,6 @@ from .year import NOTED
 
 BEGUN = f"{MANIFEST}{PART}"
 """What a writer puts first of all into a folder and turns into the manifest last of all: a run without it has not ended."""
-ANSWERS = (DECISIONS, DIAGNOSIS, result_file(DICTIONARY))
-"""Files that nobody but a run has: any of them beside a plan tells one whose manifest is missing."""
 UNLISTED = (MANIFEST, LOCK)
 """Files that a manifest does not list: itself, and the lock of a writer, which stays where one was killed."""
 
@@ -167,12 +161,14 @@ def _writing(folder: Path) -> Iterator[_New]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise InputError where a folder has files that no run has: a run folder holds only its own."""
-    foreign = [name for name in names_in(folder) if not _of_a_run(name)]
+    """Raise InputError where a folder has files that no run has: a run folder holds only its own. What a killed writer leaves is no
+    file of others."""
+    names = [name for name in names_in(folder) if name != LOCK and not name.endswith(PART)]
+    foreign = [name for name in names if not _of_a_run(name)] if is_run_folder(folder) else names
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         expected = "a folder that is new, empty, or a run folder with its own files alone"
-        raise InputError([Fault(str(folder), "", "", f"{foreign[0]}{more}", expected)])
+        raise InputError([Fault(str(folder), "", "", f"a folder with other files in it: {foreign[0]}{more}", expected)])
 
 
 def _refuse_noted(folder: Path) -> None:
@@ -192,13 +188,7 @@ def is_run_folder(folder: Path) -> bool:
 
     A plan beside tables alone is no run: planners keep theirs so, with folders and notes of their own.
     """
-    if (folder / MANIFEST).is_file() or (folder / BEGUN).is_file():
-        return True
-    if not (folder / PLAN).is_file():
-        return False
-    files = all((folder / name).is_file() for name in (SUMMARY, LOG_FILE))
-    folders = all((folder / part).is_dir() for part in TABLE_FOLDERS)
-    return (files and folders) or any((folder / name).is_file() for name in (LOCK, *ANSWERS))
+    return (folder / MANIFEST).is_file() or (folder / BEGUN).is_file()
 
 
 def refuse_inside(place: Path, option: str) -> None:
@@ -208,15 +198,10 @@ def refuse_inside(place: Path, option: str) -> None:
         raise InputError([Fault(str(place), "", option, f"a place in the run folder {run}", "a place outside of it")])
 
 
-def started(folder: Path) -> bool:
-    """Whether a folder has anything in it but what a killed writer or a file manager leaves."""
-    return any(name != LOCK and not name.endswith(PART) for name in names_in(folder))
-
-
 def _of_a_run(name: str) -> bool:
     """Whether a file has a name that writers of run folders give."""
     top, _, rest = name.partition("/")
-    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *NOTED, *UNLISTED) or name.endswith(PART):
+    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *NOTED, *UNLISTED):
         return True
     if top == ANALYSES:
         return is_study_file(rest)
@@ -355,9 +340,7 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     files, columns, inputs = stated.get("files"), stated.get("columns", {}), stated.get("input_hashes")
     if not (isinstance(files, dict) and isinstance(columns, dict) and isinstance(inputs, dict)):
         return []  # the schema objects
-    own = {
-        name: digest for name, digest in files.items() if name not in NOTED
-    }  # what a planner fills in is read as it is
+    own = {name: digest for name, digest in files.items() if name not in NOTED}  # which a planner fills in
     faults = [fault for name, digest in own.items() for fault in _faults_of_file(folder, name, digest)]
     found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
     extra = sorted(found - set(files) - set(UNLISTED))
@@ -386,68 +369,3 @@ def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
             yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
     except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
         yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")
-
-
-# Results for other programs: Parquet files with types, units and provenance in their metadata; a formatted workbook.
-
-
-def write_parquet(result: Result, folder: str | Path) -> list[Path]:
-    """Every table of a result as `folder/<table>.parquet`, all of them or none; the paths written.
-
-    Columns that have a unit carry it as the field's metadata `unit`; the file's metadata name the plan, its loss function, price
-    year and format. Raises InputError where the extra `parquet` is not installed.
-    """
-    pa, pq = _arrow()
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    about = {
-        "schema_version": str(FORMAT),
-        "plan": result.plan.name,
-        "loss_function": result.plan.loss_function,
-        "price_year": str(result.plan.price_year),
-        "versions": json.dumps(dict(result.versions)),
-    }
-    with staged() as files:
-        for name, frame in result.tables.items():
-            table = pa.Table.from_pandas(whole(frame), preserve_index=False)
-            units = [unit_of(field.name, frame) for field in table.schema]
-            fields = [f.with_metadata({"unit": u}) if u else f for f, u in zip(table.schema, units, strict=True)]
-            table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **about}))
-            with files.file(folder / f"{name}.parquet") as file:
-                pq.write_table(table, file)
-    return [folder / f"{name}.parquet" for name in result.tables]
-
-
-def _arrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise missing_part("parquet", "pyarrow", "parquet") from None
-    return pyarrow, parquet
-
-
-def write_results(result: Result, path: str | Path) -> None:
-    """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
-    with whole_file(Path(path)) as file:
-        book, formats = new_book(file)
-        sheet = book.add_worksheet("summary")
-        sheet.set_column(0, 0, 120)
-        for row, line in enumerate(result.summary(full=True).splitlines()):
-            sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
-        for name, table in result.tables.items():
-            _show(book.add_worksheet(name[:31]), formats, table)
-        book.close()
-
-
-def _show(sheet: Any, formats: Mapping[str, Any], table: pd.DataFrame) -> None:
-    """A table as a sheet."""
-    sheet.freeze_panes(1, 0)
-    for k, column in enumerate(table.columns):
-        sheet.write_string(0, k, str(column), formats["header"])
-        sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
-    for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
-        for k, value in enumerate(values):
-            write_cell(sheet, row, k, value, formats["plain"])
-    if len(table):
-        sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))

@@ -14,7 +14,6 @@ from ..core.errors import FORMAT, Fault, InputError, format_fault
 from ..core.files import LOCK, PART, one_writer, staged, whole_file
 from ..core.frames import kinds_of, notebook_html, plainly, records
 from ..question.read_csv import csv_text
-from .act_now import Plotted
 from .manifest import (
     ANALYSES,
     DIGEST,
@@ -41,7 +40,7 @@ LONGEST_LINE = 160
 
 
 @dataclass(frozen=True, repr=False)
-class Study(Plotted):
+class Study:
     """What a study found, whatever it was about."""
 
     kind: str
@@ -104,16 +103,9 @@ class Study(Plotted):
         return notebook_html("\n".join([*self.facts.get("warnings", ()), *self.words]), headed)
 
 
-Analyses = Mapping[str, pd.DataFrame] | Iterable[Study]
-"""Studies, or their tables by `kind/table`."""
-
-
-def tables_of(analyses: Analyses | None) -> Mapping[str, pd.DataFrame]:
+def tables_of(studies: Iterable[Study]) -> dict[str, pd.DataFrame]:
     """Tables by `kind/table`, as a run folder names them under `analyses`; of several studies of a kind, those of the last one."""
-    if analyses is None or isinstance(analyses, Mapping):
-        return analyses or {}
-    latest = {study.kind: study for study in analyses}
-    return {f"{kind}/{name}": table for kind, study in latest.items() for name, table in study.tables.items()}
+    return {f"{study.kind}/{name}": table for study in studies for name, table in study.tables.items()}
 
 
 def listed(table: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -28,7 +28,6 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
     lines = [
         f"BASED ON {basis.facts:,} reported or derived rows of data and {basis.estimates:,} estimates; prices: {plan.price_set}."
     ]
-    lines += confidence_said(basis.home)
     if basis.widest:
         lines.append("  The most uncertain figures that this answer depends on, with their range (more: `check`):")
     lines += [f"  {words}" for words in basis.widest]
@@ -104,56 +103,28 @@ def evidence_said(basis: Basis) -> list[str]:
     ]
 
 
-# Where the reserve's purchases come from, in words: countries as declared, and what rests on one of them.
+# Where the reserve's purchases come from, in words: countries as declared.
 
 
-ONE_COUNTRY = 0.8
-"""Share of a material's purchases from which on a summary says that they rest on one country."""
 SMALL = 0.01
 """Share of all purchases below which countries are counted, not named."""
-MOST = 6
-"""Materials named at most in a line."""
 
 
 def origin_of_purchases(figures: Figures, names: Names) -> list[str]:
-    """Lines for the summary; none where nothing is bought."""
-    money, tonnes = figures.items("bought_from_musd"), figures.items("bought_from_t")
-    total = sum(money.values())
+    """A line for the summary; none where nothing is bought."""
+    by_country: dict[str, float] = {}
+    for item, paid in figures.items("bought_from_musd").items():
+        country = item.partition(ORIGIN)[2]
+        by_country[country] = by_country.get(country, 0.0) + paid
+    total = sum(by_country.values())
     if total <= 0:
         return []
-    by_country: dict[str, float] = {}
-    by_material: dict[str, dict[str, float]] = {}
-    for item, paid in money.items():
-        material, _, country = item.partition(ORIGIN)
-        by_country[country] = by_country.get(country, 0.0) + paid
-        by_material.setdefault(material, {})[country] = tonnes[item]
     parts = sorted(by_country.items(), key=lambda pair: -pair[1])
     large = [(country, paid) for country, paid in parts if paid >= SMALL * total]
-    sentences = [f"{_country(names, country)} {paid / total:.0%}" for country, paid in large]
+    shares = [f"{names.country(country) or 'origin not published'} {paid / total:.0%}" for country, paid in large]
     rest = len(parts) - len(large)
-    if rest:
-        sentences.append(f"{rest} more below {SMALL:.0%} each" if rest > 1 else f"one more below {SMALL:.0%}")
-    lines = [f"  Origin of these purchases as declared, by cost: {', '.join(sentences)}"]
-    one: dict[str, list[str]] = {}
-    for material, amounts in by_material.items():
-        country = max(amounts, key=lambda name: amounts[name])
-        if amounts[country] >= ONE_COUNTRY * sum(amounts.values()):
-            one.setdefault(country, []).append(names.material(material))
-    unknown = one.pop("", [])
-    resting = [f"{_some(materials)} on {names.country(country)}" for country, materials in one.items()]
-    share = f"for {ONE_COUNTRY:.0%} or more of their tonnes"
-    lines += [f"  Rest on one country {share}: {'; '.join(resting)}"] * bool(resting)
-    return lines + [f"  Origin not published {share}: {_some(unknown)}"] * bool(unknown)
-
-
-def _some(materials: list[str]) -> str:
-    """Names, the first ones where there are many."""
-    shown = materials if len(materials) <= MOST else [*materials[:MOST], f"{len(materials) - MOST} more"]
-    return ", ".join(shown)
-
-
-def _country(names: Names, country: str) -> str:
-    return names.country(country) if country else "origin not published"
+    shares += [f"{rest} more below {SMALL:.0%}"] * (rest > 0)
+    return [f"  Origin of these purchases as declared, by cost: {', '.join(shares)}"]
 
 
 WORST = 3
@@ -312,15 +283,11 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
 def _other_losses(basis: Basis) -> str:
     """How far other named loss functions are from the plan's own."""
     found, names = basis.other_losses, basis.names
-    high, low = f"{found.most:,.3g} times", f"{found.least:.2g} times"
-    of_high, of_low = f"({names.material(found.most_of)})", f"({names.material(found.least_of)})"
-    if found.most > 1.01 and found.least < 0.99:
-        return f"other published loss estimates range from {low} {of_low} to {high} {of_high} the values used here"
-    if found.most > 1.01:
-        return f"other published loss estimates are up to {high} as high {of_high}"
-    if found.least < 0.99:
-        return f"other published loss estimates are as low as {low} the values used here {of_low}"
-    return "no other loss estimate in the tables differs"
+    if found.most <= 1.01 and found.least >= 0.99:
+        return "no other loss estimate in the tables differs"
+    low = f"{found.least:.2g} times ({names.material(found.least_of)})" if found.least < 0.99 else "1 times"
+    high = f"{found.most:,.3g} times ({names.material(found.most_of)})" if found.most > 1.01 else "1 times"
+    return f"other published loss estimates range from {low} to {high} the values used here"
 
 
 def _buy(figures: Figures, basis: Basis) -> list[str]:
@@ -398,11 +365,8 @@ def _left_aside(figures: Figures, basis: Basis) -> list[str]:
 
 def _support(figures: Figures, basis: Basis) -> list[str]:
     shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
-    coming = f"  Sources that begin later, whatever is decided: {', '.join(basis.begin_later)}"
     closing = f"  Home producers that close without any event: {', '.join(basis.closes)}."
-    later = (
-        [coming] * bool(basis.begin_later) + [closing] * bool(basis.closes) + [f"  {text}." for text in basis.unsure]
-    )
+    later = [closing] * bool(basis.closes) + [f"  {text}." for text in basis.unsure]
     if not shares:
         return ["SUPPORT: no project.", *later]
     lines: list[str] = []
@@ -510,23 +474,7 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     sales = figures.value("sales_musd")
     returned = f" Disposals return {musd(sales)} M to the treasury." if sales > SMALL_MUSD else ""
     lines.append(f"  By budget line [M]: {', '.join(parts) or 'nothing'}.{returned}")
-    members = figures.total("members_pay_by_year_musd")
-    if members > SMALL_MUSD:
-        lines.append(f"  Beside the budget, members of the reserve pay {musd(members)} M for interest and storage.")
-    apart = figures.total("paid_apart_by_year_musd")
-    if apart > SMALL_MUSD:
-        run = musd(figures.total("paid_apart_as_run_by_year_musd"))
-        told = (
-            f"{musd(apart)} M for guarantees signed before, at full output; {run} M on what is made for users at home"
-        )
-        lines.append(f"  Beside the budget, from money of their own: {told}.")
-    most = max(figures.items("liability_by_year_musd").values(), default=0.0)
-    if most > SMALL_MUSD:
-        lines.append(
-            f"  Contingent liability of price floors, outside the budget: up to {musd(most)} M a year "
-            f"(in {plan.budget.liability_quantile:.0%} of cases it stays below that)."
-        )
-    return [*lines, *(f"  {note}." for note in basis.owed)]
+    return lines
 
 
 def _there(basis: Basis) -> str:
@@ -548,21 +496,10 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
             f"  {basis.scenarios.get(name, name)}: probability {percent(likely[name])}, loss {musd(loss[name])} M "
             f"({musd(without[name])} M without the plan)"
         )
-    short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]
-    lines.append(
-        f"  Defence runs short in scenarios with a total probability of {percent(sum(likely[name] for name in short))}."
-        if short
-        else "  Defence is fully supplied in every scenario of the plan."
-    )
     if basis.peace:
         lines.append(f"  Users lack without any event: {'; '.join(basis.peace[:MOST_LINES])}.")
     if basis.tied:
         lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
-    left = {m: value for m, value in figures.items("remaining_loss_musd").items() if m not in basis.embedded}
-    largest = sorted(left.items(), key=lambda pair: -pair[1])[:5]
-    named = [f"{basis.names.material(material)} {musd(value)}" for material, value in largest if value > SMALL_MUSD]
-    if named:
-        lines.append(f"  Expected losses that remain, by material [M]: {', '.join(named)}.")
     return [*lines, *_inside_goods(figures, basis)]
 
 
@@ -605,7 +542,7 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     printed = rounded_to_add_up(net, values, 0) or [float(round(value)) for value in values]
     lines = [f"WHERE THE VALUE COMES FROM: {round(net):,} M{_there(basis)}, the sum of"]
     lines += [f"  {value:+,.0f} M {words}" for value, (_, words) in zip(printed, parts, strict=True)]
-    return [*lines, *_drifts(figures, basis), *_left(figures, basis)]
+    return [*lines, *_drifts(figures, basis), *_left(figures)]
 
 
 def _drifts(figures: Figures, basis: Basis) -> list[str]:
@@ -618,24 +555,12 @@ def _drifts(figures: Figures, basis: Basis) -> list[str]:
     return lines
 
 
-def _left(figures: Figures, basis: Basis) -> list[str]:
-    """What is credited at the end of the horizon, and whether the projects hang on it."""
-    lines, stock, life = [], figures.value("salvage_musd"), figures.value("residual_musd")
-    if abs(stock) + abs(life) > 1:
-        credited = f"stock {musd(stock)} M, remaining life of projects {musd(life)} M"
-        lines.append(f"  Credited at the end of the horizon: {credited}.")
-    changes = [
-        f"{change} {', '.join(map(basis.names.producer, figures.items(figure)))}"
-        for change, figure in (("without", "lost_without_residual"), ("with", "won_without_residual"))
-        if figures.items(figure)
-    ]
-    if changes:
-        lines.append(
-            f"  If the remaining life of projects were worth nothing, the plan would be {' and '.join(changes)}."
-        )
-    elif life > 1 and figures.value("same_without_residual"):
-        lines.append("  The same projects would be chosen if their remaining life were worth nothing.")
-    return lines
+def _left(figures: Figures) -> list[str]:
+    """What is credited at the end of the horizon."""
+    stock, life = figures.value("salvage_musd"), figures.value("residual_musd")
+    if abs(stock) + abs(life) <= 1:
+        return []
+    return [f"  Credited at the end of the horizon: stock {musd(stock)} M, remaining life of projects {musd(life)} M."]
 
 
 # What samples say of a plan and of its first years, in the words of a summary.
@@ -768,16 +693,6 @@ def in_own_money(home: HomeMoney | None, figures: Figures, act_now: ActNow | Non
     return [
         f"In {home.currency} (million, {home.per_usd:,.6g} to the dollar in {home.rate_year}): worth {_local(worth, home)}, "
         f"spends {_local(spent, home)} of {_local(given, home)} appropriated."
-    ]
-
-
-def confidence_said(home: HomeMoney | None) -> list[str]:
-    """How many of the home's own rows are reported, derived and estimated."""
-    if home is None:
-        return []
-    return [
-        f"  Of the home's own figures ({home.name}) {home.reported:,} rows are reported, {home.derived:,} derived and "
-        f"{home.estimated:,} estimated."
     ]
 
 

@@ -43,8 +43,6 @@ class TableOf:
     what: str
     names: str
     """Of its columns, in order, with blanks between; the endings tell the units."""
-    sometimes: bool = False
-    """Only results that have something for it have it."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,7 +54,6 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "own_parts": TableOf(
         "What own code added: terms [million USD, discounted], constraints with their prices [as `meaning` says], variables.",
         "part name value lower upper binds price meaning",
-        sometimes=True,
     ),
     "acquisitions": TableOf(
         "What the reserve buys in planned years while no disruption occurs.",
@@ -71,7 +68,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "project signed package instrument offtake_share floor_material floor_usd_per_kg market_floors "
         "first_output share baseline committed capacity_t_per_yr capex_musd hurdle_rate hurdle_rate_expected "
         "hurdle_rate_with_package financing_gap_musd support_cost_musd offtake_fees_musd floor_expected_musd "
-        "terminal_liability_musd residual_credit_musd risk_transfer_musd share_at_residual_0",
+        "terminal_liability_musd residual_credit_musd risk_transfer_musd",
     ),
     "contracts": TableOf(
         "Offtake contracts with allied producers.",
@@ -106,17 +103,14 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "transfers": TableOf(
         "Stock moved between the homes of a plan of several.",
         "scenario period tail material sent_t received_t",
-        sometimes=True,
     ),
     "users_stock": TableOf(
         "What users hold themselves, where the plan has them do so.",
         "scenario period tail material segment level_t pulled_t refilled_t",
-        sometimes=True,
     ),
     "ore_reserves": TableOf(
         "Who holds the ore of what is planned, and for how many years of today's output.",
         "mineral materials country name reserves_t world_share mine_output_t years_left",
-        sometimes=True,
     ),
     "scenario_losses": TableOf(
         "Losses and shortfalls of every scenario, with the plan and without, and what happens in it.",
@@ -151,51 +145,42 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "worth_error_musd worth_low_musd worth_high_musd loss_musd "
         "loss_error_musd loss_low_musd loss_high_musd bill_musd loss_without_musd loss_without_error_musd "
         "loss_without_low_musd loss_without_high_musd",
-        sometimes=True,
     ),
     "act_now": TableOf(
         "What to do in the first years, and whether it has to be signed (of a tested plan).",
         "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd "
         "verdict",
-        sometimes=True,
     ),
     "left_out": TableOf(
         "What is lost without acts that are left out together, and what waiting costs (of a tested plan).",
         "kind item years why_not cost_musd cost_error_musd cost_low_musd cost_high_musd spends_less_musd needed instead",
-        sometimes=True,
     ),
     "release": TableOf(
         "Tonnes left aside for dearer needs before a use gets its last, in the typical event of the hazard that takes most "
-        "(after `decide`).",
+        "(of a tested plan).",
         "hazard material segment aside_t lacks_t",
-        sometimes=True,
     ),
     "money_by_year": TableOf(
         "What the plan takes from the budget of each year: expected over the futures that were lived, and 5 and 95 % of them "
-        "(after `decide`).",
+        "(of a tested plan).",
         "fiscal_year appropriation_musd expected_musd low_musd high_musd",
-        sometimes=True,
     ),
     "band": TableOf(
         "What the plan is worth under other losses and beliefs, as it was lived (of a tested plan).",
         "belief loss worth_musd worth_error_musd",
-        sometimes=True,
     ),
     "stock_by_year": TableOf(
         "Target of each stored material at the end of each year, and its stock in the futures that were lived: expected, and 5 and "
         "95 % of them (of a tested plan).",
         "fiscal_year material target_t expected_t low_t high_t",
-        sometimes=True,
     ),
     "remaining": TableOf(
         "Expected loss by material in the futures that were lived, with the plan and without it (of a tested plan).",
         "material loss_musd loss_without_musd",
-        sometimes=True,
     ),
     "loss_curve": TableOf(
         "Loss that is exceeded with each chance in the futures that were lived, with the plan and without it (of a tested plan).",
         "chance loss_musd loss_without_musd",
-        sometimes=True,
     ),
     "depends": TableOf(
         "Where a part of the answer is worth nothing: at which loss of a missing tonne, as a multiple of the plan's, and at which "
@@ -203,31 +188,26 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "under contract the source; low, high: range of the figure; at_low_musd, at_high_musd: worth of the plan at them, of a "
         "source (of a tested plan).",
         "kind item worth_musd figure hazard value flips_at low high at_low_musd at_high_musd",
-        sometimes=True,
     ),
     "own_questions": TableOf(
         "What the planner has put into the question beyond what is shipped, each with its answer.",
         "kind item question answer",
-        sometimes=True,
     ),
     "release_rules": TableOf(
         "What the plan would be worth more by other rules of release (of a tested plan).",
         "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd",
-        sometimes=True,
     ),
     "samples": TableOf(
         "Each sample that tested the plan.",
         "sample seed scenarios do_nothing_musd plan_musd best_plan_musd bound_musd gap_musd modelled_musd most_musd "
         "worth_musd loss_musd loss_without_musd",
-        sometimes=True,
     ),
     "sample_acts": TableOf(
         "What the plan of each sample does first (of a tested plan).",
         "sample kind item through_year amount",
-        sometimes=True,
     ),
 }
-"""Name of a table -> what it is, in the order of the summary."""
+"""Name of a table -> what it is, in the order of the summary; some are there only where a plan has something for them."""
 
 
 # What tables of results share: columns as declared, and the names of paths.
@@ -647,17 +627,7 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     chosen = {support.options[o].project for o in signed}
     nothing = dict.fromkeys(("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), "")
     rows += [{**kept[p], **nothing, "share": 0.0} for p in range(len(n.projects)) if p not in chosen]
-    return frame(rows, RESULT_TABLES["projects"].columns).drop(columns="share_at_residual_0")
-
-
-def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats | None) -> pd.DataFrame:
-    """The project table with the share signed had unexpired life no worth at the end: signed (options,), None where not known."""
-    if signed is None:
-        return table.assign(share_at_residual_0=float("nan"))
-    shares = dict.fromkeys(table.project, 0.0)
-    for o, option in enumerate(problem.structure.support.options):
-        shares[problem.natural.projects[option.project].name] += float(signed[o])
-    return table.assign(share_at_residual_0=[round(shares[name], 9) for name in table.project])
+    return frame(rows, RESULT_TABLES["projects"].columns)
 
 
 def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:

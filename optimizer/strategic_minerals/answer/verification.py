@@ -19,7 +19,7 @@ from ..audit.accounts import Accounts, open_accounts, recomputed
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures, figures_of
 from ..audit.producers import path_data_of
-from ..core.errors import Fault, FormulationError, InputError, SolveError, UntrustedError
+from ..core.errors import Fault, FormulationError, InputError, SolveError, UntrustedError, shown
 from ..core.files import digest_of
 from ..core.frames import kinds_of, rows_of, whole
 from ..core.runner import HERE, Runner
@@ -27,16 +27,16 @@ from ..core.stats import TOTAL
 from ..core.verb import verb
 from ..matrix.named import denominator
 from ..matrix.problem import TRACE, Problem, acts, prepare
-from ..matrix.solution import Solution, decided_point
+from ..matrix.solution import Solution, decided_point, extract
 from ..model.sets import STAGES
 from ..question.consistency import require
 from ..solver.highs import TOLERANCES
 from ..solver.stages import LEAST_GAP, RELAXED_IN_Z0, chosen_method
 from .act_now import BESIDE, ActNow
-from .manifest import answer_texts, litter_in, question_texts
+from .manifest import answer_texts, question_texts
 from .notes import OWN_PARTS, is_extended, objective_table
 from .prices import bounds_of, sizes_of, versions
-from .result import AXES, Result
+from .result import Result
 from .run_folder import open_run, question_of
 from .solving import solve_once
 from .study import Study, study_faults
@@ -54,8 +54,6 @@ NOISE = 1e-3
 TRACE_MUSD = 1e-6
 """Million USD that are rounding."""
 FINISHED = ("optimal", "within_gap")
-FROM_SOLVES = {"projects": ("share_at_residual_0",)}
-"""Columns that further solves gave, by table; the table `prices` is from one as a whole."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Recomputed:
     reference: Audit
     """Of doing nothing."""
     tables: Mapping[str, pd.DataFrame]
-    """All but `prices`, without the columns `FROM_SOLVES`."""
+    """All but `prices`, which a further solve gave."""
     versions: Mapping[str, str]
     """Of this installation."""
 
@@ -108,19 +106,12 @@ def _figures(
     reference: Audit,
     accounts: tuple[Accounts, Accounts],
 ) -> Figures:
-    """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
-    given = dict(tables)
-    for name, columns in FROM_SOLVES.items():
-        stated = stored.tables.get(name, pd.DataFrame())
-        for column in columns:
-            same = column in stated and len(stated) == len(given[name])
-            values = pd.to_numeric(stated[column], errors="coerce").to_numpy() if same else np.nan
-            given[name] = given[name].assign(**{column: values})
+    """The records that follow from recomputed tables."""
     found, horizon = recomputed(*accounts, bounds_of(stored.outcome)), stored.plan.horizon
     with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
     stages = {name: (with_plan[name], without[name]) for name in with_plan}
     end = horizon.first_year + horizon.years
-    return figures_of(given, stored.outcome, stages, audited.parts, reference.parts, end)
+    return figures_of(tables, stored.outcome, stages, audited.parts, reference.parts, end)
 
 
 def against(stored: Result, found: Recomputed) -> Iterator[str]:
@@ -147,7 +138,7 @@ def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
     if set(stored.tables) != names:
         yield f"results: the tables {', '.join(sorted(names ^ set(stored.tables)))} are missing or too many"
     for name in sorted(set(found.tables) & set(stored.tables)):
-        yield from table_objections(name, stored.tables[name], found.tables[name], ROUNDING, FROM_SOLVES.get(name, ()))
+        yield from table_objections(name, stored.tables[name], found.tables[name], ROUNDING)
     priced = stored.outcome.reason in FINISHED and not stored.outcome.relaxed
     if not priced and len(stored.tables.get("prices", ())):
         yield "results/prices.csv: prices of a plan that was not solved to its end"
@@ -252,7 +243,7 @@ def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
     """What a manifest says of its question that is not so."""
     for name, value in question_of(result.plan, result.data, stated["files"]).items():
         if stated[name] != value:
-            yield f"manifest.json {name}: {_short(stated[name])}; it is {_short(value)}"
+            yield f"manifest.json {name}: {shown(stated[name])}; it is {shown(value)}"
     sampled = ActNow.of(result.tables)
     if stated.get("act_now") != (None if sampled is None else sampled.manifest()):
         yield "manifest.json act_now: differs from the tables of the run"
@@ -260,65 +251,36 @@ def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
 
 def _require_shapes(problem: Problem, stored: Result) -> None:
     """Raise InputError where decisions are not those of the plan: other axes or other purchases."""
-    structure = problem.structure
-    n, support = structure.instance, structure.support
-    courses, years = len(structure.scenarios.names), len(n.calendar.years)
-    names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
-    sizes = {
-        "option": len(support.options),
-        "offtake_contract": len(structure.contracts),
-        "market_floor": len(support.markets),
-        "year": years,
-        "course": 1 + courses,
-        "producer": len(n.producers),
-        "period": n.calendar.periods,
-        "offer": len(names),
-        "material": len(n.materials),
-        "step": len(n.steps),
-        "tier": len(n.tiers),
-        "rule": len(n.plan.diversification),
-        "users_stock": len(n.users),
-        "scenario": courses,
-        "component": len(structure.component_sets),
-        "service_level": len(n.plan.service_levels),
-        "year_or_episode": years + 1,
-    }
+    expected = extract(problem.structure, problem.assembly, np.zeros(len(problem.assembly.lower)))
     faults = []
     for which, solution in (("solution", stored.solution), ("reference", stored.reference)):
-        for name, axes in AXES.items():
-            shape = tuple(sizes[axis] for axis in axes)
-            found = np.shape(getattr(solution, name))
-            if found != shape:
-                faults.append(
-                    Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", f"{shape}, as the plan has them")
-                )
-        if solution.purchases != names:
-            faults.append(
-                Fault("decisions.npz", "", f"{which}.purchases", "other names", "the offers that the plan can buy from")
-            )
+        for name in (field.name for field in fields(Solution)):
+            found, wanted = (np.shape(getattr(one, name)) for one in (solution, expected))
+            if found != wanted:
+                text = f"{wanted}, as the plan has them"
+                faults.append(Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", text))
+        if solution.purchases != expected.purchases:
+            wanted = "the offers that the plan can buy from"
+            faults.append(Fault("decisions.npz", "", f"{which}.purchases", "other names", wanted))
     if faults:
         raise InputError(faults)
 
 
-def table_objections(
-    name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float, without: tuple[str, ...] = ()
-) -> Iterator[str]:
+def table_objections(name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float) -> Iterator[str]:
     """Where a table differs from the one found: columns, rows, and of each column the first cell with the number of others.
 
-    Text is the same to the letter, numbers to `rounding` times the largest of their column. without: columns of numbers that
-    are there and not looked at.
+    Text is the same to the letter, numbers to `rounding` times the largest of their column.
     """
     place = f"results/{name}.csv"
-    kinds, expected = kinds_of(stated), {**kinds_of(found), **dict.fromkeys(without, "number")}
-    order = [column for column in kinds if column not in without]
-    if kinds != expected or order != [column for column in expected if column not in without]:
+    kinds, expected = kinds_of(stated), kinds_of(found)
+    if list(kinds.items()) != list(expected.items()):
         there, wanted = (", ".join(f"{name} ({kind})" for name, kind in of.items()) for of in (kinds, expected))
         yield f"{place}: columns {there}; found {wanted}"
         return
     if len(stated) != len(found):
         yield f"{place}: {len(stated)} rows; found {len(found)}"
         return
-    for column in order:
+    for column in kinds:
         one, two = stated[column].to_numpy(), found[column].to_numpy()
         if kinds[column] == "number":
             near = np.abs(one - two) <= rounding * (1.0 + _largest(found, column))
@@ -357,11 +319,6 @@ def _size(audited: Audit) -> float:
     return max(1.0, abs(audited.objective))
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")
 """Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""
 
@@ -386,23 +343,22 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
     it is solved here.
 
     No tables. Facts: objections (every difference), verified (there is none), audit_passed, stated_musd and again_musd (bound and
-    objective of the plan's main aim [million USD], as stored and solved again), not_compared, not_of_the_run (files in the folder
-    that other programs left).
+    objective of the plan's main aim [million USD], as stored and solved again), not_compared.
 
     Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
     SolveError where the second solve is interrupted.
     """
     if isinstance(stored, Result):
-        return _verified(stored, again, [], [])
+        return _verified(stored, again, [])
     opened = open_run(stored)
     result = opened.result
     objections = [str(fault) for fault in (*opened.faults, *study_faults(Path(stored), opened.stated))]
     objections += [*misstated(result, opened.stated), *_misfiled(result, opened.stated["files"])]
-    return _verified(result, again, objections, litter_in(Path(stored)))
+    return _verified(result, again, objections)
 
 
-def _verified(stored: Result, again: Result | None, objections: list[str], beside: Sequence[str]) -> Study:
-    """Compare a result with a second audit and a second solve. objections: found before; beside: files of other programs."""
+def _verified(stored: Result, again: Result | None, objections: list[str]) -> Study:
+    """Compare a result with a second audit and a second solve. objections: found before."""
     found = recompute(stored)
     objections += against(stored, found)
     _, z, low, _ = stored.outcome.stages[0]
@@ -437,8 +393,6 @@ def _verified(stored: Result, again: Result | None, objections: list[str], besid
         *objections,
         *(f"not compared: {what}" for what in uncompared),
     ]
-    if beside:
-        words.append(f"files that do not belong to the run (not read): {', '.join(beside)}")
     facts = {
         "verified": not count,
         "audit_passed": found.audited.passed,
@@ -446,7 +400,6 @@ def _verified(stored: Result, again: Result | None, objections: list[str], besid
         "again_musd": interval,
         "objections": tuple(objections),
         "not_compared": tuple(uncompared),
-        "not_of_the_run": list(beside),
     }
     return Study("verify", {}, words, facts)
 
@@ -490,7 +443,8 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
         return found, [f"a solve that was stopped ({reasons}) cannot be repeated: {PROOF}"]
     if not _agree(stored, again):
         return found, [f"solving again found other decisions that are as good: {PROOF}"]
-    found += _of_further_solves(stored, again)
+    if "prices" in stored.tables:
+        found += table_objections("prices", stored.tables["prices"], again.tables["prices"], VERIFY_TOLERANCE)
     searches = [{name: of.counts[name] for name in SEARCH} for of in (stored, again)]
     elsewhere = dict(stored.versions) != dict(again.versions)
     if elsewhere or (one.method == "decomposed" and searches[0] != searches[1]):  # which hangs on the threads, too
@@ -507,7 +461,7 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
 
 SEARCH = ("iterations", "nodes")
 """Counts of the search; where they are the same, so was its course."""
-PROOF = "the bound beyond the overlap of both, prices, what further solves gave"
+PROOF = "the bound beyond the overlap of both, and prices"
 
 
 def _agree(stored: Result, again: Result) -> bool:
@@ -539,16 +493,3 @@ def _same_stages(stored: Result, again: Result) -> bool:
 
 def _proof(result: Result) -> str:
     return "; ".join(f"{name} {z:,.6f} with bound {low:,.6f}" for name, z, low, _ in result.outcome.stages)
-
-
-def _of_further_solves(stored: Result, again: Result) -> Iterator[str]:
-    """Prices, and columns of tables that further solves gave."""
-    if "prices" in stored.tables:
-        yield from table_objections("prices", stored.tables["prices"], again.tables["prices"], VERIFY_TOLERANCE)
-    for name, columns in FROM_SOLVES.items():
-        if name not in stored.tables or len(stored.tables[name]) != len(again.tables[name]):
-            continue
-        one, two = stored.tables[name], again.tables[name]
-        for column in columns:
-            if all(column in table and not table[column].isna().all() for table in (one, two)):
-                yield from table_objections(name, one[[column]], two[[column]], VERIFY_TOLERANCE)

@@ -573,7 +573,7 @@ def _purchases(accounts: Accounts) -> Records:
     tonnes: dict[str, float] = {}
     paid: dict[str, float] = {}
     years: dict[str, list[int]] = {}
-    by_origin: dict[str, list[float]] = {}
+    by_origin: dict[str, float] = {}
     expected = dict.fromkeys(n.materials, 0.0)
     origins = _origins(accounts)
     for b, purchase in enumerate(purchase_terms(accounts)):
@@ -587,9 +587,8 @@ def _purchases(accounts: Accounts) -> Records:
                 tonnes[name] = tonnes.get(name, 0.0) + amount
                 paid[name] = paid.get(name, 0.0) + amount * float(price[t])
                 years.setdefault(name, []).append(_year(n, t))
-                part = by_origin.setdefault(f"{name}: {origins[b]}", [0.0, 0.0])
-                part[0] += amount
-                part[1] += amount * float(price[t])
+                origin = f"{name}: {origins[b]}"
+                by_origin[origin] = by_origin.get(origin, 0.0) + amount * float(price[t])
         expected[name] += float(accounts.path_data.scenarios.probability @ x.acquisition[1:, b, :planned].sum(axis=1))
     peaks, when, days, drift = {}, {}, {}, {}
     held = {purchase.material for purchase in purchase_terms(accounts)} | {
@@ -609,8 +608,7 @@ def _purchases(accounts: Accounts) -> Records:
     return {
         "bought_t": tonnes,
         "bought_musd": paid,
-        "bought_from_t": {item: tonnes for item, (tonnes, _) in by_origin.items()},
-        "bought_from_musd": {item: money for item, (_, money) in by_origin.items()},
+        "bought_from_musd": by_origin,
         "bought_first": {name: min(v) for name, v in years.items()},
         "bought_last": {name: max(v) for name, v in years.items()},
         "bought_expected_t": {name: value for name, value in expected.items() if value > SMALL_T},

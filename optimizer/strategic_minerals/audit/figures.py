@@ -18,8 +18,6 @@ from ..core.stats import SMALL_T
 from ..world.instance import CHOSEN
 
 COLUMNS = ["figure", "item", "value", "text"]
-TRACE = 1e-4
-"""Least share that counts as signed where unexpired life is worth nothing: less is what an inexact search leaves of a signature."""
 OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups", "signed_before")
 """Lines of the budget."""
 
@@ -42,8 +40,7 @@ RECOMPUTED: dict[str, str] = {
     "undisturbed_probability": "probability that no event strikes any material before the planned years end",
     "bought_t": "by material: bought in planned years while nothing has happened [t]",
     "bought_musd": "by material: what that costs [million USD]",
-    "bought_from_t": "by material and country of origin as declared: purchases while nothing happens [t]",
-    "bought_from_musd": "likewise, what is paid [million USD]",
+    "bought_from_musd": "by material and country of origin as declared: what purchases cost while nothing happens [million USD]",
     "bought_first": "by material: first fiscal year of purchases",
     "bought_last": "by material: last fiscal year of purchases",
     "bought_expected_t": "by material: bought in planned years, in expectation over all scenarios [t]",
@@ -87,9 +84,6 @@ RECOMPUTED: dict[str, str] = {
 STATED: dict[str, str] = {
     "bound_musd": "bound of the last aim, as a difference: the solver's, checked where a run is verified",
     "stage_bound_musd": "by aim: the same",
-    "lost_without_residual": "by project: chosen, and not where unexpired life is worth nothing: another solve",
-    "won_without_residual": "by project: not chosen, and chosen there",
-    "same_without_residual": "1 where the same projects are chosen there",
 }
 """What another solve states: the decisions alone do not give it."""
 
@@ -181,7 +175,6 @@ def figures_of(
         **_value(tables["value"]),
         "salvage_musd": {"": -parts["salvage"]},
         "residual_musd": {"": -parts["residual_credit"]},
-        **_elsewhere(tables),
     }
     return Figures(records)
 
@@ -203,8 +196,7 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     return {
         "bought_t": dict(total.acquired_t.sum()),
         "bought_musd": dict(total.cost_musd.sum()),
-        "bought_from_t": _by_origin(bought, "acquired_t"),
-        "bought_from_musd": _by_origin(bought, "cost_musd"),
+        "bought_from_musd": _by_origin(bought),
         "bought_first": dict(total.fiscal_year.min()),
         "bought_last": dict(total.fiscal_year.max()),
         "bought_expected_t": {
@@ -221,9 +213,9 @@ ORIGIN = ": "
 """Between a material and a country in the items of `bought_from`."""
 
 
-def _by_origin(bought: pd.DataFrame, column: str) -> dict[str, float]:
+def _by_origin(bought: pd.DataFrame) -> dict[str, float]:
     named = bought.material + ORIGIN + bought.country
-    return {str(item): float(value) for item, value in bought[column].groupby(named, sort=False).sum().items()}
+    return {str(item): float(value) for item, value in bought.cost_musd.groupby(named, sort=False).sum().items()}
 
 
 def _signed(projects: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -286,19 +278,3 @@ def _money(budget: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
     columns = ("shortage_avoided_musd", "bill_saved_musd", "users_musd", "authority_musd", "risk_charge_musd")
     return {column: {"": float(value[column].sum())} for column in columns}
-
-
-def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
-    """What other solves say."""
-    by_project = tables["projects"].groupby("project")
-    # a row a signature; the other share is the project's already
-    shares = by_project.agg({"share": "sum", "share_at_residual_0": "max"})
-    has = shares.share > CHOSEN
-    lost = shares.index[has & (shares.share_at_residual_0 <= TRACE)]
-    won = shares.index[~has & (shares.share_at_residual_0 > TRACE)]
-    known = bool(len(shares)) and bool(shares.share_at_residual_0.notna().all())
-    return {
-        "lost_without_residual": dict.fromkeys(sorted(map(str, lost)), 1.0),
-        "won_without_residual": dict.fromkeys(sorted(map(str, won)), 1.0),
-        "same_without_residual": {"": float(known and not len(lost) and not len(won))},
-    }

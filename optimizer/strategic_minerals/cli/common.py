@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -230,18 +229,6 @@ def _first_words(now: Progress) -> None:
         sys.stderr.flush()
 
 
-def refuse_others(folder: Path | None, ending: str, option: str) -> None:
-    """Raise InputError if a folder is a file, or holds files with other endings than those to be written."""
-    if folder is None:
-        return
-    if folder.exists() and not folder.is_dir():
-        raise InputError([Fault(str(folder), "", option, "a file", "a folder, or a new name")])
-    foreign = sorted(file.name for file in folder.glob("*") if file.suffix != ending)
-    if foreign:
-        found = f"a folder with {foreign[0]} in it"
-        raise InputError([Fault(str(folder), "", option, found, "a new or an empty folder")])
-
-
 def words(now: Progress) -> str:
     """Progress in one line."""
     if now.done is not None:
@@ -272,69 +259,27 @@ def report(
     directories: Annotated[
         list[Path], typer.Argument(help="Run folders; the report shows the first and compares the others with it.")
     ],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html, report.xlsx or tables.")
-    ] = None,
-    form: Annotated[
-        Literal["html", "xlsx", "parquet"],
-        typer.Option(
-            "--format",
-            help="html: one page; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
-        ),
-    ] = "html",
-    figures: Annotated[
-        Path | None, typer.Option(help="Also write each figure as a file of its own into this folder.")
-    ] = None,
-    image: Annotated[Literal["svg", "png"], typer.Option(help="Format of these files.")] = "svg",
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("report.html"),
     brief: Annotated[bool, typer.Option("--brief", help="One sheet of paper: what a minister acts on, alone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
-    from ..answer.run_folder import load_result, refuse_inside, write_parquet, write_results
-    from ..page.page import read_analyses, save_figures
+    from ..answer.run_folder import load_result, refuse_inside
+    from ..page.page import read_analyses
     from ..page.page import report as page
 
     results = [load_result(directory) for directory in directories]
-    alone = "--brief" if brief else "" if form == "html" else f"--format {form}"
-    if alone and (len(results) > 1 or figures is not None or (brief and form != "html")):
-        found = f"{len(results)} run folders" if len(results) > 1 else "another format, or --figures"
-        raise InputError([Fault("report", "", alone, found, "one run folder, and nothing else that is written")])
-    target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
-    if form != "parquet" and target.suffix.lower() not in ("", f".{form}"):
-        expected = f"a name that ends in .{form}, or the --format of that ending"
-        raise InputError([Fault(str(target), "", "--out", f"a name that ends in {target.suffix}", expected)])
-    for place in (target, *([] if figures is None else [figures / "figure"])):
-        refuse_inside(place, "--out")
-    refuse_others(figures, f".{image}", "--figures")
-    if form == "parquet":
-        refuse_others(target, ".parquet", "--out")
-        _wrote(write_parquet(results[0], target), as_json)
-        return
-    if target.is_dir():
-        raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
-    if form == "xlsx":
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_results(results[0], target)
-        _wrote([target], as_json)
-        return
+    if brief and len(results) > 1:
+        raise InputError([Fault("report", "", "--brief", f"{len(results)} run folders", "one run folder")])
+    if out.is_dir() or out.suffix.lower() not in ("", ".html") or (not out.suffix and out.is_file()):
+        found = "a folder" if out.is_dir() else "a file of another kind"
+        raise InputError([Fault(str(out), "", "--out", found, "a name that ends in .html")])
+    refuse_inside(out, "--out")
     names = [directory.resolve().name for directory in directories]
-    analyses = read_analyses(directories[0])
-    text = page(results, names=names, analyses=analyses, brief=brief)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, [text])
-    drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
-    _wrote([target, *drawn], as_json)
-
-
-def _wrote(files: list[Path], as_json: bool) -> None:
-    """Print what was written."""
+    text = page(results, names=names, analyses=read_analyses(directories[0]), brief=brief)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, [text])
     if as_json:
-        typer.echo(json.dumps({"wrote": [str(file) for file in files]}, indent=1))
-        return
-    console = standard_output()
-    for folder, inside in groupby(files, key=lambda file: file.parent):
-        first, *others = inside
-        count = first.stat().st_size
-        size = f"{count / 1e6:,.2g} MB" if count >= 1e6 else f"{count / 1e3:,.0f} kB"
-        text = f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size})."
-        console.print(text, markup=False)
+        typer.echo(json.dumps({"wrote": [str(out)]}, indent=1))
+    else:
+        standard_output().print(f"Wrote {out} ({out.stat().st_size / 1e6:,.2g} MB).", markup=False)

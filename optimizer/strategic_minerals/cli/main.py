@@ -311,16 +311,14 @@ def show(found: Study, out: Path | None, as_json: bool) -> None:
 
 def _refuse_folder(out: Path, source: Path) -> None:
     """Raise InputError where a run folder cannot be written."""
-    from ..answer.run_folder import is_run_folder, refuse_foreign, refuse_inside, started
+    from ..answer.run_folder import refuse_foreign, refuse_inside
 
     refuse_inside(out, "--out")
     if out.resolve() == source.resolve():
         raise InputError([Fault(str(out), "", "--out", "the run folder that it builds on", "another folder")])
-    if out.exists():
-        if not out.is_dir() or (started(out) and not is_run_folder(out)):
-            foreign = "a folder with other files in it" if out.is_dir() else "a file"
-            raise InputError([Fault(str(out), "", "", foreign, "a new, an empty or a run folder")])
-        refuse_foreign(out)
+    if out.exists() and not out.is_dir():
+        raise InputError([Fault(str(out), "", "", "a file", "a new, an empty or a run folder")])
+    refuse_foreign(out)
 
 
 def _planned(
@@ -578,13 +576,6 @@ def check(
         for row in rows_of(counted.widest.head(MOST_ESTIMATES)):
             text = range_in_words(row.key, row.column, row.low, row.value, row.high, names)
             console.print(f"  {text} [{row.table}.csv {row.key} {row.column}]")
-    if found.numeric:
-        spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
-        what = "tonnes scaled by a power of ten for each material, million USD"
-        console.print(f"Size of numbers in the model, for engineers ({what}): {spread}")
-    if found.without_data:
-        minerals = ", ".join(found.without_data)
-        console.print(f"Minerals with published facts, but not yet the data that a plan needs: {minerals}")
 
 
 def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:

@@ -25,9 +25,7 @@ from .named import (
     Place,
     named_model,
     objective_costs,
-    plan_cost,
     row_key,
-    row_of,
     variables_of,
 )
 from .problem import Problem, with_columns, with_rows
@@ -78,27 +76,17 @@ def untouched_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> dict[Place, 
     return {place: row_in(model, place).expr for _, place, _ in named.rows()}
 
 
-def refuse_changes(
-    named: NamedMatrix, model: pyo.ConcreteModel, known: Sequence[Any], z0: Floats, made: Mapping[Place, Any] | None
-) -> None:
-    """Raise InputError for rows and costs of the plan that are not as they were made, and for components that are not linear.
-
-    known: (columns,) the model's variables. z0: (columns,) doing nothing. made: `untouched_rows` of when it was made; None: rows
-    and costs are compared with the plan's.
-    """
-    faults, assembly, aim = [], named.problem.assembly, model.stages[0]
-    for row, place, unit in named.rows():
+def refuse_changes(named: NamedMatrix, model: pyo.ConcreteModel, made: Mapping[Place, Any]) -> None:
+    """Raise InputError for rows of the plan that are not as they were made (`untouched_rows`), for components that are not linear
+    and for another objective."""
+    faults, aim = [], model.stages[0]
+    for _, place, _ in named.rows():
         data = row_in(model, place)
-        if data is not None and data.active:
-            if made is not None and data.expr is made[place]:
-                continue
-            columns, coefficients = row_of(assembly, named.tonnes, row, unit)
-            limits = float(assembly.row_lower[row]) * unit, float(assembly.row_upper[row]) * unit
-            if made is None and _same_row(data, [known[k] for k in columns], coefficients, limits):
-                continue
-        found = "a row of the plan that is deleted, not active or changed, or of another plan"
-        expected = "the model of this plan and these tables, its rows as they were made"
-        faults.append(Fault("model", "", place[0] if data is None else data.name, found, expected))
+        if data is None or not data.active or data.expr is not made[place]:
+            found = "a row of the plan that is deleted, not active or changed"
+            faults.append(
+                Fault("model", "", place[0] if data is None else data.name, found, "rows of the plan as they are")
+            )
     for kind in model.collect_ctypes(active=True):
         if not issubclass(kind, PLAIN):
             text = ", ".join(item.name for item in model.component_objects(kind, active=True))
@@ -108,43 +96,7 @@ def refuse_changes(
     if [item.name for item in active] != [aim] or active[0].sense != pyo.minimize:
         text = ", ".join(item.name for item in active) or "none"
         faults.append(Fault("model", "", "objective", text, f"{aim} alone, to be minimised"))
-    if made is None:
-        stated, plan = (
-            _coefficients(of) for of in (model.component(PLAN_COST)[aim].expr, plan_cost(named, aim, known, z0))
-        )
-        if not _alike(stated, plan):
-            expected = "the model of this plan and these tables, its costs as they were made"
-            faults.append(
-                Fault("model", "", f"{PLAN_COST}[{aim}]", "costs of another plan, or that were changed", expected)
-            )
     raise_first(faults)
-
-
-def _same_row(data: Any, variables: Sequence[Any], coefficients: Floats, limits: tuple[float, float]) -> bool:
-    """Whether a constraint has these coefficients and limits."""
-    stands = number(data.lower, -INF), number(data.upper, INF)
-    if not np.allclose(stands, limits, rtol=ROUNDING, atol=ROUNDING):
-        return False
-    wanted: dict[int | None, float] = {None: 0.0}
-    for variable, factor in zip(variables, coefficients.tolist(), strict=True):
-        wanted[id(variable)] = wanted.get(id(variable), 0.0) + factor
-    return _alike(_coefficients(data.body), wanted)
-
-
-def _alike(one: Mapping[int | None, float], other: Mapping[int | None, float]) -> bool:
-    """Whether two expressions are the same but for rounding."""
-    return one.keys() == other.keys() and all(math.isclose(one[k], other[k], rel_tol=ROUNDING) for k in one)
-
-
-def _coefficients(expression: Any) -> dict[int | None, float]:
-    """id of a variable -> its factor, None -> the constant; empty where an expression is not linear."""
-    repn = generate_standard_repn(expression, compute_values=True, quadratic=False)
-    if repn.nonlinear_vars:
-        return {}
-    found: dict[int | None, float] = {None: float(repn.constant)}
-    for variable, factor in zip(repn.linear_vars, repn.linear_coefs, strict=True):
-        found[id(variable)] = found.get(id(variable), 0.0) + float(factor)
-    return found
 
 
 def refuse_wider(named: NamedMatrix, known: Sequence[Any]) -> None:
@@ -287,26 +239,23 @@ def with_rules(problem: Problem, z0: Floats, extend: Extend) -> tuple[Problem, F
     return own.problem, np.append(z0, np.zeros(len(own.added)))
 
 
-def own_parts(
-    problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[Place, Any] | None = None
-) -> OwnParts:
+def own_parts(problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapping[Place, Any]) -> OwnParts:
     """Read what a model has beside its plan.
 
-    problem: the plan's, with the limits that are measured against doing nothing. model: made by `named_model`, or a copy. z0:
-    (columns,) doing nothing. made: `untouched_rows` of when it was made; None: every row is compared with the plan's.
+    problem: the plan's, with the limits that are measured against doing nothing. model: made by `named_model`. z0: (columns,) doing
+    nothing. made: `untouched_rows` of when it was made.
 
     Raises InputError for what is not linear or no number, for rows and costs of the plan that are not as they were made, and for a
     second objective.
     """
     named = NamedMatrix(problem)
     known = variables_of(named, model)
-    if made is not None:  # what another solver found is held against the plan's bounds as a point
-        refuse_wider(named, known)
+    refuse_wider(named, known)
     fixed, narrowed = [v for v in known if v.fixed], list(_narrowed(named, known))
     for variable in fixed:  # rows say so
         variable.unfix()
     try:
-        refuse_changes(named, model, known, z0, made)
+        refuse_changes(named, model, made)
         return _read(problem, named, model, z0, known, narrowed)
     finally:
         for variable in fixed:

@@ -161,13 +161,6 @@ def without_plan(structure: Structure, nothing: Solution) -> WithoutPlan:
     return WithoutPlan(bought, bought - nothing.disposal / u[:, None], given, np.maximum(0.0, least))
 
 
-def signatures(assembly: Assembly, x: Floats) -> Floats:
-    """(options,) share signed of each, out of the solver's columns."""
-    root = assembly.commitments
-    mine = [k for k, (name, _) in enumerate(root.template.columns) if name == "sign"]
-    return x[root.first_column + np.array(mine, dtype=np.int64)]
-
-
 def _scales(structure: Structure) -> dict[str, Floats]:
     """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
     instance = structure.instance

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from ..answer.act_now import GAP, ActNow
+from ..answer.act_now import ActNow
 from ..answer.brief import UNITS
-from ..answer.notes import ALTERNATIVES, scenario_names
+from ..answer.notes import scenario_names
 from ..answer.result import Result
 from ..core.errors import missing_part
-from ..core.formats import SMALL_MUSD, capital, chance, digits
+from ..core.formats import capital, chance, digits
 from ..core.frames import rows_of
 from ..question.names import Names
 from .compare import (
-    CASES,
     OTHERS,
     RESERVE,
     SHORT,
@@ -32,7 +30,6 @@ from .compare import (
     WITH,
     WITHOUT,
     loss_curve,
-    losses,
     money,
     money_unit,
     stock_by_year,
@@ -82,203 +79,19 @@ def _quantity(value: float, unit: str) -> str:
     return f"{digits(value, 3)}{unit}"
 
 
-# The scenarios that matter, chosen by stated rules, in sentences: what strikes, who goes short, what the plan does.
-
-
-MOST_STORIES = 5
-MOST_NAMED = 3
-"""Materials and users of each kind that a story names."""
-EVENT = re.compile(r"(.+?) from (\d+)(?:\.\d+)?: ")
-"""How the table `scenario_losses` begins what it says of an event: its name, and the year in which it begins."""
-
-Measure = Callable[[pd.DataFrame], pd.Series]
-RULES: tuple[tuple[str, Measure], ...] = (
-    ("largest loss without the plan", lambda t: t["loss_without_plan_musd"]),
-    ("adds most to the expected loss", lambda t: t["probability"] * t["loss_without_plan_musd"]),
-    ("the plan helps most", lambda t: t["probability"] * (t["loss_without_plan_musd"] - t["loss_musd"])),
-    ("largest loss that remains", lambda t: t["loss_musd"]),
-    ("closest to the average disruption", lambda t: -(t["loss_without_plan_musd"] - _mean(t)).abs()),
-)
-"""Why a scenario matters -> the measure by which it is the largest. Several rules may pick the same scenario."""
-NEXT = "next by what it adds to the expected loss"
-RULE_IN_WORDS = (
-    "Chosen by rule: the largest loss without the plan; the largest probability times loss; the largest probability times loss "
-    "avoided; the largest loss that remains; the loss closest to the average of all scenarios with one. Where one scenario is "
-    "several of these, those that add most to the expected loss follow."
-)
-
-
-@dataclass(frozen=True)
-class Story:
-    """One scenario in words."""
-
-    scenario: str
-    """Its code."""
-    title: str
-    """What happens in it."""
-    why: str
-    """Why it matters."""
-    probability: float
-    loss_musd: float
-    loss_without_musd: float
-    sentences: tuple[str, ...]
-    """What else strikes, who goes short, what the plan does about it."""
-
-    def losses(self) -> str:
-        """What it costs, with the plan and without, in a sentence."""
-        with_plan, without = f"{self.loss_musd:,.0f}", f"{self.loss_without_musd:,.0f}"
-        if with_plan == without:
-            return f"Probability {chance(self.probability)}. Loss {without} million USD with the plan or without it."
-        return (
-            f"Probability {chance(self.probability)}. Loss {without} million USD without the plan, {with_plan} with it."
-        )
-
-
-def chosen(result: Result) -> dict[str, list[str]]:
-    """Scenario -> why it matters, at most `MOST_STORIES`, the largest loss without the plan first; only scenarios with a loss
-    without it: what purchases make users do without in calm years is no story."""
-    table = result.tables["scenario_losses"]
-    table = table[table["loss_without_plan_musd"] > SMALL_MUSD].set_index("scenario")
-    if table.empty:
-        return {}
-    found: dict[str, list[str]] = {}
-    for why, measure in RULES:
-        values = measure(table)
-        if why == "the plan helps most" and values.max() <= SMALL_MUSD * 1e-3:
-            continue
-        found.setdefault(str(values.idxmax()), []).append(why)
-    adds = (table["probability"] * table["loss_without_plan_musd"]).sort_values(ascending=False, kind="stable")
-    for scenario in adds.index:
-        if len(found) < MOST_STORIES:
-            found.setdefault(str(scenario), [NEXT])
-    order = table.loc[list(found), "loss_without_plan_musd"].sort_values(ascending=False, kind="stable").index
-    return {str(scenario): found[str(scenario)] for scenario in order}
-
-
-def stories(result: Result) -> list[Story]:
-    """The scenarios that matter, in words."""
-    losses = {row.scenario: row for row in rows_of(result.tables["scenario_losses"])}
-    titles = story_titles(result)
-    names = Names.of(result.data)
-    found = []
-    for scenario, why in chosen(result).items():
-        row = losses[scenario]
-        lines = [
-            _others(str(row.events), titles[scenario], names),
-            _short(result, scenario, names),
-            _defence(row, result),
-            _done(result, scenario, names),
-        ]
-        figures = float(row.probability), float(row.loss_musd), float(row.loss_without_plan_musd)
-        sentences = tuple(text for text in lines if text)
-        found.append(Story(scenario, titles[scenario], capital("; ".join(why)), *figures, sentences))
-    return found
-
-
-def remaining(result: Result) -> pd.DataFrame:
+def every_scenario(result: Result) -> pd.DataFrame:
     """Every scenario: what happens, probability, losses and shortfall, for readers; the largest loss without the plan first."""
-    titles = story_titles(result)
     table = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
+    names = scenario_names(result.plan, table, told=True)
     return pd.DataFrame(
         {
-            "what_happens": [titles[scenario] for scenario in table["scenario"]],
+            "what_happens": [names[scenario] for scenario in table["scenario"]],
             "probability": [chance(share) for share in table["probability"]],
             "loss_without_the_plan_musd": table["loss_without_plan_musd"],
             "loss_with_the_plan_musd": table["loss_musd"],
             "shortfall_with_the_plan_t": table["shortfall_t"],
         }
     )
-
-
-def story_titles(result: Result) -> dict[str, str]:
-    """Scenario -> what happens in it; for one that the plan lists, its name in brackets."""
-    losses = result.tables["scenario_losses"]
-    listed = {scenario.name for scenario in result.plan.scenarios}
-    known = scenario_names(result.plan, losses)
-    return {
-        row.scenario: f"{capital(row.what_happens)} ({row.scenario})"
-        if row.scenario in listed
-        else capital(known[row.scenario])
-        for row in rows_of(losses)
-    }
-
-
-def _mean(table: pd.DataFrame) -> float:
-    """Mean loss without the plan, given that there is one [million USD]."""
-    return float((table["probability"] * table["loss_without_plan_musd"]).sum() / table["probability"].sum())
-
-
-def _others(events: str, title: str, names: Names) -> str:
-    """Events of a scenario beside the one that its title tells."""
-    found = [(names.hazard(one[1]), int(one[2])) for text in events.split("; ") if (one := EVENT.match(text))]
-    struck = [f"{name} from {year}" for name, year in sorted(found, key=lambda one: one[1])]
-    rest = [event for event in struck if event not in title]
-    if not rest:
-        return ""
-    kept, more = rest[:MOST_NAMED], len(rest) - MOST_NAMED
-    return f"Also strikes: {', '.join(kept)}{f', and {more} more' if more > 0 else ''}."
-
-
-def _short(result: Result, scenario: str, names: Names) -> str:
-    """Who goes short with the plan, of what, when."""
-    table = result.tables["shortfalls"]
-    table = table[(table["scenario"] == scenario) & (table["shortfall_t"] > SMALL_T)]
-    inside = {row.material for row in result.data.rows("materials") if row.embedded}
-    goods = float(table.loc[table["material"].isin(inside), "shortfall_t"].sum())
-    lack = f" Imported goods lack {digits(goods)} t inside them, which no plan can prevent."
-    beside = lack if goods > SMALL_T else ""
-    table = table[~table["material"].isin(inside)]
-    if table.empty:
-        return f"With the plan no user goes short.{beside}"
-    total = table.groupby(["material", "segment"], sort=False).agg(
-        tonnes=("shortfall_t", "sum"), loss=("loss_musd", "sum"), first=("period", "min"), last=("period", "max")
-    )
-    total = total.sort_values(["loss", "tonnes"], ascending=False, kind="stable")
-    lines = [
-        f"{names.material(row.Index[0])} for {users_in_words(row.Index[1])} ({digits(row.tonnes)} t, "
-        f"{_years(str(row.first), str(row.last))})"
-        for row in rows_of(total.head(MOST_NAMED))
-    ]
-    more = len(total) - MOST_NAMED
-    rest = "; and a smaller shortfall" if more == 1 else f"; and {more} smaller shortfalls" if more > 1 else ""
-    return f"Short with the plan: {'; '.join(lines)}{rest}.{beside}"
-
-
-def _defence(row: Any, result: Result) -> str:
-    """What becomes of defence, where it has demand."""
-    if not any(one.segment == "defence" for one in result.data.rows("demand")):
-        return ""
-    short, without = float(row.defence_shortfall_t), float(row.defence_shortfall_without_plan_t)
-    if without <= SMALL_T and short <= SMALL_T:
-        return ""
-    if short <= SMALL_T:
-        return f"Defence is fully supplied; without the plan it would lack {digits(without)} t."
-    return f"Defence lacks {digits(short)} t; without the plan {digits(without)} t."
-
-
-def _done(result: Result, scenario: str, names: Names) -> str:
-    """What the reserve gives in a scenario."""
-    flows = result.tables["flows"]
-    mine = flows[flows["scenario"] == scenario].groupby("material", sort=False)[["released_t", "acquired_t"]].sum()
-    given = mine["released_t"].sort_values(ascending=False, kind="stable")
-    given = given[given > SMALL_T]
-    lines = [f"{digits(float(tonnes))} t of {names.material(str(material))}" for material, tonnes in given.items()]
-    if not lines:
-        return "The reserve releases nothing."
-    more = len(lines) - MOST_NAMED
-    return f"The reserve releases {', '.join(lines[:MOST_NAMED])}{f', and of {more} more' if more > 0 else ''}."
-
-
-def users_in_words(segment: str) -> str:
-    """A segment of demand, as one speaks of its users."""
-    known = {"defence": "defence", "essential": "essential civilian users", "other": "other users"}
-    return known.get(segment, f"{segment.replace('_', ' ')} users")
-
-
-def _years(first: str, last: str) -> str:
-    """Fiscal years of two period labels."""
-    one, two = first.partition(".")[0], last.partition(".")[0]
-    return f"FY{one}" if one == two else f"FY{one}-{two}"
 
 
 # What a figure of the page is, and what all of them share: width, axes, the library that draws them.
@@ -430,10 +243,8 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
 
 PALETTE = ["#0a3a5c", "#d97706", "#2f7a52", "#5b1a4a", "#8089a8", "#7a5500", "#4c51bf", "#16998c", "#9b2c2c", "#334155"]
 """Colours that keep apart for the colour-blind, each at least 3 : 1 on white; neighbours by their lightness too, in grey print."""
-SHAPES = ["circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left"]
 DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
-"""Of points and of lines, in the order of their colours."""
-GREY = "#6b7280"
+"""Of lines, in the order of their colours."""
 INK = "#111827"
 FIXED = {OTHERS: "#d3d7dd", RESERVE: INK, SHORT: "#b91c1c"}
 """Suppliers that are no single country -> their colour; they stand last."""
@@ -448,99 +259,15 @@ KNOWN = dict(
 )
 """Countries that supply much of some mineral -> their colour in every report."""
 FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8d8d5a", "#5e7ce2", "#bf8b5e", "#4f6d7a"]
-"""Of all others: each has the one that its code picks, or the next that is free."""
+"""Of all others, in the order of their codes."""
 
 
-def country_colours(codes: Iterable[str]) -> dict[str, str]:
-    """Code of a country -> its colour. Codes of one result give the same colours in every figure, in whatever order they come; no
-    two are alike while there are colours left."""
-    wanted = sorted(set(codes))
-    found = {code: KNOWN[code] for code in wanted if code in KNOWN}
-    free = [True] * len(FURTHER)
-    for code in (code for code in wanted if code not in KNOWN):
-        first = sum(ord(letter) * (n + 1) for n, letter in enumerate(code)) % len(FURTHER)
-        places = [(first + step) % len(FURTHER) for step in range(len(FURTHER))]
-        place = next((place for place in places if free[place]), first)
-        free[place] = False
-        found[code] = FURTHER[place]
-    return found
+# The figures of a result.
 
 
-# The figure of losses: what the plan changes in the scenarios that matter.
-
-
-WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
-"""Alternatives of `worth` that are no rules of thumb, or are shown anyway."""
-OF_CASES = [PALETTE[n] for n in (0, 1, 2, 3, 6, 7, 5, 8)]
-MEAN, LIVED = "average over the plan's scenarios", "average over new scenarios"
-
-
-def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
-    """Losses with the plan, without, and with rules of thumb where there are any: on average, and in the scenarios that matter."""
-    kept, every = list(chosen(result)), result.tables["scenario_losses"]
-    if not kept:
-        return
-    table = losses(result, kept)
-    beside: list[str] = []
-    if rules is not None:
-        beside = [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
-        more = rules[rules["alternative"].isin(beside) & rules["scenario"].isin(kept)]
-        known = table.drop_duplicates("scenario").set_index("scenario")
-        added = {column: more["scenario"].map(known[column]) for column in ("probability", "events")}
-        more = more.assign(case=more["alternative"].replace(ALTERNATIVES), **added)
-        table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
-    table = named(table, result)
-    tested, where = ActNow.of(result.tables), MEAN
-    mean = {case: float((every["probability"] * every[column]).sum()) for case, column in CASES.items()}
-    if tested is not None and not tested.why_not:
-        where, mean = LIVED, {WITH: tested.figure("loss_musd"), WITHOUT: tested.figure("loss_without_musd")}
-    average = pd.DataFrame(
-        {"scenario": where, "probability": 1.0, "events": "", "case": list(mean), "loss_musd": list(mean.values())}
-    )
-    table = pd.concat([average, table], ignore_index=True)[["scenario", "probability", "case", "loss_musd", "events"]]
-    cases = [WITH, WITHOUT, *(ALTERNATIVES.get(name, name) for name in beside)]
-    alt, unit = altair(), money_unit(result)
-    loss = tip("loss_musd", ",.0f", "loss [million USD]")
-    base = alt.Chart(table).encode(
-        y=rows_axis("scenario", list(table["scenario"].unique()), 600, **LABELS_ABOVE).scale(**ROWS_APART),
-        tooltip=["scenario", tip("probability", ".1%"), tip("case", title="case"), loss, tip("events")],
-    )
-    line = base.mark_line(color=GREY, strokeWidth=2).encode(x="loss_musd:Q", detail="scenario:N")
-    shape = alt.Scale(domain=cases, range=[SHAPES[n % len(SHAPES)] for n in range(len(cases))])
-    points = base.mark_point(size=110, opacity=1, filled=True).encode(
-        x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{unit}]", axis=alt.Axis(tickCount=4)),
-        color=coloured("case", cases, OF_CASES, columns=2, labelLimit=260),
-        shape=alt.Shape("case:N", title=None, scale=shape, legend=alt.Legend(orient="top", columns=2, labelLimit=260)),
-    )
-    spoken = (
-        base.transform_filter(f"datum.case == '{WITHOUT}'")
-        .mark_text(align="left", dx=9, fontSize=11, color=INK)
-        .encode(x="loss_musd:Q", text=alt.Text("loss_musd:Q", format=",.0f"))
-    )
-    worst = table[table["case"] == WITH].iloc[1:].sort_values("loss_musd", ascending=False, kind="stable").iloc[0]
-    rows = table["scenario"].nunique()
-    after = result.plan.horizon.tail_years
-    tail = f"over the plan and {after} year{'s' * (after > 1)} after it" if after else "over the plan"
-    yield Figure(
-        "losses",
-        "Losses",
-        "What shortages cost, with the plan and without it",
-        f"Loss to the economy {tail}. The line between the two marks is the loss that the plan avoids."
-        + ("" if GAP in result.tables else f" {UNTESTED}"),
-        f"On average over {where.removeprefix('average over ')} losses are {mean[WITHOUT]:,.0f} {unit} without the plan and "
-        f"{mean[WITH]:,.0f} with it. "
-        f"The largest shown that remains is {worst['loss_musd']:,.0f} {unit}, in this one: {worst['scenario']}.",
-        alt.layer(line, points, spoken).properties(width=WIDTH - 220, height=ROW_STEP * rows, usermeta={"rows": rows}),
-        table,
-    )
-
-
-def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:
-    """Every figure that the result has something to show in, in the order of the page.
-
-    rules: alternative, scenario, loss_musd of rules of thumb, as `worth` tells them, to be shown beside the plan's losses.
-    """
-    return [*losses_figure(result, rules), *(figure for draw in DRAWN for figure in draw(result))]
+def figures(result: Result) -> list[Figure]:
+    """Every figure that the result has something to show in, in the order of the page."""
+    return [figure for draw in DRAWN for figure in draw(result)]
 
 
 FAR = 3.0
@@ -690,7 +417,8 @@ def _supply(result: Result) -> Iterator[Figure]:
     moments, last = list(dict.fromkeys(bars["moment"])), [*FIXED]
     pairs = zip(bars["supplier"], bars["code"], strict=True)
     who = dict(sorted(pairs, key=lambda pair: last.index(pair[1]) if pair[1] in FIXED else -1))
-    palette = country_colours(set(result.tables["operations"]["country"])) | FIXED
+    further = [code for code in sorted(set(result.tables["operations"]["country"])) if code not in KNOWN]
+    palette = KNOWN | dict(zip(further, cycle(FURTHER), strict=False)) | FIXED
     colour = coloured("supplier", list(who), [palette[code] for code in who.values()], columns=5)
 
     def panel(material: str) -> Any:
@@ -715,172 +443,68 @@ def _supply(result: Result) -> Iterator[Figure]:
 
 
 def _money(result: Result) -> Iterator[Figure]:
-    """Outlays by line against appropriations; what floors may cost, separately."""
-    table, liability = money(result)
+    """Outlays by line against appropriations, with their band over futures."""
+    table = money(result)
+    if table.empty:
+        return
     alt = altair()
-    if not table.empty:
-        lines = [name for name in dict.fromkeys(table["line"]) if name != "appropriation"]
-        spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
-        may = table[table["line"] == "appropriation"].set_index("fiscal_year")["musd"]
-        lived = result.tables.get("money_by_year")
-        years = None if lived is None else lived.iloc[:-1].astype({"fiscal_year": table["fiscal_year"].dtype})
-        most = max(0.0, spent.max(), 0.0 if years is None else years["high_musd"].max())
-        # `coloured` would stack the lines in another order
-        legend = alt.Legend(orient="top", columns=3, labelLimit=170)
-        layers = [
-            alt.Chart(table)
-            .transform_filter("datum.line != 'appropriation'")
-            .mark_bar(stroke="white", strokeWidth=0.5)
-            .encode(
-                x=year_axis(),
-                y=alt.Y("musd:Q", title=money_unit(result)),
-                color=alt.Color("line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=legend),
-                tooltip=["fiscal_year", "line", tip("musd", ",.1f", "million USD")],
-            )
-        ]
-        note = "What the government spends in each fiscal year if no disruption occurs, not discounted. "
-        if len(may) and may.min() <= FAR * most:
-            limit = alt.Chart(table).transform_filter("datum.line == 'appropriation'")
-            limit = limit.mark_tick(thickness=3, color=INK, width=36)
-            tips = ["fiscal_year", tip("musd", ",.1f", "appropriation")]
-            layers.append(limit.encode(x="fiscal_year:O", y="musd:Q", tooltip=tips))
-            note += "Black marks: what it may spend in that year, the appropriation with money carried over."
-        elif len(may):
-            note += f"It may spend {may.min():,.0f} or more in each year, which lies far above this picture."
-        told = "; ".join(f"FY{year} {value:,.3g}" for year, value in spent.items())
-        text = f"Spending in {money_unit(result)}: {told}."
-        if lived is not None and years is not None:
-            whole = lived.iloc[-1]
-            base = alt.Chart(years).encode(
-                x="fiscal_year:O",
-                tooltip=["fiscal_year", *(tip(name, ",.1f") for name in ("expected_musd", "low_musd", "high_musd"))],
-            )
-            band = {"y": "low_musd:Q", "y2": "high_musd:Q"}
-            layers += [
-                base.mark_rule(color="white", strokeWidth=5).encode(**band),
-                base.mark_rule(color=INK, strokeWidth=2).encode(**band),
-                base.mark_point(filled=True, fill="white", stroke=INK, size=60, opacity=1).encode(y="expected_musd:Q"),
-            ]
-            note += " Dots and lines: on average and in nine of ten futures, lived through new scenarios."
-            low, high = whole.low_musd, whole.high_musd
-            text += f" Over all years {whole.expected_musd:,.3g} on average, {low:,.3g} to {high:,.3g} in nine of ten futures."
-            table = table.merge(years.drop(columns="appropriation_musd"), on="fiscal_year")
-        yield Figure(
-            "budget",
-            "Spending",
-            "What the government spends, by budget line",
-            note,
-            text,
-            alt.layer(*layers).properties(width=WIDTH, height=260),
-            table,
-        )
-    if not liability.empty:
-        base = alt.Chart(liability).encode(x=year_axis())
-        owed = base.mark_bar(color=PALETTE[3]).encode(
-            y=alt.Y("liability_musd:Q", title=money_unit(result)),
-            tooltip=["fiscal_year", tip("liability_musd", ",.1f")],
-        )
-        cap = base.mark_tick(thickness=3, color=INK, width=36).encode(y="liability_cap_musd:Q")
-        worst = float(liability["liability_musd"].max())
-        yield Figure(
-            "liability",
-            "Price floors",
-            "What the price floors may cost the government, outside the budget",
-            "Paid only if prices fall: what the government would owe in a year of low prices. In "
-            f"{result.plan.budget.liability_quantile:.0%} of cases it is less. Black marks: the limit that the plan sets.",
-            f"Largest amount in any fiscal year: {worst:,.0f} {money_unit(result)}.",
-            alt.layer(owed, cap).properties(width=WIDTH, height=180),
-            liability,
-        )
-
-
-DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _stocks, _supply, _money)
-
-
-# Figures of scenario discovery: rows over the inputs that a box limits most.
-
-
-TABLES = ("boxes", "limits", "cases")
-"""Tables of the study that the figures draw."""
-MOST_POINTS = 3_000
-"""Rows that a picture shows; of more, every second, third, and so on."""
-FAILS, KEPT = "fails", "kept"
-SEARCHED, HELD_OUT = "searched", "held out"
-
-
-def discovery_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[Figure]:
-    """A picture of each box that rows held out confirm.
-
-    tables: of a `Discovery` by name, or as they were stored.
-    """
-    boxes = tables["boxes"]
-    for _, box in boxes[boxes["confirmed"].astype(bool)].iterrows():
-        limits = tables["limits"][tables["limits"]["box"] == box["box"]]
-        yield _box_figure(box, limits, tables["cases"])
-
-
-def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Figure:
-    """The rows over the two inputs whose limits say most, with the box; over one and what is promised where there are no two."""
-    alt = altair()
-    numeric = limits[limits["limit"].notna()].drop_duplicates("input")
-    across = (numeric if len(numeric) else limits.drop_duplicates("input")).iloc[0]
-    up = numeric.iloc[1] if len(numeric) > 1 else None
-    kind, upward = "Q" if len(numeric) else "N", str(box["promised"]) if up is None else str(up["called"])
-    shown = rows.iloc[:: max(1, -(-len(rows) // MOST_POINTS))]
-    table = pd.DataFrame(
-        {
-            "across": shown[across["input"]],
-            "up": shown["value"] if up is None else shown[up["input"]],
-            "promise": np.where(shown["failed"].astype(bool), FAILS, KEPT),
-            "part": np.where(shown["held_out"].astype(bool), HELD_OUT, SEARCHED),
-        }
-    ).dropna(ignore_index=True)
-    scale = alt.Scale(zero=False, nice=False, padding=8)
-    along = scale if kind == "Q" else alt.Undefined
-    marks = alt.Scale(domain=[SEARCHED, HELD_OUT], range=["circle", "cross"])
-    named_across = alt.Tooltip(f"across:{kind}", title=across["called"])
-    points = (
+    lines = [name for name in dict.fromkeys(table["line"]) if name != "appropriation"]
+    spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
+    may = table[table["line"] == "appropriation"].set_index("fiscal_year")["musd"]
+    lived = result.tables.get("money_by_year")
+    years = None if lived is None else lived.iloc[:-1].astype({"fiscal_year": table["fiscal_year"].dtype})
+    most = max(0.0, spent.max(), 0.0 if years is None else years["high_musd"].max())
+    # `coloured` would stack the lines in another order
+    legend = alt.Legend(orient="top", columns=3, labelLimit=170)
+    layers = [
         alt.Chart(table)
-        .mark_point(size=34, opacity=0.75)
+        .transform_filter("datum.line != 'appropriation'")
+        .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
-            x=alt.X(f"across:{kind}", title=across["called"], scale=along, axis=_axis(across["called"])),
-            y=alt.Y("up:Q", title=upward, scale=scale, axis=_axis(upward)),
-            color=coloured("promise", [FAILS, KEPT], [PALETTE[1], GREY]),
-            shape=alt.Shape("part:N", title=None, scale=marks, legend=alt.Legend(orient="top")),
-            tooltip=[named_across, alt.Tooltip("up:Q", title=upward), "promise", "part"],
+            x=year_axis(),
+            y=alt.Y("musd:Q", title=money_unit(result)),
+            color=alt.Color("line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=legend),
+            tooltip=["fiscal_year", "line", tip("musd", ",.1f", "million USD")],
         )
-    )
-    layers = [points]
-    if kind == "Q" and len(table):
-        x, x2 = _ends(limits, str(across["input"]), table["across"])
-        y, y2 = (table["up"].min(), table["up"].max()) if up is None else _ends(limits, str(up["input"]), table["up"])
-        frame = pd.DataFrame([{"across": x, "across2": x2, "up": y, "up2": y2}])
-        drawn = alt.Chart(frame).mark_rect(fill=PALETTE[0], fillOpacity=0.08, stroke=PALETTE[0], strokeWidth=2)
-        layers.append(drawn.encode(x="across:Q", x2="across2:Q", y="up:Q", y2="up2:Q"))
-    tested = box["held_out_rows"] > 0
-    part = "held_out_" if tested else ""
-    where = "Among the rows held out" if tested else "Among the rows searched"
-    more = len(limits.drop_duplicates("input")) - 1 - (up is not None)
-    hidden = f" {more} more limited input{'s' * (more > 1)} not drawn." if more > 0 else ""
-    hidden += " Rows without such a disruption have no place in it." if len(table) < len(shown) else ""
-    return Figure(
-        f"where-it-fails-{box['box']}",
-        f"Where it fails, {box['box']}" if box["box"] > 1 else "Where it fails",
-        f"Where it fails: {box['fails_when']}",
-        f"Each point is a row of the study; the frame is the box.{hidden}",
-        f"The promise that {box['promised']} fails when {box['fails_when']}. {where} this explains {box[f'{part}coverage']:.0%} of "
-        f"the failures, and {box[f'{part}density']:.0%} of what lies in it fails.",
-        alt.layer(*layers).properties(width=WIDTH - 240, height=360),
+    ]
+    note = "What the government spends in each fiscal year if no disruption occurs, not discounted. "
+    if len(may) and may.min() <= FAR * most:
+        limit = alt.Chart(table).transform_filter("datum.line == 'appropriation'")
+        limit = limit.mark_tick(thickness=3, color=INK, width=36)
+        tips = ["fiscal_year", tip("musd", ",.1f", "appropriation")]
+        layers.append(limit.encode(x="fiscal_year:O", y="musd:Q", tooltip=tips))
+        note += "Black marks: what it may spend in that year, the appropriation with money carried over."
+    elif len(may):
+        note += f"It may spend {may.min():,.0f} or more in each year, which lies far above this picture."
+    told = "; ".join(f"FY{year} {value:,.3g}" for year, value in spent.items())
+    text = f"Spending in {money_unit(result)}: {told}."
+    if lived is not None and years is not None:
+        whole = lived.iloc[-1]
+        base = alt.Chart(years).encode(
+            x="fiscal_year:O",
+            tooltip=["fiscal_year", *(tip(name, ",.1f") for name in ("expected_musd", "low_musd", "high_musd"))],
+        )
+        band = {"y": "low_musd:Q", "y2": "high_musd:Q"}
+        layers += [
+            base.mark_rule(color="white", strokeWidth=5).encode(**band),
+            base.mark_rule(color=INK, strokeWidth=2).encode(**band),
+            base.mark_point(filled=True, fill="white", stroke=INK, size=60, opacity=1).encode(y="expected_musd:Q"),
+        ]
+        note += " Dots and lines: on average and in nine of ten futures, lived through new scenarios."
+        low, high = whole.low_musd, whole.high_musd
+        text += (
+            f" Over all years {whole.expected_musd:,.3g} on average, {low:,.3g} to {high:,.3g} in nine of ten futures."
+        )
+        table = table.merge(years.drop(columns="appropriation_musd"), on="fiscal_year")
+    yield Figure(
+        "budget",
+        "Spending",
+        "What the government spends, by budget line",
+        note,
+        text,
+        alt.layer(*layers).properties(width=WIDTH, height=260),
         table,
     )
 
 
-def _axis(title: str) -> Any:
-    """Years without commas."""
-    return altair().Axis(format=".1f") if title.endswith("[fiscal year]") else altair().Undefined
-
-
-def _ends(limits: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, float]:
-    """Where a box begins and ends: at its limits, or at the last row."""
-    mine = limits[limits["input"] == name].set_index("side")["limit"]
-    return float(mine.get("over", values.min())), float(mine.get("under", values.max()))
+DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _stocks, _supply, _money)

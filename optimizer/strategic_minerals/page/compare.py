@@ -12,24 +12,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..answer.act_now import GAP, SAMPLES, ActNow
-from ..answer.manifest import ANALYSES
-from ..answer.notes import ENDED, OWN_PARTS, SOLVER, floor_in_words
+from ..answer.act_now import ActNow
+from ..answer.notes import ENDED, floor_in_words, is_extended
 from ..answer.result import Result
 from ..answer.run_folder import load_result
-from ..answer.study import Study, open_study
+from ..answer.study import Study
 from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
 from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.stats import BASELINE_COURSE, estimated
+from ..core.stats import BASELINE_COURSE
 from ..core.verb import verb
 from ..question.base import Row, column_of, key_of, stem_and_unit
 from ..question.names import UNSUPPORTED, Names
 from ..question.references import qualified_forms
 from ..question.tables import TABLES
-from ..studies.roll import causes_in_words
-from ..world.instance import CHOSEN
 
 UNDER_CONSTRUCTION = "under construction"
 """Phase of a project before its first output."""
@@ -166,38 +163,14 @@ def exceeded(losses: Mapping[str, pd.Series], probability: pd.Series) -> pd.Data
     return pd.DataFrame(parts, columns=["case", "loss_musd", "chance"])
 
 
-def capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
-    """(country, capacity in a year [t]) of existing producers, and of projects that the plan has and that run by then."""
-    countries = {row.activity: row.country for row in result.data.rows("activities")}
-    found: dict[str, tuple[str, float]] = {}
-    for row in sorted(result.data.rows("capacities"), key=lambda row: row.from_year):
-        if row.from_year <= year and row.activity in countries:
-            found[row.activity] = (countries[row.activity], float(row.capacity_t_per_yr))
-    where = {row.project: row.country for row in result.data.rows("projects")}
-    for row in rows_of(result.tables["projects"]):
-        if row.share > CHOSEN and year_of(result, row.first_output) <= year:
-            _, before = found.get(row.project, ("", 0.0))  # parts of a project may be signed at different times
-            found[row.project] = (where[row.project], before + float(row.share * row.capacity_t_per_yr))
-    made = set(result.tables["operations"]["producer"])
-    return {name: entry for name, entry in found.items() if name in made or name in set(where)}
-
-
-def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(fiscal_year, line, musd) with the appropriation as a line of its own; (fiscal_year, liability_musd, liability_cap_musd)."""
+def money(result: Result) -> pd.DataFrame:
+    """fiscal_year, line, musd, with the appropriation as a line of its own."""
     budget = result.tables["budget"]
     lines = budget[["fiscal_year", *LINES]].rename(columns=LINES)
     able = budget["appropriation_musd"] + budget["carried_in_musd"]
     lines = lines.assign(appropriation=able).melt("fiscal_year", var_name="line", value_name="musd")
     used = lines.groupby("line")["musd"].transform(lambda values: float(np.abs(values).max())) > SMALL_T
-    owed = budget[["fiscal_year", "liability_musd", "liability_cap_musd"]]
-    return lines[used].reset_index(drop=True), owed if (owed["liability_musd"].abs() > SMALL_T).any() else owed[:0]
-
-
-def losses(result: Result, kept: Sequence[str]) -> pd.DataFrame:
-    """scenario, probability, case (with the plan, without), loss_musd, events: of some scenarios, in their order."""
-    table = result.tables["scenario_losses"].set_index("scenario").loc[list(kept)].reset_index()
-    of = table[["scenario", "probability", "events"]]
-    return pd.concat([of.assign(case=c, loss_musd=table[column]) for c, column in CASES.items()], ignore_index=True)
+    return lines[used].reset_index(drop=True)
 
 
 # Several results side by side: what differs in the question, in the plan, in the outcome.
@@ -212,8 +185,6 @@ TITLES = {
     "targets": "Stock at the end of each year [t]",
     "money": "Spending by year without a disruption [million USD]",
     "outcome": "Worth, losses and proof",
-    "differences": "Differences in the same new scenarios",
-    "why": "What changed the plan",
     "inputs": "What differs in the question",
 }
 """Headings of the tables, in their order."""
@@ -221,30 +192,53 @@ SIDE_BY_SIDE = ("plan", "targets", "money", "outcome")
 
 
 @verb
-def compare(
-    results: Sequence[Result | Path | str], names: Sequence[str] | None = None, *, why: pd.DataFrame | None = None
-) -> Study:
+def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None = None) -> Study:
     """Show the differences between results: in the question, the outcome and the plan.
 
     results: two or more, each as it was solved, or the run folder that holds it. names: what they are called, one each; None:
-    their plans' names, numbered where these are the same. why: the table `why` of `roll`, where the last one was planned again from
-    the first; None: that of its run folder, where it has one.
+    their plans' names, numbered where these are the same.
 
     Tables, each with a column a result: `plan`, what is bought, supported, signed and guaranteed, where it is not the same in all;
     `targets`, stock at the end of each year [t]; `money`, outlay of each year [million USD]; `outcome`: figure, unit, worth, bound,
-    gap, losses; `inputs`, fields of the plan, and cells of tables, that are not the same in all. `differences`: figure, of (one
-    against the first), difference_musd, error_musd, low_musd, high_musd, told (whether the samples can tell it from none), on the
-    scenarios that tested both; no row where these are not the same. Facts: `warnings`, why figures may not be compared directly;
-    `changed`, what differs in the tables, in sentences.
+    gap, losses; `inputs`, fields of the plan, and cells of tables, that are not the same in all. Facts: `warnings`, why figures may
+    not be compared directly; `changed`, what differs in the tables, in sentences.
 
     Raises InputError for less than two results, and for a folder that is no run.
     """
     if len(results) < 2:
         raise InputError([Fault("compare", "", "results", f"{len(results)} result", "two or more")])
-    last = results[-1]
-    if why is None and not isinstance(last, Result) and (folder := Path(last) / ANALYSES / "roll").is_dir():
-        why = open_study(folder).tables.get("why")
-    return compared(opened(results), names, why)
+    found = opened(results)
+    called = _names(found, names)
+    warnings = [
+        f"The {words} of these results differ, so their amounts in million USD cannot be compared directly."
+        for words, read in (
+            ("loss functions", lambda p: (p.loss_function, p.loss_level)),
+            ("price years", lambda p: p.price_year),
+        )
+        if len({read(result.plan) for result in found}) > 1
+    ]
+    nothing = [result.outcome.do_nothing_musd or 0.0 for result in found]
+    if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
+        text = ", ".join(f"{value:,.0f}" for value in nothing)
+        warnings.append(
+            f"Doing nothing costs {text} million USD in these results, so the worth of each plan starts from a different point."
+        )
+    if any(is_extended(result.tables) for result in found):
+        warnings.append("Own code has extended some of these plans (table own_parts): what it adds is not compared.")
+    tables = {
+        "plan": _plan(found, called).astype(object),
+        "targets": _targets(found, called),
+        "money": _money(found, called),
+        "outcome": _outcome(found, called).astype(object),
+        "inputs": _inputs(found, called),
+    }
+    changed = [
+        f"{called[n]}, {text}" if len(found) > 2 else text
+        for n, other in enumerate(found[1:], start=1)
+        for text in _changed(found[0], other)
+    ]
+    facts = {"names": called, "warnings": warnings, "changed": changed}
+    return Study("compare", tables, _words(tables, facts), facts, TITLES)
 
 
 def opened(results: Sequence[Result | Path | str]) -> list[Result]:
@@ -252,54 +246,12 @@ def opened(results: Sequence[Result | Path | str]) -> list[Result]:
     return [each if isinstance(each, Result) else load_result(Path(each)) for each in results]
 
 
-def compared(results: list[Result], names: Sequence[str] | None, why: pd.DataFrame | None) -> Study:
-    """What differs between opened results."""
-    called = _names(results, names)
-    warnings = [
-        f"The {words} of these results differ, so their amounts in million USD cannot be compared directly."
-        for words, read in (
-            ("loss functions", lambda p: (p.loss_function, p.loss_level)),
-            ("price years", lambda p: p.price_year),
-        )
-        if len({read(result.plan) for result in results}) > 1
-    ]
-    nothing = [result.outcome.do_nothing_musd or 0.0 for result in results]
-    if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
-        text = ", ".join(f"{value:,.0f}" for value in nothing)
-        warnings.append(
-            f"Doing nothing costs {text} million USD in these results, so the worth of each plan starts from a different point."
-        )
-    tables = {
-        "plan": _plan(results, called).astype(object),
-        "targets": _targets(results, called),
-        "money": _money(results, called),
-        "outcome": _outcome(results, called).astype(object),
-        "inputs": _inputs(results, called),
-    }
-    more = {"differences": _differences(results, called), "why": pd.DataFrame() if why is None else why}
-    tables |= {name: table for name, table in more.items() if len(table)}
-    changed = [
-        f"{called[n]}, {text}" if len(results) > 2 else text
-        for n, other in enumerate(results[1:], start=1)
-        for text in _changed(results[0], other)
-    ]
-    facts = {"names": called, "warnings": warnings, "changed": changed}
-    return Study("compare", tables, _words(tables, facts), facts, TITLES)
-
-
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
-    """A comparison in plain words, line by line: decisions, money and risk first, then why."""
+    """A comparison in plain words, line by line: decisions, money and risk first, then the question."""
     lines = [f"COMPARED: {' | '.join(facts['names'])}", *facts["warnings"]]
     for name in SIDE_BY_SIDE:
         table = rows_in_words(name, tables[name], len(facts["names"]))
         lines += [f"{TITLES[name]}:" if table else f"{TITLES[name]}: nothing", *(f"  {line}" for line in table)]
-    if "differences" in tables:
-        lines += [
-            f"{TITLES['differences']}:",
-            *(f"  {line}" for line in paired(tables["differences"], facts["names"][0])),
-        ]
-    if "why" in tables:
-        lines += [f"{TITLES['why']}:", *causes_in_words(tables["why"])]
     question = question_in_words(tables, facts)
     return [
         *lines,
@@ -313,16 +265,6 @@ def question_in_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, An
     inputs = tables["inputs"]
     fields = inputs[~inputs["field"].str.contains("[", regex=False)]
     return [*rows_in_words("inputs", fields, len(facts["names"])), *facts["changed"]]
-
-
-def paired(differences: pd.DataFrame, first: str) -> list[str]:
-    """Differences to the first result in words, with what the samples can tell."""
-    return [
-        f"{row.figure}, {row.of} minus {first}: {row.difference_musd:+,.4g} million USD, standard error "
-        f"{row.error_musd:.2g}, interval {row.low_musd:+,.4g} to {row.high_musd:+,.4g}"
-        + ("" if row.told else ": no difference that the samples can tell")
-        for row in rows_of(differences)
-    ]
 
 
 def rows_in_words(name: str, table: pd.DataFrame, results: int) -> list[str]:
@@ -348,51 +290,9 @@ def _over_years(years: Iterable[int], tonnes: Iterable[float]) -> str:
     return ", ".join(said) or ABSENT
 
 
-PAIRED = {"worth_musd": "worth compared with doing nothing", "loss_musd": "expected shortage losses"}
-"""Columns of the tests of a plan whose differences a comparison gives."""
-DIFFERENCES = ["figure", "of", "difference_musd", "error_musd", "low_musd", "high_musd", "told"]
-
-
-def _differences(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    """Differences to the first result on common random numbers: sample by sample, where the same scenarios have tested both."""
-    rows = []
-    first = results[0]
-    for other, name in zip(results[1:], names[1:], strict=True):
-        if not _same_draws(first, other):
-            continue
-        one, two = first.tables[SAMPLES], other.tables[SAMPLES]
-        confidence = float(first.tables[GAP].confidence.iloc[0])
-        for column, figure in PAIRED.items():
-            found = estimated((two[column].to_numpy() - one[column].to_numpy()).tolist(), confidence)
-            told = not found.low <= 0 <= found.high
-            rows.append((figure, name, found.mean, found.standard_error, found.low, found.high, told))
-    return pd.DataFrame(rows, columns=DIFFERENCES)
-
-
-def _same_draws(one: Result, two: Result) -> bool:
-    """Whether the same scenarios have tested two results: of the same seeds and sizes, drawn from the same hazards."""
-    if SAMPLES not in one.tables or SAMPLES not in two.tables:
-        return False
-    alike = all(one.tables[SAMPLES][c].tolist() == two.tables[SAMPLES][c].tolist() for c in ("seed", "scenarios"))
-    drawn = [(r.plan.hazards, r.plan.controls, r.plan.scenarios, r.plan.horizon) for r in (one, two)]
-    plain = {"seed": 0, "scenarios": 1, "draws": None}
-    of = [r.plan.sample and r.plan.sample.model_copy(update=plain) for r in (one, two)]
-    tables = "hazards", "observed_profiles", "hazard_prices"
-    same_rows = all(one.data.rows(table) == two.data.rows(table) for table in tables)
-    return alike and drawn[0] == drawn[1] and of[0] == of[1] and same_rows
-
-
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
     wanted = list(names) if names is not None else [result.plan.name for result in results]
-    taken = {
-        "field",
-        "figure",
-        "unit",
-        "kind",
-        "item",
-        "material",
-        "fiscal_year",
-    }  # what the tables' other columns are called
+    taken = {*"field figure unit kind item material fiscal_year".split()}  # what the tables' other columns are called
     found: list[str] = []
     for n, name in enumerate(wanted, start=1):
         called = name if name and wanted.count(name) == 1 else f"{name} ({n})".strip()
@@ -428,10 +328,7 @@ def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
     unlike = dict(_unlike(fields, repr))
     whole = [f"{path}." for path, values in unlike.items() if {*map(str, values)} == {THERE, ABSENT}]
     rows = [[path, *values] for path, values in unlike.items() if not path.startswith(tuple(whole))]
-    shown = [
-        [path, *(_cell(value, path) for value in values)]
-        for path, *values in [*rows, *_cells(results), *_own_code(results)]
-    ]
+    shown = [[path, *(_cell(value, path) for value in values)] for path, *values in [*rows, *_cells(results)]]
     return pd.DataFrame(shown, columns=["field", *names])
 
 
@@ -441,24 +338,6 @@ def _unlike(held: Sequence[Mapping[Any, Any]], words: Callable[[Any], str]) -> I
         values = [each.get(key, ABSENT) for each in held]
         if len({words(value) for value in values}) > 1:
             yield key, values
-
-
-def _own_code(results: Sequence[Result]) -> list[list[Any]]:
-    """What own code has added, where it differs: constraints with their limits, and terms."""
-    held = []
-    for result in results:
-        table = result.tables.get(OWN_PARTS, pd.DataFrame(columns=["part", "name", "lower", "upper"]))
-        table = table[table.part != SOLVER]
-        held.append({f"own code: {row.part} {row.name}": _limits(row) for row in table.itertuples(index=False)})
-    return [[name, *values] for name, values in _unlike(held, str)]
-
-
-def _limits(row: Any) -> str:
-    """The limits of a constraint of own code; of other parts, that they are there."""
-    low, high = (None if pd.isna(value) else f"{value:,.6g}" for value in (row.lower, row.upper))
-    if low is None and high is None:
-        return "there"
-    return f"at most {high}" if low is None else f"at least {low}" if high is None else f"from {low} to {high}"
 
 
 def _cells(results: Sequence[Result]) -> list[list[Any]]:
@@ -610,8 +489,6 @@ UNNAMED = "OTH"
 MOST_MATERIALS = 12
 SMALL_SHARE = 0.03
 """Share up to which a country is drawn among `OTHERS`."""
-SPARE = 1e-3
-"""Spare capacity, as a share of what is made, up to which plants count as full."""
 BARS = ["material", "code", "supplier", "moment", "share"]
 """Columns of what is drawn."""
 
@@ -625,8 +502,6 @@ class Moment:
     """Material -> supplier (country, `RESERVE`, `SHORT`) -> tonnes."""
     taken: set[tuple[str, str]]
     """Feed, product that plants make of it."""
-    full: frozenset[tuple[str, str]]
-    """Material, country whose plants run at capacity while users would pay for one more tonne; known if no disruption occurs."""
 
     @classmethod
     def of(cls, name: str, scenario: str, period: str, result: Result) -> Moment:
@@ -639,32 +514,22 @@ class Moment:
         recipes: dict[str, dict[str, float]] = defaultdict(dict)
         for row in result.data.rows("yields"):
             recipes[row.producer][row.material] = row.yield_t_per_t
-        able = capacities(result, int(period.split(".")[0])) if scenario == BASELINE_COURSE else {}
         parts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        taken, spare = set[tuple[str, str]](), defaultdict[Any, float](float)
-        for producer, (country, capacity) in able.items():
-            for material in recipes[producer]:
-                spare[material, country] += capacity * result.plan.horizon.period_months / 12
+        taken = set[tuple[str, str]]()
         for run in rows_of(here("operations")):
-            total, country = run.output_t + run.reserve_output_t, run.country
+            total = run.output_t + run.reserve_output_t
             recipe = recipes[run.producer.removesuffix(UNSUPPORTED)]
             gives = {material: per_t for material, per_t in recipe.items() if per_t > 0}
             feeds = [material for material, per_t in recipe.items() if per_t < 0 and total > SMALL_T]
             for material, per_t in gives.items():
-                spare[material, country] -= total
                 if run.output_t * per_t > SMALL_T:
-                    parts[material][country] += run.output_t * per_t
+                    parts[material][run.country] += run.output_t * per_t
                 taken |= {(feed, material) for feed in feeds}
         for table, column, who in (("flows", "released_t", RESERVE), ("shortfalls", "shortfall_t", SHORT)):
             for code, tonnes in here(table).groupby("material")[column].sum().items():
                 if tonnes > SMALL_T:
                     parts[str(code)][who] = float(tonnes)
-        prices = here("prices")
-        wanted = set(prices[(prices["price"] == "supply") & (prices["value"] > 0)]["item"]) & set(parts)
-        tight = [
-            (code, who) for code in wanted for who, t in parts[code].items() if spare.get((code, who), t) <= SPARE * t
-        ]
-        return cls(name, parts, taken, frozenset(tight if able else ()))
+        return cls(name, parts, taken)
 
     def shares(self, material: str) -> dict[str, float]:
         """Supplier -> share of all supply of a material and of what is missing."""
@@ -673,8 +538,8 @@ class Moment:
 
     def amount(self, material: str, who: str) -> str:
         """Share and tonnes of a supplier, in words; empty where there are none."""
-        share, full = self.shares(material).get(who, 0.0), ", at capacity" * ((material, who) in self.full)
-        return f"{share:.0%} ({digits(self.parts[material][who])} t){full}" if share > 0 else ""
+        share = self.shares(material).get(who, 0.0)
+        return f"{share:.0%} ({digits(self.parts[material][who])} t)" if share > 0 else ""
 
 
 def worst_without(result: Result) -> str:
@@ -717,11 +582,9 @@ def supply(result: Result) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     countries that give little at every moment stand together.
     """
     names, found = Names.of(result.data), moments(result)
-    stages = {row.material: row.stage for row in result.data.rows("materials")}
     chosen = [code for code in most_at_stake(result) if any(moment.shares(code) for moment in found)][:MOST_MATERIALS]
-    chains = [chain(code, found, stages) for code in chosen]
     rows, bars = [], []
-    for step in dict.fromkeys(step for chain_of in chains for row in reversed(chain_of) for step in row):
+    for step in dict.fromkeys(step for code in chosen for step in chain(code, found)):
         material = names.material(step)
         for who in ordered(step, found):
             rows.append((material, names.country(who), *(moment.amount(step, who) for moment in found)))
@@ -750,15 +613,10 @@ def ordered(material: str, found: Iterable[Moment]) -> list[str]:
     return sorted(weight, key=lambda who: (last.index(who) if who in last else -1, -weight[who], who))
 
 
-def chain(product: str, found: Iterable[Moment], stages: Mapping[str, str]) -> list[list[str]]:
-    """Rows of materials from the first feed to a product: a feed stands above all that is made of it, and beside those of its
-    stage. stages: of every material, in the order in which a row shows them."""
-    arrows = sorted({(feed, made) for moment in found for feed, made in moment.taken if feed != made})
-    level = {product: 0}
-    for _ in range(len(arrows) + 1):  # as many times as a chain without a circle can be long
-        for feed, made in arrows:
-            if made in level and level.get(feed, 0) <= level[made] < len(arrows):
-                level[feed] = level[made] + 1
-        for code in level:
-            level[code] = max(n for other, n in level.items() if stages[other] == stages[code])
-    return [[code for code in stages if level.get(code) == n] for n in sorted(set(level.values()), reverse=True)]
+def chain(product: str, found: Sequence[Moment]) -> list[str]:
+    """A product and all that it is made of, the nearest feeds first."""
+    steps = [product]
+    for made in steps:  # it grows as it is read
+        feeds = sorted({feed for moment in found for feed, of in moment.taken if of == made})
+        steps += [feed for feed in feeds if feed not in steps]
+    return steps

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,25 +15,23 @@ import pandas as pd
 
 from ..answer.act_now import GAP
 from ..answer.manifest import ANALYSES, dictionary, names_in, read_manifest
-from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, heading, provenance
+from ..answer.notes import ALTERNATIVES, heading, provenance
 from ..answer.result import Result
-from ..answer.study import Analyses, Study, open_study, study_faults, tables_of
+from ..answer.study import Study, open_study, study_faults, tables_of
 from ..core.errors import InputError, missing_part
-from ..core.files import staged, templates, write_whole
+from ..core.files import templates, write_whole
 from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
 from .charts import (
     NARROW,
-    RULE_IN_WORDS,
     UNTESTED,
     Figure,
     all_acts,
     all_rows,
     altair,
+    every_scenario,
     figures,
-    remaining,
-    stories,
     verdict,
 )
 from .compare import compare, money_unit, opened, question_in_words
@@ -45,7 +41,7 @@ CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""
 
 
-# Tables of the page after the figures: studies, the most uncertain estimates, the age of the data.
+# Tables of the page after the figures: scenarios, studies, the most uncertain estimates.
 
 
 MOST_ESTIMATES = 15
@@ -55,136 +51,52 @@ ESTIMATES = "estimates.csv"
 """File of the page with the estimates and their places."""
 BESIDE = {"figure": "meaning", "below": "appropriation_below_musd", "above": "appropriation_above_musd"}
 """Columns for programs -> those that say the same to readers."""
-OF_STUDIES = {
-    "explain/reasons": (
-        "reasons",
-        "Reasons",
-        "Why each item was chosen or rejected",
-        "How much better or worse the plan is with each item, solved again with the item and without it. M: {money}, discounted. "
-        "The codes in brackets are those that the command explain takes.",
-    ),
-    "explain/prices": (
-        "prices",
-        "Prices",
-        "What one more unit is worth",
-        "Shadow prices in {money}, for the commitments of this plan and for small changes.",
-    ),
-    "explain/break_evens": (
-        "break-evens",
-        "Break-evens",
-        "What would change the decision",
-        "Solved again at each value, with the item and without it.",
-    ),
-    "alternatives/extremes": (
-        "alternatives",
-        "Alternatives",
-        "Plans that are nearly as good",
-        "How far each figure can move in plans that are nearly as good as this one.",
-    ),
-    "worth/alternatives": (
-        "rules-of-thumb",
-        "Rules of thumb",
-        "Compared with rules of thumb",
-        "All alternatives, in the plan's own scenarios; {money}, discounted. Largest regret: how much worse, at most, than the "
-        "best plan for the scenario that comes.",
-    ),
-    "rules/rules": (
-        "rules-of-ministries",
-        "Ministries",
-        "Beside what ministries do",
-        "In the same new scenarios, each rule at its own money and at as much as the plan spends; {money}, discounted, with 95% "
-        "intervals.",
-    ),
-    "regret/candidates": (
-        "losses-and-beliefs",
-        "Losses and beliefs",
-        "One plan for losses and beliefs that nobody knows",
-        "The largest regret is how far a plan falls behind the best one, as a share of what could be had, under the loss and the "
-        "belief where it falls behind most; lived in the same new scenarios ({money}, discounted).",
-    ),
-    "regret/cells": (
-        "losses-and-beliefs-in-full",
-        "Each loss and belief",
-        "What each plan is worth under each loss and belief",
-        "In new scenarios that all beliefs share; {money}, discounted, with 95% intervals of the draw alone.",
-    ),
-    "score/futures": (
-        "futures",
-        "Futures",
-        "What this plan is worth in other futures",
-        "Nothing is decided anew; lived in new scenarios ({money}, discounted).",
-    ),
-    "worth/fresh_scenarios": (
-        "fresh-scenarios",
-        "New scenarios",
-        "Compared with rules of thumb, in new random scenarios",
-        "Each figure with the low and the high end of its 95% confidence interval; {money}, discounted.",
-    ),
-    "stress/figures": (
-        "stress",
-        "Stress test",
-        "Stress test",
-        "The plan in new random scenarios, which were not used to make it, with the low and the high end of each confidence "
-        "interval; {money}, discounted.",
-    ),
-    "frontier/switches": (
-        "switches",
-        "Switches",
-        "Budgets at which the plan changes",
-        "Somewhere between the two budgets of a row the choice of projects, floors and contracts changes ({money}, discounted).",
-    ),
-    "scenarios/replay": (
-        "replay",
-        "Observed",
-        "Observed disruptions and what the hazards say of them",
-        "Years of normal supply lost: as observed, and in events of the hazard (mean, 5 % and 95 % points).",
-    ),
-}
-"""Table of a study -> name, label, title and note of its section."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table with its words."""
+    """Tables with their words."""
 
     name: str
     label: str
     """What the menu calls it."""
     title: str
     note: str
-    table: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    """By caption."""
+    words: Sequence[str] = ()
+    """The same in sentences."""
 
 
-def sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Section]:
-    """Tables of the page after the figures."""
-    found = [
-        Section(name, label, title, note.format(money=money_unit(result)), in_sentences(analyses[key]))
-        for key, (name, label, title, note) in OF_STUDIES.items()
-        if key in analyses and len(analyses[key])
-    ]
-    ore = result.tables.get("ore_reserves")
-    if ore is not None:
-        runs = " In this plan a mine ends when they do." if result.plan.ore_runs_out else ""
-        note = f"Reserves as published, and how many years of the latest mine output they are; exploration adds to them.{runs}"
-        found.append(Section("ore", "Ore", "Which countries hold the ore", note, _ore(ore)))
+def sections(result: Result, studies: Sequence[Study]) -> list[Section]:
+    """Tables of the page after the figures: scenarios, each study as it tells itself, estimates."""
     return [
-        *found,
+        Section(
+            "scenarios",
+            "Scenarios",
+            "Every scenario of the plan",
+            f"What happens, and what shortages cost without the plan and with it; {money_unit(result)}, discounted.",
+            {"Every scenario of the plan": every_scenario(result)},
+        ),
+        *map(of_study, studies),
         Section(
             "estimates",
             "Estimates",
             "Most uncertain estimates",
             "The estimates with the widest ranges among those that the plan uses. Spread: high end less low end, as a multiple of "
             f"the value. The cells of the tables that hold them are in {ESTIMATES}, among the files.",
-            estimates(result).drop(columns=["table", "key", "column"]),
-        ),
-        Section(
-            "vintage",
-            "Data",
-            "Age of the data",
-            "How many rows each table has, how many of them are estimates, and the oldest and the newest year to which they refer.",
-            _vintage(result),
+            {"Most uncertain estimates": estimates(result).drop(columns=["table", "key", "column"])},
         ),
     ]
+
+
+def of_study(study: Study) -> Section:
+    """A study, with the tables that have headings, or all of them where none has."""
+    titles = study.titles or {name: capital(name.replace("_", " ")) for name in study.tables}
+    tables = {title: in_sentences(study.tables[name]) for name, title in titles.items() if name in study.tables}
+    kept = {title: table for title, table in tables.items() if len(table)}
+    label = capital(study.kind)
+    return Section(f"study-{study.kind}", label, label, "", kept, study.words)
 
 
 def estimates(result: Result) -> pd.DataFrame:
@@ -200,33 +112,6 @@ def estimates(result: Result) -> pd.DataFrame:
         owner = owner_in_words(key, names) + (f" and {count - 1} more like it" if count > 1 else "")
         lines.append(f"{owner}: {column_in_words(column)}" + (f" [{unit}]" if unit else ""))
     return pd.concat([pd.Series(lines, index=wide.index, name="estimate", dtype=object), wide], axis=1)
-
-
-def _ore(table: pd.DataFrame) -> pd.DataFrame:
-    """Who holds the ore, for readers."""
-    return pd.DataFrame(
-        {
-            "country": table["name"],
-            "mineral": table["mineral"].str.replace("_", " "),
-            "reserves_t": table["reserves_t"],
-            "part_of_the_world": [f"{share:.1%}" if share == share else "" for share in table["world_share"]],
-            "mine_output_t": table["mine_output_t"],
-            "years_left": [digits(years, 2) if years == years else "" for years in table["years_left"]],
-        }
-    )
-
-
-def _vintage(result: Result) -> pd.DataFrame:
-    rows = []
-    for table in sorted(result.data.tables):
-        found = result.data.rows(table)
-        if not found:
-            continue
-        years = [row.year for row in found if getattr(row, "year", None) is not None]
-        guessed = sum(getattr(row, "confidence", "") == "estimate" for row in found)
-        ends = min(years, default=None), max(years, default=None)
-        rows.append((table.replace("_", " "), len(found), guessed, *ends))
-    return pd.DataFrame(rows, columns=["table", "rows", "estimates", "oldest", "newest"])
 
 
 def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
@@ -248,16 +133,12 @@ POLICY = (
 """Content-Security-Policy: nothing is fetched. Vega compiles expressions, hence eval."""
 
 
-YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
+YEARS = ("fiscal_year", "year", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
 WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do")
 """Columns of sentences and long names, which get room."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
-OWN_CODE = {
-    "rules": "by constraints of own code (table own_parts), which the lowest possible objective keeps too",
-    "terms": "by terms of own code (table own_parts): gap and lowest objective are of plan and terms together, less these terms",
-}
 AMOUNT = re.compile(r"-?\d[\d,]*(?:\.\d+)?%?")
 """A cell of text that is an amount."""
 HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
@@ -271,28 +152,28 @@ def report(
     results: Result | Sequence[Result],
     *,
     names: Sequence[str] | None = None,
-    analyses: Analyses | None = None,
+    analyses: Sequence[Study] = (),
     brief: bool = False,
 ) -> str:
     """A page on one result, or on the first of several with a comparison of all.
 
     brief: one sheet of paper, with what a minister acts on alone. names: what several results are called; None: their plans' names.
-    analyses: studies, or tables of other verbs by `verb/table`
-    (`frontier/points`), as `read_analyses` finds them. Raises InputError where the extra `report` is not installed, ValueError
-    without a result.
+    analyses: studies to be shown, as `read_analyses` finds them; of several of a kind the last one. Raises InputError where the
+    extra `report` is not installed, ValueError without a result.
     """
-    several, compared, studied, drawn = _shown(results, names, analyses)
-    first = several[0]
+    several = [results] if isinstance(results, Result) else list(results)
+    if not several:
+        raise ValueError("a report needs a result")
+    first, compared = several[0], compare(several, names) if len(several) > 1 else None
+    studied = list({study.kind: study for study in analyses}.values())
     top = {"title": first.plan.title or first.plan.name, "verdict": verdict(first), "brief": first.brief}
     if brief:
         return _rendered("brief.html", **top)
+    drawn = [*figures(first), *study_figures(tables_of(studied), Subject.of(first))]
     return _rendered(
         "page.html",
         **top,
         acts=all_acts(first),
-        stories=stories(first),
-        rule=RULE_IN_WORDS,
-        scenarios=remaining(first),
         words=_paragraphs(first),
         figures=drawn,
         untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
@@ -300,24 +181,8 @@ def report(
         sections=sections(first, studied),
         comparison=compared,
         question=[] if compared is None else question_in_words(compared.tables, compared.facts),
-        downloads=_downloads(first, studied),
-        evidence=_evidence(first),
+        downloads=_downloads(first, tables_of(studied)),
     )
-
-
-def _shown(
-    results: Result | Sequence[Result], names: Sequence[str] | None, analyses: Analyses | None
-) -> tuple[list[Result], Study | None, Mapping[str, pd.DataFrame], list[Figure]]:
-    """(results, their comparison where they are several, tables of studies, all figures of the page in its order)."""
-    several = [results] if isinstance(results, Result) else list(results)
-    if not several:
-        raise ValueError("a report needs a result")
-    compared, studied = compare(several, names) if len(several) > 1 else None, tables_of(analyses)
-    rules = studied.get("worth/scenarios")
-    if rules is not None and not {"alternative", "scenario", "loss_musd"} <= set(rules.columns):
-        rules = None
-    drawn = [*figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
-    return several, compared, studied, drawn
 
 
 def _spec(figure: Figure) -> dict[str, Any]:
@@ -330,20 +195,16 @@ def _spec(figure: Figure) -> dict[str, Any]:
     return {**spec, "description": figure.alt}
 
 
-def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
-    """Tables of other verbs in a run folder, by `verb/table`.
+def read_analyses(folder: Path) -> list[Study]:
+    """The studies in a run folder.
 
     Raises InputError for a study that is not as it was written or is one of another run, and for a file that is no table.
     """
     faults = study_faults(folder, read_manifest(folder)[1])
     if faults:
         raise InputError(faults)
-    studies = {
-        place.name: open_study(place)
-        for place in sorted((folder / ANALYSES).glob("*"))
-        if place.is_dir() and names_in(place)
-    }
-    return {f"{place}/{name}": table for place, study in studies.items() for name, table in study.tables.items()}
+    places = sorted((folder / ANALYSES).glob("*"))
+    return [open_study(place) for place in places if place.is_dir() and names_in(place)]
 
 
 def _rendered(template: str, **parts: Any) -> str:
@@ -447,34 +308,6 @@ def _paragraphs(result: Result) -> list[tuple[str, list[str]]]:
     return found
 
 
-def _evidence(result: Result) -> list[tuple[str, str]]:
-    """Audit and solver, as pairs."""
-    outcome, counts, worst = result.outcome, result.counts, result.audited.worst()
-    return [
-        ("how the solve ended", ENDED.get(outcome.reason, outcome.reason)),
-        *([("extended", OWN_CODE[extended])] if (extended := extended_by(result.tables)) else []),
-        (
-            "gap to the best possible plan",
-            "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})",
-        ),
-        (
-            f"objective compared with doing nothing (lower is better), and the lowest possible [{money_unit(result)}]",
-            f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}",
-        ),
-        (
-            "independent audit",
-            f"{audit_word(result)}; largest difference {worst.largest:.1e}, {worst.tolerated:.1e} allowed ({worst.family})",
-        ),
-        (
-            "size of the model",
-            ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios")),
-        ),
-        ("method, time of the solve", f"{outcome.method}, {result.seconds.get('total', math.nan):,.1f} s"),
-        ("tolerance of the solver", f"feasibility {result.options.get('primal_feasibility_tolerance', '')}"),
-        ("versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
-    ]
-
-
 def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:
     """(file name, rows, data URI) of every table; an empty URI where it is too large for the page."""
     found = []
@@ -487,48 +320,15 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
     return found
 
 
-def save_figures(
-    results: Result | Sequence[Result],
-    folder: Path,
-    kind: str = "svg",
-    *,
-    names: Sequence[str] | None = None,
-    analyses: Analyses | None = None,
-) -> list[Path]:
-    """Every figure of the page as a file of its own, all of them or none; other arguments as for `report`.
-
-    kind: `svg` or `png`.
-    """
-    drawn = {folder / f"{figure.name}.{kind}": figure for figure in _shown(results, names, analyses)[-1]}
-    folder.mkdir(parents=True, exist_ok=True)
-    with staged() as files:
-        for path, figure in drawn.items():
-            with files.file(path) as file:
-                file.write(_image(figure, kind))
-    return list(drawn)
-
-
-def _image(figure: Figure, kind: str) -> bytes:
-    """A figure as a file of some kind."""
-    chart, image, text = figure.titled, io.BytesIO(), io.StringIO()
-    with all_rows():
-        if kind == "png":
-            chart.save(image, format="png", ppi=144)
-            return image.getvalue()
-        chart.save(text, format=kind)
-    return text.getvalue().encode()
-
-
 # The figures of a result or of a study as Altair charts, for scripts and notebooks, and the page as a file.
 
 
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (beside-rules-of-thumb of
+    of: a result (loss-curve, timeline, stocks, supply, budget) or a study (beside-rules-of-thumb of
     `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    indices of a sweep by Morris or Sobol; stress-losses; origins; where-it-fails-1 and further boxes of
-    `discover`; others have none).
+    indices of a sweep by Morris or Sobol; stress-losses; origins; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """
@@ -554,8 +354,8 @@ def write_report(
     """
     several = [results] if isinstance(results, Result | Path | str) else list(results)
     first = several[0] if several else None
-    stored = {} if first is None or isinstance(first, Result) else read_analyses(Path(first))
-    text = report(opened(several), names=names, analyses={**stored, **tables_of(studies)}, brief=brief)
+    stored = [] if first is None or isinstance(first, Result) else read_analyses(Path(first))
+    text = report(opened(several), names=names, analyses=[*stored, *studies], brief=brief)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, [text])

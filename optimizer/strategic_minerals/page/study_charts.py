@@ -17,13 +17,11 @@ from ..question.names import UNNAMED, Names, read_axis
 from .charts import (
     INK,
     PALETTE,
-    TABLES,
     WIDTH,
     Figure,
     altair,
     coloured,
     dashed,
-    discovery_figures,
     exceedance,
     rows_axis,
     tip,
@@ -379,7 +377,7 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-# Which figures a study has: those of the page, and of `plot` of the study itself.
+# Which figures a study has: those of the page, and of `charts`.
 
 
 Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
@@ -416,7 +414,4 @@ def study_figures(tables: Mapping[str, pd.DataFrame], about: Subject) -> list[Fi
             raise InputError(
                 [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
             ) from None
-    if "discover/cases" in tables:
-        for figure in discovery_figures({name: tables[f"discover/{name}"] for name in TABLES}):
-            found.setdefault(figure.name, figure)
     return list(found.values())

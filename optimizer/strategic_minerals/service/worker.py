@@ -44,7 +44,7 @@ from .records import no_room
 from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from ..answer.study import Study
 
 
 # Answers of jobs: a verb called with what its folder holds, and the look at a question without solving it.
@@ -178,12 +178,15 @@ def page(folder: Folder, request: Given) -> None:
     write_whole(folder.path / REPORT, text.encode())
 
 
-def _analyses(folder: Folder, kind: str) -> dict[str, pd.DataFrame]:
+def _analyses(folder: Folder, kind: str) -> list[Study]:
+    """What the job found beside its runs, as a study."""
     from ..answer.manifest import read_table
+    from ..answer.study import Study
 
-    stated = (folder.read(RESULT) or {}).get("tables", {})
-    found = {name: folder.table(name) for name, table in stated.items() if table["file"].startswith("out/")}
-    return {f"{kind}/{name}": read_table(*place) for name, place in found.items() if place is not None}
+    told = folder.read(RESULT) or {}
+    stated = {name for name, table in told.get("tables", {}).items() if table["file"].startswith("out/")}
+    tables = {name: read_table(*place) for name in sorted(stated) if (place := folder.table(name)) is not None}
+    return [Study(kind, tables, told["summary"].splitlines())] if tables else []
 
 
 LOG = logger_of("strategic_minerals.service.worker")  # also where it is run as `__main__`

@@ -16,7 +16,7 @@ from ..core.frames import Floats, Ints
 from ..core.logs import logger_of
 from ..core.stats import LEAST_TIME_LIMIT_S, Timings
 from ..matrix.assembly import Assembly
-from ..matrix.named import denominator, objective_costs
+from ..matrix.named import objective_costs
 from ..matrix.own import Extend, with_rules
 from ..matrix.problem import Act, Problem
 from ..matrix.solution import Solution, decided, decided_point, extract, trunk_alone
@@ -273,15 +273,6 @@ def _places(mine: Ints, columns: Ints) -> Ints:
 
 LOG = logger_of(__name__)
 
-RESIDUAL_GAP = 5e-3
-"""Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
-
-MORE_RESIDUAL_S, MOST_RESIDUAL_S = 10.0, 300.0
-"""It gets so many seconds more than the plan itself took, and no more than so many."""
-
-SMALL_CREDIT = 1.0
-"""Residual credit below this [million USD] decides nothing."""
-
 
 @dataclass(frozen=True)
 class Solved:
@@ -292,8 +283,6 @@ class Solved:
     x: Floats
     z0: Floats
     """The do-nothing point."""
-    without_residual: Floats | None
-    """The plan had unexpired life of projects no worth at the end; None where it has none to begin with, or time ran out."""
     fixed: SolvedRun | None
     """The linear program of the last stage with commitments fixed; None where it was not solved."""
     prices: Duals | None
@@ -349,7 +338,6 @@ def optimise(
         else:
             del reference  # half of the memory
             solver = make(problem.assembly, costs[stages[0]], integer=not relax)
-    without = None
     anew = partial(make, problem.assembly, costs[stages[0]], integer=not relax)
     solver, best = optimum(
         problem, solver, anew, z0, z0, gap=gap, relax=relax, method=method, left=left, on_progress=on_progress
@@ -360,15 +348,11 @@ def optimise(
         if not relax and len(stages) > 1:
             again = with_commitments(problem, costs[stages[0]], run.x, 0.0)
             priced = seconds.ran("prices", again.run(time_limit_s=left(), phase="prices"))
-    if not relax and staged.limited is None and stages[-1] == "social_cost":
-        with seconds.measure("residual 0"):
-            without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
     return Solved(
         problem,
         best.outcome,
         best.x,
         z0,
-        without,
         fixed,
         priced.duals if isinstance(priced, SolvedRun) else None,
         costs,
@@ -376,42 +360,3 @@ def optimise(
         staged.nodes,
         seconds,
     )
-
-
-def _without_residual(
-    problem: Problem,
-    solver: FlatModel | LShaped,
-    cost: Floats,
-    run: SolvedRun,
-    z0: Floats,
-    gap: float,
-    time_limit_s: float,
-    on_progress: OnProgress | None,
-) -> Floats | None:
-    """Solve the last stage again with no worth for projects' unexpired life: that credit can decide a project."""
-    credit = problem.plan.residual * problem.assembly.costs["residual_credit"]
-    if float(credit @ run.x) < SMALL_CREDIT:
-        return None
-    rough = max(gap, RESIDUAL_GAP)
-    again = problem.seconds.ran(
-        "residual 0",
-        solver.minimise(
-            cost + credit,
-            run.x,
-            gap=rough,
-            absolute_gap=rough * denominator(problem, 0.0),
-            offset=-float((cost + credit) @ z0),
-            time_limit_s=min(time_limit_s, run.seconds + MORE_RESIDUAL_S, MOST_RESIDUAL_S),
-            phase="residual 0",
-            on_progress=on_progress,
-        ),
-    )
-    return _unless_left_out("the plan without residual worth", again)
-
-
-def _unless_left_out(what: str, run: Run) -> Floats | None:
-    """(columns,) the best point of a run that stands beside the plan; None where it came to none, which is told."""
-    if isinstance(run, SolvedRun) and run.status == "optimal":
-        return run.x
-    LOG.info("left out: %s (%s)", what, run.status.replace("_", " "))
-    return None
