@@ -81,4 +81,3 @@ from .studies.stress import reverse_stress as reverse_stress
 from .studies.stress import stress_test as stress_test
 from .studies.sweep import sweep as sweep
 from .studies.sweep_file import SweepFile as SweepFile
-from .studies.worth import value_of_planning as value_of_planning

@@ -74,7 +74,6 @@ VERBS: Mapping[str, Verb] = {
         Verb("solve", "studies.solve.solve", "plan", makes_plan=True),
         Verb("sweep", "studies.sweep_file.sweep_study", "plan", has_rows=True, resumes=True),
         Verb("frontier", "studies.frontier.frontier", "plan"),
-        Verb("worth", "studies.worth.value_of_planning", "plan"),
         Verb("diagnose", "studies.diagnosis.diagnose", "plan", must=("possible", 3)),
         Verb("origins", "studies.cases.origin_costs", "plan"),
         Verb("controls", "studies.cases.control_cases", "plan"),

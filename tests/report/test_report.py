@@ -113,19 +113,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         columns=["address", "low", "high", "at_low", "at_base", "at_high", "swing"],
     )
     reasons = pd.DataFrame({"item": [HOSTILE, "b"], "brings_musd": [1.5, 20.25], "chosen": [True, False]})
-    beside = pd.DataFrame({"alternative": [HOSTILE, "nothing"]}).assign(
-        expected_loss_musd=[4.0, 9.0],
-        expected_loss_musd_low=[3.0, 8.0],
-        expected_loss_musd_high=[5.0, 10.0],
-        cvar_musd=[10.0, 30.0],
-        cvar_musd_low=[9.0, 28.0],
-        cvar_musd_high=[11.0, 32.0],
+    rules = pd.DataFrame({"rule": [HOSTILE, "the plan"], "money": ["its own", ""]}).assign(
+        worth_musd=[4.0, 9.0], worth_low_musd=[3.0, 8.0], worth_high_musd=[5.0, 10.0]
     )
     studies = {
         "frontier/points": frontier,
         "sweep/indices": swings,
         "explain/reasons": reasons,
-        "worth/fresh_scenarios": beside,
+        "rules/rules": rules,
     }
     folder = tmp_path_factory.mktemp("page")
     texts = {

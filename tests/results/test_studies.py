@@ -33,7 +33,6 @@ from strategic_minerals import (
     solve,
     stress_test,
     sweep,
-    value_of_planning,
     verify,
     write_run,
 )
@@ -74,7 +73,6 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "scenarios": lambda: scenario_outlook(*exposed(rate=0.3), scenarios=50),
     "stress": lambda: stress_test(drawn(), scenarios=20),
     "discover": lambda: discover(cases(), "loss_musd <= 500"),
-    "worth": lambda: value_of_planning(*exposed(rate=0.3), fresh=10, gap=0.01),
     "sweep": lambda: sweep(*question(), one_at_a_time({"discount_rate": (0.0, 0.05)}), relax=True),
     "frontier": lambda: frontier(*question(), factors=(0.5, 1.0), tolerance=0.5, relax=True),
     "explain": lambda: explain(solved(), gap=0.0),

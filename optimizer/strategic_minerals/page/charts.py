@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..answer.act_now import GAP, ActNow
 from ..answer.brief import UNITS
-from ..answer.notes import ALTERNATIVES, scenario_names
+from ..answer.notes import scenario_names
 from ..answer.result import Result
 from ..core.errors import missing_part
 from ..core.formats import SMALL_MUSD, capital, chance, digits
@@ -430,7 +430,7 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
 
 PALETTE = ["#0a3a5c", "#d97706", "#2f7a52", "#5b1a4a", "#8089a8", "#7a5500", "#4c51bf", "#16998c", "#9b2c2c", "#334155"]
 """Colours that keep apart for the colour-blind, each at least 3 : 1 on white; neighbours by their lightness too, in grey print."""
-SHAPES = ["circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left"]
+SHAPES = ["circle", "diamond"]
 DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
 """Of points and of lines, in the order of their colours."""
 GREY = "#6b7280"
@@ -469,27 +469,15 @@ def country_colours(codes: Iterable[str]) -> dict[str, str]:
 # The figure of losses: what the plan changes in the scenarios that matter.
 
 
-WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
-"""Alternatives of `worth` that are no rules of thumb, or are shown anyway."""
-OF_CASES = [PALETTE[n] for n in (0, 1, 2, 3, 6, 7, 5, 8)]
 MEAN, LIVED = "average over the plan's scenarios", "average over new scenarios"
 
 
-def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
-    """Losses with the plan, without, and with rules of thumb where there are any: on average, and in the scenarios that matter."""
+def _losses(result: Result) -> Iterator[Figure]:
+    """Losses with the plan and without: on average, and in the scenarios that matter."""
     kept, every = list(chosen(result)), result.tables["scenario_losses"]
     if not kept:
         return
-    table = losses(result, kept)
-    beside: list[str] = []
-    if rules is not None:
-        beside = [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
-        more = rules[rules["alternative"].isin(beside) & rules["scenario"].isin(kept)]
-        known = table.drop_duplicates("scenario").set_index("scenario")
-        added = {column: more["scenario"].map(known[column]) for column in ("probability", "events")}
-        more = more.assign(case=more["alternative"].replace(ALTERNATIVES), **added)
-        table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
-    table = named(table, result)
+    table = named(losses(result, kept), result)
     tested, where = ActNow.of(result.tables), MEAN
     mean = {case: float((every["probability"] * every[column]).sum()) for case, column in CASES.items()}
     if tested is not None and not tested.why_not:
@@ -498,7 +486,7 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         {"scenario": where, "probability": 1.0, "events": "", "case": list(mean), "loss_musd": list(mean.values())}
     )
     table = pd.concat([average, table], ignore_index=True)[["scenario", "probability", "case", "loss_musd", "events"]]
-    cases = [WITH, WITHOUT, *(ALTERNATIVES.get(name, name) for name in beside)]
+    cases = [WITH, WITHOUT]
     alt, unit = altair(), money_unit(result)
     loss = tip("loss_musd", ",.0f", "loss [million USD]")
     base = alt.Chart(table).encode(
@@ -506,10 +494,10 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
         tooltip=["scenario", tip("probability", ".1%"), tip("case", title="case"), loss, tip("events")],
     )
     line = base.mark_line(color=GREY, strokeWidth=2).encode(x="loss_musd:Q", detail="scenario:N")
-    shape = alt.Scale(domain=cases, range=[SHAPES[n % len(SHAPES)] for n in range(len(cases))])
+    shape = alt.Scale(domain=cases, range=SHAPES)
     points = base.mark_point(size=110, opacity=1, filled=True).encode(
         x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{unit}]", axis=alt.Axis(tickCount=4)),
-        color=coloured("case", cases, OF_CASES, columns=2, labelLimit=260),
+        color=coloured("case", cases, columns=2, labelLimit=260),
         shape=alt.Shape("case:N", title=None, scale=shape, legend=alt.Legend(orient="top", columns=2, labelLimit=260)),
     )
     spoken = (
@@ -535,12 +523,9 @@ def losses_figure(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure
     )
 
 
-def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:
-    """Every figure that the result has something to show in, in the order of the page.
-
-    rules: alternative, scenario, loss_musd of rules of thumb, as `worth` tells them, to be shown beside the plan's losses.
-    """
-    return [*losses_figure(result, rules), *(figure for draw in DRAWN for figure in draw(result))]
+def figures(result: Result) -> list[Figure]:
+    """Every figure that the result has something to show in, in the order of the page."""
+    return [figure for draw in DRAWN for figure in draw(result)]
 
 
 FAR = 3.0
@@ -794,7 +779,7 @@ def _money(result: Result) -> Iterator[Figure]:
         )
 
 
-DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _stocks, _supply, _money)
+DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_losses, _curve, _timeline, _stocks, _supply, _money)
 
 
 # Figures of scenario discovery: rows over the inputs that a box limits most.

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..answer.act_now import GAP
 from ..answer.manifest import ANALYSES, dictionary, names_in, read_manifest
-from ..answer.notes import ALTERNATIVES, ENDED, audit_word, extended_by, heading, provenance
+from ..answer.notes import ENDED, audit_word, extended_by, heading, provenance
 from ..answer.result import Result
 from ..answer.study import Analyses, Study, open_study, study_faults, tables_of
 from ..core.errors import InputError, missing_part
@@ -81,13 +81,6 @@ OF_STUDIES = {
         "Plans that are nearly as good",
         "How far each figure can move in plans that are nearly as good as this one.",
     ),
-    "worth/alternatives": (
-        "rules-of-thumb",
-        "Rules of thumb",
-        "Compared with rules of thumb",
-        "All alternatives, in the plan's own scenarios; {money}, discounted. Largest regret: how much worse, at most, than the "
-        "best plan for the scenario that comes.",
-    ),
     "rules/rules": (
         "rules-of-ministries",
         "Ministries",
@@ -113,12 +106,6 @@ OF_STUDIES = {
         "Futures",
         "What this plan is worth in other futures",
         "Nothing is decided anew; lived in new scenarios ({money}, discounted).",
-    ),
-    "worth/fresh_scenarios": (
-        "fresh-scenarios",
-        "New scenarios",
-        "Compared with rules of thumb, in new random scenarios",
-        "Each figure with the low and the high end of its 95% confidence interval; {money}, discounted.",
     ),
     "stress/figures": (
         "stress",
@@ -233,8 +220,6 @@ def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
     """A table for readers: its sentences alone where it has them, names in place of codes. The file to download has all."""
     if "sentence" in table.columns:
         return pd.DataFrame({"sentence": [capital(str(sentence)) for sentence in table["sentence"]]})
-    if "alternative" in table.columns:
-        return table.replace({"alternative": ALTERNATIVES})
     return table.drop(columns=[column for column, beside in BESIDE.items() if {column, beside} <= set(table.columns)])
 
 
@@ -313,10 +298,7 @@ def _shown(
     if not several:
         raise ValueError("a report needs a result")
     compared, studied = compare(several, names) if len(several) > 1 else None, tables_of(analyses)
-    rules = studied.get("worth/scenarios")
-    if rules is not None and not {"alternative", "scenario", "loss_musd"} <= set(rules.columns):
-        rules = None
-    drawn = [*figures(several[0], rules), *study_figures(studied, Subject.of(several[0]))]
+    drawn = [*figures(several[0]), *study_figures(studied, Subject.of(several[0]))]
     return several, compared, studied, drawn
 
 
@@ -525,10 +507,9 @@ def _image(figure: Figure, kind: str) -> bytes:
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (beside-rules-of-thumb of
-    `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    indices of a sweep by Morris or Sobol; stress-losses; origins; where-it-fails-1 and further boxes of
-    `discover`; others have none).
+    of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (ministries of `compare_rules`;
+    policies of `simulate`; frontier; tornado of a one-at-a-time sweep; indices of a sweep by Morris or Sobol; stress-losses;
+    origins; where-it-fails-1 and further boxes of `discover`; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from ..answer.manifest import ANALYSES
-from ..answer.notes import ALTERNATIVES, heading
+from ..answer.notes import heading
 from ..answer.result import Result
 from ..core.errors import Fault, InputError, PlanError
 from ..question.names import UNNAMED, Names, read_axis
@@ -281,45 +280,6 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-def thumb_figure(table: pd.DataFrame, about: Subject, *, where: str) -> Iterator[Figure]:
-    """Expected loss and CVaR of the plan beside rules of thumb; where: in which scenarios, in words."""
-    shown = table[table["expected_loss_musd"].notna()].replace({"alternative": ALTERNATIVES})
-    if len(shown) < 2:
-        return
-    risks = about.risks
-    long = shown.melt("alternative", list(risks), var_name="risk", value_name="musd")
-    long["risk"] = long["risk"].map(risks)
-    bands = {f"{column}_{end}" for column in risks for end in ("low", "high")} <= set(shown.columns)
-    for end in ("low", "high") if bands else ():
-        long[end] = pd.concat([shown[f"{column}_{end}"] for column in risks], ignore_index=True)
-    chart = _bars(
-        long,
-        f"shortage loss, discounted [{about.money}]",
-        label="alternative",
-        value="musd",
-        ends=("low", "high"),
-        by="risk",
-        order=list(risks.values()),
-        tips=["alternative", "risk", tip("musd", ",.0f", "million USD")],
-        limit=280,
-        legend=360,
-        step=36,
-    )
-    lost = shown["expected_loss_musd"]
-    best, worst = shown.iloc[int(lost.argmin())], shown.iloc[int(lost.argmax())]
-    yield Figure(
-        "beside-rules-of-thumb",
-        "Rules of thumb",
-        "Losses with the plan and with rules of thumb",
-        f"The same disruptions with the plan and with simpler rules, {where}. Shorter bars are better"
-        + ("; black lines are 95% intervals." if bands else "."),
-        f"The expected loss is smallest with '{best['alternative']}' ({best['expected_loss_musd']:,.0f} million USD) and largest "
-        f"with '{worst['alternative']}' ({worst['expected_loss_musd']:,.0f}).",
-        chart,
-        shown,
-    )
-
-
 # The figure of sensitivity indices: what each figure adds to the spread of the answer, with its interval.
 
 
@@ -386,8 +346,6 @@ Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
 
 
 DRAWN: tuple[tuple[str, Drawn], ...] = (
-    ("worth/fresh_scenarios", partial(thumb_figure, where="in new random scenarios")),
-    ("worth/alternatives", partial(thumb_figure, where="in the plan's own scenarios")),
     ("rules/rules", RULES),
     ("simulate/policies", POLICIES),
     ("frontier/points", frontier_figure),

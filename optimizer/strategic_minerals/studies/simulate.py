@@ -38,8 +38,7 @@ from .forward import CHUNK, Simulator
 from .learning import ScenarioPath, by_history, draw_paths
 from .recourse import FirstStage
 from .replanning import Form, Replanning, Start, Year, scenarios_of, year_flows
-from .rules import purchase_rules, purchases_musd
-from .worth import without_promises
+from .rules import purchase_rules, purchases_musd, without_promises
 
 NOTHING, PRINTED, REPLANNED = "nothing", "the plan as it is", "planned again every year"
 RULES = ("60 days of cover", "equal money for each material")
