@@ -48,7 +48,6 @@ from .question.read_csv import load_dataset as load_dataset
 from .question.read_toml import load_plan as load_plan
 from .question.together import Taken as Taken
 from .question.together import joint_question as joint_question
-from .studies.alternatives import alternatives as alternatives
 from .studies.cases import complete as complete
 from .studies.cases import control_cases as control_cases
 from .studies.cases import loss_replay as loss_replay

@@ -87,7 +87,6 @@ VERBS: Mapping[str, Verb] = {
         Verb("stress", "studies.stress.stress_test", "run", has_rows=True),
         Verb("reverse", "studies.stress.reverse_stress", "run"),
         Verb("explain", "studies.explain.explain", "run"),
-        Verb("alternatives", "studies.alternatives.alternatives", "run"),
         Verb("score", "studies.score.score", "run"),
         Verb("rules", "studies.rules.compare_rules", "run"),
         Verb("stockpile", "studies.cases.stockpile_report", "run"),

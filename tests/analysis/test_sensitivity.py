@@ -1,4 +1,4 @@
-"""How firm an answer is and why: frontier, break-evens, prices in words, alternatives, designs, sweeps that go on."""
+"""How firm an answer is and why: frontier, break-evens, prices in words, designs, sweeps that go on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from strategic_minerals import (
     PlanError,
     Progress,
     Runner,
-    alternatives,
     complete,
     explain,
     frontier,
@@ -275,35 +274,6 @@ def test_a_degenerate_price_is_followed_by_solving_again() -> None:
     row = words.set_index(["price", "period"]).loc[("appropriation", "2027")]
     assert row["value"] == pytest.approx(1.875, rel=1e-6)
     assert 85.0 < row["holds_for_more"] <= 170.0 * (1 + 1e-3)  # doubled steps stop within a factor of two
-
-
-def test_alternatives_range_as_far_as_the_slack_allows() -> None:
-    """Proves: the plan buys 3 kt (all its money), worth 3*18.75; giving up a tenth allows 2.7 kt, no more than 3 are affordable;
-    the money spent ranges alike. Every extreme keeps to the limit."""
-    result = solve(*buying(), gap=0.0, quick=True)
-    found = alternatives(result, slack=0.1, count=1)
-    rows = found.tables["extremes"].set_index("item")
-    stock = rows.loc["a"]
-    here = stock["plan"]
-    assert (stock["least"], stock["most"]) == (pytest.approx(0.9 * here, rel=1e-4), pytest.approx(here, rel=1e-4))
-    assert stock["least"] >= stock["least_bound"] - 1e-3 * here
-    money = rows.loc["purchases for the reserve"]
-    assert (money["least"], money["most"]) == (pytest.approx(27.0, rel=1e-4), pytest.approx(30.0, rel=1e-4))
-    assert found.tables["extremes"]["kept"].all()
-    assert found.facts["allowed_musd"] == pytest.approx(0.1 * 3 * 18.75, rel=1e-6)
-
-
-def test_a_different_portfolio_is_one_that_brute_force_knows_and_within_the_slack() -> None:
-    """Proves: with enough slack the other choices of projects are found, each worth what it says and within what was allowed."""
-    result = solve(*one_mineral(110.0), gap=0.0, quick=True)
-    found = alternatives(result, slack=0.5, count=3)
-    assert list(found.tables["portfolios"]["items"]) == ["project A", "project C"]  # and no further one
-    worth = -result.outcome.objective_musd
-    assert (found.tables["portfolios"]["worth_musd"] >= 0.5 * worth - 1e-6 * worth).all()
-    assert found.tables["portfolios"]["worth_musd"].max() <= worth * (1 + 1e-6)
-    assert "PORTFOLIOS" in found.summary()
-    with pytest.raises(InputError):
-        alternatives(result, slack=-0.1)
 
 
 def ishigami(points: pd.DataFrame) -> pd.Series:

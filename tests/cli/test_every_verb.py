@@ -97,7 +97,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "stress": ("drawn", {"scenarios": 60}),
     "reverse": ("one", {"longest_yr": 1.0}),
     "explain": ("one", {"item": "project A", "gap": 0.0, "most_solves": 8}),
-    "alternatives": ("one", {"count": 1, "slack": 0.3}),
     "score": ("drawn", {"study": {"kind": "points", "points": [{"discount_rate": 0.05}]}, "scenarios": 10}),
     "stockpile": ("one", {}),
     "rules": ("drawn", {"samples": 2, "scenarios": 10}),

@@ -18,7 +18,6 @@ from strategic_minerals import (
     Plan,
     Result,
     Study,
-    alternatives,
     compare,
     compare_rules,
     complete,
@@ -79,7 +78,6 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "rules": lambda: compare_rules(solve(*deciding(), quick=True), samples=2, scenarios=10),
     "regret": lambda: least_regret(*deciding(), samples=3, scenarios=10),
     "score": lambda: score(drawn(), SweepFile(kind="points", points=[{"discount_rate": 0.05}]), scenarios=10),
-    "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),
     "diagnose": lambda: diagnose(*promising()),
     "missing": lambda: complete(*question()),
     "origins": lambda: origin_costs(*question(), gap=0.01),
@@ -123,7 +121,7 @@ def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tm
     """Proves: every study under `analyses` of a run is sealed and verified with it, and the report reads from the folder what it
     takes from the studies themselves, empty tables too; it is the same from either."""
     write_run(solved(), tmp_path / "run")
-    found = [study(kind) for kind in ("explain", "alternatives", "sweep", "frontier", "missing")]
+    found = [study(kind) for kind in ("explain", "sweep", "frontier", "missing")]
     for one in found:
         one.save(tmp_path / "run" / "analyses" / one.kind)
     read, given = page.read_analyses(tmp_path / "run"), tables_of(found)

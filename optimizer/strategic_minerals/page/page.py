@@ -75,12 +75,6 @@ OF_STUDIES = {
         "What would change the decision",
         "Solved again at each value, with the item and without it.",
     ),
-    "alternatives/extremes": (
-        "alternatives",
-        "Alternatives",
-        "Plans that are nearly as good",
-        "How far each figure can move in plans that are nearly as good as this one.",
-    ),
     "rules/rules": (
         "rules-of-ministries",
         "Ministries",
