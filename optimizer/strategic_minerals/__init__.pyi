@@ -68,7 +68,6 @@ from .studies.diagnosis import diagnose as diagnose
 from .studies.discovery import discover as discover
 from .studies.explain import explain as explain
 from .studies.frontier import frontier as frontier
-from .studies.outlook import replay_observed as replay_observed
 from .studies.outlook import scenario_outlook as scenario_outlook
 from .studies.regret import least_regret as least_regret
 from .studies.roll import roll as roll

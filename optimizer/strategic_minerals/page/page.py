@@ -114,12 +114,6 @@ OF_STUDIES = {
         "Budgets at which the plan changes",
         "Somewhere between the two budgets of a row the choice of projects, floors and contracts changes ({money}, discounted).",
     ),
-    "scenarios/replay": (
-        "replay",
-        "Observed",
-        "Observed disruptions and what the hazards say of them",
-        "Years of normal supply lost: as observed, and in events of the hazard (mean, 5 % and 95 % points).",
-    ),
 }
 """Table of a study -> name, label, title and note of its section."""
 
