@@ -862,7 +862,7 @@ def _box_figure(box: pd.Series, limits: pd.DataFrame, rows: pd.DataFrame) -> Fig
 
 def _axis(title: str) -> Any:
     """Years without commas."""
-    return altair().Axis(format=".1f") if title.endswith("[fiscal year]") else altair().Undefined
+    return altair().Axis(format=".1f") if title.endswith("(fiscal year)") else altair().Undefined
 
 
 def _ends(limits: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, float]:
