@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from ..answer.manifest import ANALYSES
-from ..answer.notes import heading
 from ..answer.result import Result
-from ..core.errors import Fault, InputError, PlanError
-from ..question.names import UNNAMED, Names, read_axis
+from ..core.errors import Fault, InputError
+from ..question.names import Names
+from ..studies.discovery import InputWords
 from .charts import (
     INK,
     PALETTE,
@@ -29,7 +29,7 @@ from .charts import (
 )
 from .compare import WITH, WITHOUT, exceeded, money_unit
 
-# What figures of a study are about: money, risk and names, as its result or the study itself states them.
+# What figures of a study are about: money, risk and inputs, as its result or the study itself states them.
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,14 @@ class Subject:
     """Unit of money, with its year where that is known."""
     tail: str = ""
     """Share of the worst scenarios over which CVaR is the mean, `10%`; empty where it is not known."""
-    names: Names = UNNAMED
-    scenarios: tuple[str, ...] = ()
-    """Names of the scenarios that the plan lists, in order."""
+    words: InputWords = field(default_factory=InputWords)
+    """What addresses of a sweep are called."""
 
     @classmethod
     def of(cls, result: Result) -> Subject:
         """As a result states it."""
-        listed = tuple(scenario.name for scenario in result.plan.scenarios)
         tail = f"{100 * (1 - result.plan.risk.alpha):.3g}%"
-        return cls(money_unit(result), tail, Names.of(result.data), listed)
+        return cls(money_unit(result), tail, InputWords(Names.of(result.data), plan=result.plan))
 
     @property
     def risks(self) -> dict[str, str]:
@@ -179,26 +177,6 @@ def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-def address_in_words(address: str, about: Subject) -> str:
-    """What a sweep varies, with names in place of codes: `Gallium, defence, all: demand, as a factor`.
-
-    Fields of the plan keep their address, with the names of scenarios; so does what is no address.
-    """
-    try:
-        axis = read_axis(address)
-    except PlanError:
-        return address
-    if not axis.table:
-        parts = axis.path.split(".")
-        at = int(parts[1]) if parts[0] == "scenarios" and len(parts) > 2 and parts[1].isdecimal() else -1
-        if 0 <= at < len(about.scenarios):
-            return f"scenario {about.scenarios[at]}: {heading('_'.join(parts[2:]))}"
-        return heading(axis.path)
-    key = ", ".join("all" if part == "*" else about.names.any(part) for part in axis.key.split("/"))
-    words = heading(axis.column)
-    return f"{key}: {words.partition(' [')[0]}, as a factor" if axis.factor else f"{key}: {words}"
-
-
 def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """Expected loss and CVaR by budget."""
     table = points[points["objective_musd"].notna()]
@@ -246,7 +224,7 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     alt = altair()
     worth = {"at_low": "worth_at_low_musd", "at_base": "worth_musd", "at_high": "worth_at_high_musd"}
     table = table.assign(
-        address=[address_in_words(str(address), about) for address in table["address"]],
+        address=[about.words.title(str(address)) for address in table["address"]],
         **{column: 0.0 - table[column] for column in worth},
     ).rename(columns={**worth, "address": "figure"})
     sides = {"worth_at_low_musd": "at its low end", "worth_at_high_musd": "at its high end"}
@@ -298,7 +276,7 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     table = indices[indices[next(iter(shown))].notna()].head(MOST_BARS)
     if table.empty:
         return
-    table = table.assign(address=[address_in_words(str(address), about) for address in table["address"]])
+    table = table.assign(address=[about.words.title(str(address)) for address in table["address"]])
     table = table.rename(columns={"address": "figure"})
     parts = [
         table[["figure"]].assign(
