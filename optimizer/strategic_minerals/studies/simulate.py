@@ -5,8 +5,6 @@ worth there; differences are paired. All but planning again is lived by one simu
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +19,8 @@ from pydantic import Field
 
 from ..answer.result import Result
 from ..answer.study import Study
-from ..core.errors import Fault, InputError, PlanError, Progress
-from ..core.files import write_whole
+from ..core.errors import Fault, PlanError, Progress
+from ..core.files import Kept
 from ..core.formats import digits
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, current
@@ -39,13 +37,13 @@ from .learning import ScenarioPath, by_history, draw_paths
 from .recourse import FirstStage
 from .replanning import Form, Replanning, Start, Year, scenarios_of, year_flows
 from .rules import purchase_rules, purchases_musd, without_promises
+from .sweep import identity
 
 NOTHING, PRINTED, REPLANNED = "nothing", "the plan as it is", "planned again every year"
 RULES = ("60 days of cover", "equal money for each material")
 """Rules of thumb that are lived too, at the plan's money."""
 AT_ONCE = 5
 """Paths of a task: those that stay alike longest."""
-IDENTITY = "simulation.json"
 
 
 @verb
@@ -102,21 +100,24 @@ def simulate(
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
     start = Start(unlisted, result.data, form, learning)
     tasks = by_history(drawn, AT_ONCE)
-    kept = (
-        None
-        if run.store is None
-        else _Store(FilePath(run.store), _identity(result, paths, seed, learning, grid_months, form))
-    )
-    lived = {} if kept is None else {p.number: known for p in drawn if (known := kept.read(p)) is not None}
+    kept, lived = None, dict[int, list[Year]]()
+    if run.store is not None:
+        kept = Kept(FilePath(run.store), identity(result.plan, result.data, paths, seed, learning, grid_months, form))
+        lock = kept.begin()
+        for part in kept.read():
+            lived[part["path"]] = [Year(**{**year, "flows": tuple(year["flows"])}) for year in part["years"]]
     left = [task for task in tasks if any(path.number not in lived for path in task)]
     done = len(drawn) - sum(len(task) for task in left)
     current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
     for task, found in zip(left, run.each("", partial(_replanned, start), left), strict=True):
         lived.update(found)
         if kept is not None:
-            kept.write(found)
+            for number, of_path in found.items():
+                kept.write({"path": number, "years": [asdict(year) for year in of_path]})
         done += len(task)
         current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
+    if kept is not None:
+        lock.release()
     again = [lived[path.number] for path in drawn]
     courses = [_Course(NOTHING, trunk_alone(result.reference)), _Course(PRINTED, trunk_alone(result.solution))]
     courses += _rules(problem, result, rules)
@@ -215,47 +216,6 @@ def _years(flows: Mapping[str, Flows], drawn: Sequence[ScenarioPath], first: int
                 of = {"path": path.number, "policy": name, "fiscal_year": first + k}
                 rows += [{**of, **flow, "tight_share": flow["tight"]} for flow in year]
     return typed(pd.DataFrame(rows, columns=list(YEARS)), YEARS)
-
-
-def _identity(result: Result, *asked: Any) -> str:
-    """What the paths that are planned again are of: plan, tables and options."""
-    digest = hashlib.sha256()
-    for part in (result.plan.model_dump_json(), json.dumps(result.data.hashes()), repr(asked)):
-        digest.update(part.encode())
-    return digest.hexdigest()
-
-
-class _Store:
-    """A folder that keeps paths that were planned again as they finish, a file each, with what simulation they are of."""
-
-    def __init__(self, folder: FilePath, identity: str) -> None:
-        self._folder = folder
-        mark = folder / IDENTITY
-        if mark.is_file():
-            if json.loads(mark.read_text(encoding="utf-8")).get("identity") != identity:
-                expected = "the same plan, tables, paths and options as when it was begun, or another folder"
-                raise InputError([Fault(str(mark), "", "identity", "paths of another simulation", expected)])
-        elif folder.exists() and any(folder.iterdir()):
-            found = "a folder with other files in it"
-            raise InputError([Fault(str(folder), "", "store", found, "a new or an empty folder")])
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
-
-    def read(self, path: ScenarioPath) -> list[Year] | None:
-        """What is known of a path."""
-        file = self._file(path.number)
-        if not file.is_file():
-            return None
-        years = json.loads(file.read_text(encoding="utf-8"))
-        return [Year(**{**year, "flows": tuple(year["flows"])}) for year in years]
-
-    def write(self, found: Mapping[int, list[Year]]) -> None:
-        """Keep what was lived."""
-        for number, years in found.items():
-            write_whole(self._file(number), [json.dumps([asdict(year) for year in years])])
-
-    def _file(self, number: int) -> FilePath:
-        return self._folder / f"path-{number}.json"
 
 
 # What a simulation says: worth of policies on the same paths, paired differences, strata, drawdown and refill.
