@@ -92,7 +92,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "regret": ("drawn", {"samples": 3, "scenarios": 10}),
     "scenarios": ("drawn", {"scenarios": 50}),
     "missing": ("quickstart", {}),
-    "deals": ("rare-earths", {"set": {"owners.sample": 16}, "beliefs": False}),
+    "deals": ("rare-earths", {"set": {"owners.sample": 16}}),
     "together": ("two", {"gap": 0.1}),
     "stress": ("drawn", {"scenarios": 60}),
     "reverse": ("one", {"longest_yr": 1.0}),
