@@ -496,8 +496,8 @@ def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
     of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (ministries of `compare_rules`;
-    policies of `simulate`; frontier; tornado of a one-at-a-time sweep; indices of a sweep by Morris or Sobol; stress-losses;
-    origins; where-it-fails-1 and further boxes of `discover`; others have none).
+    frontier; tornado of a one-at-a-time sweep; indices of a sweep by Morris or Sobol; where-it-fails-1 and further boxes of
+    `discover`; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
@@ -23,11 +22,10 @@ from .charts import (
     coloured,
     dashed,
     discovery_figures,
-    exceedance,
     rows_axis,
     tip,
 )
-from .compare import WITH, WITHOUT, exceeded, money_unit
+from .compare import money_unit
 
 # What figures of a study are about: money, risk and inputs, as its result or the study itself states them.
 
@@ -56,7 +54,7 @@ class Subject:
         return {"expected_loss_musd": "expected loss", "cvar_musd": f"CVaR (mean loss of {worst})"}
 
 
-# Figures of studies that compare: policies, rules of origin, and losses in new scenarios.
+# Figures of studies that compare, and what moves the answer.
 
 
 MOST_BARS = 20
@@ -68,112 +66,48 @@ def _bars(
     *,
     label: str,
     value: str,
-    ends: tuple[str, str] | None = None,
-    by: str = "",
-    order: Sequence[str] | None = None,
-    colours: Sequence[str] | None = None,
-    tips: Sequence[Any] | None = None,
-    limit: int = 300,
-    legend: int = 320,
+    ends: tuple[str, str],
+    by: str,
+    legend: bool = True,
     beside: int = 120,
-    step: int | None = None,
-    line: Mapping[str, Any] | None = None,
+    step: int = 38,
 ) -> object:
-    """A chart with a bar a row, the black line its interval.
+    """A chart with a bar a row, a line its interval.
 
-    label, value, ends, by: columns. order, colours: values of `by`, theirs. tips: what shows when one points at a bar. limit,
-    legend: pixels of a label; legend 0: bars of one colour, without a legend. beside: pixels for labels. step: pixels of a row.
-    line: how intervals are drawn.
+    label, value, ends, by: columns; a bar for each `by`, in its own colour. beside: pixels for labels. step: pixels of a row.
     """
-    alt, rows = altair(), list(dict.fromkeys(table[label]))
-    tips = [label, *([by] if by else []), tip(value, ",.4g", title)] if tips is None else tips
-    base = alt.Chart(table).encode(y=rows_axis(label, rows, limit), tooltip=tips)
-    colour = alt.value(PALETTE[0])
-    if by:
-        order = list(dict.fromkeys(table[by])) if order is None else order
-        base = base.encode(yOffset=alt.YOffset(f"{by}:N", sort=order))
-        colour = coloured(by, order, colours, labelLimit=legend) if legend else colour
-    layers = [base.mark_bar().encode(x=alt.X(f"{value}:Q", title=title), color=colour)]
-    if ends is not None and set(ends) <= set(table.columns):
-        rule = base.mark_rule(**(line or {"color": INK, "strokeWidth": 2}))
-        layers.append(rule.encode(x=f"{ends[0]}:Q", x2=f"{ends[1]}:Q"))
-    height = (step or (38 if by else 26)) * len(rows)
-    return alt.layer(*layers).properties(width=WIDTH - beside, height=height, usermeta={"rows": len(rows)})
+    alt, rows, order = altair(), list(dict.fromkeys(table[label])), list(dict.fromkeys(table[by]))
+    base = alt.Chart(table).encode(
+        y=rows_axis(label, rows, 320),
+        yOffset=alt.YOffset(f"{by}:N", sort=order),
+        tooltip=[label, by, tip(value, ",.4g", title), *(tip(end, ",.4g") for end in ends)],
+    )
+    colour = coloured(by, order, labelLimit=320) if legend else alt.value(PALETTE[0])
+    bars = base.mark_bar().encode(x=alt.X(f"{value}:Q", title=title), color=colour)
+    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x=f"{ends[0]}:Q", x2=f"{ends[1]}:Q")
+    return alt.layer(bars, lines).properties(
+        width=WIDTH - beside, height=step * len(rows), usermeta={"rows": len(rows)}
+    )
 
 
-@dataclass(frozen=True)
-class Worth:
-    """A figure of what several ways to plan are worth, a bar each."""
-
-    name: str
-    menu: str
-    title: str
-    note: str
-    label: str
-    """Column of the ways."""
-    ends: tuple[str, str] | None = None
-    by: str = ""
-    least: int = 1
-    """Rows below which there is nothing to compare."""
-
-    def __call__(self, table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-        """The figure of a table with a column `worth_musd`."""
-        shown = table[table["worth_musd"].notna()]
-        if len(shown) >= self.least:
-            title = f"worth, discounted [{about.money}]"
-            chart = _bars(shown, title, label=self.label, value="worth_musd", ends=self.ends, by=self.by)
-            worth = shown["worth_musd"]
-            most, least = shown.iloc[int(worth.argmax())], shown.iloc[int(worth.argmin())]
-            text = f"Largest: {most[self.label]}, {most['worth_musd']:,.4g} {about.money}. "
-            text += f"Smallest: {least[self.label]}, {least['worth_musd']:,.4g}."
-            yield Figure(self.name, self.menu, self.title, self.note, text, chart, shown)
-
-
-RULES = Worth(
-    "ministries",
-    "Ministries",
-    "What rules of thumb of ministries are worth beside the plan",
-    "Worth compared with doing nothing, in the same new scenarios; each rule spends its own money, or as much as the plan. "
-    "Black lines: 95% intervals.",
-    "rule",
-    ("worth_low_musd", "worth_high_musd"),
-    by="money",
-    least=2,
-)
-POLICIES = Worth(
-    "policies",
-    "Policies",
-    "What planning again every year is worth",
-    "Worth of each policy compared with doing nothing, on average over the same paths of years. Black lines: intervals.",
-    "policy",
-    ("low_musd", "high_musd"),
-)
-ORIGINS = Worth(
-    "origins",
-    "Origin",
-    "What rules of origin cost",
-    "Worth of the best plan under each set of rules of where the government may buy. Shorter bars: the rules cost more.",
-    "rules",
-    least=2,
-)
-
-
-def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """How probable a loss above an amount is, in new scenarios."""
-    if len(table) < 2:
+def ministries_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
+    """What rules of thumb are worth beside the plan."""
+    shown = table[table["worth_musd"].notna()]
+    if len(shown) < 2:
         return
-    long = exceeded({WITH: table["loss_musd"], WITHOUT: table["without_plan_musd"]}, table["probability"])
-    chart = exceedance(long, about.money, steps=True)
-    worst = long.groupby("case")["loss_musd"].max()
+    ends = "worth_low_musd", "worth_high_musd"
+    title = f"worth, discounted [{about.money}]"
+    ranked = shown.sort_values("worth_musd", kind="stable")
+    least, most = ranked.iloc[0], ranked.iloc[-1]
     yield Figure(
-        "stress-losses",
-        "New scenarios",
-        "How probable large losses are, in new random scenarios",
-        "For each amount, the chance that shortages cost more. The further left a line, the smaller the losses.",
-        f"The largest loss of {len(table):,} new scenarios is {worst[WITH]:,.0f} {about.money} with the plan and "
-        f"{worst[WITHOUT]:,.0f} without it.",
-        chart,
-        long,
+        "ministries",
+        "Ministries",
+        "What rules of thumb of ministries are worth beside the plan",
+        "Worth compared with doing nothing, in the same new scenarios; each rule spends its own money, or as much as the plan. "
+        "Black lines: 95% intervals.",
+        f"Largest: {most['rule']}, {most['worth_musd']:,.4g} {about.money}. Smallest: {least['rule']}, {least['worth_musd']:,.4g}.",
+        _bars(shown, title, label="rule", value="worth_musd", ends=ends, by="money"),
+        shown,
     )
 
 
@@ -294,13 +228,9 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         value="value",
         ends=("low", "high"),
         by="counts",
-        order=list(shown.values()),
-        tips=["figure", "counts", *(tip(name, ".3g") for name in ("value", "low", "high"))],
-        limit=320,
-        legend=320 if len(shown) > 1 else 0,
+        legend=len(shown) > 1,
         beside=240,
         step=18 + 14 * len(shown),
-        line={"strokeWidth": 1.5},
     )
     first = table.iloc[0]
     name = next(iter(shown))
@@ -324,14 +254,11 @@ Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
 
 
 DRAWN: tuple[tuple[str, Drawn], ...] = (
-    ("rules/rules", RULES),
-    ("simulate/policies", POLICIES),
+    ("rules/rules", ministries_figure),
     ("frontier/points", frontier_figure),
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
     ("sweep/indices", indices_figure),
-    ("stress/scenarios", stress_figure),
-    ("origins/costs", ORIGINS),
 )
 """Table of a study -> what draws it. Of two that draw the same figure the first one does."""
 
