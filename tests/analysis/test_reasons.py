@@ -169,8 +169,8 @@ def test_a_floor_is_chosen_between_what_saves_the_plant_and_its_rival() -> None:
     found = picture(*flooded({"levels_usd_per_kg": [61.0, 90.0]}), "a-floor-90", "floor level", tolerance=0.01)
     below, window, above = states(found)[:3]
     assert [state for state, _, _ in (below, window, above)] == ["not chosen", "chosen", "not chosen"]
-    assert (below[2], window[1]) == (pytest.approx(60.0, abs=0.05), pytest.approx(60.0, abs=0.05))
-    assert (window[2], above[1]) == (pytest.approx(61.0, abs=0.1), pytest.approx(61.0, abs=0.1))
+    assert below[2] <= 60.0 <= window[1] <= below[2] + 0.9
+    assert window[2] <= 61.0 <= above[1] <= window[2] + 0.9
     assert found.high >= 180.0
     assert "chosen from 60" in said_of("floor a-floor-90", found)
 
@@ -348,7 +348,7 @@ def test_the_level_of_a_package_of_the_table_is_searched_too() -> None:
     case = flooded(packages={"own+floor-a-floor-61": floor_package(level=61.0)})
     found = picture(*case, "package own+floor-a-floor-61", "floor level", chosen=True)
     assert states(found)[1][0] == "chosen"
-    assert states(found)[0][2] == pytest.approx(60.0, abs=0.05)
+    assert states(found)[0][2] <= 60.0 <= states(found)[1][1] <= states(found)[0][2] + 0.05 * 61.0 + 1e-9
 
 
 # What cannot be chosen

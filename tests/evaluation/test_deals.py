@@ -72,8 +72,6 @@ def test_the_figures_of_an_agreement_are_those_worked_out_by_hand() -> None:
     switch = SAVED / (2.5 / 1.125)  # USD of charge for each USD of downside moved
     assert bool(the_floor(*case(charge=switch - 0.01))["cheapest"])
     assert not the_floor(*case(charge=switch + 0.01))["cheapest"]
-    assert (row["output_kept_without_share"], row["output_kept_with_share"]) == (close(0.9), close(1.0))
-    assert row["cost_of_output_kept_usd_per_kg"] == close(25.0)
     assert row["signed_fair_value_musd"] == 2.0
     # a plan that looks at the baseline course is replayed in expectation all the same
     plan, data = case()

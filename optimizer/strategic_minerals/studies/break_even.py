@@ -2,14 +2,14 @@
 
 Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`Standings`).
 Elsewhere the question is solved twice at each value tried, with the item and without it, and the better one is what the plan would
-do. Values tried are the ends of the range, the plan's own, landmarks, both sides of changes in the data, and some between them;
-each pair of neighbours that differ is then narrowed down. So an item that comes, goes and comes again is seen as often as it does.
+do. Values tried are the ends of the range, the plan's own, landmarks, and some between them; each pair of neighbours that differ is
+then narrowed down, by data alone where these say why. So an item that comes, goes and comes again is seen as often as it does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Any, Final, Literal
@@ -32,8 +32,6 @@ from ..world.packages import (
     Identity,
     Item,
     MenuLevel,
-    Option,
-    Support,
     build_support,
     identity,
     market_items,
@@ -177,7 +175,6 @@ def _of_losses(problem: Problem) -> Figure:
 
 
 Edit = Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
-ComponentSets = tuple[frozenset[Hashable], bool]
 
 
 @dataclass(frozen=True)
@@ -190,8 +187,6 @@ class Standing:
     """A project that its owner builds without support."""
     why: str
     """Why it is not there."""
-    shape: ComponentSets
-    """What only a change of participation, gap or survival changes."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +214,7 @@ class Standings:
         require(plan, data)
         item = self._item
         if item.kind in ("contract", "offer"):
-            return Standing(True, False, "", (frozenset(), False))
+            return Standing(True, False, "")
         natural = build_instance(plan, data, longest_event(plan, data))
         instance, last = scale(natural), self._last
         alike = last is not None and same_owners(last.natural, natural)
@@ -238,12 +233,10 @@ class Standings:
         ]
         alone = item.kind == "project" and any(built)
         _, members = signings(near, support).get(key, (item, []))
-        options = [support.options[o] for o in members]
-        market = market_items(near, support).get(key)
-        there, why = bool(options) or market is not None, ""
+        there, why = bool(members) or key in market_items(near, support), ""
         if not there:
             why = refusals(near, support).get(key, (item, "neither the plan nor its tables offer it"))[1]
-        return Standing(there, alone, why, (_shape(support, options, market), alone))
+        return Standing(there, alone, why)
 
 
 def _near(instance: Instance, item: Item, key: Identity) -> Instance:
@@ -264,21 +257,6 @@ def _near(instance: Instance, item: Item, key: Identity) -> Instance:
     ]
     projects = tuple(replace(instance.projects[p], needs=(), excludes=()) for p in kept)
     return replace(instance, projects=projects, packages=tuple(packages))
-
-
-def _shape(support: Support, options: list[Option], market: tuple[Item, int] | None) -> frozenset[Hashable]:
-    """Options with what they do at which dates, and what a market floor does to existing sources."""
-    found: set[Hashable] = set()
-    for option in options if market is None else [o for o in support.options if market[1] in o.market]:
-        output, floor = support.classes[option.output_class], option.package.floor
-        beside = tuple(support.markets[m].floor.floor.id for m in option.market)
-        package = option.package.row, None if floor is None else floor.id
-        lasting = output.trunk.tobytes(), output.scenarios.tobytes()
-        found.add((option.project, package, beside, option.signed, option.gap > 0, *lasting))
-    if market is not None:
-        existing = support.markets[market[1]]
-        found.add((existing.trunk.tobytes(), existing.scenarios.tobytes()))
-    return frozenset(found)
 
 
 # What an item is at the values of a figure, and the intervals that this makes of the figure's range.
@@ -376,18 +354,14 @@ BESIDE = 0.45
 """Share of the width asked for to which the ends of values that are as good either way are narrowed down."""
 EDGE = 0.1
 """Share of a bracket at either end that a next try keeps away from."""
-MOST_EVALUATIONS = 400
-"""Values at which the data are looked at, without a solve, for one figure."""
 GRID = 24
-"""Of them, evenly spaced before changes are narrowed down."""
+"""Evenly spaced values at which the data are looked at, without a solve."""
 SHARP, SHARPEST = 1e-4, 1e-6
-"""Shares of the range to which changes in the data are narrowed down; the second, where the item comes into reach or goes out."""
+"""Share of the width asked for, and of the range, to which ends of the range, and of the item's reach, are narrowed down."""
 ASIDE = 1e-4
 """Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
 FIGURES_OF_A_LEVEL = 6
 """Digits of a level that is tried: it stands in names."""
-MOST_CHANGES = 5
-"""Changes in the data at which solves are spent; where more are, these are spread over them."""
 NO_ROOM = "no plan that includes it stays within the money and meets all requirements"
 
 
@@ -527,36 +501,15 @@ class _Search:
         assert isinstance(reason, str)
         return fine, reason
 
-    def _changes(self, low: float, high: float) -> list[tuple[float, float]]:
-        """Neighbouring values between which something changes in the data, narrowed down, the widest first while looks last."""
-        known = [v for v in (self._settled(low + k * (high - low) / GRID) for k in range(GRID + 1)) if v is not None]
-        known = sorted({*known, self.figure.base})
-        wide = [pair for pair in pairwise(known) if self._differ(*pair)]
-        sharp: list[tuple[float, float]] = []
-        while wide and len(self.evaluations) < MOST_EVALUATIONS:
-            a, b = wide.pop(max(range(len(wide)), key=lambda k: wide[k][1] - wide[k][0]))
-            sharp_enough = (SHARP if self._reach(a) == self._reach(b) else SHARPEST) * self.span
-            middle = self._settled((a + b) / 2) if b - a > sharp_enough else None
-            if middle is None or not a < middle < b:
-                sharp.append((a, b))
-            else:
-                wide += [pair for pair in ((a, middle), (middle, b)) if self._differ(*pair)]
-        return sorted([*sharp, *wide])
-
-    def _differ(self, a: float, b: float) -> bool:
-        one, other = self._look(a), self._look(b)
-        return one is not None and other is not None and one.shape != other.shape
-
     def _sampled(self, low: float, high: float) -> Iterator[float]:
         """Values to try, what matters most first."""
         base = self.figure.base
         yield from (base, low, high)
-        changes = self._changes(low, high) if self.figure.affects_owners else []
-        weighty = [pair for pair in changes if self._reach(pair[0]) != self._reach(pair[1])]
-        rest = [pair for pair in changes if pair not in weighty]
-        step = max(1, math.ceil(len(rest) / max(1, MOST_CHANGES - len(weighty))))
-        for pair in [*weighty, *rest[::step]]:
-            yield from pair
+        if self.figure.affects_owners:
+            grid = [v for v in (self._settled(low + k * (high - low) / GRID) for k in range(GRID + 1)) if v is not None]
+            for pair in pairwise(sorted({*grid, base})):
+                if self._reach(pair[0]) != self._reach(pair[1]):
+                    yield from self._sharp(*pair)
         beside = ASIDE * self.span
         for value in self.figure.landmarks:
             yield from (v for v in (value - beside, value + beside) if low < v < high)
@@ -564,6 +517,11 @@ class _Search:
         more = [base * times, base * times**2] if times else [base + (high - base) * share for share in (1 / 3, 2 / 3)]
         less = [base + (low - base) * share for share in (1 / 3, 2 / 3)]
         yield from (v for pair in zip(less, more, strict=True) for v in pair if low < v < high)
+
+    def _sharp(self, a: float, b: float) -> tuple[float, float]:
+        """The values between two at which the item comes into reach or goes out, narrowed down by data alone."""
+        here, narrow = self._reach(a), SHARPEST * self.span
+        return bracket(lambda value: self._reach(value) != here, a, b, narrow=lambda low, high: high - low <= narrow)
 
     def _reach(self, value: float) -> tuple[bool, bool]:
         look = self._look(value)

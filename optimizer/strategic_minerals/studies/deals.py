@@ -18,7 +18,6 @@ import pandas as pd
 
 from ..answer.study import Study
 from ..core.errors import Fault, InputError
-from ..core.formats import digits
 from ..core.frames import Bools, Floats
 from ..core.runner import HERE, Runner
 from ..core.stats import MUSD_PER_T, bracket
@@ -55,7 +54,6 @@ FLOORS = (
     "upside_share firm_t_per_yr capex_musd hurdle_rate hurdle_rate_expected hurdle_rate_with_floor "
     "gap_without_musd gap_with_musd expected_cost_musd closing_level_usd_per_kg closing_cost_musd "
     "signed_fair_value_musd liability_musd downside_moved_musd advantage_musd cheapest "
-    "output_kept_without_share output_kept_with_share cost_of_output_kept_usd_per_kg"
 ).split()
 CAPITAL_COLUMNS = (
     "agreement producers price_set capex_musd gap_musd signed_loans_musd signed_grants_musd "
@@ -81,7 +79,6 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     floors: a row an agreement with a price floor. gap_*: grant that the owner's plants would need, without the floor and with it.
     expected_cost_musd: the floor over its term, discounted. closing_*: the lowest floor with the same terms that closes the gap.
     advantage_musd: how much less the floor costs than a grant alone; cheapest: whether it is a cheaper way that its owner takes.
-    cost_of_output_kept_usd_per_kg: expected cost for each kg that would else not be made;
     capital: a row an agreement that brought capital: financing gap and what was signed;
     rates: a row an agreement with plants to be built: decided, whether their owner builds them (`committed`); implied_rate, at
     which he would just do so, floors in force and capital counted; hurdle_rate of the tables, and whether it fits: who builds asks
@@ -241,7 +238,6 @@ def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
     """Cells of `FLOORS` that follow from the deal and its figures."""
     n, charge = deal.instance, deal.instance.plan.owners.risk_charge
     floor = next(iter(deal.floors.values()))
-    kept = (found.output_kept_with_share - found.output_kept_without_share) * found.full_output_t
     return {
         **vars(found),
         "producers": " ".join(n.producers[j] for j in deal.producers),
@@ -254,7 +250,6 @@ def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
         "hurdle_rate": deal.hurdle,
         "advantage_musd": found.advantage(charge),
         "cheapest": found.cheapest(charge),
-        "cost_of_output_kept_usd_per_kg": found.expected_cost_musd / kept / MUSD_PER_T if kept > 0 else math.nan,
     }
 
 
@@ -402,11 +397,6 @@ class DealFigures:
     """Downside moved from the owner to the government."""
     accepted: bool
     """Whether the owner takes the floor, and it would not earn money."""
-    output_kept_without_share: float
-    output_kept_with_share: float
-    """Share of the full output over the floor's term that is expected to be made, without the floor and with it."""
-    full_output_t: float
-    """Tonnes of the floors' materials over their terms, were all made."""
 
     def advantage(self, risk_charge: float) -> float:
         """Cost of a grant alone less that of the floor, at a charge for the risk moved."""
@@ -443,9 +433,6 @@ def deal_figures(deal: Deal, pricing: PricingSample, premium: float) -> DealFigu
     paid, liability = _floor_money(deal, scenarios)
     room = SLACK * float(capital.sum())
     better_without = float(worth(unsupported, rate)) > max(0.0, float(worth(floored, rate))) + room
-    made = [_made(deal, scenarios, floors) for floors in (None, False, True)]
-    full = made[0]
-    kept_without, kept_with = (part / full if full > 0 else float("nan") for part in made[1:])
     return DealFigures(
         usual_rate,
         rate,
@@ -455,9 +442,6 @@ def deal_figures(deal: Deal, pricing: PricingSample, premium: float) -> DealFigu
         liability,
         moved,
         paid >= -ROUNDING_MUSD and not better_without,
-        kept_without,
-        kept_with,
-        full,
     )
 
 
@@ -548,19 +532,6 @@ def _floor_money(deal: Deal, scenarios: ScenarioSet) -> tuple[float, float]:
     return expected, float(max(by_year, default=0.0))
 
 
-def _made(deal: Deal, scenarios: ScenarioSet, floors: bool | None) -> float:
-    """Tonnes of floored materials within the floors' terms, as expected with the floors or without them; None: at full output."""
-    total = 0.0
-    for j, floor in deal.floors.items():
-        within = slice(deal.start(j), deal.start(j) + floor.term)
-        if floors is None:
-            total += float(deal.instance.yields[j, floor.material] * _full_output(deal, j)[within].sum())
-        else:
-            expected = scenarios.probability @ _output(deal, j, scenarios, floors)[:, within].sum(axis=1)
-            total += float(deal.instance.yields[j, floor.material] * expected)
-    return total
-
-
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Names) -> list[str]:
     """The tables as text."""
     lines = [
@@ -608,17 +579,14 @@ def floor_words(row: Mapping[Any, Any], names: Names) -> list[str]:
         f"  Financing gap {row['gap_without_musd']:,.0f} million USD without the floor, {row['gap_with_musd']:,.0f} with it; the "
         f"floor costs {row['expected_cost_musd']:,.0f}{beside}, at most {row['liability_musd']:,.0f} in a year.",
         f"  Hurdle rate {row['hurdle_rate']:.1%} on the baseline course, {row['hurdle_rate_expected']:.1%} in expectation, "
-        f"{row['hurdle_rate_with_floor']:.1%} with the floor; of the output {row['output_kept_without_share']:.0%} is expected "
-        f"without it, {row['output_kept_with_share']:.0%} with it.",
+        f"{row['hurdle_rate_with_floor']:.1%} with the floor.",
     ]
     if not math.isnan(row["closing_level_usd_per_kg"]):
         lines.append(
             f"  A floor of {row['closing_level_usd_per_kg']:.3g} USD/kg with the same terms would close the gap, at "
             f"{row['closing_cost_musd']:,.0f} million USD."
         )
-    cost = row["cost_of_output_kept_usd_per_kg"]
-    kept = "" if math.isnan(cost) else f", or {digits(cost)} USD for each kg that would else not be made"
-    return [*lines, f"  {_verdict(row)}{kept}."]
+    return [*lines, f"  {_verdict(row)}."]
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
