@@ -188,7 +188,7 @@ def test_what_rounding_leaves_of_a_probability_is_no_entry_of_a_row(chances: tup
 def test_a_promise_is_told_by_how_it_is_counted_and_what_breaks_it() -> None:
     """Proves: the same level over an episode and in every fiscal year are two promises, and each line says which it is about; of a
     broken one it names the disruption, whether it hits the promise's material only, and the cut that breaks it."""
-    promise = {"material": "a", "segment": "defence", "level": 1.0, "per": "episode", "hazard": "stop", "scope": "all"}
+    promise = {"material": "a", "segment": "defence", "level": 1.0, "per": "episode", "hazard": "stop"}
     found = {"start_year": 2028.0, "shortest_yr": math.nan, "least_cut_share": math.nan, "held": True, "tried_yr": 2.0}
     kept = {**promise, **found}
     both = "\n".join(_breaks(pd.DataFrame([kept, {**kept, "per": "fiscal_year"}]), UNNAMED))
@@ -196,10 +196,10 @@ def test_a_promise_is_told_by_how_it_is_counted_and_what_breaks_it() -> None:
     assert "a, defence at 100% in every fiscal year: kept in each of 1 disruptions" in both
     assert "a, defence at 100%: kept" in "\n".join(_breaks(pd.DataFrame([kept]), UNNAMED))
     broken = {**kept, "held": False, "shortest_yr": 0.5}
-    alone = {**broken, "scope": "alone", "least_cut_share": 0.25}
-    text = "\n".join(_breaks(pd.DataFrame([alone, broken]), UNNAMED))
+    other = {**broken, "hazard": "other", "least_cut_share": 0.25}
+    text = "\n".join(_breaks(pd.DataFrame([other, broken]), UNNAMED))
     words = "broken after 0.50 years when it starts in FY2028; at the hazard's usual length, "
-    assert f"a, defence at 100%, stop on this material only: {words}broken by a cut of 25% or more" in text
+    assert f"a, defence at 100%, other: {words}broken by a cut of 25% or more" in text
     assert f"a, defence at 100%, stop: {words}kept at any cut" in text
 
 

@@ -586,7 +586,7 @@ ROUNDS = 5
 """Number of bisections: the remaining interval is 1/32 of a step."""
 COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fiscal year"}
 """How a promise is counted, stated where the same one is counted both ways."""
-COLUMNS = "material segment level per hazard scope start_year shortest_yr least_cut_share held tried_yr".split()
+COLUMNS = "material segment level per hazard start_year shortest_yr least_cut_share held tried_yr".split()
 
 
 @verb
@@ -616,9 +616,9 @@ def reverse_stress(
     """Find the shortest and the least severe disruption that breaks a promise of the plan.
 
     Table `reverse`, one row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once),
-    scope (`alone`: the promise's material, `all`: every material of the hazard), start_year, shortest_yr (at the hazard's
-    likeliest cut; NaN: holds up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held
-    (True where neither breaks), tried_yr (the longest that the horizon holds, at most what was asked). Fact `notes`: minerals of
+    start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds up to tried_yr), least_cut_share (over the hazard's mean
+    duration; NaN: holds at a full cut), held (True where neither breaks), tried_yr (the longest that the horizon holds, at most
+    what was asked). Fact `notes`: minerals of
     which the aim does not say who runs short first; a promise to one user may then be kept at no more cost.
 
     Hazards that touch nothing of a promise's chain are left out. Hazards that occur together begin with their cuts, without
@@ -643,7 +643,7 @@ def reverse_stress(
     found: list[tuple[Any, ...]] = []
     bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
-    for hazard, scope, together, concerned in _disruptions(n, bases, wanted):
+    for hazard, together, concerned in _disruptions(n, bases, wanted):
         ends = end - max(k.flood for k in together)
         most = min(longest_yr, ends - years[0])
         longer = _search(first, concerned, years, together, "duration", most, ends)
@@ -651,7 +651,7 @@ def reverse_stress(
         for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
             promised = promise.material, promise.segment, promise.level, promise.per
             held = bool(np.isnan(shortest) and np.isnan(least))
-            found.append((*promised, hazard, scope, hard if np.isnan(start) else start, shortest, least, held, most))
+            found.append((*promised, hazard, hard if np.isnan(start) else start, shortest, least, held, most))
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
     table = pd.DataFrame(found, columns=COLUMNS).sort_values(order, kind="stable", ignore_index=True)
     tied = result.tables["notes"]
@@ -692,7 +692,7 @@ def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
     broken = ~table.groupby(promise).held.transform("all").astype(bool)
     for row in rows_of(table[broken]):
         asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
-        what = f"  {asked}, {row.hazard}{' on this material only' * (row.scope == 'alone')}:"
+        what = f"  {asked}, {row.hazard}:"
         if row.held:
             always = f"kept for up to {row.tried_yr:g} years, and in a complete cut of the hazard's usual length"
             lines.append(f"{what} {always}")
@@ -708,26 +708,21 @@ def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
 
 def _disruptions(
     n: Instance, bases: dict[str, DisruptionEvent], wanted: list[Promise]
-) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
-    """(hazard, materials hit, its events, promises concerned): `alone` only if a hazard has more materials than the promise's."""
+) -> Iterator[tuple[str, tuple[DisruptionEvent, ...], list[Promise]]]:
+    """(hazard, its events, promises concerned): each by itself, and all together."""
     count, reached = len(bases), set[str]()
     alone = [(base,) for base in bases.values()]
     scenarios = combine_events(n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), alone)
     for k, (name, base) in enumerate(bases.items()):
-        own = base.materials.split()
         struck = scenarios.onset[k, n.component] < n.calendar.periods
         touched = {material for material, hit in zip(n.materials, struck, strict=True) if hit}
         concerned = [promise for promise in wanted if promise.material in touched]
         reached |= touched
-        if not concerned:
-            continue
-        yield name, "all", (base,), concerned
-        for material in sorted({promise.material for promise in wanted}):
-            if material in own[1:] + own[:-1] or own == ["*"]:
-                yield name, "alone", (replace(base, materials=material),), [p for p in wanted if p.material == material]
+        if concerned:
+            yield name, (base,), concerned
     if count > 1 and any(promise.material in reached for promise in wanted):
         at_once = tuple(replace(base, flood=0.0) for base in bases.values())
-        yield TOGETHER, "all", at_once, [promise for promise in wanted if promise.material in reached]
+        yield TOGETHER, at_once, [promise for promise in wanted if promise.material in reached]
 
 
 def _promises(result: Result, n: Instance) -> list[Promise]:
