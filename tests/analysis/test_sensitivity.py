@@ -267,15 +267,6 @@ def test_a_price_in_words_holds_as_far_as_it_says() -> None:
         assert z - again == pytest.approx(1.875 * worth, rel=1e-4)
 
 
-def test_a_degenerate_price_is_followed_by_solving_again() -> None:
-    """Proves: with carry-over a year's money moves two limits at once; the stretch is found by re-solves and is right."""
-    plan, data = edited(*buying(), {"budget.carry_over_share": 1.0})
-    words = price_words(fixed_program(solve(plan, data, gap=0.0, quick=True)))
-    row = words.set_index(["price", "period"]).loc[("appropriation", "2027")]
-    assert row["value"] == pytest.approx(1.875, rel=1e-6)
-    assert 85.0 < row["holds_for_more"] <= 170.0 * (1 + 1e-3)  # doubled steps stop within a factor of two
-
-
 def ishigami(points: pd.DataFrame) -> pd.Series:
     """sin x1 + 7 sin^2 x2 + 0.1 x3^4 sin x1 (Ishigami and Homma 1990)."""
     x1, x2, x3 = (points[name] for name in ("x1", "x2", "x3"))
