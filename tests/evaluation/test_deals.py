@@ -106,19 +106,17 @@ def test_the_plants_of_one_owner_add_up_and_a_floor_may_be_on_existing_output() 
     assert row["hurdle_rate"] == 0.25, "that of who would build such a plant"
 
 
-def test_capital_stands_beside_the_gap_that_it_closed() -> None:
+def test_capital_and_money_of_the_day_of_signature_are_restated() -> None:
     found = deals(*case(terms={"grant": 9.0, "chips_grant": 3.0, "equity_stake": 0.1}))
     assert len(found.tables["floors"]) == 0
-    row = found.tables["capital"].iloc[0]
-    assert (row.gap_musd, row.capex_musd, row.signed_grants_musd) == (close(18.0), 50.0, 9.0), "in million USD alone"
-    assert (row.worth_to_owner_musd, row.of_gap_share) == (close(9.0), close(0.5))
-    # money of the day of signature is restated
+    row = found.tables["rates"].iloc[0]
+    assert (row.capex_musd, row.signed_musd) == (50.0, 9.0), "in million USD alone"
     plan, data = case(terms={"floor_price": 75.0, "duration": 1.0, "fair_value_at_signing": 2.0, "grant": 9.0})
     index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2027, "price_index": 125.0}])
     found = deals(plan, data.replace(deflators=index))
-    floor, capital = found.tables["floors"].iloc[0], found.tables["capital"].iloc[0]
+    floor = found.tables["floors"].iloc[0]
     assert (floor.floor_usd_per_kg, floor.signed_fair_value_musd) == (close(75.0 * 0.8), close(1.6))
-    assert (capital.signed_grants_musd, capital.of_gap_share) == (close(7.2), close(7.2 / capital.gap_musd))
+    assert found.tables["rates"].iloc[0].signed_musd == close(7.2)
 
 
 @pytest.mark.parametrize(("grant", "committed", "rate", "fits"), [(20.0, True, 0.25, True), (25.0, False, 0.5, False)])
@@ -153,7 +151,7 @@ def test_the_shipped_agreements_are_replayed() -> None:
     data = load_dataset(shipped("inputs"))
     found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data)
     assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
-    assert list(found.tables["capital"].agreement) == [
+    assert list(found.tables["rates"].agreement) == [
         "mp_dow_2025",
         "arafura_efa_naif",
         "iluka_eneabba_loan",

@@ -55,11 +55,7 @@ FLOORS = (
     "gap_without_musd gap_with_musd expected_cost_musd closing_level_usd_per_kg closing_cost_musd "
     "signed_fair_value_musd liability_musd downside_moved_musd advantage_musd cheapest "
 ).split()
-CAPITAL_COLUMNS = (
-    "agreement producers price_set capex_musd gap_musd signed_loans_musd signed_grants_musd "
-    "signed_equity_musd worth_to_owner_musd of_gap_share of_capex_share"
-).split()
-RATES = "agreement producers signed_year price_set decided capex_musd hurdle_rate implied_rate fits".split()
+RATES = "agreement producers signed_year price_set decided capex_musd signed_musd hurdle_rate implied_rate fits".split()
 EXPLAINED = 2.0
 """Ratio of the floor's cost to what its owner booked up to which the two agree."""
 HIGHEST_RATE = 1.0
@@ -68,7 +64,7 @@ SLACK = 1e-6
 """Of capital cost: what an owner may lose by a package and still take it."""
 CAPITAL = {"debt": "loan", "loan": "loan", "grant": "grant", "equity": "equity"}
 """Last word of a term -> kind of capital."""
-TITLES = {"floors": "Price floors", "capital": "Capital", "rates": "Rates of return", "terms": "As signed"}
+TITLES = {"floors": "Price floors", "rates": "Rates of return", "terms": "As signed"}
 
 
 @verb
@@ -79,10 +75,9 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     floors: a row an agreement with a price floor. gap_*: grant that the owner's plants would need, without the floor and with it.
     expected_cost_musd: the floor over its term, discounted. closing_*: the lowest floor with the same terms that closes the gap.
     advantage_musd: how much less the floor costs than a grant alone; cheapest: whether it is a cheaper way that its owner takes.
-    capital: a row an agreement that brought capital: financing gap and what was signed;
     rates: a row an agreement with plants to be built: decided, whether their owner builds them (`committed`); implied_rate, at
-    which he would just do so, floors in force and capital counted; hurdle_rate of the tables, and whether it fits: who builds asks
-    for no more, who has not decided for no less. Empty where the plants lose money at any rate;
+    which he would just do so, floors in force and signed_musd of capital counted; hurdle_rate of the tables, and whether it fits:
+    who builds asks for no more, who has not decided for no less. Empty where the plants lose money at any rate;
     terms: every term as signed.
     Facts: price_risk_premium and risk_charge of the plan; left_out (agreements that could not be replayed, with why).
 
@@ -98,7 +93,7 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     if not made:
         expected = "rows of supported_producers.csv: which producers an agreement of support_agreements.csv is about"
         raise InputError([Fault("supported_producers.csv", "", "", "no row", expected)])
-    floors, capital, rates, left_out = [], [], [], []
+    floors, rates, left_out = [], [], []
     asked = [(agreement, terms.get(agreement, {}), producers) for agreement, producers in made.items()]
     replays = run.each("agreements", partial(_replayed, plan, data), asked)
     for agreement, found in zip(made, replays, strict=True):
@@ -106,14 +101,12 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
             left_out.append(f"{agreement}: {found}")
         else:
             floors += found[0]
-            capital += found[1]
-            rates += found[2]
+            rates += found[1]
     agreed = [row for row in data.rows("support_agreements") if row.agreement in made]
     left_out += [f"{name}: no producer of the tables is named for it" for name in terms if name not in made]
     columns = ["agreement", "term", "value", "unit"]
     tables = {
         "floors": pd.DataFrame(floors, columns=FLOORS),
-        "capital": pd.DataFrame(capital, columns=CAPITAL_COLUMNS),
         "rates": pd.DataFrame(rates, columns=RATES),
         "terms": pd.DataFrame([[getattr(row, name) for name in columns] for row in agreed], columns=columns),
     }
@@ -127,8 +120,8 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
 
 def _replayed(
     plan: Plan, data: Dataset, asked: tuple[str, Mapping[str, Any], Sequence[Any]]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]] | str:
-    """Rows on the floor, the capital and the rate of an agreement, of which each may be missing; why not, where it is not replayed.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | str:
+    """Rows on the floor and the rate of an agreement, of which each may be missing; why not, where it is not replayed.
     It travels to other processes. asked: the agreement, its terms and its producers."""
     agreement, terms, rows = asked
     then = plan.model_copy(
@@ -167,12 +160,9 @@ def _replayed(
             }
         )
     signed = {kind: factor * amount for kind, amount in signed_capital(terms).items()}
-    capital = []
-    if deal.projects and any(signed.values()):
-        capital.append({**common, **_capital_cells(deal, data, signed, capex, pricing)})
-    if not floors and not capital:
+    if not floors and not (deal.projects and any(signed.values())):
         return "it has no price floor, and no capital in million USD for a plant to be built"
-    return floors, capital, [_rate_cells(deal, instance, data, signed, pricing, common, year)] if deal.projects else []
+    return floors, [_rate_cells(deal, instance, data, signed, pricing, common, year)] if deal.projects else []
 
 
 def _rate_cells(
@@ -190,6 +180,7 @@ def _rate_cells(
     rate = implied_rate(built, data, signed, pricing)
     fits = None if math.isnan(rate) else deal.hurdle <= rate + CLOSE if decided else deal.hurdle >= rate - CLOSE
     named = {"producers": " ".join(instance.producers[j] for j in built.producers), "signed_year": year}
+    named |= {"signed_musd": sum(signed.values())}
     return {**common, **named, "decided": decided, "hurdle_rate": deal.hurdle, "implied_rate": rate, "fits": fits}
 
 
@@ -271,27 +262,6 @@ def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tupl
         lambda level: at(level).gap_with_musd <= 0, low, high, narrow=lambda a, b: b - a <= CLOSE / 10 * signed
     )
     return least, at(least).expected_cost_musd
-
-
-def _capital_cells(
-    deal: Deal, data: Dataset, signed: Mapping[str, float], capex: float, pricing: PricingSample
-) -> dict[str, Any]:
-    """The financing gap of the owner's plants without a floor, beside the capital that was signed, by kind."""
-    plain = deal_figures(replace(deal, floors={}), pricing, 0.0)
-    gap = plain.gap_without_musd
-    kinds = {made.kind: made for made in reversed(build_instruments(data).values())}  # the first of each kind
-    worth_of = {kind: worth(kinds[kind], plain.hurdle_rate_expected) for kind in signed if kind in kinds}
-    value = sum(amount * worth_of.get(kind, math.nan) for kind, amount in signed.items() if amount > 0)
-    return {
-        "producers": " ".join(p.name for p in deal.projects.values()),
-        "gap_musd": gap,
-        "signed_loans_musd": signed["loan"],
-        "signed_grants_musd": signed["grant"],
-        "signed_equity_musd": signed["equity"],
-        "worth_to_owner_musd": value,
-        "of_gap_share": value / gap if gap > 0 else math.nan,
-        "of_capex_share": sum(signed.values()) / capex if capex > 0 else math.nan,
-    }
 
 
 def deal_of(
@@ -542,9 +512,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
     ]
     for row in tables["floors"].to_dict("records"):
         lines += ["", *floor_words(row, names)]
-    if len(tables["capital"]):
-        lines += ["", "Capital:"]
-    lines += [capital_words(row, names) for row in tables["capital"].to_dict("records")]
     lines += rate_words(tables["rates"], names)
     left_out = facts["left_out"]
     return [*lines, *([""] if left_out else []), *(f"Left out: {text}" for text in left_out)]
@@ -559,6 +526,7 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
             "its owner builds and asks for no more" if row["decided"] else "its owner has not decided and asks for more"
         )
         rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else f"{row['implied_rate']:.1%}"
+        rate += f" with {row['signed_musd']:,.0f} million USD signed"
         against = "" if row["fits"] else "; the model's margins and that rate cannot both be right"
         lines.append(
             f"  {row['agreement']} ({_named(row, names)}): {rate}; {said}; hurdle rate of the tables "
@@ -599,15 +567,6 @@ def _verdict(row: Mapping[Any, Any]) -> str:
     if row["gap_without_musd"] <= 0:
         return f"No support was needed to build; the floor costs {abs(better):,.0f} million USD"
     return f"A grant alone would be cheaper, by {abs(better):,.0f} million USD"
-
-
-def capital_words(row: Mapping[Any, Any], names: Names) -> str:
-    covered = "" if math.isnan(row["of_gap_share"]) else f", {row['of_gap_share']:.0%} of the gap"
-    signed = row["signed_loans_musd"] + row["signed_grants_musd"] + row["signed_equity_musd"]
-    return (
-        f"  {row['agreement']} ({_named(row, names)}): gap {row['gap_musd']:,.0f} million USD; {signed:,.0f} were signed, "
-        f"{row['of_capex_share']:.0%} of the capital cost, worth {row['worth_to_owner_musd']:,.0f} to the owner{covered}."
-    )
 
 
 def _named(row: Mapping[Any, Any], names: Names) -> str:
