@@ -27,8 +27,6 @@ from strategic_minerals import (
     stress_test,
     sweep,
 )
-from strategic_minerals.page.charts import discovery_figures
-from strategic_minerals.page.page import report
 from strategic_minerals.question.names import Names
 from strategic_minerals.studies.designs import morris, sobol
 from strategic_minerals.studies.discovery import (
@@ -436,24 +434,6 @@ def test_a_stored_study_is_read_as_it_was_given(tmp_path: Path) -> None:
         given, read = (discover(rows, promise).tables for rows in (study, tmp_path / study.kind))
         assert given["limits"].drop(columns="called").equals(read["limits"].drop(columns="called"))
         pd.testing.assert_frame_equal(given["cases"], read["cases"])
-
-
-@pytest.mark.long
-def test_pictures_show_every_row_and_the_box_as_it_is() -> None:
-    """Proves: failed rows are marked as such, the frame lies at the limits, on a side without one at the last row."""
-    frame, failed = two_boxes()
-    found = discover(frame.assign(loss_musd=np.where(failed, 2.0, 1.0)), "loss_musd <= 1.5", seed=7)
-    drawn = list(discovery_figures(found.tables))
-    assert [figure.name for figure in drawn] == ["where-it-fails-1", "where-it-fails-2"]
-    assert len(drawn[0].table) == len(frame)
-    assert (drawn[0].table["promise"] == "fails").sum() == failed.sum()
-    layers = drawn[0].chart.to_dict()
-    box = next(rows[0] for rows in layers["datasets"].values() if "across2" in rows[0])
-    mine = found.tables["limits"][found.tables["limits"]["box"] == 1].set_index("input")["limit"]
-    across, up = mine.index[:2]
-    assert (box["across"], box["up"]) == (mine[across], mine[up])
-    assert (box["across2"], box["up2"]) == pytest.approx((frame[across].max(), frame[up].max()))
-    assert "Where it fails" in report(stopped(), analyses=[found])
 
 
 def test_ranges_are_told_in_the_words_of_the_tables() -> None:

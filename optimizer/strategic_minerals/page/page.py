@@ -108,6 +108,13 @@ OF_STUDIES = {
         "The plan in new random scenarios, which were not used to make it, with the low and the high end of each confidence "
         "interval; {money}, discounted.",
     ),
+    "discover/boxes": (
+        "where-it-fails",
+        "Where it fails",
+        "Where a promise fails",
+        "Ranges of inputs in which it fails, with the share of all failures that they explain and the share of what lies in them that "
+        "fails, where they were searched and among rows held out.",
+    ),
     "frontier/switches": (
         "switches",
         "Switches",
@@ -496,8 +503,7 @@ def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
     of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (ministries of `compare_rules`;
-    frontier; tornado of a one-at-a-time sweep; indices of a sweep by Morris or Sobol; where-it-fails-1 and further boxes of
-    `discover`; others have none).
+    frontier; tornado of a one-at-a-time sweep; indices of a sweep by Morris or Sobol; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

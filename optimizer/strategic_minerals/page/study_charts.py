@@ -15,13 +15,11 @@ from ..studies.discovery import InputWords
 from .charts import (
     INK,
     PALETTE,
-    TABLES,
     WIDTH,
     Figure,
     altair,
     coloured,
     dashed,
-    discovery_figures,
     rows_axis,
     tip,
 )
@@ -279,7 +277,4 @@ def study_figures(tables: Mapping[str, pd.DataFrame], about: Subject) -> list[Fi
             raise InputError(
                 [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
             ) from None
-    if "discover/cases" in tables:
-        for figure in discovery_figures({name: tables[f"discover/{name}"] for name in TABLES}):
-            found.setdefault(figure.name, figure)
     return list(found.values())
