@@ -112,8 +112,8 @@ OF_STUDIES = {
         "where-it-fails",
         "Where it fails",
         "Where a promise fails",
-        "Ranges of inputs in which it fails, with the share of all failures that they explain and the share of what lies in them that "
-        "fails, where they were searched and among rows held out.",
+        "Ranges of inputs in which it fails, with the share of all failures that they explain and the share of what lies in them "
+        "that fails, where they were searched and among rows held out.",
     ),
     "frontier/switches": (
         "switches",
