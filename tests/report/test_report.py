@@ -113,14 +113,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         columns=["address", "low", "high", "at_low", "at_base", "at_high", "swing"],
     )
     reasons = pd.DataFrame({"item": [HOSTILE, "b"], "brings_musd": [1.5, 20.25], "chosen": [True, False]})
-    rules = pd.DataFrame({"rule": [HOSTILE, "the plan"], "money": ["its own", ""]}).assign(
-        worth_musd=[4.0, 9.0], worth_low_musd=[3.0, 8.0], worth_high_musd=[5.0, 10.0]
-    )
     studies = {
         "frontier/points": frontier,
         "sweep/indices": swings,
         "explain/reasons": reasons,
-        "rules/rules": rules,
     }
     folder = tmp_path_factory.mktemp("page")
     texts = {
@@ -158,7 +154,7 @@ def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
     opened = Opened(browser, pages[name], width)
     page = opened.page
     states = page.eval_on_selector_all(".chart", "all => all.map(chart => chart.dataset.drawn)")
-    assert len(states) >= (10 if name == "hostile" else 5)
+    assert len(states) >= (9 if name == "hostile" else 5)
     assert set(states) == {"yes"}
     assert opened.said == []
     assert [url for url in opened.asked if not url.startswith(("data:", "blob:"))] == [pages[name].as_uri()]

@@ -502,8 +502,8 @@ def _image(figure: Figure, kind: str) -> bytes:
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (ministries of `compare_rules`;
-    frontier; tornado of a one-at-a-time sweep; indices of a sweep by Morris or Sobol; others have none).
+    of: a result (losses, loss-curve, timeline, stocks, supply, budget, liability) or a study (frontier; tornado of a
+    one-at-a-time sweep; indices of a sweep by Morris or Sobol; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

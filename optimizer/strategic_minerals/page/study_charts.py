@@ -52,61 +52,10 @@ class Subject:
         return {"expected_loss_musd": "expected loss", "cvar_musd": f"CVaR (mean loss of {worst})"}
 
 
-# Figures of studies that compare, and what moves the answer.
+# Figures of budgets and of sweeps.
 
 
 MOST_BARS = 20
-
-
-def _bars(
-    table: pd.DataFrame,
-    title: str,
-    *,
-    label: str,
-    value: str,
-    ends: tuple[str, str],
-    by: str,
-    legend: bool = True,
-    beside: int = 120,
-    step: int = 38,
-) -> object:
-    """A chart with a bar a row, a line its interval.
-
-    label, value, ends, by: columns; a bar for each `by`, in its own colour. beside: pixels for labels. step: pixels of a row.
-    """
-    alt, rows, order = altair(), list(dict.fromkeys(table[label])), list(dict.fromkeys(table[by]))
-    base = alt.Chart(table).encode(
-        y=rows_axis(label, rows, 320),
-        yOffset=alt.YOffset(f"{by}:N", sort=order),
-        tooltip=[label, by, tip(value, ",.4g", title), *(tip(end, ",.4g") for end in ends)],
-    )
-    colour = coloured(by, order, labelLimit=320) if legend else alt.value(PALETTE[0])
-    bars = base.mark_bar().encode(x=alt.X(f"{value}:Q", title=title), color=colour)
-    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x=f"{ends[0]}:Q", x2=f"{ends[1]}:Q")
-    return alt.layer(bars, lines).properties(
-        width=WIDTH - beside, height=step * len(rows), usermeta={"rows": len(rows)}
-    )
-
-
-def ministries_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """What rules of thumb are worth beside the plan."""
-    shown = table[table["worth_musd"].notna()]
-    if len(shown) < 2:
-        return
-    ends = "worth_low_musd", "worth_high_musd"
-    title = f"worth, discounted [{about.money}]"
-    ranked = shown.sort_values("worth_musd", kind="stable")
-    least, most = ranked.iloc[0], ranked.iloc[-1]
-    yield Figure(
-        "ministries",
-        "Ministries",
-        "What rules of thumb of ministries are worth beside the plan",
-        "Worth compared with doing nothing, in the same new scenarios; each rule spends its own money, or as much as the plan. "
-        "Black lines: 95% intervals.",
-        f"Largest: {most['rule']}, {most['worth_musd']:,.4g} {about.money}. Smallest: {least['rule']}, {least['worth_musd']:,.4g}.",
-        _bars(shown, title, label="rule", value="worth_musd", ends=ends, by="money"),
-        shown,
-    )
 
 
 def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
@@ -219,17 +168,17 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         )
         for name, words in shown.items()
     ]
-    chart = _bars(
-        pd.concat(parts, ignore_index=True),
-        title,
-        label="figure",
-        value="value",
-        ends=("low", "high"),
-        by="counts",
-        legend=len(shown) > 1,
-        beside=240,
-        step=18 + 14 * len(shown),
+    long, alt = pd.concat(parts, ignore_index=True), altair()
+    base = alt.Chart(long).encode(
+        y=rows_axis("figure", list(table["figure"]), 320),
+        yOffset=alt.YOffset("counts:N", sort=list(shown.values())),
+        tooltip=["figure", "counts", *(tip(name, ".3g") for name in ("value", "low", "high"))],
     )
+    colour = coloured("counts", list(shown.values()), labelLimit=320) if len(shown) > 1 else alt.value(PALETTE[0])
+    bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=colour)
+    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
+    height = (18 + 14 * len(shown)) * len(table)
+    chart = alt.layer(bars, lines).properties(width=WIDTH - 240, height=height, usermeta={"rows": len(table)})
     first = table.iloc[0]
     name = next(iter(shown))
     yield Figure(
@@ -252,7 +201,6 @@ Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
 
 
 DRAWN: tuple[tuple[str, Drawn], ...] = (
-    ("rules/rules", ministries_figure),
     ("frontier/points", frontier_figure),
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
