@@ -48,7 +48,6 @@ from .question.read_csv import load_dataset as load_dataset
 from .question.read_toml import load_plan as load_plan
 from .question.together import Taken as Taken
 from .question.together import joint_question as joint_question
-from .studies.alternatives import alternatives as alternatives
 from .studies.cases import complete as complete
 from .studies.cases import control_cases as control_cases
 from .studies.cases import loss_replay as loss_replay
@@ -61,7 +60,6 @@ from .studies.designs import Design as Design
 from .studies.designs import estimate_ranges as estimate_ranges
 from .studies.designs import indices as indices
 from .studies.designs import latin_hypercube as latin_hypercube
-from .studies.designs import loss_functions as loss_functions
 from .studies.designs import morris as morris
 from .studies.designs import one_at_a_time as one_at_a_time
 from .studies.designs import sobol as sobol
@@ -69,7 +67,6 @@ from .studies.diagnosis import diagnose as diagnose
 from .studies.discovery import discover as discover
 from .studies.explain import explain as explain
 from .studies.frontier import frontier as frontier
-from .studies.outlook import replay_observed as replay_observed
 from .studies.outlook import scenario_outlook as scenario_outlook
 from .studies.regret import least_regret as least_regret
 from .studies.roll import roll as roll
@@ -81,4 +78,3 @@ from .studies.stress import reverse_stress as reverse_stress
 from .studies.stress import stress_test as stress_test
 from .studies.sweep import sweep as sweep
 from .studies.sweep_file import SweepFile as SweepFile
-from .studies.worth import value_of_planning as value_of_planning

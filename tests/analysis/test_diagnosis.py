@@ -272,26 +272,6 @@ def test_money_missed_is_told_beside_what_is_owed() -> None:
     assert change.by == pytest.approx(58.0, rel=1e-3)
 
 
-def test_a_larger_share_carried_over_restores_a_plan() -> None:
-    """Proves: of 1.5 kt asked for in 2028 the market gives 1 kt a year; the other half, 5 million USD, is 5 % of the 100 of 2027,
-    and may be carried over only as far as the plan's share lets it."""
-    plan, data = tiny(
-        {"b": 10.0},
-        sources={"far": source("CHN", "b", 20.0)},
-        demand={"b": 10.0},
-        offers={"spot": offer("b", 1.0, 0.0, "outside")},
-        scenarios=[cut("stop", 0.5, 2028, 1.0)],
-        money={2027: 100.0, 2028: 0.0},
-        years=2,
-        budget={"carry_over_share": 0.04},
-        days_of_cover=[{"material": "b", "days": 54.75, "from_year": 2028}],
-    )
-    found = checked(plan, data)
-    change = next(row for row in found.tables["changes"].itertuples() if row.sentence.startswith("carry-over share"))
-    assert change.verified
-    assert change.value == pytest.approx(0.05, rel=1e-3)
-
-
 def short_in_a_stop(money: float, total: float) -> tuple[Plan, Dataset]:
     """10 kt each of `a` and `b` are promised in a stop; what replaces them costs 200 million USD."""
     return tiny(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from dataclasses import replace
 from functools import cache
@@ -32,6 +31,7 @@ from strategic_minerals import (
     solve,
     sweep,
 )
+from strategic_minerals.core.files import Kept
 from strategic_minerals.core.frames import equal
 from strategic_minerals.matrix.assembly import Assembly, compile_templates, instantiate
 from strategic_minerals.matrix.named import objective_costs
@@ -53,7 +53,6 @@ from strategic_minerals.question.names import edited
 from strategic_minerals.question.together import Taken, joint_question
 from strategic_minerals.solver.lshaped.search import LShaped
 from strategic_minerals.solver.session import Session
-from strategic_minerals.studies.sweep import Checkpoint
 from strategic_minerals.world.packages import Item, build_support
 from support.allied import allied, event, home_tables
 from support.instances import quick_first, random_case
@@ -624,70 +623,24 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
 # --- rows that were written down ------------------------------------------------------------------------------
 
 
-def test_two_sweeps_do_not_write_into_one_folder(tmp_path: Path) -> None:
-    """Proves D14: while one writes its rows, another one is refused; afterwards it goes on."""
-    first = Checkpoint(tmp_path / "rows", "a question")
+def test_parts_of_a_computation_are_read_as_they_were_written_or_refused(tmp_path: Path) -> None:
+    """Proves D14 and R56: while one writes, another one is refused; parts come back as they were, and no changed byte, and no part
+    of another question, is read."""
+    kept = Kept(tmp_path / "rows", "a question")
+    lock = kept.begin()
     with pytest.raises(InputError, match="another process is writing"):
-        Checkpoint(tmp_path / "rows", "a question")
-    del first
-    Checkpoint(tmp_path / "rows", "a question")
-
-
-def written(folder: Path) -> Checkpoint:
-    """A journal of two stretches with three points."""
-    journal = Checkpoint(folder, "a question")
-    for stretch, point in ((0, 0), (0, 1), (7, 7)):
-        row = {"point": point, "objective_musd": -1.5 * point, "bound_musd": math.nan, "reason": "optimal"}
-        journal.write(stretch, [row], [{"point": point, "kind": "stock", "item": "a", "value": 2.0}])
-    journal.write(0, [], [], 1, 0)
-    return journal
-
-
-def test_no_byte_of_a_stored_row_can_change_unnoticed(tmp_path: Path) -> None:
-    """Proves R56: of each row that was written down any byte changes: the file and the line are named, or the row counts as one
-    that was torn, so that its point is solved again. No changed figure is ever read."""
-    journal = written(tmp_path / "rows")
-    rows, decisions, *counted = journal.read()
-    assert [row["point"] for row in rows] == [0, 1, 7]
-    assert counted == [1, 0]
-    refused = torn = size = 0
-    for file in sorted((tmp_path / "rows").glob("*.jsonl")):
-        text = file.read_bytes()
-        size += len(text)
-        for at in range(len(text)):
-            file.write_bytes(text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :])
-            try:
-                left, said, checked, _ = journal.read()
-            except InputError as error:
-                refused += bool(re.search(rf"{re.escape(str(file))}:\d+ ", str(error)))
-                continue
-            torn += 1
-            assert all(repr(row) in map(repr, rows) for row in left)
-            assert all(line in decisions for line in said)
-            assert checked in (0, 1)
-        file.write_bytes(text)
-    assert refused + torn == size
-    assert torn < size / 10
-
-
-def test_a_torn_row_is_answered_again_and_a_row_of_another_sweep_is_refused(tmp_path: Path) -> None:
-    """Proves R56: a line cut off anywhere is left out and those after it are read; rows of another question, or without a digest,
-    are refused with file and line."""
-    journal = written(tmp_path / "rows")
-    file = tmp_path / "rows" / "rows-000000.jsonl"
-    first, second, count = (line for line in file.read_text(encoding="utf-8").split("\n") if line)
-    for cut_off in range(len(first)):
-        file.write_text(f"\n{first[:cut_off]}\n{second}\n\n{count}\n", encoding="utf-8")
-        assert [row["point"] for row in journal.read()[0]] == [1, 7]
-    other = Checkpoint(tmp_path / "other", "another question")
-    (tmp_path / "other" / file.name).write_text(f"\n{second}\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"rows-000000\.jsonl:2 .*differs from its digest"):
-        other.read()
-    (tmp_path / "other" / file.name).write_text(
-        '{"rows": [], "decisions": [], "checked": 0, "disagreed": 0}\n', encoding="utf-8"
-    )
-    with pytest.raises(InputError, match=r"rows-000000\.jsonl:1 "):
-        other.read()
+        kept.begin()
+    lock.release()
+    parts = [{"rows": [{"point": n, "objective_musd": -1.5 * n}], "checked": 0} for n in range(3)]
+    files = [kept.write(part) for part in parts]
+    assert sorted(kept.read(), key=lambda part: part["rows"][0]["point"]) == parts
+    with pytest.raises(InputError, match="no part of this question"):
+        list(replace(kept, question="another").read())
+    text = files[0].read_bytes()
+    for at in range(len(text)):
+        files[0].write_bytes(text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :])
+        with pytest.raises(InputError, match=rf"{files[0].name} .*not as it was written"):
+            list(kept.read())
 
 
 def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -698,11 +651,11 @@ def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(segments, "_agree", lambda *_: False)
     real, calls = segments._answers, []
 
-    def killed(stretch: Any, *, hot: bool, tell: Any = None) -> Any:
+    def killed(stretch: Any, parts: Any, *, hot: bool, tell: Any = None) -> Any:
         calls.append(hot)
         if not hot:
             raise KeyboardInterrupt
-        return real(stretch, hot=hot, tell=tell)
+        return real(stretch, parts, hot=hot, tell=tell)
 
     monkeypatch.setattr(segments, "_answers", killed)
     with pytest.raises(KeyboardInterrupt):

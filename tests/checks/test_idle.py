@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,13 +10,11 @@ from strategic_minerals import (
     Dataset,
     Plan,
     PlanError,
-    alternatives,
     check,
     load_plan,
     scenario_outlook,
     shipped,
 )
-from strategic_minerals.core.errors import InputError
 from strategic_minerals.question.base import Row
 from strategic_minerals.question.plan import Sample
 from strategic_minerals.question.read_toml import parse_plan
@@ -68,7 +65,7 @@ def notes(asked: Plan, data: Dataset, *words: str) -> list[str]:
 
 
 def test_shares_and_years_that_contradict_each_other_are_faults() -> None:
-    """Proves: probabilities beyond one, a year twice or none, two values of one hazard, a slack in percent."""
+    """Proves: probabilities beyond one, a year twice or none, two values of one hazard."""
     first = {"hazard": "pacific_war", "cut_share": 0.5}
     for changes, told in (
         ({"sample": {**SAMPLE, "quiet_probability": 0.9}}, "quiet_probability 0.9 and the listed 0.22 add up to 1.12"),
@@ -78,8 +75,6 @@ def test_shares_and_years_that_contradict_each_other_are_faults() -> None:
         with pytest.raises(PlanError, match=told):
             quick(**changes)
     quick(hazards=[first, {"hazard": "pacific_war", "duration_yr": 1.0}])
-    with pytest.raises(InputError, match=r"slack  found 1.5; expected at most 1"):
-        alternatives(SimpleNamespace(), slack=1.5)  # type: ignore[arg-type]
 
 
 def test_an_outlook_without_probability_has_finite_figures() -> None:

@@ -84,7 +84,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "solve": ("drawn", {"samples": 2, "scenarios": 10, "candidates": 1}),
     "sweep": ("one", {"study": GRID}),
     "frontier": ("one", {"factors": [0.5, 1.0], "tolerance": 0.5, "relax": True}),
-    "worth": ("drawn", {"fresh": 10, "gap": 0.01}),
     "diagnose": ("promising", {}),
     "origins": ("one", {"gap": 0.01}),
     "controls": ("doubted", {"gap": 0.01}),
@@ -93,12 +92,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "regret": ("drawn", {"samples": 3, "scenarios": 10}),
     "scenarios": ("drawn", {"scenarios": 50}),
     "missing": ("quickstart", {}),
-    "deals": ("rare-earths", {"set": {"owners.sample": 16}, "beliefs": False}),
+    "deals": ("rare-earths", {"set": {"owners.sample": 16}}),
     "together": ("two", {"gap": 0.1}),
     "stress": ("drawn", {"scenarios": 60}),
     "reverse": ("one", {"longest_yr": 1.0}),
     "explain": ("one", {"item": "project A", "gap": 0.0, "most_solves": 8}),
-    "alternatives": ("one", {"count": 1, "slack": 0.3}),
     "score": ("drawn", {"study": {"kind": "points", "points": [{"discount_rate": 0.05}]}, "scenarios": 10}),
     "stockpile": ("one", {}),
     "rules": ("drawn", {"samples": 2, "scenarios": 10}),
@@ -310,7 +308,7 @@ def test_a_year_that_passed_leaves_a_plan_to_build_on(asked: Asked) -> None:
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "a share beyond its limits": ("frontier", {"factors": [-1.0]}, "factors"),
-    "a number beyond its limits": ("worth", {"fresh": 10**7}, "fresh"),
+    "a number beyond its limits": ("scenarios", {"scenarios": 10**7}, "scenarios"),
     "too few": ("simulate", {"paths": 1}, "paths"),
     "another form": ("reverse", {"promises": ["a:civil"]}, "promises"),
 }

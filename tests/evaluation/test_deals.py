@@ -4,14 +4,12 @@ plants, what is left out, and the verb."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from strategic_minerals import InputError, Plan, deals, load_dataset, load_plan, shipped
-from strategic_minerals.studies.deals import MULTIPLES, switch_point
 from support.tiny import KT, cut, project, source, tiny
 
 CARRIED = 37.5 / 1.075
@@ -54,8 +52,8 @@ def case(premium: float = 0.09, charge: float = 0.0, **agreement: Any) -> tuple[
     return plan, data.replace(**agreed(terms, producers, **agreement))
 
 
-def the_floor(plan: Plan, data: Any, beliefs: bool = False) -> dict[str, Any]:
-    found = deals(plan, data, beliefs=beliefs)
+def the_floor(plan: Plan, data: Any) -> dict[str, Any]:
+    found = deals(plan, data)
     assert len(found.tables["floors"]) == 1, found.facts["left_out"]
     return dict(found.tables["floors"].iloc[0])
 
@@ -71,13 +69,9 @@ def test_the_figures_of_an_agreement_are_those_worked_out_by_hand() -> None:
     assert row["downside_moved_musd"] == close(2.5 / 1.125)
     assert row["advantage_musd"] == close(SAVED)
     assert bool(row["cheapest"])
-    switch = SAVED / (2.5 / 1.125)
-    assert row["risk_charge_at_switch"] == close(switch)
+    switch = SAVED / (2.5 / 1.125)  # USD of charge for each USD of downside moved
     assert bool(the_floor(*case(charge=switch - 0.01))["cheapest"])
     assert not the_floor(*case(charge=switch + 0.01))["cheapest"]
-    assert row["owner_risk_price"] == close((CARRIED - 37.5 / 1.125) / (2.5 / 1.125))
-    assert (row["output_kept_without_share"], row["output_kept_with_share"]) == (close(0.9), close(1.0))
-    assert row["cost_of_output_kept_usd_per_kg"] == close(25.0)
     assert row["signed_fair_value_musd"] == 2.0
     # a plan that looks at the baseline course is replayed in expectation all the same
     plan, data = case()
@@ -97,11 +91,8 @@ def test_the_lowest_floor_that_closes_the_gap_is_found() -> None:
 
 
 @pytest.mark.parametrize("premium", [0.05, 0.12])
-def test_the_premium_to_be_believed_is_the_break_even_one(premium: float) -> None:
-    row = the_floor(*case(premium), beliefs=True)
-    assert bool(row["cheapest"]) == (premium > BREAK_EVEN)
-    assert row["premium_at_switch"] == pytest.approx(BREAK_EVEN, rel=0.02)
-    assert math.isnan(row["hazard_multiple_at_switch"]), "nothing is drawn from hazards"
+def test_the_floor_pays_from_the_break_even_premium_on(premium: float) -> None:
+    assert bool(the_floor(*case(premium))["cheapest"]) == (premium > BREAK_EVEN)
 
 
 def test_the_plants_of_one_owner_add_up_and_a_floor_may_be_on_existing_output() -> None:
@@ -115,19 +106,17 @@ def test_the_plants_of_one_owner_add_up_and_a_floor_may_be_on_existing_output() 
     assert row["hurdle_rate"] == 0.25, "that of who would build such a plant"
 
 
-def test_capital_stands_beside_the_gap_that_it_closed() -> None:
-    found = deals(*case(terms={"grant": 9.0, "chips_grant": 3.0, "equity_stake": 0.1}), beliefs=False)
+def test_capital_and_money_of_the_day_of_signature_are_restated() -> None:
+    found = deals(*case(terms={"grant": 9.0, "chips_grant": 3.0, "equity_stake": 0.1}))
     assert len(found.tables["floors"]) == 0
-    row = found.tables["capital"].iloc[0]
-    assert (row.gap_musd, row.capex_musd, row.signed_grants_musd) == (close(18.0), 50.0, 9.0), "in million USD alone"
-    assert (row.worth_to_owner_musd, row.of_gap_share) == (close(9.0), close(0.5))
-    # money of the day of signature is restated
+    row = found.tables["rates"].iloc[0]
+    assert (row.capex_musd, row.signed_musd) == (50.0, 9.0), "in million USD alone"
     plan, data = case(terms={"floor_price": 75.0, "duration": 1.0, "fair_value_at_signing": 2.0, "grant": 9.0})
     index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2027, "price_index": 125.0}])
-    found = deals(plan, data.replace(deflators=index), beliefs=False)
-    floor, capital = found.tables["floors"].iloc[0], found.tables["capital"].iloc[0]
+    found = deals(plan, data.replace(deflators=index))
+    floor = found.tables["floors"].iloc[0]
     assert (floor.floor_usd_per_kg, floor.signed_fair_value_musd) == (close(75.0 * 0.8), close(1.6))
-    assert (capital.signed_grants_musd, capital.of_gap_share) == (close(7.2), close(7.2 / capital.gap_musd))
+    assert found.tables["rates"].iloc[0].signed_musd == close(7.2)
 
 
 @pytest.mark.parametrize(("grant", "committed", "rate", "fits"), [(20.0, True, 0.25, True), (25.0, False, 0.5, False)])
@@ -135,7 +124,7 @@ def test_the_rate_at_which_an_agreement_would_just_have_been_signed(grant, commi
     """Proves: a plant for 50 million that is expected to earn 0.9 x 40 + 0.1 x 15 a year later, with its floor of 75, pays 25 %
     on a grant of 20 and 50 % on one of 25. Who builds asks for no more than 25 %, who has not decided for more than 50 %."""
     terms = {"floor_price": 75.0, "duration": 1.0, "grant": grant}
-    found = deals(*case(terms=terms, committed=committed), beliefs=False)
+    found = deals(*case(terms=terms, committed=committed))
     row = found.tables["rates"].iloc[0]
     assert row.implied_rate == pytest.approx(rate, abs=1e-3)
     assert (bool(row.decided), row.hurdle_rate, bool(row.fits)) == (committed, 0.25, fits)
@@ -149,7 +138,7 @@ def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
         ({"producers": {"p": "y"}}, "makes no y"),
         ({"terms": {"offtake_share": 1.0}}, "it has no price floor, and no capital"),
     ):
-        found = deals(*case(**change), beliefs=False)
+        found = deals(*case(**change))
         assert found.tables["floors"].empty
         assert why in found.facts["left_out"][0]
         assert found.facts["left_out"][0] in found.summary()
@@ -160,9 +149,9 @@ def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
 
 def test_the_shipped_agreements_are_replayed() -> None:
     data = load_dataset(shipped("inputs"))
-    found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data, beliefs=False)
+    found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data)
     assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
-    assert list(found.tables["capital"].agreement) == [
+    assert list(found.tables["rates"].agreement) == [
         "mp_dow_2025",
         "arafura_efa_naif",
         "iluka_eneabba_loan",
@@ -172,36 +161,3 @@ def test_the_shipped_agreements_are_replayed() -> None:
     assert (mp["term_yr"], mp["upside_share"], lynas["term_yr"], lynas["firm_t_per_yr"]) == (10.0, 0.3, 12.0, 5000.0)
     assert mp["price_usd_per_kg"] < mp["floor_usd_per_kg"] < 110.0, "110 USD of 2025 in money of 2024"
     assert "thacker_pass" in found.summary()
-
-
-AROUND = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]
-
-
-def test_the_nearest_belief_that_turns_the_answer_is_found() -> None:
-    beliefs: list[tuple[Callable[[float], bool], float]] = [
-        (lambda m: m > 2.4, 2.4),
-        (lambda m: m < 0.3, 0.3),
-        (lambda m: m < 0.5 or m > 1.3, 1.3),
-        (lambda m: m < 0.9 or m > 3.0, 0.9),
-        (lambda m: m > 7.0, math.nan),
-        (lambda m: False, math.nan),
-    ]
-    for pays, found in beliefs:
-        assert switch_point(pays, 1.0, False, AROUND) == pytest.approx(found, rel=0.01, nan_ok=True)
-        turned = switch_point(lambda m, pays=pays: not pays(m), 1.0, True, AROUND)
-        assert turned == pytest.approx(found, rel=0.01, nan_ok=True)
-
-
-def test_how_often_hazards_strike_is_a_belief_that_turns_the_verdict() -> None:
-    """Proves: hurdle rates stay those of the table's rates, so that the more often prices dip the more the floor costs beside what
-    it takes off the owner's rate: at some multiple a grant is the cheaper way, and that multiple is told."""
-    plan, data = case(0.05)
-    hazard = {"hazard": "dip", "name": "dip", "kind": "embargo", "countries": "CHN", "materials": "x", "cut_share": 0.0}
-    hazard |= {"duration_yr": 1.0, "price_multiplier": 0.5, "rate_per_yr": 0.3}
-    told = {**plan.to_toml_like(), "scenarios": [], "sample": {"scenarios": 16, "draws": 64, "seed": 1}}
-    told["owners"] = {"price_risk_premium": 0.05, "sample": 512, "seed": 2}
-    found = deals(Plan.model_validate(told), data.replace(hazards=pd.DataFrame([hazard])), beliefs=True)
-    row = found.tables["floors"].iloc[0]
-    assert bool(row.cheapest)
-    assert 1.0 < row.hazard_multiple_at_switch < 5.0
-    assert f"{row.hazard_multiple_at_switch:.2g}" in found.summary().split("That would turn at")[1]

@@ -17,7 +17,7 @@ from strategic_minerals.core.stats import estimated
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
 from strategic_minerals.studies.stress import ReplicatePool, _chance
-from strategic_minerals.world.scenarios import cvar_of, quantile
+from strategic_minerals.world.scenarios import cvar_of
 from support.drawn_cases import exposed
 from support.instances import quick_first, random_case
 from support.tiny import KT, bought, cut, source, tiny, total
@@ -114,7 +114,7 @@ def test_losses_of_worlds_are_those_of_their_shortfalls() -> None:
 def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
     """Proves: a stop comes at .3 a year in 2028 to 2033 and lasts a year (less at the end): the expected loss is 10 kt * 60 *
     int .3 exp(-.3 t) min(1, 5 - t) dt, within half a percent and within its interval, which ten times the scenarios narrow by more
-    than the square root of ten would, thanks to Sobol points; VaR and CVaR of a two-valued loss follow (the worst tenth all lose a
+    than the square root of ten would, thanks to Sobol points; CVaR of a two-valued loss follows (the worst tenth all lose a
     whole year)."""
     result = solve_once(*exposed(rate=0.3), gap=0.0)
     found, few = (stress_test(result, scenarios=n, seed=7, confidence=0.999) for n in (2000, 200))
@@ -127,7 +127,6 @@ def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
     wide = few.tables["figures"].set_index("figure").loc["expected_loss"]
     assert row.high - row.low < (wide.high - wide.low) / math.sqrt(10)
     assert table.estimate["cvar"] == pytest.approx(600.0, rel=1e-6)
-    assert table.estimate["value_at_risk"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
     assert table.do_nothing["worst_case"] == table.estimate["worst_case"] == pytest.approx(600.0)
     stated = found.tables["materials"].iloc[0]
@@ -146,7 +145,6 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     assert bought(result, "a") == pytest.approx(4.0)
     found = stress_test(result, scenarios=500, seed=5)
     scenarios = found.tables["scenarios"]
-    assert set(scenarios.driven_by[scenarios.loss_musd > 1]) == {"a 100%"}
     hit = scenarios[scenarios.without_plan_musd > 240 + 1e-6]
     assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
     assert (scenarios.defence_short_t == 0).all()
@@ -210,21 +208,15 @@ def test_a_chance_counts_listed_scenarios_as_certain_and_draws_as_draws() -> Non
 
 
 def test_intervals_of_the_tail_hold_about_what_they_promise() -> None:
-    """Proves: of 300 samples of 1000 scenarios of exponential losses (VaR -ln .1, CVaR one more), 95 % intervals hold the truth in
-    90 % or more, as the module says."""
-    rng, alpha = np.random.default_rng(5), 0.9
-    truth = {"value_at_risk": -math.log(0.1), "cvar": 1 - math.log(0.1)}
+    """Proves: of 300 samples of 1000 scenarios of exponential losses (CVaR 1 - ln .1), 95 % intervals hold the truth in 90 % or
+    more, as the module says."""
+    rng, inside = np.random.default_rng(5), 0
     pool = ReplicatePool(np.full(1000, 1e-3), np.repeat(np.arange(10), 100), np.ones(1000, dtype=bool))
-    inside = dict.fromkeys(truth, 0)
     for _ in range(300):
         loss = rng.exponential(1.0, 1000)
-        told = pool.estimated(
-            lambda pi, x=loss: {"value_at_risk": quantile(x, pi, alpha), "cvar": cvar_of(x, pi, alpha)}, 0.95
-        )
-        told["value_at_risk"] = pool.quantile(loss, alpha, told["value_at_risk"], 0.95)
-        for figure, (_, low, high) in told.items():
-            inside[figure] += low <= truth[figure] <= high
-    assert min(inside.values()) >= 0.9 * 300, inside
+        _, low, high = pool.estimated(lambda pi, x=loss: {"cvar": cvar_of(x, pi, 0.9)}, 0.95)["cvar"]
+        inside += low <= 1 - math.log(0.1) <= high
+    assert inside >= 0.9 * 300
 
 
 def test_a_plan_against_one_listed_case_is_attacked_with_drawn_worlds() -> None:
@@ -236,7 +228,6 @@ def test_a_plan_against_one_listed_case_is_attacked_with_drawn_worlds() -> None:
         for chance in (0.1, 1.0)
     )
     row = stress_test(listed, scenarios=100).tables["figures"].set_index("figure").loc["expected_loss"]
-    assert row.in_sample == pytest.approx(0.1 * 600)
-    assert row.estimate > 3 * row.in_sample
+    assert row.estimate > 3 * 0.1 * 600  # of the listed case alone
     with pytest.raises(InputError, match="have probability 1"):
         stress_test(certain)

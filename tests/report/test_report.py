@@ -111,19 +111,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         columns=["address", "low", "high", "at_low", "at_base", "at_high", "swing"],
     )
     reasons = pd.DataFrame({"item": [HOSTILE, "b"], "brings_musd": [1.5, 20.25], "chosen": [True, False]})
-    beside = pd.DataFrame({"alternative": [HOSTILE, "nothing"]}).assign(
-        expected_loss_musd=[4.0, 9.0],
-        expected_loss_musd_low=[3.0, 8.0],
-        expected_loss_musd_high=[5.0, 10.0],
-        cvar_musd=[10.0, 30.0],
-        cvar_musd_low=[9.0, 28.0],
-        cvar_musd_high=[11.0, 32.0],
-    )
     studies = [
         Study("frontier", {"points": frontier}),
         Study("sweep", {"indices": swings}),
         Study("explain", {"reasons": reasons}, [HOSTILE, HOSTILE], {}, {"reasons": HOSTILE}),
-        Study("worth", {"fresh_scenarios": beside}),
     ]
     folder = tmp_path_factory.mktemp("page")
     texts = {
@@ -161,7 +152,7 @@ def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
     opened = Opened(browser, pages[name], width)
     page = opened.page
     states = page.eval_on_selector_all(".chart", "all => all.map(chart => chart.dataset.drawn)")
-    assert len(states) >= (8 if name == "hostile" else 5)
+    assert len(states) >= (7 if name == "hostile" else 5)
     assert set(states) == {"yes"}
     assert opened.said == []
     assert [url for url in opened.asked if not url.startswith(("data:", "blob:"))] == [pages[name].as_uri()]

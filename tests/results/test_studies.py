@@ -14,7 +14,6 @@ from strategic_minerals import (
     Plan,
     Result,
     Study,
-    alternatives,
     complete,
     explain,
     frontier,
@@ -44,7 +43,6 @@ STUDIES: dict[str, Callable[[], Study]] = {
     "sweep": lambda: sweep(*question(), one_at_a_time({"discount_rate": (0.0, 0.05)}), relax=True),
     "frontier": lambda: frontier(*question(), factors=(0.5, 1.0), tolerance=0.5, relax=True),
     "explain": lambda: explain(solved(), gap=0.0),
-    "alternatives": lambda: alternatives(solved(), count=1, slack=0.3),
     "missing": lambda: complete(*question()),
 }
 """Some of each sort; `test_every_verb.py` asks all of them."""

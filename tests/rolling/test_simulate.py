@@ -18,7 +18,7 @@ from strategic_minerals.studies.learning import draw_paths
 from strategic_minerals.studies.replanning import Form, Replanning, Start, first_year_cost, planned
 from strategic_minerals.studies.roll import next_question, question_of
 from strategic_minerals.studies.simulate import NOTHING, PRINTED, REPLANNED
-from support.tiny import FIRST, KT, cut, offer, project, source, tiny
+from support.tiny import FIRST, cut, offer, project, source, tiny
 
 pytestmark = pytest.mark.long
 
@@ -199,7 +199,7 @@ def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"paths": 6, "rules": (), "grid_months": 6}
     whole = simulate(reserve(), **asked)
     simulate(reserve(), **asked, run=Runner(store=tmp_path / "s"))
-    kept = sorted(file.name for file in (tmp_path / "s").glob("path-*"))
+    kept = sorted(file.name for file in (tmp_path / "s").glob("*.json"))
     assert len(kept) == 6
     for name in kept[:4]:
         (tmp_path / "s" / name).unlink()
@@ -208,7 +208,7 @@ def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
     again = simulate(reserve(), **asked, run=follow)
     assert again.tables["paths"].equals(whole.tables["paths"])
     assert (6, 6) in told
-    with pytest.raises(InputError, match="another simulation"):
+    with pytest.raises(InputError, match="no part of this question"):
         simulate(reserve(), **{**asked, "seed": 2}, run=Runner(store=tmp_path / "s"))
 
 
@@ -224,11 +224,9 @@ def test_differences_are_paired_and_say_what_cannot_be_told() -> None:
     assert found.tables["replans"].plans.iloc[0] >= 8 * YEARS
 
 
-def test_drawdown_is_read_off_the_paths_and_no_more_is_released_than_was_in_store() -> None:
+def test_no_more_is_released_than_was_in_store() -> None:
     found = simulate(reserve(), paths=12, rules=(), learning=False, grid_months=12)
-    row = found.tables["drawdown"].iloc[0]
-    mine = found.tables["years"][found.tables["years"].policy == PRINTED]
-    tight = mine[mine.tight_share > 0]
-    assert (row.material, row.years_tight) == ("gallium", len(tight))
-    assert row.of_short == pytest.approx(tight.released_t.sum() / (SHORT * KT * len(tight)))
+    years = found.tables["years"]
+    tight = years[(years.policy == PRINTED) & (years.tight_share > 0)]
+    assert len(tight)
     assert (tight.released_t <= tight.opening_t + 1e-6).all()

@@ -1,4 +1,4 @@
-"""Observed events put together, and severity and stretch by kind fitted to them: figures of the table of hazards."""
+"""Observed disruptions put together, and severity and stretch by kind fitted to them: figures of the table of hazards."""
 
 from __future__ import annotations
 
@@ -8,13 +8,74 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from strategic_minerals.core.stats import MONTHS_PER_YEAR
 from strategic_minerals.question.base import grouped
-from strategic_minerals.question.estimates import Estimate, no_loss, spread_high, spread_low
-from strategic_minerals.studies.outlook import Course, courses
+from strategic_minerals.question.estimates import Estimate, clipped, no_loss, spread_high, spread_low
 
 WORLD = "WLD"
 """Destination of flows to all countries."""
 LICENCE, EMBARGO = "licence", "embargo"
+
+
+@dataclass(frozen=True)
+class Course:
+    """Losses of one flow of an event, from the rows of a profile. Months are counted from the onset."""
+
+    profile: str
+    events: tuple[str, ...]
+    materials: tuple[str, ...]
+    form: str
+    destination: str
+    flow: str
+    onset: Any
+    """Day of the onset."""
+    running: bool
+    """It went on at the end of the record: what was lost so far is a lower bound."""
+    steps: tuple[tuple[float, float, float | None], ...]
+    """(from, to, share lost) of each period; None: not known."""
+
+    @property
+    def known(self) -> list[tuple[float, float]]:
+        """(length in months, share lost) of the known periods since the onset."""
+        return [(end - max(begin, 0.0), share) for begin, end, share in self.steps if share is not None and end > 0]
+
+    @property
+    def peak(self) -> float:
+        """Largest share lost, 0 to 1."""
+        return max((clipped(share) for _, share in self.known), default=0.0)
+
+    @property
+    def gross(self) -> float:
+        """Years of normal supply lost; periods above normal give nothing back, as they only refill users' stocks."""
+        return sum(months * clipped(share) for months, share in self.known) / MONTHS_PER_YEAR
+
+    @property
+    def net(self) -> float:
+        """The same less what came above normal, buying ahead of the onset included."""
+        return sum((end - begin) * share for begin, end, share in self.steps if share is not None) / MONTHS_PER_YEAR
+
+    @property
+    def months(self) -> tuple[float, float]:
+        """Months of record since the onset: known, all."""
+        every = sum(end - max(begin, 0.0) for begin, end, _ in self.steps if end > 0)
+        return sum(months for months, _ in self.known), every
+
+
+def courses(rows: Iterable[Any]) -> tuple[Course, ...]:
+    """Profiles of the table in its order; each has what its first row says of it."""
+    found = []
+    for own in grouped(rows, "profile").values():
+        first, ordered = own[0], sorted(own, key=lambda row: row.month_from)
+        found.append(
+            Course(
+                first.profile,
+                tuple(first.control_event.split()),
+                tuple(first.materials.split()),
+                *(first.form, first.destination, first.flow, first.onset, first.running),
+                tuple((row.month_from, row.month_to, row.loss_share) for row in ordered),
+            )
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -577,12 +577,6 @@ ENDED = {
     "out_of_memory": "stopped at the memory limit",
 }
 """Reason of an outcome -> how the solve ended."""
-ALTERNATIVES = {
-    "nothing": "doing nothing",
-    "nothing before events": "crisis purchases only",
-    "base-case shortfall filled": "stock for the base-case shortfall",
-}
-"""Alternatives of a plan that need other words than their own -> these words."""
 
 
 def unit_of(column: str, table: pd.DataFrame) -> str:

@@ -244,7 +244,7 @@ def is_study_file(name: str) -> bool:
     study, *inside = PurePosixPath(name).parts
     if not inside or study == "..":
         return False
-    rows = len(inside) == 2 and inside[0] == RESUMED and inside[1].endswith((".json", ".jsonl"))
+    rows = len(inside) == 2 and inside[0] == RESUMED and inside[1].endswith(".json")
     table = len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] in (SEAL, STUDY))
     return rows or table or inside[-1].endswith(PART)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -183,6 +185,54 @@ def digest_of(pieces: Iterable[str]) -> str:
     for piece in pieces:
         digest.update(piece.encode())
     return digest.hexdigest()
+
+
+# Parts of a long computation are kept as they finish, so that one that was killed goes on where it stopped.
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A folder of finished parts, a file each, called by the digest of its content and of the question that it is a part of."""
+
+    folder: Path
+    question: str
+    """Digest of all that the parts hang on."""
+
+    def begin(self) -> FileLock:
+        """Take the folder for as long as the lock lives. Raises InputError where another process writes in it."""
+        for place in (self.folder, *self.folder.parents):
+            if place.exists() and not place.is_dir():
+                raise InputError([Fault(str(place), "", "store", "a file", "a folder, or a new name")])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            found, expected = "parts that another process is writing", "one computation at a time, or another folder"
+            raise InputError([Fault(str(self.folder), "", "store", found, expected)]) from None
+        return lock
+
+    def write(self, content: Any) -> Path:
+        """Keep a part."""
+        text = json.dumps(content)
+        path = self.folder / self._name(text)
+        write_whole(path, [text])
+        return path
+
+    def read(self) -> Iterator[Any]:
+        """Every part. Raises InputError for files that are none, and for those of another question or not as they were written."""
+        for path in sorted(self.folder.iterdir()):
+            if path.name == LOCK or path.name.endswith(PART):
+                continue
+            text = path.read_bytes().decode(errors="replace") if path.is_file() else ""
+            if path.name != self._name(text):
+                found = "no part of this question, or one that is not as it was written"
+                expected = "the plan, tables and options as when the folder was begun, or a new or an empty folder"
+                raise InputError([Fault(str(path), "", "store", found, expected)])
+            yield json.loads(text)
+
+    def _name(self, text: str) -> str:
+        return f"{digest_of([self.question, text])}.json"
 
 
 # A folder has one writer at a time, also of several processes; a writer that is killed leaves nothing that blocks the next.

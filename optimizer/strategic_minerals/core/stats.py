@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -260,20 +259,3 @@ def brackets(
 def midpoints(known: Sequence[float], differ: Callable[[float, float], bool], width: float) -> list[float]:
     """The values half-way between neighbours that differ and lie more than `width` from each other: what to try next."""
     return [(a + b) / 2 for a, b in pairwise(sorted(known)) if b - a > width and differ(a, b)]
-
-
-def first_switch(
-    state: Callable[[float], bool],
-    now: float,
-    at_now: bool,
-    tried: Sequence[float],
-    narrow: Callable[[float, float], bool],
-) -> float:
-    """The value nearest to `now` at which `state` changes, among intervals between values tried; NaN where it changes nowhere."""
-    found: list[float] = []
-    for side in (sorted(v for v in tried if v > now), sorted((v for v in tried if v < now), reverse=True)):
-        for inside, outside in pairwise([now, *side]):
-            if state(outside) != at_now:
-                found.append(sum(bracket(lambda value: state(value) != at_now, inside, outside, narrow=narrow)) / 2)
-                break
-    return min(found, key=lambda value: abs(value - now), default=math.nan)

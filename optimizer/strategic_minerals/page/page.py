@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..answer.act_now import GAP
 from ..answer.manifest import ANALYSES, dictionary, names_in, read_manifest
-from ..answer.notes import ALTERNATIVES, heading, provenance
+from ..answer.notes import heading, provenance
 from ..answer.result import Result
 from ..answer.study import Study, open_study, study_faults, tables_of
 from ..core.errors import InputError, missing_part
@@ -118,8 +118,6 @@ def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
     """A table for readers: its sentences alone where it has them, names in place of codes. The file to download has all."""
     if "sentence" in table.columns:
         return pd.DataFrame({"sentence": [capital(str(sentence)) for sentence in table["sentence"]]})
-    if "alternative" in table.columns:
-        return table.replace({"alternative": ALTERNATIVES})
     return table.drop(columns=[column for column, beside in BESIDE.items() if {column, beside} <= set(table.columns)])
 
 
@@ -326,9 +324,8 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (loss-curve, timeline, stocks, supply, budget) or a study (beside-rules-of-thumb of
-    `value_of_planning`; ministries of `compare_rules`; policies of `simulate`; frontier; tornado of a one-at-a-time sweep;
-    indices of a sweep by Morris or Sobol; stress-losses; origins; others have none).
+    of: a result (loss-curve, timeline, stocks, supply, budget) or a study (frontier; tornado of a one-at-a-time sweep; indices of a
+    sweep by Morris or Sobol; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

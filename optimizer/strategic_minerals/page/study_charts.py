@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from ..answer.manifest import ANALYSES
-from ..answer.notes import ALTERNATIVES, heading
 from ..answer.result import Result
-from ..core.errors import Fault, InputError, PlanError
-from ..question.names import UNNAMED, Names, read_axis
+from ..core.errors import Fault, InputError
+from ..question.names import Names
+from ..studies.discovery import InputWords
 from .charts import (
     INK,
     PALETTE,
@@ -22,13 +20,12 @@ from .charts import (
     altair,
     coloured,
     dashed,
-    exceedance,
     rows_axis,
     tip,
 )
-from .compare import WITH, WITHOUT, exceeded, money_unit
+from .compare import money_unit
 
-# What figures of a study are about: money, risk and names, as its result or the study itself states them.
+# What figures of a study are about: money, risk and inputs, as its result or the study itself states them.
 
 
 @dataclass(frozen=True)
@@ -39,16 +36,14 @@ class Subject:
     """Unit of money, with its year where that is known."""
     tail: str = ""
     """Share of the worst scenarios over which CVaR is the mean, `10%`; empty where it is not known."""
-    names: Names = UNNAMED
-    scenarios: tuple[str, ...] = ()
-    """Names of the scenarios that the plan lists, in order."""
+    words: InputWords = field(default_factory=InputWords)
+    """What addresses of a sweep are called."""
 
     @classmethod
     def of(cls, result: Result) -> Subject:
         """As a result states it."""
-        listed = tuple(scenario.name for scenario in result.plan.scenarios)
         tail = f"{100 * (1 - result.plan.risk.alpha):.3g}%"
-        return cls(money_unit(result), tail, Names.of(result.data), listed)
+        return cls(money_unit(result), tail, InputWords(Names.of(result.data), plan=result.plan))
 
     @property
     def risks(self) -> dict[str, str]:
@@ -57,145 +52,10 @@ class Subject:
         return {"expected_loss_musd": "expected loss", "cvar_musd": f"CVaR (mean loss of {worst})"}
 
 
-# Figures of studies that compare: policies, rules of origin, and losses in new scenarios.
+# Figures of budgets and of sweeps.
 
 
 MOST_BARS = 20
-
-
-def _bars(
-    table: pd.DataFrame,
-    title: str,
-    *,
-    label: str,
-    value: str,
-    ends: tuple[str, str] | None = None,
-    by: str = "",
-    order: Sequence[str] | None = None,
-    colours: Sequence[str] | None = None,
-    tips: Sequence[Any] | None = None,
-    limit: int = 300,
-    legend: int = 320,
-    beside: int = 120,
-    step: int | None = None,
-    line: Mapping[str, Any] | None = None,
-) -> object:
-    """A chart with a bar a row, the black line its interval.
-
-    label, value, ends, by: columns. order, colours: values of `by`, theirs. tips: what shows when one points at a bar. limit,
-    legend: pixels of a label; legend 0: bars of one colour, without a legend. beside: pixels for labels. step: pixels of a row.
-    line: how intervals are drawn.
-    """
-    alt, rows = altair(), list(dict.fromkeys(table[label]))
-    tips = [label, *([by] if by else []), tip(value, ",.4g", title)] if tips is None else tips
-    base = alt.Chart(table).encode(y=rows_axis(label, rows, limit), tooltip=tips)
-    colour = alt.value(PALETTE[0])
-    if by:
-        order = list(dict.fromkeys(table[by])) if order is None else order
-        base = base.encode(yOffset=alt.YOffset(f"{by}:N", sort=order))
-        colour = coloured(by, order, colours, labelLimit=legend) if legend else colour
-    layers = [base.mark_bar().encode(x=alt.X(f"{value}:Q", title=title), color=colour)]
-    if ends is not None and set(ends) <= set(table.columns):
-        rule = base.mark_rule(**(line or {"color": INK, "strokeWidth": 2}))
-        layers.append(rule.encode(x=f"{ends[0]}:Q", x2=f"{ends[1]}:Q"))
-    height = (step or (38 if by else 26)) * len(rows)
-    return alt.layer(*layers).properties(width=WIDTH - beside, height=height, usermeta={"rows": len(rows)})
-
-
-@dataclass(frozen=True)
-class Worth:
-    """A figure of what several ways to plan are worth, a bar each."""
-
-    name: str
-    menu: str
-    title: str
-    note: str
-    label: str
-    """Column of the ways."""
-    ends: tuple[str, str] | None = None
-    by: str = ""
-    least: int = 1
-    """Rows below which there is nothing to compare."""
-
-    def __call__(self, table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-        """The figure of a table with a column `worth_musd`."""
-        shown = table[table["worth_musd"].notna()]
-        if len(shown) >= self.least:
-            title = f"worth, discounted [{about.money}]"
-            chart = _bars(shown, title, label=self.label, value="worth_musd", ends=self.ends, by=self.by)
-            worth = shown["worth_musd"]
-            most, least = shown.iloc[int(worth.argmax())], shown.iloc[int(worth.argmin())]
-            text = f"Largest: {most[self.label]}, {most['worth_musd']:,.4g} {about.money}. "
-            text += f"Smallest: {least[self.label]}, {least['worth_musd']:,.4g}."
-            yield Figure(self.name, self.menu, self.title, self.note, text, chart, shown)
-
-
-RULES = Worth(
-    "ministries",
-    "Ministries",
-    "What rules of thumb of ministries are worth beside the plan",
-    "Worth compared with doing nothing, in the same new scenarios; each rule spends its own money, or as much as the plan. "
-    "Black lines: 95% intervals.",
-    "rule",
-    ("worth_low_musd", "worth_high_musd"),
-    by="money",
-    least=2,
-)
-POLICIES = Worth(
-    "policies",
-    "Policies",
-    "What planning again every year is worth",
-    "Worth of each policy compared with doing nothing, on average over the same paths of years. Black lines: intervals.",
-    "policy",
-    ("low_musd", "high_musd"),
-)
-ORIGINS = Worth(
-    "origins",
-    "Origin",
-    "What rules of origin cost",
-    "Worth of the best plan under each set of rules of where the government may buy. Shorter bars: the rules cost more.",
-    "rules",
-    least=2,
-)
-
-
-def stress_figure(table: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """How probable a loss above an amount is, in new scenarios."""
-    if len(table) < 2:
-        return
-    long = exceeded({WITH: table["loss_musd"], WITHOUT: table["without_plan_musd"]}, table["probability"])
-    chart = exceedance(long, about.money, steps=True)
-    worst = long.groupby("case")["loss_musd"].max()
-    yield Figure(
-        "stress-losses",
-        "New scenarios",
-        "How probable large losses are, in new random scenarios",
-        "For each amount, the chance that shortages cost more. The further left a line, the smaller the losses.",
-        f"The largest loss of {len(table):,} new scenarios is {worst[WITH]:,.0f} {about.money} with the plan and "
-        f"{worst[WITHOUT]:,.0f} without it.",
-        chart,
-        long,
-    )
-
-
-def address_in_words(address: str, about: Subject) -> str:
-    """What a sweep varies, with names in place of codes: `Gallium, defence, all: demand, as a factor`.
-
-    Fields of the plan keep their address, with the names of scenarios; so does what is no address.
-    """
-    try:
-        axis = read_axis(address)
-    except PlanError:
-        return address
-    if not axis.table:
-        parts = axis.path.split(".")
-        at = int(parts[1]) if parts[0] == "scenarios" and len(parts) > 2 and parts[1].isdecimal() else -1
-        if 0 <= at < len(about.scenarios):
-            return f"scenario {about.scenarios[at]}: {heading('_'.join(parts[2:]))}"
-        return heading(axis.path)
-    key = ", ".join("all" if part == "*" else about.names.any(part) for part in axis.key.split("/"))
-    words = heading(axis.column)
-    return f"{key}: {words.partition(' [')[0]}, as a factor" if axis.factor else f"{key}: {words}"
 
 
 def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
@@ -245,7 +105,7 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     alt = altair()
     worth = {"at_low": "worth_at_low_musd", "at_base": "worth_musd", "at_high": "worth_at_high_musd"}
     table = table.assign(
-        address=[address_in_words(str(address), about) for address in table["address"]],
+        address=[about.words.title(str(address)) for address in table["address"]],
         **{column: 0.0 - table[column] for column in worth},
     ).rename(columns={**worth, "address": "figure"})
     sides = {"worth_at_low_musd": "at its low end", "worth_at_high_musd": "at its high end"}
@@ -279,45 +139,6 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-def thumb_figure(table: pd.DataFrame, about: Subject, *, where: str) -> Iterator[Figure]:
-    """Expected loss and CVaR of the plan beside rules of thumb; where: in which scenarios, in words."""
-    shown = table[table["expected_loss_musd"].notna()].replace({"alternative": ALTERNATIVES})
-    if len(shown) < 2:
-        return
-    risks = about.risks
-    long = shown.melt("alternative", list(risks), var_name="risk", value_name="musd")
-    long["risk"] = long["risk"].map(risks)
-    bands = {f"{column}_{end}" for column in risks for end in ("low", "high")} <= set(shown.columns)
-    for end in ("low", "high") if bands else ():
-        long[end] = pd.concat([shown[f"{column}_{end}"] for column in risks], ignore_index=True)
-    chart = _bars(
-        long,
-        f"shortage loss, discounted [{about.money}]",
-        label="alternative",
-        value="musd",
-        ends=("low", "high"),
-        by="risk",
-        order=list(risks.values()),
-        tips=["alternative", "risk", tip("musd", ",.0f", "million USD")],
-        limit=280,
-        legend=360,
-        step=36,
-    )
-    lost = shown["expected_loss_musd"]
-    best, worst = shown.iloc[int(lost.argmin())], shown.iloc[int(lost.argmax())]
-    yield Figure(
-        "beside-rules-of-thumb",
-        "Rules of thumb",
-        "Losses with the plan and with rules of thumb",
-        f"The same disruptions with the plan and with simpler rules, {where}. Shorter bars are better"
-        + ("; black lines are 95% intervals." if bands else "."),
-        f"The expected loss is smallest with '{best['alternative']}' ({best['expected_loss_musd']:,.0f} million USD) and largest "
-        f"with '{worst['alternative']}' ({worst['expected_loss_musd']:,.0f}).",
-        chart,
-        shown,
-    )
-
-
 # The figure of sensitivity indices: what each figure adds to the spread of the answer, with its interval.
 
 
@@ -336,7 +157,7 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     table = indices[indices[next(iter(shown))].notna()].head(MOST_BARS)
     if table.empty:
         return
-    table = table.assign(address=[address_in_words(str(address), about) for address in table["address"]])
+    table = table.assign(address=[about.words.title(str(address)) for address in table["address"]])
     table = table.rename(columns={"address": "figure"})
     parts = [
         table[["figure"]].assign(
@@ -347,21 +168,17 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         )
         for name, words in shown.items()
     ]
-    chart = _bars(
-        pd.concat(parts, ignore_index=True),
-        title,
-        label="figure",
-        value="value",
-        ends=("low", "high"),
-        by="counts",
-        order=list(shown.values()),
-        tips=["figure", "counts", *(tip(name, ".3g") for name in ("value", "low", "high"))],
-        limit=320,
-        legend=320 if len(shown) > 1 else 0,
-        beside=240,
-        step=18 + 14 * len(shown),
-        line={"strokeWidth": 1.5},
+    long, alt = pd.concat(parts, ignore_index=True), altair()
+    base = alt.Chart(long).encode(
+        y=rows_axis("figure", list(table["figure"]), 320),
+        yOffset=alt.YOffset("counts:N", sort=list(shown.values())),
+        tooltip=["figure", "counts", *(tip(name, ".3g") for name in ("value", "low", "high"))],
     )
+    colour = coloured("counts", list(shown.values()), labelLimit=320) if len(shown) > 1 else alt.value(PALETTE[0])
+    bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=colour)
+    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
+    height = (18 + 14 * len(shown)) * len(table)
+    chart = alt.layer(bars, lines).properties(width=WIDTH - 240, height=height, usermeta={"rows": len(table)})
     first = table.iloc[0]
     name = next(iter(shown))
     yield Figure(
@@ -384,16 +201,10 @@ Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
 
 
 DRAWN: tuple[tuple[str, Drawn], ...] = (
-    ("worth/fresh_scenarios", partial(thumb_figure, where="in new random scenarios")),
-    ("worth/alternatives", partial(thumb_figure, where="in the plan's own scenarios")),
-    ("rules/rules", RULES),
-    ("simulate/policies", POLICIES),
     ("frontier/points", frontier_figure),
     ("sweep/indices", tornado_figure),
     ("tornado/indices", tornado_figure),
     ("sweep/indices", indices_figure),
-    ("stress/scenarios", stress_figure),
-    ("origins/costs", ORIGINS),
 )
 """Table of a study -> what draws it. Of two that draw the same figure the first one does."""
 

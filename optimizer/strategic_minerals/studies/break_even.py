@@ -2,29 +2,26 @@
 
 Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`Standings`).
 Elsewhere the question is solved twice at each value tried, with the item and without it, and the better one is what the plan would
-do. Values tried are the ends of the range, the plan's own, landmarks, both sides of changes in the data, and some between them;
-each pair of neighbours that differ is then narrowed down. So an item that comes, goes and comes again is seen as often as it does.
+do. Values tried are the ends of the range, the plan's own, landmarks, and some between them; each pair of neighbours that differ is
+then narrowed down, by data alone where these say why. So an item that comes, goes and comes again is seen as often as it does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Any, Final, Literal
 
-import numpy as np
-
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, ReserveError
-from ..core.formats import SMALL_MUSD, digits
+from ..core.formats import digits
 from ..core.stats import MUSD_PER_T, bracket
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, Problem, same_owners
 from ..model.sets import slack_of_later_aims
 from ..question.base import key_of
 from ..question.consistency import require
 from ..question.dataset import Dataset
-from ..question.names import Names
 from ..question.plan import Plan
 from ..solver.session import Session
 from ..world.build import build_instance
@@ -34,8 +31,6 @@ from ..world.packages import (
     Identity,
     Item,
     MenuLevel,
-    Option,
-    Support,
     build_support,
     identity,
     market_items,
@@ -175,11 +170,10 @@ def _of_losses(problem: Problem) -> Figure:
     return Figure("loss value", (address,), 1.0, 0.0, MOST_LOSS, "times", False, False)
 
 
-# How an item stands at a value of a figure, from data alone: whether it can be chosen, why not, and what a floor would change.
+# How an item stands at a value of a figure, from data alone: whether it can be chosen, and why not.
 
 
 Edit = Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
-ComponentSets = tuple[frozenset[Hashable], bool]
 
 
 @dataclass(frozen=True)
@@ -192,10 +186,6 @@ class Standing:
     """A project that its owner builds without support."""
     why: str
     """Why it is not there."""
-    shape: ComponentSets
-    """What only a change of participation, gap or survival changes."""
-    idle: str
-    """Why a floor brings nothing that its cost could be weighed against; empty where it does, and for what is no floor."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +211,7 @@ class Standings:
         require(plan, data)
         item = self._item
         if item.kind in ("contract", "offer"):
-            return Standing(True, False, "", (frozenset(), False), "")
+            return Standing(True, False, "")
         natural = build_instance(plan, data, longest_event(plan, data))
         instance, last = scale(natural), self._last
         alike = last is not None and same_owners(last.natural, natural)
@@ -237,14 +227,10 @@ class Standings:
         ]
         alone = item.kind == "project" and any(built)
         _, members = signings(near, support).get(key, (item, []))
-        options = [support.options[o] for o in members]
-        market = market_items(near, support).get(key)
-        there, why, idle = bool(options) or market is not None, "", ""
+        there, why = bool(members) or key in market_items(near, support), ""
         if not there:
             why = refusals(near, support).get(key, (item, "neither the plan nor its tables offer it"))[1]
-        elif item.level is not None:
-            idle = _idle(near, counted, support, options, None if market is None else market[1], Names.of(data))
-        return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
+        return Standing(there, alone, why)
 
 
 def _near(instance: Instance, item: Item, key: Identity) -> Instance:
@@ -265,100 +251,6 @@ def _near(instance: Instance, item: Item, key: Identity) -> Instance:
     ]
     projects = tuple(replace(instance.projects[p], needs=(), excludes=()) for p in kept)
     return replace(instance, projects=projects, packages=tuple(packages))
-
-
-def _shape(support: Support, options: list[Option], market: tuple[Item, int] | None) -> frozenset[Hashable]:
-    """Options with what they do at which dates, and what a market floor does to existing sources."""
-    found: set[Hashable] = set()
-    for option in options if market is None else [o for o in support.options if market[1] in o.market]:
-        output, floor = support.classes[option.output_class], option.package.floor
-        beside = tuple(support.markets[m].floor.floor.id for m in option.market)
-        package = option.package.row, None if floor is None else floor.id
-        lasting = output.trunk.tobytes(), output.scenarios.tobytes()
-        found.add((option.project, package, beside, option.signed, option.gap > 0, *lasting))
-    if market is not None:
-        existing = support.markets[market[1]]
-        found.add((existing.trunk.tobytes(), existing.scenarios.tobytes()))
-    return frozenset(found)
-
-
-def _idle(
-    instance: Instance,
-    scenarios: ScenarioSet,
-    support: Support,
-    options: list[Option],
-    market: int | None,
-    names: Names,
-) -> str:
-    """Why a floor changes nothing that a plan could want; empty where it does."""
-    if market is not None:
-        return _market_idle(instance, support, market)
-    whys = {
-        p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p], names)
-        for p in dict.fromkeys(option.project for option in options)
-    }
-    if not all(whys.values()):
-        return ""
-    if len(set(whys.values())) == 1:
-        return next(iter(whys.values()))
-    return "; ".join(f"{names.producer(instance.projects[p].name)}: {why}" for p, why in whys.items())
-
-
-def _option_idle(
-    instance: Instance, scenarios: ScenarioSet, support: Support, options: list[Option], names: Names
-) -> str:
-    """As `_idle`, for the options of one project with the floor of its package."""
-    p, floor = options[0].project, options[0].package.floor
-    project = instance.projects[p]
-    name = names.producer(project.name)
-    assert floor is not None
-    late = _after_the_last(instance, scenarios, floor.material, min(option.start for option in options), names)
-    if late:
-        return late
-    owners = support.owners
-    finances, runs, gaps = False, True, False
-    for option in options:
-        without = owners.floor_set(tuple(support.markets[m].floor.floor for m in option.market))
-        output, (trunk, along, _) = support.classes[option.output_class], owners.output(p, without, option.start)
-        if not (np.array_equal(output.trunk, trunk) and np.array_equal(output.scenarios, along)):
-            return ""  # it keeps the plant open where it would shut
-        gap = owners.gap(p, without, option.signed, option.fees)
-        finances, gaps = finances or option.gap < gap, gaps or gap > 0
-        runs = runs and bool(owners.alive(p, without, option.start).all())
-    if not runs:
-        cash = instance.cash[project.producer] / instance.producer_unit[project.producer] / MUSD_PER_T
-        return "" if finances else f"it does not keep {name} open when prices fall (cash cost {cash:,.4g} USD/kg)"
-    if finances:
-        return f"{name} keeps running in every disruption without it, so it only replaces capital support"
-    pays = "gets no more money from investors with it" if gaps else "is profitable for its owner without it"
-    return f"{name} {pays}, and keeps running in every disruption without it"
-
-
-def _after_the_last(instance: Instance, scenarios: ScenarioSet, material: int, start: int, names: Names) -> str:
-    """That output begins once the last disruption of the material's chain is over; empty where some lasts longer."""
-    calendar, c = instance.calendar, instance.component[material]
-    struck = scenarios.onset[:, c] < calendar.periods
-    if not struck.any():
-        return f"no disruption of the plan affects {names.material(instance.materials[material])}"
-    over = int(scenarios.end[struck, c].max())
-    if start < over:
-        return ""
-    last = calendar.period_label(over - 1)
-    return f"output begins in {calendar.period_label(start)}, after the last disruption has ended (in {last})"
-
-
-def _market_idle(instance: Instance, support: Support, m: int) -> str:
-    """As `_idle`, for a market-wide floor."""
-    market = support.markets[m]
-    if any(m in option.market for option in support.options):
-        return ""
-    covered = np.flatnonzero(market.floor.eligible[: instance.sources])
-    lives, without = (market.trunk, market.scenarios), (support.trunk_alive, support.scenarios_alive)
-    if not all(map(np.array_equal, lives, without)):
-        return ""
-    if support.trunk_alive[covered].all() and support.scenarios_alive[:, covered].all():
-        return "every producer that it covers keeps running in every disruption without it"
-    return "it keeps open none of the producers that it covers"
 
 
 # What an item is at the values of a figure, and the intervals that this makes of the figure's range.
@@ -389,7 +281,7 @@ class Point:
     cost: float
     """What having it costs the main aim [million USD], negative where it is chosen; NaN where nothing was solved."""
     why: str
-    """Of a state that needs a reason, and of floors that bring nothing."""
+    """Of a state that needs a reason."""
 
 
 @dataclass(frozen=True)
@@ -430,10 +322,6 @@ class BreakEven:
     intervals: tuple[Interval, ...]
     below: str
     above: str
-    cheapest: Point | None
-    """Of the values solved at which it is not chosen, the one at which having it costs least."""
-    idle: tuple[Interval, ...]
-    """Values at which it is not chosen, by the reason for which a floor brings nothing there; an empty one where it does."""
     advice: str
     """What may separate with and without where they are as good."""
 
@@ -460,18 +348,14 @@ BESIDE = 0.45
 """Share of the width asked for to which the ends of values that are as good either way are narrowed down."""
 EDGE = 0.1
 """Share of a bracket at either end that a next try keeps away from."""
-MOST_EVALUATIONS = 400
-"""Values at which the data are looked at, without a solve, for one figure."""
 GRID = 24
-"""Of them, evenly spaced before changes are narrowed down."""
+"""Evenly spaced values at which the data are looked at, without a solve."""
 SHARP, SHARPEST = 1e-4, 1e-6
-"""Shares of the range to which changes in the data are narrowed down; the second, where the item comes into reach or goes out."""
+"""Share of the width asked for, and of the range, to which ends of the range, and of the item's reach, are narrowed down."""
 ASIDE = 1e-4
 """Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
 FIGURES_OF_A_LEVEL = 6
 """Digits of a level that is tried: it stands in names."""
-MOST_CHANGES = 5
-"""Changes in the data at which solves are spent; where more are, these are spread over them."""
 NO_ROOM = "no plan that includes it stays within the money and meets all requirements"
 
 
@@ -611,36 +495,15 @@ class _Search:
         assert isinstance(reason, str)
         return fine, reason
 
-    def _changes(self, low: float, high: float) -> list[tuple[float, float]]:
-        """Neighbouring values between which something changes in the data, narrowed down, the widest first while looks last."""
-        known = [v for v in (self._settled(low + k * (high - low) / GRID) for k in range(GRID + 1)) if v is not None]
-        known = sorted({*known, self.figure.base})
-        wide = [pair for pair in pairwise(known) if self._differ(*pair)]
-        sharp: list[tuple[float, float]] = []
-        while wide and len(self.evaluations) < MOST_EVALUATIONS:
-            a, b = wide.pop(max(range(len(wide)), key=lambda k: wide[k][1] - wide[k][0]))
-            sharp_enough = (SHARP if self._reach(a) == self._reach(b) else SHARPEST) * self.span
-            middle = self._settled((a + b) / 2) if b - a > sharp_enough else None
-            if middle is None or not a < middle < b:
-                sharp.append((a, b))
-            else:
-                wide += [pair for pair in ((a, middle), (middle, b)) if self._differ(*pair)]
-        return sorted([*sharp, *wide])
-
-    def _differ(self, a: float, b: float) -> bool:
-        one, other = self._look(a), self._look(b)
-        return one is not None and other is not None and one.shape != other.shape
-
     def _sampled(self, low: float, high: float) -> Iterator[float]:
         """Values to try, what matters most first."""
         base = self.figure.base
         yield from (base, low, high)
-        changes = self._changes(low, high) if self.figure.affects_owners else []
-        weighty = [pair for pair in changes if self._reach(pair[0]) != self._reach(pair[1])]
-        rest = [pair for pair in changes if pair not in weighty]
-        step = max(1, math.ceil(len(rest) / max(1, MOST_CHANGES - len(weighty))))
-        for pair in [*weighty, *rest[::step]]:
-            yield from pair
+        if self.figure.affects_owners:
+            grid = [v for v in (self._settled(low + k * (high - low) / GRID) for k in range(GRID + 1)) if v is not None]
+            for pair in pairwise(sorted({*grid, base})):
+                if self._reach(pair[0]) != self._reach(pair[1]):
+                    yield from self._sharp(*pair)
         beside = ASIDE * self.span
         for value in self.figure.landmarks:
             yield from (v for v in (value - beside, value + beside) if low < v < high)
@@ -648,6 +511,11 @@ class _Search:
         more = [base * times, base * times**2] if times else [base + (high - base) * share for share in (1 / 3, 2 / 3)]
         less = [base + (low - base) * share for share in (1 / 3, 2 / 3)]
         yield from (v for pair in zip(less, more, strict=True) for v in pair if low < v < high)
+
+    def _sharp(self, a: float, b: float) -> tuple[float, float]:
+        """The values between two at which the item comes into reach or goes out, narrowed down by data alone."""
+        here, narrow = self._reach(a), SHARPEST * self.span
+        return bracket(lambda value: self._reach(value) != here, a, b, narrow=lambda low, high: high - low <= narrow)
 
     def _reach(self, value: float) -> tuple[bool, bool]:
         look = self._look(value)
@@ -700,7 +568,7 @@ class _Search:
         if z_in < outside.bound - room:
             return Point(value, there, z_in - z_out, "")
         if z_out < inside.bound - room:
-            return Point(value, absent, z_in - z_out, look.idle)
+            return Point(value, absent, z_in - z_out, "")
         unused = self.pair.amounts and abs(z_in - z_out) <= room and not inside.has
         if unused and not self._some_as_good(value, z_out + room):  # free to use it, and some of it costs more
             return Point(value, absent, z_in - z_out, "")
@@ -766,13 +634,10 @@ class _Search:
             note = f"equally good with and without it, within {within}"
         elif any(self._wide(*pair) for pair in self._switches()):
             note = f"{self.solves} solves were used up before every switch was found as closely as asked"
-        rejected = [self.points[v] for v in known if self.points[v].state == "not chosen"]
-        costly = [point for point in rejected if math.isfinite(point.cost)]
-        cheapest = min(costly, key=lambda point: point.cost, default=None)
         proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
         decision = figure.name, figure.unit, figure.base, chosen, stands, flips, proved, self.solves, note
-        picture = tuple(self._intervals(known)), below, above, cheapest, tuple(_idle_spans(rejected))
-        return BreakEven(*decision, low, high, *picture, NO_SLACK if self.slack else CLOSER)
+        advice = NO_SLACK if self.slack else CLOSER
+        return BreakEven(*decision, low, high, tuple(self._intervals(known)), below, above, advice)
 
     def _nearest(self, chosen: bool) -> tuple[float, float]:
         """(last value as the plan is, first value as it is not) around the flip nearest to the base; (end, NaN) where none is."""
@@ -810,13 +675,6 @@ class _Search:
             return False
         left, right = self.points[known[begin - 1]], self.points[known[end]]
         return left.state != right.state and right.value - left.value <= self.width * (1 + ROUNDING)
-
-
-def _idle_spans(rejected: list[Point]) -> Iterator[Interval]:
-    """Points at which it is not chosen, grouped by neighbours with one reason."""
-    for why, alike in groupby(rejected, key=lambda point: point.why):
-        values = [point.value for point in alike]
-        yield Interval("not chosen", values[0], values[-1], why)
 
 
 # What an item would be over a figure's range, in a sentence.
@@ -862,7 +720,6 @@ def in_words(item: Item, found: BreakEven) -> str:
     alone = len(found.intervals) == 1
     parts = [_part(item, interval, found, k, alone=alone) for k, interval in enumerate(found.intervals)]
     phrase = f"{begin}: {'; '.join(parts)}"
-    because = _nowhere(item, found)
     refused = [
         f"{side} {digits(end, 4)} {found.unit} the plan and the tables do not allow it (expected {why})"
         for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above))
@@ -870,7 +727,7 @@ def in_words(item: Item, found: BreakEven) -> str:
     ]
     tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
     note = found.advice if tied else found.note
-    return ". ".join(text for text in (phrase, because, *refused, note) if text)
+    return ". ".join(text for text in (phrase, *refused, note) if text)
 
 
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:
@@ -880,25 +737,6 @@ def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bo
     if interval.start == interval.end:
         where = f"at {start} {found.unit}"
     where += ", the whole range tried" if alone else ""
-    why = f" ({interval.why})" if interval.why and interval.state != "not chosen" else ""
+    why = f" ({interval.why})" if interval.why else ""
     words = STATES | SUPPORTED if item.kind in ("project", "package") else STATES
     return f"{words.get(interval.state, interval.state)} {where}{why}"
-
-
-def _nowhere(item: Item, found: BreakEven) -> str:
-    """For a floor that no level brings into the plan: what decides that."""
-    if found.figure != "floor level" or any(interval.state in IN for interval in found.intervals):
-        return ""
-    whys, best = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why], found.cheapest
-    if len(found.idle) == 1 and found.idle[0].why:
-        whys = [found.idle[0].why]
-    elif best is not None and best.cost >= SMALL_MUSD:
-        at = f"at {digits(best.value, 4)} {found.unit}, the best level tried,"
-        whys.append(f"{at} it costs {best.cost:,.1f} M more than it brings")
-    text = f"No floor up to {digits(found.high, 4)} {found.unit} changes that, because {'; '.join(whys)}"
-    return text if whys else ""
-
-
-def _span(part: Interval, unit: str) -> str:
-    start, end = digits(part.start, 4), digits(part.end, 4)
-    return f"at {start} {unit}" if start == end else f"from {start} to {end} {unit}"

@@ -27,7 +27,6 @@ from ..core.stats import SMALL_T
 from ..core.verb import Gap, verb
 from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution
-from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Control, Plan, Procurement
@@ -442,7 +441,7 @@ def _requirement_words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> li
     return lines
 
 
-# What is missing from a question: materials without data, tables and fields without a value.
+# What is missing from a question: materials without data.
 
 
 WANTED = {
@@ -458,7 +457,6 @@ WANTED = {
 """Tables in which a planned material should have a row, and what it means where it has none."""
 MISSING_TITLES = {
     "gaps": "Materials without a row",
-    "empty": "Empty fields",
     "listed": "The official list",
     "not_planned": "Left out of all plans",
 }
@@ -467,12 +465,12 @@ MISSING_TITLES = {
 
 @verb
 def complete(plan: Plan, data: Dataset) -> Study:
-    """List what the data lack: materials without data, and empty fields. A sweep ranks estimates by their effect on the answer.
+    """List what the data lack: materials without data. A sweep ranks estimates by their effect on the answer.
 
-    Tables: `gaps`, material, table, meaning: planned materials without a row where one is expected. `empty`, table, column, empty,
-    rows: numbers that some rows have and others leave empty. `listed`, mineral, name, rank, planned: the official list of the home
-    country; whether plans can use each. `not_planned`, kind, item, name, why, next_source: minerals and projects that plans leave
-    out for want of a published figure. Fact `minerals_without_data`: minerals with published facts that no plan can use yet.
+    Tables: `gaps`, material, table, meaning: planned materials without a row where one is expected. `listed`, mineral, name, rank,
+    planned: the official list of the home country; whether plans can use each. `not_planned`, kind, item, name, why, next_source:
+    minerals and projects that plans leave out for want of a published figure. Fact `minerals_without_data`: minerals with published
+    facts that no plan can use yet.
     """
     chosen = sorted(select_materials(plan, data))
     gaps = [
@@ -484,7 +482,6 @@ def complete(plan: Plan, data: Dataset) -> Study:
     not_planned = [(row.kind, row.item, row.name, row.why, row.next_source) for row in data.rows("not_planned")]
     tables = {
         "gaps": pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
-        "empty": _empty_fields(plan, data, set(chosen)),
         "listed": _official(data),
         "not_planned": pd.DataFrame(not_planned, columns=["kind", "item", "name", "why", "next_source"]),
     }
@@ -505,8 +502,6 @@ def _missing_words(tables: Mapping[str, pd.DataFrame], lacking: Sequence[str], n
         lines.append(f"  minerals with published facts but without planning data: {minerals}")
     for meaning, rows in tables["gaps"].groupby("meaning", sort=False):
         lines.append(f"  {meaning}: {', '.join(map(names.material, rows['material']))}")
-    for row in rows_of(tables["empty"]):
-        lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
     return lines
 
 
@@ -533,21 +528,6 @@ def _has_row(plan: Plan, data: Dataset, table: str, material: str) -> bool:
         and getattr(row, "loss_function", plan.loss_function) == plan.loss_function
         for row in data.rows(table)
     )
-
-
-def _empty_fields(plan: Plan, data: Dataset, chosen: set[str]) -> pd.DataFrame:
-    """Columns of numbers with both values and holes among the rows of planned materials."""
-    found = []
-    for table in WANTED:
-        rows = [row for row in data.rows(table) if getattr(row, "material", "*") in (*chosen, "*") and key_of(row)]
-        for column in type(rows[0]).model_fields if rows else ():
-            values = [getattr(row, column) for row in rows]
-            holes = sum(value is None for value in values)
-            numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-            skipped = column.endswith(("_low", "_high")) or column == "year"
-            if numeric and holes and not skipped:
-                found.append((table, column, holes, len(rows)))
-    return pd.DataFrame(found, columns=["table", "column", "empty", "rows"])
 
 
 # The report of a stockpile manager: what an emergency asks of each material, what would be missing, what is held, what to buy.

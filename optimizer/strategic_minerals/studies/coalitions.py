@@ -60,9 +60,7 @@ def coalitions(plan: Plan, tables: Mapping[str, Dataset], *, gap: Gap = 1e-2, ru
     homes: a row a home. Money in million USD, discounted and expected. alone_musd: what its own plan is worth while the others keep
     theirs; unopposed_musd: were they to plan nothing. before_payments_musd: what the joint plan gains it where nobody pays anybody;
     division_musd: what it keeps after payment_musd (received; negative: paid), missing where no division lasts.
-    loss_..., spends_...: expected shortage loss, and purchases if nothing happens. stock_musd: value of what is held
-    in its name at the end of the planned years; released_musd: expected value, undiscounted, of what stock gives its users; shares
-    of all;
+    loss_..., spends_...: expected shortage loss, and purchases if nothing happens;
     coalitions: a row a coalition. worth_musd: what its plan is worth while outsiders keep plans of their own; open_musd: by how
     much more it may be at most (gap); apart_musd: what its members' own plans are worth; gain_musd: the difference;
     division_musd: what the division of all gives its members together;
@@ -106,14 +104,7 @@ class _Answer:
         accounts = open_accounts(problem, result.solution, nothing=result.reference)
         self.costs = costs_by_home(accounts)
         owners = homes_of_materials(accounts)
-        n, x, last = problem.natural, accounts.solution, problem.natural.calendar.planned - 1
-        self.stock = _sums(owners, x.stock[0, :, last] * n.price[:, last])
-        """Home -> value of its stock at the end of the planned years on the baseline course [million USD]."""
-        weight = accounts.path_data.weight
-        given = [(weight[:, n.component[i]] * x.release[:, i] * n.price[i]).sum() for i in range(len(owners))]
-        self.released = _sums(owners, given)
-        """Home -> expected value of releases [million USD]."""
-        owner, lost = dict(zip(n.materials, owners, strict=True)), figures.items("remaining_loss_musd")
+        owner, lost = dict(zip(problem.natural.materials, owners, strict=True)), figures.items("remaining_loss_musd")
         self.losses = _sums([owner[str(material)] for material in lost], lost.values())
         """Home -> expected shortage loss [million USD]."""
         bought = result.tables["acquisitions"]
@@ -162,13 +153,11 @@ def _study(
     single = {home: worth[frozenset({home})] for home in members}
     before = _before_payments(plan, alone, whole, idle, worth, members)
     division, verdict, missing = _verdict(members, answers, worth, before)
-    held, given = sum(whole.stock.values()), sum(whole.released.values())
     nothing = dict.fromkeys(members, math.nan)
     shares, payments = (nothing, nothing) if division is None else (division.shares, division.payments)
     homes = []
     for home in members:
         own = answers[frozenset({home})]
-        stock, released = whole.stock.get(home, 0.0), whole.released.get(home, 0.0)
         homes.append(
             {
                 "home": home,
@@ -181,10 +170,6 @@ def _study(
                 "loss_together_musd": whole.losses.get(home, 0.0),
                 "spends_alone_musd": own.outlays.get(home, 0.0),
                 "spends_together_musd": whole.outlays.get(home, 0.0),
-                "stock_musd": stock,
-                "stock_share": stock / held if held > 0 else math.nan,
-                "released_musd": released,
-                "released_share": released / given if given > 0 else math.nan,
             }
         )
     every = []
@@ -521,12 +506,9 @@ def _home_words(homes: Sequence[Any], names: Mapping[str, str]) -> list[str]:
     lines = ["WHO GAINS [M]: alone, with the others at plans of their own -> together before payments -> after them"]
     for row in homes:
         after = "" if math.isnan(row.division_musd) else f" -> {row.division_musd:,.0f}"
-        parts = [] if math.isnan(row.stock_share) else [f"holds {row.stock_share:.0%} of the joint stock"]
-        parts += [] if math.isnan(row.released_share) else [f"is given {row.released_share:.0%} of what it releases"]
-        shares = f"; {', '.join(parts)}" if parts else ""
         lines.append(
             f"  {names[row.home]}: {row.alone_musd:,.0f} -> {row.before_payments_musd:,.0f}{after}; expected "
-            f"loss {row.loss_alone_musd:,.0f} -> {row.loss_together_musd:,.0f}{shares}"
+            f"loss {row.loss_alone_musd:,.0f} -> {row.loss_together_musd:,.0f}"
         )
     opposed = [(names[row.home], row.unopposed_musd - row.alone_musd) for row in homes]
     text = "; ".join(f"{name} {cost:,.0f}" for name, cost in opposed if cost >= 0.5)

@@ -1,5 +1,4 @@
-"""Agreements that were signed, replayed: gap, cost and liability on the facts of their day, beside what was signed; and what must
-be believed for the floor to have been the cheapest way.
+"""Agreements that were signed, replayed: gap, cost and liability on the facts of their day, beside what was signed.
 
 What an agreement was worth to its owner and what its floor costs follow the formulation. An owner may have several
 producers: a mine, a separation plant, a magnet plant yet to be built. Their margins add up; what is built already has no capital
@@ -9,29 +8,27 @@ cost. Money in million USD at signing, which is the first period of the horizon.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from ..answer.study import Study
 from ..core.errors import Fault, InputError
-from ..core.formats import digits
 from ..core.frames import Bools, Floats
 from ..core.runner import HERE, Runner
-from ..core.stats import MUSD_PER_T, bracket, first_switch
+from ..core.stats import MUSD_PER_T, bracket
 from ..core.verb import verb
 from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.deflation import restated, restating
 from ..question.names import Names
-from ..question.plan import HazardOverride, Plan
+from ..question.plan import Plan
 from ..world.build import build_instance
-from ..world.events import ScenarioSet, longest_event, sampled
+from ..world.events import ScenarioSet, longest_event
 from ..world.instance import Floor, Instance, Project, build_instruments
 from ..world.obligations import yearly_rise
 from ..world.owners import (
@@ -47,27 +44,18 @@ from ..world.owners import (
 from ..world.producers import covered, own_prices, revenue_of, survival, survival_of, worth
 from ..world.scenarios import PricingSample, pricing_sample
 
-MULTIPLES = (1.25, 1.6, 2.0, 3.0, 5.0)
-"""Multiples and fractions of today's belief at which another sign is looked for, nearest first."""
-PREMIUMS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2)
 HIGHEST = 2.0
 """Multiple of a signed level up to which one is looked for that closes the gap."""
 CLOSE = 0.01
-"""Relative accuracy of a belief."""
+"""Accuracy of a rate, and ten times that of a level that closes the gap, relative to the signed one."""
 
 FLOORS = (
     "agreement producers signed_year price_set material price_usd_per_kg floor_usd_per_kg term_yr "
     "upside_share firm_t_per_yr capex_musd hurdle_rate hurdle_rate_expected hurdle_rate_with_floor "
     "gap_without_musd gap_with_musd expected_cost_musd closing_level_usd_per_kg closing_cost_musd "
     "signed_fair_value_musd liability_musd downside_moved_musd advantage_musd cheapest "
-    "risk_charge_at_switch owner_risk_price hazard_multiple_at_switch price_multiple_at_switch "
-    "premium_at_switch output_kept_without_share output_kept_with_share cost_of_output_kept_usd_per_kg"
 ).split()
-CAPITAL_COLUMNS = (
-    "agreement producers price_set capex_musd gap_musd signed_loans_musd signed_grants_musd "
-    "signed_equity_musd worth_to_owner_musd of_gap_share of_capex_share"
-).split()
-RATES = "agreement producers signed_year price_set decided capex_musd hurdle_rate implied_rate fits".split()
+RATES = "agreement producers signed_year price_set decided capex_musd signed_musd hurdle_rate implied_rate fits".split()
 EXPLAINED = 2.0
 """Ratio of the floor's cost to what its owner booked up to which the two agree."""
 HIGHEST_RATE = 1.0
@@ -76,33 +64,22 @@ SLACK = 1e-6
 """Of capital cost: what an owner may lose by a package and still take it."""
 CAPITAL = {"debt": "loan", "loan": "loan", "grant": "grant", "equity": "equity"}
 """Last word of a term -> kind of capital."""
-TITLES = {"floors": "Price floors", "capital": "Capital", "rates": "Rates of return", "terms": "As signed"}
+TITLES = {"floors": "Price floors", "rates": "Rates of return", "terms": "As signed"}
 
 
 @verb
-def deals(
-    plan: Plan,
-    data: Dataset,
-    *,
-    beliefs: Annotated[
-        bool, Field(description="Also look for the hazards, prices and premiums at which a floor starts to pay.")
-    ] = True,
-    run: Runner = HERE,
-) -> Study:
+def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     """Replay signed support agreements: gap, cost and liability on the facts of their day, beside what was signed.
 
     Owners look at scenarios, drawn as the plan's section `owners` says. Tables:
     floors: a row an agreement with a price floor. gap_*: grant that the owner's plants would need, without the floor and with it.
     expected_cost_musd: the floor over its term, discounted. closing_*: the lowest floor with the same terms that closes the gap.
     advantage_musd: how much less the floor costs than a grant alone; cheapest: whether it is a cheaper way that its owner takes.
-    *_at_switch: value from which on that is otherwise, all else as it is; empty where none was found.
-    cost_of_output_kept_usd_per_kg: expected cost for each kg that would else not be made;
-    capital: a row an agreement that brought capital: financing gap and what was signed;
     rates: a row an agreement with plants to be built: decided, whether their owner builds them (`committed`); implied_rate, at
-    which he would just do so, floors in force and capital counted; hurdle_rate of the tables, and whether it fits: who builds asks
-    for no more, who has not decided for no less. Empty where the plants lose money at any rate;
+    which he would just do so, floors in force and signed_musd of capital counted; hurdle_rate of the tables, and whether it fits:
+    who builds asks for no more, who has not decided for no less. Empty where the plants lose money at any rate;
     terms: every term as signed.
-    Facts: price_risk_premium and risk_charge of the plan; beliefs; left_out (agreements that could not be replayed, with why).
+    Facts: price_risk_premium and risk_charge of the plan; left_out (agreements that could not be replayed, with why).
 
     Raises PlanError and InputError with all faults, InputError where the tables name no agreement.
     """
@@ -116,43 +93,35 @@ def deals(
     if not made:
         expected = "rows of supported_producers.csv: which producers an agreement of support_agreements.csv is about"
         raise InputError([Fault("supported_producers.csv", "", "", "no row", expected)])
-    floors, capital, rates, left_out = [], [], [], []
+    floors, rates, left_out = [], [], []
     asked = [(agreement, terms.get(agreement, {}), producers) for agreement, producers in made.items()]
-    replays = run.each("agreements", partial(_replayed, plan, data, beliefs), asked)
+    replays = run.each("agreements", partial(_replayed, plan, data), asked)
     for agreement, found in zip(made, replays, strict=True):
         if isinstance(found, str):
             left_out.append(f"{agreement}: {found}")
         else:
             floors += found[0]
-            capital += found[1]
-            rates += found[2]
+            rates += found[1]
     agreed = [row for row in data.rows("support_agreements") if row.agreement in made]
     left_out += [f"{name}: no producer of the tables is named for it" for name in terms if name not in made]
     columns = ["agreement", "term", "value", "unit"]
     tables = {
         "floors": pd.DataFrame(floors, columns=FLOORS),
-        "capital": pd.DataFrame(capital, columns=CAPITAL_COLUMNS),
         "rates": pd.DataFrame(rates, columns=RATES),
         "terms": pd.DataFrame([[getattr(row, name) for name in columns] for row in agreed], columns=columns),
     }
     facts = {
         "price_risk_premium": plan.owners.price_risk_premium,
         "risk_charge": plan.owners.risk_charge,
-        "beliefs": beliefs,
         "left_out": left_out,
     }
-    tried = "hazards or prices" if sampled(plan, data) else "prices"
-    steadfast = (
-        f" No {tried} from {1 / MULTIPLES[-1]:g} to {MULTIPLES[-1]:g} times today's, and no premium up to "
-        f"{PREMIUMS[-1]:.0%}, change that."
-    ) * beliefs
-    return Study("deals", tables, _words(tables, facts, Names.of(data), steadfast), facts, TITLES)
+    return Study("deals", tables, _words(tables, facts, Names.of(data)), facts, TITLES)
 
 
 def _replayed(
-    plan: Plan, data: Dataset, beliefs: bool, asked: tuple[str, Mapping[str, Any], Sequence[Any]]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]] | str:
-    """Rows on the floor, the capital and the rate of an agreement, of which each may be missing; why not, where it is not replayed.
+    plan: Plan, data: Dataset, asked: tuple[str, Mapping[str, Any], Sequence[Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | str:
+    """Rows on the floor and the rate of an agreement, of which each may be missing; why not, where it is not replayed.
     It travels to other processes. asked: the agreement, its terms and its producers."""
     agreement, terms, rows = asked
     then = plan.model_copy(
@@ -184,7 +153,6 @@ def _replayed(
             {
                 **common,
                 **_floor_cells(deal, figures),
-                **(_beliefs(deal, data, pricing, figures) if beliefs else {}),
                 "signed_year": year,
                 "closing_level_usd_per_kg": level / MUSD_PER_T,
                 "closing_cost_musd": cost,
@@ -192,12 +160,9 @@ def _replayed(
             }
         )
     signed = {kind: factor * amount for kind, amount in signed_capital(terms).items()}
-    capital = []
-    if deal.projects and any(signed.values()):
-        capital.append({**common, **_capital_cells(deal, data, signed, capex, pricing)})
-    if not floors and not capital:
+    if not floors and not (deal.projects and any(signed.values())):
         return "it has no price floor, and no capital in million USD for a plant to be built"
-    return floors, capital, [_rate_cells(deal, instance, data, signed, pricing, common, year)] if deal.projects else []
+    return floors, [_rate_cells(deal, instance, data, signed, pricing, common, year)] if deal.projects else []
 
 
 def _rate_cells(
@@ -215,6 +180,7 @@ def _rate_cells(
     rate = implied_rate(built, data, signed, pricing)
     fits = None if math.isnan(rate) else deal.hurdle <= rate + CLOSE if decided else deal.hurdle >= rate - CLOSE
     named = {"producers": " ".join(instance.producers[j] for j in built.producers), "signed_year": year}
+    named |= {"signed_musd": sum(signed.values())}
     return {**common, **named, "decided": decided, "hurdle_rate": deal.hurdle, "implied_rate": rate, "fits": fits}
 
 
@@ -262,9 +228,7 @@ def _pricing(deal: Deal, data: Dataset) -> PricingSample:
 def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
     """Cells of `FLOORS` that follow from the deal and its figures."""
     n, charge = deal.instance, deal.instance.plan.owners.risk_charge
-    floor, moved = next(iter(deal.floors.values())), found.downside_moved_musd
-    free = found.advantage(0.0)
-    kept = (found.output_kept_with_share - found.output_kept_without_share) * found.full_output_t
+    floor = next(iter(deal.floors.values()))
     return {
         **vars(found),
         "producers": " ".join(n.producers[j] for j in deal.producers),
@@ -277,8 +241,6 @@ def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
         "hurdle_rate": deal.hurdle,
         "advantage_musd": found.advantage(charge),
         "cheapest": found.cheapest(charge),
-        "risk_charge_at_switch": free / moved if free > 0 and moved > 0 else math.nan,
-        "cost_of_output_kept_usd_per_kg": found.expected_cost_musd / kept / MUSD_PER_T if kept > 0 else math.nan,
     }
 
 
@@ -300,63 +262,6 @@ def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tupl
         lambda level: at(level).gap_with_musd <= 0, low, high, narrow=lambda a, b: b - a <= CLOSE / 10 * signed
     )
     return least, at(least).expected_cost_musd
-
-
-def _beliefs(deal: Deal, data: Dataset, pricing: PricingSample, now: DealFigures) -> dict[str, float]:
-    """Where the advantage of the floor changes sign: by how often hazards strike, by prices of the chain, by the premium."""
-    n, owners = deal.instance, deal.instance.plan.owners
-    premium, charge = owners.price_risk_premium, owners.risk_charge
-    drawn_hazards = sampled(n.plan, data)
-    chain = np.isin(n.component, n.component[[floor.material for floor in deal.floors.values()]])
-
-    def with_premium(value: float) -> bool:
-        return deal_figures(deal, pricing, value).cheapest(charge)
-
-    def with_hazards(multiple: float) -> bool:
-        more = [HazardOverride(hazard=row.hazard, rate_per_yr=row.rate_per_yr * multiple) for row in drawn_hazards]
-        plan = n.plan.model_copy(update={"hazards": (*n.plan.hazards, *more)})
-        drawn = pricing_sample(replace(n, plan=plan), data)
-        assert drawn is not None
-        return deal_figures(deal, PricingSample(drawn.scenarios, pricing.reference), premium).cheapest(charge)
-
-    def with_prices(multiple: float) -> bool:
-        factor = np.where(chain, multiple, 1.0)
-        other = replace(deal, instance=replace(n, price=n.price * factor[:, None], base_price=n.base_price * factor))
-        return deal_figures(other, _pricing(other, data), premium).cheapest(charge)
-
-    cheapest = now.cheapest(charge)
-    around = [value for multiple in MULTIPLES for value in (multiple, 1 / multiple)]
-    return {
-        "hazard_multiple_at_switch": switch_point(with_hazards, 1.0, cheapest, around) if drawn_hazards else math.nan,
-        "price_multiple_at_switch": switch_point(with_prices, 1.0, cheapest, around),
-        "premium_at_switch": switch_point(with_premium, premium, cheapest, [0.0, *PREMIUMS]),
-    }
-
-
-def switch_point(cheapest: Callable[[float], bool], now: float, at_now: bool, tried: Sequence[float]) -> float:
-    """The value nearest to today's from which on the floor is, or is not, the cheapest way; NaN for none."""
-    return first_switch(cheapest, now, at_now, tried, lambda a, b: abs(b - a) <= CLOSE * max(abs(a), abs(b)))
-
-
-def _capital_cells(
-    deal: Deal, data: Dataset, signed: Mapping[str, float], capex: float, pricing: PricingSample
-) -> dict[str, Any]:
-    """The financing gap of the owner's plants without a floor, beside the capital that was signed, by kind."""
-    plain = deal_figures(replace(deal, floors={}), pricing, 0.0)
-    gap = plain.gap_without_musd
-    kinds = {made.kind: made for made in reversed(build_instruments(data).values())}  # the first of each kind
-    worth_of = {kind: worth(kinds[kind], plain.hurdle_rate_expected) for kind in signed if kind in kinds}
-    value = sum(amount * worth_of.get(kind, math.nan) for kind, amount in signed.items() if amount > 0)
-    return {
-        "producers": " ".join(p.name for p in deal.projects.values()),
-        "gap_musd": gap,
-        "signed_loans_musd": signed["loan"],
-        "signed_grants_musd": signed["grant"],
-        "signed_equity_musd": signed["equity"],
-        "worth_to_owner_musd": value,
-        "of_gap_share": value / gap if gap > 0 else math.nan,
-        "of_capex_share": sum(signed.values()) / capex if capex > 0 else math.nan,
-    }
 
 
 def deal_of(
@@ -460,16 +365,8 @@ class DealFigures:
     """Most that it may cost in a year, at the plan's liability quantile."""
     downside_moved_musd: float
     """Downside moved from the owner to the government."""
-    owner_risk_price: float
-    """Price that the owner pays for each USD of downside: the most that the government's charge could be without a loss; NaN
-    without downside."""
     accepted: bool
     """Whether the owner takes the floor, and it would not earn money."""
-    output_kept_without_share: float
-    output_kept_with_share: float
-    """Share of the full output over the floor's term that is expected to be made, without the floor and with it."""
-    full_output_t: float
-    """Tonnes of the floors' materials over their terms, were all made."""
 
     def advantage(self, risk_charge: float) -> float:
         """Cost of a grant alone less that of the floor, at a charge for the risk moved."""
@@ -503,13 +400,9 @@ def deal_figures(deal: Deal, pricing: PricingSample, premium: float) -> DealFigu
     rate = package_rate(usual_rate, premium, left, before) if risky else usual_rate
     moved = max(0.0, before - left) if risky else 0.0
     floored, unsupported = (_expected(scenarios, states, margins) for margins in (sold, alone))
-    gained = float(worth(floored, rate)) - float(worth(floored, usual_rate))
     paid, liability = _floor_money(deal, scenarios)
     room = SLACK * float(capital.sum())
     better_without = float(worth(unsupported, rate)) > max(0.0, float(worth(floored, rate))) + room
-    made = [_made(deal, scenarios, floors) for floors in (None, False, True)]
-    full = made[0]
-    kept_without, kept_with = (part / full if full > 0 else float("nan") for part in made[1:])
     return DealFigures(
         usual_rate,
         rate,
@@ -518,11 +411,7 @@ def deal_figures(deal: Deal, pricing: PricingSample, premium: float) -> DealFigu
         paid,
         liability,
         moved,
-        gained / moved if moved > 0 else float("nan"),
         paid >= -ROUNDING_MUSD and not better_without,
-        kept_without,
-        kept_with,
-        full,
     )
 
 
@@ -613,21 +502,8 @@ def _floor_money(deal: Deal, scenarios: ScenarioSet) -> tuple[float, float]:
     return expected, float(max(by_year, default=0.0))
 
 
-def _made(deal: Deal, scenarios: ScenarioSet, floors: bool | None) -> float:
-    """Tonnes of floored materials within the floors' terms, as expected with the floors or without them; None: at full output."""
-    total = 0.0
-    for j, floor in deal.floors.items():
-        within = slice(deal.start(j), deal.start(j) + floor.term)
-        if floors is None:
-            total += float(deal.instance.yields[j, floor.material] * _full_output(deal, j)[within].sum())
-        else:
-            expected = scenarios.probability @ _output(deal, j, scenarios, floors)[:, within].sum(axis=1)
-            total += float(deal.instance.yields[j, floor.material] * expected)
-    return total
-
-
-def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Names, steadfast: str) -> list[str]:
-    """The tables as text. steadfast: what to say where no belief turns a verdict."""
+def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Names) -> list[str]:
+    """The tables as text."""
     lines = [
         "Signed agreements on the prices of their day; hazards, calendar and capital costs are those of the plan and tables.",
         f"Price risk counts {facts['price_risk_premium']:.1%} in the owners' hurdle rates; the government is charged "
@@ -635,10 +511,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
         "Offtake and capital in other money are listed as signed (table terms) and not valued; rates of return value guarantees.",
     ]
     for row in tables["floors"].to_dict("records"):
-        lines += ["", *floor_words(row, names, steadfast)]
-    if len(tables["capital"]):
-        lines += ["", "Capital:"]
-    lines += [capital_words(row, names) for row in tables["capital"].to_dict("records")]
+        lines += ["", *floor_words(row, names)]
     lines += rate_words(tables["rates"], names)
     left_out = facts["left_out"]
     return [*lines, *([""] if left_out else []), *(f"Left out: {text}" for text in left_out)]
@@ -653,6 +526,7 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
             "its owner builds and asks for no more" if row["decided"] else "its owner has not decided and asks for more"
         )
         rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else f"{row['implied_rate']:.1%}"
+        rate += f" with {row['signed_musd']:,.0f} million USD signed"
         against = "" if row["fits"] else "; the model's margins and that rate cannot both be right"
         lines.append(
             f"  {row['agreement']} ({_named(row, names)}): {rate}; {said}; hurdle rate of the tables "
@@ -661,8 +535,8 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
     return lines
 
 
-def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[str]:
-    """One agreement with a floor in words. steadfast: what to say where no belief turns the verdict."""
+def floor_words(row: Mapping[Any, Any], names: Names) -> list[str]:
+    """One agreement with a floor in words."""
     fair = row["signed_fair_value_musd"]
     apart = row["expected_cost_musd"] / fair if fair else math.nan
     why = ", unexplained: what he assumed of prices is not published" if apart > EXPLAINED else ""
@@ -673,17 +547,14 @@ def floor_words(row: Mapping[Any, Any], names: Names, steadfast: str) -> list[st
         f"  Financing gap {row['gap_without_musd']:,.0f} million USD without the floor, {row['gap_with_musd']:,.0f} with it; the "
         f"floor costs {row['expected_cost_musd']:,.0f}{beside}, at most {row['liability_musd']:,.0f} in a year.",
         f"  Hurdle rate {row['hurdle_rate']:.1%} on the baseline course, {row['hurdle_rate_expected']:.1%} in expectation, "
-        f"{row['hurdle_rate_with_floor']:.1%} with the floor; of the output {row['output_kept_without_share']:.0%} is expected "
-        f"without it, {row['output_kept_with_share']:.0%} with it.",
+        f"{row['hurdle_rate_with_floor']:.1%} with the floor.",
     ]
     if not math.isnan(row["closing_level_usd_per_kg"]):
         lines.append(
             f"  A floor of {row['closing_level_usd_per_kg']:.3g} USD/kg with the same terms would close the gap, at "
             f"{row['closing_cost_musd']:,.0f} million USD."
         )
-    cost = row["cost_of_output_kept_usd_per_kg"]
-    kept = "" if math.isnan(cost) else f", or {digits(cost)} USD for each kg that would else not be made"
-    return [*lines, f"  {_verdict(row)}{kept}.{_belief_words(row) or steadfast}"]
+    return [*lines, f"  {_verdict(row)}."]
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
@@ -696,29 +567,6 @@ def _verdict(row: Mapping[Any, Any]) -> str:
     if row["gap_without_musd"] <= 0:
         return f"No support was needed to build; the floor costs {abs(better):,.0f} million USD"
     return f"A grant alone would be cheaper, by {abs(better):,.0f} million USD"
-
-
-def _belief_words(row: Mapping[Any, Any]) -> str:
-    """Beliefs at which the verdict turns; empty where none is known."""
-    pays = row["owner_risk_price"]
-    charge = f" (its owner pays {pays:.2g})" if pays > 0 else ""
-    known = (
-        (row["hazard_multiple_at_switch"], "hazards {:.2g} times as frequent"),
-        (row["price_multiple_at_switch"], "prices of its chain {:.2g} times as high"),
-        (row["premium_at_switch"], "a price-risk premium of {:.1%}"),
-        (row["risk_charge_at_switch"], "a charge of {:.2g} USD for each USD of downside" + charge),
-    )
-    lines = [words.format(value) for value, words in known if not math.isnan(value)]
-    return f" That would turn at {' or '.join(lines)}." if lines else ""
-
-
-def capital_words(row: Mapping[Any, Any], names: Names) -> str:
-    covered = "" if math.isnan(row["of_gap_share"]) else f", {row['of_gap_share']:.0%} of the gap"
-    signed = row["signed_loans_musd"] + row["signed_grants_musd"] + row["signed_equity_musd"]
-    return (
-        f"  {row['agreement']} ({_named(row, names)}): gap {row['gap_musd']:,.0f} million USD; {signed:,.0f} were signed, "
-        f"{row['of_capex_share']:.0%} of the capital cost, worth {row['worth_to_owner_musd']:,.0f} to the owner{covered}."
-    )
 
 
 def _named(row: Mapping[Any, Any], names: Names) -> str:

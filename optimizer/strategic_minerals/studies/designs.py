@@ -26,7 +26,7 @@ from ..question.plan import Plan
 from ..solver.optimise import sample_seeds, unbounded
 from .stress import met, stages_of
 
-Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
+Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol"]
 Ranges = Mapping[str, tuple[float, float]]
 CONFIDENCE = 0.95
 YEAR_DIGITS = 4
@@ -141,19 +141,6 @@ def sobol(ranges: Ranges, *, samples: int = 64, seed: int = 1) -> Design:
         raise PlanError([Fault("sweep", "", "samples", str(samples), "a power of two")])
     points = _salib("sample.sobol").sample(_problem(ranges), samples, calc_second_order=False, seed=seed)
     return Design("sobol", _named(ranges, points), ranges, seed=seed)
-
-
-def loss_functions(plan: Plan, data: Dataset) -> Design:
-    """The same plan under each named loss function, the plan's own first; one without a loss for some of its materials is a
-    point without an answer.
-
-    Raises InputError where the tables name none.
-    """
-    names = sorted({row.loss_function for row in data.rows("loss_functions")})
-    if not names:
-        raise InputError([Fault("loss_functions", "", "", "no row", "at least one named loss function")])
-    others = [name for name in names if name != plan.loss_function]
-    return Design("loss_functions", tuple({"loss_function": name} for name in [plan.loss_function, *others]), {})
 
 
 def left_out(design: Design, points: pd.DataFrame, output: str) -> float:

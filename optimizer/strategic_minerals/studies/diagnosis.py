@@ -215,7 +215,6 @@ def possible_changes(problem: Problem) -> Iterable[Change]:
         if rows:
             text, put = f"{words} at {{value}} million USD (+ {{by}})", partial(_put, f"risk.{family}_musd", base, 1)
             yield Change(family, words, text, base, put, tuple((row, 1.0) for row in rows))
-    yield from _share_carried(problem)
 
 
 def _money_changes(problem: Problem) -> Iterable[Change]:
@@ -263,18 +262,6 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
         entry, words = "the liability cap of a year", f"liability cap FY{years[f]} + {{by}} million USD (to {{value}})"
         put = raised("liability_cap_musd", caps, f)
         yield Change("contingent_liability", entry, words, float(caps[f]), put, ((row, 1.0),))
-
-
-def _share_carried(problem: Problem) -> Iterable[Change]:
-    """The share of an appropriation that may be carried into the next year."""
-    n, root, share = problem.natural, problem.assembly.commitments, problem.plan.budget.carry_over_share
-    money = n.appropriation[:-1].tolist()  # nothing is carried out of the last year
-    widened = tuple((int(root.columns("carry", f)[0]), given) for f, given in enumerate(money) if given > 0)
-    if widened and share < 1:
-        name, put = "carry-over share", partial(_put, "budget.carry_over_share", share, 1, most=1.0)
-        yield Change(
-            "budget", name, f"{name} at {{value}} (+ {{by}})", share, put, unit="share", most=1 - share, widened=widened
-        )
 
 
 def emergency_change(problem: Problem) -> Change | None:
@@ -611,7 +598,7 @@ def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float 
         assembly = master_alone(changed.structure, changed.assembly)
         change = replace(change, rows=emergency_rows(replace(changed, assembly=assembly)))
         assembly = _raised(assembly, [(row, -FIRST_MUSD * gain) for row, gain in change.rows])
-    elif not change.rows and not change.widened:
+    elif not change.rows:
         return _least_by_trying(case, plan, data, change)
     ends = sorted({0.0, *(start for _, start in change.idle), change.most})
     for low, high in pairwise(ends):  # in each stretch every right-hand side gains evenly; more never takes room away

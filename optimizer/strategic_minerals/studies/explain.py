@@ -73,12 +73,6 @@ ONCE = (
     "days_of_cover"
 ).split()
 """Families shown in full; of stock and supply, the year with the largest price of each material."""
-SAME = 1e-6
-"""Relative difference of a cost per unit from a price that counts as none."""
-FIRST_STEP = 1e-3
-"""First step of a re-solve, as a share of the right-hand side or of one unit."""
-STEPS = 24
-"""Doublings of a step."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +118,8 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
     for price in prices:
         down, up = reach.get(price.row, (0.0, 0.0))
         more, less = (up, down) if price.direction > 0 else (down, up)
-        more = more if more > 0 else _stretch(fixed, price, 1)
-        less = less if less > 0 else _stretch(fixed, price, -1)
+        if price.beyond:  # nothing moves up to there
+            more = less = math.inf
         more, less = min(more, price.beyond or math.inf) * price.natural, min(less, price.less) * price.natural
         unit = "million USD" if price.unit == "USD/USD" else "t"
         figures = price.price, price.item, price.scenario, price.period, price.value, price.unit, more, less, unit
@@ -143,40 +137,6 @@ def _worth_a_sentence(prices: list[Price]) -> list[Price]:
         if known is None or abs(price.value) > abs(known.value):
             best[price.price, price.item] = price
     return [p for p in prices if p.price in ONCE] + list(best.values())
-
-
-def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
-    """How far a price holds, by solving again with more and more (sign 1) or less (-1), in the row's unit."""
-    assembly, run = fixed.problem.assembly, fixed.run
-    if price.beyond and price.widened is None:
-        return math.inf  # nothing moves
-    row, way = price.row, price.direction * sign
-    column = np.array([price.widened[0]] if price.widened else [], dtype=np.int64)
-    share = price.widened[1] if price.widened else 0.0
-    low, high = assembly.row_lower[row], assembly.row_upper[row]
-    size = max(abs(v) for v in (low, high) if math.isfinite(v))
-    per_unit = price.value if price.widened else price.direction * -float(fixed.duals.row[row])
-    way_of_row = 0.0 if price.beyond else way
-    step, good = FIRST_STEP * max(1.0, size), 0.0
-    try:
-        for _ in range(STEPS):
-            moved = np.array([low + way_of_row * step]), np.array([high + way_of_row * step])
-            fixed.model.set_row_bounds(np.array([row]), *moved)
-            room = np.maximum(0.0, assembly.upper[column] + way * share * step)
-            fixed.model.set_bounds(column, assembly.lower[column], room)
-            again = fixed.model.run(time_limit_s=60.0, phase="prices")
-            if not isinstance(again, SolvedRun):
-                break
-            expected = -per_unit * sign * step
-            if abs(again.objective - run.objective - expected) > SAME * (abs(expected) + 1e-3):
-                break
-            good, step = step, 2 * step
-        else:
-            good = math.inf
-    finally:
-        fixed.model.set_row_bounds(np.array([row]), np.array([low]), np.array([high]))
-        fixed.model.set_bounds(column, assembly.lower[column], assembly.upper[column])
-    return good
 
 
 def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
@@ -213,7 +173,7 @@ def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
     elif more > 0:
         holds = f"valid for the next {digits(more)} {unit}"
     else:
-        holds = f"only at this point: the next unit {'is worth less' if price.value > 0 else 'costs more'}"
+        holds = "for how many more is not known"
     return f"{what} {effect}, {holds}."
 
 

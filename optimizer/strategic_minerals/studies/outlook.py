@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,256 +12,26 @@ from pydantic import Field
 
 from ..answer.study import Study
 from ..core.formats import chance
-from ..core.frames import Floats, rows_of, typed
+from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner
-from ..core.stats import MONTHS_PER_YEAR, NINE_OF_TEN
+from ..core.stats import NINE_OF_TEN
 from ..core.verb import verb
-from ..question.base import grouped
 from ..question.consistency import require
 from ..question.dataset import Dataset
-from ..question.estimates import LEVEL, calibrate, clipped
+from ..question.estimates import calibrate
 from ..question.names import Names
 from ..question.plan import Plan
 from ..world.build import build_instance
-from ..world.draws import durations, severities
 from ..world.events import (
-    HazardProfile,
     ScenarioSet,
     describe,
-    drawn_spreads,
     hazards,
     longest_event,
-    profiles_of,
     sampled,
 )
-from ..world.events import year_equivalents as by_profile
 from ..world.instance import Instance
 from ..world.loss_values import headline, length_in_words, rate_in_words, rates_in_words, span_in_words
 from ..world.scenarios import build_scenarios, cvar_of, loss_proxy, losses_by_period, population, quantile
-
-# Disruptions as they were observed beside what the table of hazards says of them: is the model harsher than history?
-
-
-LENGTHS, DEPTHS = 1024, 64
-"""Equally likely durations and cuts; a hazard's year-equivalents are those of all pairs. Durations have the longer tail: with so
-many the mean of a lognormal over a factor of 17 is within 0.3 %."""
-CONTROLS = ("licence", "embargo")
-"""Kinds of hazard that an observed control may be one of, where no hazard names its event."""
-EXACT = 1e-9
-"""Relative difference below which year-equivalents are the same."""
-REPLAY = dict.fromkeys(
-    (
-        "event disruption profile material flow peak_share loss_months known_months record_months net_yr gross_yr running "
-        "hazard hazard_name hazard_mean_yr hazard_low_yr hazard_high_yr ratio verdict"
-    ).split(),
-    "number",
-) | dict.fromkeys("event disruption profile material flow running hazard hazard_name verdict".split(), "text")
-"""Columns of a replay and their kinds."""
-LOSS = 0.05
-"""Share of loss from which on a month counts as one of loss: a material is tight only beyond it."""
-
-
-@dataclass(frozen=True)
-class Course:
-    """Losses of one flow of an event, from the rows of a profile. Months are counted from the onset."""
-
-    profile: str
-    events: tuple[str, ...]
-    materials: tuple[str, ...]
-    form: str
-    destination: str
-    flow: str
-    onset: Any
-    """Day of the onset."""
-    running: bool
-    """It went on at the end of the record: what was lost so far is a lower bound."""
-    steps: tuple[tuple[float, float, float | None], ...]
-    """(from, to, share lost) of each period; None: not known."""
-
-    @property
-    def known(self) -> list[tuple[float, float]]:
-        """(length in months, share lost) of the known periods since the onset."""
-        return [(end - max(begin, 0.0), share) for begin, end, share in self.steps if share is not None and end > 0]
-
-    @property
-    def peak(self) -> float:
-        """Largest share lost, 0 to 1."""
-        return max((clipped(share) for _, share in self.known), default=0.0)
-
-    @property
-    def gross(self) -> float:
-        """Years of normal supply lost; periods above normal give nothing back, as they only refill users' stocks."""
-        return sum(months * clipped(share) for months, share in self.known) / MONTHS_PER_YEAR
-
-    @property
-    def net(self) -> float:
-        """The same less what came above normal, buying ahead of the onset included."""
-        return sum((end - begin) * share for begin, end, share in self.steps if share is not None) / MONTHS_PER_YEAR
-
-    @property
-    def loss_months(self) -> float:
-        """Months with a loss of more than `LOSS`."""
-        return sum(months for months, share in self.known if share > LOSS)
-
-    @property
-    def months(self) -> tuple[float, float]:
-        """Months of record since the onset: known, all."""
-        every = sum(end - max(begin, 0.0) for begin, end, _ in self.steps if end > 0)
-        return sum(months for months, _ in self.known), every
-
-
-def courses(rows: Iterable[Any]) -> tuple[Course, ...]:
-    """Profiles of the table in its order; each has what its first row says of it."""
-    found = []
-    for own in grouped(rows, "profile").values():
-        first, ordered = own[0], sorted(own, key=lambda row: row.month_from)
-        found.append(
-            Course(
-                first.profile,
-                tuple(first.control_event.split()),
-                tuple(first.materials.split()),
-                *(first.form, first.destination, first.flow, first.onset, first.running),
-                tuple((row.month_from, row.month_to, row.loss_share) for row in ordered),
-            )
-        )
-    return tuple(found)
-
-
-def replay_observed(plan: Plan, data: Dataset) -> pd.DataFrame:
-    """Every observed disruption beside the hazard of the model that it is an event of, as the plan has it; one row for each
-    profile and material, in the order of `observed_profiles`.
-
-    Columns: event; disruption (in words); profile; material; flow; peak_share; loss_months (of more than 5 %); known_months and
-    record_months since the onset; net_yr and gross_yr: years of normal supply lost, with and without what came above normal;
-    running (yes: lower bounds); hazard (empty: none) and hazard_name; hazard_mean_yr, hazard_low_yr, hazard_high_yr: mean, 5 % and
-    95 % points of the years of supply that its events lose; ratio: hazard_mean_yr / gross_yr; verdict in words. Raises PlanError
-    and InputError with all faults.
-    """
-    require(plan, data)
-    rows, names = hazards(plan, data), Names.of(data)
-    country = {row.event: row.country for row in data.rows("policy_events")}
-    draws, shaped = grid(LENGTHS, DEPTHS), profiles_of(plan, data)
-    found = []
-    for course in courses(data.rows("observed_profiles")):
-        for material in course.materials:
-            countries = {country[event] for event in course.events if event in country}
-            row = hazard_of(course, material, rows.values(), countries)
-            lost = np.zeros(0) if row is None else year_equivalents(row, material, draws, shaped.get(row.hazard))
-            found.append(_row(course, material, row, lost, names))
-    return typed(pd.DataFrame(found, columns=list(REPLAY)), REPLAY)
-
-
-def grid(lengths: int, depths: int) -> Floats:
-    """(lengths*depths, 2) equally likely pairs in (0, 1): every one of some durations with every one of some cuts."""
-    first, second = ((np.arange(points) + 0.5) / points for points in (lengths, depths))
-    return np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
-
-
-def year_equivalents(row: Any, material: str, draws: Floats, profile: HazardProfile | None = None) -> Floats:
-    """Years of the supply of a material that events of a hazard lose: by its profile where it has one, else cut * duration by the
-    laws of its row.
-
-    draws: (n, 2) in (0, 1), for duration and cut. (m,) with m <= n: events that cut nothing, `on_off` ones that are off, are no
-    events. The cut is that of the sources named, whatever the material.
-    """
-    if profile is not None:
-        severity, stretch, felt = drawn_spreads(row, draws)
-        return by_profile(profile, material, severity, stretch) * felt
-    cut = severities(row, draws[:, 1])
-    happens = cut > 0 if row.cut_law == "on_off" else np.full(len(cut), True)
-    return np.asarray((cut * durations(row, draws[:, 0]))[happens])
-
-
-def hazard_of(course: Course, material: str, rows: Iterable[Any], countries: set[str]) -> Any:
-    """The hazard that an observed course is an event of: one calibrated on it; else the licence or embargo of the same countries.
-
-    Of several the one with the fewest materials. None: no hazard of the table.
-    """
-    hit = [row for row in rows if material in row.materials.split()]
-    named = [row for row in hit if set(row.calibrated_on.split()) & set(course.events)]
-    like = [row for row in hit if row.kind in CONTROLS and set(row.countries.split()) & countries]
-    return min(named or like, key=lambda row: len(row.materials.split()), default=None)
-
-
-def _row(course: Course, material: str, hazard: Any, lost: Floats, names: Names) -> dict[str, Any]:
-    """A row of `REPLAY`. lost: year-equivalents of the hazard's events."""
-    known, recorded = course.months
-    entry: dict[str, Any] = {
-        "event": " ".join(course.events),
-        "disruption": _disruption(course, material, names),
-        "profile": course.profile,
-        "material": material,
-        "flow": course.flow,
-        "peak_share": course.peak,
-        "loss_months": course.loss_months,
-        "known_months": known,
-        "record_months": recorded,
-        "net_yr": course.net,
-        "gross_yr": course.gross,
-        "running": "yes" if course.running else "no",
-    }
-    if hazard is None:
-        return {**entry, "verdict": "the hazards do not have it"}
-    lost = lost if len(lost) else np.zeros(1)  # events that never cut anything
-    low, high = (float(point) for point in np.quantile(lost, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    mean = float(lost.mean())
-    return {
-        **entry,
-        "hazard": hazard.hazard,
-        "hazard_name": hazard.name,
-        "hazard_mean_yr": mean,
-        "hazard_low_yr": low,
-        "hazard_high_yr": high,
-        "ratio": mean / course.gross if course.gross > 0 else math.nan,
-        "verdict": verdict(course, mean, low, high),
-    }
-
-
-def verdict(course: Course, mean: float, low: float, high: float) -> str:
-    """Whether the hazard is harsher than what was observed. mean, low, high: of its year-equivalents.
-
-    Losses of a disruption that still runs are lower bounds: below the range they say nothing yet, above it they do.
-    """
-    gross = course.gross
-    if gross == 0:
-        return f"no loss observed; events of the hazard lose {mean:.2g} years of supply on average"
-    if gross > high * (1 + EXACT):
-        words = f"milder by {gross / mean:.1f}" if mean > 0 else "milder: events of the hazard lose nothing"
-    elif gross >= low * (1 - EXACT):
-        words = "within the range"
-    else:
-        words = "below the range so far" if course.running else f"harsher by {mean / gross:.1f}"
-    known, recorded = course.months
-    if course.running:
-        words += ", still running"
-    return words if known >= recorded else f"{words} ({known:g} of {recorded:g} months known)"
-
-
-def _disruption(course: Course, material: str, names: Names) -> str:
-    """What was disrupted, in words: `NdFeB magnets to United States from 2025-04-04`."""
-    where = {"WLD": "all countries", "OTH": "all other countries"}.get(course.destination)
-    form = f" ({course.form})" if course.form else ""
-    routes = ", all routes" if course.flow == "effective" else ""
-    target = where or names.country(course.destination)
-    return f"{names.material(material)}{form} to {target}{routes} from {course.onset.isoformat()}"
-
-
-def replay_lines(table: pd.DataFrame) -> list[str]:
-    """A replay in words, one line a row."""
-    lines = []
-    for row in rows_of(table):
-        model = ""
-        if row.hazard:
-            model = (
-                f"; {row.hazard_name or row.hazard}: {row.hazard_mean_yr:.2f} on average, 90 % from "
-                f"{row.hazard_low_yr:.2f} to {row.hazard_high_yr:.2f}"
-            )
-        lines.append(
-            f"  {row.disruption}: up to {row.peak_share:.0%} lost, months of loss: {row.loss_months:.3g}, "
-            f"{row.gross_yr:.2f} years of supply ({row.net_yr:.2f} net){model}: {row.verdict}"
-        )
-    return lines
-
 
 WORST = 10
 """Scenarios listed as the worst."""
@@ -280,7 +49,6 @@ TITLES = {
     "worst": "Worst scenarios",
     "record": "Events drawn and on record",
     "reduction": "What the reduction changes",
-    "replay": "Observed disruptions and what the hazards say of them",
 }
 
 
@@ -291,9 +59,6 @@ def scenario_outlook(
     *,
     scenarios: Annotated[int, Field(ge=1, le=100_000, description="How many scenarios to sample.")] = 2000,
     seed: Annotated[int | None, Field(ge=0, lt=2**63, description="Random seed. Default: the plan's own.")] = None,
-    replay: Annotated[
-        bool, Field(description="Also compare the hazards with the disruptions of the table observed_profiles.")
-    ] = False,
     run: Runner = HERE,
 ) -> Study:
     """Show what can happen, before any solve: how often, for how long and how severely supply is disrupted.
@@ -310,8 +75,7 @@ def scenario_outlook(
     record: kind of hazard, events on the record of its hazards, the mean number that the record says for the years in which events
     may strike, and the mean number drawn, those brought on by others included;
     reduction, where the plan keeps fewer than it samples: figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all
-    sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share;
-    replay, where asked for: observed disruptions beside the hazards, as `replay_observed` gives them.
+    sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share.
     Facts: scenarios and probability (sum of all); kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha;
     span_years in which events may strike; five_or_more: probability of so many events.
 
@@ -337,8 +101,6 @@ def scenario_outlook(
     reduced = _reduction(plan, data, instance)
     if len(reduced):
         tables["reduction"] = reduced
-    if replay:
-        tables["replay"] = replay_observed(plan, data)
     facts = {
         "scenarios": len(drawn.names),
         "probability": float(drawn.probability.sum()),
@@ -385,10 +147,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
             f"The plan keeps {facts['kept']} of {facts['drawn']:,} sampled scenarios. This changes the estimate: expected loss "
             f"{expected:+.1%}, mean of {tail} of losses (CVaR) {worst:+.1%}.",
         ]
-    if "replay" in tables:
-        head = "Observed disruptions and what the hazards say of them (years of supply lost; harsher: the hazard loses more):"
-        empty = ["  the tables record none (observed_profiles)"]
-        lines += ["", head, *(replay_lines(tables["replay"]) or empty)]
     return lines
 
 

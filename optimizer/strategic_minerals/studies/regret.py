@@ -50,11 +50,10 @@ from ..world.scenarios import population
 from .joint import names_of_acts
 from .lived import tried
 from .recourse import FirstStage
-from .rules import CEILINGS, purchase_rules
+from .rules import CEILINGS, purchase_rules, without_promises
 from .stress import SAMPLES as TESTS
 from .stress import SCENARIOS as TEST_SCENARIOS
 from .stress import living
-from .worth import without_promises
 
 # Losses and beliefs of which nobody knows which is right: as the cells of one model, and as plans live under them.
 

@@ -36,7 +36,7 @@ from .forward import Simulator
 from .learning import ScenarioPath
 from .recourse import FirstStage
 from .roll import next_question
-from .worth import without_promises
+from .rules import without_promises
 
 ROUNDED_UP = 0.5
 """Share of a signature from which it is signed."""

@@ -27,12 +27,12 @@ from ..core.verb import Confidence, verb
 from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution, trunk_alone
 from ..model.values import net_imports
+from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from ..world.build import published_ceilings
 from ..world.producers import purchase_price
 from .stress import DRAWN_APART, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS, met, stages_of
 from .stress import SAMPLES as COUNT
-from .worth import without_promises
 
 COVERS = (60, 90, 120, 180)
 """Days of net imports."""
@@ -45,6 +45,11 @@ OF_MONEY = 0.85
 """Share of a year's appropriation that it spends on purchases: what is held has to be paid for too."""
 MOST_SCALE, HALVINGS = 1e4, 60
 """Of a rule, to spend as much as the plan."""
+
+
+def without_promises(plan: Plan) -> Plan:
+    """The plan without its promises: rules of thumb make none."""
+    return plan.model_copy(update={"service_levels": (), "diversification": (), "days_of_cover": ()})
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,10 @@ from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
 from .designs import APART, SAMPLES
 from .lived import DEPENDS
+from .rules import without_promises
 from .stress import met, stages_of
 from .sweep import require_points
 from .sweep_file import PlacedSweepFile, SweepFile, located
-from .worth import without_promises
 
 SCENARIOS = 200
 """Scenarios in all samples, which are those of sweeps: both score in the same ones."""

@@ -5,10 +5,7 @@ worth there; differences are paired. All but planning again is lived by one simu
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -21,8 +18,8 @@ from pydantic import Field
 
 from ..answer.result import Result
 from ..answer.study import Study
-from ..core.errors import Fault, InputError, PlanError, Progress
-from ..core.files import write_whole
+from ..core.errors import Fault, PlanError, Progress
+from ..core.files import Kept
 from ..core.formats import digits
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, current
@@ -38,15 +35,14 @@ from .forward import CHUNK, Simulator
 from .learning import ScenarioPath, by_history, draw_paths
 from .recourse import FirstStage
 from .replanning import Form, Replanning, Start, Year, scenarios_of, year_flows
-from .rules import purchase_rules, purchases_musd
-from .worth import without_promises
+from .rules import purchase_rules, purchases_musd, without_promises
+from .sweep import identity
 
 NOTHING, PRINTED, REPLANNED = "nothing", "the plan as it is", "planned again every year"
 RULES = ("60 days of cover", "equal money for each material")
 """Rules of thumb that are lived too, at the plan's money."""
 AT_ONCE = 5
 """Paths of a task: those that stay alike longest."""
-IDENTITY = "simulation.json"
 
 
 @verb
@@ -77,11 +73,8 @@ def simulate(
     Tables: `policies`, a row a policy: worth_musd, mean over the paths, against doing nothing on the same path, with standard error
     and interval; worst_musd. `differences`: what planning again every year (`of`) is worth beyond each other policy, over all paths
     and by which hazards strike, and what the plan as it is is worth beyond rules: difference_musd with standard error and interval;
-    told: `yes`, or `cannot be told`. `drawdown` of the plan as it is, by material: years_tight; releases_share of them in which
-    stock is released; of_stock, what leaves the store then; of_short, of what would be short without it; kept_share of the stock
-    that is kept through the first tight year; events_over, and the share of them after which the stock is back within one and
-    three years; peak_stock_t. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and planned
-    again, by material. `replans`: number of plans, processor seconds and columns of each year on average, loss by rounding.
+    told: `yes`, or `cannot be told`. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and
+    planned again, by material. `replans`: number of plans, processor seconds and columns of each year on average, loss by rounding.
 
     What a plan does to prices abroad (`price_channel`) is not counted here.
 
@@ -103,21 +96,24 @@ def simulate(
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
     start = Start(unlisted, result.data, form, learning)
     tasks = by_history(drawn, AT_ONCE)
-    kept = (
-        None
-        if run.store is None
-        else _Store(FilePath(run.store), _identity(result, paths, seed, learning, grid_months, form))
-    )
-    lived = {} if kept is None else {p.number: known for p in drawn if (known := kept.read(p)) is not None}
+    kept, lived = None, dict[int, list[Year]]()
+    if run.store is not None:
+        kept = Kept(FilePath(run.store), identity(result.plan, result.data, paths, seed, learning, grid_months, form))
+        lock = kept.begin()
+        for part in kept.read():
+            lived[part["path"]] = [Year(**{**year, "flows": tuple(year["flows"])}) for year in part["years"]]
     left = [task for task in tasks if any(path.number not in lived for path in task)]
     done = len(drawn) - sum(len(task) for task in left)
     current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
     for task, found in zip(left, run.each("", partial(_replanned, start), left), strict=True):
         lived.update(found)
         if kept is not None:
-            kept.write(found)
+            for number, of_path in found.items():
+                kept.write({"path": number, "years": [asdict(year) for year in of_path]})
         done += len(task)
         current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
+    if kept is not None:
+        lock.release()
     again = [lived[path.number] for path in drawn]
     courses = [_Course(NOTHING, trunk_alone(result.reference)), _Course(PRINTED, trunk_alone(result.solution))]
     courses += _rules(problem, result, rules)
@@ -218,54 +214,11 @@ def _years(flows: Mapping[str, Flows], drawn: Sequence[ScenarioPath], first: int
     return typed(pd.DataFrame(rows, columns=list(YEARS)), YEARS)
 
 
-def _identity(result: Result, *asked: Any) -> str:
-    """What the paths that are planned again are of: plan, tables and options."""
-    digest = hashlib.sha256()
-    for part in (result.plan.model_dump_json(), json.dumps(result.data.hashes()), repr(asked)):
-        digest.update(part.encode())
-    return digest.hexdigest()
-
-
-class _Store:
-    """A folder that keeps paths that were planned again as they finish, a file each, with what simulation they are of."""
-
-    def __init__(self, folder: FilePath, identity: str) -> None:
-        self._folder = folder
-        mark = folder / IDENTITY
-        if mark.is_file():
-            if json.loads(mark.read_text(encoding="utf-8")).get("identity") != identity:
-                expected = "the same plan, tables, paths and options as when it was begun, or another folder"
-                raise InputError([Fault(str(mark), "", "identity", "paths of another simulation", expected)])
-        elif folder.exists() and any(folder.iterdir()):
-            found = "a folder with other files in it"
-            raise InputError([Fault(str(folder), "", "store", found, "a new or an empty folder")])
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
-
-    def read(self, path: ScenarioPath) -> list[Year] | None:
-        """What is known of a path."""
-        file = self._file(path.number)
-        if not file.is_file():
-            return None
-        years = json.loads(file.read_text(encoding="utf-8"))
-        return [Year(**{**year, "flows": tuple(year["flows"])}) for year in years]
-
-    def write(self, found: Mapping[int, list[Year]]) -> None:
-        """Keep what was lived."""
-        for number, years in found.items():
-            write_whole(self._file(number), [json.dumps([asdict(year) for year in years])])
-
-    def _file(self, number: int) -> FilePath:
-        return self._folder / f"path-{number}.json"
-
-
-# What a simulation says: worth of policies on the same paths, paired differences, strata, drawdown and refill.
+# What a simulation says: worth of policies on the same paths, paired differences, strata.
 
 
 FEWEST = 3
 """Paths that a stratum of its own has at least."""
-REFILLED = 0.95
-"""Share of the stock before an event from which it counts as refilled."""
 POLICIES = dict.fromkeys("policy paths worth_musd error_musd low_musd high_musd worst_musd".split(), "number")
 POLICIES |= {"policy": "text"}
 DIFFERENCES = dict.fromkeys(
@@ -276,18 +229,11 @@ PATHS |= {"struck": "text", "policy": "text"}
 YEARS = dict.fromkeys(
     "path policy fiscal_year material tight_share short_t released_t opening_t stock_t bought_t".split(), "number"
 ) | {"policy": "text", "material": "text"}
-DRAWDOWN = dict.fromkeys(
-    (
-        "material years_tight releases_share of_stock of_short kept_share events_over refilled_1yr refilled_3yr peak_stock_t"
-    ).split(),
-    "number",
-) | {"material": "text"}
 REPLANS = dict.fromkeys("plans seconds columns mean_gap_musd largest_gap_musd".split(), "number")
 """Columns of the tables and their kinds."""
 TITLES = {
     "policies": "Worth of each policy on the same paths",
     "differences": "What planning again is worth beyond it",
-    "drawdown": "When the reserve releases, and how it refills",
 }
 """Headings of the short tables."""
 
@@ -307,7 +253,7 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
         others = list(rows_of(mine))
         lines += [f"What '{of}' is worth beyond each:"] * bool(others)
         lines += [f"  {row.policy}: {_in_words(row)}" for row in others]
-    return [*lines, *_form(tables["replans"], facts["scenarios"]), *_released(tables["drawdown"])]
+    return [*lines, *_form(tables["replans"], facts["scenarios"])]
 
 
 def _head(differences: pd.DataFrame) -> str:
@@ -335,17 +281,6 @@ def _form(replans: pd.DataFrame, scenarios: int) -> list[str]:
         f"{digits(row.largest_gap_musd)} at most."
         for row in rows_of(replans)
     ]
-
-
-def _released(drawdown: pd.DataFrame) -> list[str]:
-    lines = []
-    for row in rows_of(drawdown.head(8)):
-        back = "" if pd.isna(row.refilled_3yr) else f"; {row.refilled_3yr:.0%} of stocks are back within three years"
-        lines.append(
-            f"  {row.material}: in short supply in {row.years_tight:.0f} years; the reserve releases in "
-            f"{row.releases_share:.0%} of them, {row.of_stock:.0%} of its stock, {row.of_short:.0%} of what is short{back}"
-        )
-    return ["When the reserve releases:", *lines] if lines else []
 
 
 def _in_words(row: Any) -> str:
@@ -376,7 +311,6 @@ def _tables(
         "differences": _differences(table, list(cost), confidence),
         "paths": table,
         "years": years,
-        "drawdown": drawdown(years[years.policy == PRINTED]),
         "replans": _replans(replanned),
     }
 
@@ -414,43 +348,6 @@ def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float
             text = "yes" if len(values) > 1 and not found.low <= 0 <= found.high else "cannot be told"
             rows.append([of, name, group, len(values), found.mean, found.standard_error, found.low, found.high, text])
     return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)
-
-
-def drawdown(years: pd.DataFrame) -> pd.DataFrame:
-    """When each material's stock is released and how it refills, over all paths.
-
-    An event over: a year without short supply after one with it; the stock it has to come back to is that before the first of the
-    years in short supply.
-    """
-    rows = []
-    for material, mine in years.groupby("material", sort=True):
-        tight = mine[mine.tight_share > 0]
-        peak = float(mine.stock_t.max())
-        if not len(tight) or peak <= 0:
-            continue
-        held = tight[tight.opening_t > 0]
-        firsts: list[float] = []
-        back: dict[int, list[bool]] = defaultdict(list)
-        for _, path in mine.groupby("path"):
-            course = path.sort_values("fiscal_year")
-            is_tight, opening, stock = (course[c].to_numpy() for c in ("tight_share", "opening_t", "stock_t"))
-            before = None
-            for k in np.flatnonzero(is_tight > 0):
-                if k == 0 or is_tight[k - 1] == 0:
-                    before = opening[k]
-                    if before > 0:
-                        firsts.append(float(min(1.0, stock[k] / before)))
-                if k + 1 < len(course) and is_tight[k + 1] == 0 and before:
-                    for within in (1, 3):
-                        if k + within < len(course):
-                            back[within].append(bool((stock[k + 1 : k + 1 + within] >= REFILLED * before).any()))
-        short = float((tight.short_t + tight.released_t).sum())
-        share = float((held.released_t > 0).mean()) if len(held) else float("nan")
-        of_stock = float(held.released_t.sum() / held.opening_t.sum()) if len(held) else float("nan")
-        of_short = float(tight.released_t.sum() / short) if short > 0 else float("nan")
-        kept, *refilled = (float(np.mean(part)) if part else float("nan") for part in (firsts, back[1], back[3]))
-        rows.append([material, len(tight), share, of_stock, of_short, kept, len(back[1]), *refilled, peak])
-    return typed(pd.DataFrame(rows, columns=list(DRAWDOWN)), DRAWDOWN)
 
 
 def _replans(lived: Sequence[Sequence[Year]]) -> pd.DataFrame:

@@ -45,7 +45,6 @@ from ..world.scenarios import (
     exposures,
     ongoing_events,
     population,
-    quantile,
     trunk_course,
 )
 from .forward import Simulator
@@ -59,8 +58,6 @@ SHORT_T = 1e-3
 """Tonnes below which a shortfall does not count."""
 ENOUGH_IN_TAIL = 100
 """Scenarios beyond a quantile below which the summary warns."""
-DRIVERS = 3
-"""How many materials are named as drivers of a scenario's loss."""
 SMALL_SHARE = 1e-6
 """Share of a demand up to which a shortfall does not count: what solves round."""
 EVENTS = {
@@ -87,7 +84,6 @@ SHORTFALLS = {
 MEANING = {
     "worth": "worth compared with doing nothing",
     "expected_loss": "expected loss",
-    "value_at_risk": "VaR, loss exceeded with a probability of {tail:.0%}",
     "cvar": "CVaR, mean loss of the worst {tail:.0%}",
     "worst_case": "largest loss in any scenario",
     "defence_short": "probability of a defence shortfall",
@@ -132,10 +128,10 @@ def stress_test(
     """Test a solved plan on new random scenarios: losses with confidence intervals, and the scenarios with the largest loss.
 
     The scenarios are those of the plan's own hazards, in ten independent draws of as many each. Tables:
-    figures: figure, meaning, unit, estimate, low, high, in_sample (in the plan's own scenarios), do_nothing;
-    materials: material; expected loss, value at risk, CVaR [million USD] and the probability of a defence shortfall, each with
-    `_low` and `_high`; expected loss in the plan's own scenarios (`in_sample_musd`) and when doing nothing (`do_nothing_musd`);
-    scenarios: scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, driven_by, events;
+    figures: figure, meaning, unit, estimate, low, high, do_nothing;
+    materials: material; expected loss, CVaR [million USD] and the probability of a defence shortfall, each with `_low` and `_high`;
+    expected loss when doing nothing (`do_nothing_musd`);
+    scenarios: scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, events;
     worst: those of them with the largest loss; events: what happens in each, one row an event, as `EVENTS` says; shortfalls:
     demands that go short with the plan, one row a demand and scenario, as `SHORTFALLS` says.
     Facts: fresh (scenarios drawn in all), seed, confidence, alpha, policy, note (how the new scenarios differ from the plan's own;
@@ -143,7 +139,7 @@ def stress_test(
 
     A plan without a sample meets scenarios drawn from every hazard of the table. Operations follow least social cost, one
     scenario at a time, whatever the plan's aim and limits on losses; `note` says so. They are lived without foresight, with the
-    plan and without, unless the plan's policy is foresight; in_sample are the plan's own figures, with foresight within events.
+    plan and without, unless the plan's policy is foresight.
 
     Raises InputError where listed scenarios leave no probability, UntrustedError where operations were not solved.
     """
@@ -152,15 +148,12 @@ def stress_test(
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     stages = [(result.solution, False), (result.reference, True)]
     done = replicates(plan, result.data, stages, scenarios=scenarios, seed=seed, run=run)
-    own, own_nothing, own_scenarios = own_scenarios_met(result)
     alpha, instance = plan.risk.alpha, FirstStage.of(plan, result.data, result.solution).natural
     pool, (recourse, nothing) = pooled(done)
     found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
     found["defence_short"] = pool.chance(recourse.defence > SHORT_T, found["defence_short"], confidence)
-    found["value_at_risk"] = pool.quantile(recourse.loss, alpha, found["value_at_risk"], confidence)
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
     zero = figures(pool.probability, nothing, nothing, alpha)
-    known = figures(own_scenarios.probability, own, own_nothing, alpha)
     figured = pd.DataFrame(
         [
             {
@@ -168,7 +161,6 @@ def stress_test(
                 "meaning": meaning.format(tail=1 - alpha),
                 "unit": "probability" if name == "defence_short" else "million USD",
                 **dict(zip(("estimate", "low", "high"), found[name], strict=True)),
-                "in_sample": known[name],
                 "do_nothing": zero[name],
             }
             for name, meaning in MEANING.items()
@@ -178,7 +170,6 @@ def stress_test(
         [
             _of_material(i, instance, pool, recourse, alpha, confidence)
             | {"do_nothing_musd": float(pool.probability @ nothing.by_material[:, i])}
-            | {"in_sample_musd": float(own_scenarios.probability @ own.by_material[:, i])}
             for i in range(len(instance.materials))
         ]
     ).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)
@@ -225,16 +216,13 @@ def _words(
     tail = round(facts["fresh"] * (1 - facts["alpha"]))
     if tail < ENOUGH_IN_TAIL:
         lines.append(
-            f"  Only about {tail} scenarios are in the worst {1 - facts['alpha']:.0%}: the intervals of VaR and CVaR are rough; "
+            f"  Only about {tail} scenarios are in the worst {1 - facts['alpha']:.0%}: the interval of CVaR is rough; "
             f"raise --scenarios."
         )
     for row in rows_of(tables["figures"]):
         say = percent if row.unit == "probability" else partial(digits, figures=4)
         between = f" ({say(row.low)} to {say(row.high)})" if pd.notna(row.low) else ""
-        lines.append(
-            f"  {row.meaning}: {say(row.estimate)}{between}; in the plan's own scenarios {say(row.in_sample)}; without the "
-            f"plan {say(row.do_nothing)}"
-        )
+        lines.append(f"  {row.meaning}: {say(row.estimate)}{between}; without the plan {say(row.do_nothing)}")
     lines.append("Expected loss by material, the largest without the plan first:")
     for row in rows_of(tables["materials"].head(WORST)):
         between = f"({row.defence_short_low:.1%} to {row.defence_short_high:.1%})"
@@ -249,17 +237,9 @@ def _words(
     for row in rows_of(tables["worst"].head(5)):
         lines.append(
             f"  loss {row.loss_musd:,.0f} (without the plan {row.without_plan_musd:,.0f}), defence shortfall "
-            f"{row.defence_short_t:,.3g} t{_drivers(str(row.driven_by), names)}; {row.events}"
+            f"{row.defence_short_t:,.3g} t; {row.events}"
         )
     return lines
-
-
-def _drivers(driven_by: str, names: Names) -> str:
-    """A cell of `driven_by` as the end of a sentence, with names in place of codes; empty where nothing is lost."""
-    if not driven_by:
-        return ""
-    pairs = [part.rpartition(" ") for part in driven_by.split(", ")]
-    return f"; loss from {', '.join(f'{names.material(code)} {share}' for code, _, share in pairs)}"
 
 
 def drawn_in_all(scenarios: int) -> int:
@@ -294,15 +274,6 @@ def _note(plan: Plan) -> str:
             "In this test operations minimise social cost in each scenario, not the plan's own objective or limits on losses."
         )
     return " ".join(lines)
-
-
-def own_scenarios_met(result: Result) -> tuple[RecourseOutcome, RecourseOutcome, ScenarioSet]:
-    """The plan, and doing nothing, in the plan's own scenarios; with known courses they add up to the plan's own objective."""
-    first = FirstStage.of(result.plan, result.data, result.solution)
-    nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
-    scenarios = first.own_scenarios
-    recourse, zero = (evaluate_recourse(one, scenarios) for one in (first, nothing))
-    return recourse.beside(zero, first.natural.calendar.beta[:-1]), zero, scenarios
 
 
 def _replicate(
@@ -428,7 +399,6 @@ def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOut
     return {
         "worth": float(pi @ (nothing.cost - recourse.cost)) - recourse.penalties,
         "expected_loss": float(pi @ recourse.loss),
-        "value_at_risk": quantile(recourse.loss, pi / pi.sum(), alpha),
         "cvar": cvar_of(recourse.loss, pi, alpha),
         "worst_case": float(recourse.loss[pi > 0].max(initial=0.0)),
         "defence_short": float(pi[recourse.defence > SHORT_T].sum()),
@@ -446,7 +416,6 @@ def _of_material(
     def of_loss(pi: Floats) -> Figures:
         return {
             "expected_loss_musd": float(pi @ loss),
-            "value_at_risk_musd": quantile(loss, pi / pi.sum(), alpha),
             "cvar_musd": cvar_of(loss, pi, alpha),
             "defence_short": float(pi[short].sum()),
         }
@@ -455,7 +424,6 @@ def _of_material(
     found["defence_short"] = (
         pool.chance(short, found["defence_short"], confidence) if len(uses) else (float("nan"),) * 3
     )
-    found["value_at_risk_musd"] = pool.quantile(loss, alpha, found["value_at_risk_musd"], confidence)
     row: dict[str, Any] = {"material": instance.materials[i]}
     for column, (estimate, low, high) in found.items():
         row |= named(column, (estimate, 0.0 if low < 0 else low, high))
@@ -496,13 +464,6 @@ class ReplicatePool:
         mass = float(self.probability[self.drawn].sum())
         hits, scenarios = int((hit & self.drawn).sum()), int(self.drawn.sum())
         return spread[0], *_chance((spread[1], spread[2]), hits, scenarios, confidence, certain, mass)
-
-    def quantile(self, values: Floats, level: float, spread: Interval, confidence: float) -> Interval:
-        """Interval of a quantile, at least as wide as that of order statistics: its level is a chance to be estimated."""
-        n, tail = int(self.drawn.sum()), (1 - confidence) / 2
-        least, most = beta.ppf(tail, n * level, n * (1 - level) + 1), beta.ppf(1 - tail, n * level + 1, n * (1 - level))
-        low, high = (quantile(values, self.probability / self.probability.sum(), float(one)) for one in (least, most))
-        return spread[0], min(spread[1], low), max(spread[2], high)
 
 
 def pooled(
@@ -560,7 +521,6 @@ def scenario_rows(done: Draws, materials: Sequence[str]) -> pd.DataFrame:
                 "without_plan_musd": nothing.loss,
                 "cost_musd": recourse.cost,
                 "defence_short_t": recourse.defence,
-                "driven_by": [_driven(losses, materials) for losses in recourse.by_material],
                 "events": ["; ".join(map(describe, events)) for events in touching],
             }
         )
@@ -610,15 +570,6 @@ def _counted(done: Draws) -> Iterator[tuple[int, ScenarioSet, int]]:
             yield r + 1, scenarios, s
 
 
-def _driven(losses: Any, materials: Sequence[str]) -> str:
-    """The materials that cause a scenario's loss, with their shares, largest first."""
-    total = float(losses.sum())
-    if total <= 0:
-        return ""
-    order = [i for i in np.argsort(-losses, kind="stable")[:DRIVERS] if losses[i] >= 0.01 * total]
-    return ", ".join(f"{materials[i]} {losses[i] / total:.0%}" for i in order)
-
-
 def _touches(event: DisruptionEvent, materials: set[str]) -> bool:
     named = set(event.materials.split())
     return "*" in named or bool(named & materials)
@@ -635,7 +586,7 @@ ROUNDS = 5
 """Number of bisections: the remaining interval is 1/32 of a step."""
 COUNTED = {"episode": " over the whole disruption", "fiscal_year": " in every fiscal year"}
 """How a promise is counted, stated where the same one is counted both ways."""
-COLUMNS = "material segment level per hazard scope start_year shortest_yr least_cut_share held tried_yr".split()
+COLUMNS = "material segment level per hazard start_year shortest_yr least_cut_share held tried_yr".split()
 
 
 @verb
@@ -665,9 +616,9 @@ def reverse_stress(
     """Find the shortest and the least severe disruption that breaks a promise of the plan.
 
     Table `reverse`, one row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once),
-    scope (`alone`: the promise's material, `all`: every material of the hazard), start_year, shortest_yr (at the hazard's
-    likeliest cut; NaN: holds up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held
-    (True where neither breaks), tried_yr (the longest that the horizon holds, at most what was asked). Fact `notes`: minerals of
+    start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds up to tried_yr), least_cut_share (over the hazard's mean
+    duration; NaN: holds at a full cut), held (True where neither breaks), tried_yr (the longest that the horizon holds, at most
+    what was asked). Fact `notes`: minerals of
     which the aim does not say who runs short first; a promise to one user may then be kept at no more cost.
 
     Hazards that touch nothing of a promise's chain are left out. Hazards that occur together begin with their cuts, without
@@ -692,7 +643,7 @@ def reverse_stress(
     found: list[tuple[Any, ...]] = []
     bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
-    for hazard, scope, together, concerned in _disruptions(n, bases, wanted):
+    for hazard, together, concerned in _disruptions(n, bases, wanted):
         ends = end - max(k.flood for k in together)
         most = min(longest_yr, ends - years[0])
         longer = _search(first, concerned, years, together, "duration", most, ends)
@@ -700,7 +651,7 @@ def reverse_stress(
         for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
             promised = promise.material, promise.segment, promise.level, promise.per
             held = bool(np.isnan(shortest) and np.isnan(least))
-            found.append((*promised, hazard, scope, hard if np.isnan(start) else start, shortest, least, held, most))
+            found.append((*promised, hazard, hard if np.isnan(start) else start, shortest, least, held, most))
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
     table = pd.DataFrame(found, columns=COLUMNS).sort_values(order, kind="stable", ignore_index=True)
     tied = result.tables["notes"]
@@ -741,7 +692,7 @@ def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
     broken = ~table.groupby(promise).held.transform("all").astype(bool)
     for row in rows_of(table[broken]):
         asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
-        what = f"  {asked}, {row.hazard}{' on this material only' * (row.scope == 'alone')}:"
+        what = f"  {asked}, {row.hazard}:"
         if row.held:
             always = f"kept for up to {row.tried_yr:g} years, and in a complete cut of the hazard's usual length"
             lines.append(f"{what} {always}")
@@ -757,26 +708,21 @@ def _breaks(table: pd.DataFrame, names: Names) -> list[str]:
 
 def _disruptions(
     n: Instance, bases: dict[str, DisruptionEvent], wanted: list[Promise]
-) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
-    """(hazard, materials hit, its events, promises concerned): `alone` only if a hazard has more materials than the promise's."""
+) -> Iterator[tuple[str, tuple[DisruptionEvent, ...], list[Promise]]]:
+    """(hazard, its events, promises concerned): each by itself, and all together."""
     count, reached = len(bases), set[str]()
     alone = [(base,) for base in bases.values()]
     scenarios = combine_events(n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), alone)
     for k, (name, base) in enumerate(bases.items()):
-        own = base.materials.split()
         struck = scenarios.onset[k, n.component] < n.calendar.periods
         touched = {material for material, hit in zip(n.materials, struck, strict=True) if hit}
         concerned = [promise for promise in wanted if promise.material in touched]
         reached |= touched
-        if not concerned:
-            continue
-        yield name, "all", (base,), concerned
-        for material in sorted({promise.material for promise in wanted}):
-            if material in own[1:] + own[:-1] or own == ["*"]:
-                yield name, "alone", (replace(base, materials=material),), [p for p in wanted if p.material == material]
+        if concerned:
+            yield name, (base,), concerned
     if count > 1 and any(promise.material in reached for promise in wanted):
         at_once = tuple(replace(base, flood=0.0) for base in bases.values())
-        yield TOGETHER, "all", at_once, [promise for promise in wanted if promise.material in reached]
+        yield TOGETHER, at_once, [promise for promise in wanted if promise.material in reached]
 
 
 def _promises(result: Result, n: Instance) -> list[Promise]:

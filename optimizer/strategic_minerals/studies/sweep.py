@@ -7,14 +7,12 @@ disagree the whole stretch is."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import random
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -22,7 +20,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from pydantic import Field
 
 from ..answer.solving import MethodOption, Relax
@@ -41,9 +38,9 @@ from ..core.errors import (
     overlapping,
     shown,
 )
-from ..core.files import LOCK, write_whole
+from ..core.files import Kept, digest_of
 from ..core.formats import digits
-from ..core.frames import equal, records, rows_of
+from ..core.frames import rows_of
 from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, carrying, current
 from ..core.verb import Gap, verb
@@ -58,9 +55,9 @@ from ..question.plan import Plan
 from ..solver.session import Answer, Session
 from ..solver.stages import Method
 from ..world.build import build_instance
-from ..world.events import SampledScenarios, longest_event, sampled
+from ..world.events import SampledScenarios, longest_event
 from ..world.instance import CHOSEN
-from ..world.scenarios import build_scenarios, cvar_of, listed
+from ..world.scenarios import build_scenarios, cvar_of
 from .designs import (
     DIFFERENCES,
     RANKING,
@@ -73,137 +70,12 @@ from .designs import (
     with_differences,
 )
 
-# Rows of a long computation written down as they finish, so that one that was killed goes on where it stopped.
-
-
-NAME = "sweep.json"
-DIGEST = "digest"
-END = re.compile(rf'"{DIGEST}": "[0-9a-f]{{64}}"}}$')
-"""How a whole line ends."""
 Rows = list[dict[str, Any]]
 
 
-class Checkpoint:
-    """One folder."""
-
-    def __init__(self, folder: Path, identity: str) -> None:
-        """Begin, or go on. Raises InputError where the folder holds something else, or rows of another question."""
-        for place in (folder, *folder.parents):
-            if place.exists() and not place.is_dir():
-                raise InputError([Fault(str(place), "", "store", "a file", "a folder, or a new name")])
-        mark = folder / NAME
-        if mark.is_file() and (any(folder.glob("rows-*.jsonl")) or _marked(mark) is not None):
-            if _marked(mark) != identity:
-                expected = "the same plan, tables, points and options as when it was begun, or another folder"
-                raise InputError([Fault(str(mark), "", "identity", "rows of another sweep", expected)])
-        elif folder.exists() and any(path.name not in (NAME, LOCK) for path in folder.iterdir()):
-            found = "a folder with other files in it"
-            raise InputError([Fault(str(folder), "", "store", found, "a new or an empty folder")])
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / LOCK)  # held as long as this object is
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            found, expected = "rows that another process is writing", "one sweep at a time, or another folder"
-            raise InputError([Fault(str(folder), "", "store", found, expected)]) from None
-        write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
-        self._folder, self._identity = folder, identity
-
-    @classmethod
-    def at(cls, folder: str) -> Checkpoint:
-        """The journal of a folder that was begun. Raises InputError where the folder says no longer of what."""
-        journal = cls.__new__(cls)
-        mark = Path(folder) / NAME
-        found = _marked(mark)
-        if found is None:
-            expected = "the mark that was written when the sweep began"
-            raise InputError([Fault(str(mark), "", "identity", "none", expected)])
-        journal._folder, journal._identity = Path(folder), found
-        return journal
-
-    def write(self, stretch: int, rows: Rows, decisions: Rows, checked: int = 0, disagreed: int = 0) -> None:
-        """Append what a stretch has found, a line a row; later rows of a point stand in for earlier ones."""
-        lines: Rows = [{"row": row, "decisions": [d for d in decisions if d["point"] == row["point"]]} for row in rows]
-        if checked or disagreed:
-            lines.append({"checked": checked, "disagreed": disagreed})
-        self._append(stretch, lines)
-
-    def withdraw(self, stretch: int) -> None:
-        """Let no row of a stretch count that has been written so far: its points are answered again."""
-        self._append(stretch, [{"withdrawn": True}])
-
-    def _append(self, stretch: int, lines: Sequence[Mapping[str, Any]]) -> None:
-        text = "".join(f"\n{_line(line, self._identity)}\n" for line in lines)  # the last line may have been torn
-        with (self._folder / f"rows-{stretch:06d}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(text)
-
-    def read(self) -> tuple[Rows, Rows, int, int]:
-        """(rows, decisions, points checked, points that disagreed) of everything written so far.
-
-        A line that was torn when its process was killed is left out: its point is answered again. Raises InputError for any other
-        line that is not as it was written.
-        """
-        rows: dict[int, dict[str, Any]] = {}
-        decisions: dict[int, Rows] = {}
-        checked = disagreed = 0
-        for file in sorted(self._folder.glob("rows-*.jsonl")):
-            mine: set[int] = set()
-            for found in self._lines(file):
-                if "withdrawn" in found:
-                    for point in mine:
-                        del rows[point], decisions[point]
-                    mine = set()
-                elif "row" in found:
-                    point = found["row"]["point"]
-                    rows[point], decisions[point] = found["row"], found["decisions"]
-                    mine.add(point)
-                else:
-                    checked, disagreed = checked + found["checked"], disagreed + found["disagreed"]
-        return list(rows.values()), [d for lines in decisions.values() for d in lines], checked, disagreed
-
-    def _lines(self, file: Path) -> Iterator[dict[str, Any]]:
-        """Lines of a file that are whole."""
-        for line, written in enumerate(file.read_bytes().split(b"\n"), start=1):
-            text = written.decode(errors="replace")
-            found = _loaded(text)
-            if found is None and not END.search(text):
-                continue  # the end of a line is what a killed process did not write
-            content = {k: v for k, v in found.items() if k != DIGEST} if isinstance(found, dict) else {}
-            if text != _line(content, self._identity):
-                expected = "the line as it was written: take it away, and its point is answered again"
-                raise InputError([Fault(str(file), str(line), "", "a row that differs from its digest", expected)])
-            yield found
-
-
-def _marked(mark: Path) -> str | None:
-    """The identity that a folder is marked with; None where there is none."""
-    try:
-        found = _loaded(mark.read_bytes().decode(errors="replace"))
-    except OSError:
-        return None
-    held = found.get("identity") if isinstance(found, dict) else None
-    return held if isinstance(held, str) else None
-
-
-def _line(content: Mapping[str, Any], identity: str) -> str:
-    """A line with the digest of its content, which hangs on the question, too: rows of another sweep do not fit."""
-    text = json.dumps(content)
-    return json.dumps({**content, DIGEST: hashlib.sha256(f"{identity}\n{text}".encode()).hexdigest()})
-
-
-def _loaded(text: str) -> Any:
-    """JSON, None where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def identity(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], **options: Any) -> str:
-    """Digest of a question, its tables, the points and the options that decide the answers."""
-    tables = {name: records(data.frame(name)) for name in sorted(data.tables)}
-    text = json.dumps([plan.to_toml_like(), tables, list(points), options], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def identity(plan: Plan, data: Dataset, *asked: Any) -> str:
+    """Digest of a question, its tables, and the points or options that decide the answers."""
+    return digest_of([plan.model_dump_json(), json.dumps(data.hashes()), repr(asked)])
 
 
 # One segment of a sweep: its points solved one after another, and some solved again cold.
@@ -252,8 +124,8 @@ class PathSegment:
     """New scenarios in which every plan is scored."""
     extend: Extend | None = None
     """Adds constraints to the model of every point."""
-    journal: str = ""
-    """Folder in which every row is written down as soon as it is there; empty: none."""
+    kept: Kept | None = None
+    """Where every row is kept as soon as it is there."""
 
 
 @dataclass(frozen=True)
@@ -266,11 +138,24 @@ class SegmentResult:
     """Points that were solved again from nothing."""
     disagreed: int = 0
     """Those of them that did not agree; their stretches were solved from nothing."""
+    numbers: Sequence[int] = ()
+    """Points among which one was checked."""
+
+    @classmethod
+    def together(cls, parts: Iterable[SegmentResult]) -> SegmentResult:
+        """Several as one, in the order of the points."""
+        every = list(parts)
+        rows, decisions = (
+            sorted((row for part in every for row in getattr(part, name)), key=lambda row: row["point"])
+            for name in ("rows", "decisions")
+        )
+        return cls(rows, decisions, sum(part.checked for part in every), sum(part.disagreed for part in every))
 
 
 def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = None) -> SegmentResult:
     """Answer a stretch; one hot-started point of it again from nothing, and everything where the two disagree."""
-    walked, session = _answers(stretch, hot=True, tell=tell)
+    parts: list[Path] = []
+    walked, session = _answers(stretch, parts, hot=True, tell=tell)
     hot = [row for row in walked.rows if not row["cold"] and row["objective_musd"] == row["objective_musd"]]
     if not hot:
         return walked
@@ -284,18 +169,18 @@ def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = Non
     if _agree(row, _figures(cold, solution)):
         walked = replace(walked, checked=1)
     else:
-        if stretch.journal:
-            Checkpoint.at(stretch.journal).withdraw(stretch.numbers[0])
-        walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
-    if stretch.journal:
-        Checkpoint.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)
+        for part in parts:  # what is found wrong does not come back
+            part.unlink()
+        walked = replace(_answers(stretch, parts, hot=False)[0], checked=1, disagreed=1)
+    if stretch.kept is not None:
+        stretch.kept.write(asdict(SegmentResult([], [], walked.checked, walked.disagreed, stretch.numbers)))
     return walked
 
 
 def _answers(
-    stretch: PathSegment, *, hot: bool, tell: Callable[[int], None] | None = None
+    stretch: PathSegment, parts: list[Path], *, hot: bool, tell: Callable[[int], None] | None = None
 ) -> tuple[SegmentResult, Session]:
-    """All points of a stretch, and the session that answered them."""
+    """All points of a stretch, and the session that answered them. parts: gets the files in which its rows are kept."""
     session = Session(
         gap=stretch.gap,
         relax=stretch.relax,
@@ -304,7 +189,6 @@ def _answers(
         threads=stretch.threads,
         extend=stretch.extend,
     )
-    journal = Checkpoint.at(stretch.journal) if stretch.journal else None
     rows: Rows = []
     decisions: Rows = []
     for point, changes in zip(stretch.numbers, stretch.changes, strict=True):
@@ -328,8 +212,8 @@ def _answers(
                 row[WORTHS] = _scored(answer, solution, stretch.fresh_scenarios)
         rows.append(row | {"seconds": time.perf_counter() - begin})
         decisions += decided
-        if journal is not None:
-            journal.write(stretch.numbers[0], rows[-1:], decided)
+        if stretch.kept is not None:
+            parts.append(stretch.kept.write(asdict(SegmentResult(rows[-1:], decided))))
         if tell is not None:
             tell(len(rows))
     return SegmentResult(rows, decisions), session
@@ -444,7 +328,6 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
         f"SWEEP: {len(points):,} points, {facts['failed_share']:.1%} without an answer. Solved a second time without a warm start: "
         f"{facts['checked']}, of which {facts['disagreed']} gave another answer{again}."
     ]
-    lines += [f"  Note: {note}." for note in facts["notes"]]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
         lines.append(f"  No answer at {len(rows)} {'point' if len(rows) == 1 else 'points'}: {reason}")
     if len(answered):
@@ -455,22 +338,14 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
         }
         text = "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
         lines.append(f"  [million USD] {text}")
-    if design.kind == "loss_functions":
-        for _, rows in answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False):
-            row, functions = next(rows_of(rows)), ", ".join(rows["loss_function"])
-            lines.append(
-                f"  {functions}{' (the same for these materials)' * (len(rows) > 1)}: worth {0.0 - row.objective_musd:,.1f}, "
-                f"expected losses {row.expected_loss_musd:,.1f}, spending {row.spending_musd:,.1f} million USD"
-            )
-    elif design.has_indices:
+    if design.has_indices:
         lines += _moved(design, tables["indices"], facts["left_out_share"])
     if "fresh_scenarios" in facts:
         lines += _in_new_scenarios(points, facts["fresh_scenarios"])
     chosen = tables["chosen"]
     always = chosen["share"] >= 1 - 1e-9
-    claim = "(no regret; but see the notes)" if facts["notes"] else "(no regret)"
     for title, part in (
-        (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
+        ("CHOSEN AT EVERY POINT WITH AN ANSWER (no regret)", chosen[always]),
         ("CHOSEN AT SOME POINTS", chosen[~always]),
     ):
         named = [
@@ -530,60 +405,7 @@ def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
     return lines
 
 
-# What a sensitivity study varies and its plan does not read.
-
-
-MOST_TRIED = 8
-"""Points at which an address is tried, until one is read."""
-
-
-def unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Notes on addresses of tables whose values change nothing that a solve is given, beside the other values of the same point.
-
-    points: values by address. Raises nothing for points with faults, which `sweep` reports itself.
-    """
-    addresses = list(dict.fromkeys(address for point in points for address in point))
-    known: dict[str, Any] = {}
-    contexts = [repr([(at, value) for at, value in point.items() if not read_axis(at).table]) for point in points]
-    for address in addresses:
-        if not read_axis(address).table:
-            continue
-        tried = []
-        for point in _different(address, points, contexts):
-            others = {other: value for other, value in point.items() if other != address}
-            try:
-                changed, base = edited(plan, data, point), edited(plan, data, others)
-                if repr(others) not in known:
-                    known = {repr(others): _given(*base)}  # points of one context follow one another
-                if changed[1].tables == base[1].tables:
-                    continue
-                tried.append(equal(known[repr(others)], _given(*changed)))
-            except ReserveError:
-                tried.append(False)
-            if not tried[-1]:
-                break
-        if tried and all(tried):
-            yield f"{address} has no effect on this plan: points that differ only in it are the same question"
-
-
-def _different(address: str, points: Sequence[Mapping[str, Any]], contexts: Sequence[str]) -> list[Mapping[str, Any]]:
-    """Points with an address, those that differ in fields of the plan first: it may be read in one of them alone.
-
-    contexts: what each point says of fields of the plan.
-    """
-    found: dict[str, Mapping[str, Any]] = {}
-    mine = [n for n, point in enumerate(points) if address in point]
-    for n in mine:
-        found.setdefault(contexts[n], points[n])
-    ends = [points[n] for n in (mine[-1], mine[0]) if all(points[n] is not other for other in found.values())]
-    return [*found.values()][: MOST_TRIED - len(ends)] + ends
-
-
-def _given(plan: Plan, data: Dataset) -> tuple[Any, ...]:
-    """All that a solve is given of the tables. Raises PlanError and InputError."""
-    instance = build_instance(plan, data, longest_event(plan, data))
-    scenarios: tuple[Any, ...] = tuple(tuple(each) for each in listed(instance, data))
-    return replace(instance, left_out=(), impossible=()), scenarios, tuple(sampled(plan, data))
+# Points cut into stretches, each answered by one session.
 
 
 STRETCH = 100
@@ -622,7 +444,7 @@ def sweep(
     Tables: `points`, one row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no
     answer. `decisions`: point, kind, item, year, value (what is signed of a project as a share, the largest stock of each material
     [t], contracts by producer [t/yr] and market floors). `chosen`: kind, item, share of the points with an answer that have it.
-    `indices`, where the design has any. Facts: failed_share, checked (points solved again from nothing), disagreed, notes, varied
+    `indices`, where the design has any. Facts: failed_share, checked (points solved again from nothing), disagreed, varied
     (addresses), block (points that hang together).
 
     Raises PlanError and InputError for a wrong address or value, and for a store with rows of another sweep, before
@@ -643,24 +465,31 @@ def sweep(
         raise InputError([Fault("sweep", "", "extend", "a function and a store", expected)])
     run = carrying(run, extend)
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
-    journal, kept = None, SegmentResult([], [])
+    store, known = None, SegmentResult([], [])
     if run.store is not None:
-        journal = Checkpoint(
-            Path(run.store), identity(plan, data, asked, gap=gap, relax=relax, method=method, **scored)
-        )
-        kept = SegmentResult(*journal.read())
-    there = {row["point"] for row in kept.rows}
+        store = Kept(Path(run.store), identity(plan, data, asked, gap, relax, method, scored))
+        lock = store.begin()
+        known = SegmentResult.together(SegmentResult(**part) for part in store.read())
+    there = {row["point"] for row in known.rows}
     path = [k for k in _path(asked) if k not in there]
     parallel = run.processes > 1 or run.executor is not None
     parts = 1 if not parallel else PARTS if run.executor is not None else run.processes
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
-    folder = "" if run.store is None or run.executor is not None else str(run.store)
-    options = (held, gap, relax, method, int(parallel), fresh_scenarios, extend, folder)
+    options = (
+        held,
+        gap,
+        relax,
+        method,
+        int(parallel),
+        fresh_scenarios,
+        extend,
+        store if run.executor is None else None,
+    )
     stretches = [
         PathSegment(plan, data, tuple(part), tuple(asked[k] for k in part), *options)
         for part in (path[k : k + size] for k in range(0, len(path), size))
     ]
-    walked = [kept]
+    walked = [known]
     call = current()
 
     def tell(done: int, before: int = 0) -> None:
@@ -673,11 +502,13 @@ def sweep(
     else:
         for done in run.each("", solve_segment, stretches):
             walked.append(done)
-            if journal is not None and run.executor is not None:  # its workers may not see the folder
-                journal.write(done.rows[0]["point"], done.rows, done.decisions, done.checked, done.disagreed)
+            if store is not None and run.executor is not None:  # its workers may not see the folder
+                store.write(asdict(done))
             tell(sum(len(part.rows) for part in walked))
-    rows = sorted((row for part in walked for row in part.rows), key=lambda row: row["point"])
-    decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
+    if store is not None:
+        lock.release()
+    whole = SegmentResult.together(walked)
+    rows, decisions = whole.rows, whole.decisions
     if fresh_scenarios:
         base = len(asked) - 1
         rows, own = [row for row in rows if row["point"] != base], [row for row in rows if row["point"] == base]
@@ -691,9 +522,8 @@ def sweep(
     tables = {"points": table, "decisions": decided, "chosen": _chosen(table, decided, relaxed)}
     facts = {
         "failed_share": float(table["objective_musd"].isna().mean()),
-        "checked": sum(part.checked for part in walked),
-        "disagreed": sum(part.disagreed for part in walked),
-        "notes": tuple(unread(plan, data, asked)),
+        "checked": whole.checked,
+        "disagreed": whole.disagreed,
         "varied": sorted({address for point in design.points for address in point}),
         "block": design.block,
         **scored,

@@ -8,8 +8,6 @@ kind = "one_at_a_time"              # tornado; latin_hypercube, morris and sobol
 estimates = 20                      # the widest estimates of the tables at their own low and high ...
 [ranges]
 discount_rate = [0.02, 0.05]        # ... and what else is to be varied
-
-kind = "loss_functions"             # the plan under every named loss function
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from ..question.base import Section
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_toml import PlanText, read_as
-from .designs import Design, estimate_ranges, latin_hypercube, loss_functions, morris, one_at_a_time, sobol
+from .designs import Design, estimate_ranges, latin_hypercube, morris, one_at_a_time, sobol
 from .sweep import SWEEP, points_of, sweep
 
 Plain = bool | int | float | str
@@ -45,7 +43,6 @@ READS = {
     "latin_hypercube": "ranges estimates samples seed",
     "morris": "ranges estimates trajectories levels seed",
     "sobol": "ranges estimates samples seed",
-    "loss_functions": "",
 }
 """Kind -> fields that it reads."""
 
@@ -53,7 +50,7 @@ READS = {
 class SweepFile(Section):
     """A sensitivity study."""
 
-    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "morris", "sobol", "loss_functions"]
+    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "morris", "sobol"]
     axes: dict[str, list[Value]] = Field(default_factory=dict)
     """`grid`: values by address."""
     points: list[dict[str, Value]] = Field(default_factory=list)
@@ -104,8 +101,6 @@ class SweepFile(Section):
 
     def design(self, plan: Plan, data: Dataset) -> Design:
         """The points that it asks for. Raises PlanError where it asks for none, InputError where SALib is missing."""
-        if self.kind == "loss_functions":
-            return loss_functions(plan, data)
         if self.kind in ("grid", "points"):
             asked = points_of(self.points if self.kind == "points" else self.axes, READS[self.kind])
             if not asked:
@@ -153,7 +148,7 @@ def sweep_study(
     *,
     run: Runner = HERE,
 ) -> Study:
-    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube, Morris, Sobol, or every loss function.
+    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube, Morris or Sobol.
 
     As `sweep`, with the points and options that a sweep file states.
     """

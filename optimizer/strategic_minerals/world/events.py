@@ -141,15 +141,6 @@ def relative(steps: Steps, severity: float, stretch: float) -> Steps:
     )
 
 
-def year_equivalents(profile: HazardProfile, material: str, severity: Floats, stretch: Floats) -> Floats:
-    """(n,) years of the usual supply of a material that users lose in events of given severities and stretches, after clipping."""
-    steps = dict(profile.effective).get(material, ())
-    lost = sum(
-        (np.minimum(1.0, severity * share) * (end - begin) for begin, end, share in steps), np.zeros(len(severity))
-    )
-    return np.asarray(lost * stretch)
-
-
 def drawn_spreads(row: Any, u: Floats) -> tuple[Floats, Floats, Bools]:
     """(n,) severity, stretch, and whether users lose any tonnes, of a hazard's events; u: (n, 2) in (0, 1), stretch first."""
     none = row.no_loss_share
