@@ -17,7 +17,8 @@ from conftest import environment
 from strategic_minerals import Runner, solve
 from strategic_minerals.core.logs import PACKAGE, about, kept, listening, logger_of
 from strategic_minerals.question.read_csv import write_dataset
-from strategic_minerals.service.job_folder import LOG_FILE, RECORDS, BoundedFile, Folder, JsonLines
+from strategic_minerals.service import job_folder
+from strategic_minerals.service.job_folder import LOG_FILE, RECORDS, Folder, JsonLines, job_log
 from strategic_minerals.service.worker import answer
 from support.instances import random_case
 from support.served import QUICK
@@ -238,14 +239,14 @@ def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path)
 
 
 def test_the_log_of_a_job_is_bounded_and_ends_no_job_on_a_full_disk(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves: a study of many points fills no disk, and a disk that is full costs records, no more."""
-    full = Path("/dev/full")
-    for path in (tmp_path / "log", *([full] if full.exists() else []), tmp_path / "nowhere" / "log"):
-        with listening(BoundedFile(path, JsonLines(), 1000), logging.INFO):
+    """Proves: a study of many points fills no disk, and a disk that takes nothing costs records, no more."""
+    monkeypatch.setattr(job_folder, "MOST_LOG_BYTES", 1000)
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    for folder in (Folder(tmp_path), Folder(tmp_path / "nowhere")):
+        with job_log(folder, job="0123", tenant="office"):
             for _ in range(100):
-                logger_of(f"{PACKAGE}.service.tried").info("a record")
-    size = (tmp_path / "log").stat().st_size
-    assert 500 < size <= 1000
+                logger_of(f"{PACKAGE}.service.worker").info("a record")
+    assert 0 < sum(file.stat().st_size for file in tmp_path.glob(f"{RECORDS}*")) <= 2000
     assert capsys.readouterr() == ("", "")
