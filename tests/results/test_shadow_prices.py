@@ -86,13 +86,6 @@ def test_one_more_usd_of_a_year_is_worth_what_it_buys(year: int) -> None:
     assert set(result.prices[result.prices.price == "appropriation"].unit) == {"USD/USD"}
 
 
-def test_a_year_that_leaves_money_unspent_has_no_price() -> None:
-    """Proves: nothing is bought in 2029, when the cut has come or not: 1 USD more changes nothing, and no row says else."""
-    assert slope(lambda musd: reserve(money={2027: 100.0, 2028: 150.0, 2029: musd, 2030: 40.0}), 40.0) == near(0.0)
-    table = optimum(*reserve()).prices
-    assert set(table[table.price == "appropriation"].period) == {"2027", "2028"}
-
-
 def carried(first: float) -> Case:
     """Half of `first`, the money of 2027, may be carried; a kg costs 2 then 1 USD; in 2029 all may be missing."""
     return tiny(

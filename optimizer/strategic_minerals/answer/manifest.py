@@ -201,14 +201,10 @@ RUN_FOLDER = "a finished run folder"
 
 def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
     """(text, content) of a manifest. Raises InputError where a folder has no manifest of this format."""
-    if not folder.is_dir():
-        found = "a file" if folder.is_file() else "no such folder" if not folder.exists() else "no folder"
-        raise InputError([Fault(str(folder), "", "", found, f"{RUN_FOLDER}: what `solve --out` wrote")])
     if not (folder / MANIFEST).exists():
-        held = sorted(path.name for path in folder.iterdir())
-        inside = f"a folder with {held[0]} in it" if held else "an empty folder"
-        expected = f"{RUN_FOLDER} (its manifest is written last)"
-        raise InputError([Fault(str(folder), "", "", f"{inside} and no {MANIFEST}", expected)])
+        found = f"a folder without {MANIFEST}" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
+        expected = f"{RUN_FOLDER}: what `solve --out` wrote (its manifest is written last)"
+        raise InputError([Fault(str(folder), "", "", found, expected)])
     text, stated = read_json(folder / MANIFEST)
     version = stated.get("schema_version") if isinstance(stated, dict) else None
     fault = format_fault(MANIFEST, "", "schema_version", version)
@@ -251,8 +247,6 @@ LITTER = re.compile(
 their own names alone, never a folder with what is in it. Nothing of a run is called so, and nothing reads it."""
 FIELDS = [field.name for field in fields(Solution)]
 DICTIONARY = "dictionary"
-TABLE = re.compile(r"[a-z][a-z0-9_]*")
-"""Names of tables."""
 TABLE_FOLDERS = ("tables", "results")
 """Folders of CSV files in a run folder."""
 

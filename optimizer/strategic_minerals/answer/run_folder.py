@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from .manifest import (
     MANIFEST,
     PLAN,
     SUMMARY,
-    TABLE,
     TABLE_FOLDERS,
     answer_texts,
     digest_of_file,
@@ -151,11 +150,15 @@ def _writing(folder: Path) -> Iterator[_New]:
         try:
             new = _New(folder, files)
             yield new
-            content = _checked(new.manifest)
+            content = spelled(sealed(new.manifest)).encode()
             (folder / BEGUN).touch()
             _clear(folder)
             files.publish()
-            _finish(folder, content)
+            with (folder / BEGUN).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(folder / BEGUN, folder / MANIFEST)
         finally:
             files.discard()
 
@@ -219,24 +222,6 @@ def _clear(folder: Path) -> None:
     remove_studies(folder / ANALYSES)  # of the plan that was here
 
 
-def _checked(stated: Mapping[str, Any]) -> Any:
-    """A manifest as JSON. Raises InputError where it would not be one, before anything could take it for one."""
-    content = json.loads(spelled(stated))
-    faults = schema_faults(content)
-    if faults:
-        raise InputError(faults)
-    return content
-
-
-def _finish(folder: Path, content: Any) -> None:
-    """Write the manifest."""
-    with (folder / BEGUN).open("wb") as file:
-        file.write(spelled(sealed(content)).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(folder / BEGUN, folder / MANIFEST)
-
-
 def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str, Any]:
     """What was asked, with the hash of every file; no pricing sample where owners look at the baseline course."""
     owners = plan.owners
@@ -265,17 +250,6 @@ def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A run folder as it was read."""
-
-    result: Result
-    stated: Mapping[str, Any]
-    """The manifest."""
-    faults: tuple[Fault, ...]
-    """What is wrong with the manifest although it can be read: it is not what was written."""
-
-
 def load_result(folder: str | Path) -> Result:
     """Open a run folder.
 
@@ -283,14 +257,15 @@ def load_result(folder: str | Path) -> Result:
 
     Raises InputError where it is unfinished, of another format, or changed, with every fault.
     """
-    opened = open_run(folder)
-    if opened.faults:
-        raise InputError(opened.faults)
-    return opened.result
+    result, _, faults = open_run(folder)
+    if faults:
+        raise InputError(faults)
+    return result
 
 
-def open_run(folder: str | Path) -> Opened:
-    """Read a run folder, whatever its manifest claims, if only its files are those that the manifest lists and can be read.
+def open_run(folder: str | Path) -> tuple[Result, Mapping[str, Any], list[Fault]]:
+    """(result, manifest, why that is not what was written) of a run folder, whatever its manifest claims, if only its files are
+    those that the manifest lists and can be read.
 
     Raises InputError with every fault that is found.
     """
@@ -312,11 +287,10 @@ def _stands(folder: Path, text: str) -> bool:
         return False
 
 
-def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
+def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> tuple[Result, Mapping[str, Any], list[Fault]]:
     """Open a run folder whose manifest was read before."""
     changed = seal_faults(MANIFEST, stated, text)
-    faults = schema_faults(stated)
-    faults += _file_faults(folder, stated)
+    faults = schema_faults(stated) or _file_faults(folder, stated)
     if "why" in stated:
         faults.append(Fault(MANIFEST, "", "outcome", str(stated["why"]), "a run that found a plan"))
     if faults:
@@ -332,26 +306,22 @@ def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         found = f"{type(error).__name__}: {error}"
         raise InputError([*changed, Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
-    return Opened(result, stated, tuple(changed))
+    return result, stated, changed
 
 
 def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     """Files that are missing, changed, outside the folder, or not of this run."""
-    files, columns, inputs = stated.get("files"), stated.get("columns", {}), stated.get("input_hashes")
-    if not (isinstance(files, dict) and isinstance(columns, dict) and isinstance(inputs, dict)):
-        return []  # the schema objects
+    files = stated["files"]
     own = {name: digest for name, digest in files.items() if name not in NOTED}  # which a planner fills in
     faults = [fault for name, digest in own.items() for fault in _faults_of_file(folder, name, digest)]
     found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
     extra = sorted(found - set(files) - set(UNLISTED))
     unlisted = "a file that the manifest does not list"
     faults += [Fault(name, "", "", unlisted, "only files of this run") for name in extra]
-    needed = {PLAN, SUMMARY, LOG_FILE, *(f"tables/{name}.csv" for name in inputs)}
+    needed = {PLAN, SUMMARY, LOG_FILE, *(f"tables/{name}.csv" for name in stated["input_hashes"])}
     optional = {DIAGNOSIS} if "why" in stated else set(NOTED)
     if "why" not in stated:
-        strange = [name for name in columns if not TABLE.fullmatch(name)]
-        faults += [Fault(MANIFEST, "", "columns", repr(name), "a table that `files` lists") for name in strange]
-        needed |= {DECISIONS, result_file(DICTIONARY), *map(result_file, columns)}
+        needed |= {DECISIONS, result_file(DICTIONARY), *map(result_file, stated["columns"])}
     missing, foreign = sorted(needed - set(files)), sorted(set(files) - needed - optional)
     faults += [Fault(MANIFEST, "", "files", f"no {name}", "every file of a run") for name in missing]
     return faults + [Fault(MANIFEST, "", "files", repr(name), "files of a run") for name in foreign]

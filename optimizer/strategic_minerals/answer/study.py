@@ -155,25 +155,14 @@ def open_study(folder: Path) -> Study:
         raise InputError(faults)
     try:
         stated = json.loads((folder / STUDY).read_text(encoding="utf-8"))
+        other_format = format_fault(str(folder / STUDY), "", "schema_version", stated["schema_version"])
+        if other_format is not None:
+            raise InputError([other_format])
         kept = {name: stated[name] for name in ("kind", "words", "facts", "titles")}
-        files = {name: (folder / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        inside = folder / ANALYSES
-        studies = ", ".join(str(path) for path in sorted(inside.glob("*")) if path.is_dir()) if inside.is_dir() else ""
-        expected = f"one of its studies: {studies}" if studies else written
-        raise InputError([Fault(str(folder), "", "", f"no study: {STUDY} is missing or damaged", expected)]) from None
-    other_format = format_fault(str(folder / STUDY), "", "schema_version", stated.get("schema_version"))
-    if other_format is not None:
-        raise InputError([other_format])
-    return Study(tables={name: _table(*file) for name, file in files.items()}, **kept)
-
-
-def _table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """A table of a study as it was written. Raises InputError."""
-    try:
-        return read_table(path, kinds)
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
+        tables = {name: read_table(folder / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError([Fault(str(folder), "", "", f"no study, or a damaged one: {error}", written)]) from None
+    return Study(tables=tables, **kept)
 
 
 def refuse_mixed(out: Path, kind: str) -> None:

@@ -350,10 +350,9 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
     """
     if isinstance(stored, Result):
         return _verified(stored, again, [])
-    opened = open_run(stored)
-    result = opened.result
-    objections = [str(fault) for fault in (*opened.faults, *study_faults(Path(stored), opened.stated))]
-    objections += [*misstated(result, opened.stated), *_misfiled(result, opened.stated["files"])]
+    result, stated, faults = open_run(stored)
+    objections = [str(fault) for fault in (*faults, *study_faults(Path(stored), stated))]
+    objections += [*misstated(result, stated), *_misfiled(result, stated["files"])]
     return _verified(result, again, objections)
 
 

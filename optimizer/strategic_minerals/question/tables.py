@@ -900,16 +900,5 @@ TABLES: dict[str, type[Row]] = {
 }
 """Every table by name, in the order in which they are listed."""
 
-HOME_TABLES = (
-    "demand",
-    "demand_segments",
-    "users_stock",
-    "capacities",
-    "import_shares",
-    "offers",
-    "stock",
-    "loss_functions",
-)
-"""Tables of which every row is a figure of the home."""
 FACT_TABLES = ("homes", "exchange_rates", "policy_events", "stock_origins", "hazard_evidence", *EVIDENCE)
 """Tables that plans do not read row by row."""
