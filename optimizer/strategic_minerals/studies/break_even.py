@@ -294,11 +294,6 @@ class Interval:
     why: str
 
 
-CLOSER = "A smaller gap may separate the two"
-NO_SLACK = "Later aims may use what lies between the two: `objective.stage_slack` of 0 may separate them"
-"""Advice where with and without are as good."""
-
-
 @dataclass(frozen=True)
 class BreakEven:
     """The whole picture of an item over a figure."""
@@ -322,8 +317,6 @@ class BreakEven:
     intervals: tuple[Interval, ...]
     below: str
     above: str
-    advice: str
-    """What may separate with and without where they are as good."""
 
     @property
     def flips(self) -> bool:
@@ -636,8 +629,7 @@ class _Search:
             note = f"{self.solves} solves were used up before every switch was found as closely as asked"
         proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
         decision = figure.name, figure.unit, figure.base, chosen, stands, flips, proved, self.solves, note
-        advice = NO_SLACK if self.slack else CLOSER
-        return BreakEven(*decision, low, high, tuple(self._intervals(known)), below, above, advice)
+        return BreakEven(*decision, low, high, tuple(self._intervals(known)), below, above)
 
     def _nearest(self, chosen: bool) -> tuple[float, float]:
         """(last value as the plan is, first value as it is not) around the flip nearest to the base; (end, NaN) where none is."""
@@ -726,7 +718,7 @@ def in_words(item: Item, found: BreakEven) -> str:
         if why
     ]
     tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
-    note = found.advice if tied else found.note
+    note = "" if tied else found.note  # the intervals say so
     return ". ".join(text for text in (phrase, *refused, note) if text)
 
 

@@ -71,8 +71,8 @@ def simulate(
     believed at the start where they are learned, else they are those of the table.
 
     Tables: `policies`, a row a policy: worth_musd, mean over the paths, against doing nothing on the same path, with standard error
-    and interval; worst_musd. `differences`: what planning again every year (`of`) is worth beyond each other policy, over all paths
-    and by which hazards strike, and what the plan as it is is worth beyond rules: difference_musd with standard error and interval;
+    and interval; worst_musd. `differences`: what planning again every year (`of`) is worth beyond each other policy,
+    and what the plan as it is is worth beyond rules: difference_musd with standard error and interval;
     told: `yes`, or `cannot be told`. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and
     planned again, by material. `replans`: number of plans, processor seconds and columns of each year on average, loss by rounding.
 
@@ -214,16 +214,14 @@ def _years(flows: Mapping[str, Flows], drawn: Sequence[ScenarioPath], first: int
     return typed(pd.DataFrame(rows, columns=list(YEARS)), YEARS)
 
 
-# What a simulation says: worth of policies on the same paths, paired differences, strata.
+# What a simulation says: worth of policies on the same paths, paired differences.
 
 
-FEWEST = 3
-"""Paths that a stratum of its own has at least."""
 POLICIES = dict.fromkeys("policy paths worth_musd error_musd low_musd high_musd worst_musd".split(), "number")
 POLICIES |= {"policy": "text"}
 DIFFERENCES = dict.fromkeys(
-    "of policy stratum paths difference_musd error_musd low_musd high_musd told".split(), "number"
-) | dict.fromkeys(("of", "policy", "stratum", "told"), "text")
+    "of policy paths difference_musd error_musd low_musd high_musd told".split(), "number"
+) | dict.fromkeys(("of", "policy", "told"), "text")
 PATHS = dict.fromkeys("path struck first_event policy cost_musd worth_musd".split(), "number")
 PATHS |= {"struck": "text", "policy": "text"}
 YEARS = dict.fromkeys(
@@ -249,7 +247,7 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
         interval = f"({digits(row.low_musd)} to {digits(row.high_musd)})"
         lines.append(f"  {row.policy}: worth {digits(row.worth_musd)} {interval}, at worst {digits(row.worst_musd)}")
     for of in (REPLANNED, PRINTED):
-        mine = differences[(differences.of == of) & (differences.stratum == ALL)]
+        mine = differences[differences.of == of]
         others = list(rows_of(mine))
         lines += [f"What '{of}' is worth beyond each:"] * bool(others)
         lines += [f"  {row.policy}: {_in_words(row)}" for row in others]
@@ -258,13 +256,12 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
 
 def _head(differences: pd.DataFrame) -> str:
     """Whether the plan is worth planning again, or is beaten by something simpler."""
-    every = differences[differences.stratum == ALL]
-    beaten = every[(every.of == PRINTED) & (every.difference_musd < 0) & (every.told == "yes")]
+    beaten = differences[(differences.of == PRINTED) & (differences.difference_musd < 0) & (differences.told == "yes")]
     if len(beaten):
         worst = next(rows_of(beaten.sort_values("difference_musd")))
         by = digits(-worst.difference_musd)
         return f"A SIMPLER RULE DOES BETTER than the plan as it is: {worst.policy}, by {by} million USD."
-    again = every[(every.of == REPLANNED) & (every.policy == PRINTED)]
+    again = differences[(differences.of == REPLANNED) & (differences.policy == PRINTED)]
     row = next(rows_of(again))
     if row.told != "yes":
         return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
@@ -287,9 +284,6 @@ def _in_words(row: Any) -> str:
     text = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
     interval = f"{digits(row.low_musd)} to {digits(row.high_musd)}"
     return f"{digits(row.difference_musd)} (standard error {digits(row.error_musd)}, {interval}){text}"
-
-
-ALL = "all paths"
 
 
 def _tables(
@@ -331,22 +325,17 @@ def _policies(table: pd.DataFrame, names: Sequence[str], confidence: float) -> p
 
 
 def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float) -> pd.DataFrame:
-    """Paired differences, over all paths and by which hazards strike."""
+    """Paired differences over all paths."""
     worth = table.pivot(index="path", columns="policy", values="worth_musd")
-    struck = table.drop_duplicates("path").set_index("path").struck
-    common = struck.value_counts()
-    stratum = struck.where(struck.map(common) >= FEWEST, "others")
     pairs = [(REPLANNED, name) for name in policies if name not in (NOTHING, REPLANNED)]
     pairs += [(PRINTED, name) for name in policies if name not in (NOTHING, REPLANNED, PRINTED)]
     rows = []
     for of, name in pairs:
         both = worth[[of, name]].dropna()
-        difference = both[of] - both[name]
-        groups = {ALL: difference, **{str(k): part for k, part in difference.groupby(stratum.loc[difference.index])}}
-        for group, values in groups.items():
-            found = estimated(values.tolist(), confidence)
-            text = "yes" if len(values) > 1 and not found.low <= 0 <= found.high else "cannot be told"
-            rows.append([of, name, group, len(values), found.mean, found.standard_error, found.low, found.high, text])
+        difference = (both[of] - both[name]).tolist()
+        found = estimated(difference, confidence)
+        text = "yes" if len(difference) > 1 and not found.low <= 0 <= found.high else "cannot be told"
+        rows.append([of, name, len(difference), found.mean, found.standard_error, found.low, found.high, text])
     return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)
 
 

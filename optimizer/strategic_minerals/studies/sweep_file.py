@@ -12,10 +12,9 @@ discount_rate = [0.02, 0.05]        # ... and what else is to be varied
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -69,22 +68,6 @@ class SweepFile(Section):
     method: Literal["auto", "flat", "decomposed"] = "auto"
     fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0
     """New scenarios, the same for all points, in which every plan is scored: differences come with their standard error."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _quoted(cls, content: Any) -> Any:
-        """Addresses with dots stand in quotation marks; without them they read as tables in tables."""
-        expected = 'quotation marks: "{}" = ...'
-        places = [
-            (f"{of}.{'.'.join(path)}", "an address without quotation marks", expected.format(".".join(path)))
-            for of in ("axes", "ranges")
-            if isinstance(content, dict) and isinstance(content.get(of), dict)
-            for path in _leaves(content[of])
-            if len(path) > 1
-        ]
-        if places:
-            raise MisplacedError(*places)
-        return content
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
@@ -158,15 +141,6 @@ def sweep_study(
         return sweep(plan, data, design, **options, run=run)
     except PlanError as error:
         raise located(study.place, error) if isinstance(study, PlacedSweepFile) else error from None
-
-
-def _leaves(content: dict[str, Any]) -> Iterator[list[str]]:
-    """Paths of the values in tables in tables."""
-    for name, value in content.items():
-        if isinstance(value, dict) and value:
-            yield from ([name, *path] for path in _leaves(value))
-        else:
-            yield [name]
 
 
 def located(place: PlanText, error: PlanError) -> PlanError:
