@@ -184,11 +184,9 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
             faults.append(Fault(place, cell_name(number, 1), field, str(error), expected))
     numbers: dict[str, tuple[int, ...]] = {}
-    plain, changed = _closed(content, "", numbers), tuple[str, ...]()
-    try:
-        changed = overridden(plain, overrides, lambda field: _renumbered(field, numbers))
-    except PlanError as error:
-        faults += error.faults
+    plain = _closed(content, "", numbers)
+    changed, wrong = overridden(plain, overrides, lambda field: _renumbered(field, numbers))
+    faults += wrong
     sheet = PlanSheet(place, rows, numbers, changed, len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
