@@ -9,7 +9,7 @@ import pytest
 from strategic_minerals import Plan, PlanError, load_dataset, load_plan, shipped
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.names import edited
-from strategic_minerals.question.read_toml import load_as
+from strategic_minerals.question.read_toml import read_as
 from strategic_minerals.studies.sweep_file import SweepFile
 
 FOR = {"variants": ("rare-earths", "critical-minerals"), "vault": ("vault",)}
@@ -18,7 +18,7 @@ DATA = load_dataset(shipped("inputs"))
 
 
 def points(study: str) -> Any:
-    return load_as(SweepFile, shipped("models") / "studies" / f"{study}.toml").points
+    return read_as(SweepFile, shipped("models") / "studies" / f"{study}.toml")[0].points
 
 
 def plan_of(name: str) -> Plan:

@@ -107,16 +107,18 @@ def plain(word: str) -> str:
     return re.sub(r"[\W_]+", "", word.casefold())
 
 
-def near_miss(word: str, known: Iterable[str]) -> str:
+def near_miss(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string.
 
-    Codes of three letters are always alike, and none is suggested.
+    cutoff: likeness from which on names are near. Codes of three letters are always alike, and none is suggested.
     """
     names = sorted(known)[:MOST_NAMES]
     if len(word) > LONGEST or all(len(name) == 3 and name.isupper() for name in names if name != "*"):
         return ""
     alike = {plain(name): name for name in reversed(names)}
-    return "".join(f" (did you mean {alike[near]!r}?)" for near in get_close_matches(plain(word), list(alike), n=1))
+    return "".join(
+        f" (did you mean {alike[near]!r}?)" for near in get_close_matches(plain(word), list(alike), 1, cutoff)
+    )
 
 
 # Dotted addresses of fields, e.g. `scenarios.0.probability`: which of several set the same value.

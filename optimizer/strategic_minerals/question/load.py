@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from ..core.errors import (
     shipped,
     shown,
 )
-from ..core.files import NOWHERE
 from .dataset import Dataset
 from .plan import Plan
 from .read_csv import load_dataset, unknown_home
@@ -31,12 +31,8 @@ from .together import joint_question
 
 def find_plan(path: Path) -> Path:
     """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
-    if path.is_file():
+    if not path.is_dir() and os.path.lexists(path):  # what is no file is refused where it is read
         return path
-    if path.is_symlink() and not path.exists():
-        raise PlanError([Fault(str(path), "", "", NOWHERE, "a plan file")])
-    if path.exists() and not path.is_dir():
-        raise PlanError([Fault(str(path), "", "", "a pipe or a device", "a plan file (a regular file)")])
     inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
     if inside:
         return inside[0]

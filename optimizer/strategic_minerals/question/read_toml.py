@@ -103,20 +103,14 @@ def load_plan(path: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
     if isinstance(path, Mapping):
         return _changed(Plan, deepcopy(dict(path)), PlanText("plan", {}, ()), overrides)[0]
     place, named = Path(path), shipped("models") / f"{path}.toml"
-    return load_as(
-        Plan, named if len(place.parts) == 1 and not place.exists() and named.is_file() else place, overrides
-    )
-
-
-def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = None) -> M:
-    """A TOML file, or a JSON one, as any model, within the same limits and with the same faults."""
-    return read_as(model, path, overrides)[0]
+    is_shipped = len(place.parts) == 1 and not place.exists() and named.is_file()
+    return read_as(Plan, named if is_shipped else place, overrides)[0]
 
 
 def read_as(
     model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
 ) -> tuple[M, PlanText]:
-    """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
+    """A TOML file, or a JSON one, as any model, and where in the file its fields stand. wanted: what the file should be."""
     text = _read(path, wanted)
     kind: TextKind = "JSON" if path.suffix.lower() == ".json" else "TOML"
     data = _content(path.name, text, kind)
@@ -129,7 +123,10 @@ def _changed(
     model: type[M], data: dict[str, Any], place: PlanText, overrides: Mapping[str, Any] | None
 ) -> tuple[M, PlanText]:
     """A model of plain data with values put into it, and where its fields stand. Raises PlanError."""
-    place = replace(place, overrides=overridden(data, overrides or {}))
+    changed, faults = overridden(data, overrides or {})
+    if faults:
+        raise PlanError(faults)
+    place = replace(place, overrides=changed)
     return _parsed(model, data, place), place
 
 
@@ -270,11 +267,10 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
         raise PlanError([Fault(file, "", dotted, "no such field or entry", expected)]) from None
 
 
-def overridden(data: Any, overrides: Mapping[str, Any], path_of: Callable[[str], str] = str) -> tuple[str, ...]:
-    """Put values into plain data by dotted paths; the fields that this sets. path_of: the path of a field in the data.
-
-    Raises PlanError with every fault.
-    """
+def overridden(
+    data: Any, overrides: Mapping[str, Any], path_of: Callable[[str], str] = str
+) -> tuple[tuple[str, ...], list[Fault]]:
+    """Put values into plain data by dotted paths; the fields that this sets, and what is wrong. path_of: the path of a field."""
     apart(overrides)
     faults, changed = list[Fault](), list[str]()
     for field, value in overrides.items():
@@ -284,9 +280,7 @@ def overridden(data: Any, overrides: Mapping[str, Any], path_of: Callable[[str],
             put(data, path, value, OVERRIDES)
         except PlanError as error:
             faults += error.faults
-    if faults:
-        raise PlanError(faults)
-    return tuple(changed)
+    return tuple(changed), faults
 
 
 def apart(changed: Collection[str]) -> None:

@@ -19,7 +19,6 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from difflib import SequenceMatcher
 from importlib import import_module
 from itertools import islice, pairwise
 from pathlib import Path
@@ -27,13 +26,15 @@ from typing import Any, BinaryIO
 
 from ..core.errors import (
     FORMAT,
+    MOST_FAULTS,
     OVERRIDES,
     Fault,
     FaultsError,
     InputError,
     PlanError,
+    first_of,
     missing_part,
-    plain,
+    near_miss,
     shown,
 )
 from ..core.files import kind_of_file, read_bounded, whole_file
@@ -64,8 +65,6 @@ LARGEST_UNPACKED = 200_000_000
 """Bytes of all parts of a book together."""
 MOST_CELLS = 5_000_000
 """Rows times columns of one sheet, empty ones too."""
-MOST_FAULTS = 100
-"""Cells of a sheet that are named."""
 BOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 TAG = re.compile(rb"<(?:\w+:)?(?:sheet|Relationship)\s[^>]*>")
 ATTRIBUTE = re.compile(rb"""(?:\w+:)?(\w+)\s*=\s*["']([^"']*)["']""")
@@ -185,11 +184,9 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             expected = "a value in one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
             faults.append(Fault(place, cell_name(number, 1), field, str(error), expected))
     numbers: dict[str, tuple[int, ...]] = {}
-    plain, changed = _closed(content, "", numbers), tuple[str, ...]()
-    try:
-        changed = overridden(plain, overrides, lambda field: _renumbered(field, numbers))
-    except PlanError as error:
-        faults += error.faults
+    plain = _closed(content, "", numbers)
+    changed, wrong = overridden(plain, overrides, lambda field: _renumbered(field, numbers))
+    faults += wrong
     sheet = PlanSheet(place, rows, numbers, changed, len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
@@ -392,12 +389,8 @@ def columns_read(sheet: str, cells: Sequence[Sequence[Any]]) -> float:
 def _misnamed(book: str, others: Sequence[str]) -> Iterator[Fault]:
     """Sheets that are called nearly like one that is read."""
     for sheet in others:
-        likeness = {name: SequenceMatcher(None, plain(sheet), plain(name)).ratio() for name in (PLAN, *TABLES)}
-        near = max(likeness, key=lambda name: likeness[name])
-        if likeness[near] >= NEARLY:
-            expected = (
-                f"the name of a table (did you mean '{near}'?), or a clearly different name for a sheet of your own"
-            )
+        if near := near_miss(sheet, (PLAN, *TABLES), NEARLY):
+            expected = f"the name of a table{near}, or a clearly different name for a sheet of your own"
             yield Fault(book, "", sheet, "not the name of a table", expected)
 
 
@@ -418,7 +411,9 @@ def _tables(
         while columns and not columns[-1]:
             columns.pop()
         lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
-        wrong = header_faults(name, place, columns, lambda k: cell_name(1, k)) or _headless(place, columns, cells)
+        wrong = header_faults(name, place, columns, lambda k: cell_name(1, k)) or first_of(
+            _headless(place, columns, cells)
+        )
         if len(cells) > MOST_ROWS:
             wrong = [Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}")]
         if not wrong:
@@ -437,22 +432,13 @@ def _tables(
     return Dataset(types.MappingProxyType(tables), path.stem, book), faults
 
 
-def _headless(place: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> list[Fault]:
+def _headless(place: str, columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> Iterator[Fault]:
     """Values of a sheet under no name of a column."""
-    filled = (
-        (n, k)
-        for n, row in enumerate(cells, start=1)
-        for k, value in enumerate(row)
-        if str(value).strip() and not (k < len(columns) and columns[k])
-    )
     expected = "an empty cell, or a header; a sheet of your own takes remarks"
-    return [
-        Fault(place, cell_name(n, k), "", "a value without a header", expected) for n, k in islice(filled, MOST_NAMED)
-    ]
-
-
-MOST_NAMED = 20
-"""Cells without a header that are named."""
+    for n, row in enumerate(cells, start=1):
+        for k, value in enumerate(row):
+            if str(value).strip() and not (k < len(columns) and columns[k]):
+                yield Fault(place, cell_name(n, k), "", "a value without a header", expected)
 
 
 def _text(value: Any) -> str:
