@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from strategic_minerals import InfeasibleError, check, solve
 from strategic_minerals.audit.producers import capital as audited_capital
 from strategic_minerals.matrix.named import denominator
 from strategic_minerals.matrix.problem import prepare
-from strategic_minerals.world.instance import Instrument
+from strategic_minerals.world.instance import Floor, Instrument
 from strategic_minerals.world.producers import (
     capital_cost,
+    expected_payment,
     financing_gap,
     owner_npv,
+    payment,
+    quantile_state,
+    recv,
     survival,
+    worth,
 )
 from support.newsvendor import newsvendor
 from support.tiny import (
@@ -305,6 +311,16 @@ def test_the_financing_gap_is_what_the_owner_lacks():
     assert financing_gap(mine, owner_npv(instance, replace(mine, capex=50.0), (), 0)) == 0.0  # 57.6 - 45 > 0
 
 
+def test_capital_is_worth_less_to_the_owner_than_its_face():
+    """Proves: one USD of grant is worth 1; of a loan repaid after two years 1 - .64 = .36; of equity that gives up
+    .25 for two years 1 - .25*(.8 + .64) = .64. A level loan at 0 %: 1 - .5*(.8 + .64) = .28."""
+    assert worth(GRANT, 0.25) == 1.0
+    assert worth(LOAN, 0.25) == close(0.36)
+    assert worth(replace(LOAN, grace=0.0), 0.25) == close(0.28)
+    assert worth(EQUITY, 0.25) == close(0.64)
+    assert worth(replace(LOAN, rate=0.25, grace=0.0), 0.25) == close(0.0)  # a loan at the hurdle rate is worth nothing
+
+
 CLOSED = [
     (GRANT, 0.0, 32.4),
     (LOAN, 0.0, 0.2 * 32.4 / 0.36),
@@ -460,6 +476,23 @@ def test_a_market_floor_owes_after_the_horizon_too():
     assert result.objective_parts["floor_cost"] == close(180.0)
     assert result.objective_parts["terminal_liability"] == close(120.0)
     assert result.outcome.objective_musd == close(-150.0)
+
+
+def test_the_pieces_of_a_floor():
+    """Proves: receipts, payments and the liability state by hand.
+
+    recv(80) = 110, recv(120) = 120 - .5*10 = 115. Payments 30 and -5. With states 0.8, 1.0, 1.2 (.04, .5, .46) a
+    quantile of .95 leaves out 0.8: w* = 1.0; at .97 it counts.
+    """
+    instance = prepare(*clawback()).natural
+    floor = Floor(0, 0.11, 0.5, "contract", 3)
+    prices = np.array([0.08, 0.12])
+    assert list(recv(prices, floor)) == [close(0.11), close(0.115)]
+    assert list(payment(prices, floor)) == [close(0.03), close(-0.005)]
+    assert expected_payment(instance, np.array([0.1]), floor)[0] == close(0.0125)
+    skewed = replace(instance, state_factor=np.array([0.8, 1.0, 1.2]), state_probability=np.array([0.04, 0.5, 0.46]))
+    assert quantile_state(skewed, 0.95) == 1.0
+    assert quantile_state(skewed, 0.97) == 0.8
 
 
 def test_only_the_floored_plant_lives_to_see_the_squeeze():

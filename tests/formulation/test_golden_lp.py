@@ -28,6 +28,7 @@ from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.question.together import joint_question
 from support.allied import allied, event, home_tables
+from support.shortage import adapting, stocked, with_spikes
 from support.tiny import cut, floored, offer, project, source, supply_rule, tiny
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -146,21 +147,8 @@ def users_stock() -> tuple[Plan, Dataset]:
         rate=0.05,
         risk={"alpha": 0.8, "cvar_weight": 0.5},
     )
-    told = plan.to_toml_like() | {"loss": {"spikes": True}}
-    return Plan.model_validate(told), data.replace(
-        adaptation=pd.DataFrame(
-            [
-                {"material": "magnet", "segment": "*", "from_month": month, "multiplier": multiplier}
-                for month, multiplier in ((0.0, 1.0), (3.0, 0.5))
-            ]
-        ),
-        users_stock=pd.DataFrame(
-            [
-                {"material": "magnet", "segment": "civil", "level_t": 400.0},
-                {"material": "oxide", "segment": "*", "level_months": 2.0},
-            ]
-        ),
-    )
+    changing = adapting(with_spikes((plan, data)), (0.0, 1.0), (3.0, 0.5), material="magnet")
+    return stocked(changing, {("magnet", "civil"): 0.4, "oxide": 2.0}, months=["oxide"])
 
 
 def two_homes() -> tuple[Plan, Dataset]:
