@@ -155,8 +155,8 @@ def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path, monkeypatch: pyt
     with client(tmp_path / "s", runner) as service:
         job = submitted(service)
         ended(service, job)
-    stray, lost = jobs / ("f" * 32), jobs / ("e" * 32)
-    for path in (stray, lost):
+    stray, lost, others = jobs / ("f" * 32), jobs / ("e" * 32), jobs / "lost+found"
+    for path in (stray, lost, others):
         path.mkdir()
     Folder(lost).write(ENDED_FILE, {"state": "succeeded"})
     with client(tmp_path / "s", runner, keep_days=1e-9) as service:
@@ -166,6 +166,7 @@ def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(dispatcher, "YOUNG_S", 0.0)
         until(lambda: not stray.exists())
         assert (lost / ENDED_FILE).is_file()
+        assert others.exists()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,6 +217,7 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
     config = SchemathesisConfig.from_str(f"""
         seed = 1
         continue-on-failure = true
+        request-timeout = 500
         suppress-health-check = ["all"]
         headers = {{ Authorization = "{headers["Authorization"]}" }}
         [generation]

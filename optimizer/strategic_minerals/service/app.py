@@ -555,7 +555,7 @@ EXTRA = {
 TEXT = {"schema": {"type": "string"}}
 BYTES = {"schema": {"type": "string", "format": "binary"}}
 CONTENTS: dict[str, dict[str, Any]] = {
-    "stream_job_events": {"text/event-stream": TEXT},
+    "stream_job_events": {"text/event-stream": {}},
     "get_table": {"text/csv": TEXT, "application/json": {}, "application/vnd.apache.parquet": BYTES},
     "get_archive": {"application/zip": BYTES},
     "get_report": {"text/html": TEXT},

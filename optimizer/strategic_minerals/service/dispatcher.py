@@ -22,7 +22,7 @@ from typing import IO, Any, Protocol
 from ..core.errors import Fault, InputError, MisplacedError
 from ..core.logs import about, logger_of
 from .job_folder import ENDED_FILE, ERRORS, LIMITS, OUTPUT, PROGRESS, REQUEST, Folder, Reserve, write_whole
-from .records import Job, StoreError, in_words, no_room
+from .records import Job, StoreError, in_words, is_id, no_room
 from .requests import JobStatus, problem
 from .settings import Limits, Settings
 from .store import Delivery, Store
@@ -202,10 +202,14 @@ class Janitor:
         """Folders of no job, checks that nobody waits for, questions that were not kept. A folder with an answer stays: it
         may be another database's."""
         root, known, now = self._settings.folder, self._store.known(), time.monotonic()
-        without = [path for path in (root / "jobs").glob("*") if path.name not in known]
-        without += [*(root / "checks").glob("*"), *(root / "questions").glob("*/*")]
-        kept = [path for path in without if not any((path / name).is_file() for name in (ENDED_FILE, "question.json"))]
-        self._seen = {path: self._seen.get(path, now) for path in kept}
+        ours = [
+            path
+            for pattern in ("jobs/*", "checks/*", "questions/*/*")
+            for path in root.glob(pattern)
+            if is_id(path.name)
+        ]
+        empty = [path for path in ours if not any((path / name).is_file() for name in (ENDED_FILE, "question.json"))]
+        self._seen = {path: self._seen.get(path, now) for path in empty if path.name not in known}
         for path, since in self._seen.items():
             if now - since > YOUNG_S:
                 Folder(path).delete()

@@ -26,7 +26,7 @@ from ..core.errors import Fault, FaultsError, PlanError, shipped
 from ..core.files import templates
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
-from .admission import SMALL_BYTES, Sent, checked, entry_of, keep_question, own_question, submit
+from .admission import SMALL_BYTES, Sent, checked, delete_question, entry_of, keep_question, own_question, submit
 from .api import (
     Id,
     Upload,
@@ -162,12 +162,20 @@ def upload(request: Request, caller: Submitter, form: Upload, turn: Turn) -> Res
     """Keep an uploaded plan, and what its form shows."""
     kept = keep_question(request, caller, form)
     try:
-        found, seen = checked(request, Sent("check", json.dumps({"question": kept.id}).encode()))
-        seen |= {"faults": found.faults, "notes": found.notes}
-    except (FaultsError, ProblemError) as error:
-        seen = {"faults": [fault.model_dump() for fault in problem_of(error).faults]}
-    own_question(request, caller, kept.id)[1].write(SEEN_FILE, seen)
+        own_question(request, caller, kept.id)[1].write(SEEN_FILE, _seen_of(request, kept.id))
+    except OSError:  # the disk is full: nothing of it is kept
+        delete_question(request, caller, kept.id)
+        raise
     return _to(request, f"/edit?question={kept.id}")
+
+
+def _seen_of(request: Request, name: str) -> dict[str, Any]:
+    """What the form of a kept question shows."""
+    try:
+        found, seen = checked(request, Sent("check", json.dumps({"question": name}).encode()))
+    except (FaultsError, ProblemError) as error:
+        return {"faults": [fault.model_dump() for fault in problem_of(error).faults]}
+    return {**seen, "faults": found.faults, "notes": found.notes}
 
 
 # The form: the questions of the sheet `start here`.
