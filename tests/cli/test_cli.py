@@ -136,7 +136,6 @@ WRONG = [
     ("solve quickstart --time-limit inf", "--time-limit", "inf"),
     ("stress r --scenarios 0", "--scenarios", "0"),
     ("serve --port 1.5", "--port", "1.5"),
-    ("report r --format excel", "--format", "excel"),
     ("check quickstart -v -q", "--verbose", "exclude each other"),
     ("check quickstart --set budget", "budget", "budget"),
     ("check quickstart --set budgett.x=1", "budgett", "budgett"),

@@ -7,7 +7,6 @@ import pytest
 
 from strategic_minerals import Dataset, solve
 from strategic_minerals.core.errors import shipped
-from strategic_minerals.page.page import sections
 from strategic_minerals.question.estimates import ore_reserves
 from strategic_minerals.question.read_csv import load_dataset
 from support.tiny import offer, source, tiny
@@ -54,8 +53,6 @@ def test_a_source_gives_no_more_than_its_country_holds(reserves, left):
     result = solve(*question(reserves, ore_runs_out=True), gap=0.0, quick=True)
     given = supplied(result)
     assert [given.get(str(year), 0.0) for year in range(2027, 2031)] == pytest.approx(left)
-    (section,) = [one for one in sections(result, {}) if one.name == "ore"]
-    assert "a mine ends when they do" in section.note
 
 
 def test_a_refinery_buys_its_ore_elsewhere_and_what_is_not_asked_limits_nothing():
@@ -67,9 +64,6 @@ def test_a_refinery_buys_its_ore_elsewhere_and_what_is_not_asked_limits_nothing(
     assert list(table.index) == ["USA", "AUS"]
     columns = ["reserves_t", "world_share", "mine_output_t", "years_left"]
     assert table.loc["AUS", columns].tolist() == [5e3, 0.0025, 2e3, 2.5]
-    (section,) = [one for one in sections(unasked, {}) if one.name == "ore"]
-    assert section.table.years_left.tolist() == ["500", "2.5"]
-    assert "a mine ends when they do" not in section.note
 
 
 def test_shipped_reserves_last_the_years_that_their_tables_say():
