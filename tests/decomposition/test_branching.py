@@ -149,10 +149,10 @@ class StandIn:
         return np.clip(mine[: len(self.case.cost)], self.case.lower, self.case.upper)
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
-        cuts, _ = self.add_cuts(range(GROUPS), y, deadline)
+        _, cuts = self.cuts_at(range(GROUPS), y, deadline)
         return Evaluated(y, offset + self.case.value(y), (), cuts, 0)
 
-    def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
+    def cuts_at(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Any], tuple[int, ...]]:
         case, count, cuts = self.case, len(y), []
         lack = case.needs - case.gives @ y
         paid = np.where(lack > 0.0, case.prices, 0.0)
@@ -162,7 +162,7 @@ class StandIn:
             slopes = -np.einsum("wg,wgc->c", paid[scenarios], case.gives[scenarios])
             right = float((paid * lack)[scenarios].sum() - slopes @ y)
             cuts.append(self.pool.add(group, np.arange(count), slopes, right, count + group))
-        return tuple(cuts), 0
+        return [], tuple(cuts)
 
     def allowed(self, x: Floats) -> bool:
         return self.case.breach(x) <= SETTINGS.integrality_tolerance
@@ -543,10 +543,8 @@ def test_where_rounds_are_dear_those_are_asked_who_said_most(kept: bool) -> None
         assert search.master.missed == pytest.approx(np.maximum(0.0, said), rel=1e-9)
         search.linear(None, 1e-6, answer=False)
         most = search.master.missed.argmax()
-        asked, learn = [], search.of.add_cuts
-        search.of.add_cuts = lambda groups, *told, asked=asked, learn=learn: (
-            asked.extend(groups) or learn(groups, *told)
-        )
+        asked, learn = [], search.of.cuts_at
+        search.of.cuts_at = lambda groups, *told, asked=asked, learn=learn: asked.extend(groups) or learn(groups, *told)
         search.add_cuts_near(np.full(len(y), 0.25))
         assert asked == ([0, 1, 2, 3] if kept else [most])
 

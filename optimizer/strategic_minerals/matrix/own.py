@@ -44,17 +44,7 @@ WHOLE = 1e-5
 """Distance from a whole number that is a solver's rounding."""
 MOST_FAULTS = 10
 """Faults that are listed one by one."""
-PLAIN = (
-    pyo.Var,
-    pyo.Constraint,
-    pyo.Objective,
-    pyo.Expression,
-    pyo.Param,
-    pyo.Set,
-    pyo.RangeSet,
-    pyo.Block,
-    pyo.Suffix,
-)
+PLAIN = pyo.Var, pyo.Constraint, pyo.Objective, pyo.Expression, pyo.Param, pyo.Set, pyo.RangeSet, pyo.Block, pyo.Suffix
 """Kinds of Pyomo components that a linear model is made of."""
 
 

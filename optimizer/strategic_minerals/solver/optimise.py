@@ -406,12 +406,7 @@ def _without_residual(
             on_progress=on_progress,
         ),
     )
-    return _unless_left_out("the plan without residual worth", again)
-
-
-def _unless_left_out(what: str, run: Run) -> Floats | None:
-    """(columns,) the best point of a run that stands beside the plan; None where it came to none, which is told."""
-    if isinstance(run, SolvedRun) and run.status == "optimal":
-        return run.x
-    LOG.info("left out: %s (%s)", what, run.status.replace("_", " "))
+    if isinstance(again, SolvedRun) and again.status == "optimal":
+        return again.x
+    LOG.info("left out: the plan without residual worth (%s)", again.status.replace("_", " "))
     return None
