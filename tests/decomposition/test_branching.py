@@ -129,10 +129,10 @@ class StandIn:
         return np.clip(mine[: len(self.case.cost)], self.case.lower, self.case.upper)
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
-        cuts, _ = self.add_cuts(range(GROUPS), y, deadline)
+        _, cuts = self.cuts_at(range(GROUPS), y, deadline)
         return Evaluated(y, offset + self.case.value(y), (), cuts, 0)
 
-    def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
+    def cuts_at(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Any], tuple[int, ...]]:
         case, count, cuts = self.case, len(y), []
         lack = case.needs - case.gives @ y
         paid = np.where(lack > 0.0, case.prices, 0.0)
@@ -142,7 +142,7 @@ class StandIn:
             slopes = -np.einsum("wg,wgc->c", paid[scenarios], case.gives[scenarios])
             right = float((paid * lack)[scenarios].sum() - slopes @ y)
             cuts.append(self.pool.add(group, np.arange(count), slopes, right, count + group))
-        return tuple(cuts), 0
+        return [], tuple(cuts)
 
     def allowed(self, x: Floats) -> bool:
         return self.case.breach(x) <= SETTINGS.integrality_tolerance

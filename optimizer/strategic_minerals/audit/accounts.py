@@ -72,7 +72,7 @@ def open_accounts(
             package = packages[option.package.name, option.package.project]
             chosen = [(m, floors[m]) for m in option.market]
             signings.append(
-                signed_package(path_data, option.project, package, chosen, option.signed, float(solution.sign[o]), o)
+                signed_package(path_data, option.project, package, chosen, option.signed, float(solution.sign[o]))
             )
     chosen_floors = [(m, float(x)) for m, x in zip(floors, solution.floor, strict=True) if abs(x) > 1e-9]
     markets = tuple(signed_market_floor(path_data, m, x) for m, x in chosen_floors)

@@ -255,7 +255,6 @@ class SignedPackage:
     """A signed package: what it gives and what it costs, per unit of `sign`."""
 
     share: float
-    option: int
     project: int
     package: Package
     own: Floor | None
@@ -300,7 +299,6 @@ def signed_package(
     markets: Sequence[tuple[int, MarketFloor]],
     signed: int,
     share: float = 1.0,
-    option: int = -1,
 ) -> SignedPackage:
     """Gap, capital, survival, floor bills, fees and residual of one package for one project at one date."""
     n, project = path_data.instance, path_data.instance.projects[p]
@@ -344,7 +342,6 @@ def signed_package(
     label = f"{project.name}: {package.name}" + "".join(f" beside {m.name}" for _, m in markets)
     return SignedPackage(
         share,
-        option,
         p,
         package,
         own,

@@ -26,7 +26,7 @@ from ..model.sets import ComponentSets, Structure
 from ..model.values import branch_values, penalty_weights, period_values, period_weights, root_values
 from .template import PYOMO_LOCK, Template, compile_block
 
-# Parts of the whole matrix: cost vectors, what counts money, what a row is, arrays that grow.
+# Parts of the whole matrix: cost vectors, what counts money, what a row is.
 
 
 class Costs(Mapping[str, Floats]):
@@ -98,23 +98,6 @@ class ColumnArrays:
     upper: Floats
     integer: Bools
     costs: dict[str, Floats]
-
-
-class GrowingArray:
-    """An array that is filled from the front. Room that is never filled is never touched, and so takes no memory."""
-
-    def __init__(self, most: int, dtype: Any) -> None:
-        self._held, self._size = np.empty(most, dtype=dtype), 0
-
-    def add(self, values: Any) -> None:
-        """Append."""
-        self._held[self._size : self._size + len(values)] = values
-        self._size += len(values)
-
-    @property
-    def all(self) -> Any:
-        """All values so far."""
-        return self._held[: self._size]
 
 
 SMALLEST_ENTRY = 1e-7
@@ -305,7 +288,7 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     columns = ColumnArrays(
         np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool), {name: np.zeros(total) for name in names}
     )
-    rows = _Rows.room_for(parts)
+    rows = _Rows()
     for k, part in enumerate(parts):
         most = max(1, ROWS_AT_ONCE // max(1, len(part.template.index)))
         for first in range(0, part.count, most):
@@ -313,15 +296,15 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     for name, cost in columns.costs.items():
         if not np.isfinite(cost).all():
             raise FormulationError(f"{name} holds a value that is not a finite number")
-    row_lower, row_upper = rows.lower.all, rows.upper.all
+    row_lower, row_upper, row_part, row_local = map(rows.taken, ("lower", "upper", "part", "local"))
     for low, high in ((columns.lower, columns.upper), (row_lower, row_upper)):
         if np.isnan(low).any() or np.isnan(high).any() or (low == INF).any() or (high == -INF).any():
             raise FormulationError("a bound or a right-hand side is not a number, or is infinite on its wrong side")
-    value = rows.value.all
+    value = rows.taken("value")
     if not np.isfinite(value).all():
         raise FormulationError("the matrix holds a value that is not a finite number")
     start = np.zeros(len(row_lower) + 1, dtype=np.int64)
-    np.cumsum(rows.length.all, out=start[1:])
+    np.cumsum(rows.taken("length"), out=start[1:])
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
     bare = tuple(replace(p, xi=no_data, externals=nowhere) for p in parts)
     assembly = Assembly(
@@ -332,28 +315,28 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
         row_lower,
         row_upper,
         start,
-        rows.index.all,
+        rows.taken("index"),
         value,
         bare,
-        rows.part.all,
-        rows.local.all,
-        rows.instance.all,
-        _money(bare, rows, total, money_unit),
+        row_part,
+        row_local,
+        rows.taken("instance"),
+        _money(bare, row_part, row_local, total, money_unit),
     )
     _refuse_tiny(assembly)
     return assembly
 
 
-def _money(parts: Sequence[PlacedBlock], rows: _Rows, columns: int, unit: float) -> Money | None:
+def _money(parts: Sequence[PlacedBlock], row_part: Ints, row_local: Ints, columns: int, unit: float) -> Money | None:
     """Which rows and columns count money, by the declared table of the model; None in million USD."""
     if unit == 1.0:
         return None
-    in_rows, in_columns = np.zeros(len(rows.part.all), dtype=bool), np.zeros(columns, dtype=bool)
+    in_rows, in_columns = np.zeros(len(row_part), dtype=bool), np.zeros(columns, dtype=bool)
     for k, part in enumerate(parts):
         of_rows = np.array([("constraint", name) in COUNTS_MONEY for name, _ in part.template.rows], dtype=bool)
         of_columns = np.array([("variable", name) in COUNTS_MONEY for name, _ in part.template.columns], dtype=bool)
-        mine = np.flatnonzero(rows.part.all == k)
-        in_rows[mine] = of_rows[rows.local.all[mine]]
+        mine = np.flatnonzero(row_part == k)
+        in_rows[mine] = of_rows[row_local[mine]]
         in_columns[part.first_column : part.first_column + part.width * part.count] = np.tile(of_columns, part.count)
     return Money(unit, in_rows, in_columns)
 
@@ -373,34 +356,31 @@ def _refuse_tiny(assembly: Assembly) -> None:
     raise TinyEntryError(constraint, key, variable, of, float(value[entry]), count)
 
 
-@dataclass(frozen=True)
 class _Rows:
-    """Data of all rows, filled instance by instance."""
+    """Data of all rows and, in `index` and `value`, of their entries, gathered piece by piece."""
 
-    length: GrowingArray
-    index: GrowingArray
-    value: GrowingArray
-    lower: GrowingArray
-    upper: GrowingArray
-    part: GrowingArray
-    local: GrowingArray
-    instance: GrowingArray
+    KINDS: Mapping[str, Any] = {
+        "length": np.int32,
+        "index": np.int32,
+        "value": float,
+        "lower": float,
+        "upper": float,
+        "part": np.int16,
+        "local": np.int32,
+        "instance": np.int32,
+    }
 
-    @classmethod
-    def room_for(cls, parts: Sequence[PlacedBlock]) -> _Rows:
-        """Nothing yet, and room for every row and entry of the parts."""
-        rows = sum(len(part.template.rows) * part.count for part in parts)
-        entries = sum(len(part.template.index) * part.count for part in parts)
-        return cls(
-            GrowingArray(rows, np.int32),
-            GrowingArray(entries, np.int32),
-            GrowingArray(entries, float),
-            GrowingArray(rows, float),
-            GrowingArray(rows, float),
-            GrowingArray(rows, np.int16),
-            GrowingArray(rows, np.int32),
-            GrowingArray(rows, np.int32),
-        )
+    def __init__(self) -> None:
+        self._pieces: dict[str, list[Any]] = {name: [np.zeros(0, kind)] for name, kind in self.KINDS.items()}
+
+    def add(self, **pieces: Any) -> None:
+        """Append to each."""
+        for name, piece in pieces.items():
+            self._pieces[name].append(piece.astype(self.KINDS[name]))
+
+    def taken(self, name: str) -> Any:
+        """All of one kind, which is given up."""
+        return np.concatenate(self._pieces.pop(name))
 
 
 def _coincide(externals: Ints) -> bool:
@@ -471,17 +451,16 @@ def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: ColumnArr
     lower, upper = template.row_lower.at(xi), template.row_upper.at(xi)
     wanted = (lengths > 0) | ~((lower <= 0) & (upper >= 0))
     instance, local = np.nonzero(wanted)
-    for kept, values in (
-        (rows.length, lengths[wanted]),
-        (rows.index, index[keep]),
-        (rows.value, value[keep]),
-        (rows.lower, lower[wanted]),
-        (rows.upper, upper[wanted]),
-        (rows.part, np.full(len(instance), k)),
-        (rows.local, local),
-        (rows.instance, blocks.start + instance),
-    ):
-        kept.add(values)
+    rows.add(
+        length=lengths[wanted],
+        index=index[keep],
+        value=value[keep],
+        lower=lower[wanted],
+        upper=upper[wanted],
+        part=np.full(len(instance), k),
+        local=local,
+        instance=blocks.start + instance,
+    )
 
 
 # The model as arrays: each Pyomo block is compiled once and instantiated for every period, branch and scenario.

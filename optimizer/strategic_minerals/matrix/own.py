@@ -40,17 +40,7 @@ ROUNDING = 1e-9
 """Relative difference of two figures that is rounding."""
 WHOLE = 1e-5
 """Distance from a whole number that is a solver's rounding."""
-PLAIN = (
-    pyo.Var,
-    pyo.Constraint,
-    pyo.Objective,
-    pyo.Expression,
-    pyo.Param,
-    pyo.Set,
-    pyo.RangeSet,
-    pyo.Block,
-    pyo.Suffix,
-)
+PLAIN = pyo.Var, pyo.Constraint, pyo.Objective, pyo.Expression, pyo.Param, pyo.Set, pyo.RangeSet, pyo.Block, pyo.Suffix
 """Kinds of Pyomo components that a linear model is made of."""
 
 

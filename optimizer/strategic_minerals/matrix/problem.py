@@ -65,54 +65,20 @@ LOSSES = ("tier_loss", "tier_named", "adaptation", "step_cost")
 """Fields of an instance that say what going short costs: no way of support hangs on them."""
 
 OPERATING = (
-    "demand",
-    "holding",
-    "salvage",
-    "resale",
-    "drawdown",
-    "disposal",
-    "opening",
-    "contract_lot",
-    "contract_fee",
-    "contract_rise",
-    "honoured",
-    "sold",
-    "contract_term",
-    "offer_country",
-    "offer_depth",
-    "offer_open",
-    "offer_crisis",
-    "seller_depth",
-    "pooled_in_events",
-    "procurement",
-    "users_level",
-    "users_missing",
-    "market_trade",
-    "price_slope",
-    "slope_later",
+    *(
+        "demand holding salvage resale drawdown disposal opening contract_lot contract_fee contract_rise "
+        "honoured sold contract_term offer_country offer_depth offer_open offer_crisis seller_depth "
+        "pooled_in_events procurement users_level users_missing market_trade price_slope slope_later"
+    ).split(),
     *LOSSES,
 )
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
 
 BLOCK_DATA = (
-    "price",
-    "outside_quote",
-    "outside_share",
-    "base_price",
-    "availability",
-    "usual",
-    "feed",
-    "feed_shares",
-    "overland",
-    "cash",
-    "kappa",
-    "restart",
-    "in_force",
-    "carried",
-    "capacity",
-    "state_factor",
-    "state_probability",
-    "projects",
+    *(
+        "price outside_quote outside_share base_price availability usual feed feed_shares overland cash kappa "
+        "restart in_force carried capacity state_factor state_probability projects"
+    ).split(),
     *OPERATING,
     *MENUS,
 )
@@ -361,8 +327,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     seconds = Timings()
     checkpoint("building the model")
     with seconds.measure("build"):
-        built = _built(plan, data, like, held)
-        structure, natural = built.structure, built.natural
+        structure, natural, scenarios, pricing = _built(plan, data, like, held)
         columns = sum(
             blocks.count
             * (
@@ -393,7 +358,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
             assembly = instantiate(structure, templates)
         except TinyEntryError as error:
             raise InputError([tiny_entry(structure, data, error)]) from None
-    return Problem(plan, data, natural, structure, templates, assembly, seconds, built.scenarios, built.pricing)
+    return Problem(plan, data, natural, structure, templates, assembly, seconds, scenarios, pricing)
 
 
 def trunk_prices(problem: Problem) -> tuple[Floats, Floats]:
@@ -437,27 +402,19 @@ def with_price_channel(problem: Problem, nothing: Solution) -> Problem:
     return replace(problem, structure=structure, assembly=instantiate(structure, problem.templates))
 
 
-@dataclass(frozen=True)
-class Built:
-    """A problem before it is compiled."""
-
-    structure: Structure
-    """In model units."""
-    natural: Instance
-    scenarios: ScenarioSet
-    pricing: PricingSample | None
-    """These three in tonnes."""
-
-
 def structure_of(plan: Plan, data: Dataset) -> tuple[Structure, Instance]:
     """The structure of a problem in model units, and its instance in tonnes."""
-    built = _built(plan, data)
-    return built.structure, built.natural
+    structure, natural, *_ = _built(plan, data)
+    return structure, natural
 
 
-def _built(plan: Plan, data: Dataset, like: Problem | None = None, held: SampledScenarios | None = None) -> Built:
-    """A problem before it is compiled. held: sampled scenarios to keep. like: a problem built before, of which courses of events,
-    support, and what owners get, need and cost are taken over as far as nothing that they hang on has changed.
+def _built(
+    plan: Plan, data: Dataset, like: Problem | None = None, held: SampledScenarios | None = None
+) -> tuple[Structure, Instance, ScenarioSet, PricingSample | None]:
+    """A problem before it is compiled: its structure in model units; instance, scenarios and what owners expect in tonnes.
+
+    held: sampled scenarios to keep. like: a problem built before, of which courses of events, what owners expect and ways of
+    support are taken over where nothing that they hang on has changed.
     """
     natural = build_instance(plan, data, longest_event(plan, data))
     drawn = 1 if plan.sample is None else max(plan.sample.scenarios, plan.sample.draws or 0)
@@ -479,7 +436,7 @@ def _built(plan: Plan, data: Dataset, like: Problem | None = None, held: Sampled
     of_owners, known = None if pricing is None else pricing.counted_in(unit), None if like is None else like.structure
     checkpoint("ways of support")
     support = _support(scaled, counted, known, of_owners)
-    return Built(build_structure(scaled, counted, support), natural, scenarios, pricing)
+    return build_structure(scaled, counted, support), natural, scenarios, pricing
 
 
 def _support(

@@ -74,27 +74,6 @@ def _affine(expression: Any, xi: Mapping[int, int]) -> tuple[float, dict[int, fl
     raise FormulationError(f"not affine in uncertain parameters: {expression}")
 
 
-def _plain(expression: Any) -> dict[int, Any] | None:
-    """{id(variable): coefficient} of a plain sum of coefficients times variables, None for anything else.
-
-    What the walker finds in such a sum too, at a multiple of the time: a budget row has a term for every signature.
-    """
-    if expression.__class__ is not numeric_expr.LinearExpression:
-        return None
-    found: dict[int, Any] = {}
-    for term in expression.args:
-        if term.__class__ is numeric_expr.MonomialTermExpression:
-            coefficient, variable = term.args
-            if coefficient.__class__ not in native_numeric_types and coefficient.is_potentially_variable():
-                return None
-        elif term.__class__ not in native_numeric_types and term.is_variable_type():
-            coefficient, variable = 1.0, term
-        else:
-            return None
-        found[id(variable)] = found[id(variable)] + coefficient if id(variable) in found else coefficient
-    return found
-
-
 class Affine:
     """A vector a + B*xi; only the rows of B that depend on xi are stored."""
 
@@ -240,9 +219,6 @@ def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, 
     visitor.xi = xi
 
     def parts(expression: Any) -> tuple[Any, Any]:
-        plain = _plain(expression)
-        if plain is not None:
-            return plain, 0.0
         repn = visitor.walk_expression(expression)
         return repn.linear, repn.constant
 

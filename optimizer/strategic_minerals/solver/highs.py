@@ -1,7 +1,6 @@
 """The only file that has HiGHS solve a model: arrays in, a checked status and values out.
 
-Every setter's status is checked, options come from a closed list, time is always finite, and values exist only where
-the status says that they may be used."""
+Every setter's status is checked, time is always finite, and values exist only where the status says that they may be used."""
 
 from __future__ import annotations
 
@@ -170,12 +169,6 @@ UnsolvedStatus = Literal[
 Status = SolvedStatus | UnsolvedStatus
 
 STATUS_OF: dict[str, Status] = {
-    "kNotset": "failed",
-    "kLoadError": "failed",
-    "kModelError": "failed",
-    "kPresolveError": "failed",
-    "kSolveError": "failed",
-    "kPostsolveError": "failed",
     "kModelEmpty": "optimal",
     "kOptimal": "optimal",
     "kInfeasible": "infeasible",
@@ -185,13 +178,12 @@ STATUS_OF: dict[str, Status] = {
     "kObjectiveTarget": "limit",
     "kTimeLimit": "time_limit",
     "kIterationLimit": "limit",
-    "kUnknown": "failed",
     "kSolutionLimit": "limit",
     "kInterrupt": "interrupted",
     "kHighsInterrupt": "interrupted",
     "kMemoryLimit": "out_of_memory",
 }
-"""Every status that HiGHS knows; unknown is never success. A model without columns is trivially optimal."""
+"""Statuses of HiGHS; any other, unknown among them, is a failure. A model without columns is trivially optimal."""
 
 
 @dataclass(frozen=True)
@@ -265,28 +257,6 @@ INTEGER_SEARCH = {"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": Fal
 `rare-earths` takes 22 s of processor time where it took 54 at 25 scenarios, and 12 to 13 s either way at 40; `critical-minerals`
 and `vault` take as long as before. Without restarts, and with pseudo-costs relied on after two tries, it takes 29 s (2026-11-28,
 HiGHS 1.16.0, one core)."""
-
-OPTIONS = frozenset(
-    {
-        "output_flag",
-        "threads",
-        "parallel",
-        "time_limit",
-        "mip_rel_gap",
-        "mip_abs_gap",
-        "presolve",
-        "solver",
-        "random_seed",
-        "simplex_strategy",
-        "simplex_scale_strategy",
-        "simplex_dual_edge_weight_strategy",
-        "simplex_iteration_limit",
-        "dual_simplex_cost_perturbation_multiplier",
-        *INTEGER_SEARCH,
-        *TOLERANCES,
-    }
-)
-"""Options that this package sets; anything else is a programming error."""
 
 BASES = (
     highspy.HighsBasisStatus.kLower,
@@ -410,88 +380,6 @@ class SolverUnits:
     def column_prices(self, prices: Floats) -> Floats:
         """(columns,) likewise."""
         return prices if self.columns is None else prices * (self.money / self.columns)
-
-
-# What a run of HiGHS leaves: a checked status, and values only where it says that they may be used.
-
-
-@dataclass(frozen=True)
-class Ended:
-    """An instance of HiGHS whose run has just ended."""
-
-    highs: Any
-    units: SolverUnits
-    answered: Any
-    """What HiGHS returned."""
-    seconds: float
-    wasted: int
-    """Iterations of a start that led nowhere."""
-
-    @property
-    def verdict(self) -> Status | None:
-        """Status of the run; None where HiGHS returned an error, but for a lack of memory."""
-        name = self.highs.getModelStatus().name
-        return None if self.answered == ERROR and name != "kMemoryLimit" else STATUS_OF.get(name, "failed")
-
-    @property
-    def failed(self) -> UnsolvedRun:
-        """The run, of which nothing is believed."""
-        return UnsolvedRun(status="failed", bound=-math.inf, seconds=self.seconds, iterations=self.wasted)
-
-    def iterations(self, info: Any) -> int:
-        """Iterations in all."""
-        return self.wasted + int(info.simplex_iteration_count)
-
-
-def read_search(end: Ended, costs: Callable[[float, Floats], bool]) -> Run:
-    """A search for integers: its best point where it ended or a limit stopped it.
-
-    costs: whether an objective is that of a point; where it is not, the point is no answer.
-    """
-    verdict, info, units = end.verdict, end.highs.getInfo(), end.units
-    if verdict is None:
-        return end.failed
-    bound = _bound(float(info.mip_dual_bound) * units.money)
-    iterations, nodes = end.iterations(info), int(max(0, info.mip_node_count))
-    incumbent = info.primal_solution_status == FEASIBLE
-    if verdict == "optimal" or (incumbent and verdict in ("time_limit", "limit", "interrupted")):
-        x = units.point(np.array(end.highs.getSolution().col_value, dtype=float))
-        objective = float(info.objective_function_value) * units.money
-        if not costs(objective, x):
-            return end.failed
-        return SolvedRun(
-            status=verdict,
-            x=x,
-            objective=objective,
-            bound=bound,
-            seconds=end.seconds,
-            iterations=iterations,
-            nodes=nodes,
-        )
-    return UnsolvedRun(status=verdict, bound=bound, seconds=end.seconds, iterations=iterations, nodes=nodes)
-
-
-def read_linear(end: Ended) -> Run:
-    """A linear program: its point and, where HiGHS vouches for them, its duals. One that was stopped has no vertex."""
-    verdict, info, units = end.verdict, end.highs.getInfo(), end.units
-    if verdict is None:
-        return end.failed
-    if verdict != "optimal":
-        return UnsolvedRun(status=verdict, bound=-math.inf, seconds=end.seconds, iterations=end.iterations(info))
-    solution, objective = end.highs.getSolution(), float(info.objective_function_value) * units.money
-    duals = None
-    if solution.dual_valid:
-        rows, columns = np.array(solution.row_dual, dtype=float), np.array(solution.col_dual, dtype=float)
-        duals = Duals(units.row_prices(rows), units.column_prices(columns))
-    return SolvedRun(
-        status="optimal",
-        x=units.point(np.array(solution.col_value, dtype=float)),
-        objective=objective,
-        bound=_bound(objective),
-        seconds=end.seconds,
-        iterations=end.iterations(info),
-        duals=duals,
-    )
 
 
 def _bound(value: float) -> float:
@@ -835,9 +723,35 @@ class Model:
         self._highs.cbSimplexInterrupt += lambda event: ask(event, Progress(phase, time.perf_counter() - begin))
 
     def _read(self, answered: Any, seconds: float, wasted: int = 0) -> Run:
-        """How a run ended. wasted: iterations of a start that led nowhere."""
-        end = Ended(self._highs, self._units, answered, seconds, wasted)
-        return read_search(end, self._is_of) if self._mip else read_linear(end)
+        """How a run ended: values only where its status says that they may be used. answered: what HiGHS returned; wasted:
+        iterations of a start that led nowhere."""
+        highs, units = self._highs, self._units
+        name = highs.getModelStatus().name
+        if answered == ERROR and name != "kMemoryLimit":  # nothing of it is believed
+            return UnsolvedRun(status="failed", bound=-math.inf, seconds=seconds, iterations=wasted)
+        status, info = STATUS_OF.get(name, "failed"), highs.getInfo()
+        told: dict[str, Any] = {"seconds": seconds, "iterations": wasted + int(info.simplex_iteration_count)}
+        objective = float(info.objective_function_value) * units.money
+        if self._mip:  # its best point where it ended or a limit stopped it
+            told |= {
+                "bound": _bound(float(info.mip_dual_bound) * units.money),
+                "nodes": int(max(0, info.mip_node_count)),
+            }
+            incumbent = info.primal_solution_status == FEASIBLE
+            if status != "optimal" and not (incumbent and status in ("time_limit", "limit", "interrupted")):
+                return UnsolvedRun(status=status, **told)
+            x = units.point(np.array(highs.getSolution().col_value, dtype=float))
+            if not self._is_of(objective, x):
+                return UnsolvedRun(status="failed", bound=-math.inf, seconds=seconds, iterations=wasted)
+            return SolvedRun(status=status, x=x, objective=objective, **told)
+        if status != "optimal":  # a linear program that was stopped has no vertex
+            return UnsolvedRun(status=status, bound=-math.inf, **told)
+        solution, duals = highs.getSolution(), None
+        if solution.dual_valid:
+            rows, columns = np.array(solution.row_dual, dtype=float), np.array(solution.col_dual, dtype=float)
+            duals = Duals(units.row_prices(rows), units.column_prices(columns))
+        x = units.point(np.array(solution.col_value, dtype=float))
+        return SolvedRun(status="optimal", x=x, objective=objective, bound=_bound(objective), duals=duals, **told)
 
     def _is_of(self, objective: float, x: Floats) -> bool:
         """Whether an objective is that of a point, but for the solver's tolerances."""
@@ -846,8 +760,6 @@ class Model:
         return abs(objective - self._offset - float(terms.sum())) <= room
 
     def _set(self, name: str, value: Any) -> None:
-        if name not in OPTIONS:
-            raise ValueError(f"unknown solver option {name!r}")
         self._check(self._highs.setOptionValue(name, value), f"option {name} = {value!r}")
 
     @staticmethod

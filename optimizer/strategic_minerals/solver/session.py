@@ -231,8 +231,6 @@ class Session:
         """gap, relax, method, threads: as in `solve`. held: sampled scenarios to keep; None: those of the first variant. extend:
         adds constraints to the model of every variant. like: a problem prepared before, of which the first variant takes over what
         is the same."""
-        if not 0 <= gap < 1:
-            raise ValueError(f"gap must be in [0, 1), not {gap}")
         self._gap, self._relax, self._method, self._threads, self._extend = gap, relax, method, threads, extend
         self._chosen: Literal["flat", "decomposed"] = "flat"
         self.held = held
@@ -303,7 +301,10 @@ class Session:
         load = partial(_loaded, problem, method=method, threads=self._threads, deadline=time.perf_counter() + left())
         costs = objective_costs(problem)
         if hold is not None:
-            problem = replace(problem, assembly=_held(problem, hold))
+            held = (
+                DecisionIndex(problem).held(hold) if isinstance(hold, ForcedDecision) else without_acts(problem, hold)
+            )
+            problem = replace(problem, assembly=held)
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
@@ -359,13 +360,6 @@ class Session:
         found = (self._reference, self._solver, self._x) if chosen == self._chosen else (None, None, None)
         self._reference, self._solver, self._x, self._problem = None, None, None, None
         return found
-
-
-def _held(problem: Problem, hold: ForcedDecision | Sequence[LeftOut]) -> Assembly:
-    """The model with an item held, or without some acts."""
-    if isinstance(hold, ForcedDecision):
-        return DecisionIndex(problem).held(hold)
-    return without_acts(problem, hold)
 
 
 def _loaded(

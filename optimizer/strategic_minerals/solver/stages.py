@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import sparse
@@ -159,8 +159,9 @@ def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], 
         face = Face(model, master, of_master(cost), run)
         settled_x[parts.mine] = settled(face, of.structure, of.assembly, of_master, left)[:own]
     aims = losses(of.structure, of.assembly), bought_abroad(of.structure, of.assembly)
-    for k, point in of.in_clusters(lambda cluster: _least_loss(cluster, y, *aims, x, left)):
-        settled_x[parts.clusters[k].columns] = point
+    points = of.in_clusters(lambda cluster: _least_loss(cluster, y, *aims, x, left))
+    for cluster, point in zip(parts.clusters, points, strict=True):
+        settled_x[cluster.columns] = point
     return settled_x
 
 
@@ -398,10 +399,8 @@ def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal
     """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
 
     PlanError where decomposition is asked for and impossible: several aims in turn, a limit on losses that binds scenarios
-    together, or constraints of a caller's own on what is done in scenarios. ValueError for a method that is none.
+    together, or constraints of a caller's own on what is done in scenarios.
     """
-    if method not in get_args(Method):
-        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
     hindrance = _hindrance(problem)
     if method == "decomposed" and hindrance:
         raise PlanError([Fault("plan", "", *hindrance)])
@@ -592,7 +591,7 @@ def solve_fixed_lp(
     """
     run, cost = staged.run, costs[last]
     offset = run.objective - float(cost @ run.x)
-    if isinstance(solver, LShaped) and too_large(solver):
+    if isinstance(solver, LShaped) and not solver.parts.kept:
         fixed = solver.fixed(
             cost, run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0), offset=offset, time_limit_s=time_limit_s
         )
@@ -619,11 +618,6 @@ def solve_fixed_lp(
             "the integer decisions, rounded, leave no feasible operations: the answer leans on tolerances"
         )
     return None
-
-
-def too_large(solver: FlatModel | LShaped) -> bool:
-    """Whether scenarios are too many for one solver."""
-    return isinstance(solver, LShaped) and not solver.parts.kept
 
 
 def with_commitments(problem: Problem, cost: Floats, x: Floats, offset: float) -> Model:

@@ -192,8 +192,6 @@ class OutputClass:
     """(T,) ramp * alive on the trunk."""
     scenarios: Floats
     """(S, T) ramp * alive in each scenario."""
-    alive_at_end: bool
-    """Alive on the trunk in the last period."""
     purchase: PurchaseRight | None
     """What the reserve may buy under a purchase floor."""
     bound: bool = False
@@ -469,7 +467,7 @@ class _Options:
             found = (p, offtake, purchase, at_end, trunk.tobytes(), scenarios.tobytes(), bound)
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
-                self.classes.append(OutputClass(p, offtake, trunk, scenarios, at_end, purchase, bound))
+                self.classes.append(OutputClass(p, offtake, trunk, scenarios, purchase, bound))
             self._asked[asked] = self._class_of[found]
         index = self._asked[asked]
         return self.classes[index], index

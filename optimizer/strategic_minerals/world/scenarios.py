@@ -72,22 +72,6 @@ TAIL_SHARE = 0.4
 ROUNDS = 30
 
 
-@dataclass(frozen=True)
-class Reduction:
-    """Which of the drawn scenarios are kept, with what probability, and what the reduction does to the loss of doing nothing."""
-
-    kept: Ints
-    """(n,) indices of drawn scenarios."""
-    probability: Floats
-    """(n,) sums to one."""
-    drawn: int
-    expected: tuple[float, float]
-    """Expected loss (proxy) over the drawn and over the kept scenarios [million USD]."""
-    cvar: tuple[float, float]
-    """CVaR at the plan's `risk.alpha` of the same."""
-    alpha: float
-
-
 def loss_proxy(instance: Instance, scenarios: ScenarioSet) -> Floats:
     """(S, I) discounted loss of a scenario by material: `losses_by_period`, added up; 0 for those that risk measures leave out
     [million USD]."""
@@ -138,11 +122,12 @@ def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, floa
     return sorted([*tiers, *steps])
 
 
-def reduce(instance: Instance, scenarios: ScenarioSet, n: int) -> Reduction:
-    """Keep n of the drawn scenarios. Deterministic; the same scenarios give the same answer."""
+def reduce(instance: Instance, scenarios: ScenarioSet, n: int) -> tuple[Ints, Floats]:
+    """(which n of the drawn scenarios are kept, their probabilities, which sum to one). Deterministic; the same scenarios give the
+    same answer."""
     by_material = loss_proxy(instance, scenarios)
     total = by_material.sum(axis=1)
-    pi, alpha = scenarios.probability, instance.plan.risk.alpha
+    pi = scenarios.probability
     features = _features(instance, scenarios, by_material)
     order = np.argsort(-total, kind="stable")
     tail_size = int(np.searchsorted(np.cumsum(pi[order]), TAIL, side="right"))
@@ -155,16 +140,7 @@ def reduce(instance: Instance, scenarios: ScenarioSet, n: int) -> Reduction:
             medoid, of = _medoids(features[stratum], pi[stratum], count)
             kept += [int(k) for k in stratum[medoid]]
             weight += [float(pi[stratum][of == m].sum()) for m in range(len(medoid))]
-    probability = np.array(weight) / sum(weight)
-    chosen = np.array(kept, dtype=int)
-    return Reduction(
-        chosen,
-        probability,
-        len(total),
-        (float(pi @ total), float(probability @ total[chosen])),
-        (cvar_of(total, pi, alpha), cvar_of(total[chosen], probability, alpha)),
-        alpha,
-    )
+    return np.array(kept, dtype=int), np.array(weight) / sum(weight)
 
 
 def _shares(n: int, sizes: list[int]) -> list[int]:
@@ -432,8 +408,9 @@ def sample(instance: Instance, data: Dataset, chosen: Sample) -> SampledScenario
         )
     if chosen.draws is None or len(drawn) <= chosen.scenarios:
         return SampledScenarios(asked, tuple(drawn), np.full(len(drawn), 1 / len(drawn)))
-    found = reduction(instance, drawn, chosen.scenarios, trunk_course(instance, data))
-    return SampledScenarios(asked, tuple(drawn[k] for k in found.kept), found.probability)
+    lean = replace(instance, plan=instance.plan.model_copy(update={"scenarios": ()}))
+    kept, probability = reduce(lean, equally_likely(lean, drawn, trunk_course(instance, data)), chosen.scenarios)
+    return SampledScenarios(asked, tuple(drawn[k] for k in kept), probability)
 
 
 def draws(
@@ -520,14 +497,6 @@ def equally_likely(
     return combine_events(
         instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), events, trunk
     )
-
-
-def reduction(
-    instance: Instance, drawn: list[tuple[DisruptionEvent, ...]], scenarios: int, trunk: ScenarioSet | None = None
-) -> Reduction:
-    """Which of the drawn scenarios are kept, and what that does to the loss of doing nothing; trunk: as `combine_events`."""
-    lean = replace(instance, plan=instance.plan.model_copy(update={"scenarios": ()}))
-    return reduce(lean, equally_likely(lean, drawn, trunk), scenarios)
 
 
 def span(instance: Instance) -> Span:

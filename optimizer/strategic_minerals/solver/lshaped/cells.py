@@ -206,7 +206,7 @@ class Cells(Evaluator):
     def _costs_at(self, y: Floats, deadline: float) -> tuple[Floats, tuple[int, ...], int]:
         """((beliefs, losses) costs of the aim's cells at a point [million USD], NaN elsewhere; cuts, iterations)."""
         mine, count = self.parts.mine[:-1], len(self._clusters)
-        answers, cuts = self._cuts_at(self._active.tolist(), np.append(y, 0.0), deadline)
+        answers, cuts = self.cuts_at(self._active.tolist(), np.append(y, 0.0), deadline)
         asked = np.full(self.parts.groups, np.nan)
         asked[self._active] = [answer.cost for answer in answers]
         found = np.full(self._of_cell.shape[:2], np.nan)

@@ -139,10 +139,9 @@ class Search:
         """
         if self.of.parts.kept:
             return self.evaluate(y, answer=False)[1]
-        cuts, iterations = self.of.add_cuts(
-            self.master.most_violated_groups(SETTINGS.dear_group_share), y, self.deadline
-        )
-        self.iterations += iterations
+        groups = self.master.most_violated_groups(SETTINGS.dear_group_share)
+        answers, cuts = self.of.cuts_at(groups, y, self.deadline)
+        self.iterations += sum(answer.iterations for answer in answers)
         return self.master.add_cuts(cuts)
 
     def report_progress(self) -> None:
@@ -823,10 +822,7 @@ def phases(search: Search, start: Floats | None) -> Status:
     status = search.linear(begin, search.gap_share(SETTINGS.linear_gap_share) if mixed else 1.0, answer=not mixed)
     if search.root is None or status not in ("optimal", "limit"):
         return status
-    return integral(search, search.root) if mixed else search.at_corner(status)
-
-
-def integral(search: Search, root: SolvedRun) -> Status:
-    """Branch and bound from the relaxation, held by the cuts that are tight in it."""
-    search.master.trim(idle=0)
-    return BranchAndBound(search, root).explore()
+    if not mixed:
+        return search.at_corner(status)
+    search.master.trim(idle=0)  # from the relaxation, held by the cuts that are tight in it
+    return BranchAndBound(search, search.root).explore()

@@ -10,10 +10,10 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from ...matrix.assembly import Assembly, entries_of
 from ...model.sets import TRUNK, Structure
 from ..highs import Model, SolvedRun
 from .master import SETTINGS, CutPool, Master, Root, excess
+
+Found = TypeVar("Found")
 
 PHASE = "recourse"
 """What a cluster's runs are called."""
@@ -556,7 +558,7 @@ class Evaluator:
         anew = [g for g, same in enumerate(alike) if not same or g in stale]
         for y, _ in list(self.asked) if anew else []:
             try:
-                self._cuts_at(anew, self.point(y), deadline)
+                self.cuts_at(anew, self.point(y), deadline)
             except OutOfTimeError:
                 break
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
@@ -585,7 +587,7 @@ class Evaluator:
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
-        answers, cuts = self._cuts_at(range(len(self.groups)), y, deadline)
+        answers, cuts = self.cuts_at(range(len(self.groups)), y, deadline)
         self.asked.append((y, cuts))
         own_cost = float(
             (cost[self.parts.mine] * y).sum()
@@ -598,12 +600,7 @@ class Evaluator:
             sum(answer.iterations for answer in answers),
         )
 
-    def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
-        """Numbers of the cuts of some groups at a point, and iterations. Raises as `evaluate`."""
-        answers, cuts = self._cuts_at(groups, y, deadline)
-        return cuts, sum(answer.iterations for answer in answers)
-
-    def _cuts_at(
+    def cuts_at(
         self, groups: Sequence[int], y: Floats, deadline: float
     ) -> tuple[list[SubproblemSolution], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
@@ -627,26 +624,21 @@ class Evaluator:
         return answers, tuple(cuts)
 
     def answers(self, y: Floats, asked: Sequence[int], deadline: float) -> list[SubproblemSolution]:
-        """Answers of the clusters asked; each has a solver of its own."""
-        clusters = [self.parts.clusters[k] for k in asked]
-        if self._threads == 1 or len(clusters) < 2:
-            return [cluster.solve(y, deadline) for cluster in clusters]
-        with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
-            return list(pool.map(lambda cluster: cluster.solve(y, deadline), clusters))
+        """Answers of the clusters asked."""
+        return self.in_clusters(lambda cluster: cluster.solve(y, deadline), asked)
 
     def remember(self, found: Evaluated) -> None:
         """Keep what clusters answered at a point, in place of what they kept before: the next search begins there."""
         for cluster, answer in zip(self.parts.clusters, found.answers, strict=True) if self.parts.kept else ():
             cluster.known = found.y[cluster.links], answer.times(1 / cluster.weight)
 
-    def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
-        """(number, what the work gives) of every cluster, in order, on the threads of this process."""
-        clusters = self.parts.clusters
+    def in_clusters(self, work: Callable[[Cluster], Found], asked: Sequence[int] | None = None) -> list[Found]:
+        """What the work gives for the clusters asked, or all, in order; each has a solver of its own, and threads share them."""
+        clusters = self.parts.clusters if asked is None else [self.parts.clusters[k] for k in asked]
         if self._threads == 1 or len(clusters) < 2:
-            yield from enumerate(map(work, clusters))
-            return
+            return list(map(work, clusters))
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
-            yield from enumerate(pool.map(work, clusters))
+            return list(pool.map(work, clusters))
 
     def full(self, found: Evaluated) -> Floats:
         """(columns,) the point of the whole model."""
