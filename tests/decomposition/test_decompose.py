@@ -160,7 +160,7 @@ def test_cuts_count_as_much_as_their_scenarios_are_likely(seed: int, share: floa
     known = [of.pool[number] for number in of.pool.numbers]
     for part in rng.uniform(0.0, 1.0, 3):
         y = of.point(part * first.x[of.parts.mine])
-        answers, _ = of._cuts_at(range(len(of.groups)), y, time.perf_counter() + 600.0)
+        answers, _ = of.cuts_at(range(len(of.groups)), y, time.perf_counter() + 600.0)
         told = iter(answers)
         group = [sum(next(told).cost for _ in members) for members in of.groups]
         for one in known:

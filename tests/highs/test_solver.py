@@ -21,6 +21,7 @@ from strategic_minerals import InfeasibleError, Plan, ReserveError, StoppedError
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.stats import Timings
 from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.matrix.named import denominator
 from strategic_minerals.matrix.problem import Problem, prepare
 from strategic_minerals.solver import highs
 from strategic_minerals.solver import optimise as optimize
@@ -382,7 +383,7 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
     assert outcome.objective_musd is not None
     assert outcome.best_bound_musd is not None
     assert outcome.objective_musd - outcome.best_bound_musd == pytest.approx(50.0, abs=1e-3)
-    appropriated = optimize.denominator(prepare(plan, data), outcome.objective_musd)
+    appropriated = denominator(prepare(plan, data), outcome.objective_musd)
     assert outcome.relative_gap == pytest.approx(50.0 / appropriated, rel=1e-4)
     assert "NOT proven best: stopped by the time limit" in result.summary(full=True)
 

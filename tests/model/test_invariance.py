@@ -320,8 +320,13 @@ def split_sources(frames: dict[str, pd.DataFrame]) -> None:
     for mine in ("ally-mine", "china-mine"):
         rows = frames["capacities"].activity == mine
         frames["capacities"].loc[rows, "capacity_t_per_yr"] /= 2
-        for name, column in (("activities", "activity"), ("capacities", "activity"), ("yields", "producer")):
+        columns = {"activities": "activity", "capacities": "activity", "yields": "producer", "feed_origins": "producer"}
+        for name, column in columns.items():
             frames[name] = twin(frames[name], column, mine, f"{mine}-2")
+        signed = frames.get("commitments", pd.DataFrame(columns=["producer"]))
+        for row in signed[signed.producer == mine].itertuples():
+            own = dict.fromkeys(("item", "producer"), f"{mine}-2")
+            frames["commitments"] = twin(signed, "commitment", row.commitment, f"{row.commitment}-2", **own)
         rows = frames["offers"].source_producer == mine
         frames["offers"].loc[rows, "depth_t_per_yr"] /= 2
         for name in frames["offers"][rows].offer:

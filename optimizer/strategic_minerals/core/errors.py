@@ -267,6 +267,8 @@ EXPECTED = {
     "string_too_short": "at least {min_length} characters",
     "date_type": "a date such as 2026-11-25",
     "date_parsing": "a date such as 2026-11-25",
+    "date_from_datetime_parsing": "a date such as 2026-11-25",
+    "date_from_datetime_inexact": "a date such as 2026-11-25, without a time",
     "literal_error": "one of {expected}",
     "tuple_type": 'a list, such as [2027] or ["gallium"]',
     "list_type": 'a list, such as [2027] or ["gallium"]',
@@ -274,6 +276,9 @@ EXPECTED = {
     "too_long": "a list of at most {max_length} (this has {actual_length})",
     "dict_type": "a table with fields",
     "model_type": "a table with fields",
+    "model_attributes_type": "a table with fields",
+    "union_tag_invalid": "one of {expected_tags}",
+    "union_tag_not_found": "a field {discriminator} that states its kind",
     "invalid_key": "names that are text",
     "value_error": "{error}",
 }
