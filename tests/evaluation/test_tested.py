@@ -19,7 +19,6 @@ from strategic_minerals import (
     Result,
     Runner,
     UntrustedError,
-    compare,
     load_result,
     solve,
     verify,
@@ -309,24 +308,6 @@ def test_workers_give_the_same_answer(answer: Result) -> None:
     again = solve(*deciding(), run=Runner(processes=2), **FEW)
     for name in ("act_now", "samples", "sample_gap"):
         pd.testing.assert_frame_equal(again.tables[name], answer.tables[name])
-
-
-@pytest.mark.long
-def test_variants_are_compared_in_the_same_scenarios(answer: Result) -> None:
-    """Proves: a variant with another budget met the same draws; its difference has a standard error that is a fraction of that of
-    its worth, and a variant that changes nothing differs by nothing; one with another hazard is not paired."""
-    plan, data = deciding()
-    budget = plan.budget.model_copy(update={"appropriation_musd": 20.0})
-    poorer = solve(plan.model_copy(update={"budget": budget}), data, **FEW)
-    study = compare([answer, poorer, answer], ["as it is", "poorer", "the same"])
-    found = study.tables["differences"].set_index(["figure", "of"]).loc["worth compared with doing nothing"]
-    direct = told(poorer).figure("worth_musd") - told(answer).figure("worth_musd")
-    assert found.difference_musd["poorer"] == pytest.approx(direct)
-    assert found.difference_musd["poorer"] < found.difference_musd["the same"] == 0
-    assert (bool(found.told["poorer"]), bool(found.told["the same"])) == (True, False)
-    hazards = data.frame("hazards").assign(rate_per_yr=0.2)
-    other = solve(plan, data.replace(hazards=hazards), **FEW)
-    assert "differences" not in compare([answer, other]).tables
 
 
 @pytest.mark.long
