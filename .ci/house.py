@@ -34,10 +34,10 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 68_550,
-    "modules": 149,
+    "package lines": 62_030,
+    "modules": 146,
     "largest module": 1_000,
-    "test lines": 34_510,
+    "test lines": 30_000,
     "arrows up": 0,
     "circles": 0,
 }
