@@ -68,17 +68,6 @@ def test_a_known_box_is_found_to_the_grid_of_the_data(seed: int) -> None:
     assert np.array_equal(found.hold(values), failed)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_box_blurred_by_luck_is_found_nearly(seed: int) -> None:
-    """Proves: where 90 % fail inside and 4 % outside, the same two ends are found within one peel of a few hundredths."""
-    values, inside = random_rows(seed, rows=1000, inputs=8)
-    failed = np.random.default_rng(seed + 100).random(1000) < np.where(inside, 0.9, 0.04)
-    found = find_box(values, failed)
-    assert found.places == [(0, 0), (1, 1)]
-    assert found.ends[0, 0] == pytest.approx(0.6, abs=0.04)
-    assert found.ends[1, 1] == pytest.approx(0.4, abs=0.04)
-
-
 def test_peeling_is_patient() -> None:
     """Proves: a step takes at most one row in twenty, boxes lie within each other."""
     values, inside = random_rows(3)

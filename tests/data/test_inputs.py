@@ -59,10 +59,7 @@ def test_every_row_says_where_it_comes_from() -> None:
             assert "confidence" in row.model_fields_set, key(name, row)
 
 
-# (b) public facts
-
-
-# (c) estimates
+# (b) estimates
 
 
 @pytest.mark.parametrize("home", HOMES)
@@ -79,7 +76,7 @@ def test_an_estimate_names_its_function() -> None:
                 assert list(recipes_of(name, row)), f"{key(name, row)} names no function of estimates.py"
 
 
-# (d) completeness
+# (c) completeness
 
 
 def test_every_material_has_a_price_in_every_set_and_a_loss_under_every_function_where_it_is_demanded() -> None:
@@ -92,7 +89,7 @@ def test_every_material_has_a_price_in_every_set_and_a_loss_under_every_function
     assert lost == {(name, material) for name in functions for material in demanded}
 
 
-# (e) reconciliation
+# (d) reconciliation
 
 
 def test_countries_add_up_to_the_world_total_of_2024_within_two_percent() -> None:

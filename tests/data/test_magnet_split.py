@@ -7,11 +7,6 @@ import pytest
 from strategic_minerals import load_dataset, shipped
 from strategic_minerals.question.estimates import (
     allocated_loss,
-    civil_direct_share,
-    direct_demand,
-    direct_origin,
-    embedded_demand,
-    embedded_origin,
     growth,
     magnet_demand,
 )
@@ -40,18 +35,6 @@ def test_direct_and_embedded_demand_add_up_to_the_published_total(data) -> None:
             assert direct[segment] + inside[segment] == pytest.approx(whole, rel=1e-4)
         assert sum(direct.values()) + sum(inside.values()) == pytest.approx(TOTAL * growth(year), rel=1e-3)
     assert sum(tonnes(data, DIRECT, 2026).values()) == pytest.approx(8900 * 2**0.1, rel=1e-3)
-
-
-def test_use_is_direct_or_embedded_by_hand() -> None:
-    assert civil_direct_share(8900, TOTAL, DEFENCE) == pytest.approx((8900 * 2**0.3 - 407) / 20193)
-    found = embedded_demand(8900, 7092, TOTAL, 38000, DEFENCE, 2028, 0.15, 0.3, 0.5)
-    assert found.low == 0.0
-    assert found.high > found.central > 0.0
-    direct = direct_demand(7000, 8900, 10000, TOTAL, DEFENCE, 2028, 0.15, 0.3, 0.5)
-    assert direct.central + found.central == pytest.approx(0.3 * TOTAL)
-    assert direct_origin(8900, 2025, 3000, 0.84).low == pytest.approx((8900 - 3000) * 0.84)
-    inside = embedded_origin(8900, TOTAL, DEFENCE, 2028, 0.94).low
-    assert inside == pytest.approx(0.94 * (TOTAL - 8900 / growth(2025)), rel=1e-9)
 
 
 def test_a_published_loss_is_counted_once_over_both(data) -> None:
