@@ -21,8 +21,6 @@ from strategic_minerals import (
     Study,
     discover,
     latin_hypercube,
-    load_dataset,
-    shipped,
     solve,
     stress_test,
     sweep,
@@ -43,6 +41,7 @@ from strategic_minerals.studies.discovery import (
     roundest,
 )
 from support.drawn_cases import exposed
+from support.facts import shipped_tables
 from support.tiny import cut, source, tiny
 
 LONGEST = 14.0
@@ -427,7 +426,7 @@ def test_a_stored_study_is_read_as_it_was_given(tmp_path: Path) -> None:
 
 def test_ranges_are_told_in_the_words_of_the_tables() -> None:
     """Proves: names in place of codes, units, percent for shares, factors as times the table, both ends in one clause."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     names, free = Names.of(data), math.nan
     code = data.rows("hazards")[0].hazard
     called, gallium, magnet = names.hazard(code), names.material("gallium"), names.material("ndfeb_magnet")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import shutil
 import tomllib
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,9 @@ from strategic_minerals.question.dataset import fiscal_month, members
 from strategic_minerals.question.read_csv import first_plan, homes_of
 from strategic_minerals.question.recipes import stale
 from strategic_minerals.world.build import build_instance
+from support.facts import shipped_tables
 
 HEAD = "material,opening_t,opening_t_low,opening_t_high,source,year,confidence,note\n"
-
-
-@cache
-def union() -> Dataset:
-    """The shipped tables of the European Union, read once."""
-    return load_dataset(shipped("inputs"), "EUU")
 
 
 def inputs(tmp_path: Path) -> Path:
@@ -111,7 +105,7 @@ def test_a_country_without_a_folder_gets_estimates_and_a_plan_to_begin_with(home
 
 def test_a_member_has_its_part_of_the_union() -> None:
     """Proves: the parts of all members make the union's demand; plants in another member are an ally's, one's own are at home."""
-    demand = {(row.material, row.segment): row.demand_t_per_yr for row in union().rows("demand")}
+    demand = {(row.material, row.segment): row.demand_t_per_yr for row in shipped_tables("EUU").rows("demand")}
     homes = {home: load_dataset(shipped("inputs"), home) for home in ("ESP", "NLD")}
     for home, data in homes.items():
         facts = {row.record: row for row in data.rows("demand_segments")}
@@ -164,7 +158,7 @@ def test_a_source_without_capacity_for_the_home_is_none_of_its_sources() -> None
 def test_a_plant_in_a_member_is_at_home_and_hazards_of_all_countries_spare_members() -> None:
     """Proves for the union: Austrian and Spanish plants are home with full access, Norwegian ones not; a plan for Spain is none."""
     plan = load_plan(shipped("models") / "europe.toml")
-    data = union()
+    data = shipped_tables("EUU")
     instance = build_instance(plan, data)
     assert {len(inside) for inside in instance.members} == {27}
     home = dict(zip(instance.producers, instance.home.tolist(), strict=True))
@@ -181,7 +175,7 @@ def test_a_plant_in_a_member_is_at_home_and_hazards_of_all_countries_spare_membe
 def test_every_member_of_a_home_has_its_tier() -> None:
     """Proves: a member that is an ally in the tables, and a stranger that is home, are faults of `countries`."""
     plan = load_plan(shipped("models") / "europe.toml")
-    data = union()
+    data = shipped_tables("EUU")
     for country, tier in (("FRA", "ally"), ("NOR", "home")):
         rows = tuple(
             row.model_copy(update={"tier": tier}) if row.country == country else row for row in data.rows("countries")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -12,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, load_dataset, load_plan, shipped
+from strategic_minerals import Dataset, InputError, load_plan, shipped
 from strategic_minerals.question import estimates
 from strategic_minerals.question.base import grouped
 from strategic_minerals.question.consistency import check_data
+from support.facts import shipped_tables
 
 PUBLISHED = {
     # profile: peak, gross year-equivalents, as the compiler of the record worked them out
@@ -28,15 +28,10 @@ PUBLISHED = {
 }
 
 
-@cache
-def facts() -> Dataset:
-    return load_dataset(shipped("inputs"))
-
-
 def courses() -> pd.DataFrame:
     """Of each profile since its onset: the largest share lost (peak), and the years of normal supply lost (gross). Months above
     normal give nothing back, as they only refill users' stocks."""
-    rows = facts().frame("observed_profiles").query("month_to > 0 and loss_share.notna()")
+    rows = shipped_tables().frame("observed_profiles").query("month_to > 0 and loss_share.notna()")
     share = rows.loss_share.clip(0, 1)
     rows = rows.assign(peak=share, gross=share * (rows.month_to - rows.month_from.clip(lower=0)) / 12)
     by = ["profile", "control_event", "materials", "destination", "flow"]
@@ -54,7 +49,7 @@ def test_the_record_adds_up() -> None:
     """Proves of the shipped facts: periods of a profile have a length and follow each other, its rows are of one flow, a loss is
     1 - observed/normal; quotes lie in the range that was printed."""
     alike = ("control_event", "materials", "form", "destination", "flow", "onset", "running")
-    for rows in grouped(facts().rows("observed_profiles"), "profile").values():
+    for rows in grouped(shipped_tables().rows("observed_profiles"), "profile").values():
         assert len({tuple(getattr(row, column) for column in alike) for row in rows}) == 1
         ordered = sorted(rows, key=lambda row: row.month_from)
         assert all(row.month_from < row.month_to for row in ordered)
@@ -63,7 +58,7 @@ def test_the_record_adds_up() -> None:
             if row.loss_share is not None and row.normal_per_month and row.observed_per_month is not None:
                 share = 1 - row.observed_per_month / row.normal_per_month
                 assert row.loss_share == pytest.approx(share, rel=0.005, abs=0.005), row
-    for row in facts().rows("market_quotes"):
+    for row in shipped_tables().rows("market_quotes"):
         assert row.printed_from <= row.printed_to
         if row.printed_unit == "USD/kg":
             assert 0.995 * row.printed_from <= row.usd_per_kg <= 1.005 * row.printed_to, row
@@ -86,12 +81,12 @@ def test_a_slip_in_the_record_is_named_where_it_stands() -> None:
     """Proves: faults of the fact tables name table, column and what was expected; no loss is of more than everything."""
     plan = load_plan(shipped("models") / "quickstart.toml")
     for table, row, column, value, expected in SLIPS:
-        frame = facts().frame(table)
+        frame = shipped_tables().frame(table)
         frame.loc[row, column] = value
-        faults = check_data(plan, facts().replace(**{table: frame}))
+        faults = check_data(plan, shipped_tables().replace(**{table: frame}))
         mine = [fault for fault in faults if (fault.file, fault.column) == (f"{table}.csv", column)]
         assert any(expected in fault.expected for fault in mine), faults
-    frame = facts().frame("observed_profiles").assign(loss_share=1.2)
+    frame = shipped_tables().frame("observed_profiles").assign(loss_share=1.2)
     with pytest.raises(InputError, match="loss_share"):
         Dataset.from_tables({"observed_profiles": frame})
 
@@ -118,7 +113,7 @@ def test_hazards_of_a_kind_share_the_peaks_and_widths_of_the_record() -> None:
     logs = np.log(lost.assign(width=lost.gross / lost.peak).set_index(of)[["peak", "width"]])
     found = np.exp(logs.groupby(of).mean().groupby("control_event").mean())
     told = 0
-    for row in facts().rows("hazards"):
+    for row in shipped_tables().rows("hazards"):
         if named := re.search(r"controlled flow in ([^;]+), of which", row.note):
             events = found.loc[named[1].split(", ")]
             for figure, column in (("severity", "peak"), ("stretch", "width")):

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import InputError, Plan, deals, load_dataset, load_plan, shipped
+from strategic_minerals import InputError, Plan, deals, load_plan, shipped
+from support.facts import shipped_tables
 from support.tiny import KT, cut, project, source, tiny
 
 CARRIED = 37.5 / 1.075
@@ -148,7 +149,7 @@ def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
 
 
 def test_the_shipped_agreements_are_replayed() -> None:
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data)
     assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
     assert list(found.tables["rates"].agreement) == [
