@@ -318,17 +318,12 @@ def test_a_stress_test_fails_where_a_stop_lasts_too_long() -> None:
 def test_features_are_what_the_events_say() -> None:
     """Proves: two events of which the second begins within the first: number, first start, longest cut, deepest, months of either;
     a material that none of them touches has none; a scenario without events begins never."""
-    event = {"replicate": 1, "name": "", "flood_yr": 0.0, "hazard": "stop"}
+    event = {"scenario": "both", "replicate": 1, "name": "", "flood_yr": 0.0, "hazard": "stop"}
+    first = {"materials": "a", "start_year": 2028.0, "duration_yr": 1.0, "cut_share": 0.4}
+    second = {"materials": "a b", "start_year": 2028.5, "duration_yr": 2.0, "cut_share": 0.3}
     tables = {
         "scenarios": pd.DataFrame({"scenario": ["calm", "both"], "replicate": [1, 1]}),
-        "events": pd.DataFrame(
-            [
-                event
-                | {"scenario": "both", "materials": "a", "start_year": 2028.0, "duration_yr": 1.0, "cut_share": 0.4},
-                event
-                | {"scenario": "both", "materials": "a b", "start_year": 2028.5, "duration_yr": 2.0, "cut_share": 0.3},
-            ]
-        ),
+        "events": pd.DataFrame([event | first, event | second]),
         "materials": pd.DataFrame({"material": ["a", "b", "c"]}),
     }
     calm, both = event_features(tables).to_dict("records")

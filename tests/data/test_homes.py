@@ -35,15 +35,6 @@ def small(tmp_path: Path, world: str, own: str) -> Path:
     return tmp_path
 
 
-def edited(path: Path, change: dict[str, str], **where: str) -> None:
-    """Cells of the rows of a file where a column has some value."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    ((column, value),) = where.items()
-    for name, cell in change.items():
-        frame.loc[frame[column] == value, name] = cell
-    frame.to_csv(path, index=False)
-
-
 def test_filled_cells_win_and_new_keys_are_added(tmp_path: Path) -> None:
     """Proves: value and provenance of a known key are the home's where it fills them, else the world's, in the world's order."""
     folder = small(
@@ -135,7 +126,10 @@ def test_a_country_of_which_nothing_is_known_is_refused_with_what_to_look_for() 
 
 def test_what_is_stated_of_other_homes_is_checked_where_it_stands(tmp_path: Path) -> None:
     folder = inputs(tmp_path)
-    edited(folder / "homes" / "demand_segments.csv", {"central": "many"}, record="barite.use.annual_demand")
+    path = folder / "homes" / "demand_segments.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.loc[frame.record == "barite.use.annual_demand", "central"] = "many"
+    frame.to_csv(path, index=False)
     with pytest.raises(InputError, match=r"homes/demand_segments.csv:\d+ .*central .*'many'"):
         load_dataset(folder, "NGA")
 

@@ -23,7 +23,7 @@ from strategic_minerals.solver.highs import Model, UnsolvedRun
 from strategic_minerals.solver.optimise import Solved, optimise
 from strategic_minerals.studies.explain import fixed_program, price_words
 from support.instances import ASKED, random_case
-from support.tiny import KT, bought, cut, offer, price, project, source, tiny, total
+from support.tiny import KT, bought, cut, floored, offer, price, project, source, tiny, total
 
 STEP = 1e-2
 """Of a right-hand side [kt or million USD]: far above solver tolerances, far below the next kink."""
@@ -143,23 +143,15 @@ def test_one_usd_of_risk_allowed_saves_the_stock_that_kept_it_away(name: str, fi
     assert -slope(lambda musd: feared({field: musd}), limit) == near(by_hand)
 
 
-def floored(cap: float) -> Case:
+def capped(cap: float) -> Case:
     """A plant of 1 kt lives on a floor of 110 that may cost 30 a year; it can be supported in part. Cap on 2028 alone."""
-    floor = {
-        "instrument": "none",
-        "floor_material": "a",
-        "floor_usd_per_kg": 110.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 3.0,
-        "upside_share": 0.5,
-    }
     plant = project("a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0)
     return tiny(
         {"a": 100.0},
         sources={"far": source("CHN", "a", 1.0)},
         demand={"a": 2.0},
         projects={"plant": plant},
-        packages={"floored": floor},
+        packages={"floored": floored("a", 110.0, 3.0, upside_share=0.5)},
         states=[(0.8, 0.5), (1.2, 0.5)],
         loss=1000.0,
         rate=RATE,
@@ -175,9 +167,9 @@ def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> Non
     (1000*(1/1.05 + 1/1.1025) - 12.5*(1/1.05 + 1/1.1025 + 1/1.157625))/30. A price in another year's row fails.
     """
     by_hand = (1000 * (1.05**-1 + 1.05**-2) - 12.5 * (1.05**-1 + 1.05**-2 + 1.05**-3)) / 30
-    result = optimum(*floored(20.0))
+    result = optimum(*capped(20.0))
     assert float(result.tables["projects"].share.sum()) == near(2 / 3)
-    assert -slope(floored, 20.0) == near(by_hand)
+    assert -slope(capped, 20.0) == near(by_hand)
     table = result.prices[result.prices.price == "contingent_liability"]
     assert list(table.period) == ["2028"]
     assert list(table.value) == [near(by_hand)]

@@ -415,21 +415,10 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     packages[1]["instrument"] = packages[1]["package"]
     if on["package_floor"]:
         kind = case.pick("contract", "purchase")
-        packages.append(
-            floored(
-                "ndpr",
-                case.price["ndpr"] * u(0.8, 1.3),
-                case.pick(2, 4),
-                kind,
-                package="floored",
-                project="oxide-project",
-                instrument="grant",
-                offtake_share=1.0,
-                offtake_fee_usd_per_kg=0.1,
-                upside_share=0.3 if on["upside"] else 0.0,
-                take_t_per_yr=u(0.05, 0.4) * M if kind == "purchase" else None,
-            )
-        )
+        floor = floored("ndpr", case.price["ndpr"] * u(0.8, 1.3), case.pick(2, 4), kind, instrument="grant")
+        floor |= {"package": "floored", "project": "oxide-project", "offtake_share": 1.0, "offtake_fee_usd_per_kg": 0.1}
+        floor["upside_share"] = 0.3 if on["upside"] else 0.0
+        packages.append({**floor, "take_t_per_yr": u(0.05, 0.4) * M if kind == "purchase" else None})
     offers = [
         ("ndpr-spot", "ndpr", "china-mine", u(0.02, 0.2) * M, u(0.0, 0.1), None),
         ("ndpr-dear", "ndpr", "ally-mine", u(0.02, 0.2) * M, u(0.1, 0.3), None),
