@@ -154,8 +154,9 @@ class Asked:
     def folder(self, name: str) -> Path:
         """A run folder of a question, or a study of a verb, as the command line wrote it."""
         if name not in self.folders:
-            self.folders[name] = self.place / f"of-{name}"
-            self.command(*self.case(name), self.folders[name])
+            verb, about, options = self.case(name)
+            self.folders[name] = self.place / f"{verb}-{name}"
+            self.command(verb, about, options, self.folders[name])
         return self.folders[name]
 
     def job(self, name: str) -> str:
