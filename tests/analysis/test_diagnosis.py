@@ -272,15 +272,14 @@ def test_money_missed_is_told_beside_what_is_owed() -> None:
     assert change.by == pytest.approx(58.0, rel=1e-3)
 
 
-def short_in_a_stop(money: float, total: float) -> tuple[Plan, Dataset]:
-    """10 kt each of `a` and `b` are promised in a stop; what replaces them costs 200 million USD."""
+def short_in_a_stop(offers: dict[str, Any], **money: Any) -> tuple[Plan, Dataset]:
+    """10 kt each of `a` and `b` are promised in a stop; to replace them would cost 200 million USD."""
     return tiny(
         dict.fromkeys("ab", 10.0),
         sources={f"from_{m}": source("CHN", m, 10.0) for m in "ab"},
         demand=dict.fromkeys("ab", 10.0),
-        offers={f"of_{m}": offer(m, 10.0, 0.0, "outside", 1.0) for m in "ab"},
-        money=money,
-        budget={"total_musd": total},
+        offers=offers,
+        **money,
         scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
         service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
     )
@@ -289,7 +288,8 @@ def short_in_a_stop(money: float, total: float) -> tuple[Plan, Dataset]:
 def test_emergency_money_alone_restores_a_plan() -> None:
     """Proves: where year's money and the total are both too little for two promises, money for disruptions alone does, 160
     million USD of it, and is found although the plan has none."""
-    plan, data = short_in_a_stop(20.0, 60.0)
+    offers = {f"of_{m}": offer(m, 10.0, 0.0, "outside", 1.0) for m in "ab"}
+    plan, data = short_in_a_stop(offers, money=20.0, budget={"total_musd": 60.0})
     found = checked(plan, data)
     (change,) = found.tables["changes"].itertuples()
     assert change.verified
@@ -302,15 +302,7 @@ def test_emergency_money_alone_restores_a_plan() -> None:
 
 def test_what_was_tried_in_vain_is_named_and_nothing_is_said_of_the_rest() -> None:
     """Proves: two promises that nothing can keep, each by itself: no one entry helps, and the summary says which were tried."""
-    plan, data = tiny(
-        dict.fromkeys("ab", 10.0),
-        sources={f"from_{m}": source("CHN", m, 20.0) for m in "ab"},
-        demand=dict.fromkeys("ab", 10.0),
-        offers={"spot": offer("a", 1.0)},
-        scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
-        service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
-    )
-    found = checked(plan, data)
+    found = checked(*short_in_a_stop({"spot": offer("a", 1.0)}))
     assert found.tables["changes"].empty
     assert found.facts["tried"] == ("civil service level for a", "civil service level for b", "emergency money")
     assert "NONE OF THESE RESTORES A PLAN" in found.summary()

@@ -21,8 +21,6 @@ from strategic_minerals import (
     Study,
     discover,
     latin_hypercube,
-    load_dataset,
-    shipped,
     solve,
     stress_test,
     sweep,
@@ -43,6 +41,7 @@ from strategic_minerals.studies.discovery import (
     roundest,
 )
 from support.drawn_cases import exposed
+from support.facts import shipped_tables
 from support.tiny import cut, source, tiny
 
 LONGEST = 14.0
@@ -66,17 +65,6 @@ def test_a_known_box_is_found_to_the_grid_of_the_data(seed: int) -> None:
     assert near[0][near[0] <= 0.6].max() < found.ends[0, 0] < near[0][near[0] > 0.6].min()
     assert near[1][near[1] < 0.4].max() < found.ends[1, 1] < near[1][near[1] >= 0.4].min()
     assert np.array_equal(found.hold(values), failed)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_box_blurred_by_luck_is_found_nearly(seed: int) -> None:
-    """Proves: where 90 % fail inside and 4 % outside, the same two ends are found within one peel of a few hundredths."""
-    values, inside = random_rows(seed, rows=1000, inputs=8)
-    failed = np.random.default_rng(seed + 100).random(1000) < np.where(inside, 0.9, 0.04)
-    found = find_box(values, failed)
-    assert found.places == [(0, 0), (1, 1)]
-    assert found.ends[0, 0] == pytest.approx(0.6, abs=0.04)
-    assert found.ends[1, 1] == pytest.approx(0.4, abs=0.04)
 
 
 def test_peeling_is_patient() -> None:
@@ -330,17 +318,12 @@ def test_a_stress_test_fails_where_a_stop_lasts_too_long() -> None:
 def test_features_are_what_the_events_say() -> None:
     """Proves: two events of which the second begins within the first: number, first start, longest cut, deepest, months of either;
     a material that none of them touches has none; a scenario without events begins never."""
-    event = {"replicate": 1, "name": "", "flood_yr": 0.0, "hazard": "stop"}
+    event = {"scenario": "both", "replicate": 1, "name": "", "flood_yr": 0.0, "hazard": "stop"}
+    first = {"materials": "a", "start_year": 2028.0, "duration_yr": 1.0, "cut_share": 0.4}
+    second = {"materials": "a b", "start_year": 2028.5, "duration_yr": 2.0, "cut_share": 0.3}
     tables = {
         "scenarios": pd.DataFrame({"scenario": ["calm", "both"], "replicate": [1, 1]}),
-        "events": pd.DataFrame(
-            [
-                event
-                | {"scenario": "both", "materials": "a", "start_year": 2028.0, "duration_yr": 1.0, "cut_share": 0.4},
-                event
-                | {"scenario": "both", "materials": "a b", "start_year": 2028.5, "duration_yr": 2.0, "cut_share": 0.3},
-            ]
-        ),
+        "events": pd.DataFrame([event | first, event | second]),
         "materials": pd.DataFrame({"material": ["a", "b", "c"]}),
     }
     calm, both = event_features(tables).to_dict("records")
@@ -438,7 +421,7 @@ def test_a_stored_study_is_read_as_it_was_given(tmp_path: Path) -> None:
 
 def test_ranges_are_told_in_the_words_of_the_tables() -> None:
     """Proves: names in place of codes, units, percent for shares, factors as times the table, both ends in one clause."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     names, free = Names.of(data), math.nan
     code = data.rows("hazards")[0].hazard
     called, gallium, magnet = names.hazard(code), names.material("gallium"), names.material("ndfeb_magnet")

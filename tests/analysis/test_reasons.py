@@ -25,7 +25,7 @@ from strategic_minerals.studies.break_even import (
 )
 from strategic_minerals.world.packages import Item, in_amounts
 from support.promising import promising
-from support.tiny import cut, offer, project, source, tiny
+from support.tiny import cut, floored, offer, project, source, tiny
 
 
 def mine(**changes: Any) -> tuple[Plan, Dataset]:
@@ -337,8 +337,7 @@ def test_packages_called_like_floors_are_packages() -> None:
 
 def floor_package(material: str = "a", level: float = 5.0, **terms: Any) -> dict[str, Any]:
     """A row of packages with a floor of its own."""
-    floor = {"floor_material": material, "floor_usd_per_kg": level, "floor_kind": "contract", "floor_term_yr": 8.0}
-    return {"instrument": "grant", **floor, **terms}
+    return floored(material, level, 8.0, instrument="grant", **terms)
 
 
 def test_the_level_of_a_package_of_the_table_is_searched_too() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import subprocess
-import sys
+import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -14,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import until
 from strategic_minerals import (
     Dataset,
     InputError,
@@ -26,14 +22,12 @@ from strategic_minerals import (
     explain,
     frontier,
     indices,
-    load_dataset,
     solve,
     sweep,
 )
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import DecisionIndex, prepare
 from strategic_minerals.question.names import edited
-from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.solver.highs import Model, SolvedRun
 from strategic_minerals.studies.designs import estimate_ranges, left_out, one_at_a_time, sobol
 from strategic_minerals.studies.explain import fixed_program, price_words
@@ -337,39 +331,23 @@ FIGURES = [
 
 @pytest.mark.long
 def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
-    """Proves: kill -9 in the middle loses no finished row; called again, the sweep solves only what is missing and gives the frame
-    of one that nobody killed; a folder of another question is refused."""
+    """Proves: what is in the folder half-way, which is what kill -9 leaves, holds every finished stretch; called again, the sweep
+    solves only what is missing and gives the frame of one that nobody killed; a folder of another question is refused."""
     plan, data = one_mineral(110.0)
-    (tmp_path / "plan.json").write_text(json.dumps(plan.to_toml_like()), encoding="utf-8")
-    write_dataset(data, tmp_path / "tables")
-    store = tmp_path / "rows"
-    script = (
-        "import json, sys, time\nfrom pathlib import Path\nfrom strategic_minerals import Runner, load_dataset, sweep\n"
-        "from strategic_minerals.question.read_toml import parse_plan\n"
-        f"folder = Path({str(tmp_path)!r})\nplan = parse_plan(json.loads((folder / 'plan.json').read_text()))\n"
-        f"sweep(plan, load_dataset(folder / 'tables'), {POINTS!r}, gap=0.0, run=Runner(store=folder / 'rows', "
-        "on_progress=lambda now: time.sleep(3600 * ((now.done or 0) >= 15))))\n"
-    )
-    data = load_dataset(tmp_path / "tables")
-    child = subprocess.Popen([sys.executable, "-c", script])
+    store, killed = tmp_path / "rows", tmp_path / "killed"
 
-    def written() -> bool:
-        assert child.poll() is None
-        return sum(file.read_text().count('"point"') for file in store.glob("*.json")) >= 12
+    def kill(now: Progress) -> None:
+        if (now.done or 0) >= 15 and not killed.exists():
+            shutil.copytree(store, killed)
 
-    until(written)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    told: list[int] = []
-
-    def counted(now: Progress) -> None:
-        if now.done is not None:
-            told.append(now.done)
-
-    again = sweep(plan, data, POINTS, gap=0.0, run=Runner(store=store, on_progress=counted))
-    assert 0 < len(told) < 30
-    assert told[-1] == 30
-    whole = sweep(plan, data, POINTS, gap=0.0)
+    whole = sweep(plan, data, POINTS, gap=0.0, run=Runner(store=store, on_progress=kill))
+    assert sum(file.read_text().count('"point"') for file in killed.glob("*.json")) >= 12
+    told: list[int | None] = []
+    follow = Runner(store=killed, on_progress=lambda now: told.append(now.done))
+    again = sweep(plan, data, POINTS, gap=0.0, run=follow)
+    done = [number for number in told if number]
+    assert 0 < len(done) < 30
+    assert done[-1] == 30
     pd.testing.assert_frame_equal(
         again.tables["points"][FIGURES], whole.tables["points"][FIGURES], rtol=1e-9, atol=1e-9
     )

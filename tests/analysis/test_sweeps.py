@@ -361,18 +361,27 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seed", quick_first([0, 2, 5], 1))
+@pytest.mark.parametrize("seed", quick_first([0, 3, 2, 5], 2))
 def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
     """Proves: relaxations answered one after the other, from the last one's basis or cuts, have the optimum of a solve from
-    nothing, to 1e-9 of the costs; so have their references."""
+    nothing, to 1e-9 of the costs; so have their references; mixed-integer answers (seed 3) state intervals that enclose the
+    optimum."""
     plan, data = random_case(seed, loss_limits=False, sample=True)
-    session = Session(gap=1e-12, relax=True, method=method)
+    relax = seed != 3
+    session = Session(gap=1e-12 if relax else 1e-7, relax=relax, method=method)
     for changes in variants(plan, data):
         now = edited(plan, data, changes)
         bases, cold = session.answer(*now).outcome, session.cold().answer(*now).outcome
-        room = 1e-9 * (1 + abs(cold.do_nothing_musd or 0.0)) * (1 if method == "flat" else 10)
-        assert bases.objective_musd == pytest.approx(cold.objective_musd, abs=room), changes
-        assert bases.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
+        near = (
+            (1e-9 if relax else 1e-6)
+            * (1 + abs(cold.do_nothing_musd or 0.0))
+            * (10 if method != "flat" and relax else 1)
+        )
+        assert bases.best_bound_musd <= cold.objective_musd + near
+        assert cold.best_bound_musd <= bases.objective_musd + near
+        if relax:
+            assert bases.objective_musd == pytest.approx(cold.objective_musd, abs=near), changes
+            assert bases.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=near)
 
 
 def test_doing_nothing_is_solved_again_only_where_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,20 +410,6 @@ def test_doing_nothing_is_solved_again_only_where_it_changes(monkeypatch: pytest
         costs = found.problem.assembly.costs
         for name in ("social_cost", "expected_loss"):
             assert costs[name] @ found.z0 == pytest.approx(costs[name] @ cold.z0, rel=1e-9), (address, name)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
-def test_plans_of_a_session_are_those_of_solve(method: Any) -> None:
-    """Proves: mixed-integer variants state intervals that enclose the optimum of a solve from nothing."""
-    plan, data = random_case(3, loss_limits=False, sample=True)
-    session = Session(gap=1e-7, method=method)
-    for changes in variants(plan, data):
-        now = edited(plan, data, changes)
-        bases, cold = session.answer(*now), session.cold().answer(*now)
-        room = 1e-6 * (1 + abs(cold.outcome.do_nothing_musd or 0.0))
-        assert bases.outcome.best_bound_musd <= cold.outcome.objective_musd + room
-        assert cold.outcome.best_bound_musd <= bases.outcome.objective_musd + room
 
 
 def test_a_sweep_holds_its_worlds_and_draws_others_for_other_hazards() -> None:

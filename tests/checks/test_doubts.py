@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
 
-from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
+from strategic_minerals import Dataset, Plan, check, load_plan, shipped, solve
 from strategic_minerals.question.base import key_of
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.doubts import KIND, unit_slips, unlikely
@@ -15,12 +14,8 @@ from strategic_minerals.question.load import load_question
 from strategic_minerals.question.references import select_materials
 from strategic_minerals.question.tables import TABLES
 from strategic_minerals.world.unused import unused
+from support.facts import shipped_tables
 from support.tiny import offer, source, tiny
-
-
-@cache
-def data() -> Dataset:
-    return load_dataset(shipped("inputs"))
 
 
 def plan(name: str = "quickstart", values: dict[str, Any] | None = None) -> Plan:
@@ -34,9 +29,9 @@ def changed(table: str, column: str, keys: str, change: Any) -> Dataset:
         row.model_copy(update={name: change(value) for name in ends if (value := getattr(row, name))})
         if keys == "*" or key_of(row) in keys.split()
         else row
-        for row in data().rows(table)
+        for row in shipped_tables().rows(table)
     )
-    return Dataset({**data().tables, table: rows})
+    return Dataset({**shipped_tables().tables, table: rows})
 
 
 @pytest.mark.long
@@ -97,11 +92,11 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
 def test_a_field_in_another_unit_or_notation_is_doubted() -> None:
     """Proves: at its own field, and nothing else is; small, large and no budgets are opinions."""
     for name, values, field in FIELDS:
-        ((kind, item, text),) = unlikely(plan(name, values), data())
+        ((kind, item, text),) = unlikely(plan(name, values), shipped_tables())
         assert (kind, item) == (KIND, field)
         assert text.startswith(f"plan {field}: ")
     for appropriation in (0, 20, 2000):
-        assert unlikely(plan(values={"budget.appropriation_musd": appropriation}), data()) == []
+        assert unlikely(plan(values={"budget.appropriation_musd": appropriation}), shipped_tables()) == []
 
 
 def test_a_whole_column_in_another_unit_is_one_doubt_that_names_the_first_rows() -> None:

@@ -147,23 +147,22 @@ class Asked:
         self.folders: dict[str, Path] = {}
         self.jobs: dict[str, str] = {}
 
+    def case(self, name: str) -> tuple[str, str, dict[str, Any]]:
+        """(verb, what it is asked about, options) of a study, or of the run of a question."""
+        return (name, *CASES[name]) if name in VERBS else ("solve", name, {"quick": True})
+
     def folder(self, name: str) -> Path:
         """A run folder of a question, or a study of a verb, as the command line wrote it."""
         if name not in self.folders:
-            verb = name if name in VERBS else "solve"
+            verb, about, options = self.case(name)
             self.folders[name] = self.place / f"{verb}-{name}"
-            options = CASES[name][1] if name in VERBS else {"quick": True}
-            about = CASES[name][0] if name in VERBS else name
             self.command(verb, about, options, self.folders[name])
         return self.folders[name]
 
     def job(self, name: str) -> str:
         """The same as a job."""
         if name not in self.jobs:
-            verb = name if name in VERBS else "solve"
-            options = CASES[name][1] if name in VERBS else {"quick": True}
-            about = CASES[name][0] if name in VERBS else name
-            self.jobs[name] = self.request(verb, about, options)["id"]
+            self.jobs[name] = self.request(*self.case(name))["id"]
         return self.jobs[name]
 
     def command(self, verb: str, about: str, options: dict[str, Any], out: Path) -> dict[str, Any]:

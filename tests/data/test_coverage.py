@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
-from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, solve
+from strategic_minerals import Plan, load_plan, shipped, solve
 from strategic_minerals.studies.cases import complete
 from strategic_minerals.world.build import build_instance
+from support.facts import shipped_tables
 
 AT_HOME = {"beryllium", "lithium", "zirconium"}
 """Minerals of which the United States makes what it uses (lithium once Thacker Pass runs): they go short if its own plants stop."""
 
 
-@cache
-def data() -> Dataset:
-    return load_dataset(shipped("inputs"))
-
-
 def listed() -> list[str]:
-    return [row.mineral for row in data().rows("listed_minerals") if row.materials]
+    return [row.mineral for row in shipped_tables().rows("listed_minerals") if row.materials]
 
 
 def alone(materials: str, countries: str) -> Plan:
@@ -40,12 +34,12 @@ def alone(materials: str, countries: str) -> Plan:
 
 def test_forty_nine_of_sixty() -> None:
     """Proves: 49 of the 60 minerals of the list can be planned; each of the others says why not, and where to look."""
-    rows = data().rows("listed_minerals")
+    rows = shipped_tables().rows("listed_minerals")
     assert len(rows) == 60
     assert len(listed()) == 49
-    told = {row.item for row in data().rows("not_planned") if row.kind == "mineral"}
+    told = {row.item for row in shipped_tables().rows("not_planned") if row.kind == "mineral"}
     assert told == {row.mineral for row in rows if not row.materials}
-    assert all(row.why and row.next_source for row in data().rows("not_planned"))
+    assert all(row.why and row.next_source for row in shipped_tables().rows("not_planned"))
 
 
 QUICK = ("beryllium", "gallium", "copper")
@@ -56,13 +50,13 @@ QUICK = ("beryllium", "gallium", "copper")
     "mineral", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in listed()]
 )
 def test_a_mineral_that_is_planned_can_go_short(mineral: str) -> None:
-    row = next(row for row in data().rows("listed_minerals") if row.mineral == mineral)
+    row = next(row for row in shipped_tables().rows("listed_minerals") if row.mineral == mineral)
     plan = alone(row.materials, "USA" if mineral in AT_HOME else "*")
-    instance = build_instance(plan, data())
+    instance = build_instance(plan, shipped_tables())
     wanted = {instance.materials[i] for i in instance.demand_material}
     assert wanted & set(row.materials.split()), "demand"
-    found = solve(plan, data(), gap=1e-4, quick=True)
+    found = solve(plan, shipped_tables(), gap=1e-4, quick=True)
     assert found.audited.passed
     assert found.tables["scenario_losses"].loss_without_plan_musd.max() > 0, "it goes short without a reserve"
-    gaps = complete(plan, data()).tables["gaps"]
+    gaps = complete(plan, shipped_tables()).tables["gaps"]
     assert not {"demand", "prices", "loss_functions", "yields"} & set(gaps.table[gaps.material.isin(wanted)])

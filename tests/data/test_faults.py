@@ -16,11 +16,12 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from strategic_minerals import Dataset, Fault, InputError, Plan, PlanError, check, load_dataset, shipped, solve
+from strategic_minerals import Dataset, Fault, InputError, Plan, PlanError, check, load_dataset, solve
 from strategic_minerals.core.errors import FaultsError
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.read_toml import parse_plan
 from strategic_minerals.question.tables import TABLES
+from support.facts import shipped_tables
 from support.tiny import cut, offer, project, source, tiny
 
 # --- plans and rows that are right --------------------------------------------------------------------------
@@ -59,12 +60,6 @@ def plan_faults(data: dict[str, Any]) -> tuple[Fault, ...]:
     except PlanError as error:
         return error.faults
     return ()
-
-
-@cache
-def shipped_tables() -> Dataset:
-    """The shipped tables, read once."""
-    return load_dataset(shipped("inputs"))
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import shutil
 import tomllib
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,9 @@ from strategic_minerals.question.dataset import fiscal_month, members
 from strategic_minerals.question.read_csv import first_plan, homes_of
 from strategic_minerals.question.recipes import stale
 from strategic_minerals.world.build import build_instance
+from support.facts import shipped_tables
 
 HEAD = "material,opening_t,opening_t_low,opening_t_high,source,year,confidence,note\n"
-
-
-@cache
-def union() -> Dataset:
-    """The shipped tables of the European Union, read once."""
-    return load_dataset(shipped("inputs"), "EUU")
 
 
 def inputs(tmp_path: Path) -> Path:
@@ -39,15 +33,6 @@ def small(tmp_path: Path, world: str, own: str) -> Path:
     (tmp_path / "stock.csv").write_text(HEAD + world, encoding="utf-8")
     (tmp_path / "homes" / "JPN" / "stock.csv").write_text(HEAD + own, encoding="utf-8")
     return tmp_path
-
-
-def edited(path: Path, change: dict[str, str], **where: str) -> None:
-    """Cells of the rows of a file where a column has some value."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    ((column, value),) = where.items()
-    for name, cell in change.items():
-        frame.loc[frame[column] == value, name] = cell
-    frame.to_csv(path, index=False)
 
 
 def test_filled_cells_win_and_new_keys_are_added(tmp_path: Path) -> None:
@@ -111,7 +96,7 @@ def test_a_country_without_a_folder_gets_estimates_and_a_plan_to_begin_with(home
 
 def test_a_member_has_its_part_of_the_union() -> None:
     """Proves: the parts of all members make the union's demand; plants in another member are an ally's, one's own are at home."""
-    demand = {(row.material, row.segment): row.demand_t_per_yr for row in union().rows("demand")}
+    demand = {(row.material, row.segment): row.demand_t_per_yr for row in shipped_tables("EUU").rows("demand")}
     homes = {home: load_dataset(shipped("inputs"), home) for home in ("ESP", "NLD")}
     for home, data in homes.items():
         facts = {row.record: row for row in data.rows("demand_segments")}
@@ -141,7 +126,10 @@ def test_a_country_of_which_nothing_is_known_is_refused_with_what_to_look_for() 
 
 def test_what_is_stated_of_other_homes_is_checked_where_it_stands(tmp_path: Path) -> None:
     folder = inputs(tmp_path)
-    edited(folder / "homes" / "demand_segments.csv", {"central": "many"}, record="barite.use.annual_demand")
+    path = folder / "homes" / "demand_segments.csv"
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.loc[frame.record == "barite.use.annual_demand", "central"] = "many"
+    frame.to_csv(path, index=False)
     with pytest.raises(InputError, match=r"homes/demand_segments.csv:\d+ .*central .*'many'"):
         load_dataset(folder, "NGA")
 
@@ -164,7 +152,7 @@ def test_a_source_without_capacity_for_the_home_is_none_of_its_sources() -> None
 def test_a_plant_in_a_member_is_at_home_and_hazards_of_all_countries_spare_members() -> None:
     """Proves for the union: Austrian and Spanish plants are home with full access, Norwegian ones not; a plan for Spain is none."""
     plan = load_plan(shipped("models") / "europe.toml")
-    data = union()
+    data = shipped_tables("EUU")
     instance = build_instance(plan, data)
     assert {len(inside) for inside in instance.members} == {27}
     home = dict(zip(instance.producers, instance.home.tolist(), strict=True))
@@ -181,7 +169,7 @@ def test_a_plant_in_a_member_is_at_home_and_hazards_of_all_countries_spare_membe
 def test_every_member_of_a_home_has_its_tier() -> None:
     """Proves: a member that is an ally in the tables, and a stranger that is home, are faults of `countries`."""
     plan = load_plan(shipped("models") / "europe.toml")
-    data = union()
+    data = shipped_tables("EUU")
     for country, tier in (("FRA", "ally"), ("NOR", "home")):
         rows = tuple(
             row.model_copy(update={"tier": tier}) if row.country == country else row for row in data.rows("countries")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import Dataset, load_dataset, load_plan, shipped
+from strategic_minerals import load_plan, shipped
 from strategic_minerals.question import tables as rows
 from strategic_minerals.question.recipes import recipes, recipes_of, stale
 from strategic_minerals.world.build import build_instance
+from support.facts import shipped_tables
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 PRICE_SETS = {"mcs2024", "mcs2025e", "quotes2026"}
@@ -22,13 +23,8 @@ FILES = sorted(INPUTS.rglob("*.csv"))
 HOMES = sorted(each.name for each in (INPUTS / "homes").iterdir() if each.is_dir())
 
 
-@cache
-def data(home: str = "USA") -> Dataset:
-    return load_dataset(INPUTS, home)
-
-
 def table(name: str) -> tuple[Any, ...]:
-    return data().rows(name)
+    return shipped_tables().rows(name)
 
 
 def key(name: str, row: Any) -> str:
@@ -59,17 +55,15 @@ def test_every_row_says_where_it_comes_from() -> None:
             assert "confidence" in row.model_fields_set, key(name, row)
 
 
-# (b) public facts
-
-
-# (c) estimates
+# (b) estimates
 
 
 @pytest.mark.parametrize("home", HOMES)
 def test_every_estimate_follows_from_the_figures_that_its_note_names(home: str) -> None:
     """Proves: value, low and high of every figure with a recipe are what the recipe gives on the tables of the home."""
-    assert [(str(one.recipe), one.recipe.table, one.recipe.key, one.why, one.stands) for one in stale(data(home))] == []
-    assert len(list(recipes(data(home)))) > (1000 if home == "USA" else 300)
+    data = shipped_tables(home)
+    assert [(str(one.recipe), one.recipe.table, one.recipe.key, one.why, one.stands) for one in stale(data)] == []
+    assert len(list(recipes(data))) > (1000 if home == "USA" else 300)
 
 
 def test_an_estimate_names_its_function() -> None:
@@ -79,7 +73,7 @@ def test_an_estimate_names_its_function() -> None:
                 assert list(recipes_of(name, row)), f"{key(name, row)} names no function of estimates.py"
 
 
-# (d) completeness
+# (c) completeness
 
 
 def test_every_material_has_a_price_in_every_set_and_a_loss_under_every_function_where_it_is_demanded() -> None:
@@ -92,7 +86,7 @@ def test_every_material_has_a_price_in_every_set_and_a_loss_under_every_function
     assert lost == {(name, material) for name in functions for material in demanded}
 
 
-# (e) reconciliation
+# (d) reconciliation
 
 
 def test_countries_add_up_to_the_world_total_of_2024_within_two_percent() -> None:
@@ -129,7 +123,7 @@ def test_inputs_of_running_plants_are_covered_beside_demand() -> None:
 
 def test_floors_in_force_are_on_ndpr_and_on_magnets_and_on_nothing_else() -> None:
     """Proves: 110 USD/kg lifts NdPr oxide. On lanthanum and cerium oxide, of which more is made, it would be worth 280 USD/kg."""
-    instance = build_instance(load_plan(shipped("models") / "rare-earths.toml"), data())
+    instance = build_instance(load_plan(shipped("models") / "rare-earths.toml"), shipped_tables())
     agreed = {
         name: [(instance.materials[f.material], f.level * 1000) for f in floors]
         for name, floors in zip(instance.producers, instance.in_force, strict=True)

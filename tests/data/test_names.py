@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from strategic_minerals import load_dataset, shipped
 from strategic_minerals.core.formats import digits
 from strategic_minerals.question.names import Names, amount_in_words, range_in_words
 from strategic_minerals.world.loss_values import (
@@ -13,11 +12,12 @@ from strategic_minerals.world.loss_values import (
     rates_in_words,
     span_in_words,
 )
+from support.facts import shipped_tables
 
 
 @pytest.fixture(scope="module")
 def names() -> Names:
-    return Names.of(load_dataset(shipped("inputs")))
+    return Names.of(shipped_tables())
 
 
 def test_things_are_told_by_names_and_keep_the_code_that_a_command_needs(names: Names) -> None:

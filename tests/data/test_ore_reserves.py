@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, solve
-from strategic_minerals.core.errors import shipped
 from strategic_minerals.question.estimates import ore_reserves
-from strategic_minerals.question.read_csv import load_dataset
+from support.facts import shipped_tables
 from support.tiny import offer, source, tiny
 
 KT = 1000.0
@@ -69,7 +68,7 @@ def test_a_refinery_buys_its_ore_elsewhere_and_what_is_not_asked_limits_nothing(
 def test_shipped_reserves_last_the_years_that_their_tables_say():
     """Silver of Mexico: 37 000 t at 6 300 t a year, counted at the end of 2025. The platinum group's 63 000 t of South Africa stand
     with palladium, whose output alone would take 900 years: what several metals share lasts no number of years."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     (mexico,) = [one for one in ore_reserves(data, {"silver"}) if one.country == "MEX"]
     assert (mexico.reserves_t, mexico.output_t) == (37_000, 6_300)
     assert mexico.ends == pytest.approx(2026 + 37_000 / 6_300)

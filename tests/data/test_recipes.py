@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import pytest
 
-from strategic_minerals import Dataset, InputError, check, load_dataset, load_plan, shipped
+from strategic_minerals import Dataset, InputError, check, load_plan, shipped
 from strategic_minerals.question.recipes import CALL, chain, outdated, stale, without_recipes
-
-
-@cache
-def shipped_tables() -> Dataset:
-    """The shipped tables, read once."""
-    return load_dataset(shipped("inputs"))
+from support.facts import shipped_tables
 
 
 def consuming(data: Dataset, factor: float | None) -> Dataset:

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import Progress, Runner, stress_test, sweep
+from strategic_minerals import Progress, Runner, stress_test
 from strategic_minerals.answer.solving import solve_once
 from support.drawn_cases import exposed
-from support.instances import random_case
 
 distributed = pytest.importorskip("distributed")
 
@@ -45,21 +44,3 @@ def test_a_lost_worker_loses_no_result(client: Any) -> None:
     there = stress_test(result, scenarios=1_000, seed=4, run=Runner(executor=client.get_executor(), on_progress=kill))
     assert killed
     assert there.tables["figures"].equals(here.tables["figures"])
-
-
-@pytest.mark.slow
-def test_decomposed_solves_and_sweeps_on_a_cluster_give_the_same_answers(client: Any) -> None:
-    """Proves: a decomposed solve that runs on a worker finds the plan of one that runs here; stretches of a sweep go to
-    the workers and come back in the order asked."""
-    there = Runner(executor=client.get_executor())
-    plan, data = random_case(3, loss_limits=False, sample=True)
-    own, far = (solve_once(plan, data, gap=1e-7, method="decomposed", run=run).outcome for run in (Runner(), there))
-    room = 1e-6 * (1 + abs(own.do_nothing_musd or 0.0))
-    assert far.objective_musd == pytest.approx(own.objective_musd, abs=room)
-    assert far.best_bound_musd <= own.objective_musd + room
-    plan, data = random_case(5, loss_limits=False)
-    points = {"budget.appropriation_musd *": [0.6, 0.8, 1.0, 1.2]}
-    one, two = (sweep(plan, data, points, relax=True, gap=1e-9, run=run) for run in (Runner(), there))
-    costs = [found.tables["points"]["objective_musd"].to_numpy() for found in (one, two)]
-    assert costs[1] == pytest.approx(costs[0], rel=1e-9)
-    assert (one.facts["disagreed"], two.facts["disagreed"]) == (0, 0)

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import InputError, Plan, deals, load_dataset, load_plan, shipped
+from strategic_minerals import InputError, Plan, deals, load_plan, shipped
+from support.facts import shipped_tables
 from support.tiny import KT, cut, project, source, tiny
 
 CARRIED = 37.5 / 1.075
@@ -148,15 +149,11 @@ def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
 
 
 def test_the_shipped_agreements_are_replayed() -> None:
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data)
     assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
-    assert list(found.tables["rates"].agreement) == [
-        "mp_dow_2025",
-        "arafura_efa_naif",
-        "iluka_eneabba_loan",
-        "vulcan_osc",
-    ]
+    signed = "mp_dow_2025 arafura_efa_naif iluka_eneabba_loan vulcan_osc".split()
+    assert list(found.tables["rates"].agreement) == signed
     mp, lynas = found.tables["floors"].to_dict("records")
     assert (mp["term_yr"], mp["upside_share"], lynas["term_yr"], lynas["firm_t_per_yr"]) == (10.0, 0.3, 12.0, 5000.0)
     assert mp["price_usd_per_kg"] < mp["floor_usd_per_kg"] < 110.0, "110 USD of 2025 in money of 2024"

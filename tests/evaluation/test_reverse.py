@@ -102,39 +102,24 @@ def test_the_worst_start_is_refined_not_the_first(longest: float) -> None:
 
 @pytest.mark.slow
 def test_each_hazard_and_all_together_by_hand() -> None:
-    """Proves: a and b, 10 kt a year each from abroad, 2 kt of a in store. Two hazards stop half of a each, and break it by
-    themselves in .4 of a year; together they break it in .2. The second does not touch b."""
-    case = stocked(
-        STOP | {"materials": "a b"},
-        STOP | {"hazard": "more", "countries": "AUS"},
-        demand={("a", "defence"): 10.0, ("b", "defence"): 10.0},
-        sources=HALVES | {"third": source("CHN", "b", 10.0)},
-    )
-    by = ["material", "hazard"]
-    of_b = Promise("b", "defence", 1.0)
-    found = broken(case, WHOLE, of_b, by=by, hazards=["stop", "more"], longest_yr=3.0).shortest_yr
-    assert found["a", "stop"] == found["a", "more"] == near(0.4, 3.0)
-    assert found["a", "all together"] == near(0.2, 3.0)
-    assert found["b", "stop"] == near(0.0, 3.0)
-    assert ("b", "more") not in found.index
-
-
-@pytest.mark.slow
-def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> None:
-    """Proves: a second hazard floods for two years first: all together cut at the same time, half a promise of 10 kt a year with
-    2 kt in store breaks after .7 years; a third hazard, on another material, is not tried on it."""
+    """Proves: a and b, 10 kt a year each from abroad, 2 kt of a in store. Two hazards stop half of a each, one after a flood of two
+    years, and break it by themselves in .4 of a year; together they cut at the same time and break it in .2, the half of it in .7.
+    The second does not touch b, and is not tried on it."""
     flood = {"hazard": "glut", "kind": "flood_squeeze", "countries": "AUS", "flood_yr": 2.0, "flood_multiplier": 0.9}
     case = stocked(
-        STOP,
+        STOP | {"materials": "a b"},
         STOP | flood,
-        STOP | {"hazard": "elsewhere", "materials": "b"},
-        demand={("a", "defence"): 10.0, ("b", "civil"): 1.0},
-        sources=HALVES | {"third": source("CHN", "b", 1.0)},
+        demand={("a", "defence"): 10.0, ("b", "defence"): 10.0},
+        sources=HALVES | {"third": source("CHN", "b", 10.0)},
         years=6,
     )
-    found = broken(case, HALF, by="hazard", hazards=["stop", "glut", "elsewhere"], longest_yr=3.0)
-    assert set(found.index) == {"stop", "glut", "all together"}
-    assert found.shortest_yr["all together"] == near(0.7, 3.0)
+    by, of_b = ["material", "hazard", "level"], Promise("b", "defence", 1.0)
+    found = broken(case, WHOLE, HALF, of_b, by=by, hazards=["stop", "glut"], longest_yr=3.0).shortest_yr
+    assert found["a", "stop", 1.0] == found["a", "glut", 1.0] == near(0.4, 3.0)
+    assert found["a", "all together", 1.0] == near(0.2, 3.0)
+    assert found["a", "all together", 0.5] == near(0.7, 3.0)
+    assert found["b", "stop", 1.0] == near(0.0, 3.0)
+    assert ("b", "glut", 1.0) not in found.index
 
 
 def test_what_the_horizon_does_not_hold_is_not_claimed() -> None:

@@ -172,18 +172,9 @@ def test_a_chance_that_turns_the_answer_says_what_its_scenarios_do(
 ) -> None:
     """Proves: what pays unless its scenarios are less likely saves in them, what pays unless they are more likely costs in them."""
     result = solve(*one_mineral(110.0), gap=0.0)
-    row = {
-        "kind": "plan",
-        "item": "",
-        "worth_musd": worth,
-        "figure": "probability",
-        "hazard": "*",
-        "value": 0.6,
-        "flips_at": flips,
-    }
-    told = replace(
-        result, tables={**result.tables, "depends": pd.DataFrame([{**row, "low": np.nan, "high": np.nan}])}
-    ).summary()
+    row = {"kind": "plan", "item": "", "worth_musd": worth, "figure": "probability", "hazard": "*"}
+    row |= {"value": 0.6, "flips_at": flips, "low": np.nan, "high": np.nan}
+    told = replace(result, tables={**result.tables, "depends": pd.DataFrame([row])}).summary()
     assert f"are together {side} likely than {flips:.0%} (assumed 60%; when they come, this {there} more" in re.sub(
         r"\s+", " ", told
     )

@@ -404,17 +404,6 @@ def _with_bound(result: Result, bound: float) -> Any:
     return replace(result.outcome, best_bound_musd=bound, relative_gap=max(0.0, gap), stages=((name, z, bound, gap),))
 
 
-def test_prices_are_compared_with_those_of_the_second_solve() -> None:
-    """Proves: to the last of them."""
-    plan, data = one_mineral(110.0)
-    one = solve(plan, data, gap=0.0, quick=True)
-    for row in range(len(one.prices)):
-        values = one.prices["value"].to_numpy().copy()
-        values[row] *= 1.001
-        forged = replace(one, tables={**one.tables, "prices": one.prices.assign(value=values)})
-        assert any(f"prices.csv:{row + 2} value" in objection for objection in against_another(forged, one)[0])
-
-
 def test_the_command_says_what_it_objects_to(copied: Path, cli: Cli) -> None:
     """Proves R44: `verify` ends with 5 and every objection for a forged worth, with 2 for null in its place, never with 70."""
 

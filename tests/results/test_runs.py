@@ -7,9 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,7 +17,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from conftest import PATIENCE_S, Cli, environment
+from conftest import Cli
 from strategic_minerals import InputError, Plan, Result, Runner, load_result, shipped, solve, verify, write_run
 from strategic_minerals.answer.run_folder import is_run_folder
 from strategic_minerals.question.load import load_question
@@ -161,34 +158,24 @@ def test_a_folder_is_finished_or_says_that_it_is_not(tmp_path: Path) -> None:
     assert not is_run_folder(folder)
 
 
-WRITER = """
-import os, signal, sys
-from test_runs import awkward
-from strategic_minerals import write_run
-one, real = awkward(), os.replace
-write_run(one, sys.argv[1])
-def replace(part, name):
-    if str(name).endswith("manifest.json"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(part, name)
-os.replace = replace
-write_run(one, sys.argv[1])
-"""
-"""Writes a run, and dies while it writes over it: before the manifest has its name."""
+def test_a_killed_writer_leaves_no_false_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R24: what kill -9 leaves of a run that is written over an older one, before the manifest has its name, is an
+    unfinished folder, which the next one mends."""
+    one, killed, real = awkward(), tmp_path / "killed", os.replace
+    folder = write_run(one, tmp_path / "run")
 
+    def replace(part: Any, name: Any) -> None:
+        if str(name).endswith("manifest.json"):
+            shutil.copytree(folder, killed)
+        real(part, name)
 
-@pytest.mark.long
-def test_a_killed_writer_leaves_no_false_run(tmp_path: Path) -> None:
-    """Proves R24: a process killed over an older run leaves an unfinished folder, which the next one mends."""
-    folder = tmp_path / "run"
-    command = [sys.executable, "-c", WRITER, str(folder)]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False, timeout=PATIENCE_S)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    monkeypatch.setattr(os, "replace", replace)
+    write_run(one, folder)
+    monkeypatch.undo()
     with pytest.raises(InputError, match="a finished run folder"):
-        load_result(folder)
-    one = awkward()
-    assert_same(one, load_result(write_run(one, folder)))
-    assert not list(folder.rglob("*.part"))
+        load_result(killed)
+    assert_same(one, load_result(write_run(one, killed)))
+    assert not list(killed.rglob("*.part"))
 
 
 def test_a_broken_manifest_is_a_fault_and_nothing_outside_is_opened(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from strategic_minerals import (
     complete,
     explain,
     frontier,
-    load_dataset,
     load_plan,
     shipped,
     solve,
@@ -27,6 +26,7 @@ from strategic_minerals.audit.figures import Figures
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.names import Names
+from support.facts import shipped_tables
 from support.tiny import cut, guaranteed, offer, project, source, tiny
 
 
@@ -201,7 +201,7 @@ def test_shares_of_origins_are_of_the_cost() -> None:
 def test_the_spread_of_loss_functions_is_that_of_the_planned_materials() -> None:
     """Proves: 29.126/0.21529 = 135 for magnets (2026 against 2025 money: 132);
     three banned minerals differ far less, so nobody is told 135."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     found = other_losses(load_plan(shipped("models") / "rare-earths.toml"), data)
     assert found.most_of == "ndfeb_magnet"
     assert found.most == pytest.approx(29.126e6 / 1.027 / 215290, rel=1e-3)

@@ -23,7 +23,7 @@ from strategic_minerals.solver.highs import Model, UnsolvedRun
 from strategic_minerals.solver.optimise import Solved, optimise
 from strategic_minerals.studies.explain import fixed_program, price_words
 from support.instances import ASKED, random_case
-from support.tiny import KT, bought, cut, offer, price, project, source, tiny, total
+from support.tiny import KT, bought, cut, floored, offer, price, project, source, tiny, total
 
 STEP = 1e-2
 """Of a right-hand side [kt or million USD]: far above solver tolerances, far below the next kink."""
@@ -47,92 +47,30 @@ def slope(make: Callable[[float], Case], at: float, step: float = STEP) -> float
     return (left + right) / 2
 
 
-# --- money and stock ---------------------------------------------------------------------------------------------
-
 RATE = 0.05
 
-
-def reserve(**changes: Any) -> Case:
-    """10 kt a year from abroad, cut in 2029: one year (probability .3) or two (.1); no stock covers it (loss 100 + 60).
-
-    Material costs 63 with its premium, holding 1.2 a year; 4 % of what is in store is lost a year.
-    """
-    case: dict[str, Any] = {
-        "materials": {"a": {"haircut_share": 0.1, "holding_share_per_yr": 0.02, "decay_share_per_yr": 0.04}},
-        "sources": {"far": source("CHN", "a", 12.0)},
-        "demand": {"a": 10.0},
-        "offers": {"spot": offer("a", 100.0, premium=0.05)},
-        "stock": {"a": 0.5},
-        "scenarios": [cut("short", 0.3, 2029, 1), cut("long", 0.1, 2029, 2)],
-        "years": 4,
-        "rate": RATE,
-        "money": {2027: 100.0, 2028: 150.0, 2029: 40.0},
-    }
-    return tiny({"a": 60.0}, **{**case, **changes})
-
-
-@pytest.mark.parametrize("year", [2027, 2028])
-def test_one_more_usd_of_a_year_is_worth_what_it_buys(year: int) -> None:
-    """Proves: the price of a year's appropriation is -dZ/d(appropriation), undiscounted money of that year against present
-    value: USD per USD.
-
-    A sign the other way gives less than 0; the price of 2027 in the row of 2028 differs by decay, holding and discount.
-    """
-    money = {2027: 100.0, 2028: 150.0, 2029: 40.0}
-    avoided = -slope(lambda musd: reserve(money={**money, year: musd}), money[year])
-    assert avoided > 0
-    result = optimum(*reserve())
-    assert price(result, "appropriation", period=str(year)) == near(avoided)
-    assert set(result.prices[result.prices.price == "appropriation"].unit) == {"USD/USD"}
-
-
-def carried(first: float) -> Case:
-    """Half of `first`, the money of 2027, may be carried; a kg costs 2 then 1 USD; in 2029 all may be missing."""
-    return tiny(
-        {"a": {2027: 2.0, 2028: 1.0}},
-        materials={"a": {"haircut_share": 0.5}},
-        sources={"far": source("CHN", "a", 50.0)},
-        demand={"a": 50.0},
-        loss=98.0,
-        offers={"spot": offer("a", 100.0)},
-        scenarios=[cut("cut", 0.5, 2029, 1)],
-        money={2027: first, 2028: 10.0, 2029: 0.0},
-        budget={"carry_over_share": 0.5},
-    )
-
-
-def test_one_more_usd_of_a_year_can_be_carried_in_part() -> None:
-    """Proves: what an appropriation is worth includes the carry-over that it allows.
-
-    A kg in store is worth .5*(98 + 2) + .5*.5*1 = 50.25. Of one more USD in 2027, .5 buys .25 kg (2 USD/kg) and .5 is
-    carried and buys .5 kg (1 USD/kg): .75*50.25 - 1 = 36.6875 USD. The dual of the budget row alone is 50.25/2 - 1 = 24.125.
-    """
-    assert -slope(carried, 10.0) == near(0.75 * 50.25 - 1)
-    # the price misses the carry-over: see the reduced cost of `carry` at its upper bound, share * appropriation
-    assert price(optimum(*carried(10.0)), "appropriation", period="2027") == near(0.75 * 50.25 - 1)
-
-
-# --- promises, rules ---------------------------------------------------------------------------------------------
+# --- promises, limits ---------------------------------------------------------------------------------------------
 
 
 def promised(level: float, per: str, penalty: float | None = None) -> Case:
-    """Stock that is worth too little by itself (63 against .1*70) and is bought for a promise in two years of cut."""
-    service = {
-        "material": "a",
-        "segment": "civil",
-        "level": level,
-        "scenarios": ["long"],
-        "per": per,
-        "penalty_usd_per_kg": penalty,
-    }
+    """Stock that is worth too little by itself (63 against .1*70) and is bought for a promise in two years of cut.
+
+    Material costs 63 with its premium, holding 1.2 a year; 4 % of what is in store is lost a year.
+    """
+    service = {"material": "a", "segment": "civil", "level": level, "scenarios": ["long"], "per": per}
     home = source("USA", "a", {2027: 0.0, 2029: 3.0, 2030: 1.0})
-    return reserve(
-        loss=10.0,
-        money=1e4,
-        stock={},
+    return tiny(
+        {"a": 60.0},
+        materials={"a": {"haircut_share": 0.1, "holding_share_per_yr": 0.02, "decay_share_per_yr": 0.04}},
         sources={"far": source("CHN", "a", 12.0), "home": home},
+        demand={"a": 10.0},
+        loss=10.0,
+        offers={"spot": offer("a", 100.0, premium=0.05)},
         scenarios=[cut("long", 0.1, 2029, 2, design_basis=True)],
-        service_levels=[service],
+        years=4,
+        rate=RATE,
+        money=1e4,
+        service_levels=[{**service, "penalty_usd_per_kg": penalty}],
     )
 
 
@@ -170,50 +108,6 @@ def test_two_promises_on_one_segment_have_a_price_each_that_can_be_told_apart() 
     assert not table.duplicated(["price", "item", "scenario", "period"]).any()
 
 
-def diverse(share: float, **rule: Any) -> Case:
-    """China sells at 50, an ally a fifth dearer, at home at 30 % more; from 2028 on, when a cut has come in 1 of 4 scenarios."""
-    made = {"material": "a", "share": share, "from_year": 2028, "penalty_usd_per_kg": 40.0, **rule}
-    return tiny(
-        {"a": 50.0},
-        sources={
-            "far": source("CHN", "a", 30.0),
-            "ally": source("AUS", "a", 30.0, premium_share=0.2),
-            "home": source("USA", "a", 30.0, premium_share=0.3),
-        },
-        demand={"a": 10.0},
-        scenarios=[cut("cut", 0.25, 2028, 1)],
-        diversification=[made],
-        years=3,
-        rate=RATE,
-    )
-
-
-@pytest.mark.parametrize(
-    ("rule", "sign", "extra"),
-    [
-        ({"kind": "country_cap", "country": "CHN"}, -1.0, 10.0),
-        ({"kind": "country_cap", "country": "CHN", "hard": True, "penalty_usd_per_kg": None}, -1.0, 10.0),
-        ({"kind": "least_share", "group": "home"}, 1.0, 15.0),
-        ({"kind": "least_share", "group": "allied"}, 1.0, 10.0),
-    ],
-)
-def test_a_tonne_beyond_the_rule_saves_the_dearer_source(rule: dict[str, Any], sign: float, extra: float) -> None:
-    """Proves: an ally costs 10 and home 15 USD/kg more; as present value with weight .75 on the trunk 7.14 and 10.71 in 2028.
-
-    One share more of 10 kt in 2028 and 2029 is 10 kt in each. In the period's own money the price would be 10 and 15.
-    """
-    rise = sign * slope(lambda share: diverse(share, **rule), 0.4, step=1e-3)
-    result = optimum(*diverse(0.4, **rule))
-    for year, discount in (("2028", 1 / (1 + RATE)), ("2029", (1 + RATE) ** -2)):
-        assert price(result, "diversification", period=year, scenario="baseline course") == near(
-            0.75 * discount * extra * KT
-        )
-    table = result.prices[result.prices.price == "diversification"]
-    assert table.value.sum() * 10.0 / KT == near(rise)
-    assert set(table.period) == {"2028", "2029"}
-    assert set(table.item) == {f"a: {rule.get('country') or rule.get('group')}"}
-
-
 def feared(risk: dict[str, Any]) -> Case:
     """Losses that stock at 5 USD/kg does not repay (a missing kg costs 1) and that a limit keeps down."""
     scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
@@ -249,23 +143,15 @@ def test_one_usd_of_risk_allowed_saves_the_stock_that_kept_it_away(name: str, fi
     assert -slope(lambda musd: feared({field: musd}), limit) == near(by_hand)
 
 
-def floored(cap: float) -> Case:
+def capped(cap: float) -> Case:
     """A plant of 1 kt lives on a floor of 110 that may cost 30 a year; it can be supported in part. Cap on 2028 alone."""
-    floor = {
-        "instrument": "none",
-        "floor_material": "a",
-        "floor_usd_per_kg": 110.0,
-        "floor_kind": "contract",
-        "floor_term_yr": 3.0,
-        "upside_share": 0.5,
-    }
     plant = project("a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0)
     return tiny(
         {"a": 100.0},
         sources={"far": source("CHN", "a", 1.0)},
         demand={"a": 2.0},
         projects={"plant": plant},
-        packages={"floored": floor},
+        packages={"floored": floored("a", 110.0, 3.0, upside_share=0.5)},
         states=[(0.8, 0.5), (1.2, 0.5)],
         loss=1000.0,
         rate=RATE,
@@ -281,9 +167,9 @@ def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> Non
     (1000*(1/1.05 + 1/1.1025) - 12.5*(1/1.05 + 1/1.1025 + 1/1.157625))/30. A price in another year's row fails.
     """
     by_hand = (1000 * (1.05**-1 + 1.05**-2) - 12.5 * (1.05**-1 + 1.05**-2 + 1.05**-3)) / 30
-    result = optimum(*floored(20.0))
+    result = optimum(*capped(20.0))
     assert float(result.tables["projects"].share.sum()) == near(2 / 3)
-    assert -slope(floored, 20.0) == near(by_hand)
+    assert -slope(capped, 20.0) == near(by_hand)
     table = result.prices[result.prices.price == "contingent_liability"]
     assert list(table.period) == ["2028"]
     assert list(table.value) == [near(by_hand)]
@@ -408,22 +294,19 @@ def test_money_at_what_is_owed_is_priced_at_most() -> None:
     assert result.prices.meaning.str.startswith("social cost avoided, at most and with commitments as chosen, by").all()
 
 
-def test_money_that_is_worth_nothing_is_said_to_be() -> None:
-    """Proves: `explain` tells it with the amount up to which it stays so, which is what is owed beyond."""
-    words = price_words(fixed_program(optimum(*owing(2.0))))
-    (told,) = words[words.price == "appropriation"].itertuples()
-    assert told.sentence.endswith("holding the opening stock already costs 8 million USD more than is appropriated.")
-    assert (told.value, told.holds_for_more) == (0.0, near(8.0))
+def test_words_on_money_say_how_far_its_price_holds() -> None:
+    """Proves: of 2 million USD the next 8, owed already, are worth nothing; of 13 the next 47 bring 5 each, and the last 3 too."""
 
+    def told(money: float) -> Any:
+        words = price_words(fixed_program(optimum(*owing(money))))
+        return words[words.price == "appropriation"].iloc[0]
 
-def test_a_price_of_money_holds_down_to_what_is_owed() -> None:
-    """Proves: of 13 million USD the next 47 bring 5 each, and the last 3 as well; those below do not."""
-    words = price_words(fixed_program(optimum(*owing(13.0))))
-    (told,) = words[words.price == "appropriation"].itertuples()
-    assert told.holds_for_less == near(3.0)
-    assert told.sentence.startswith(
-        "One more million USD in FY2027 lowers social cost by 5 million USD, valid for the next "
-    )
+    little, more = told(2.0), told(13.0)
+    assert little.sentence.endswith("holding the opening stock already costs 8 million USD more than is appropriated.")
+    assert (little.value, little.holds_for_more) == (0.0, near(8.0))
+    assert more.holds_for_less == near(3.0)
+    start = "One more million USD in FY2027 lowers social cost by 5 million USD, valid for the next "
+    assert more.sentence.startswith(start)
 
 
 # --- the assembled matrix ----------------------------------------------------------------------------------------
@@ -542,7 +425,7 @@ CASES = {
     25: {"appropriation", "total_budget", "diversification"},
     30: {"diversification", "days_of_cover"},
     113: {"service_level", "diversification"},
-    117: {"appropriation"},  # a carry-over at its limit: the price misses it, see `carried`
+    117: {"appropriation"},  # a carry-over at its limit, which one more USD widens
 }
 """Seed -> families, beside stock and supply, of which a price on no kink is met."""
 

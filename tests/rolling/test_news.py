@@ -16,7 +16,7 @@ from strategic_minerals.answer.year import EXAMPLE
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.roll import FACTS, STATE
-from support.tiny import FIRST, KT, bought, cut, offer, project, source, tiny, total
+from support.tiny import FIRST, KT, bought, cut, floored, offer, project, source, tiny, total
 
 
 def tables(**rows: dict[str, Any]) -> Dataset:
@@ -175,8 +175,7 @@ def test_what_is_left_of_a_plant_is_what_was_not_signed() -> None:
 
 def test_the_right_to_buy_under_a_floor_is_carried_until_it_ends() -> None:
     """Proves: a plant under a purchase floor sells to the reserve at the market price as long as the floor lasts, and no longer."""
-    floor = {"floor_material": "gallium", "floor_usd_per_kg": 3.0, "floor_term_yr": 5.0, "floor_kind": "purchase"}
-    package = {"buy": {"instrument": "grant", "take_t_per_yr": 1500.0, **floor}}
+    package = {"buy": floored("gallium", 3.0, 5.0, "purchase", instrument="grant", take_t_per_yr=1500.0)}
     offers = {"spot": offer("gallium", 0.2, premium=1.0)}
     first = solve(*plants({"plant": {}}, years=8, packages=package, offers=offers), gap=0.0, quick=True)
     assert signed(first) == {"plant"}
@@ -196,13 +195,7 @@ def test_the_right_to_buy_under_a_floor_is_carried_until_it_ends() -> None:
 def test_what_moves_says_so() -> None:
     """Proves: what was announced for the first year of the next plan, which knows no new event before its second, is there a year
     later and the answer says it; so it does of a listed event that is left out, and of a promise that hangs on it."""
-    promise = {
-        "material": "gallium",
-        "segment": "civil",
-        "level": 0.1,
-        "scenarios": ["early"],
-        "penalty_usd_per_kg": 1.0,
-    }
+    promise = {"material": "gallium", "segment": "civil", "level": 0.1, "scenarios": ["early"]}
     plan, data = tiny(
         {"gallium": 1.0},
         sources={"china": source("CHN", "gallium", 10.0)},
@@ -210,7 +203,7 @@ def test_what_moves_says_so() -> None:
         loss=10.0,
         scenarios=[{**cut("early", 0.1, FIRST + 1.0, 1.0), "design_basis": True}, cut("late", 0.1, FIRST + 3.0, 1.0)],
         years=5,
-        service_levels=[promise],
+        service_levels=[{**promise, "penalty_usd_per_kg": 1.0}],
     )
     first = solve(plan, data, quick=True)
     told = {"countries": "CHN", "materials": "gallium", "cut_share": 0.9, "duration_years": 1.0, "probability": 0.5}

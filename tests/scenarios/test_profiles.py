@@ -87,11 +87,6 @@ def test_the_clip_is_inside_the_mean():
     assert cut == pytest.approx(np.array([[0.0, 0.5, 0.0]]))
 
 
-def test_a_stretched_profile_cuts_for_longer():
-    cut = mean_cuts(YEAR, ((0.0, 0.5, 0.6),), np.array([2028.0]), np.array([1.0]), np.array([3.0]))
-    assert cut == pytest.approx(np.array([[0.0, 0.6, 0.3]]))
-
-
 def test_a_profile_of_one_cut_is_that_cut():
     """A flat profile on capacity is the cut of before."""
     shaped = scenarios_of(*struck([step(0, 12, 0.7)]))[1]

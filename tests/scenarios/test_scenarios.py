@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, check, load_dataset, load_plan, shipped, solve
+from strategic_minerals import Plan, check, load_plan, shipped, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.estimates import calibrate
@@ -30,6 +30,7 @@ from strategic_minerals.world.scenarios import (
     population,
     reduce,
 )
+from support.facts import shipped_tables
 from support.tiny import cut, hazard_row, project, source, tiny
 
 SPAN = Span(2028.0, 2040.0)
@@ -54,7 +55,7 @@ def struck(
 @pytest.fixture(scope="module")
 def national() -> tuple[Instance, Any]:
     """All shipped materials and hazards."""
-    plan, data = load_plan(shipped("models") / "critical-minerals.toml"), load_dataset(shipped("inputs"))
+    plan, data = load_plan(shipped("models") / "critical-minerals.toml"), shipped_tables()
     return build_instance(plan, data, longest_event(plan, data)), data
 
 
@@ -64,7 +65,7 @@ def national() -> tuple[Instance, Any]:
 def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name() -> None:
     """Proves: every rate with its interval is recomputed from events that took effect; a measure that never did is no onset. What
     another hazard brings on counts where the row says so: the embargo strikes as often in all as the record allows."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     table = calibrate(data).set_index("hazard")
     assert len(table) == len(data.rows("hazards"))
     for row in data.rows("hazards"):
@@ -81,7 +82,7 @@ def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name
 def test_legal_durations_count_what_has_run_so_far() -> None:
     """Proves: the US ban (3 Dec 2024 to 9 Nov 2025, ended) gives 341 days and one end; counted on 3 Jun 2025 it is half as
     long and has not ended."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     late = calibrate(data, dt.date(2026, 11, 24)).set_index("hazard").loc["ga_ge_sb_ban"]
     early = calibrate(data, dt.date(2025, 6, 3)).set_index("hazard").loc["ga_ge_sb_ban"]
     assert (late.events_ended, early.events_ended) == (1, 0)
@@ -107,7 +108,7 @@ def test_a_control_in_force_may_bring_on_what_an_event_of_its_hazard_does() -> N
 def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
     """Proves: rate and duration by hand take the table's place, the range of what was overridden moves along, a share's end at
     1; other hazards stay."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     plan = load_plan(shipped("models") / "rare-earths.toml")
 
     def stated(**row: float) -> dict[str, HazardRow]:
@@ -453,7 +454,7 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
 def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: str) -> None:
     """Proves: the scenarios that a model is built on, in its own units, are those that the audit and the outlook draw in tonnes:
     the choice of the scenarios kept does not hang on the rounding of a unit (it did, by one scenario of critical-minerals)."""
-    plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
+    plan, data = load_plan(shipped("models") / f"{name}.toml"), shipped_tables()
     structure, natural = structure_of(plan, data)
     drawn, own = build_scenarios(natural, data), structure.scenarios
     assert own.events == drawn.events
@@ -468,7 +469,7 @@ def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
     the plan's scenarios with the unreduced ones gives."""
     from strategic_minerals import scenario_outlook
 
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     plan = load_plan(
         shipped("models") / "rare-earths.toml",
         overrides={"sample.draws": 200, "sample.scenarios": 8, "sample.quiet_probability": 0.5, "risk.alpha": 0.8},
@@ -489,7 +490,7 @@ def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
 
 def test_worlds_that_do_not_differ_are_kept_once() -> None:
     """Proves: of 200 scenarios in which something rare happens or not, no two kept are alike and none has probability 0."""
-    plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
+    plan, data = load_plan(shipped("models") / "quickstart.toml"), shipped_tables()
     rare = [{"hazard": row.hazard, "rate_per_yr": 0.002} for row in data.rows("hazards")]
     told = plan.to_toml_like() | {"sample": {"scenarios": 20, "draws": 200, "seed": 1}, "hazards": rare}
     instance = build_instance(Plan.model_validate(told), data)
@@ -506,7 +507,7 @@ def test_worlds_that_do_not_differ_are_kept_once() -> None:
 def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[str, Any], column: str) -> None:
     from strategic_minerals.question.consistency import check_data
 
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     frame = data.frame("hazards")
     for name, value in change.items():
         frame.loc[frame.hazard == "rare_earth_embargo", name] = value

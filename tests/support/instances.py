@@ -81,6 +81,7 @@ ASKED = ("adaptation", "users_stock", "spikes", "two_markets", "hazard_prices", 
 """Switches that are off unless asked for; their figures come from a stream of their own."""
 
 FIRST = 2027
+QUOTA = {"name": "quota", "countries": "CHN", "materials": "ndpr", "price_multiplier": 1.1}
 
 
 def quick_first(values: Iterable[Any], quick: int) -> list[Any]:
@@ -252,37 +253,18 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
             }
         )
         for year, factor in ((FIRST, 1.0), (FIRST + 2, u(0.9, 1.2))):
-            prices.append(
-                {
-                    "price_set": "base",
-                    "material": name,
-                    "from_year": year,
-                    "price_usd_per_kg": case.price[name] * factor,
-                }
-            )
+            level = case.price[name] * factor
+            prices.append({"price_set": "base", "material": name, "from_year": year, "price_usd_per_kg": level})
         for segment, share in (("defence", u(0.1, 0.3)), ("civil", u(0.6, 0.9)))[0 if on["segments"] else 1 :]:
             for year, growth in ((FIRST, 1.0), (FIRST + 1, u(1.0, 1.15))):
                 wanted = need[name] * share * growth
                 demand.append({"material": name, "segment": segment, "from_year": year, "demand_t_per_yr": wanted})
             if on["substitution"]:
-                steps += [
-                    {
-                        "material": name,
-                        "segment": segment,
-                        "step": k,
-                        "limit_share": u(0.02, 0.15),
-                        "cost_usd_per_kg": case.price[name] * u(0.5, 3.0) * k,
-                    }
-                    for k in range(1, case.pick(1, 2) + 1)
-                ]
-        losses.append(
-            {
-                "loss_function": "test",
-                "material": name,
-                "segment": "*",
-                "loss_usd_per_t": case.price[name] * 1e3 * u(2, 12),
-            }
-        )
+                for k in range(1, case.pick(1, 2) + 1):
+                    step = {"limit_share": u(0.02, 0.15), "cost_usd_per_kg": case.price[name] * u(0.5, 3.0) * k}
+                    steps.append({"material": name, "segment": segment, "step": k, **step})
+        loss = case.price[name] * 1e3 * u(2, 12)
+        losses.append({"loss_function": "test", "material": name, "segment": "*", "loss_usd_per_t": loss})
         if on["opening"] and case.rng.random() < 0.7:
             limit = materials[-1]["storage_t"] or np.inf
             stock.append({"material": name, "opening_t": min(0.9 * limit, need[name] * u(0.02, 0.2))})
@@ -316,18 +298,11 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
         ("china-magnets", "CHN", {"magnet": 1.0}, u(0.8, 1.3) * M, 0.0, case.pick(1.0, 0.7), False),
     ]
     if on["gallium"]:
+        gallium, G, price = {"gallium": 1.0}, case.gallium, case.price["gallium"]
         sources += [
-            ("home-gallium", "USA", {"gallium": 1.0}, 0.2 * case.gallium, 0.0, 1.0, False),
-            (
-                "ally-gallium",
-                "CAN",
-                {"gallium": 1.0},
-                u(0.3, 0.6) * case.gallium,
-                case.price["gallium"] * u(0.3, 0.8),
-                u(0.2, 0.8),
-                True,
-            ),
-            ("china-gallium", "CHN", {"gallium": 1.0}, u(0.6, 1.2) * case.gallium, 0.0, 1.0, False),
+            ("home-gallium", "USA", gallium, 0.2 * G, 0.0, 1.0, False),
+            ("ally-gallium", "CAN", gallium, u(0.3, 0.6) * G, price * u(0.3, 0.8), u(0.2, 0.8), True),
+            ("china-gallium", "CHN", gallium, u(0.6, 1.2) * G, 0.0, 1.0, False),
         ]
     activities, capacities, yields, agreed = [], [], [], []
     kept = np.random.default_rng([case.seed, 2])  # apart, so that every other figure stays what it was
@@ -440,21 +415,10 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     packages[1]["instrument"] = packages[1]["package"]
     if on["package_floor"]:
         kind = case.pick("contract", "purchase")
-        packages.append(
-            floored(
-                "ndpr",
-                case.price["ndpr"] * u(0.8, 1.3),
-                case.pick(2, 4),
-                kind,
-                package="floored",
-                project="oxide-project",
-                instrument="grant",
-                offtake_share=1.0,
-                offtake_fee_usd_per_kg=0.1,
-                upside_share=0.3 if on["upside"] else 0.0,
-                take_t_per_yr=u(0.05, 0.4) * M if kind == "purchase" else None,
-            )
-        )
+        floor = floored("ndpr", case.price["ndpr"] * u(0.8, 1.3), case.pick(2, 4), kind, instrument="grant")
+        floor |= {"package": "floored", "project": "oxide-project", "offtake_share": 1.0, "offtake_fee_usd_per_kg": 0.1}
+        floor["upside_share"] = 0.3 if on["upside"] else 0.0
+        packages.append({**floor, "take_t_per_yr": u(0.05, 0.4) * M if kind == "purchase" else None})
     offers = [
         ("ndpr-spot", "ndpr", "china-mine", u(0.02, 0.2) * M, u(0.0, 0.1), None),
         ("ndpr-dear", "ndpr", "ally-mine", u(0.02, 0.2) * M, u(0.1, 0.3), None),
@@ -519,15 +483,8 @@ def _scenarios(case: _Case) -> list[dict[str, Any]]:
         scenarios.append({"name": "flood", "probability": u(0.1, 0.3), "events": [event]})
     if on["surge"]:
         segment = "defence" if on["segments"] else "civil"
-        event = _event(
-            start(case.years),
-            u(0.6, 2.0),
-            "*",
-            "*",
-            case.pick(0.0, u(0.1, 0.4)),
-            price_multiplier=u(1.0, 1.5),
-            demand_multipliers={segment: u(1.2, 2.0)},
-        )
+        event = _event(start(case.years), u(0.6, 2.0), "*", "*", case.pick(0.0, u(0.1, 0.4)))
+        event |= {"price_multiplier": u(1.0, 1.5), "demand_multipliers": {segment: u(1.2, 2.0)}}
         scenarios.append({"name": "surge", "probability": u(0.05, 0.2), "design_basis": True, "events": [event]})
     if on["two_events"]:
         other = "gallium" if on["gallium"] else "ndpr"
@@ -611,16 +568,7 @@ def _plan(case: _Case) -> Plan:
                 "cvar_limit_musd": 1e6 * worth if on["loss_limits"] else None,
                 "expected_loss_limit_musd": 1e6 * worth if on["loss_limits"] else None,
             },
-            "controls": [
-                {
-                    "name": "quota",
-                    "countries": "CHN",
-                    "materials": "ndpr",
-                    "cut_share": u(0.1, 0.4),
-                    "price_multiplier": 1.1,
-                    "until_year": FIRST + u(0.5, 2.5),
-                }
-            ]
+            "controls": [{**QUOTA, "cut_share": u(0.1, 0.4), "until_year": FIRST + u(0.5, 2.5)}]
             if on["control"]
             else [],
             "procurement": {"exclusions": _exclusions(case)},

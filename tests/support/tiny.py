@@ -107,8 +107,8 @@ def tiny(
         "offers": [{**_offer(name, row), "origin": (origins or {}).get(name)} for name, row in (offers or {}).items()],
         "stock": [{"material": name, "opening_t": value * KT} for name, value in (stock or {}).items()],
         "projects": [_project(name, row) for name, row in (projects or {}).items()],
-        "packages": [_package(name, row) for name, row in (packages or {}).items()],
-        "instruments": [_instrument(name, row) for name, row in {**CAPITAL, **(capital or {})}.items()],
+        "packages": [{"package": name, "instrument": "none", **row} for name, row in (packages or {}).items()],
+        "instruments": [{"instrument": name, **row} for name, row in {**CAPITAL, **(capital or {})}.items()],
         "price_states": [
             {"state": f"s{n}", "factor": factor, "probability": share} for n, (factor, share) in enumerate(states)
         ],
@@ -173,12 +173,7 @@ def cut(
     **event: Any,
 ) -> dict[str, Any]:
     """A scenario in which some countries' sources stop from `start` on for some years."""
-    struck: dict[str, Any] = {
-        "start_year": start,
-        "duration_years": years,
-        "countries": countries,
-        "materials": materials,
-    }
+    struck = {"start_year": start, "duration_years": years, "countries": countries, "materials": materials}
     struck |= {"cut_share": share, **event}
     return {"name": name, "probability": probability, "design_basis": design_basis, "events": [struck]}
 
@@ -267,17 +262,12 @@ def flow(result: Any, column: str, material: str, scenario: str, period: str) ->
     return float(rows[column].sum()) / KT
 
 
-def price_rows(result: Any, name: str, **where: str) -> pd.DataFrame:
-    """Rows of the table `prices` of one family that match."""
+def price(result: Any, name: str, **where: str) -> float:
+    """A shadow price: the sum over the rows that match, 0 where none does."""
     table = result.prices[result.prices.price == name]
     for column, value in where.items():
         table = table[table[column] == value]
-    return table
-
-
-def price(result: Any, name: str, **where: str) -> float:
-    """A shadow price: the sum over the rows that match, 0 where none does."""
-    return float(price_rows(result, name, **where).value.sum())
+    return float(table.value.sum())
 
 
 def _by_year(series: Series) -> list[tuple[int, float]]:
@@ -329,11 +319,3 @@ def _offer(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
         "premium_share": row["premium"],
         "crisis_availability": row["crisis"] if row["source"] == "outside" else None,
     }
-
-
-def _package(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"package": name, "instrument": "none", **row}
-
-
-def _instrument(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"instrument": name, **row}
