@@ -32,7 +32,7 @@ from ..core.runner import HERE, Runner, current
 from ..core.stats import estimated
 from ..core.verb import Confidence, verb
 from ..matrix.assembly import instantiate
-from ..matrix.named import BASE, NamedMatrix, denominator, objective_costs
+from ..matrix.named import NamedMatrix, Place, denominator, objective_costs
 from ..matrix.problem import FIRST_YEARS, TRACE, Problem, acts, prepare, structure_of
 from ..matrix.solution import Solution, decided_point, extract, trunk_alone
 from ..question.consistency import require, unstated_losses
@@ -402,8 +402,8 @@ def least_regret(
     result, problem = followed(plan, data, grid.problem, candidates[0].solution)
     most = float(of_candidates.loc[RECOMMENDED])
     reason = (
-        f"it is chosen for {len(grid.losses)} losses and {len(grid.beliefs)} beliefs, where it gives up at most {most:.0%} of what "
-        "can be had, and not as the best for one"
+        f"it is chosen for {len(grid.losses)} losses and {len(grid.beliefs)} beliefs, where it gives up at most {most:.0%} of "
+        "what can be had, and not as the best for one"
     )
     result = tried(result, problem, reason, TESTS, TEST_SCENARIOS, confidence, run)
     return Study("regret", tables, words, facts, TITLES, _with_band(result, tables["cells"]))
@@ -429,26 +429,24 @@ def followed(plan: Plan, data: Dataset, like: Problem, decided: Solution) -> tup
         for column, place in enumerate(named.columns)
         if place[0] in FOLLOWED and x[column] > 0
     }
-    return solved(plan, data, gap=GAP_OF_RUN, extend=partial(_settled, amounts))
+    return solved(plan, data, gap=GAP_OF_RUN, extend=partial(_settled, amounts, named.base))
 
 
-def _settled(amounts: Mapping[tuple[str, tuple[Any, ...]], float], model: pyo.ConcreteModel) -> None:
-    """Settle commitments and the targets of the baseline course. amounts: (variable, index) -> amount; of others nothing. Raises
-    InputError for what the model cannot do."""
-    there = {
-        (name, index if isinstance(index, tuple) else (index,)) for name in FOLLOWED for index in model.component(name)
-    }
+def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel) -> None:
+    """Settle commitments and the targets of the baseline course, whose name is `base`. amounts: (variable, index) -> amount; of
+    others nothing. Raises InputError for what the model cannot do."""
+    known = {name: variables for name in FOLLOWED if (variables := model.component(name)) is not None}
+    there = {(name, index if isinstance(index, tuple) else (index,)) for name in known for index in known[name]}
     if missing := [f"{name}[{', '.join(map(str, index))}]" for name, index in amounts.keys() - there]:
         raise InputError([Fault("regret", "", "recommended", ", ".join(missing[:3]), "what its own scenarios allow")])
-    for name in FOLLOWED:
-        variables = model.component(name)
+    for name, variables in known.items():
 
         def rule(_: Any, *index: Any, name: str = name, variables: Any = variables) -> Any:
             amount = amounts.get((name, index), 0.0)
             room = ROOM * (1 + amount) if name in ("contract", "stock") else 0.0
             return pyo.inequality(amount - room, variables[index], amount + room)
 
-        course = [index for index in variables if name != "stock" or index[1] == BASE]
+        course = [index for index in variables if name != "stock" or index[1] == base]
         model.add_component(f"recommended_{name}", pyo.Constraint(course, rule=rule))
 
 
