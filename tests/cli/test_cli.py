@@ -81,7 +81,7 @@ def test_schemas_have_the_fields_of_plan_and_tables(cli: Cli) -> None:
 def test_check_counts_facts_and_estimates(cli: Cli) -> None:
     """Proves: in words and as JSON the same counts."""
     said = cli("check", "quickstart")
-    counted = re.search(r"no fault\. (\d+) reported or derived rows, \d+ estimates", said.stdout)
+    counted = re.search(r"no fault\. (\d+) reported or derived rows, \d+ estimates\. Tables: ", said.stdout)
     assert counted is not None
     told = json.loads(cli("check", "quickstart", "--json").stdout, parse_constant=pytest.fail)
     assert told["facts"] == int(counted[1]) > 0

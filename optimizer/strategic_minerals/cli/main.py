@@ -584,7 +584,7 @@ def in_three_lines(found: CheckReport, plan: str, tables: str) -> list[str]:
     can = "cannot be solved: see the last note" if unsafe else "can be solved: no fault"
     many = {0: "nothing", 1: "one note, below"}.get(len(found.notes), f"{len(found.notes):,} notes, below")
     return [
-        f"{plan} {can}. {counted.facts} reported or derived rows, {counted.estimates} estimates. common.Tables: {tables}.",
+        f"{plan} {can}. {counted.facts} reported or derived rows, {counted.estimates} estimates. Tables: {tables}.",
         f"Doubtful: {many}.",
         "More: `scenarios PLAN` (what can happen), `missing PLAN` (what nobody has published).",
     ]
