@@ -443,7 +443,7 @@ def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel
 
         def rule(_: Any, *index: Any, name: str = name, variables: Any = variables) -> Any:
             amount = amounts.get((name, index), 0.0)
-            room = ROOM * (1 + amount) if name in ("contract", "stock") else 0.0
+            room = ROOM * (1 + amount) if amount and name in ("contract", "stock") else 0.0
             return pyo.inequality(amount - room, variables[index], amount + room)
 
         course = [index for index in variables if name != "stock" or index[1] == base]
