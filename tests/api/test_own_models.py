@@ -85,7 +85,7 @@ def test_a_cap_of_one_tonne_leaves_one_tonne() -> None:
     assert (told.part, told.name, told.value, told.upper) == ("constraint", "asked", pytest.approx(1.0), 1.0)
     assert capped.audited.passed
     assert "asked binds" in capped.summary(full=True)
-    assert "among plans that keep the constraints of own code" in capped.summary(full=True)
+    assert "among plans that keep the constraints added to it" in capped.summary(full=True)
     assert loose.outcome.objective_musd == pytest.approx(free.outcome.objective_musd, rel=1e-9)
     assert own(loose).price["asked"] == 0.0
     assert "Own code has extended" in compare([free, capped]).facts["warnings"][-1]

@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.solver.optimise import SampleSearch
 from strategic_minerals.solver.session import Session
+from strategic_minerals.studies import lived as lived_module
 from strategic_minerals.studies import solve as tested_module
 from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
 from strategic_minerals.studies.stress import Met, evaluated
@@ -323,6 +324,24 @@ def test_many_samples_are_lived_and_one_in_two_is_searched(tmp_path: Path) -> No
     assert list(found.objections()) == []
     write_run(result, tmp_path / "run")
     assert verify(tmp_path / "run").facts["verified"]
+
+
+@pytest.mark.parametrize("change", [{}, {"risk": {"cvar_weight": 0.5}}])
+def test_an_answer_that_was_found_outlives_its_time(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where time ends once a plan is made, and beside what its lives say, the plan stands, with the reason."""
+    plan, data = deciding()
+
+    def over(*_: object) -> None:
+        raise StoppedError("the time limit", Outcome("time_limit", None, None, None, None))
+
+    monkeypatch.setattr(tested_module, "_examined", lambda *_: tested_module._Examined(failed="no time"))
+    for name in ("aside_rows", "depends_rows", *(["met"] if change else [])):
+        monkeypatch.setattr(lived_module, name, over)
+    result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW)
+    assert result.audited.passed
+    found = told(result)
+    assert found.why_not
+    assert found.lived == (not change)
 
 
 @pytest.mark.slow

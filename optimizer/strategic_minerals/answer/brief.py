@@ -157,7 +157,7 @@ class Brief:
 UNTESTED = "QUICK ANSWER, not tested in other scenarios."
 """How the recommendation of a plan begins that no sample has tested."""
 WHERE_MORE = "More: --full. Why: `explain`. A page to pass on: `report`. Each year and after any event: `roll`."
-ON_FROM_HERE = WHERE_MORE.replace(" Why: `explain`.", "")
+ON_FROM_HERE = "More: --full. A page to pass on: `report`. `roll` plans on by the plan's own losses and rules alone."
 """Of a plan that `explain` cannot solve again: rules beside the plan have settled it."""
 
 
@@ -530,6 +530,10 @@ class _Told:
             yield f"Aim: {AIMS[self.plan.objective.kind]}."
         if self.tested is None and self.plan.sample is not None and self.basis.act_now is None:
             yield UNTESTED
+        if self.tested is not None and self.tested.why_not.endswith(DISTRUSTED):
+            yield f"DO NOT RELY ON IT: {self.tested.why_not}."
+        if self.plan.risk.cvar_weight > 0:
+            yield "Made with a weight on the worst losses, which the gain told here leaves out."
 
     def _untested(self) -> str:
         """Of which scenarios the figures are, where nothing new was lived."""
@@ -796,6 +800,8 @@ class _Told:
         return f"tested in {count:,} simulated futures{foreseen}{drawn}{most}; {tail}"
 
 
+DISTRUSTED = "not to be trusted"
+"""How a reason ends that forbids to rely on an answer."""
 AIMS = {
     "risk_within_budget": "the least risk within the budget",
     "least_budget": "the least money that keeps the promises",

@@ -233,7 +233,7 @@ class Result:
         lines = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
         extended = extended_by(self.tables)
         if extended:
-            lines[1] += " with the terms of own code" if extended == "terms" else " with the constraints of own code"
+            lines[1] += " with the terms of own code" if extended == "terms" else " with the constraints added to it"
         if outcome.objective_musd is not None:
             meaning = "at most worth" if outcome.relaxed and extended != "terms" else "worth"
             lines.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")

@@ -166,7 +166,7 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     return [
         title,
         *_solved(figures, plan, basis),
-        *([] if basis.relaxed else in_own_money(basis.home, figures, basis.act_now)),
+        *([] if basis.relaxed else in_own_money(basis.home, figures, None)),
     ]
 
 
@@ -211,8 +211,8 @@ def _proof(figures: Figures, basis: Basis) -> str:
     gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
     several = len(figures.items("stage_difference_musd")) > 1
     kept = " that keeps the earlier aims" * several
-    kept += " that keeps the constraints of own code" * (basis.extended == "rules")
-    among = " among plans that keep the constraints of own code" * (basis.extended == "rules")
+    kept += " that keeps the constraints added to it" * (basis.extended == "rules")
+    among = " among plans that keep the constraints added to it" * (basis.extended == "rules")
     if basis.extended == "terms" and basis.reason in ("optimal", "within_gap"):
         return (
             f"Best for its worth and the terms of own code together, within {gap}: of its worth alone no bound is known"

@@ -265,7 +265,7 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
             else:
                 with _as_typed(verb):
                     answer, log = verb.function(*first, **options, run=run), ""
-    if verb.makes_plan:
+    if verb.makes_plan and getattr(answer, "result", answer) is not None:
         _show_plan(answer, out, as_json, log, given)
     else:
         show(answer, out, as_json)
@@ -380,7 +380,7 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
     result = answer if isinstance(answer, Result) else answer.result
     assert result is not None
     if as_json:
-        content = _solved(result) if isinstance(answer, Result) else answer.to_dict()
+        content = _solved(answer) if isinstance(answer, Result) else answer.to_dict()
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
     else:
         said = answer.summary(full=given["full"]) if isinstance(answer, Result) else answer.summary()

@@ -222,9 +222,12 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
         for n, (name, key) in enumerate(part.template.columns):
             if name in PRICE_PIECES:
                 continue
-            row = at[key] if name == "acquisition" else key
-            unit = u[structure.material_of_purchase[key]] if name == "acquisition" else scale[name][row]
-            put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
+            where = part.first_column + n + part.width * np.arange(T)
+            if name == "acquisition":  # of an offer that the plan did not know it buys nothing
+                unit = u[structure.material_of_purchase[key]]
+                put(where, solution.acquisition[0, at[key]] / unit if key in at else np.zeros(T))
+            else:
+                put(where, getattr(solution, name)[0, key] / scale[name][key])
     found, drawn = np.concatenate(values), np.concatenate(columns)
     least = np.isin(
         drawn, [root.first_column + n for n, (name, _) in enumerate(root.template.columns) if name == "carry"]

@@ -428,11 +428,12 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     outcome, scenarios = result.outcome, result.tables["scenario_losses"]
     spent = float(result.tables["budget"]["outlay_musd"].sum())
     pi, objective, tested = scenarios["probability"], outcome.objective_musd, ActNow.of(result.tables)
-    tested = None if tested is None or tested.why_not else tested
+    tested = tested if tested is not None and tested.lived else None
+    gap = None if tested is None or tested.why_not else tested.figure("gap_limit_musd")
     return {
         ("how the solve ended", ""): ENDED.get(outcome.reason, outcome.reason),
         ("worth in new scenarios", "million USD"): tested and tested.figure("worth_musd"),
-        ("most that any plan is worth more (true gap)", "million USD"): tested and tested.figure("gap_limit_musd"),
+        ("most that any plan is worth more (true gap)", "million USD"): gap,
         ("worth compared with doing nothing", "million USD"): None if objective is None else -objective,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
         ("expected shortage losses, discounted", "million USD"): float((pi * scenarios["loss_musd"]).sum()),

@@ -75,6 +75,8 @@ def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressR
     if not verb.makes_plan:
         return answer_of_study(found)
     result = found if isinstance(found, Result) else found.result
+    if result is None:
+        return answer_of_study(found)
     reporter.phase("writing")
     write_run(result, folder.path / "run", log=log.text())
     if isinstance(found, Result):

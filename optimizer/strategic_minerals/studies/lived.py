@@ -13,7 +13,9 @@ import pandas as pd
 from ..answer.act_now import ActNow
 from ..answer.notes import other_losses
 from ..answer.result import Result
+from ..core.errors import BESIDE_THE_ANSWER
 from ..core.frames import Bools, Floats, whole
+from ..core.logs import logger_of
 from ..core.runner import Runner
 from ..core.stats import NINE_OF_TEN, SMALL_T, Estimate, estimated
 from ..matrix.problem import Problem
@@ -30,6 +32,7 @@ from .forward import Simulator, targets_of
 from .recourse import FirstStage
 from .stress import DRAWN_APART, SAMPLES_AT_ONCE, SHORT_T, Met, met
 
+LOG = logger_of(__name__)
 TOTAL_YEARS = "all"
 MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
 STOCK = "fiscal_year material target_t expected_t low_t high_t".split()
@@ -322,14 +325,30 @@ def lived_alone(
     found = replace(
         found,
         samples=pd.DataFrame(by_sample, columns=SAMPLE),
-        release=aside_rows(stage),
+        release=_if_there_is_time(partial(aside_rows, stage)),
         money_by_year=money_rows(problem.natural, lives, number),
         stock_by_year=stock_rows(problem.natural, result.solution, lives, number),
         remaining=remaining_rows(problem.natural, lives, number),
         loss_curve=curve_rows(lives, number),
-        depends=depends_rows(problem, lives, [("plan", "", "", number, None)]),
+        depends=_if_there_is_time(partial(_hinges, problem, lives, number)),
     )
     return with_samples(result, found)
+
+
+def _hinges(problem: Problem, lives: Sequence[Met], number: int) -> pd.DataFrame:
+    """What the whole of an answer hangs on; nothing of a plan that weighs more than its worth."""
+    if problem.plan.objective.kind != "social_cost" or problem.plan.risk.cvar_weight > 0:
+        return pd.DataFrame(columns=DEPENDS)
+    return depends_rows(problem, lives, [("plan", "", "", number, None)])
+
+
+def _if_there_is_time(made: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """A table that stands beside an answer; none where time or solver do not give it."""
+    try:
+        return made()
+    except BESIDE_THE_ANSWER as error:
+        LOG.info("left out beside the answer: %s", error)
+        return pd.DataFrame()
 
 
 def without_acts(result: Result, row: Mapping[str, object]) -> Result:

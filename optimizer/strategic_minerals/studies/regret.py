@@ -21,10 +21,11 @@ import pandas as pd
 import pyomo.environ as pyo
 from pydantic import Field
 
+from ..answer.notes import BY_REGRET
 from ..answer.result import Result
 from ..answer.solving import Relax, solved
 from ..answer.study import Study
-from ..core.errors import Fault, InputError, Progress, UntrustedError
+from ..core.errors import Fault, InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.formats import SMALL_MUSD, amount, capital, chance, digits, musd
 from ..core.frames import Floats, Ints, rows_of, whole
 from ..core.logs import logger_of
@@ -48,7 +49,7 @@ from ..world.beliefs import CENTRAL, Believed, believed, named_beliefs
 from ..world.build import published_ceilings
 from ..world.scenarios import population
 from .joint import names_of_acts
-from .lived import tried
+from .lived import tried, without_acts
 from .recourse import FirstStage
 from .rules import CEILINGS, purchase_rules, without_promises
 from .stress import SAMPLES as TESTS
@@ -344,7 +345,7 @@ def least_regret(
     from which to choose it; reaction: how much rarer or more frequent stops would have to become because of a candidate for it to
     be as good; beliefs, losses: what was asked.
     The recommended plan is an answer of its own: its commitments and targets are settled, operations beside them are the best in
-    the plan's own scenarios, and what it comes to is lived in the futures that `solve` tests with.
+    the plan's own scenarios, and what it comes to is lived in the futures that `solve` tests with. A relaxation is no such answer.
     Facts: recommended, compromise (whether it is clearly better where it is worst than every other candidate), best_outright
     (between which probabilities of the dearest loss it is worth more than all of them), scenarios
     (new, in which candidates were lived), model_scenarios, model_regret and its bound.
@@ -398,15 +399,35 @@ def least_regret(
         "relaxed": relax,
     }
     words = list(_words(tables, facts, grid))
-    assert candidates[0].solution is not None
-    result, problem = followed(plan, data, grid.problem, candidates[0].solution)
-    most = float(of_candidates.loc[RECOMMENDED])
-    reason = (
-        f"it is chosen for {len(grid.losses)} losses and {len(grid.beliefs)} beliefs, where it gives up at most {most:.0%} of "
-        "what can be had, and not as the best for one"
-    )
-    result = tried(result, problem, reason, TESTS, TEST_SCENARIOS, confidence, run)
-    return Study("regret", tables, words, facts, TITLES, _with_band(result, tables["cells"]))
+    result = None
+    if not relax:
+        try:
+            result = _recommended(grid, candidates[0], plan, float(of_candidates.loc[RECOMMENDED]), confidence, run)
+        except ReserveError as error:
+            words.append(f"The recommended plan has no run of its own: {error}")
+    if result is not None and tables["cells"].groupby(["belief", "loss"]).ngroups > 1:
+        cells = tables["cells"]
+        band = cells[cells.candidate == RECOMMENDED][["belief", "loss", "worth_musd", "worth_error_musd"]]
+        result = replace(result, tables={**result.tables, "band": whole(band)})
+    return Study("regret", tables, words, facts, TITLES, result)
+
+
+def _recommended(grid: Grid, candidate: Candidate, plan: Plan, most: float, confidence: float, run: Runner) -> Result:
+    """The recommended plan as an answer to the plan's own question, lived in the futures that `solve` tests with, as far as time
+    goes. most: the share that it gives up at most."""
+    assert candidate.solution is not None
+    result, problem = followed(plan, grid.data, grid.problem, candidate.solution)
+    cells = f"{len(grid.losses)} losses and {len(grid.beliefs)} beliefs"
+    if len(grid.losses) * len(grid.beliefs) == 1:
+        reason = "no sample was searched for a better plan"
+    elif plan.ambiguity.rule == "cautious":
+        reason = f"it is chosen by the rule 'cautious' among {cells}, and not as the best for one belief"
+    else:
+        reason = f"it is chosen for {cells}, where it gives up at most {most:.0%} of what can be had, and not as the best for one"
+    try:
+        return tried(result, problem, reason, TESTS, TEST_SCENARIOS, confidence, run)
+    except (StoppedError, UntrustedError) as error:
+        return without_acts(result, {"why_not": f"{reason}; {error}", "confidence": confidence, "tried": 0})
 
 
 FOLLOWED = ("sign", "floor", "contract", "stock")
@@ -447,19 +468,7 @@ def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel
             return pyo.inequality(amount - room, variables[index], amount + room)
 
         course = [index for index in variables if name != "stock" or index[1] == base]
-        model.add_component(f"recommended_{name}", pyo.Constraint(course, rule=rule))
-
-
-def _with_band(result: Result, cells: pd.DataFrame) -> Result:
-    """The recommended plan with its worth under every loss and belief, as differences to that under its own loss as it was lived in
-    more futures; none where the plan's own loss or figures are not among them."""
-    mine = cells[cells.candidate == RECOMMENDED]
-    own = mine[(mine.loss == result.plan.loss_function) & (mine.belief == CENTRAL)]
-    if own.empty or "samples" not in result.tables:
-        return result
-    more = float(result.tables["sample_gap"].worth_musd.iloc[0] - own.worth_musd.iloc[0])
-    band = mine[["belief", "loss", "worth_musd", "worth_error_musd"]].assign(worth_musd=mine.worth_musd + more)
-    return replace(result, tables={**result.tables, "band": whole(band)})
+        model.add_component(f"{BY_REGRET}{name}", pyo.Constraint(course, rule=rule))
 
 
 def _chosen(

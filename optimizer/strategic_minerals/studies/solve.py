@@ -237,7 +237,11 @@ def solve(
             once, like = solved(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)
         if quick or relax or plan.sample is None or extend is not None:
             return once if relax or extend is not None else _with_questions(once, like, hinges=not quick)
-        return _with_questions(tried(once, like, reason, samples, scenarios, confidence, run), like)
+        try:
+            once = tried(once, like, reason, samples, scenarios, confidence, run)
+        except (StoppedError, UntrustedError) as error:
+            return _untested(once, error, confidence)
+        return _with_questions(once, like)
     fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
     searched = fresh[:: 2 if samples >= 2 * LEAST_SEARCHED else 1]
     ended, parts, call = 0, candidates + samples + len(searched), current()
