@@ -34,7 +34,7 @@ ROOMS = (
 DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
-    "package lines": 62_070,
+    "package lines": 62_080,
     "modules": 146,
     "largest module": 1_000,
     "test lines": 30_000,

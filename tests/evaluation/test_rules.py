@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from strategic_minerals import Plan, compare_rules
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.matrix.problem import prepare
-from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, offered, purchase_rules, spent
+from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, PLAN, _row, _words, offered, purchase_rules, spent
 from support.drawn_cases import deciding
 from support.tiny import KT
 
@@ -55,3 +57,12 @@ def test_the_plan_is_worth_as_much_as_any_rule_but_for_its_gap() -> None:
         assert row.share_of_plan <= 1.005
         behind = by["the plan", ""] - by[row.rule, row.money]
         assert row.behind_musd == pytest.approx(float(behind.mean()), abs=1e-6)
+
+
+def test_a_plan_that_gains_nothing_is_no_measure_of_rules() -> None:
+    """Proves: beside a plan worth -10 a rule worth 5 is told in money, not as a share of it."""
+    worth = {PLAN: np.full(3, -10.0), "60 days of cover": np.full(3, 5.0)}
+    rows = [_row(name, "its own", 1.0, "", own, worth[PLAN], 0.95) for name, own in worth.items()]
+    head, *lines = _words(pd.DataFrame(rows).sort_values("worth_musd", ascending=False), 30, 0.95)
+    assert "worth -10, and the best rule, '60 days of cover' at its own money, 5." in head
+    assert "nan" not in "".join([head, *lines])

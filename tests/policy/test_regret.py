@@ -308,6 +308,14 @@ def test_probabilities_at_which_to_choose_otherwise_balance() -> None:
     assert some > 0
 
 
+def test_the_belief_of_the_tables_is_that_which_changes_nothing() -> None:
+    """Proves: whatever beliefs are called, the one without a hazard of its own stands for the tables' figures."""
+    plan, data = doubtful(beliefs=[{**HIGH, "name": CENTRAL}, {"name": "mine"}])
+    with HERE.started():
+        of = Grid.of(plan, data)
+    assert of.beliefs[of.central].name == "mine"
+
+
 def test_where_the_recommended_plan_is_best_outright_no_other_is_better() -> None:
     """Proves: between the stated probabilities of the dearest loss no candidate is worth more by the central belief, and beyond
     each of them one is."""

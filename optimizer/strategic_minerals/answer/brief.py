@@ -532,8 +532,8 @@ class _Told:
             yield UNTESTED
         if self.tested is not None and self.tested.why_not.endswith(DISTRUSTED):
             yield f"DO NOT RELY ON IT: {self.tested.why_not}."
-        if self.plan.risk.cvar_weight > 0:
-            yield "Made with a weight on the worst losses, which the gain told here leaves out."
+        if self.tested is not None and self.plan.risk.cvar_weight > 0:
+            yield "Made with a weight on the worst losses; the gain leaves it out."
 
     def _untested(self) -> str:
         """Of which scenarios the figures are, where nothing new was lived."""

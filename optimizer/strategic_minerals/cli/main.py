@@ -602,9 +602,8 @@ def main() -> None:
         if code == common.EXIT_OK and not isinstance(error, BrokenPipeError):
             say(errors, f"the output could not be written: {error.strerror or error}")
             code = common.EXIT_INPUT
-    if (
-        code == common.EXIT_INTERRUPTED
-    ):  # a cancelled HiGHS may abort in its static destructors: exit without running them
+    if code == common.EXIT_INTERRUPTED:
+        # a cancelled HiGHS may abort in its static destructors: exit without running them
         with suppress(OSError):
             sys.stderr.flush()
         os._exit(code)

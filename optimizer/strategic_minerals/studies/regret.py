@@ -45,7 +45,7 @@ from ..question.sources import replays
 from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from ..solver.stages import against_nothing, reference_model, solve_reference, solver_of
-from ..world.beliefs import CENTRAL, Believed, believed, named_beliefs
+from ..world.beliefs import Believed, believed, named_beliefs
 from ..world.build import published_ceilings
 from ..world.scenarios import population
 from .joint import names_of_acts
@@ -125,8 +125,7 @@ class Grid:
     @property
     def central(self) -> int:
         """Place of the belief in the tables' own figures; the first where there is none."""
-        names = [belief.name for belief in self.beliefs]
-        return names.index(CENTRAL) if CENTRAL in names else 0
+        return next((k for k, belief in enumerate(self.beliefs) if not belief.hazards), 0)
 
     def point(self, y: Floats, mine: Ints) -> Solution:
         """A point of the master as decisions."""

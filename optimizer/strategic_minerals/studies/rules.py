@@ -288,6 +288,12 @@ def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
             f"A RULE OF THUMB COMES CLOSE: '{best.rule}' at {best.money} money is worth {best.share_of_plan:.0%} of the "
             f"plan; {len(close)} of {len(rules)} are within {CLOSE:.0%}."
         )
+    elif len(rules) and rules.share_of_plan.isna().all():
+        best, plan = rules.iloc[0], float(table[table.rule == PLAN].worth_musd.iloc[0])
+        head = (
+            f"THE PLAN GAINS NOTHING in these scenarios: it is worth {plan:,.0f}, and the best rule, '{best.rule}' at {best.money} "
+            f"money, {best.worth_musd:,.0f}."
+        )
     elif len(rules):
         best = rules.iloc[0]
         head = (
