@@ -19,6 +19,7 @@ from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse, s
 from strategic_minerals.studies.stress import lives_of, living
 from strategic_minerals.world.events import ScenarioSet
 from support.exact import CASES, Case, Path, best_worth, drawn, futures, live, paths, question
+from support.shortage import stocked
 from support.tiny import FIRST, KT, cut, hazard_row, offer, project, source, tiny, unaudited
 
 
@@ -276,6 +277,24 @@ def test_the_stress_test_lives_the_policy() -> None:
         for one in (result, knowing)
     ]
     assert 0 < worth[0] < worth[1]
+
+
+def test_users_draw_on_their_own_stock_though_the_reserve_would_pay_more_for_a_tonne() -> None:
+    """Proves: a stop for a year costs 12 USD/kg where users lack; they give the 3 kt that they hold, which another replaces at 10
+    once it is over, whatever the reserve would have to pay for a tonne. The year without and with: 10 x 12, and 30 less."""
+    case = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=2.0,
+        offers={"spot": offer("a", 5.0, premium=0.5)},
+        scenarios=[cut("stop", 1.0, 2028, 1)],
+    )
+    held = stocked(case, {"a": 3.0})
+    for (plan, data), short in ((case, 10.0), (held, 7.0)):
+        result = solve_once(plan, data, gap=0.0)
+        nothing = FirstStage.of(plan, data, result.reference, is_reference=True)
+        assert lived(nothing, nothing.own_scenarios).shortfall[1].sum() == pytest.approx(1000 * short)
 
 
 # --- what targets cost, by hand: no stocking-up for what only a scenario knows -----------------------------------------

@@ -417,20 +417,19 @@ class _Part:
 
     @cached_property
     def replaced_at(self) -> Floats:
-        """(S, materials of the component, T) what a tonne is worth that serves no shortage: what users pay for the dearest, at the
-        prices that count, or what another costs the reserve once things are calm, where that is more; discounted [million
-        USD/unit]."""
-        scenarios, n = self.chunk.problem.structure.scenarios, self.n
-        count, found = len(scenarios.names), []
+        """(T, 2, materials of the component) what a tonne is worth that serves no shortage, to the reserve and to users who hold
+        it: what users pay for the dearest, at the prices that count; to the reserve what another costs it once things are calm,
+        where that is more; discounted [million USD/unit]."""
+        n, found = self.n, []
         for i in self.sets.materials:
-            price = np.tile(n.dearest_price(i), (count, 1))
             offers = [purchase_price(n, p, n.price[i]) for p in self.sets.purchases if p.material == i and p.offer >= 0]
-            found.append(np.maximum(price, np.min(offers, axis=0)) if offers else price)
-        return np.asarray(np.stack(found, axis=1) * n.calendar.beta[:-1])
+            users = n.dearest_price(i)
+            found.append([np.maximum(users, np.min(offers, axis=0)) if offers else users, users])
+        return np.asarray(np.array(found).T * n.calendar.beta[:-1, None, None])
 
     def prices(self, instance: int) -> Floats:
-        """(materials of the component,) `replaced_at` in an instance."""
-        return np.asarray(self.replaced_at[int(self.blocks.scenario[instance]), :, int(self.blocks.period[instance])])
+        """(2, materials of the component) `replaced_at` in an instance."""
+        return np.asarray(self.replaced_at[int(self.blocks.period[instance])])
 
     def tight(self, instance: int) -> Bools:
         """(I,) materials that are tight."""
@@ -694,7 +693,7 @@ class _Program:
         self.missing = [part.at["users_missing", u] for u in sets.users]
         self._build(row, column, value)
         self.bought = [part.at["acquisition", p.name] for p in sets.purchases]
-        self._worths: dict[bytes, tuple[Floats, Mapping[int, float]]] = {}
+        self._worths: dict[bytes, tuple[Floats, Mapping[int, float], Mapping[int, float]]] = {}
         self._known: dict[bytes, Floats] = {}
         self._lacking: dict[bytes, tuple[Floats, Floats]] = {}
 
@@ -757,11 +756,12 @@ class _Program:
     def needs(
         self, bounds: tuple[Floats, Floats, Floats], low: Floats, high: Floats, price: Floats
     ) -> tuple[Floats, Floats]:
-        """(what each use lacks, what each plant could make more) where nothing is bought, released or drawn from users' stocks."""
+        """(what each use lacks, what each plant could make more) where nothing is bought, released, drawn from users' stocks or put
+        back."""
         lower, upper, cost = bounds
         upper = upper.copy()
         for name, key in self.at:
-            if name in ("acquisition", "release", "disposal", "users_pull"):
+            if name in ("acquisition", "release", "disposal", "users_pull", "users_refill"):
                 upper[self.at[name, key]] = 0.0
         asked = _key(lower, upper, cost, low, high, price)
         if len(self._lacking) > MOST_KNOWN:
@@ -813,8 +813,9 @@ class _Program:
             self._known[asked] = x[: self.width]
         return self._known[asked]
 
-    def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
-        """(what a tonne that is kept counts for each use, and for no use by material), in the costs of the period."""
+    def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
+        """(what a tonne that is kept counts for each use, and for no use by material: the reserve's and users' own), in the costs
+        of the period."""
         losses = cost[self.uses]
         asked = losses.tobytes() + prices.tobytes()
         if asked not in self._worths:
@@ -830,17 +831,20 @@ class _Program:
                 found[p.material] = max(found[p.material], LIKE_PRICE * float(cost[k]))
         return found
 
-    def _valued(self, losses: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float]]:
-        worth, idle = np.zeros(len(self.uses)), {}
+    def _valued(self, losses: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
+        worth, idle, own = np.zeros(len(self.uses)), dict[int, float](), dict[int, float]()
         for at, i in enumerate(self.sets.materials):
-            price = float(prices[at])
             mine = [h for h, of in enumerate(self.material) if of == i]
-            least = min((float(losses[h]) for h in mine if losses[h] > price), default=0.0)
-            idle[i] = (price + least) / 2 if least > price else LIKE_PRICE * price
+            for found, price in ((idle, float(prices[0, at])), (own, float(prices[1, at]))):
+                least = min((float(losses[h]) for h in mine if losses[h] > price), default=0.0)
+                found[i] = (price + least) / 2 if least > price else LIKE_PRICE * price
             for h in mine:
                 cheaper = [float(losses[g]) for g in mine if losses[g] < losses[h] * (1 - 1e-9)]
-                worth[h] = (losses[h] + max([idle[i], *cheaper])) / 2
-        return worth, idle
+                spared = (
+                    idle[i] if idle[i] < losses[h] else own[i]
+                )  # where the reserve would not give, users keep for it
+                worth[h] = (losses[h] + max([spared, *cheaper])) / 2
+        return worth, idle, own
 
     def _solve(
         self,
@@ -860,14 +864,15 @@ class _Program:
         below, above, price = np.zeros(self.columns), np.zeros(self.columns), np.zeros(self.columns)
         W = self.width
         below[:W], above[:W], price[:W] = lower, upper, cost
-        worth, idle = self._worth(cost, prices)
+        worth, idle, own = self._worth(cost, prices)
         filled = self._filled(cost, idle, tight)
         for k, i in enumerate(sets.stocked):
             price[self.stock[k]] = max(0.0, float(price[self.stock[k]])) - idle[i]  # what the end pays decides nothing
             above[places["gap"][k]] = INF
             price[places["gap"][k]] = filled[i] * AFTER_USERS
         for k, u in enumerate(sets.users):
-            price[self.missing[k]] += filled[self.n.users[u][0]]
+            i = self.n.users[u][0]
+            price[self.missing[k]] += own[i] if tight is not None and tight[i] else filled[i]
         if sale is not None:
             above[places["sold"]] = sale
             for k, i in enumerate(sets.stocked):
@@ -887,7 +892,7 @@ class _Program:
                 price[places["kept"][k]] = idle[i]
             above[places["own"]] = INF
             for k, u in enumerate(sets.users):
-                price[places["own"][k]] = idle[self.n.users[u][0]]
+                price[places["own"][k]] = own[self.n.users[u][0]]
         rows_low = np.concatenate([low, self.more_lower])
         rows_high = np.concatenate([high, self.more_upper])
         m = len(low)
