@@ -18,7 +18,20 @@ from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse, solution_of
 from strategic_minerals.studies.stress import lives_of, living
 from strategic_minerals.world.events import ScenarioSet
-from support.exact import CASES, Case, Path, best_worth, drawn, futures, live, paths, question
+from support.exact import (
+    CASES,
+    CHAINS,
+    Case,
+    Path,
+    best_worth,
+    chain,
+    drawn,
+    futures,
+    least_cost,
+    live,
+    paths,
+    question,
+)
 from support.shortage import stocked
 from support.tiny import FIRST, KT, cut, hazard_row, offer, project, source, tiny, unaudited
 
@@ -56,6 +69,34 @@ def test_few_scenarios_do(seed: int) -> None:
     assert min(few) >= 0.9
     assert np.median(few) >= 0.95
     assert min(lived_share(case, 200, seed) for case in CASES) >= 0.95
+
+
+def test_the_tree_of_all_courses_has_the_best_policy() -> None:
+    """Proves: what the tree spares is what dynamic programming does, which counts in steps of 250 t."""
+    for case in (replace(CASES[1], years=6), replace(CASES[4], years=6)):
+        asked = question(case, paths(case))
+        nothing = FirstStage.of(*asked, solve_once(*asked).reference, is_reference=True)
+        courses = futures(nothing, case, paths(case))
+        spared = float(courses.probability @ live(nothing, courses).cost) - least_cost(asked, paths(case))
+        assert spared == pytest.approx(best_worth(case), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (k > 0)) for k, name in enumerate(CHAINS)]
+)
+def test_a_chain_lives_near_the_best_policy(name: str) -> None:
+    """Proves: made with 200 scenarios it is worth 95 % or more of what the best policy is, with 60 90 % or more, and never more."""
+    case, _ = CHAINS[name]
+    every = paths(case)
+    for scenarios, least in ((60, 0.9), (200, 0.95)):
+        asked = chain(name, drawn(case, scenarios, 1))
+        result = solve_once(*asked, gap=0.0)
+        nothing = FirstStage.of(*asked, result.reference, is_reference=True)
+        first = FirstStage.of(*asked, result.solution)
+        courses = futures(first, case, every)
+        idle = float(courses.probability @ live(nothing, courses).cost)
+        spared = idle - float(courses.probability @ live(first, courses).cost)
+        assert least <= spared / (idle - least_cost(chain(name, every), every)) <= 1 + 1e-6
 
 
 def course(case: Case, *years: int) -> Path:
@@ -110,14 +151,18 @@ def test_rules_that_share_their_scenarios_are_lived_as_alone() -> None:
         assert np.abs(costs[1] - costs[3]).max() > 1e-3
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[6]], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[pytest.mark.long] * (k not in (0, 6)), id=c.name) for k, c in enumerate(CASES)]
+)
 def test_nobody_is_worth_more_than_one_who_knows(case: Case) -> None:
-    """Proves: on all courses the optimum that knows each of them is worth at least what the best policy is by dynamic programming,
-    and no bound of it lies below."""
+    """Proves: on all courses the optimum that knows each of them once something has happened is worth at least what the best policy
+    is by dynamic programming, no bound of it lies below, and it is at most 15 % above with one kind of stop, 25 % with two."""
+    case = case if len(case.stops) == 1 else replace(case, years=8)
     plan, data = question(case, paths(case), policy="knowing")
     outcome = solve_once(plan, data, gap=1e-6).outcome
     assert outcome.best_bound_musd is not None
-    assert -outcome.best_bound_musd >= best_worth(case) * (1 - 1e-6)
+    most = 1.15 if len(case.stops) == 1 else 1.25
+    assert best_worth(case) * (1 - 1e-6) <= -outcome.best_bound_musd <= most * best_worth(case)
 
 
 def stored(kt: float, begin: float = FIRST + 1.0, **rule: float) -> tuple[Plan, Any]:
@@ -295,6 +340,45 @@ def test_users_draw_on_their_own_stock_though_the_reserve_would_pay_more_for_a_t
         result = solve_once(plan, data, gap=0.0)
         nothing = FirstStage.of(plan, data, result.reference, is_reference=True)
         assert lived(nothing, nothing.own_scenarios).shortfall[1].sum() == pytest.approx(1000 * short)
+
+
+def test_a_store_of_ore_is_not_used_up_where_nothing_lacks() -> None:
+    """Proves: a stop that cuts a third of what can be mined leaves enough; oxide stays in store though it costs 5 % a year to hold,
+    as another tonne costs the same."""
+    plan, data = tiny(
+        {"o": 10.0, "m": 30.0},
+        materials={"o": {"holding_share_per_yr": 0.05}},
+        sources={"mine": source("CHN", "o", 3.0), "plant": source("USA", {"m": 1.0, "o": -0.5}, 4.0)},
+        demand={"m": 4.0},
+        stock={"o": 1.0},
+        scenarios=[cut("stop", 0.5, 2028, 1, "o", share=0.3)],
+        policy="targets",
+    )
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    stop = replace(first.own_scenarios.rows(slice(0, 1)), probability=np.ones(1))
+    assert lived(first, stop).stock[1, 0] == pytest.approx(1000.0)
+
+
+def test_the_reserve_buys_in_an_event_what_it_gives_in_it() -> None:
+    """Proves: half a kilotonne of magnets is for sale while oxide stops. The store holds no more than half a kilotonne, and in the
+    year of the stop gives twice that: what it had, and what it bought."""
+    plan, data = tiny(
+        {"o": 10.0, "m": 30.0},
+        materials={"m": {"storage_t": 500.0}},
+        sources={"mine": source("CHN", "o", 4.0), "plant": source("USA", {"m": 1.0, "o": -0.5}, 4.0)},
+        demand={"m": 4.0},
+        offers={"spot": offer("m", 0.5, crisis=1.0)},
+        budget={"emergency_musd": 1e4},
+        scenarios=[cut("stop", 0.5, 2028, 1, "o")],
+        policy="targets",
+    )
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    assert first.solution.stock[0, 1, 0] == pytest.approx(500.0)
+    stop = replace(first.own_scenarios.rows(slice(0, 1)), probability=np.ones(1))
+    found = lived(first, stop)
+    assert found.release[1, 1, 1] == pytest.approx(1000.0)
+    assert found.acquisition[1, 0, 1] == pytest.approx(500.0)
+    assert found.stock[1, 1].max() <= 500.0 + 1e-6
 
 
 # --- what targets cost, by hand: no stocking-up for what only a scenario knows -----------------------------------------

@@ -1,21 +1,27 @@
-"""Reserves of one material whose best policy dynamic programming knows: yearly periods, stops that begin and end by chance."""
+"""Reserves whose best policy is known, of one material by dynamic programming, of chains by the tree of all courses: yearly
+periods, stops that begin and end by chance."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from strategic_minerals import Dataset, Plan
+from strategic_minerals.matrix.named import objective_costs
+from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.plan import Event, Release
+from strategic_minerals.solver.highs import Model, SolvedRun
 from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
 from strategic_minerals.world.events import ScenarioSet, combine_events, resolver
 from support.tiny import FIRST, hazard_row, offer, source, tiny
+
+Question = tuple[Plan, Dataset]
 
 Path = tuple[int, ...]
 """State of each year: 0 calm, k while the k-th stop lasts."""
@@ -139,10 +145,28 @@ def stops_of(path: Path) -> Iterator[tuple[int, int, int]]:
         begin = end
 
 
-def question(case: Case, courses: Mapping[Path, float], **plan: Any) -> tuple[Plan, Dataset]:
+def question(case: Case, courses: Mapping[Path, float], **plan: Any) -> Question:
     """The case as a plan with these courses as its scenarios."""
+    return _question(
+        case,
+        courses,
+        {"a": 10.0},
+        "a",
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=10.0,
+        offers={"spot": offer("a", case.depth)},
+        **plan,
+    )
+
+
+def _question(
+    case: Case, courses: Mapping[Path, float], prices: Mapping[str, float], stopped: str, **of: Any
+) -> Question:
     hazards = [
-        hazard_row(f"stop{k}", "a", chance, kind="outage", duration_yr=-1 / math.log(g), cut_share=cut, cut_law="fixed")
+        hazard_row(
+            f"stop{k}", stopped, chance, kind="outage", duration_yr=-1 / math.log(g), cut_share=cut, cut_law="fixed"
+        )
         for k, (chance, g, cut) in enumerate(case.stops, start=1)
     ]
     scenarios = [
@@ -150,21 +174,71 @@ def question(case: Case, courses: Mapping[Path, float], **plan: Any) -> tuple[Pl
         for n, (path, share) in enumerate(courses.items())
         if any(path)
     ]
+    stored = {"haircut_share": 1 - SALVAGE, "holding_share_per_yr": case.holding}
     asked, data = tiny(
-        {"a": 10.0},
-        materials={"a": {"haircut_share": 1 - SALVAGE, "holding_share_per_yr": case.holding}},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
-        loss=10.0,
+        dict(prices),
+        materials=dict.fromkeys(prices, stored),
         tiers={"civil": case.tiers},
-        offers={"spot": offer("a", case.depth)},
         scenarios=scenarios,
         years=case.years,
         rate=case.rate,
         budget={"branch_money": "appropriated"},
-        **{"policy": "targets", **plan},
+        **{"policy": "targets", **of},
     )
     return asked, data.replace(hazards=pd.DataFrame(hazards))
+
+
+ONE_STOP = Case("one stop", ((0.12, 0.6, 0.6),), years=8)
+TWO_STOPS = Case("two stops", ((0.12, 0.5, 0.3), (0.05, 0.6, 0.8)), years=8)
+CHAINS: Mapping[str, tuple[Case, Mapping[str, Any]]] = {
+    "ore alone stops": (
+        ONE_STOP,
+        {"stopped": "o", "abroad": 0.0, "plant": 4.0},
+    ),
+    "both stop": (TWO_STOPS, {"abroad": 2.0, "plant": 2.0}),
+    "a small plant": (ONE_STOP, {"abroad": 2.0, "plant": 2.5}),
+    "dear goods": (TWO_STOPS, {"abroad": 0.0, "plant": 4.0, "premium": 0.2}),
+}
+"""4 kt of magnets a year at 30 USD/kg, each of half a tonne of oxide at 10 that comes from abroad: from a plant at home, or bought
+abroad. Both can be stored, and a stop cuts both where `stopped` does not say otherwise."""
+
+
+def chain(name: str, courses: Mapping[Path, float], **plan: Any) -> Question:
+    """A chain as a plan with these courses as its scenarios."""
+    case, of = CHAINS[name]
+    made = {"mine": source("CHN", "o", 4.0), "plant": source("USA", {"m": 1.0, "o": -0.5}, of["plant"])}
+    return _question(
+        case,
+        courses,
+        {"o": 10.0, "m": 30.0},
+        of.get("stopped", "o m"),
+        sources=made | ({"abroad": source("CHN", "m", of["abroad"])} if of["abroad"] else {}),
+        demand={"m": 4.0},
+        loss={"o": 0.0, "m": 20.0},
+        offers={"oxide": offer("o", 0.5), "magnets": offer("m", 0.5, premium=of.get("premium", 0.0))},
+        **plan,
+    )
+
+
+def least_cost(asked: Question, courses: Mapping[Path, float]) -> float:
+    """What the best policy costs at least [million USD]: operations of two courses are the same for as long as these are. The
+    plan's scenarios are all courses that there are."""
+    problem = prepare(asked[0].model_copy(update={"policy": "knowing"}), asked[1])
+    assembly = problem.assembly
+    order = [path for path in courses if any(path)]
+    alike, cost = np.arange(len(assembly.lower)), np.zeros(len(assembly.lower))
+    for part, index in zip(assembly.operations, problem.structure.block_index, strict=True):
+        first: dict[Path, int] = {}
+        for k in range(index.count):
+            if index.scenario[k] >= 0:
+                known = first.setdefault(order[index.scenario[k]][: index.period[k] + 1], k)
+                place = part.first_column + part.width * np.array([k, known])
+                alike[place[0] : place[0] + part.width] = place[1] + np.arange(part.width)
+    np.add.at(cost, alike, objective_costs(problem)["social_cost"])
+    together = replace(assembly, index=alike[assembly.index].astype(np.int32))
+    run = Model(together, cost, integer=False).run(time_limit_s=600.0)
+    assert isinstance(run, SolvedRun)
+    return run.objective
 
 
 def _event(case: Case, stop: int, begin: int, years: int) -> dict[str, Any]:

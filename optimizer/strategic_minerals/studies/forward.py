@@ -461,7 +461,7 @@ class _Part:
                 ahead = rule.this_event * rest * need + rule.new_events_yr * beliefs.needs[self.c][t]
                 ahead = ahead * self.fading(t)
                 spare = most * max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
-            want, excess, sold = self.wanted(instance, t)
+            want, again, excess, sold = self.wanted(instance, t)
             for column, most_sold in sold.items():
                 bounds[1][column] = most_sold
             sale = self.price_sales(instance, t, ahead, tight)
@@ -472,6 +472,7 @@ class _Part:
                 price,
                 most_short,
                 want=want,
+                again=again,
                 excess=excess,
                 ahead=ahead,
                 spare=spare,
@@ -541,11 +542,11 @@ class _Part:
                 found = max(found, self.chunk.simulator.rest(event, now - cut))
         return found / calendar.step
 
-    def wanted(self, instance: int, t: int) -> tuple[Floats, Floats, dict[int, float]]:
-        """(stocked,) tonnes to buy towards the goal, as far as money reaches, and tonnes above it; what each offer sells of them
-        [unit]."""
+    def wanted(self, instance: int, t: int) -> tuple[Floats, Floats, Floats, dict[int, float]]:
+        """(stocked,) tonnes to buy towards the goal, as far as money reaches, tonnes that may be bought beside in place of what an
+        event takes in the same period, and tonnes above the goal; what each offer sells of them [unit]."""
         chunk, sets, n = self.chunk, self.sets, self.n
-        want, excess = np.zeros(len(sets.stocked)), np.zeros(len(sets.stocked))
+        want, again, excess = np.zeros((3, len(sets.stocked)))
         before, refill = self.before(instance), chunk.simulator.rule.refill_share
         tight = chunk.problem.structure.scenarios.tight[int(self.blocks.scenario[instance])]
         struck = np.asarray(tight[:, : t + 1].any(axis=1))
@@ -556,8 +557,10 @@ class _Part:
             if struck[i]:  # what was there before the plan is not bought again
                 old = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])
                 want[k] = max(0.0, min(goal - held, refill * (goal - old) - max(0.0, held - old)))
+            if tight[i, t]:
+                again[k] = refill * max(0.0, min(held, goal))
         if chunk.simulator.first.is_reference:
-            return np.zeros_like(want), excess, {}
+            return np.zeros_like(want), np.zeros_like(want), excess, {}
         money, sold = self.money(instance, t), dict[int, float]()
         _, upper, _ = self.bounds(instance)
         for k, i in enumerate(sets.stocked):
@@ -565,12 +568,12 @@ class _Part:
             offers = [p for p in sets.purchases if p.material == i and p.offer >= 0]
             for p in sorted(offers, key=lambda p: self.price(p, instance)):
                 price, column = self.price(p, instance), self.at["acquisition", p.name]
-                part = min(want[k] - bought, float(upper[column]), money / price if price > 0 else math.inf)
+                part = min(want[k] + again[k] - bought, float(upper[column]), money / price if price > 0 else math.inf)
                 sold[column] = max(0.0, part)
                 bought, money = bought + sold[column], money - sold[column] * price
             if not any(p.material == i and p.offer < 0 for p in sets.purchases):
-                want[k] = bought
-        return want, excess, sold
+                want[k] = min(want[k], bought)
+        return want, again, excess, sold
 
     @cached_property
     def targets(self) -> Mapping[int, Floats]:
@@ -663,11 +666,11 @@ def _key(*parts: Any) -> bytes:
 class _Program:
     """One period of a component with what a storekeeper keeps back, solved many times with other bounds and costs.
 
-    Beyond the columns of the period: `gap`, what is not bought of what is wanted; and the stock that is kept, put to its use in the
-    time ahead: `kept` of each stored material, `more` of what nothing is short of, `made` by plants with what is kept, `served` of
-    each use, and `own`, users' own stocks.
+    Beyond the columns of the period: `gap`, what is not bought of what is wanted, and `again`, what is bought in place of what is
+    given in the same period; and the stock that is kept, put to its use in the time ahead: `kept` of each stored material, `more`
+    of what nothing is short of, `made` by plants with what is kept, `served` of each use, and `own`, users' own stocks.
 
-        sum_o buy[o] + gap[i] = want[i]                                                         [unit]  for each stocked i
+        sum_o buy[o] + gap[i] = want[i] + again[i],     again[i] <= release[i]                  [unit]  for each stocked i
         sold[i] <= release[i],  and a share of what is beyond all needs, where prices are a reason  [unit]  for each stocked i
         kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
         kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
@@ -704,6 +707,7 @@ class _Program:
         places: dict[str, list[int]] = {}
         for name, size in (
             ("gap", len(sets.stocked)),
+            ("again", len(sets.stocked)),
             ("kept", len(sets.stocked)),
             ("sold", len(sets.stocked)),
             ("more", len(sets.materials)),
@@ -729,11 +733,13 @@ class _Program:
 
         for k, i in enumerate(sets.stocked):
             bought = [(self.at["acquisition", p.name], 1.0) for p in sets.purchases if p.material == i]
-            add([*bought, (places["gap"][k], 1.0)], 0.0, 0.0)
+            add([*bought, (places["gap"][k], 1.0), (places["again"][k], -1.0)], 0.0, 0.0)
         for k in range(len(sets.stocked)):
             add([(places["kept"][k], 1.0), (self.stock[k], -1.0)], -INF, 0.0)
         for k, i in enumerate(sets.stocked):
             add([(places["sold"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
+        for k, i in enumerate(sets.stocked):
+            add([(places["again"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
         for k, u in enumerate(sets.users):
             add([(places["own"][k], 1.0), (self.missing[k], 1.0)], -INF, float(n.users_level[u]))
         for k, u in enumerate(sets.users):
@@ -767,7 +773,8 @@ class _Program:
         if len(self._lacking) > MOST_KNOWN:
             self._lacking.clear()
         if asked not in self._lacking:
-            x = self._solve(lower, upper, cost, low, high, price, np.zeros(len(self.stock)))
+            none = np.zeros(len(self.stock))
+            x = self._solve(lower, upper, cost, low, high, price, none, none)
             self._lacking[asked] = x[self.uses], self._spare(x, upper, high)
         return self._lacking[asked]
 
@@ -792,6 +799,7 @@ class _Program:
         most_short: Floats,
         *,
         want: Floats,
+        again: Floats,
         excess: Floats,
         ahead: Floats,
         spare: Floats,
@@ -805,11 +813,11 @@ class _Program:
         for k, i in enumerate(self.sets.stocked):
             column = self.at["disposal", i]
             upper[column] = lower[column] = min(float(upper[column]), float(excess[k]))
-        asked = _key(lower, upper, cost, low, high, price, want, ahead, spare, tight, sale)
+        asked = _key(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
         if len(self._known) > MOST_KNOWN:
             self._known.clear()
         if asked not in self._known:
-            x = self._solve(lower, upper, cost, low, high, price, want, ahead, spare, tight, sale)
+            x = self._solve(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
             self._known[asked] = x[: self.width]
         return self._known[asked]
 
@@ -855,6 +863,7 @@ class _Program:
         high: Floats,
         prices: Floats,
         want: Floats,
+        again: Floats,
         ahead: Floats | None = None,
         spare: Floats | None = None,
         tight: Bools | None = None,
@@ -867,8 +876,11 @@ class _Program:
         worth, idle, own = self._worth(cost, prices)
         filled = self._filled(cost, idle, tight)
         for k, i in enumerate(sets.stocked):
-            price[self.stock[k]] = max(0.0, float(price[self.stock[k]])) - idle[i]  # what the end pays decides nothing
+            price[self.stock[k]] = -idle[
+                i
+            ]  # neither what holding costs nor what the end pays decides what a storekeeper gives
             above[places["gap"][k]] = INF
+            above[places["again"][k]] = again[k]
             price[places["gap"][k]] = filled[i] * AFTER_USERS
         for k, u in enumerate(sets.users):
             i = self.n.users[u][0]
