@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist, fmean
@@ -18,6 +17,7 @@ import pandas as pd
 from scipy.stats import beta, gamma
 
 from ..core.stats import MEAN_DAYS_PER_YEAR
+from .base import grouped
 from .dataset import Dataset
 from .references import REGIONS
 
@@ -841,75 +841,36 @@ def allocated_loss(
     return Estimate(low_musd / (most_t * cut), central, 1e6 * high_musd / (direct_t * exposure_yr))
 
 
-# Who holds the ore of a mineral, and how long it lasts at today's output.
+# How long the ore of a country lasts at today's output.
 
 
 TOGETHER = "all "
 """How the basis of reserves begins that several metals share, such as the platinum group's: no one metal's output uses them up."""
-MINE = "mine"
-"""Stage of the table `production` that takes ore out of the ground."""
-
-
-@dataclass(frozen=True)
-class OreReserve:
-    """Reserves of a country: ore that can be mined at a profit today, which exploration may add to."""
-
-    mineral: str
-    country: str
-    reserves_t: float
-    share: float | None
-    """Of the world's; None where its total is not printed."""
-    output_t: float | None
-    """Mine output of the latest year; None: not printed."""
-    counted: int
-    """Year at whose end they were counted."""
-
-    @property
-    def years(self) -> float | None:
-        """Years of output left; None where there is no output."""
-        return self.reserves_t / self.output_t if self.output_t else None
-
-    @property
-    def ends(self) -> float | None:
-        """Calendar date at which they are mined at that rate."""
-        return None if self.years is None else self.counted + 1 + self.years
-
-
-def ore_reserves(data: Dataset, minerals: Iterable[str]) -> list[OreReserve]:
-    """Of some minerals, the largest first; of several editions the latest counts. Countries whose reserves are 0 are left out."""
-    wanted = set(minerals)
-    reserves, production = (
-        sorted(data.rows(name), key=lambda row: row.year or 0) for name in ("reserves", "production")
-    )
-    held = {(row.mineral, row.country): row for row in reserves if row.mineral in wanted}
-    mined = {(row.mineral, row.country): row.production_t for row in production if row.stage == MINE}
-    found = []
-    for (mineral, country), row in held.items():
-        world = held.get((mineral, "WLD"))
-        if country not in REGIONS and row.reserves_t > 0:
-            share = row.reserves_t / world.reserves_t if world is not None and world.reserves_t > 0 else None
-            output = None if row.basis.startswith(TOGETHER) else mined.get((mineral, country)) or None
-            found.append(OreReserve(mineral, country, row.reserves_t, share, output, int(row.year or 0)))
-    order = list(dict.fromkeys(mineral for mineral, _ in held))
-    return sorted(found, key=lambda one: (order.index(one.mineral), -one.reserves_t))
-
-
 DUG = ("mine", "ore", "concentrate", "primary")
 """Stages of an activity that its own country's ore feeds: smelters and refineries buy theirs where they find it."""
 
 
 def ore_ends(data: Dataset) -> dict[str, float]:
-    """Activity -> calendar date at which its country's reserves of what it makes are mined, of several minerals the first."""
+    """Activity -> calendar date at which its country's reserves of what it makes are mined, of several minerals the first.
+
+    Reserves are counted at the end of a year; of several editions of them and of mine output the latest counts.
+    """
+    reserves, production = (
+        sorted(data.rows(name), key=lambda row: row.year or 0) for name in ("reserves", "production")
+    )
+    held = {(row.mineral, row.country): row for row in reserves}
+    mined = {(row.mineral, row.country): row.production_t for row in production if row.stage == "mine"}
+    dates = {
+        key: int(row.year or 0) + 1 + row.reserves_t / mined[key]
+        for key, row in held.items()
+        if key[1] not in REGIONS and row.reserves_t > 0 and mined.get(key) and not row.basis.startswith(TOGETHER)
+    }
     of = {row.material: row.mineral for row in data.rows("materials")}
-    reserves = ore_reserves(data, set(of.values()))
-    dates = {(one.mineral, one.country): one.ends for one in reserves if one.ends is not None}
-    made: dict[str, list[str]] = {}
-    for row in data.rows("yields"):
-        if row.yield_t_per_t > 0 and row.material in of:
-            made.setdefault(row.producer, []).append(of[row.material])
+    made = grouped((row for row in data.rows("yields") if row.yield_t_per_t > 0 and row.material in of), "producer")
     found = {}
     for row in data.rows("activities"):
-        known = [dates[key] for mineral in made.get(row.activity, ()) if (key := (mineral, row.country)) in dates]
+        keys = [(of[y.material], row.country) for y in made[row.activity]]
+        known = [dates[key] for key in keys if key in dates]
         if known and row.stage in DUG:
             found[row.activity] = min(known)
     return found
