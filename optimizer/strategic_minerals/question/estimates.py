@@ -7,7 +7,6 @@ Bounds are judgement unless the docstring says where they come from: sweep them 
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,13 +20,11 @@ from .base import grouped
 from .dataset import Dataset
 from .references import REGIONS
 
-# Rates and durations of hazards from dated events: posteriors with credible intervals, not point estimates.
+# Rates of hazards from dated events: posteriors with credible intervals, not point estimates.
 
 
 LEVEL = 0.9
 """Probability within the intervals."""
-RUNNING = ("in force", "announced", "relief", "negotiation", "support")
-"""Statuses of measures that have not ended: their dates of review are no end."""
 
 
 @dataclass(frozen=True)
@@ -58,52 +55,20 @@ def hazard_rate(events: float, years: float) -> Estimate:
     return Estimate(low, shape / years, high)
 
 
-def duration_posterior(ended: int, years: float) -> Estimate:
-    """Mean duration in years: 1/rate of ending, Gamma(d + 1/2, years); `central` is 1 over the mean rate, which few ended events
-    put below the (for none ended, infinite) mean of 1/rate."""
-    shape, tail = ended + 0.5, (1 - LEVEL) / 2
-    low, high = (years / float(gamma.ppf(point, shape)) for point in (1 - tail, tail))
-    return Estimate(low, years / shape, high)
+def calibrate(data: Dataset) -> pd.DataFrame:
+    """Rates of every hazard from the policy events that it names.
 
-
-def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
-    """Rates and legal durations of every hazard from the policy events that it names, beside what the table holds.
-
-    `record`: the date up to which running measures are counted; unset: the latest date of any event that took effect. Events
-    that never took effect, or only after the record, are no onsets. Exposure is the calendar years of record, which begins with
-    its first event: the first makes rates a little high, counting years that were cut a little low. Columns: hazard, onsets,
-    observed_yr, rate_* and legal_duration_* with 5 % point, mean and 95 % point, events_ended, event_years, and the table's own
-    rate and duration. A legal measure lasts longer than the stop of exports that it brings; the table's duration is that of the
-    stop, and by hand.
+    Events that never took effect are no onsets. Exposure is the calendar years of record, which begins with its first event: the
+    first makes rates a little high, counting years that were cut a little low. rate_*: 5 % point, mean and 95 % point.
     """
-    events = {row.event: row for row in data.rows("policy_events")}
-    dates = [row.effective for row in events.values() if row.effective is not None and row.took_effect]
-    until = record or max(dates, default=dt.date(2000, 1, 1))
+    started = {row.event for row in data.rows("policy_events") if row.took_effect and row.effective is not None}
     rows = []
     for hazard in data.rows("hazards"):
-        if hazard.observed_yr is None:
-            continue
-        named = [events[name] for name in hazard.calibrated_on.split()]
-        lengths, ended = [], 0
-        for event in named:
-            if event.took_effect and event.effective is not None and event.effective <= until:
-                over = event.end_or_review is not None and event.status not in RUNNING and event.end_or_review <= until
-                end = event.end_or_review if over else until
-                ended += over
-                lengths.append((end - event.effective).days / MEAN_DAYS_PER_YEAR)
-        onsets = len(lengths) + hazard.onsets_elsewhere
-        row = {"hazard": hazard.hazard, "onsets": onsets, "observed_yr": hazard.observed_yr}
-        row |= _points("rate", hazard_rate(onsets, hazard.observed_yr))
-        row |= {"events_ended": ended, "event_years": sum(lengths)}
-        row |= _points("legal_duration", duration_posterior(ended, sum(lengths)) if sum(lengths) > 0 else None)
-        rows.append(row | {"table_rate_per_yr": hazard.rate_per_yr, "table_duration_yr": hazard.duration_yr})
-    return pd.DataFrame(rows)
-
-
-def _points(name: str, found: Estimate | None) -> dict[str, float]:
-    """5 % point, mean and 95 % point in columns; NaN where there are none."""
-    points = (math.nan,) * 3 if found is None else (found.low, found.central, found.high)
-    return {f"{name}_{end}": point for end, point in zip(("low", "mean", "high"), points, strict=True)}
+        if hazard.observed_yr is not None:
+            onsets = len(started & {*hazard.calibrated_on.split()}) + hazard.onsets_elsewhere
+            rate = hazard_rate(onsets, hazard.observed_yr)
+            rows.append((hazard.hazard, onsets, hazard.observed_yr, rate.low, rate.central, rate.high))
+    return pd.DataFrame(rows, columns=["hazard", "onsets", "observed_yr", "rate_low", "rate_mean", "rate_high"])
 
 
 # The reserve: selling, keeping, buying.
