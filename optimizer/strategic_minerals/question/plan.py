@@ -238,7 +238,7 @@ class Event(Section):
     """Producers in these countries that it strikes alone, as a measure against named firms does; then nobody elsewhere loses feed.
     Empty: all of them."""
     cut_share: Annotated[Share, base.CUT] | None = None
-    price_multiplier: Annotated[Positive, Column(low=0.05, high=25)] | None = None
+    price_multiplier: Annotated[Positive, base.DEARER] | None = None
     flood_years: Annotated[NonNegative, base.FLOOD] | None = None
     flood_multiplier: Annotated[Positive, base.CHEAPER] | None = None
     third_country_cut_share: Annotated[Share, base.THIRD_CUT] | None = None
@@ -397,7 +397,7 @@ class Risk(Section):
     alpha: Annotated[
         float,
         Field(ge=0, lt=1),
-        Column("Share of scenarios that do not count as the worst (0.9: the worst 10 % count)", 0.02),
+        Column("Share of scenarios that do not count as the worst (0.9: the worst 10 % count)", 0.5),
     ] = 0.9
     """Level of the CVaR: the mean of the worst 1 - alpha of outcomes."""
     cvar_weight: Annotated[NonNegative, Column("Weight of the worst scenarios (0: expected cost only)", 0.001, 20)] = (
