@@ -24,6 +24,7 @@ from .owners import (
     FloorMoney,
     FloorSet,
     OwnerValuation,
+    Signature,
     SupportTerms,
     counted_price,
     floor_payments,
@@ -136,8 +137,8 @@ TWIN = "no gap to finance: a package that differs only in its instrument does th
 """Why a package is left out that is no other than one already there: nothing that a planner misses."""
 
 
-@dataclass(frozen=True)
-class Option:
+@dataclass(frozen=True, kw_only=True)
+class Option(Signature):
     """Signing one package (with the market floors it counts on) for one project at one date."""
 
     project: int
@@ -145,29 +146,11 @@ class Option:
     market: tuple[int, ...]
     """Market floors whose top-up the project's output gets under this option."""
     signed: int
-    start: int
-    """Period of first output."""
-    npv: float
-    gap: float
-    scored: float
-    """Sum of the payments that close the gap [million USD, undiscounted]."""
-    payments: Floats
-    """(T,)"""
-    fees: Floats
-    """(T,)"""
     floor: FloorMoney | None
     border_loss: float
     """Discounted expected treasury revenue lost under a border floor, terminal part included."""
-    residual: float
-    """Discounted credit at the end of the horizon, at residual 1."""
     output_class: int
     """Options of a project with the same class give the same output in every scenario and period."""
-    hurdle: float
-    """Hurdle rate with the package, by which gap, capital and participation are worked out."""
-    expected_hurdle: float
-    """Hurdle rate of what its owner expects, without a package."""
-    risk_charge: float
-    """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
 @dataclass(frozen=True)
@@ -417,12 +400,12 @@ class _Options:
     def _add(self, p: int, backing: SupportTerms, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
         package, found = backing.package, self.owners.signature(p, backing, signed)
+        if isinstance(found, str):
+            return found
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own) if found.gap == 0 else ()
         if same and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
             return TWIN
-        if found.refused:
-            return found.refused
         _, index = self.output(p, backing, found.start)
         costs = list(zip(backing.floors.each, self.owners.floor_money(p, backing.floors, found.start), strict=True))
         paid = [money for floor, money in costs if floor.kind != "border"]
@@ -439,19 +422,10 @@ class _Options:
                 package=package,
                 market=market,
                 signed=signed,
-                start=found.start,
-                npv=found.npv,
-                gap=found.gap,
-                scored=found.scored,
-                payments=found.payments,
-                fees=found.fees,
                 floor=money,
                 border_loss=sum(b.expected + b.terminal for b in borders),
-                residual=found.residual,
                 output_class=index,
-                hurdle=found.rate,
-                expected_hurdle=found.expected_rate,
-                risk_charge=found.risk_charge,
+                **vars(found),
             )
         )
         return ""
