@@ -23,7 +23,6 @@ from .events import (
     combine_events,
     hazards,
     profiles_of,
-    resolve_event,
     resolver,
     sampled,
     spread,
@@ -235,16 +234,10 @@ class OngoingEvent:
 
 def ongoing_events(plan: Plan, data: Dataset, calendar: Calendar) -> tuple[OngoingEvent, ...]:
     """Events in force at the start of a plan, in its order."""
-    rows, shaped = hazards(plan, data), profiles_of(plan, data)
+    rows, resolved, now = hazards(plan, data), resolver(plan, data), calendar.first_year + calendar.step
     return tuple(
-        OngoingEvent(
-            resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or "")),
-            rows.get(event.hazard or ""),
-            event.remaining_years,
-            event.ended_year,
-            calendar.first_year + calendar.step,
-        )
-        for event in plan.ongoing
+        OngoingEvent(resolved(one), rows.get(one.hazard or ""), one.remaining_years, one.ended_year, now)
+        for one in plan.ongoing
     )
 
 
