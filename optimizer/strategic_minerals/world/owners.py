@@ -345,43 +345,6 @@ class Signature:
     """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
-@dataclass(frozen=True, eq=False)
-class FloorSet:
-    """Floors that count together: one object for equal floors, so that what is known of them is found at once."""
-
-    each: tuple[Floor, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class SupportTerms:
-    """A package and the floors that its project's output gets, its own and the market's; likewise one object for equal ones."""
-
-    package: Package
-    floors: FloorSet
-
-
-@dataclass(frozen=True)
-class _PerProject:
-    """What all signatures of a project share."""
-
-    baseline: bool
-    """As `built_anyway`."""
-    tonnes: float
-    """Outputs of a period at full capacity [t]."""
-    value: float
-    """Their worth at base prices [million USD]."""
-
-    @classmethod
-    def of(cls, instance: Instance, project: Project) -> _PerProject:
-        j = project.producer
-        outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
-        return cls(
-            built_anyway(instance, project),
-            float(outputs @ instance.material_unit),
-            float(outputs @ instance.base_price),
-        )
-
-
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -408,9 +371,7 @@ class OwnerValuation:
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
         self.kept: dict[tuple[Any, ...], Any] = {}
         """What was worked out, by what it is and of what."""
-        self._per_project = [_PerProject.of(instance, project) for project in instance.projects]
         self._trunk_weight = scenarios.trunk_weight(instance.calendar.periods)
-        self._unfloored = self.floor_set(())
         self._end = float(instance.calendar.beta[instance.calendar.periods])
 
     @cached_property
@@ -424,34 +385,29 @@ class OwnerValuation:
         return np.concatenate([self.scenarios.baseline(self.instance).market_gap, self.scenarios.market_gap])
 
     @once
-    def floor_set(self, floors: tuple[Floor, ...]) -> FloorSet:
-        """The one object for these floors."""
-        return FloorSet(floors)
+    def baseline(self, p: int) -> bool:
+        """As `built_anyway`."""
+        return built_anyway(self.instance, self.instance.projects[p])
 
     @once
-    def backing(self, package: Package, floors: tuple[Floor, ...]) -> SupportTerms:
-        """The one object for a package with these floors."""
-        return SupportTerms(package, self.floor_set(floors))
-
-    @once
-    def npv(self, p: int, floors: FloorSet, signed: int) -> float:
+    def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
         """As `owner_npv`."""
-        return owner_npv(self.instance, self.instance.projects[p], floors.each, signed)
+        return owner_npv(self.instance, self.instance.projects[p], floors, signed)
 
     @once
-    def figures(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
+    def figures(self, p: int, floors: tuple[Floor, ...], signed: int) -> OwnerFigures:
         """What a project is worth under floors and at which rate. Section 17 of the formulation."""
         instance, project, asked = self.instance, self.instance.projects[p], self.instance.plan.owners
         if self.pricing is not None:
             rate, alone = self.expected_rate(p, signed), self._flows(p, signed)
-            return owner_figures(instance, project, self._seen(p), floors.each, signed, rate, alone)
+            return owner_figures(instance, project, self._seen(p), floors, signed, rate, alone)
         quiet, found = project.hurdle, None
         if asked.price_risk_premium > 0 or asked.risk_charge > 0:
             path = trunk_courses(instance, project.producer)
             alone = expected_flows(instance, project, path, (), signed, closures=False)
-            found = owner_figures(instance, project, path, floors.each, signed, quiet, alone, closures=False)
+            found = owner_figures(instance, project, path, floors, signed, quiet, alone, closures=False)
         if found is None or found.rate == quiet:
-            npv, without = self.npv(p, floors, signed), self.npv(p, self._unfloored, signed)
+            npv, without = self.npv(p, floors, signed), self.npv(p, (), signed)
             return OwnerFigures(quiet, quiet, npv, without, 0.0 if found is None else found.transferred)
         return found
 
@@ -466,7 +422,7 @@ class OwnerValuation:
         else:
             usual = courses(instance, pricing.reference, project.producer)
             flows = expected_flows(instance, project, usual, (), signed)
-        return expected_flow_rate(project, flows, self.npv(p, self._unfloored, signed), instance.calendar.step)
+        return expected_flow_rate(project, flows, self.npv(p, (), signed), instance.calendar.step)
 
     @once
     def _flows(self, p: int, signed: int) -> Floats:
@@ -479,10 +435,6 @@ class OwnerValuation:
         assert self.pricing is not None
         return courses(self.instance, self.pricing.scenarios, self.instance.projects[p].producer)
 
-    def gap(self, p: int, floors: FloorSet, signed: int, fees: Floats) -> float:
-        """Financing gap under floors, with fees (T,) of the package that they are part of."""
-        return self._needs(p, self.figures(p, floors, signed), signed, fees)[1]
-
     def _needs(self, p: int, found: OwnerFigures, signed: int, fees: Floats) -> tuple[float, float]:
         """(NPV, financing gap) of an owner who gets the fees that are paid; on the baseline course fees are not counted.
 
@@ -492,15 +444,15 @@ class OwnerValuation:
         if self.pricing is not None:
             calendar = self.instance.calendar
             npv += float(fees @ (1 + found.rate) ** (-calendar.step * (np.arange(calendar.periods) - signed)))
-        excused = min(0.0, found.without) if self._per_project[p].baseline else 0.0
+        excused = min(0.0, found.without) if self.baseline(p) else 0.0
         return npv, financing_gap(self.instance.projects[p], npv - excused)
 
-    def earns(self, p: int, floors: FloorSet, start: int, net: float) -> bool:
+    def earns(self, p: int, floors: tuple[Floor, ...], start: int, net: float) -> bool:
         """Whether floors that cost `net` in the plan's scenarios would earn money: judged on the pricing sample where there is one,
         so that what may be signed does not depend on the plan's own sample [million USD]."""
         if self.pricing is not None:
-            paid = self._priced.floor_money(p, self._priced.floor_set(floors.each), start)
-            due = [money for floor, money in zip(floors.each, paid, strict=True) if floor.kind != "border"]
+            paid = self._priced.floor_money(p, floors, start)
+            due = [money for floor, money in zip(floors, paid, strict=True) if floor.kind != "border"]
             net = sum(money.expected + money.terminal for money in due)
         return net < -ROUNDING_MUSD
 
@@ -511,24 +463,24 @@ class OwnerValuation:
         return OwnerValuation(self.instance, self.pricing.scenarios)
 
     @once
-    def alive(self, p: int, floors: FloorSet, start: int) -> Bools:
+    def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
         """(1 + S, T) as `survival`, on the trunk and then in scenarios."""
         j = self.instance.projects[p].producer
-        return survival(self.instance, j, self._paths, floors.each, start, self._gaps)
+        return survival(self.instance, j, self._paths, floors, start, self._gaps)
 
     @once
-    def output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
+    def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in scenarios, and whether it is alive on the trunk at the end."""
         alive = self.alive(p, floors, start)
         given = _ramp(self.instance.projects[p], start, self.instance.calendar.periods) * alive
         return given[0], given[1:], bool(alive[0, -1])
 
     @once
-    def floor_money(self, p: int, floors: FloorSet, start: int) -> tuple[FloorMoney, ...]:
+    def floor_money(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[FloorMoney, ...]:
         """Cost of each floor on the project's output, which lives on all of them together."""
-        return tuple(self._paid(p, floor, floors, start) for floor in floors.each)
+        return tuple(self._paid(p, floor, floors, start) for floor in floors)
 
-    def _paid(self, p: int, floor: Floor, floors: FloorSet, start: int) -> FloorMoney:
+    def _paid(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         instance, project = self.instance, self.instance.projects[p]
         j = project.producer
         T = instance.calendar.periods
@@ -538,16 +490,16 @@ class OwnerValuation:
         tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
             project, start, n
         )
-        trunk = tonnes * survival(instance, j, path, floors.each, start, gaps)
+        trunk = tonnes * survival(instance, j, path, floors, start, gaps)
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
         return floor_payments(instance, self.scenarios, j, floor, begin, trunk, branch, self._trunk_weight)
 
     @once
-    def signature(self, p: int, backing: SupportTerms, signed: int) -> Signature | str:
-        """What signing brings, or why its instrument cannot close the gap or the owner does not take it. Section 4: capital and
-        participation."""
-        instance, project, package = self.instance, self.instance.projects[p], backing.package
-        found, start = self.figures(p, backing.floors, signed), signed + project.lead
+    def signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature | str:
+        """What signing a package brings, or why its instrument cannot close the gap or the owner does not take it. Section 4:
+        capital and participation. floors: those that the project's output gets, its own and the market's."""
+        instance, project = self.instance, self.instance.projects[p]
+        found, start = self.figures(p, floors, signed), signed + project.lead
         calendar = instance.calendar
         T = calendar.periods
         fees = self._fees(p, package, start)
@@ -565,18 +517,17 @@ class OwnerValuation:
         payments[signed:start] = part
         scored = part * project.lead
         life_left = max(0.0, 1 - (T - start) / project.life)
-        residual = self._end * life_left * scored if self.output(p, backing.floors, start)[2] else 0.0
+        residual = self._end * life_left * scored if self.output(p, floors, start)[2] else 0.0
         charge = instance.plan.owners.risk_charge * found.transferred * float(calendar.beta[signed])
         return Signature(found.rate, found.expected_rate, npv, gap, start, scored, payments, fees, residual, charge)
 
     def _fees(self, p: int, package: Package, start: int) -> Floats:
         """(T,) what is paid for the output that is reserved, whatever is tight."""
-        T = self.instance.calendar.periods
-        if package.offtake <= 0:
-            return np.zeros(T)
-        shared = self._per_project[p]
-        fee = package.fee * shared.tonnes + package.fee_share * shared.value
-        return package.offtake * fee * _ramp(self.instance.projects[p], start, T)
+        instance, project = self.instance, self.instance.projects[p]
+        outputs = np.maximum(instance.yields[project.producer], 0) * instance.capacity[project.producer, 0]
+        tonnes, value = float(outputs @ instance.material_unit), float(outputs @ instance.base_price)
+        fee = package.fee * tonnes + package.fee_share * value
+        return package.offtake * fee * _ramp(project, start, instance.calendar.periods)
 
 
 def _ramp(project: Project, start: int, periods: int) -> Floats:

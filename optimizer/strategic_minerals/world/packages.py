@@ -22,17 +22,15 @@ from .instance import Floor, FloorId, Instance, MarketFloor, Package, Project, f
 from .owners import (
     ROUNDING_MUSD,
     FloorMoney,
-    FloorSet,
     OwnerValuation,
     Signature,
-    SupportTerms,
     counted_price,
     floor_payments,
     held,
     total_money,
     trunk_prices,
 )
-from .producers import built_anyway, expected_payment, survival
+from .producers import expected_payment, survival
 from .scenarios import PricingSample
 
 # Market floors as the existing producers and, under a border floor, users and treasury meet them.
@@ -256,9 +254,9 @@ def build_support(
     valuation = OwnerValuation(instance, scenarios, pricing)
     builder = _Options(instance, scenarios, [m.floor for m in markets], valuation)
     baseline = []
-    for p, project in enumerate(instance.projects):
+    for p in range(len(instance.projects)):
         checkpoint()
-        baseline.append(built_anyway(instance, project))
+        baseline.append(valuation.baseline(p))
         builder.add_project(p, baseline[-1])
     return Support(
         tuple(builder.options),
@@ -289,7 +287,7 @@ def signed_support(
         option, project = support.options[o], instance.projects[support.options[o].project]
         own = builder.own_floor(option.package, project)
         every = tuple(f for f in (own, *(support.markets[m].floor.floor for m in option.market)) if f is not None)
-        output, _ = builder.output(option.project, builder.owners.backing(option.package, every), option.start)
+        output, _ = builder.output(option.project, option.package, every, option.start)
         options.append(replace(option, market=(), output_class=len(classes)))
         classes.append(output)  # one each, so that the structure is the same along any scenarios
     alone = _survival(instance, scenarios)
@@ -322,7 +320,7 @@ class _Options:
         self.refused: dict[tuple[int, str, tuple[int, ...]], str] = {}
         self._class_of: dict[tuple[object, ...], int] = {}
         """By what a class is."""
-        self._asked: dict[tuple[int, float, FloorSet, int, bool], int] = {}
+        self._asked: dict[tuple[int, float, tuple[Floor, ...], int, bool], int] = {}
         """The same by what it was asked for."""
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
@@ -349,9 +347,8 @@ class _Options:
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
-                backing = self.owners.backing(package, floors)
                 open_dates = [t for t in free if self._may_sign(p, package, t)]
-                reasons = [self._add(p, backing, own, market, t) for t in open_dates]
+                reasons = [self._add(p, package, floors, own, market, t) for t in open_dates]
                 failed = sorted({reason for reason in reasons if reason})
                 if dates and not open_dates:
                     failed = ["rules of origin close its support at every date"]
@@ -397,20 +394,28 @@ class _Options:
         for choice in product(*([None, *ms] for ms in by_material.values())):
             yield tuple(m for m in choice if m is not None)
 
-    def _add(self, p: int, backing: SupportTerms, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
+    def _add(
+        self,
+        p: int,
+        package: Package,
+        floors: tuple[Floor, ...],
+        own: Floor | None,
+        market: tuple[int, ...],
+        signed: int,
+    ) -> str:
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
-        package, found = backing.package, self.owners.signature(p, backing, signed)
+        found = self.owners.signature(p, package, floors, signed)
         if isinstance(found, str):
             return found
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own) if found.gap == 0 else ()
         if same and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
             return TWIN
-        _, index = self.output(p, backing, found.start)
-        costs = list(zip(backing.floors.each, self.owners.floor_money(p, backing.floors, found.start), strict=True))
+        _, index = self.output(p, package, floors, found.start)
+        costs = list(zip(floors, self.owners.floor_money(p, floors, found.start), strict=True))
         paid = [money for floor, money in costs if floor.kind != "border"]
         money = total_money(paid, self.instance.calendar.periods) if paid else None
-        if money is not None and self.owners.earns(p, backing.floors, found.start, money.expected + money.terminal):
+        if money is not None and self.owners.earns(p, floors, found.start, money.expected + money.terminal):
             return "the floor would earn money: its upside share is worth more than its top-ups"
         borders = [money for floor, money in costs if floor.kind == "border"]
         if same:
@@ -430,14 +435,13 @@ class _Options:
         )
         return ""
 
-    def output(self, p: int, backing: SupportTerms, start: int) -> tuple[OutputClass, int]:
+    def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        offtake = backing.package.offtake
-        bound = self._bound(p, backing.package, start)
-        asked = (p, offtake, backing.floors, start, bound)
+        offtake, bound = package.offtake, self._bound(p, package, start)
+        asked = (p, offtake, floors, start, bound)
         if asked not in self._asked:
-            trunk, scenarios, at_end = self.owners.output(p, backing.floors, start)
-            purchase = next((_right(floor, start) for floor in backing.floors.each if floor.kind == "purchase"), None)
+            trunk, scenarios, at_end = self.owners.output(p, floors, start)
+            purchase = next((_right(floor, start) for floor in floors if floor.kind == "purchase"), None)
             found = (p, offtake, purchase, at_end, trunk.tobytes(), scenarios.tobytes(), bound)
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
