@@ -37,7 +37,7 @@ from .base import (
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
-MOST_BELIEFS = 3
+ByYear = Annotated[dict[Year, NonNegative], Field(min_length=1)]
 QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
 
@@ -174,7 +174,7 @@ class Budget(Section):
     """Budget, in real money of the plan's price year."""
 
     appropriation_musd: Annotated[
-        NonNegative | dict[Year, NonNegative], Column("Appropriation per year (million USD, in the plan's price year)")
+        NonNegative | ByYear, Column("Appropriation per year (million USD, in the plan's price year)")
     ]
     """Appropriation per fiscal year: one figure, or a figure by year; years after the last one named keep its value,
     years before the first one named have none."""
@@ -186,11 +186,11 @@ class Budget(Section):
     """Money kept from before the first year: it is spent in the first year, beside its appropriation. Negative: drawn early."""
     total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)")] | None = None
     """Limit on total outlays over all planned years."""
-    liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None
+    liability_cap_musd: NonNegative | ByYear | None = None
     """Limit on the cost of all floors in a year, at the liability quantile."""
     liability_quantile: Annotated[float, Field(gt=0.5, le=1)] = 0.95
     """Probability with which payments stay below the cap."""
-    emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
+    emergency_musd: NonNegative | ByYear = 0.0
     """Extra money for purchases in a disruption, per year and scenario."""
     branch_money: Annotated[Literal["planned", "appropriated"], Column("Money for purchases in a disruption")] = (
         "planned"
@@ -202,25 +202,6 @@ class Budget(Section):
     """True: sales proceeds may be spent again."""
     loan: Loan | None = None
     """The loan that pays for purchases, within the appropriations; unset: they are paid for once and all."""
-
-    @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
-    @classmethod
-    def _each_year_once(cls, value: Any) -> Any:
-        """Amounts by year need at least one year, and each year once, however it is written."""
-        if not isinstance(value, dict):
-            return value
-        if not value:
-            raise ValueError("a figure, or figures by year such as { 2027 = 100 }, not an empty table")
-        written: dict[float, Any] = {}
-        for year in value:
-            try:
-                number = float(str(year))
-            except ValueError:
-                continue
-            if number in written:
-                raise ValueError(f"each year once, not both '{written[number]}' and '{year}'")
-            written[number] = year
-        return value
 
 
 class Event(Section):
@@ -343,7 +324,7 @@ class Ambiguity(Section):
     the plan's own loss and figures may be right."""
     losses: Selection = ("*",)
     """Loss functions that may be right; `*`: all of the tables that have every loss the plan needs."""
-    beliefs: tuple[Belief, ...] = ()
+    beliefs: Annotated[tuple[Belief, ...], Field(max_length=3)] = ()
     """Beliefs that may be right, three at most; none: the tables' figures, and the ends of the range of the rate or chance that
     carries most of the loss."""
     scenarios: Annotated[int, Field(ge=1, le=10_000)] = 60
@@ -355,12 +336,8 @@ class Ambiguity(Section):
 
     @field_validator("beliefs")
     @classmethod
-    def _few_and_apart(cls, value: tuple[Belief, ...]) -> tuple[Belief, ...]:
+    def _apart(cls, value: tuple[Belief, ...]) -> tuple[Belief, ...]:
         names = [belief.name for belief in value]
-        if len(value) > MOST_BELIEFS:
-            raise ValueError(
-                f"at most {MOST_BELIEFS} beliefs, not {len(value)}: each is one more column that a reader compares"
-            )
         if len({*names}) < len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
         return value

@@ -30,7 +30,7 @@ from ..world.events import (
     sampled,
 )
 from ..world.instance import Instance
-from ..world.loss_values import headline, length_in_words, rate_in_words, rates_in_words, span_in_words
+from ..world.loss_values import headline, length_in_words, rate_in_words, span_in_words
 from ..world.scenarios import build_scenarios, cvar_of, loss_proxy, losses_by_period, population, quantile
 
 WORST = 10
@@ -183,7 +183,7 @@ def _hazard(row: Any) -> str:
     if row.after:
         often = f"by itself {often}, and as an escalation of another"
     if pd.notna(row.rate_low):
-        often += f" (the past record allows {rates_in_words(row.rate_low, row.rate_high)})"
+        often += f" (the past record allows {rate_in_words(row.rate_high)} to {rate_in_words(row.rate_low)})"
     parts = [
         f"{chance(row.chance)} chance in the planned years",
         often,
