@@ -18,7 +18,6 @@ from .base import Column, column_of, grouped, key_of, unit_of
 from .dataset import Dataset
 from .names import Names, column_in_words, owner_in_words
 from .plan import Plan
-from .references import select_materials
 from .tables import TABLES
 
 KIND = "unlikely figure"
@@ -206,8 +205,8 @@ REFUSED = {
 """Beyond which ratio to a reference no opinion explains a column."""
 
 
-def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
-    """All comparisons of the tables and of the plan, those that measure others first. planned: its materials."""
+def comparisons(facts: Facts) -> Iterator[Comparison]:
+    """All comparisons of the tables and of the plan, those that measure others first."""
     yield from _demand(facts)
     yield from _outputs(facts)
     for table, column, reference, named, *limits in AGAINST:
@@ -216,7 +215,10 @@ def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
             if getattr(row, column) and (name := getattr(row, named)):
                 figure, known = (table, key_of(row), column), getattr(facts, reference)[name]
                 yield _beside(figure, getattr(row, column), known, *limits, refused)
-    yield from _of_the_plan(facts, planned)
+    for n, menu in enumerate(facts.plan.instruments.price_floors):
+        for k, level in enumerate(menu.levels_usd_per_kg):
+            figure = (PLAN, "", f"instruments.price_floors.{n}.levels_usd_per_kg.{k}")
+            yield _beside(figure, level, facts.price[menu.material], 0.05, 20)
 
 
 def _beside(figure: Figure, size: float | None, known: Measure, *limits: Any, whole: float | None = None) -> Comparison:
@@ -254,35 +256,6 @@ def _outputs(facts: Facts) -> Iterator[Comparison]:
                 beside = Measure(known.size, known.rows | output.rows - capacity.rows, known.words)
                 figure = (table, key, "capacity_t_per_yr")
                 yield _beside(figure, capacity.size, beside, *limits, whole=output.size)
-
-
-def _amounts(place: str, value: Any) -> list[tuple[Figure, float]]:
-    """Figures of an amount, of each year's, or of a list."""
-    if value is None:
-        return []
-    if not isinstance(value, Mapping | tuple):
-        return [((PLAN, "", place), float(value))]
-    named = value if isinstance(value, Mapping) else dict(enumerate(value))
-    return [((PLAN, "", f"{place}.{name}"), float(amount)) for name, amount in named.items()]
-
-
-def _of_the_plan(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
-    """Levels of floors beside prices; money beside the value of a year's use of the planned materials [million USD], of which
-    shipped plans spend 0.05 to 0.24 a year."""
-    plan = facts.plan
-    for n, menu in enumerate(plan.instruments.price_floors):
-        for figure, level in _amounts(f"instruments.price_floors.{n}.levels_usd_per_kg", menu.levels_usd_per_kg):
-            yield _beside(figure, level, facts.price[menu.material], 0.05, 20)
-    use = _sum(facts.needed[name].times(facts.price[name], 1e-3) for name in facts.demand if name in planned)
-    use = use.called("the value of a year's use of the planned materials ({} million USD)")
-    for name, years, low in (
-        ("appropriation_musd", 1, 2.5e-4),
-        ("emergency_musd", 1, 1e-4),
-        ("liability_cap_musd", 1, 1e-3),
-        ("total_musd", plan.horizon.years, 2.5e-4),
-    ):
-        amounts = _amounts(f"budget.{name}", getattr(plan.budget, name))
-        yield from (_beside(figure, amount, use, low * years, 10 * years, 0.1 * years) for figure, amount in amounts)
 
 
 SLIPS: Mapping[str, tuple[tuple[float, str], ...]] = {
@@ -327,7 +300,7 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
     facts, names, told = Facts(plan, data, chosen), Names.of(data), []
     unusual = list(_unusual(facts))
     odd = {_place(figure) for doubt in unusual for figure in doubt.figures}
-    for doubt in (*unusual, *contradictions(comparisons(facts, select_materials(plan, data)), odd)):
+    for doubt in (*unusual, *contradictions(comparisons(facts), odd)):
         (table, key, column), fault = doubt.figures[0], data.placed(doubt.fault)
         cell = fault.row if fault.row != key else ""
         place = " ".join(part for part in (f"{fault.file}:{cell}".rstrip(":"), key, fault.column) if part)
@@ -338,7 +311,7 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
 
 def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Figures that disagree as if one were in another unit, so that no opinion explains it."""
-    compared = comparisons(Facts(plan, data), select_materials(plan, data))
+    compared = comparisons(Facts(plan, data))
     yield from (doubt.fault for doubt in contradictions(compared) if doubt.refused)
 
 

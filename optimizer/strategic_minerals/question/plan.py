@@ -37,6 +37,8 @@ from .base import (
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
+MONEY = (0.01, 200_000.0)
+"""Usual range of a plan's money [million USD]."""
 ByYear = Annotated[dict[Year, NonNegative], Field(min_length=1)]
 QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
@@ -45,7 +47,7 @@ QUIET = 0.02
 class Horizon(Section):
     """The planned years and the length of a period."""
 
-    first_year: Annotated[Year, Column("First fiscal year")]
+    first_year: Annotated[Year, Column("First fiscal year", 2000, 2060)]
     """First fiscal year."""
     years: Annotated[int, Field(ge=1, le=60), Column("Number of fiscal years", 1, 30)]
     """Number of fiscal years that are planned and shown."""
@@ -174,7 +176,7 @@ class Budget(Section):
     """Budget, in real money of the plan's price year."""
 
     appropriation_musd: Annotated[
-        NonNegative | ByYear, Column("Appropriation per year (million USD, in the plan's price year)")
+        NonNegative | ByYear, Column("Appropriation per year (million USD, in the plan's price year)", *MONEY)
     ]
     """Appropriation per fiscal year: one figure, or a figure by year; years after the last one named keep its value,
     years before the first one named have none."""
@@ -184,13 +186,13 @@ class Budget(Section):
     """Share of a year's appropriation that may be drawn in the year before."""
     carried_in_musd: Number = 0.0
     """Money kept from before the first year: it is spent in the first year, beside its appropriation. Negative: drawn early."""
-    total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)")] | None = None
+    total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)", *MONEY)] | None = None
     """Limit on total outlays over all planned years."""
-    liability_cap_musd: NonNegative | ByYear | None = None
+    liability_cap_musd: Annotated[NonNegative | ByYear, Column("", *MONEY)] | None = None
     """Limit on the cost of all floors in a year, at the liability quantile."""
     liability_quantile: Annotated[float, Field(gt=0.5, le=1)] = 0.95
     """Probability with which payments stay below the cap."""
-    emergency_musd: NonNegative | ByYear = 0.0
+    emergency_musd: Annotated[NonNegative | ByYear, Column("", *MONEY)] = 0.0
     """Extra money for purchases in a disruption, per year and scenario."""
     branch_money: Annotated[Literal["planned", "appropriated"], Column("Money for purchases in a disruption")] = (
         "planned"

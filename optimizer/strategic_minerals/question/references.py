@@ -102,8 +102,7 @@ def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Every name that the plan uses exists in the tables, and its years are near theirs."""
-    yield from _horizon(plan, data)
+    """Every name that the plan uses exists in the tables."""
     for place, names, known in _uses(plan, data):
         yield from known.faults("plan", "", place, names)
     yield from _covers(plan, data)
@@ -199,20 +198,6 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
 def _each(place: str, names: Iterable[str], known: Known) -> Iterator[tuple[str, Iterable[str], Known]]:
     """The entries of a list, one by one."""
     return ((f"{place}.{n}", [name], known) for n, name in enumerate(names))
-
-
-def _horizon(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """The planned years are near those that the tables know."""
-    dated = [row.from_year for table in ("prices", "demand", "capacities") for row in data.rows(table)]
-    years = [*dated, *(row.earliest_signing for row in data.rows("projects"))]
-    first = plan.horizon.first_year
-    if years and not min(years) - FAR_YEARS <= first <= max(years) + FAR_YEARS:
-        known = f"a year at most {FAR_YEARS} years from the tables, which cover the years {min(years)} to {max(years)}"
-        yield Fault("plan", "", "horizon.first_year", str(first), known)
-
-
-FAR_YEARS = 25
-"""Years from the first or last date of the tables beyond which a plan's first year is a slip."""
 
 
 def opening_stock(plan: Plan, data: Dataset) -> dict[str, float]:
