@@ -207,20 +207,9 @@ class Support:
         return self._stacked([o.payments + o.fees + (0.0 if o.floor is None else o.floor.budget) for o in self.options])
 
     @cached_property
-    def liability(self) -> Floats:
-        """(options, T) what a signature's floor may cost at the price state that the plan's cap is for."""
-        nothing = np.zeros(self.trunk_alive.shape[1])
-        return self._stacked([nothing if o.floor is None else o.floor.liability for o in self.options])
-
-    @cached_property
     def market_outlay(self) -> Floats:
         """(market floors, T) what the budget expects to pay."""
         return self._stacked([market.money.budget for market in self.markets])
-
-    @cached_property
-    def market_liability(self) -> Floats:
-        """(market floors, T) as `liability`."""
-        return self._stacked([market.money.liability for market in self.markets])
 
     def _stacked(self, rows: Sequence[Floats]) -> Floats:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
@@ -665,7 +654,8 @@ def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
     beta = calendar.beta[: calendar.periods]
     by_year = np.equal.outer(calendar.year_index, np.arange(len(calendar.years))).astype(float)
     outlay = np.concatenate([support.outlay, support.market_outlay])
-    liability = np.concatenate([support.liability, support.market_liability])
+    floors = [*(option.floor for option in support.options), *(market.money for market in support.markets)]
+    liability = np.array([np.zeros(calendar.periods) if floor is None else floor.liability for floor in floors])
     planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
 
     def cost(option: Option) -> float:
@@ -679,7 +669,9 @@ def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
         "outlay": outlay @ by_year,
         "planned_outlay": outlay @ planned * (plan.budget.total_musd is not None),
         "discounted_outlay": outlay @ calendar.spending_weight,
-        "liability": liability @ by_year * (plan.budget.liability_cap_musd is not None),
+        "liability": liability.reshape(len(floors), calendar.periods)
+        @ by_year
+        * (plan.budget.liability_cap_musd is not None),
         "social_cost": np.array(signed + market, dtype=float),
         "residual_worth": np.array(residual + [0.0] * len(market), dtype=float),
     }
