@@ -27,8 +27,7 @@ from ..question.sources import objections, unquoted
 from ..world.events import describe
 from ..world.instance import DEFENCE, Calendar, Floor, Purchase
 from ..world.loss_values import headlines, loss_values
-from ..world.obligations import due_as_run
-from ..world.producers import purchase_price, spared
+from ..world.producers import due_as_run, purchase_price, spared
 from ..world.unused import averaged_away, unused
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, in_peace, notes
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from ..core.errors import Fault, InputError, PlanError, first_of, near_miss
 from .base import grouped, key_of
-from .dataset import Dataset, home_row, members
-from .deflation import unknown_years
+from .dataset import Dataset, home_row, members, unknown_years
 from .doubts import unit_slips
 from .plan import Plan
 from .read_toml import parse_plan

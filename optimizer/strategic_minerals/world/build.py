@@ -17,8 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import MONTHS_PER_YEAR, MUSD_PER_T, USD_PER_MUSD
 from ..question.base import grouped
-from ..question.dataset import Dataset, fiscal_month, home_row, members
-from ..question.deflation import restated, restating
+from ..question.dataset import Dataset, fiscal_month, home_row, members, restated, restating
 from ..question.estimates import ore_ends
 from ..question.names import UNSUPPORTED
 from ..question.plan import Plan
@@ -40,8 +39,7 @@ from .instance import (
     overlap,
     yearly,
 )
-from .obligations import carried, signed_floors, standing
-from .producers import unsure
+from .producers import carried, signed_floors, standing, unsure
 
 # Whom an event or a measure touches: materials that a list names, producers in countries that it names.
 
