@@ -116,7 +116,7 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
             "scenarios": [
                 stopped("unplanned", "c"),
                 stopped("elsewhere", countries="AUS"),
-                stopped("nothing", share=0.0, demand_multipliers={"defence": 2.0}),
+                stopped("nothing", share=0.0),
                 stopped("price-that-falls", price_multiplier=0.5),
             ]
         },

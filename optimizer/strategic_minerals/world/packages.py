@@ -622,23 +622,20 @@ def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
     found = list(instance.impossible)
     if all(k.row == "none" for k in instance.packages) and not floor_names(instance.plan):
         return found  # a plan that offers nothing refuses nobody
-    refused = refusals(instance, support)
-    there = {*signings(instance, support), *market_items(instance, support), *refused}
-    for item, why in refused.values():
-        whole = item.kind in ("floor", "package")
-        if (whole or (item.kind == "project" and not item.package)) and why not in (TWIN, BUILT_ALONE):
-            found.append((str(item), why))
+    refused, dropped = refusals(instance, support), dict(support.dropped)
+    there = {*signings(instance, support), *market_items(instance, support)}
     listed = {what for what, _ in found}
     late = "no project that could have it can be signed in time to produce within the horizon"
-    floors = [floor_item(instance.plan, at) for at in floor_names(instance.plan)]
-    packages = [Item("package", k.row, package=k.row) for k in instance.packages if k.row != "none"]
-    for item in dict.fromkeys([*floors, *packages] if instance.plan.instruments.projects else floors):
-        if identity(item, instance.plan) not in there and str(item) not in listed:
-            found.append((str(item), late))
-    dropped = dict(support.dropped)
+    items = [floor_item(instance.plan, at) for at in floor_names(instance.plan)]
+    if instance.plan.instruments.projects:
+        items += [Item("package", k.row, package=k.row) for k in instance.packages if k.row != "none"]
     for project, alone in zip(instance.projects, support.baseline, strict=True):
-        if not alone and project.supportable and ("project", project.name, "", None) not in there:
-            found.append((f"project {project.name}", dropped[project.name]))
+        items += [Item("project", project.name, project=project.name)] if project.supportable and not alone else []
+    for item in dict.fromkeys(items):
+        key = identity(item, instance.plan)
+        why = refused[key][1] if key in refused else dropped.get(item.name, late)
+        if key not in there and str(item) not in listed and why != TWIN:
+            found.append((str(item), why))
     return found
 
 

@@ -49,7 +49,6 @@ class _Known:
         self.country = country
         self.makers = {(country[row.producer], row.material) for row in made if row.producer in country}
         self.producers = {row.producer for row in made if row.material in self.chosen}
-        self.users = {(row.material, row.segment) for row in data.rows("demand") if row.material in self.chosen}
         self.forms = qualified_forms(plan, data)
 
     def touched(self, materials: str) -> frozenset[str]:
@@ -57,13 +56,11 @@ class _Known:
         names = materials.split()
         return self.chosen if "*" in names else self.chosen & set(names)
 
-    def cut(self, countries: str, touched: Collection[str], elsewhere: bool = False) -> bool:
-        """Whether some of them are made in the countries; elsewhere: abroad outside them."""
+    def cut(self, countries: str, touched: Collection[str]) -> bool:
+        """Whether some of them are made in the countries."""
         names = countries.split()
         return any(
-            material in touched
-            and not (elsewhere and country in self.members)
-            and elsewhere != (country in names or ("*" in names and country not in self.members))
+            material in touched and (country in names or ("*" in names and country not in self.members))
             for country, material in self.makers
         )
 
@@ -135,17 +132,10 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     firms = resolved.producers.split()
     if firms and not any(known.country.get(name) in resolved.countries.split() for name in firms):
         return f"no firm that it names is in {resolved.countries}"
-    surges = any(factor != 1 and (name, to) in known.users for to, factor in resolved.demand for name in touched)
-    surges |= any(
-        row.multiplier != 1 and row.material in (name, "*") and (name, row.segment) in known.users
-        for row in known.data.rows("surges")
-        if row.surge == resolved.surge[0]
-        for name in touched
-    )
-    third = resolved.third_cut > 0 and known.cut(resolved.countries, touched, elsewhere=True)
-    if surges or third or resolved.moves_price or (resolved.cut > 0 and known.cut(resolved.countries, touched)):
+    changes = resolved.demand or resolved.surge[0] or resolved.third_cut > 0 or resolved.moves_price
+    if changes or (resolved.cut > 0 and known.cut(resolved.countries, touched)):
         return ""
-    if resolved.cut > 0 or resolved.third_cut > 0:
+    if resolved.cut > 0:
         return f"{_nowhere(resolved.countries, touched)}, and prices and demand do not change"
     return "no cut, and unchanged price and demand"
 
