@@ -149,12 +149,6 @@ class OwnerFigures:
     """Downside that the package moves to the government, d_0 - d_l >= 0."""
 
 
-def trunk_courses(instance: Instance, producer: int) -> Courses:
-    """The baseline course alone, as `courses`."""
-    price = {i: path[None] for i, path in own_prices(instance, producer, instance.price).items()}
-    return Courses(np.ones(1), price, np.ones((1, instance.calendar.periods)))
-
-
 def owner_output(
     instance: Instance, project: Project, seen: Courses, floors: tuple[Floor, ...], signed: int, closures: bool = True
 ) -> Floats:
@@ -403,7 +397,8 @@ class OwnerValuation:
             return owner_figures(instance, project, self._seen(p), floors, signed, rate, alone)
         quiet, found = project.hurdle, None
         if asked.price_risk_premium > 0 or asked.risk_charge > 0:
-            path = trunk_courses(instance, project.producer)
+            price = {i: of[None] for i, of in own_prices(instance, project.producer, instance.price).items()}
+            path = Courses(np.ones(1), price, np.ones((1, instance.calendar.periods)))  # the baseline course alone
             alone = expected_flows(instance, project, path, (), signed, closures=False)
             found = owner_figures(instance, project, path, floors, signed, quiet, alone, closures=False)
         if found is None or found.rate == quiet:

@@ -336,7 +336,8 @@ class _Options:
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
-                open_dates = [t for t in free if self._may_sign(p, package, t)]
+                # without support nothing is signed with the authority, and no rule of origin closes it
+                open_dates = [t for t in free if package.name == "none" or self.instance.procurement.support_open[p, t]]
                 reasons = [self._add(p, package, floors, own, market, t) for t in open_dates]
                 failed = sorted({reason for reason in reasons if reason})
                 if dates and not open_dates:
@@ -351,10 +352,6 @@ class _Options:
         """Whether the owner has a floor on the same output that is in force when a project signed then begins to produce."""
         agreed = self.instance.in_force[project.producer]
         return any(f.material == own.material and (f.begin or 0) + f.term > signed + project.lead for f in agreed)
-
-    def _may_sign(self, p: int, package: Package, signed: int) -> bool:
-        """Whether the rules of origin leave the package open at a date; without support nothing is signed with the authority."""
-        return package.name == "none" or bool(self.instance.procurement.support_open[p, signed])
 
     def _bound(self, p: int, package: Package, start: int) -> bool:
         """Whether a rule with reach-back is in force for what a project makes when a package for it is signed."""

@@ -223,11 +223,6 @@ class OngoingEvent:
         left = remaining(self.event, self.row, self.now, u, self.mean)
         return np.asarray(self.now + np.round(left * MONTHS_PER_YEAR) / MONTHS_PER_YEAR)
 
-    @property
-    def expected_end(self) -> float:
-        """Date of its end as expected at the start."""
-        return float(self.ends(POINTS).mean())
-
     def until(self, end: float) -> DisruptionEvent:
         """The event, ending at a date."""
         return lasting_until(self.event, end)
@@ -281,7 +276,7 @@ def for_ever(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:
 
 def as_expected(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:
     """The events, each ending when it is expected to: what a scenario written by hand says nothing of."""
-    return tuple(one.until(one.expected_end) for one in ongoing)
+    return tuple(one.until(float(one.ends(POINTS).mean())) for one in ongoing)
 
 
 ENDS = 8
