@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-import pandas as pd
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ..core.errors import FORMAT, Fault, MisplacedError, PlanError, expected, near_miss, shown
+from ..core.errors import FORMAT, MisplacedError, near_miss, shown
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from . import base
 from .base import (
@@ -752,45 +750,6 @@ class Plan(Section):
     def to_toml_like(self) -> dict[str, Any]:
         """The plan as plain JSON-ready data; `Plan.model_validate` takes it back."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-SCENARIO = ("name", "probability", "design_basis")
-"""Columns about a scenario; the others are about an event of it."""
-
-
-def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
-    """Scenarios of one's own from a table with a row for each event: `load_plan(plan.to_toml_like(), {"scenarios": found})`.
-
-    frame: `name` of the scenario and its `probability` (the same in all its rows), `design_basis` if wanted, and the fields of an
-    event (`start_year`, `duration_years`, `countries`, `materials`, `cut_share` ...). Several materials with cuts of their own are
-    several rows; `countries` and `materials` are codes with spaces between. What is missing (NaN) is not stated. Events begin in
-    the second period at the earliest, and probabilities add up to 1 at most.
-
-    Raises PlanError with row and column of each fault; rows count from 1.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    faults = list[Fault]()
-    for n, row in enumerate(frame.to_dict("records"), start=1):
-        stated = {str(key): value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
-        stated = {key: value.item() if hasattr(value, "item") else value for key, value in stated.items()}
-        about: dict[str, Any] = {name: stated.pop(name) for name in SCENARIO if name in stated}
-        try:
-            scenario = Scenario.model_validate({**about, "events": [stated]})
-        except ValidationError as error:
-            inside = [item for item in error.errors() if item["loc"][:1] == ("events",) and len(item["loc"]) > 1]
-            for item in inside or error.errors():
-                column = ".".join(map(str, item["loc"][2:] if item["loc"][:1] == ("events",) else item["loc"]))
-                told = "nothing" if item["type"] == "missing" else shown(item.get("input"))
-                faults.append(Fault("scenarios", str(n), column, told, expected(item)))
-            continue
-        known = found.setdefault(scenario.name, {**about, "events": []})
-        for name, value in about.items():
-            if known.get(name) != value:
-                faults.append(Fault("scenarios", str(n), name, shown(value), f"{known.get(name)}, as in its first row"))
-        known["events"].append(scenario.events[0])
-    if faults:
-        raise PlanError(faults)
-    return tuple(Scenario(**one) for one in found.values())
 
 
 NO_CHANCE = 1e-9
