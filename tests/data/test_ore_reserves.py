@@ -1,4 +1,4 @@
-"""Who holds the ore, and a source that gives no more than its country's published reserves."""
+"""A source that gives no more than its country's published reserves."""
 
 from __future__ import annotations
 
