@@ -43,9 +43,9 @@ from .question.load import Promise as Promise
 from .question.load import load_members as load_members
 from .question.names import Names as Names
 from .question.plan import Plan as Plan
-from .question.plan import scenarios_from_frame as scenarios_from_frame
 from .question.read_csv import load_dataset as load_dataset
 from .question.read_toml import load_plan as load_plan
+from .question.read_toml import scenarios_from_frame as scenarios_from_frame
 from .question.together import Taken as Taken
 from .question.together import joint_question as joint_question
 from .studies.cases import complete as complete

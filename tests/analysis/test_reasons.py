@@ -353,11 +353,11 @@ def test_the_level_of_a_package_of_the_table_is_searched_too() -> None:
 
 FLOOR_OF_B = {"material": "b", "levels_usd_per_kg": [5.0]}
 IMPOSSIBLE: list[tuple[dict[str, Any], str, str]] = [
-    ({"instruments": floors(FLOOR_OF_B)}, "floor b-floor-5", "no project of the plan makes b"),
+    ({"instruments": floors(FLOOR_OF_B)}, "floor b-floor-5", "no project that the plan may support makes b"),
     (
         {"instruments": floors({**FLOOR_OF_B, "scope": "market"})},
         "floor market-b-floor-5",
-        "no producer at home or in allied countries makes b",
+        "no producer that it would cover makes b",
     ),
     (
         {"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "project_list": ["other"]}}
@@ -370,12 +370,16 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str, str]] = [
         "floor a-floor-20",
         "the owner is better off without it",
     ),
-    ({"packages": {"own": floor_package("b", project="plant")}}, "package own", "its project plant makes none of b"),
+    (
+        {"packages": {"own": floor_package("b", project="plant")}},
+        "package own",
+        "no project that could take it makes b",
+    ),
     (
         {"materials_planned": ("a",), "packages": {"other": {"instrument": "grant", "project": "elsewhere"}}}
         | {"projects": {"plant": PLANT, "elsewhere": project("b", 1.0)}},
         "package other",
-        "its project elsewhere is not in the plan",
+        "the plan may support no project that could take it",
     ),
 ]
 

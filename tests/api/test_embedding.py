@@ -24,7 +24,7 @@ from strategic_minerals import (
     shipped,
     solve,
 )
-from strategic_minerals.question.plan import scenarios_from_frame
+from strategic_minerals.question.read_toml import scenarios_from_frame
 
 ONE = {"materials": ["germanium"]}
 

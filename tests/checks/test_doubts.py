@@ -84,6 +84,7 @@ FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("quickstart", {"hazards": [{"hazard": "pacific_war", "duration_yr": 24.0}]}, "hazards.0.duration_yr"),
     ("quickstart", {"discount_rate": 0.0003}, "discount_rate"),
+    ("quickstart", {"horizon.first_year": 2127}, "horizon.first_year"),
 ]
 """Plan, values, field that is doubted: money in another unit, and notations outside the usual range."""
 

@@ -65,11 +65,10 @@ def notes(asked: Plan, data: Dataset, *words: str) -> list[str]:
 
 
 def test_shares_and_years_that_contradict_each_other_are_faults() -> None:
-    """Proves: probabilities beyond one, a year twice or none, two values of one hazard."""
+    """Proves: probabilities beyond one, two values of one hazard."""
     first = {"hazard": "pacific_war", "cut_share": 0.5}
     for changes, told in (
         ({"sample": {**SAMPLE, "quiet_probability": 0.9}}, "quiet_probability 0.9 and the listed 0.22 add up to 1.12"),
-        ({"budget": {"appropriation_musd": 60.0, "emergency_musd": {"2027": 6.0, "02027": 7.0}}}, "each year once"),
         ({"hazards": [first, {**first, "cut_share": 0.7}]}, "expected one value of pacific_war: hazards.0 says 0.5"),
     ):
         with pytest.raises(PlanError, match=told):
@@ -95,11 +94,6 @@ MENU = {"material": "a", "levels_usd_per_kg": [12.0], "term_years": 5, "scope": 
 CONTROL = {"name": "quota", "countries": "CHN", "materials": "c", "cut_share": 0.3, "until_year": 2029.0}
 
 
-def struck(*events: dict[str, Any], name: str = "s") -> dict[str, Any]:
-    """A scenario in which one hazard strikes as events state it."""
-    return {"name": name, "probability": 0.05, "events": [{"hazard": "ban", "start_year": 2028.0, **e} for e in events]}
-
-
 def stopped(name: str, material: str = "a", **event: Any) -> dict[str, Any]:
     """A scenario of one stop of a year."""
     return cut(name, 0.05, 2028.0, 1.0, material, **event)
@@ -122,17 +116,15 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
             "scenarios": [
                 stopped("unplanned", "c"),
                 stopped("elsewhere", countries="AUS"),
-                stopped("nothing", share=0.0, demand_multipliers={"defence": 2.0}),
+                stopped("nothing", share=0.0),
                 stopped("price-that-falls", price_multiplier=0.5),
-                struck({"start_year": 2028.5}, {}, name="twice"),
             ]
         },
         [
             "scenarios.0.events.0: c is not planned: the event has no effect",
             "scenarios.1.events.0: no planned source in AUS makes a, and prices and demand do not change",
             "scenarios.2.events.0: no cut, and unchanged price and demand",
-            "price_multiplier 0.5: prices fall while supply is cut; a rise of 50% is written 1.5",
-            "scenarios.4.events.0: ban begins in 2028.5, while the same of scenarios.4.events.1 lasts (2028 to 2029)",
+            "scenarios.3.events.0.price_multiplier: 0.5, outside the usual range; expected 1 to 25",
         ],
     ),
     (
@@ -150,14 +142,10 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
     (
         {
             "risk": {"alpha": 0.05, "cvar_weight": 1.0},
-            "demand": {"a": 10.0},
-            "sources": {"far": source("AUS", "a", {2030: 12.0}, kappa=0.5), "near": source("USA", "b", 4.0)},
             "materials": {"a": {"storage_t": 0.0}},
         },
         [
-            "risk.alpha: 0.05: the CVaR is the mean of the worst 95 % of losses; alpha 0.95 is the worst 5 %",
-            "materials.1: nobody demands b, and no planned producer uses it",
-            "capacities.csv from_year: 1 row (far/2030): the series begins after the first year, 2027",
+            "risk.alpha: 0.05, outside the usual range; expected at least 0.5",
             "materials.csv a storage_t: 0: the reserve can store",
         ],
     ),
@@ -175,12 +163,7 @@ def test_an_entry_of_which_nothing_comes_is_told_once() -> None:
 
 
 WORKING: list[dict[str, Any]] = [
-    {"scenarios": [struck({}, {"start_year": 2029.0})]},
-    {"diversification": [{**CAP, "material": "a", "penalty_usd_per_kg": 5.0}], "risk": {"alpha": 0.05}},
-    {
-        "demand": {"a": 10.0},
-        "sources": {"far": source("CHN", {"a": 1.0, "b": -0.2}, 12.0), "near": source("USA", "b", 4.0)},
-    },
+    {"diversification": [{**CAP, "material": "a", "penalty_usd_per_kg": 5.0}], "risk": {"alpha": 0.9}},
     {"budget": {"liability_cap_musd": 10.0}, "instruments": {"price_floors": [MENU]}},
     {"days_of_cover": [{**COVER, "material": "a"}], "controls": [{**CONTROL, "materials": "a c"}]},
     {"scenarios": [stopped("surge", "a b", countries="AUS", share=0.0, demand_multipliers={"defence": 2.0})]},

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, InputError, Plan, solve
-from strategic_minerals.question.deflation import DATED
+from strategic_minerals.question.dataset import DATED
 from support.tiny import cut, offer, project, source, tiny
 
 

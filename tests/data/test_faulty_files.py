@@ -182,7 +182,6 @@ PLANS: list[tuple[str, str, str, str]] = [
     ('materials = "a"', 'materials = "zz"', "22", "a material of materials.csv, or '*'"),
     ('"base"', '"bas"', "3", "did you mean 'base'"),
     ("cut_share = 1.0", 'cut_share = 1.0\nhazard = "war"', "24", "a hazard of hazards.csv"),
-    ("first_year = 2027", "first_year = 2127", "8", "the years 2027 to 2027"),
 ]
 
 

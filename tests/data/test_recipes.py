@@ -1,11 +1,9 @@
-"""Estimates live: what no longer follows from its facts is found, listed and traced."""
+"""Estimates live: what no longer follows from its facts is found and listed."""
 
 from __future__ import annotations
 
-import pytest
-
-from strategic_minerals import Dataset, InputError, check, load_plan, shipped
-from strategic_minerals.question.recipes import CALL, chain, outdated, stale, without_recipes
+from strategic_minerals import Dataset, check, load_plan, shipped
+from strategic_minerals.question.recipes import CALL, outdated, stale, without_recipes
 from support.facts import shipped_tables
 
 
@@ -37,18 +35,6 @@ def test_what_hangs_on_a_changed_fact_is_found_and_told() -> None:
     assert "minerals[gallium].consumption_t is not there" in note
 
 
-def test_a_chain_reaches_published_figures() -> None:
-    """Proves: value, range, function with its meaning, then each figure that it uses, down to what a source printed."""
-    lines = chain(shipped_tables(), "offers", "gallium_1", "depth_t_per_yr")
-    assert lines[0].startswith("offers[gallium_1].depth_t_per_yr 1.87 (0.62333 to 5.61): = offer_depth(")
-    assert lines[1].strip().startswith("offer_depth: Tonnes a year that the reserve can buy")
-    assert any(
-        line.startswith("  minerals[gallium].consumption_t 18.7: reported; USGS MCS 2026 gallium") for line in lines
-    )
-    with pytest.raises(InputError, match="no such row"):
-        chain(shipped_tables(), "offers", "nothing", "depth_t_per_yr")
-
-
 STRANGE = [
     "depth_t_per_yr = offer_depth(minerals[nothing].consumption_t, 1, 1)",
     "depth_t_per_yr = hazard_rate(1e300, 0)",
@@ -70,18 +56,3 @@ def test_a_note_of_a_stranger_does_no_harm() -> None:
         assert [note for note in outdated(odd) if "nothing" not in note] == []
     assert CALL.findall("a" * 100_000 + "(") == []
     assert without_recipes("x = f(" + "1, " * 50_000, {"x"}).startswith("x = f(")
-
-
-def test_figures_that_hang_on_each_other_are_told_once() -> None:
-    """Proves: a circle of recipes ends, each figure with `as above` the second time."""
-    data = shipped_tables()
-    columns = ("depth_t_per_yr", "premium_share", "depth_t_per_yr_low")
-    circle = "; ".join(
-        f"{one} = offer_depth({', '.join(f'offers[gallium_1].{other}' for other in columns)})" for one in columns
-    )
-    rows = tuple(
-        row.model_copy(update={"note": circle}) if row.offer == "gallium_1" else row for row in data.rows("offers")
-    )
-    lines = chain(Dataset({**data.tables, "offers": rows}, data.name), "offers", "gallium_1", "depth_t_per_yr")
-    assert len(lines) < 30
-    assert any(line.endswith("as above") for line in lines)

@@ -211,7 +211,7 @@ def test_whatever_the_margin_the_rate_stays_within_the_premium(cash: float) -> N
     for level in (20.0, 60.0, 90.0, 150.0, 400.0):
         floor = next(p.floor for p in owners.instance.packages if p.floor is not None)
         raised = packages.replace(floor, level=level * unit(owners.instance))
-        found = owners.figures(0, owners.floor_set((raised,)), 0)
+        found = owners.figures(0, (raised,), 0)
         low, high = max(0.0, found.expected_rate - PREMIUM), found.expected_rate
         assert low - 1e-15 <= found.rate <= high
         assert found.transferred >= 0
@@ -392,7 +392,7 @@ def test_upside_given_away_never_lowers_the_rate(draw: int) -> None:
     for level in (30.0, 45.0, 55.0, 70.0, 95.0):
         floor = packages.replace(offered, level=level * unit(owners.instance))
         rates = [
-            owners.figures(0, owners.floor_set((packages.replace(floor, upside=share),)), 0).rate
+            owners.figures(0, (packages.replace(floor, upside=share),), 0).rate
             for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
         ]
         assert all(a <= b + 1e-12 for a, b in itertools.pairwise(rates)), (level, rates)

@@ -37,9 +37,18 @@ from strategic_minerals.solver.lshaped.cells import Aim, Cells, Row
 from strategic_minerals.studies import regret as grid_module
 from strategic_minerals.studies import regret as regret_module
 from strategic_minerals.studies.regret import NOTHING, RECOMMENDED, SLOPES, Grid, Made, _line, admitted, measured
-from strategic_minerals.world.beliefs import CENTRAL, believed, believing, law, likelihood, named_beliefs
 from strategic_minerals.world.draws import Exposure
-from strategic_minerals.world.scenarios import draws, equally_likely, loss_proxy
+from strategic_minerals.world.scenarios import (
+    CENTRAL,
+    believed,
+    believing,
+    draws,
+    equally_likely,
+    law,
+    likelihood,
+    loss_proxy,
+    named_beliefs,
+)
 from support.tiny import cut, hazard_row, imported, offer, project
 
 LOW = {"name": "low", "hazards": [{"hazard": "stop", "rate_per_yr": 0.05}]}

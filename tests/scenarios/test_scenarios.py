@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from itertools import pairwise
 from typing import Any
@@ -77,17 +76,6 @@ def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name
     events = data.frame("policy_events")
     never = events.assign(took_effect=events.took_effect & (events.event != "E14"))
     assert calibrate(data.replace(policy_events=never)).set_index("hazard").onsets["heavy_licence"] == 1
-
-
-def test_legal_durations_count_what_has_run_so_far() -> None:
-    """Proves: the US ban (3 Dec 2024 to 9 Nov 2025, ended) gives 341 days and one end; counted on 3 Jun 2025 it is half as
-    long and has not ended."""
-    data = shipped_tables()
-    late = calibrate(data, dt.date(2026, 11, 24)).set_index("hazard").loc["ga_ge_sb_ban"]
-    early = calibrate(data, dt.date(2025, 6, 3)).set_index("hazard").loc["ga_ge_sb_ban"]
-    assert (late.events_ended, early.events_ended) == (1, 0)
-    assert late.event_years == pytest.approx(341 / 365.25)
-    assert early.event_years == pytest.approx(182 / 365.25)
 
 
 def test_a_control_in_force_may_bring_on_what_an_event_of_its_hazard_does() -> None:

@@ -20,8 +20,7 @@ from ..matrix.problem import prepare
 from ..model.sets import main_aim
 from ..question.base import UNITS, key_of, stem_and_unit
 from ..question.consistency import check_data
-from ..question.dataset import Dataset, PlanSheet, home_row, not_compiled
-from ..question.deflation import restated
+from ..question.dataset import Dataset, PlanSheet, home_row, not_compiled, restated
 from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
 from ..question.names import Names, range_in_words

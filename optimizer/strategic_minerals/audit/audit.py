@@ -21,7 +21,7 @@ from ..core.frames import Bools, Floats
 from ..core.stats import MUSD_PER_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
-from ..question.deflation import restated
+from ..question.dataset import restated
 from ..question.names import UNSUPPORTED
 from ..world.events import DisruptionEvent
 from ..world.instance import Instance

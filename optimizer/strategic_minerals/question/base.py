@@ -77,15 +77,10 @@ class Section(BaseModel):
     def _typed(cls, value: Any, info: ValidationInfo) -> Any:
         """Check the types of a plan file: no text for a number, no number for true or false, and no true or false for a number."""
         kinds = scalar_types(cls.model_fields[str(info.field_name)].annotation)
+        kinds |= {int, float} if kinds & {int, float} else set()
         wrong_parts = list[tuple[str, str, str]]()
         for part, scalar in _scalars(value):
-            number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
-            wrong = (
-                (isinstance(scalar, str) and str not in kinds)
-                or (isinstance(scalar, bool) and bool not in kinds)
-                or (number and not kinds & {int, float})
-            )
-            if wrong and kinds and kinds <= {int, float, bool, str}:
+            if type(scalar) in WORDS.keys() - kinds and kinds and kinds <= WORDS.keys():
                 wanted = " or ".join(sorted({WORDS[kind] for kind in kinds})) + f", not {WORDS[type(scalar)]}"
                 if not part:
                     raise ValueError(wanted)

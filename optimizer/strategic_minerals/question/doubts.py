@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from .base import Column, column_of, grouped, key_of, unit_of
 from .dataset import Dataset
 from .names import Names, column_in_words, owner_in_words
 from .plan import Plan
-from .references import select_materials
 from .tables import TABLES
 
 KIND = "unlikely figure"
@@ -88,50 +87,73 @@ class Comparison:
     """Beyond these the ratio is no opinion but another unit: the question is refused."""
 
     @property
-    def is_odd(self) -> bool:
-        """Whether the ratio is outside the range."""
-        return not self.low <= self.ratio <= self.high
-
-    @property
     def is_refused(self) -> bool:
         """Whether the ratio is no opinion."""
         return not self.refused[0] <= self.ratio <= self.refused[1]
 
 
 class Facts:
-    """What is known of materials and producers, for comparisons. chosen: materials that are looked at; None: all."""
+    """What is known of materials and producers, for comparisons; of what nothing is known the size is 0. chosen: materials that are
+    looked at; None: all."""
 
     def __init__(self, plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -> None:
         self.plan, self.data, self.chosen = plan, data, chosen
-        self.prices: dict[str, Measure] = {}
-        """Material -> its first price in the plan's set [USD/kg]."""
+        self.price, self.printed, self.published, self.needed, self.made, self.use, self.market, self.world = (
+            defaultdict[str, Measure](Measure) for _ in range(8)
+        )
+        """By material: its first price in the plan's set and the published one [USD/kg], published use, demand of users, what
+        producers make or use, demand or what plants use where that is more, the largest of all, world output of its mineral [t]."""
+        self.capacity, self.worth, self.yearly = (defaultdict[str, Measure](Measure) for _ in range(3))
+        """By producer: its largest capacity [t/yr], what a tonne of its activity brings [USD/kg], what it brings in a year [million
+        USD]."""
         for row in sorted(data.rows("prices"), key=lambda row: -row.from_year):
             if row.price_set == plan.price_set:
                 words = f"the price of {row.material} ({{}} USD/kg)"
-                self.prices[row.material] = _of("prices", row, "price_usd_per_kg", words)
-        self.capacities: dict[str, Measure] = {}
-        """Producer -> its largest capacity [t/yr]."""
-        for row in sorted(data.rows("capacities"), key=lambda row: row.capacity_t_per_yr):
-            words = f"the capacity of {row.activity} ({{}} t/yr)"
-            self.capacities[row.activity] = _of("capacities", row, "capacity_t_per_yr", words)
-        for row in data.rows("projects"):
-            words = f"the capacity of {row.project} ({{}} t/yr)"
-            self.capacities[row.project] = _of("projects", row, "capacity_t_per_yr", words)
-        self.yields = grouped(data.rows("yields"), "producer")
-        flows = defaultdict[str, list[Measure]](list)
-        used = defaultdict[str, list[Measure]](list)
-        for row in data.rows("yields"):
-            if row.producer in self.capacities:
-                flow = _of("yields", row, "yield_t_per_t").times(self.capacities[row.producer])
-                flows[row.material].append(flow)
-                used[row.material] += [flow] if row.yield_t_per_t < 0 else []
-        largest = {(r.material, r.segment): r for r in sorted(data.rows("demand"), key=lambda row: row.demand_t_per_yr)}
-        self.demand = grouped(largest.values(), "material")
+                self.price[row.material] = _of("prices", row, "price_usd_per_kg", words)
+        capacities = sorted(data.rows("capacities"), key=lambda row: row.capacity_t_per_yr)
+        for table, column, rows in (
+            ("capacities", "activity", capacities),
+            ("projects", "project", data.rows("projects")),
+        ):
+            for row in rows:
+                name = getattr(row, column)
+                words = f"the capacity of {name} ({{}} t/yr)"
+                self.capacity[name] = _of(table, row, "capacity_t_per_yr", words)
+        self._of_minerals()
+        self._of_producers()
+
+    def _of_minerals(self) -> None:
+        rows = self.data.rows("production")
+        worlds = {row.mineral: _of("production", row, "production_t") for row in rows if row.country == "WLD"}
+        minerals = {row.mineral: row for row in self.data.rows("minerals")}
+        for row in self.data.rows("materials"):
+            of = row.mineral
+            if of in worlds:
+                self.world[row.material] = worlds[of].called(f"the world's output of {of} ({{}} t)")
+            if of in minerals:
+                words = f"the published price of {of} ({{}} USD/kg)", f"the published use of {of} ({{}} t)"
+                self.printed[row.material] = _of("minerals", minerals[of], "price_usd_per_kg", words[0])
+                self.published[row.material] = _of("minerals", minerals[of], "consumption_t", words[1])
+
+    def _of_producers(self) -> None:
+        self.yields = grouped(self.data.rows("yields"), "producer")
+        flows, used = defaultdict[str, list[Measure]](list), defaultdict[str, list[Measure]](list)
+        for producer, capacity in self.capacity.items():
+            sold = []
+            for row in self.yields[producer]:
+                share = _of("yields", row, "yield_t_per_t")
+                flows[row.material].append(share.times(capacity))
+                if row.yield_t_per_t > 0:
+                    sold.append(share.times(self.price[row.material]))
+                else:
+                    used[row.material].append(share.times(capacity))
+            worth = _sum(sold)
+            self.worth[producer] = worth.called(f"the value of the output of {producer} ({{}} USD/kg)")
+            words = f"the value of the output of {producer} in a year ({{}} million USD)"
+            self.yearly[producer] = worth.times(capacity, 1e-3).called(words)
+        ordered = sorted(self.data.rows("demand"), key=lambda row: row.demand_t_per_yr)
+        self.demand = grouped({(row.material, row.segment): row for row in ordered}.values(), "material")
         """Material -> the row of the largest demand of each segment."""
-        self.needed: dict[str, Measure] = {}
-        self.made: dict[str, Measure] = {}
-        self._use: dict[str, Measure] = {}
-        self._market: dict[str, Measure] = {}
         for name in {*self.demand, *flows}:
             needed = _sum(_of("demand", row, "demand_t_per_yr") for row in self.demand.get(name, ()))
             made = _sum(flows[name])
@@ -139,16 +161,8 @@ class Facts:
             whole = max(needed, made, key=lambda known: known.size)
             self.needed[name] = needed
             self.made[name] = made.called(f"what producers make or use of {name} ({{}} t/yr)")
-            self._use[name] = by_users.called(f"a year's use of {name} ({{}} t)")
-            self._market[name] = whole.called(f"the size of the market of {name} ({{}} t/yr)")
-        worlds = {
-            r.mineral: _of("production", r, "production_t") for r in data.rows("production") if r.country == "WLD"
-        }
-        self._worlds = {
-            row.material: worlds[row.mineral].called(f"the world's output of {row.mineral} ({{}} t)")
-            for row in data.rows("materials")
-            if row.mineral in worlds
-        }
+            self.use[name] = by_users.called(f"a year's use of {name} ({{}} t)")
+            self.market[name] = whole.called(f"the size of the market of {name} ({{}} t/yr)")
 
     def rows(self, table: str) -> list[Any]:
         """Rows of chosen materials, or of no single one."""
@@ -157,74 +171,54 @@ class Facts:
         known = {"*", *self.chosen}
         return [row for row in self.data.rows(table) if getattr(row, "material", "*") in known]
 
-    def price(self, material: str) -> Measure:
-        """Price of a material [USD/kg]."""
-        return self.prices.get(material, Measure())
-
-    def capacity(self, producer: str) -> Measure:
-        """Capacity of a producer [t/yr]."""
-        return self.capacities.get(producer, Measure())
-
-    def world(self, material: str) -> Measure:
-        """World output of the mineral of a material [t]."""
-        return self._worlds.get(material, Measure())
-
-    def use(self, material: str) -> Measure:
-        """Demand of users, or of plants where that is more [t/yr]."""
-        return self._use.get(material, Measure())
-
-    def market(self, material: str) -> Measure:
-        """Demand, or what producers make and use where that is more [t/yr]."""
-        return self._market.get(material, Measure())
-
-    def worth(self, producer: str) -> Measure:
-        """What a tonne of a producer's activity brings [USD/kg]."""
-        made = [row for row in self.yields[producer] if row.yield_t_per_t > 0]
-        sold = _sum(_of("yields", row, "yield_t_per_t").times(self.price(row.material)) for row in made)
-        return sold.called(f"the value of the output of {producer} ({{}} USD/kg)")
-
-    def yearly(self, project: str) -> Measure:
-        """What a project's output brings in a year [million USD]."""
-        sold = self.worth(project).times(self.capacities[project], 1e-3)
-        return sold.called(f"the value of the output of {project} in a year ({{}} million USD)")
-
 
 # --- what is compared with what ------------------------------------------------------------------------------------
 
-AGAINST: tuple[tuple[str, str, Callable[[Facts, str], Measure], str, float, float, float], ...] = (
-    ("materials", "storage_t", Facts.use, "material", 0.002, 200, 1),
-    ("materials", "drawdown_t_per_yr", Facts.use, "material", 0.002, 200, 1),
-    ("materials", "disposal_t_per_yr", Facts.use, "material", 3e-4, 5, 0.05),
-    ("stock", "opening_t", Facts.use, "material", 2e-4, 50, 1),
-    ("users_stock", "level_t", Facts.use, "material", 0.002, 5, 1),
-    ("offers", "depth_t_per_yr", Facts.market, "material", 0, UNIT_SLIP, 0.2),
-    ("offers", "depth_t_per_yr", Facts.use, "material", 3e-4, 15, 0.2),
-    ("activities", "cash_usd_per_kg", Facts.worth, "activity", 0.002, 20, 0.4),
-    ("activities", "fee_usd_per_kg", Facts.worth, "activity", 5e-4, 3, 0.02),
-    ("activities", "lot_t_per_yr", Facts.capacity, "activity", 0.003, 2, 0.1),
-    ("projects", "cash_usd_per_kg", Facts.worth, "project", 0.002, 20, 0.4),
-    ("projects", "capex_musd", Facts.yearly, "project", 0.05, 60, 3),
-    ("commitments", "floor_usd_per_kg", Facts.price, "floor_material", 0.05, 30, 1),
-    ("packages", "floor_usd_per_kg", Facts.price, "floor_material", 0.05, 30, 1),
-    ("packages", "take_t_per_yr", Facts.capacity, "project", 0.003, 10, 0.3),
-    ("packages", "offtake_fee_usd_per_kg", Facts.worth, "project", 5e-4, 3, 0.02),
-    ("substitution", "cost_usd_per_kg", Facts.price, "material", 0.1, 100, 2),
+AGAINST: tuple[tuple[str, str, str, str, float, float, float], ...] = (
+    ("prices", "price_usd_per_kg", "printed", "material", 1 / 60, 60, 1),
+    ("capacities", "normal_t_per_yr", "capacity", "activity", 1e-3, 3, 0.9),
+    ("materials", "storage_t", "use", "material", 0.002, 200, 1),
+    ("materials", "drawdown_t_per_yr", "use", "material", 0.002, 200, 1),
+    ("materials", "disposal_t_per_yr", "use", "material", 3e-4, 5, 0.05),
+    ("stock", "opening_t", "use", "material", 2e-4, 50, 1),
+    ("users_stock", "level_t", "use", "material", 0.002, 5, 1),
+    ("offers", "depth_t_per_yr", "market", "material", 0, UNIT_SLIP, 0.2),
+    ("offers", "depth_t_per_yr", "use", "material", 3e-4, 15, 0.2),
+    ("activities", "cash_usd_per_kg", "worth", "activity", 0.002, 20, 0.4),
+    ("activities", "fee_usd_per_kg", "worth", "activity", 5e-4, 3, 0.02),
+    ("activities", "lot_t_per_yr", "capacity", "activity", 0.003, 2, 0.1),
+    ("projects", "cash_usd_per_kg", "worth", "project", 0.002, 20, 0.4),
+    ("projects", "capex_musd", "yearly", "project", 0.05, 60, 3),
+    ("commitments", "floor_usd_per_kg", "price", "floor_material", 0.05, 30, 1),
+    ("packages", "floor_usd_per_kg", "price", "floor_material", 0.05, 30, 1),
+    ("packages", "take_t_per_yr", "capacity", "project", 0.003, 10, 0.3),
+    ("packages", "offtake_fee_usd_per_kg", "worth", "project", 5e-4, 3, 0.02),
+    ("substitution", "cost_usd_per_kg", "price", "material", 0.1, 100, 2),
 )
-"""Table, column, what it is compared with, the column that names of what; least, most and usual ratio."""
-REFUSED = ((Facts.market, "depth_t_per_yr"), (Facts.worth, "cash_usd_per_kg"), (Facts.yearly, "capex_musd"))
-"""Reference and column whose ratio no opinion explains beyond `UNIT_SLIP`."""
+"""Table, column, which of `Facts` it is compared with, the column that names of what; least, most and usual ratio."""
+REFUSED = {
+    ("printed", "price_usd_per_kg"): (1 / UNIT_SLIP, UNIT_SLIP),
+    ("market", "depth_t_per_yr"): (0, UNIT_SLIP),
+    ("worth", "cash_usd_per_kg"): (0, UNIT_SLIP),
+    ("yearly", "capex_musd"): (0, UNIT_SLIP),
+}
+"""Beyond which ratio to a reference no opinion explains a column."""
 
 
-def comparisons(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
-    """All comparisons of the tables and of the plan, those that measure others first. planned: its materials."""
-    yield from _prices(facts)
-    same_row = ("capacities", "normal_t_per_yr", Facts.capacity, "activity", 1e-3, 3, 0.9)
-    yield from _against(facts, *same_row)
+def comparisons(facts: Facts) -> Iterator[Comparison]:
+    """All comparisons of the tables and of the plan, those that measure others first."""
     yield from _demand(facts)
     yield from _outputs(facts)
-    for compared in AGAINST:
-        yield from _against(facts, *compared)
-    yield from _of_the_plan(facts, planned)
+    for table, column, reference, named, *limits in AGAINST:
+        refused = REFUSED.get((reference, column), (0, math.inf))
+        for row in facts.rows(table):
+            if getattr(row, column) and (name := getattr(row, named)):
+                figure, known = (table, key_of(row), column), getattr(facts, reference)[name]
+                yield _beside(figure, getattr(row, column), known, *limits, refused)
+    for n, menu in enumerate(facts.plan.instruments.price_floors):
+        for k, level in enumerate(menu.levels_usd_per_kg):
+            figure = (PLAN, "", f"instruments.price_floors.{n}.levels_usd_per_kg.{k}")
+            yield _beside(figure, level, facts.price[menu.material], 0.05, 20)
 
 
 def _beside(figure: Figure, size: float | None, known: Measure, *limits: Any, whole: float | None = None) -> Comparison:
@@ -235,105 +229,33 @@ def _beside(figure: Figure, size: float | None, known: Measure, *limits: Any, wh
     return Comparison(figure, mine, ratio, known, *limits)
 
 
-def _nearest(size: float, others: Iterable[Measure]) -> Measure:
-    """That of several which a figure is nearest to: of figures that disagree the one without a like is doubted."""
-    known = [each for each in others if each.size > 0 and size > 0]
-    return min(known, key=lambda each: abs(math.log(size / each.size)), default=Measure())
-
-
-def _prices(facts: Facts) -> Iterator[Comparison]:
-    """Prices beside the published one, or else those of other sets."""
-    printed = _published(facts, "price_usd_per_kg", "the published price of {} ({{}} USD/kg)")
-    for material, rows in grouped(facts.data.rows("prices"), "material").items():
-        for row in rows:
-            others = [each for each in rows if each.price_set != row.price_set]
-            words = f"a price of {material} in another set ({{}} USD/kg)"
-            figure, mine = ("prices", key_of(row), "price_usd_per_kg"), row.price_usd_per_kg
-            known = printed.get(material, Measure())
-            if known.size == 0:
-                known = _nearest(mine, (_of("prices", other, "price_usd_per_kg", words) for other in others))
-            yield _beside(figure, mine, known, 1 / 60, 60, 1, (1 / UNIT_SLIP, UNIT_SLIP))
-
-
-def _published(facts: Facts, column: str, words: str) -> dict[str, Measure]:
-    """Material -> what the table of minerals has of its mineral."""
-    of = {row.mineral: _of("minerals", row, column, words.format(row.mineral)) for row in facts.data.rows("minerals")}
-    return {row.material: of[row.mineral] for row in facts.data.rows("materials") if row.mineral in of}
-
-
 def _demand(facts: Facts) -> Iterator[Comparison]:
     """Demand of all segments beside what is published and what is made; the largest is doubted."""
-    published = _published(facts, "consumption_t", "the published use of {} ({{}} t)")
     for material, rows in facts.demand.items():
         if facts.chosen is None or material in facts.chosen:
             row, whole = max(rows, key=lambda row: row.demand_t_per_yr), facts.needed[material].size
             figure, mine = ("demand", key_of(row), "demand_t_per_yr"), row.demand_t_per_yr
-            yield _beside(figure, mine, published.get(material, Measure()), 0.01, 60, whole=whole)
-            yield _beside(figure, mine, facts.world(material), 0, 3, 0.05, whole=whole)
+            yield _beside(figure, mine, facts.published[material], 0.01, 60, whole=whole)
+            yield _beside(figure, mine, facts.world[material], 0, 3, 0.05, whole=whole)
             yield _beside(figure, mine, facts.made[material], 3e-4, 30, 1, (0, UNIT_SLIP), whole=whole)
 
 
 def _outputs(facts: Facts) -> Iterator[Comparison]:
     """The main output of a producer beside the market; its capacity is doubted."""
-    for producer, capacity in facts.capacities.items():
+    for producer, capacity in facts.capacity.items():
         made = [
             row
             for row in facts.yields[producer]
             if row.yield_t_per_t > 0 and (facts.chosen is None or row.material in facts.chosen)
         ]
         if made:
-            main = max(made, key=lambda row: row.yield_t_per_t * (facts.price(row.material).size or 1.0))
+            main = max(made, key=lambda row: row.yield_t_per_t * (facts.price[row.material].size or 1.0))
             output = _of("yields", main, "yield_t_per_t").times(capacity)
             ((table, key),) = capacity.rows
-            for known, *limits in ((facts.use(main.material), 1e-5, 60, 0.2), (facts.world(main.material), 0, 5, 0.05)):
+            for known, *limits in ((facts.use[main.material], 1e-5, 60, 0.2), (facts.world[main.material], 0, 5, 0.05)):
                 beside = Measure(known.size, known.rows | output.rows - capacity.rows, known.words)
                 figure = (table, key, "capacity_t_per_yr")
                 yield _beside(figure, capacity.size, beside, *limits, whole=output.size)
-
-
-def _against(
-    facts: Facts,
-    table: str,
-    column: str,
-    reference: Callable[[Facts, str], Measure],
-    named: str,
-    *limits: float,
-) -> Iterator[Comparison]:
-    """A column beside what it is compared with, as in `AGAINST`."""
-    refused = (0, UNIT_SLIP) if (reference, column) in REFUSED else (0, math.inf)
-    for row in facts.rows(table):
-        if getattr(row, column) and (name := getattr(row, named)):
-            figure = (table, key_of(row), column)
-            yield _beside(figure, getattr(row, column), reference(facts, name), *limits, refused)
-
-
-def _amounts(place: str, value: Any) -> list[tuple[Figure, float]]:
-    """Figures of an amount, of each year's, or of a list."""
-    if value is None:
-        return []
-    if not isinstance(value, Mapping | tuple):
-        return [((PLAN, "", place), float(value))]
-    named = value if isinstance(value, Mapping) else dict(enumerate(value))
-    return [((PLAN, "", f"{place}.{name}"), float(amount)) for name, amount in named.items()]
-
-
-def _of_the_plan(facts: Facts, planned: Collection[str]) -> Iterator[Comparison]:
-    """Levels of floors beside prices; money beside the value of a year's use of the planned materials [million USD], of which
-    shipped plans spend 0.05 to 0.24 a year."""
-    plan = facts.plan
-    for n, menu in enumerate(plan.instruments.price_floors):
-        for figure, level in _amounts(f"instruments.price_floors.{n}.levels_usd_per_kg", menu.levels_usd_per_kg):
-            yield _beside(figure, level, facts.price(menu.material), 0.05, 20)
-    use = _sum(facts.needed[name].times(facts.price(name), 1e-3) for name in facts.demand if name in planned)
-    use = use.called("the value of a year's use of the planned materials ({} million USD)")
-    for name, years, low in (
-        ("appropriation_musd", 1, 2.5e-4),
-        ("emergency_musd", 1, 1e-4),
-        ("liability_cap_musd", 1, 1e-3),
-        ("total_musd", plan.horizon.years, 2.5e-4),
-    ):
-        amounts = _amounts(f"budget.{name}", getattr(plan.budget, name))
-        yield from (_beside(figure, amount, use, low * years, 10 * years, 0.1 * years) for figure, amount in amounts)
 
 
 SLIPS: Mapping[str, tuple[tuple[float, str], ...]] = {
@@ -378,7 +300,7 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
     facts, names, told = Facts(plan, data, chosen), Names.of(data), []
     unusual = list(_unusual(facts))
     odd = {_place(figure) for doubt in unusual for figure in doubt.figures}
-    for doubt in (*unusual, *contradictions(comparisons(facts, select_materials(plan, data)), odd)):
+    for doubt in (*unusual, *contradictions(comparisons(facts), odd)):
         (table, key, column), fault = doubt.figures[0], data.placed(doubt.fault)
         cell = fault.row if fault.row != key else ""
         place = " ".join(part for part in (f"{fault.file}:{cell}".rstrip(":"), key, fault.column) if part)
@@ -389,7 +311,7 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
 
 def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Figures that disagree as if one were in another unit, so that no opinion explains it."""
-    compared = comparisons(Facts(plan, data), select_materials(plan, data))
+    compared = comparisons(Facts(plan, data))
     yield from (doubt.fault for doubt in contradictions(compared) if doubt.refused)
 
 
@@ -398,7 +320,8 @@ def contradictions(compared: Iterable[Comparison], odd: Collection[Place] = ()) 
     doubted, found = {*odd}, defaultdict[tuple[str, ...], list[Comparison]](list)
     for each in compared:
         place = _place(each.figure)
-        if not math.isnan(each.ratio) and each.is_odd and place not in doubted and doubted.isdisjoint(each.beside.rows):
+        is_odd = each.ratio < each.low or each.ratio > each.high  # neither where the ratio is not known
+        if is_odd and place not in doubted and doubted.isdisjoint(each.beside.rows):
             doubted.add(place)
             found[each.figure[0], _column(each.figure), _off(each)[1]].append(each)
     return [_doubt(sorted(alike, key=lambda each: not each.is_refused)) for alike in found.values()]

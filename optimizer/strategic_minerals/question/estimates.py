@@ -7,9 +7,7 @@ Bounds are judgement unless the docstring says where they come from: sweep them 
 
 from __future__ import annotations
 
-import datetime as dt
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist, fmean
@@ -18,16 +16,15 @@ import pandas as pd
 from scipy.stats import beta, gamma
 
 from ..core.stats import MEAN_DAYS_PER_YEAR
+from .base import grouped
 from .dataset import Dataset
 from .references import REGIONS
 
-# Rates and durations of hazards from dated events: posteriors with credible intervals, not point estimates.
+# Rates of hazards from dated events: posteriors with credible intervals, not point estimates.
 
 
 LEVEL = 0.9
 """Probability within the intervals."""
-RUNNING = ("in force", "announced", "relief", "negotiation", "support")
-"""Statuses of measures that have not ended: their dates of review are no end."""
 
 
 @dataclass(frozen=True)
@@ -58,52 +55,20 @@ def hazard_rate(events: float, years: float) -> Estimate:
     return Estimate(low, shape / years, high)
 
 
-def duration_posterior(ended: int, years: float) -> Estimate:
-    """Mean duration in years: 1/rate of ending, Gamma(d + 1/2, years); `central` is 1 over the mean rate, which few ended events
-    put below the (for none ended, infinite) mean of 1/rate."""
-    shape, tail = ended + 0.5, (1 - LEVEL) / 2
-    low, high = (years / float(gamma.ppf(point, shape)) for point in (1 - tail, tail))
-    return Estimate(low, years / shape, high)
+def calibrate(data: Dataset) -> pd.DataFrame:
+    """Rates of every hazard from the policy events that it names.
 
-
-def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
-    """Rates and legal durations of every hazard from the policy events that it names, beside what the table holds.
-
-    `record`: the date up to which running measures are counted; unset: the latest date of any event that took effect. Events
-    that never took effect, or only after the record, are no onsets. Exposure is the calendar years of record, which begins with
-    its first event: the first makes rates a little high, counting years that were cut a little low. Columns: hazard, onsets,
-    observed_yr, rate_* and legal_duration_* with 5 % point, mean and 95 % point, events_ended, event_years, and the table's own
-    rate and duration. A legal measure lasts longer than the stop of exports that it brings; the table's duration is that of the
-    stop, and by hand.
+    Events that never took effect are no onsets. Exposure is the calendar years of record, which begins with its first event: the
+    first makes rates a little high, counting years that were cut a little low. rate_*: 5 % point, mean and 95 % point.
     """
-    events = {row.event: row for row in data.rows("policy_events")}
-    dates = [row.effective for row in events.values() if row.effective is not None and row.took_effect]
-    until = record or max(dates, default=dt.date(2000, 1, 1))
+    started = {row.event for row in data.rows("policy_events") if row.took_effect and row.effective is not None}
     rows = []
     for hazard in data.rows("hazards"):
-        if hazard.observed_yr is None:
-            continue
-        named = [events[name] for name in hazard.calibrated_on.split()]
-        lengths, ended = [], 0
-        for event in named:
-            if event.took_effect and event.effective is not None and event.effective <= until:
-                over = event.end_or_review is not None and event.status not in RUNNING and event.end_or_review <= until
-                end = event.end_or_review if over else until
-                ended += over
-                lengths.append((end - event.effective).days / MEAN_DAYS_PER_YEAR)
-        onsets = len(lengths) + hazard.onsets_elsewhere
-        row = {"hazard": hazard.hazard, "onsets": onsets, "observed_yr": hazard.observed_yr}
-        row |= _points("rate", hazard_rate(onsets, hazard.observed_yr))
-        row |= {"events_ended": ended, "event_years": sum(lengths)}
-        row |= _points("legal_duration", duration_posterior(ended, sum(lengths)) if sum(lengths) > 0 else None)
-        rows.append(row | {"table_rate_per_yr": hazard.rate_per_yr, "table_duration_yr": hazard.duration_yr})
-    return pd.DataFrame(rows)
-
-
-def _points(name: str, found: Estimate | None) -> dict[str, float]:
-    """5 % point, mean and 95 % point in columns; NaN where there are none."""
-    points = (math.nan,) * 3 if found is None else (found.low, found.central, found.high)
-    return {f"{name}_{end}": point for end, point in zip(("low", "mean", "high"), points, strict=True)}
+        if hazard.observed_yr is not None:
+            onsets = len(started & {*hazard.calibrated_on.split()}) + hazard.onsets_elsewhere
+            rate = hazard_rate(onsets, hazard.observed_yr)
+            rows.append((hazard.hazard, onsets, hazard.observed_yr, rate.low, rate.central, rate.high))
+    return pd.DataFrame(rows, columns=["hazard", "onsets", "observed_yr", "rate_low", "rate_mean", "rate_high"])
 
 
 # The reserve: selling, keeping, buying.
@@ -841,75 +806,36 @@ def allocated_loss(
     return Estimate(low_musd / (most_t * cut), central, 1e6 * high_musd / (direct_t * exposure_yr))
 
 
-# Who holds the ore of a mineral, and how long it lasts at today's output.
+# How long the ore of a country lasts at today's output.
 
 
 TOGETHER = "all "
 """How the basis of reserves begins that several metals share, such as the platinum group's: no one metal's output uses them up."""
-MINE = "mine"
-"""Stage of the table `production` that takes ore out of the ground."""
-
-
-@dataclass(frozen=True)
-class OreReserve:
-    """Reserves of a country: ore that can be mined at a profit today, which exploration may add to."""
-
-    mineral: str
-    country: str
-    reserves_t: float
-    share: float | None
-    """Of the world's; None where its total is not printed."""
-    output_t: float | None
-    """Mine output of the latest year; None: not printed."""
-    counted: int
-    """Year at whose end they were counted."""
-
-    @property
-    def years(self) -> float | None:
-        """Years of output left; None where there is no output."""
-        return self.reserves_t / self.output_t if self.output_t else None
-
-    @property
-    def ends(self) -> float | None:
-        """Calendar date at which they are mined at that rate."""
-        return None if self.years is None else self.counted + 1 + self.years
-
-
-def ore_reserves(data: Dataset, minerals: Iterable[str]) -> list[OreReserve]:
-    """Of some minerals, the largest first; of several editions the latest counts. Countries whose reserves are 0 are left out."""
-    wanted = set(minerals)
-    reserves, production = (
-        sorted(data.rows(name), key=lambda row: row.year or 0) for name in ("reserves", "production")
-    )
-    held = {(row.mineral, row.country): row for row in reserves if row.mineral in wanted}
-    mined = {(row.mineral, row.country): row.production_t for row in production if row.stage == MINE}
-    found = []
-    for (mineral, country), row in held.items():
-        world = held.get((mineral, "WLD"))
-        if country not in REGIONS and row.reserves_t > 0:
-            share = row.reserves_t / world.reserves_t if world is not None and world.reserves_t > 0 else None
-            output = None if row.basis.startswith(TOGETHER) else mined.get((mineral, country)) or None
-            found.append(OreReserve(mineral, country, row.reserves_t, share, output, int(row.year or 0)))
-    order = list(dict.fromkeys(mineral for mineral, _ in held))
-    return sorted(found, key=lambda one: (order.index(one.mineral), -one.reserves_t))
-
-
 DUG = ("mine", "ore", "concentrate", "primary")
 """Stages of an activity that its own country's ore feeds: smelters and refineries buy theirs where they find it."""
 
 
 def ore_ends(data: Dataset) -> dict[str, float]:
-    """Activity -> calendar date at which its country's reserves of what it makes are mined, of several minerals the first."""
+    """Activity -> calendar date at which its country's reserves of what it makes are mined, of several minerals the first.
+
+    Reserves are counted at the end of a year; of several editions of them and of mine output the latest counts.
+    """
+    reserves, production = (
+        sorted(data.rows(name), key=lambda row: row.year or 0) for name in ("reserves", "production")
+    )
+    held = {(row.mineral, row.country): row for row in reserves}
+    mined = {(row.mineral, row.country): row.production_t for row in production if row.stage == "mine"}
+    dates = {
+        key: int(row.year or 0) + 1 + row.reserves_t / mined[key]
+        for key, row in held.items()
+        if key[1] not in REGIONS and row.reserves_t > 0 and mined.get(key) and not row.basis.startswith(TOGETHER)
+    }
     of = {row.material: row.mineral for row in data.rows("materials")}
-    reserves = ore_reserves(data, set(of.values()))
-    dates = {(one.mineral, one.country): one.ends for one in reserves if one.ends is not None}
-    made: dict[str, list[str]] = {}
-    for row in data.rows("yields"):
-        if row.yield_t_per_t > 0 and row.material in of:
-            made.setdefault(row.producer, []).append(of[row.material])
+    made = grouped((row for row in data.rows("yields") if row.yield_t_per_t > 0 and row.material in of), "producer")
     found = {}
     for row in data.rows("activities"):
-        known = [dates[key] for mineral in made.get(row.activity, ()) if (key := (mineral, row.country)) in dates]
+        keys = [(of[y.material], row.country) for y in made[row.activity]]
+        known = [dates[key] for key in keys if key in dates]
         if known and row.stage in DUG:
             found[row.activity] = min(known)
     return found

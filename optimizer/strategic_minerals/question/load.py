@@ -16,7 +16,6 @@ from ..core.errors import (
     Fault,
     FaultsError,
     InputError,
-    MisplacedError,
     PlanError,
     near_miss,
     shipped,
@@ -189,23 +188,19 @@ class Promise:
 
     @classmethod
     def parse(cls, text: str) -> Promise:
-        """From `material:segment:level`. MisplacedError, a ValueError, if the text has another form or the level is no share."""
+        """From `material:segment:level`. ValueError, which says how one is written."""
         try:
             material, segment, level = text.split(":")
-            found = cls(material, segment, float(level))
+            if 0 <= float(level) <= 1:
+                return cls(material, segment, float(level))
         except ValueError:
-            raise MisplacedError(("promises", shown(text), WRITTEN)) from None
-        if not 0 <= found.level <= 1:  # nor NaN
-            raise MisplacedError(("promises", shown(text), WRITTEN))
-        return found
+            pass
+        raise ValueError(WRITTEN)
 
 
 def _read(value: Any) -> Any:
-    """A promise from text; anything else as it is. ValueError, which says how one is written."""
-    try:
-        return Promise.parse(value) if isinstance(value, str) else value
-    except MisplacedError:
-        raise ValueError(WRITTEN) from None
+    """A promise from text; anything else as it is."""
+    return Promise.parse(value) if isinstance(value, str) else value
 
 
 WrittenPromise = Annotated[Promise, BeforeValidator(_read, json_schema_input_type=str)]

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-import pandas as pd
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from ..core.errors import FORMAT, Fault, MisplacedError, PlanError, expected, near_miss, shown
+from ..core.errors import FORMAT, MisplacedError, near_miss, shown
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from . import base
 from .base import (
@@ -37,7 +35,9 @@ from .base import (
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
-MOST_BELIEFS = 3
+MONEY = (0.01, 200_000.0)
+"""Usual range of a plan's money [million USD]."""
+ByYear = Annotated[dict[Year, NonNegative], Field(min_length=1)]
 QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
 
@@ -45,7 +45,7 @@ QUIET = 0.02
 class Horizon(Section):
     """The planned years and the length of a period."""
 
-    first_year: Annotated[Year, Column("First fiscal year")]
+    first_year: Annotated[Year, Column("First fiscal year", 2000, 2060)]
     """First fiscal year."""
     years: Annotated[int, Field(ge=1, le=60), Column("Number of fiscal years", 1, 30)]
     """Number of fiscal years that are planned and shown."""
@@ -174,7 +174,7 @@ class Budget(Section):
     """Budget, in real money of the plan's price year."""
 
     appropriation_musd: Annotated[
-        NonNegative | dict[Year, NonNegative], Column("Appropriation per year (million USD, in the plan's price year)")
+        NonNegative | ByYear, Column("Appropriation per year (million USD, in the plan's price year)", *MONEY)
     ]
     """Appropriation per fiscal year: one figure, or a figure by year; years after the last one named keep its value,
     years before the first one named have none."""
@@ -184,13 +184,13 @@ class Budget(Section):
     """Share of a year's appropriation that may be drawn in the year before."""
     carried_in_musd: Number = 0.0
     """Money kept from before the first year: it is spent in the first year, beside its appropriation. Negative: drawn early."""
-    total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)")] | None = None
+    total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)", *MONEY)] | None = None
     """Limit on total outlays over all planned years."""
-    liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None
+    liability_cap_musd: Annotated[NonNegative | ByYear, Column("", *MONEY)] | None = None
     """Limit on the cost of all floors in a year, at the liability quantile."""
     liability_quantile: Annotated[float, Field(gt=0.5, le=1)] = 0.95
     """Probability with which payments stay below the cap."""
-    emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
+    emergency_musd: Annotated[NonNegative | ByYear, Column("", *MONEY)] = 0.0
     """Extra money for purchases in a disruption, per year and scenario."""
     branch_money: Annotated[Literal["planned", "appropriated"], Column("Money for purchases in a disruption")] = (
         "planned"
@@ -202,25 +202,6 @@ class Budget(Section):
     """True: sales proceeds may be spent again."""
     loan: Loan | None = None
     """The loan that pays for purchases, within the appropriations; unset: they are paid for once and all."""
-
-    @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
-    @classmethod
-    def _each_year_once(cls, value: Any) -> Any:
-        """Amounts by year need at least one year, and each year once, however it is written."""
-        if not isinstance(value, dict):
-            return value
-        if not value:
-            raise ValueError("a figure, or figures by year such as { 2027 = 100 }, not an empty table")
-        written: dict[float, Any] = {}
-        for year in value:
-            try:
-                number = float(str(year))
-            except ValueError:
-                continue
-            if number in written:
-                raise ValueError(f"each year once, not both '{written[number]}' and '{year}'")
-            written[number] = year
-        return value
 
 
 class Event(Section):
@@ -238,7 +219,7 @@ class Event(Section):
     """Producers in these countries that it strikes alone, as a measure against named firms does; then nobody elsewhere loses feed.
     Empty: all of them."""
     cut_share: Annotated[Share, base.CUT] | None = None
-    price_multiplier: Annotated[Positive, Column(low=0.05, high=25)] | None = None
+    price_multiplier: Annotated[Positive, base.DEARER] | None = None
     flood_years: Annotated[NonNegative, base.FLOOD] | None = None
     flood_multiplier: Annotated[Positive, base.CHEAPER] | None = None
     third_country_cut_share: Annotated[Share, base.THIRD_CUT] | None = None
@@ -343,7 +324,7 @@ class Ambiguity(Section):
     the plan's own loss and figures may be right."""
     losses: Selection = ("*",)
     """Loss functions that may be right; `*`: all of the tables that have every loss the plan needs."""
-    beliefs: tuple[Belief, ...] = ()
+    beliefs: Annotated[tuple[Belief, ...], Field(max_length=3)] = ()
     """Beliefs that may be right, three at most; none: the tables' figures, and the ends of the range of the rate or chance that
     carries most of the loss."""
     scenarios: Annotated[int, Field(ge=1, le=10_000)] = 60
@@ -355,12 +336,8 @@ class Ambiguity(Section):
 
     @field_validator("beliefs")
     @classmethod
-    def _few_and_apart(cls, value: tuple[Belief, ...]) -> tuple[Belief, ...]:
+    def _apart(cls, value: tuple[Belief, ...]) -> tuple[Belief, ...]:
         names = [belief.name for belief in value]
-        if len(value) > MOST_BELIEFS:
-            raise ValueError(
-                f"at most {MOST_BELIEFS} beliefs, not {len(value)}: each is one more column that a reader compares"
-            )
         if len({*names}) < len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
         return value
@@ -397,7 +374,7 @@ class Risk(Section):
     alpha: Annotated[
         float,
         Field(ge=0, lt=1),
-        Column("Share of scenarios that do not count as the worst (0.9: the worst 10 % count)", 0.02),
+        Column("Share of scenarios that do not count as the worst (0.9: the worst 10 % count)", 0.5),
     ] = 0.9
     """Level of the CVaR: the mean of the worst 1 - alpha of outcomes."""
     cvar_weight: Annotated[NonNegative, Column("Weight of the worst scenarios (0: expected cost only)", 0.001, 20)] = (
@@ -773,45 +750,6 @@ class Plan(Section):
     def to_toml_like(self) -> dict[str, Any]:
         """The plan as plain JSON-ready data; `Plan.model_validate` takes it back."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-SCENARIO = ("name", "probability", "design_basis")
-"""Columns about a scenario; the others are about an event of it."""
-
-
-def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
-    """Scenarios of one's own from a table with a row for each event: `load_plan(plan.to_toml_like(), {"scenarios": found})`.
-
-    frame: `name` of the scenario and its `probability` (the same in all its rows), `design_basis` if wanted, and the fields of an
-    event (`start_year`, `duration_years`, `countries`, `materials`, `cut_share` ...). Several materials with cuts of their own are
-    several rows; `countries` and `materials` are codes with spaces between. What is missing (NaN) is not stated. Events begin in
-    the second period at the earliest, and probabilities add up to 1 at most.
-
-    Raises PlanError with row and column of each fault; rows count from 1.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    faults = list[Fault]()
-    for n, row in enumerate(frame.to_dict("records"), start=1):
-        stated = {str(key): value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
-        stated = {key: value.item() if hasattr(value, "item") else value for key, value in stated.items()}
-        about: dict[str, Any] = {name: stated.pop(name) for name in SCENARIO if name in stated}
-        try:
-            scenario = Scenario.model_validate({**about, "events": [stated]})
-        except ValidationError as error:
-            inside = [item for item in error.errors() if item["loc"][:1] == ("events",) and len(item["loc"]) > 1]
-            for item in inside or error.errors():
-                column = ".".join(map(str, item["loc"][2:] if item["loc"][:1] == ("events",) else item["loc"]))
-                told = "nothing" if item["type"] == "missing" else shown(item.get("input"))
-                faults.append(Fault("scenarios", str(n), column, told, expected(item)))
-            continue
-        known = found.setdefault(scenario.name, {**about, "events": []})
-        for name, value in about.items():
-            if known.get(name) != value:
-                faults.append(Fault("scenarios", str(n), name, shown(value), f"{known.get(name)}, as in its first row"))
-        known["events"].append(scenario.events[0])
-    if faults:
-        raise PlanError(faults)
-    return tuple(Scenario(**one) for one in found.values())
 
 
 NO_CHANCE = 1e-9

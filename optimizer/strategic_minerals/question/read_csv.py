@@ -113,8 +113,6 @@ def _header_faults(table: str, name: str, columns: Sequence[str]) -> list[Fault]
     found = header_faults(table, name, columns, lambda _: "1")
     if not TABLES[table].model_fields.keys() & {*columns}:
         return [replace(fault, expected=f"{fault.expected}, separated by commas") for fault in found]
-    unnamed = [n for n, column in enumerate(columns, start=1) if not column.strip()]
-    found += [Fault(name, "1", "", f"no name for column {n}", "a name, or an empty column") for n in unnamed]
     absent = [column for column in PROVENANCE if column not in columns]
     return found + [Fault(name, "1", each, "no such column", "this column, which every table has") for each in absent]
 

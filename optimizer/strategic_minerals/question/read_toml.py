@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections import Counter
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from ..core.errors import (
@@ -30,7 +32,7 @@ from ..core.errors import (
 from ..core.files import read_bounded, text_of
 from ..core.stats import LARGEST_NUMBER
 from .base import fields_at
-from .plan import Plan
+from .plan import Plan, Scenario
 
 
 def set_elsewhere(field: str, overrides: Sequence[str]) -> bool:
@@ -322,3 +324,38 @@ def _faults(model: type[BaseModel], item: Any) -> list[Fault]:
 
 SCHEMA = "$schema"
 """Key by which editors find the schema of a JSON file; it is ignored."""
+
+
+SCENARIO = ("name", "probability", "design_basis")
+"""Columns about a scenario; the others are about an event of it."""
+
+
+def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
+    """Scenarios of one's own from a table with a row for each event: `load_plan(plan.to_toml_like(), {"scenarios": found})`.
+
+    frame: `name` of the scenario and its `probability` (the same in all its rows), `design_basis` if wanted, and the fields of an
+    event (`start_year`, `duration_years`, `countries`, `materials`, `cut_share` ...). Several materials with cuts of their own are
+    several rows; `countries` and `materials` are codes with spaces between. What is missing (NaN) is not stated. Events begin in
+    the second period at the earliest, and probabilities add up to 1 at most.
+
+    Raises PlanError with row and column of each fault; rows count from 1.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    faults = list[Fault]()
+    for n, row in enumerate(frame.to_dict("records"), start=1):
+        stated = {str(key): value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
+        stated = {key: value.item() if hasattr(value, "item") else value for key, value in stated.items()}
+        about: dict[str, Any] = {name: stated.pop(name) for name in SCENARIO if name in stated}
+        try:
+            scenario = parse_as(Scenario, {**about, "events": [stated]}, file="scenarios")
+        except PlanError as error:
+            faults += (replace(one, row=str(n), column=one.column.removeprefix("events.0.")) for one in error.faults)
+            continue
+        known = found.setdefault(scenario.name, {**about, "events": []})
+        for name, value in about.items():
+            if known.get(name) != value:
+                faults.append(Fault("scenarios", str(n), name, shown(value), f"{known.get(name)}, as in its first row"))
+        known["events"].append(scenario.events[0])
+    if faults:
+        raise PlanError(faults)
+    return tuple(Scenario(**one) for one in found.values())

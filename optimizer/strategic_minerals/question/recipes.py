@@ -2,7 +2,7 @@
 
 `depth_t_per_yr = offer_depth(minerals[gallium].world_production_t, minerals[gallium].consumption_t, 1)` says that the depth, its
 low and its high are what the function `offer_depth` makes of two figures of `minerals` and of a number. `stale` finds figures that
-no longer follow from their facts, `chain` tells what a figure hangs on.
+no longer follow from their facts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ..core.errors import Fault, InputError, near_miss
 from . import estimates
 from .base import key_of
 from .dataset import Dataset
@@ -32,8 +31,6 @@ LARGEST_ARGUMENT = 1e12
 """Beyond it a number of a note is no figure of a table."""
 ABSENT = " is not there"
 """What is said of a figure that has no row or an empty cell."""
-DEEPEST = 8
-"""Steps of a chain that are followed."""
 
 
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
@@ -80,43 +77,33 @@ class Stale:
     """Why it cannot; empty where it can."""
 
 
-class Facts:
-    """Figures of tables by key, for recipes. A class because rows are looked up by the thousand."""
+Rows = Mapping[tuple[str, str], Any]
+"""Row by table and key."""
 
-    def __init__(self, data: Dataset) -> None:
-        self._data = data
-        self._rows: dict[str, dict[str, Any]] = {}
 
-    def row(self, table: str, key: str) -> Any:
-        """A row by key; None where there is none."""
-        if table not in TABLES:
-            return None
-        if table not in self._rows:
-            self._rows[table] = {key_of(row): row for row in self._data.rows(table)}
-        return self._rows[table].get(key)
+def _figure(rows: Rows, table: str, key: str, column: str) -> float:
+    """A number of a table. Raises LookupError with what is not there."""
+    value = getattr(rows.get((table, key)), column, None)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise LookupError(f"{table}[{key}].{column}{ABSENT}")
+    return float(value)
 
-    def figure(self, table: str, key: str, column: str) -> float:
-        """A number. Raises InputError with what is not there."""
-        value = getattr(self.row(table, key), column, None)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise LookupError(f"{table}[{key}].{column}{ABSENT}")
-        return float(value)
 
-    def value(self, recipe: Recipe) -> Estimate:
-        """What a recipe gives. Raises LookupError with what is not there, ValueError where the function has no value."""
-        given: list[float | str] = []
-        for argument in recipe.arguments:
-            match = REFERENCE.fullmatch(argument)
-            given.append(self.figure(*match.groups()) if match else _number_or_word(argument))
-        if any(isinstance(each, float) and abs(each) > LARGEST_ARGUMENT for each in given):
-            raise ValueError(f"{recipe.function} is given a number beyond {LARGEST_ARGUMENT:g}")
-        try:
-            found = FUNCTIONS[recipe.function](*given)
-        except (ArithmeticError, TypeError, KeyError, IndexError) as error:
-            raise ValueError(f"{recipe.function} has no value for these figures") from error
-        if not isinstance(found, Estimate) or not all(map(math.isfinite, (found.low, found.central, found.high))):
-            raise ValueError(f"{recipe.function} has no value for these figures")
-        return Estimate(-found.high, -found.central, -found.low) if recipe.sign < 0 else found
+def _value(rows: Rows, recipe: Recipe) -> Estimate:
+    """What a recipe gives. Raises LookupError with what is not there, ValueError where the function has no value."""
+    given: list[float | str] = []
+    for argument in recipe.arguments:
+        match = REFERENCE.fullmatch(argument)
+        given.append(_figure(rows, match[1], match[2], match[3]) if match else _number_or_word(argument))
+    if any(isinstance(each, float) and abs(each) > LARGEST_ARGUMENT for each in given):
+        raise ValueError(f"{recipe.function} is given a number beyond {LARGEST_ARGUMENT:g}")
+    try:
+        found = FUNCTIONS[recipe.function](*given)
+    except (ArithmeticError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"{recipe.function} has no value for these figures") from error
+    if not isinstance(found, Estimate) or not all(map(math.isfinite, (found.low, found.central, found.high))):
+        raise ValueError(f"{recipe.function} has no value for these figures")
+    return Estimate(-found.high, -found.central, -found.low) if recipe.sign < 0 else found
 
 
 def _number_or_word(text: str) -> float | str:
@@ -146,13 +133,13 @@ def recipes(data: Dataset) -> Iterator[Recipe]:
 
 def stale(data: Dataset) -> list[Stale]:
     """Figures that do not follow from their facts by more than rounding, and those whose facts are gone."""
-    facts, found = Facts(data), list[Stale]()
+    rows, found = {(table, key_of(row)): row for table in data.tables for row in data.rows(table)}, list[Stale]()
     for recipe in recipes(data):
-        row = facts.row(recipe.table, recipe.key)
+        row = rows[recipe.table, recipe.key]
         low, high = (getattr(row, f"{recipe.column}_{end}", None) for end in ("low", "high"))
         stands = low, getattr(row, recipe.column), high
         try:
-            follows = facts.value(recipe)
+            follows = _value(rows, recipe)
         except (LookupError, ValueError) as error:
             found.append(Stale(recipe, stands, None, str(error)))
             continue
@@ -197,48 +184,3 @@ def outdated(data: Dataset) -> list[str]:
 def rounded(value: float) -> float:
     """A figure as tables hold it."""
     return float(f"{value:.{DIGITS}g}")
-
-
-def chain(data: Dataset, table: str, key: str, column: str) -> list[str]:
-    """What a figure hangs on, a line each, indented by step: value, how it was found, then the figures that it uses.
-
-    Raises InputError where there is no such row or column.
-    """
-    facts = Facts(data)
-    if table not in TABLES:
-        near = near_miss(table, TABLES)
-        raise InputError([Fault("figure", "", table, "no such table", f"the name of a table{near}")])
-    if facts.row(table, key) is None:
-        near = near_miss(key, [key_of(row) for row in data.rows(table)])
-        raise InputError([Fault(f"{table}.csv", key, "", "no such row", f"the key of a row{near}")])
-    if column not in TABLES[table].model_fields:
-        near = near_miss(column, TABLES[table].model_fields)
-        raise InputError([Fault(f"{table}.csv", key, column, "no such column", f"a column of the table{near}")])
-    return list(_chained(facts, (table, key, column), 0, set()))
-
-
-def _chained(facts: Facts, place: tuple[str, str, str], step: int, told: set[tuple[str, str, str]]) -> Iterator[str]:
-    """told: figures that stand above already."""
-    table, key, column = place
-    row = facts.row(table, key)
-    indent = "  " * step
-    if place in told:
-        yield f"{indent}{table}[{key}].{column}: as above"
-        return
-    told.add(place)
-    if row is None:
-        yield f"{indent}{table}[{key}].{column}: not in the tables"
-        return
-    value = getattr(row, column, None)
-    shown = "empty" if value is None else f"{value:,g}" if isinstance(value, int | float) else str(value)
-    low, high = getattr(row, f"{column}_low", None), getattr(row, f"{column}_high", None)
-    spread = f" ({low:,g} to {high:,g})" if low is not None and high is not None else ""
-    named = column.removesuffix("_low").removesuffix("_high")
-    recipe = next((each for each in recipes_of(table, row) if each.column == named), None)
-    kind = f"= {recipe}" if recipe is not None else row.confidence
-    yield f"{indent}{table}[{key}].{column} {shown}{spread}: {kind}; {row.source} ({row.year})"
-    if recipe is not None and step < DEEPEST:
-        about = " ".join((FUNCTIONS[recipe.function].__doc__ or "").split())
-        yield f"{indent}  {recipe.function}: {about}"
-        for other in dict.fromkeys(recipe.references):
-            yield from _chained(facts, other, step + 1, told)

@@ -78,11 +78,10 @@ def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     rows = data.rows("countries")
     if not rows:
         return
-    inside, wanted = [row.country for row in rows if row.tier == "home"], members(data, plan.home)
-    unions = {row.home for row in data.rows("homes")}
-    alone = inside[0] if len(inside) == 1 else ""
-    listed = {row.country for row in rows}
-    theirs = next((home for home in unions if members(data, home) & listed == {*inside}), alone)
+    inside, wanted = {row.country for row in rows if row.tier == "home"}, members(data, plan.home)
+    unions, there = {row.home for row in data.rows("homes")}, {row.country for row in rows}
+    alone = next(iter(inside)) if len(inside) == 1 else ""
+    theirs = next((home for home in unions if members(data, home) & there == inside), alone)
     what = "the home whose demand, stock and imports these tables hold"
     known = country_names(data, theirs or plan.home)
     known = Known(known.names | unions, "a country or a union with tables")
@@ -95,15 +94,12 @@ def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("plan", "", "home", f"'{plan.home}'", expected)
     elif inside:
         expected = f"'home' for the members of the plan's home alone: {' '.join(sorted(wanted))}"
-        for country in sorted({*inside} - wanted):
-            yield Fault("countries.csv", country, "tier", "'home'", expected)
-        for country in sorted(wanted & listed - {*inside}):
-            yield Fault("countries.csv", country, "tier", "another tier", f"'home', as a member of {plan.home}")
+        for country in sorted(inside ^ (wanted & there)):
+            yield Fault("countries.csv", country, "tier", "'home'" if country in inside else "another tier", expected)
 
 
 def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Every name that the plan uses exists in the tables, and its years are near theirs."""
-    yield from _horizon(plan, data)
+    """Every name that the plan uses exists in the tables."""
     for place, names, known in _uses(plan, data):
         yield from known.faults("plan", "", place, names)
     yield from _covers(plan, data)
@@ -201,20 +197,6 @@ def _each(place: str, names: Iterable[str], known: Known) -> Iterator[tuple[str,
     return ((f"{place}.{n}", [name], known) for n, name in enumerate(names))
 
 
-def _horizon(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """The planned years are near those that the tables know."""
-    dated = [row.from_year for table in ("prices", "demand", "capacities") for row in data.rows(table)]
-    years = [*dated, *(row.earliest_signing for row in data.rows("projects"))]
-    first = plan.horizon.first_year
-    if years and not min(years) - FAR_YEARS <= first <= max(years) + FAR_YEARS:
-        known = f"a year at most {FAR_YEARS} years from the tables, which cover the years {min(years)} to {max(years)}"
-        yield Fault("plan", "", "horizon.first_year", str(first), known)
-
-
-FAR_YEARS = 25
-"""Years from the first or last date of the tables beyond which a plan's first year is a slip."""
-
-
 def opening_stock(plan: Plan, data: Dataset) -> dict[str, float]:
     """Material -> what the reserve holds when the plan starts [t]; of one that begins empty what its own earlier years left."""
     mine = (row for row in data.rows("stock") if plan.existing or row.carried)
@@ -296,10 +278,9 @@ def absent(data: Dataset, table: str, expected: str) -> Fault:
     """A table that is needed and is not there, with what is there; or one without rows. expected: what it would hold."""
     if table in data.tables:
         return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
+    there = listed(sorted([*data.tables, *(() if data.book is None else data.book.others)]))
     if data.book is None:
-        there = listed(sorted(data.tables))
         return Fault(f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {there}")
-    there = listed(sorted([*data.tables, *data.book.others]))
     return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}")
 
 

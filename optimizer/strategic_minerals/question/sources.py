@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.formats import digits
-from ..core.stats import MONTHS_PER_YEAR, USD_PER_MUSD
+from ..core.stats import USD_PER_MUSD
 from .dataset import Dataset
 from .plan import Plan
 from .references import select_materials
 
 WEEKS_PER_YEAR = 52
-WEEKS_PER_MONTH = WEEKS_PER_YEAR / MONTHS_PER_YEAR
 
 Range = tuple[float, float, float]
 """Low, central, high."""
@@ -139,28 +138,12 @@ class Replay:
             return f"{said}; how much stopped is not known, so that nothing is tested"
         share = f"{100 * central / (e.output or 1.0):.2g} % of a year's output"
         depth = f"{weeks[1]:,.0f} weeks of a plant with {e.workers:,.0f} workers ({weeks[0]:,.0f} to {weeks[2]:,.0f})"
-        through = ""
-        if e.months:
-            plants = weeks[1] / (e.months * WEEKS_PER_MONTH)
-            through = f": {plants:,.1f} such plants closed through the {e.months:g} months of the trough"
         known = f"Known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
         if e.surveyed > 1:
             survey = f"if each of the {e.surveyed:g} stops of a survey was as long and the plant as large"
             known += f"; {most:,.0f} at most can be inferred, {survey}"
         differs = f": {self.differs}" if self.verdict == "not comparable" else ""
-        return (
-            f"{said}, {share}. That equals {depth}{through}. {known}. Verdict: {self.verdict}{differs}{self._depth()}"
-        )
-
-    def _depth(self) -> str:
-        """Of what depth the shortage was, where a function is held against it or cannot be."""
-        e = self.episode
-        if self.verdict == "plausible" or not (e.depth and e.mean_depth):
-            return ""
-        return (
-            f". It is the mean loss of its own case ({self.case}); seen was a loss of {e.mean_depth:.0%} over the year, "
-            f"{e.depth:.0%} in the worst month"
-        )
+        return f"{said}, {share}. That equals {depth}. {known}. Verdict: {self.verdict}{differs}"
 
 
 def episodes(data: Dataset) -> list[Episode]:

@@ -23,14 +23,12 @@ from ..core.runner import HERE, Runner
 from ..core.stats import MUSD_PER_T, bracket
 from ..core.verb import verb
 from ..question.consistency import require
-from ..question.dataset import Dataset
-from ..question.deflation import restated, restating
+from ..question.dataset import Dataset, restated, restating
 from ..question.names import Names
 from ..question.plan import Plan
 from ..world.build import build_instance
 from ..world.events import ScenarioSet, longest_event
 from ..world.instance import Floor, Instance, Project, build_instruments
-from ..world.obligations import yearly_rise
 from ..world.owners import (
     ROUNDING,
     ROUNDING_MUSD,
@@ -41,7 +39,7 @@ from ..world.owners import (
     then_trunk,
     unchanged_rate,
 )
-from ..world.producers import covered, own_prices, revenue_of, survival, survival_of, worth
+from ..world.producers import covered, own_prices, revenue_of, survival, survival_of, worth, yearly_rise
 from ..world.scenarios import PricingSample, pricing_sample
 
 HIGHEST = 2.0

@@ -24,7 +24,7 @@ from scipy.stats import binom, hypergeom
 from ..answer.notes import heading
 from ..answer.run_folder import load_result
 from ..answer.study import Study, run_of
-from ..core.errors import Fault, InputError, MisplacedError, PlanError, near_miss, shown
+from ..core.errors import Fault, InputError, PlanError, near_miss, shown
 from ..core.frames import Bools, Floats, rows_of
 from ..core.verb import Seed, verb
 from ..question.dataset import Dataset
@@ -390,8 +390,8 @@ def _served(cases: Cases, shortfalls: pd.DataFrame, promise: str, names: Names) 
     """A share of a demand that is to be served, in every scenario of a stress test."""
     try:
         asked = Promise.parse(promise)
-    except MisplacedError as error:
-        raise InputError([Fault(DISCOVER, "", "promise", found, wanted) for _, found, wanted in error.places]) from None
+    except ValueError as error:
+        raise InputError([Fault(DISCOVER, "", "promise", shown(promise), str(error))]) from None
     mine = shortfalls[(shortfalls["material"] == asked.material) & (shortfalls["segment"] == asked.segment)]
     if mine.empty:
         known = sorted({f"{row.material}:{row.segment}" for row in rows_of(shortfalls)})

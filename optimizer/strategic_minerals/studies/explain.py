@@ -45,7 +45,6 @@ from ..model.sets import STAGES, main_aim, slack_of_later_aims
 from ..question.dataset import Dataset
 from ..question.names import Names, edited
 from ..question.plan import Plan
-from ..question.recipes import REFERENCE, chain
 from ..solver.highs import Duals, Model, SolvedRun
 from ..solver.session import Session
 from ..solver.stages import against_nothing
@@ -493,7 +492,7 @@ def explain(
         str | None,
         Field(
             description="What to explain: a project, `project: package`, package, contract, offer or floor, with its kind before "
-            "it where names are shared; or a figure of the tables, such as `offers[gallium_1].depth_t_per_yr`: what it hangs on."
+            "it where names are shared."
         ),
     ] = None,
     *,
@@ -524,16 +523,11 @@ def explain(
     penalties), and spending before a disruption; what binds; what is chosen instead; a sentence. Of one item, `break_evens`, one
     row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, the range tried (low, high), how often
     the item's state switches in it, and a sentence; `intervals`, one row an interval of a figure with one state, in order:
-    figure, unit, item, state, from_value, to_value, the bracket of the switch to the next one (switch_low, switch_high), why. Of
-    a figure, `chain`: what it hangs on, a line each. Facts: gap, aim, most_solves, stage_slack (share of the main aim that later
-    ones may use).
+    figure, unit, item, state, from_value, to_value, the bracket of the switch to the next one (switch_low, switch_high), why.
+    Facts: gap, aim, most_solves, stage_slack (share of the main aim that later ones may use).
 
     Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
     """
-    if item is not None and (asked_figure := REFERENCE.fullmatch(item.strip())):
-        table, key, column = asked_figure.groups()
-        lines = list(chain(result.data, table, key.strip(), column))
-        return Study("explain", {"chain": pd.DataFrame({"line": lines}, dtype=object)}, lines)
     fixed = fixed_program(result)
     choices = DecisionIndex(fixed.problem)
     x = decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution)

@@ -23,11 +23,10 @@ from ..matrix.solution import Solution
 from ..question.dataset import Dataset
 from ..question.plan import Belief, Plan, no_room_for_draws
 from ..solver.optimise import sample_seeds
-from ..world.beliefs import CENTRAL, FIGURES, Law, law, likelihood
 from ..world.draws import Exposure
 from ..world.events import sampled
 from ..world.instance import Instance
-from ..world.scenarios import quantile
+from ..world.scenarios import CENTRAL, FIGURES, Law, law, likelihood, quantile
 from .forward import Simulator, targets_of
 from .recourse import FirstStage
 from .stress import DRAWN_APART, SAMPLES_AT_ONCE, SHORT_T, Met, met

@@ -30,15 +30,13 @@ from ..world.events import (
     sampled,
 )
 from ..world.instance import Instance
-from ..world.loss_values import headline, length_in_words, rate_in_words, rates_in_words, span_in_words
+from ..world.loss_values import headline, length_in_words, rate_in_words, span_in_words
 from ..world.scenarios import build_scenarios, cvar_of, loss_proxy, losses_by_period, population, quantile
 
 WORST = 10
 """Scenarios listed as the worst."""
 SHOWN = 5
 """Worst scenarios, and worst years, listed in the summary."""
-LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
-"""Columns of the record's durations."""
 SPAN = ("duration_yr_low", "duration_yr_high")
 """Durations between which nine of ten drawn events last, beside their mean."""
 ESTIMATE = "loss without any plan; rough estimate, in which supply chains do not adapt"
@@ -65,8 +63,7 @@ def scenario_outlook(
 
     Losses are without action, estimated without rearranging supply chains. Tables:
     hazards: hazard, its name, rate with its credible interval, probability of an event in the planned years, mean duration and cut
-    in the sample, 5 % and 95 % points of the durations drawn, and mean duration of the dated measures behind the hazard with its
-    credible interval (`legal_*`: a measure lasts longer than the stop it causes; `events_ended` of them have ended);
+    in the sample, 5 % and 95 % points of the durations drawn;
     materials: material, its name, probability of being hit in the planned years, tight years and share of supply lost then, price,
     loss;
     years: fiscal_year, probability that some material is tight, probability that the first event of a scenario falls into the year,
@@ -181,24 +178,18 @@ def _against_record(record: pd.DataFrame, facts: Mapping[str, Any]) -> str:
 
 
 def _hazard(row: Any) -> str:
-    """One hazard: how likely, how often, how long, how severe, and how long its legal measures lasted in the past."""
+    """One hazard: how likely, how often, how long, how severe."""
     often = f"{rate_in_words(row.rate_per_yr)} on average"
     if row.after:
         often = f"by itself {often}, and as an escalation of another"
     if pd.notna(row.rate_low):
-        often += f" (the past record allows {rates_in_words(row.rate_low, row.rate_high)})"
+        often += f" (the past record allows {rate_in_words(row.rate_high)} to {rate_in_words(row.rate_low)})"
     parts = [
         f"{chance(row.chance)} chance in the planned years",
         often,
         f"cuts {row.mean_cut_share:.0%} of the supply it hits" if row.mean_cut_share > 0 else "cuts no supply",
         f"lasts {span_in_words(row.duration_yr_low, row.duration_yr_high, row.mean_duration_yr)}",
     ]
-    if pd.notna(row.legal_duration_mean) and row.events_ended > 0:
-        low, high = length_in_words(row.legal_duration_low), length_in_words(row.legal_duration_high)
-        mean = length_in_words(row.legal_duration_mean)
-        parts.append(f"past legal measures of this kind lasted {mean} on average (uncertain: {low} to {high})")
-    elif row.events_ended == 0:
-        parts.append("no past measure of this kind has ended")
     return f"{_called(row.name, row.hazard)}: {'; '.join(parts)}"
 
 
@@ -238,8 +229,7 @@ def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
 
 
 def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioSet, names: Names) -> pd.DataFrame:
-    known = calibrate(data)
-    record = known.set_index("hazard") if len(known) else pd.DataFrame(columns=["rate_low", "rate_high", *LEGAL])
+    record = calibrate(data).set_index("hazard")
     end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
     rows = []
     overridden = {override.hazard for override in plan.hazards if override.rate_per_yr is not None}
@@ -262,11 +252,11 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioS
                 "mean_duration_yr": float(np.average(lengths, weights=weight)),
                 "mean_cut_share": float(np.average([k.cut for k, _ in every], weights=weight)),
                 **(dict(zip(SPAN, ends, strict=True)) if ends[0] < ends[1] else {}),
-                **{column: float(record[column].get(name, np.nan)) for column in (*stated, *LEGAL)},
+                **{column: float(record[column].get(name, np.nan)) for column in stated},
             }
         )
     columns = "hazard name rate_per_yr after rate_low rate_high chance mean_duration_yr mean_cut_share".split()
-    found = pd.DataFrame(rows, columns=[*columns, *SPAN, *LEGAL])
+    found = pd.DataFrame(rows, columns=[*columns, *SPAN])
     return found.sort_values("chance", ascending=False, ignore_index=True)
 
 

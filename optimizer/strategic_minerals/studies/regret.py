@@ -45,9 +45,8 @@ from ..question.sources import replays
 from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from ..solver.stages import against_nothing, reference_model, solve_reference, solver_of
-from ..world.beliefs import Believed, believed, named_beliefs
 from ..world.build import published_ceilings
-from ..world.scenarios import population
+from ..world.scenarios import Believed, believed, named_beliefs, population
 from .joint import names_of_acts
 from .lived import tried, without_acts
 from .recourse import FirstStage

@@ -28,8 +28,7 @@ from ..solver.highs import SolvedRun
 from ..solver.stages import FlatModel
 from ..world.events import ScenarioSet, combine_events
 from ..world.instance import Instance
-from ..world.obligations import floored_tonnes
-from ..world.producers import EARNINGS, expected_payment, net_revenue
+from ..world.producers import EARNINGS, expected_payment, floored_tonnes, net_revenue
 from ..world.scenarios import trunk_course
 from .carry import Question, State, as_planned, carried_rows, signed_by
 from .forward import Simulator

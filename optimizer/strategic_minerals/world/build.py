@@ -17,8 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import MONTHS_PER_YEAR, MUSD_PER_T, USD_PER_MUSD
 from ..question.base import grouped
-from ..question.dataset import Dataset, fiscal_month, home_row, members
-from ..question.deflation import restated, restating
+from ..question.dataset import Dataset, fiscal_month, home_row, members, restated, restating
 from ..question.estimates import ore_ends
 from ..question.names import UNSUPPORTED
 from ..question.plan import Plan
@@ -40,8 +39,7 @@ from .instance import (
     overlap,
     yearly,
 )
-from .obligations import carried, signed_floors, standing
-from .producers import unsure
+from .producers import carried, signed_floors, standing, unsure
 
 # Whom an event or a measure touches: materials that a list names, producers in countries that it names.
 
@@ -611,7 +609,12 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     chain = _chains(yields, [m.home for m in M])
     procurement, offer_open = build_procurement(plan, data, materials, both, len(sources), yields, sold, calendar)
     supported = build_projects(plan, data, projects, len(sources), calendar, some)
-    not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
+    sure = ~np.array([name.endswith(UNSUPPORTED) for name in names], dtype=bool)
+    market_floors = tuple(
+        replace(m, eligible=m.eligible & sure)
+        for m in build_market_floors(plan, materials, home, allied, yields, in_force, calendar)
+    )
+    not_given = tuple(impossible(plan, data, materials, supported, yields, market_floors))
     capacity = _capacities(data, sources, projects, calendar) * _ore_left(plan, data, sources, len(projects), calendar)
     for project, row in zip(supported, projects, strict=True):
         if project.chance > 0:  # it goes on from plan to plan: what was begun in earlier years stands
@@ -677,10 +680,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         **users_stock(data, materials, forms, wanted, yields[:n], (capacity * availability)[:n], calendar),
         projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
-        market_floors=tuple(
-            replace(m, eligible=m.eligible & ~np.array([name.endswith(UNSUPPORTED) for name in names], dtype=bool))
-            for m in build_market_floors(plan, materials, home, allied, yields, in_force, calendar)
-        ),
+        market_floors=market_floors,
         state_factor=np.array([row.factor for row in data.rows("price_states")] or [1.0], dtype=float),
         state_probability=np.array([row.probability for row in data.rows("price_states")] or [1.0], dtype=float),
         material_unit=np.ones(len(chosen)),

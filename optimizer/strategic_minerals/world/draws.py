@@ -102,7 +102,8 @@ def draw(
     of all dates [years]; an event begins with the step in which it comes and lasts whole steps, one at least. None: any date.
     """
     drawn = _Draws(rows, table, span, scenarios, seed, events, shapes or {}, profiles or {}, alike or {}, grid)
-    relations = _relations([*rows, *(_as_row(one.event, table) for one in lasting)])
+    known = {row.hazard: row for row in table}
+    relations = _relations([*rows, *(known[one.event.label] for one in lasting if one.event.label in known)])
     found = []
     for n in range(scenarios):
         if n % 256 == 0:
@@ -112,14 +113,9 @@ def draw(
     return found
 
 
-def _as_row(event: DisruptionEvent, table: Sequence[Any]) -> Any:
-    """The hazard of an event in force."""
-    return next((row for row in table if row.hazard == event.label), None)
-
-
 def _relations(rows: Sequence[Any]) -> frozenset[tuple[str, str]]:
     """Pairs of hazards that are states of one relation: a country and a material in common."""
-    states = {row.hazard: row for row in rows if row is not None and row.kind in HARSHNESS}
+    states = {row.hazard: row for row in rows if row.kind in HARSHNESS}
     names = {name: ({*row.countries.split()}, {*row.materials.split()}) for name, row in states.items()}
     return frozenset(
         (a, b)
@@ -387,7 +383,7 @@ class _Course:
                 for place in places:
                     if (hazard, other) in self._relations and self._ends[place] > date:
                         self._ends[place] = date
-            number = len(self._of.get(hazard, ())) - self._given_of(hazard)
+            number = sum(place >= self._given for place in self._of.get(hazard, ()))
             self._record(event, end)
             self._followers(hazard, date, number)
         else:
@@ -396,9 +392,6 @@ class _Course:
             clock.k += 1
             self._free[hazard] += clock.gap
             self._gap(hazard, date)
-
-    def _given_of(self, hazard: str) -> int:
-        return sum(place < self._given for place in self._of.get(hazard, ()))
 
     def _over(self, place: int) -> DisruptionEvent:
         """An event with the end that it came to."""

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,19 +73,8 @@ class HazardProfile:
 
 def profiles(data: Dataset) -> dict[str, HazardProfile]:
     """Profile of each hazard that has one, from the tables `hazard_profiles` and `hazard_prices`."""
-    found: dict[str, dict[str, dict[str, list[Step]]]] = defaultdict(
-        lambda: {EFFECTIVE: defaultdict(list), DIRECT: defaultdict(list)}
-    )
-    for row in data.rows("hazard_profiles"):
-        step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.cut_share)
-        found[row.hazard][row.flow][row.material].append(step)
-    quoted: dict[str, dict[str, dict[str, list[Step]]]] = defaultdict(
-        lambda: {INSIDE: defaultdict(list), OUTSIDE: defaultdict(list)}
-    )
-    for row in data.rows("hazard_prices"):
-        step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, row.price_multiplier)
-        quoted[row.hazard][row.market][row.material].append(step)
-
+    cuts = _steps(data, "hazard_profiles", "flow", "cut_share")
+    quoted = _steps(data, "hazard_prices", "market", "price_multiplier")
     highest: dict[str, dict[str, float]] = defaultdict(dict)
     for row in data.rows("hazard_prices"):
         most = max(row.price_multiplier, row.price_multiplier_high or 1.0)
@@ -96,16 +86,24 @@ def profiles(data: Dataset) -> dict[str, HazardProfile]:
 
     return {
         hazard: HazardProfile(
-            laid(flows[EFFECTIVE], flows[DIRECT]),
-            laid(flows[DIRECT], flows[EFFECTIVE]),
-            bool(flows[EFFECTIVE]),
-            laid(quoted[hazard][INSIDE], {}),
-            laid(quoted[hazard][OUTSIDE], {}),
+            laid(cuts[hazard, EFFECTIVE], cuts[hazard, DIRECT]),
+            laid(cuts[hazard, DIRECT], cuts[hazard, EFFECTIVE]),
+            bool(cuts[hazard, EFFECTIVE]),
+            laid(quoted[hazard, INSIDE], {}),
+            laid(quoted[hazard, OUTSIDE], {}),
             tuple(sorted(highest[hazard].items())),
         )
-        for hazard, flows in found.items()
-        if any(share > 0 for by in flows.values() for steps in by.values() for *_, share in steps)
+        for hazard in dict.fromkeys(row.hazard for row in data.rows("hazard_profiles") if row.cut_share > 0)
     }
+
+
+def _steps(data: Dataset, table: str, kind: str, figure: str) -> defaultdict[tuple[str, str], dict[str, list[Step]]]:
+    """(hazard, flow or market) -> material -> its steps."""
+    found: defaultdict[tuple[str, str], dict[str, list[Step]]] = defaultdict(lambda: defaultdict(list))
+    for row in data.rows(table):
+        step = (row.month_from / MONTHS_PER_YEAR, row.month_to / MONTHS_PER_YEAR, getattr(row, figure))
+        found[row.hazard, getattr(row, kind)][row.material].append(step)
+    return found
 
 
 def mean_cuts(calendar: Calendar, steps: Steps, start: Floats, severity: Floats, stretch: Floats) -> Floats:
@@ -313,17 +311,14 @@ def sampled(plan: Plan, data: Dataset) -> list[Any]:
 def longest_event(plan: Plan, data: Dataset) -> float:
     """Longest event in years of the listed scenarios and of the hazards that may be sampled, at their mean duration or, with a
     profile, at its own length."""
-    rows, shaped = hazards(plan, data), profiles_of(plan, data)
-    lengths = [0.0]
-    for scenario in plan.scenarios:
-        for event in scenario.events:
-            resolved = resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or ""))
-            lengths.append(resolved.flood + resolved.duration)
+    resolved, shaped = resolver(plan, data), profiles_of(plan, data)
+    events = [resolved(event) for scenario in plan.scenarios for event in scenario.events]
+    lengths = [event.flood + event.duration for event in events]
     drawn = [
         row.flood_yr + (shaped[row.hazard].length if row.hazard in shaped else row.duration_yr)
         for row in sampled(plan, data)
     ]
-    return float(max(lengths + drawn))
+    return float(max([0.0, *lengths, *drawn]))
 
 
 def describe(event: DisruptionEvent) -> str:
@@ -777,27 +772,20 @@ def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
 
 
-Kind = tuple[str, str, str, Demand, Surge, HazardProfile | None, str, bool, bool]
+KIND = attrgetter(
+    *("countries", "materials", "producers", "demand", "surge", "profile", "third_scope", "by_buyer", "spares_home")
+)
 """What strikes of one kind touch, and how."""
 
 
-def _alike(events: Sequence[tuple[DisruptionEvent, ...]]) -> dict[Kind, list[tuple[int, int, DisruptionEvent]]]:
-    """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments by the same profile."""
-    found: dict[Kind, list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
+def _alike(
+    events: Sequence[tuple[DisruptionEvent, ...]],
+) -> dict[tuple[Any, ...], list[tuple[int, int, DisruptionEvent]]]:
+    """Kind -> (scenario, order in it, strike) of strikes that touch the same producers, materials and segments by one profile."""
+    found: dict[tuple[Any, ...], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
     for s, scenario in enumerate(events):
         for order, event in enumerate(scenario):
-            kind = (
-                event.countries,
-                event.materials,
-                event.producers,
-                event.demand,
-                event.surge,
-                event.profile,
-                event.third_scope,
-                event.by_buyer,
-                event.spares_home,
-            )
-            found[kind].append((s, order, event))
+            found[KIND(event)].append((s, order, event))
     return found
 
 

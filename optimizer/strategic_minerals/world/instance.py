@@ -788,7 +788,9 @@ def build_market_floors(
         if menu.scope != "market" or menu.material not in materials:
             continue
         i = materials[menu.material]
-        eligible = _covered(menu, i, home, allied, in_force) & (yields[:, i] > 0)
+        border = menu.kind == "border"
+        free = np.array([border or all(f.material != i for f in floors) for floors in in_force], dtype=bool)
+        eligible = (home if border or menu.eligible == "home" else allied) & free & (yields[:, i] > 0)
         if not eligible.any():
             continue
         floor = Floor(
@@ -805,87 +807,36 @@ def build_market_floors(
     return tuple(floors)
 
 
-def _covered(
-    menu: FloorMenu, material: int, home: Bools, allied: Bools, in_force: Sequence[tuple[Floor, ...]]
-) -> Bools:
-    """(J,) producers that a market-wide floor would cover if they make its material."""
-    if menu.kind == "border":
-        return home
-    group = home if menu.eligible == "home" else allied
-    free = [all(f.material != material for f in floors) for floors in in_force]
-    return np.asarray(group & np.array(free, dtype=bool), dtype=bool)
-
-
 def impossible(
     plan: Plan,
     data: Dataset,
     materials: Mapping[str, int],
     projects: Sequence[Project],
     yields: Floats,
-    home: Bools,
-    allied: Bools,
-    in_force: Sequence[tuple[Floor, ...]],
+    market: Sequence[MarketFloor],
 ) -> Iterator[tuple[str, str]]:
-    """(what, why) of floors of the menu and packages of the table that the plan may use and nobody can be given."""
+    """(what, why) of floors of the menu and packages of the table that the plan may use and nobody can be given. market: the
+    market-wide floors that somebody gets."""
+    able = [project for project in projects if project.supportable]
+
+    def made(material: str, by: Sequence[Project]) -> bool:
+        return material in materials and any(yields[project.producer, materials[material]] > 0 for project in by)
+
+    given = {one.floor.id for one in market}
     for at, name in floor_names(plan).items():
         menu = plan.instruments.price_floors[at.menu]
-        why = _floor_impossible(plan, menu, materials, projects, yields, home, allied, in_force)
-        if why:
+        if menu.scope == "market" and at not in given:
+            why = f"no producer that it would cover makes {menu.material}, or each has a floor of its own on it"
             yield f"floor {name}", why
-    if plan.instruments.projects:
-        for row in chosen_packages(plan, data):
-            why = _package_impossible(row, materials, projects, yields)
-            if why:
-                yield f"package {row.package}", why
-
-
-def _floor_impossible(
-    plan: Plan,
-    menu: FloorMenu,
-    materials: Mapping[str, int],
-    projects: Sequence[Project],
-    yields: Floats,
-    home: Bools,
-    allied: Bools,
-    in_force: Sequence[tuple[Floor, ...]],
-) -> str:
-    """Why no level of a menu can be given to anybody; empty where one can."""
-    i = materials.get(menu.material)
-    if i is None:
-        return f"its material {menu.material} is not in the plan"
-    if menu.scope == "project":
-        if not plan.instruments.projects:
-            return "the plan supports no projects"
-        makers = [project for project in projects if yields[project.producer, i] > 0]
-        if not makers:
-            return f"no project of the plan makes {menu.material}"
-        able = any(project.supportable for project in makers)
-        return "" if able else f"no project that the plan may support makes {menu.material}"
-    makes = yields[:, i] > 0
-    where = "at home" if menu.kind == "border" or menu.eligible == "home" else "at home or in allied countries"
-    if not ((home if where == "at home" else allied) & makes).any():
-        return f"no producer {where} makes {menu.material}"
-    if not (_covered(menu, i, home, allied, in_force) & makes).any():
-        return f"every producer {where} that makes {menu.material} has a floor of its own on it"
-    return ""
-
-
-def _package_impossible(row: Any, materials: Mapping[str, int], projects: Sequence[Project], yields: Floats) -> str:
-    """Why a package of the table can be given to no project; empty where it can."""
-    mine = [project for project in projects if row.project in (None, project.name)]
-    if not mine:
-        return "the plan has no project" if row.project is None else f"its project {row.project} is not in the plan"
-    if row.floor_material is not None:
-        if row.floor_material not in materials:
-            return f"the material of its floor, {row.floor_material}, is not in the plan"
-        makers = [project for project in mine if yields[project.producer, materials[row.floor_material]] > 0]
-        if not makers:
-            who = "no project of the plan makes" if row.project is None else f"its project {row.project} makes none of"
-            return f"{who} {row.floor_material}, which its floor is on"
-        mine = makers
-    if not any(project.supportable for project in mine):
-        return "the plan may support no project that could take it"
-    return ""
+        if menu.scope == "project" and not made(menu.material, able):
+            yield f"floor {name}", f"no project that the plan may support makes {menu.material}"
+    for row in chosen_packages(plan, data) if plan.instruments.projects else ():
+        mine = [project for project in able if row.project in (None, project.name)]
+        if not mine:
+            yield f"package {row.package}", "the plan may support no project that could take it"
+        elif row.floor_material is not None and not made(row.floor_material, mine):
+            why = f"no project that could take it makes {row.floor_material}, which its floor is on"
+            yield f"package {row.package}", why
 
 
 # Units of account inside the solver: each material counts in a power of ten tonnes of its own.

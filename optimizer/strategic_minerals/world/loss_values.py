@@ -190,15 +190,11 @@ def length_in_words(years: float) -> str:
 
 
 def span_in_words(low: float, high: float, mean: float) -> str:
-    """`3 to 23 months, on average 9`; `4 months to 4.3 years, on average 18 months`. Years; a missing end leaves the mean alone."""
+    """`3 months to 4.3 years, on average 18 months`. Years; a missing end leaves the mean alone."""
     middle = length_in_words(mean)
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{middle} on average"
-    first, last = length_in_words(low), length_in_words(high)
-    unit = last.rpartition(" ")[2]
-    if first.endswith(unit) and middle.endswith(unit):
-        first, middle = first.removesuffix(f" {unit}"), middle.removesuffix(f" {unit}")
-    return f"{first} to {last}, on average {middle}"
+    return f"{length_in_words(low)} to {length_in_words(high)}, on average {middle}"
 
 
 def rate_in_words(rate: float) -> str:
@@ -208,14 +204,6 @@ def rate_in_words(rate: float) -> str:
     if round(rate, 2) == 1:
         return "once a year"
     return f"{rate:.2g} times a year" if rate > 1 else f"once in {_figures(1 / rate)} years"
-
-
-def rates_in_words(low: float, high: float) -> str:
-    """`once in 2.9 to 28 years`. low, high: a year."""
-    first, last = rate_in_words(high), rate_in_words(low)
-    if first.startswith("once in") and last.startswith("once in"):
-        return f"{first.removesuffix(' years')} to {last.removeprefix('once in ')}"
-    return f"{last} to {first}"
 
 
 def _figures(value: float) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cached_property, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -147,12 +147,6 @@ class OwnerFigures:
     """Without any, at the same rate."""
     transferred: float
     """Downside that the package moves to the government, d_0 - d_l >= 0."""
-
-
-def trunk_courses(instance: Instance, producer: int) -> Courses:
-    """The baseline course alone, as `courses`."""
-    price = {i: path[None] for i, path in own_prices(instance, producer, instance.price).items()}
-    return Courses(np.ones(1), price, np.ones((1, instance.calendar.periods)))
 
 
 def owner_output(
@@ -317,8 +311,6 @@ def then_trunk(path: Floats, trunk: Floats, periods: int) -> Floats:
     return np.concatenate([path, after], axis=1)
 
 
-Found = TypeVar("Found")
-
 ROUNDING_MUSD = 1e-9
 """Money that is rounding [million USD]."""
 
@@ -327,58 +319,42 @@ ROUNDING_MUSD = 1e-9
 class Signature:
     """What signing a package (beside market floors) at a date brings: all of an option that no chance of a scenario changes."""
 
-    rate: float
-    """Hurdle rate at which all of this is worked out."""
-    expected_rate: float
-    """The same without a package."""
+    hurdle: float
+    """Hurdle rate with the package, at which all of this is worked out."""
+    expected_hurdle: float
+    """Hurdle rate of what its owner expects, without a package."""
     npv: float
     gap: float
-    refused: str
-    """Why its instrument cannot close the gap, or the owner does not take it; empty where it stands, else the rest is zero."""
     start: int
+    """Period of first output."""
     scored: float
+    """Sum of the payments that close the gap [million USD, undiscounted]."""
     payments: Floats
+    """(T,)"""
     fees: Floats
+    """(T,)"""
     residual: float
+    """Discounted credit at the end of the horizon, at residual 1."""
     risk_charge: float
     """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
-@dataclass(frozen=True, eq=False)
-class FloorSet:
-    """Floors that count together: one object for equal floors, so that what is known of them is found at once."""
-
-    each: tuple[Floor, ...]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-@dataclass(frozen=True, eq=False)
-class SupportTerms:
-    """A package and the floors that its project's output gets, its own and the market's; likewise one object for equal ones."""
+def once(method: Callable[Concatenate[OwnerValuation, P], R]) -> Callable[Concatenate[OwnerValuation, P], R]:
+    """A method whose value is worked out when it is first asked for, and kept by its arguments."""
 
-    package: Package
-    floors: FloorSet
+    @wraps(method)
+    def found(self: OwnerValuation, /, *args: P.args, **named: P.kwargs) -> R:
+        key = (method.__name__, *args)
+        if key not in self.kept:
+            self.kept[key] = method(self, *args, **named)
+        value: R = self.kept[key]
+        return value
 
-
-@dataclass(frozen=True)
-class _PerProject:
-    """What all signatures of a project share."""
-
-    baseline: bool
-    """As `built_anyway`."""
-    tonnes: float
-    """Outputs of a period at full capacity [t]."""
-    value: float
-    """Their worth at base prices [million USD]."""
-
-    @classmethod
-    def of(cls, instance: Instance, project: Project) -> _PerProject:
-        j = project.producer
-        outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
-        return cls(
-            built_anyway(instance, project),
-            float(outputs @ instance.material_unit),
-            float(outputs @ instance.base_price),
-        )
+    return found
 
 
 class OwnerValuation:
@@ -387,19 +363,10 @@ class OwnerValuation:
     def __init__(self, instance: Instance, scenarios: ScenarioSet, pricing: PricingSample | None = None) -> None:
         """pricing: what owners expect (`world.scenarios`); None: the baseline course."""
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
-        self._found: dict[tuple[Any, ...], Any] = {}
+        self.kept: dict[tuple[Any, ...], Any] = {}
         """What was worked out, by what it is and of what."""
-        self._per_project = [_PerProject.of(instance, project) for project in instance.projects]
         self._trunk_weight = scenarios.trunk_weight(instance.calendar.periods)
-        self._unfloored = self.floor_set(())
         self._end = float(instance.calendar.beta[instance.calendar.periods])
-
-    def _once(self, key: tuple[Any, ...], make: Callable[[], Found]) -> Found:
-        """The value of a key, made when it is first asked for."""
-        if key not in self._found:
-            self._found[key] = make()
-        found: Found = self._found[key]
-        return found
 
     @cached_property
     def _paths(self) -> Floats:
@@ -411,44 +378,37 @@ class OwnerValuation:
         """(1 + S, I, T) price outside as a multiple of that inside, on the same paths."""
         return np.concatenate([self.scenarios.baseline(self.instance).market_gap, self.scenarios.market_gap])
 
-    def floor_set(self, floors: tuple[Floor, ...]) -> FloorSet:
-        """The one object for these floors."""
-        return self._once(("floors", floors), lambda: FloorSet(floors))
+    @once
+    def baseline(self, p: int) -> bool:
+        """As `built_anyway`."""
+        return built_anyway(self.instance, self.instance.projects[p])
 
-    def backing(self, package: Package, floors: tuple[Floor, ...]) -> SupportTerms:
-        """The one object for a package with these floors."""
-        together = self.floor_set(floors)
-        return self._once(("terms", package, together), lambda: SupportTerms(package, together))
-
-    def npv(self, p: int, floors: FloorSet, signed: int) -> float:
+    @once
+    def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
         """As `owner_npv`."""
-        project = self.instance.projects[p]
-        return self._once(("npv", p, floors, signed), lambda: owner_npv(self.instance, project, floors.each, signed))
+        return owner_npv(self.instance, self.instance.projects[p], floors, signed)
 
-    def figures(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
+    @once
+    def figures(self, p: int, floors: tuple[Floor, ...], signed: int) -> OwnerFigures:
         """What a project is worth under floors and at which rate. Section 17 of the formulation."""
-        return self._once(("figures", p, floors, signed), lambda: self._figures_of(p, floors, signed))
-
-    def _figures_of(self, p: int, floors: FloorSet, signed: int) -> OwnerFigures:
         instance, project, asked = self.instance, self.instance.projects[p], self.instance.plan.owners
         if self.pricing is not None:
             rate, alone = self.expected_rate(p, signed), self._flows(p, signed)
-            return owner_figures(instance, project, self._seen(p), floors.each, signed, rate, alone)
+            return owner_figures(instance, project, self._seen(p), floors, signed, rate, alone)
         quiet, found = project.hurdle, None
         if asked.price_risk_premium > 0 or asked.risk_charge > 0:
-            path = trunk_courses(instance, project.producer)
+            price = {i: of[None] for i, of in own_prices(instance, project.producer, instance.price).items()}
+            path = Courses(np.ones(1), price, np.ones((1, instance.calendar.periods)))  # the baseline course alone
             alone = expected_flows(instance, project, path, (), signed, closures=False)
-            found = owner_figures(instance, project, path, floors.each, signed, quiet, alone, closures=False)
+            found = owner_figures(instance, project, path, floors, signed, quiet, alone, closures=False)
         if found is None or found.rate == quiet:
-            npv, without = self.npv(p, floors, signed), self.npv(p, self._unfloored, signed)
+            npv, without = self.npv(p, floors, signed), self.npv(p, (), signed)
             return OwnerFigures(quiet, quiet, npv, without, 0.0 if found is None else found.transferred)
         return found
 
+    @once
     def expected_rate(self, p: int, signed: int) -> float:
         """h_e of a project signed at a date; its own hurdle rate where owners look at the baseline course."""
-        return self._once(("rate", p, signed), lambda: self._expected_rate(p, signed))
-
-    def _expected_rate(self, p: int, signed: int) -> float:
         instance, project, pricing = self.instance, self.instance.projects[p], self.pricing
         if pricing is None:
             return project.hurdle
@@ -457,24 +417,18 @@ class OwnerValuation:
         else:
             usual = courses(instance, pricing.reference, project.producer)
             flows = expected_flows(instance, project, usual, (), signed)
-        return expected_flow_rate(project, flows, self.npv(p, self._unfloored, signed), instance.calendar.step)
+        return expected_flow_rate(project, flows, self.npv(p, (), signed), instance.calendar.step)
 
+    @once
     def _flows(self, p: int, signed: int) -> Floats:
         """(life,) expected margins without support."""
-        project = self.instance.projects[p]
-        return self._once(
-            ("alone", p, signed), lambda: expected_flows(self.instance, project, self._seen(p), (), signed)
-        )
+        return expected_flows(self.instance, self.instance.projects[p], self._seen(p), (), signed)
 
+    @once
     def _seen(self, p: int) -> Courses:
         """The pricing sample as a project's producer sees it."""
         assert self.pricing is not None
-        expected, producer = self.pricing.scenarios, self.instance.projects[p].producer
-        return self._once(("courses", p), lambda: courses(self.instance, expected, producer))
-
-    def gap(self, p: int, floors: FloorSet, signed: int, fees: Floats) -> float:
-        """Financing gap under floors, with fees (T,) of the package that they are part of."""
-        return self._needs(p, self.figures(p, floors, signed), signed, fees)[1]
+        return courses(self.instance, self.pricing.scenarios, self.instance.projects[p].producer)
 
     def _needs(self, p: int, found: OwnerFigures, signed: int, fees: Floats) -> tuple[float, float]:
         """(NPV, financing gap) of an owner who gets the fees that are paid; on the baseline course fees are not counted.
@@ -485,15 +439,15 @@ class OwnerValuation:
         if self.pricing is not None:
             calendar = self.instance.calendar
             npv += float(fees @ (1 + found.rate) ** (-calendar.step * (np.arange(calendar.periods) - signed)))
-        excused = min(0.0, found.without) if self._per_project[p].baseline else 0.0
+        excused = min(0.0, found.without) if self.baseline(p) else 0.0
         return npv, financing_gap(self.instance.projects[p], npv - excused)
 
-    def earns(self, p: int, floors: FloorSet, start: int, net: float) -> bool:
+    def earns(self, p: int, floors: tuple[Floor, ...], start: int, net: float) -> bool:
         """Whether floors that cost `net` in the plan's scenarios would earn money: judged on the pricing sample where there is one,
         so that what may be signed does not depend on the plan's own sample [million USD]."""
         if self.pricing is not None:
-            paid = self._priced.floor_money(p, self._priced.floor_set(floors.each), start)
-            due = [money for floor, money in zip(floors.each, paid, strict=True) if floor.kind != "border"]
+            paid = self._priced.floor_money(p, floors, start)
+            due = [money for floor, money in zip(floors, paid, strict=True) if floor.kind != "border"]
             net = sum(money.expected + money.terminal for money in due)
         return net < -ROUNDING_MUSD
 
@@ -503,29 +457,25 @@ class OwnerValuation:
         assert self.pricing is not None
         return OwnerValuation(self.instance, self.pricing.scenarios)
 
-    def alive(self, p: int, floors: FloorSet, start: int) -> Bools:
+    @once
+    def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
         """(1 + S, T) as `survival`, on the trunk and then in scenarios."""
         j = self.instance.projects[p].producer
-        return self._once(
-            ("alive", p, floors, start), lambda: survival(self.instance, j, self._paths, floors.each, start, self._gaps)
-        )
+        return survival(self.instance, j, self._paths, floors, start, self._gaps)
 
-    def output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
+    @once
+    def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in scenarios, and whether it is alive on the trunk at the end."""
-        return self._once(("output", p, floors, start), lambda: self._output(p, floors, start))
-
-    def _output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
         alive = self.alive(p, floors, start)
         given = _ramp(self.instance.projects[p], start, self.instance.calendar.periods) * alive
         return given[0], given[1:], bool(alive[0, -1])
 
-    def floor_money(self, p: int, floors: FloorSet, start: int) -> tuple[FloorMoney, ...]:
+    @once
+    def floor_money(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[FloorMoney, ...]:
         """Cost of each floor on the project's output, which lives on all of them together."""
-        return self._once(
-            ("money", p, floors, start), lambda: tuple(self._paid(p, floor, floors, start) for floor in floors.each)
-        )
+        return tuple(self._paid(p, floor, floors, start) for floor in floors)
 
-    def _paid(self, p: int, floor: Floor, floors: FloorSet, start: int) -> FloorMoney:
+    def _paid(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         instance, project = self.instance, self.instance.projects[p]
         j = project.producer
         T = instance.calendar.periods
@@ -535,51 +485,44 @@ class OwnerValuation:
         tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
             project, start, n
         )
-        trunk = tonnes * survival(instance, j, path, floors.each, start, gaps)
+        trunk = tonnes * survival(instance, j, path, floors, start, gaps)
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
         return floor_payments(instance, self.scenarios, j, floor, begin, trunk, branch, self._trunk_weight)
 
-    def signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
-        """What signing brings. Section 4: capital and participation."""
-        return self._once(("signature", p, backing, signed), lambda: self._signature(p, backing, signed))
-
-    def _signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
-        instance, project, package = self.instance, self.instance.projects[p], backing.package
-        found, start = self.figures(p, backing.floors, signed), signed + project.lead
+    @once
+    def signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature | str:
+        """What signing a package brings, or why its instrument cannot close the gap or the owner does not take it. Section 4:
+        capital and participation. floors: those that the project's output gets, its own and the market's."""
+        instance, project = self.instance, self.instance.projects[p]
+        found, start = self.figures(p, floors, signed), signed + project.lead
         calendar = instance.calendar
         T = calendar.periods
         fees = self._fees(p, package, start)
         npv, gap = self._needs(p, found, signed, fees)
         lender = project if found.rate == project.hurdle else replace(project, hurdle=found.rate)
         cost = capital_cost(package.instrument, gap, lender)
-
-        def refused(why: str) -> Signature:
-            none = np.zeros(T)
-            return Signature(found.rate, found.expected_rate, npv, gap, why, start, 0.0, none, none, 0.0, 0.0)
-
         if cost is None:
             if package.instrument.kind == "none":
-                return refused("leaves a financing gap and brings no capital")
-            return refused(f"the gap is more than its {package.instrument.name} may cover")
+                return "leaves a financing gap and brings no capital"
+            return f"the gap is more than its {package.instrument.name} may cover"
         if max(0.0, npv) < max(0.0, found.without) - 1e-6 * project.capex:
-            return refused("the owner is better off without it")
+            return "the owner is better off without it"
         part = cost / payment_parts(lender, calendar.step)
         payments = np.zeros(T)
         payments[signed:start] = part
         scored = part * project.lead
         life_left = max(0.0, 1 - (T - start) / project.life)
-        residual = self._end * life_left * scored if self.output(p, backing.floors, start)[2] else 0.0
+        residual = self._end * life_left * scored if self.output(p, floors, start)[2] else 0.0
         charge = instance.plan.owners.risk_charge * found.transferred * float(calendar.beta[signed])
-        return Signature(found.rate, found.expected_rate, npv, gap, "", start, scored, payments, fees, residual, charge)
+        return Signature(found.rate, found.expected_rate, npv, gap, start, scored, payments, fees, residual, charge)
 
     def _fees(self, p: int, package: Package, start: int) -> Floats:
         """(T,) what is paid for the output that is reserved, whatever is tight."""
-        T = self.instance.calendar.periods
-        if package.offtake <= 0:
-            return np.zeros(T)
-        shared = self._per_project[p]
-        fee = package.fee * shared.tonnes + package.fee_share * shared.value
-        return package.offtake * fee * _ramp(self.instance.projects[p], start, T)
+        instance, project = self.instance, self.instance.projects[p]
+        outputs = np.maximum(instance.yields[project.producer], 0) * instance.capacity[project.producer, 0]
+        tonnes, value = float(outputs @ instance.material_unit), float(outputs @ instance.base_price)
+        fee = package.fee * tonnes + package.fee_share * value
+        return package.offtake * fee * _ramp(project, start, instance.calendar.periods)
 
 
 def _ramp(project: Project, start: int, periods: int) -> Floats:

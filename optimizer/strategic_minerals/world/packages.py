@@ -22,16 +22,15 @@ from .instance import Floor, FloorId, Instance, MarketFloor, Package, Project, f
 from .owners import (
     ROUNDING_MUSD,
     FloorMoney,
-    FloorSet,
     OwnerValuation,
-    SupportTerms,
+    Signature,
     counted_price,
     floor_payments,
     held,
     total_money,
     trunk_prices,
 )
-from .producers import built_anyway, expected_payment, survival
+from .producers import expected_payment, survival
 from .scenarios import PricingSample
 
 # Market floors as the existing producers and, under a border floor, users and treasury meet them.
@@ -136,8 +135,8 @@ TWIN = "no gap to finance: a package that differs only in its instrument does th
 """Why a package is left out that is no other than one already there: nothing that a planner misses."""
 
 
-@dataclass(frozen=True)
-class Option:
+@dataclass(frozen=True, kw_only=True)
+class Option(Signature):
     """Signing one package (with the market floors it counts on) for one project at one date."""
 
     project: int
@@ -145,29 +144,11 @@ class Option:
     market: tuple[int, ...]
     """Market floors whose top-up the project's output gets under this option."""
     signed: int
-    start: int
-    """Period of first output."""
-    npv: float
-    gap: float
-    scored: float
-    """Sum of the payments that close the gap [million USD, undiscounted]."""
-    payments: Floats
-    """(T,)"""
-    fees: Floats
-    """(T,)"""
     floor: FloorMoney | None
     border_loss: float
     """Discounted expected treasury revenue lost under a border floor, terminal part included."""
-    residual: float
-    """Discounted credit at the end of the horizon, at residual 1."""
     output_class: int
     """Options of a project with the same class give the same output in every scenario and period."""
-    hurdle: float
-    """Hurdle rate with the package, by which gap, capital and participation are worked out."""
-    expected_hurdle: float
-    """Hurdle rate of what its owner expects, without a package."""
-    risk_charge: float
-    """What the government bears for the downside moved to it, discounted [million USD]."""
 
 
 @dataclass(frozen=True)
@@ -226,20 +207,9 @@ class Support:
         return self._stacked([o.payments + o.fees + (0.0 if o.floor is None else o.floor.budget) for o in self.options])
 
     @cached_property
-    def liability(self) -> Floats:
-        """(options, T) what a signature's floor may cost at the price state that the plan's cap is for."""
-        nothing = np.zeros(self.trunk_alive.shape[1])
-        return self._stacked([nothing if o.floor is None else o.floor.liability for o in self.options])
-
-    @cached_property
     def market_outlay(self) -> Floats:
         """(market floors, T) what the budget expects to pay."""
         return self._stacked([market.money.budget for market in self.markets])
-
-    @cached_property
-    def market_liability(self) -> Floats:
-        """(market floors, T) as `liability`."""
-        return self._stacked([market.money.liability for market in self.markets])
 
     def _stacked(self, rows: Sequence[Floats]) -> Floats:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
@@ -273,9 +243,9 @@ def build_support(
     valuation = OwnerValuation(instance, scenarios, pricing)
     builder = _Options(instance, scenarios, [m.floor for m in markets], valuation)
     baseline = []
-    for p, project in enumerate(instance.projects):
+    for p in range(len(instance.projects)):
         checkpoint()
-        baseline.append(built_anyway(instance, project))
+        baseline.append(valuation.baseline(p))
         builder.add_project(p, baseline[-1])
     return Support(
         tuple(builder.options),
@@ -306,7 +276,7 @@ def signed_support(
         option, project = support.options[o], instance.projects[support.options[o].project]
         own = builder.own_floor(option.package, project)
         every = tuple(f for f in (own, *(support.markets[m].floor.floor for m in option.market)) if f is not None)
-        output, _ = builder.output(option.project, builder.owners.backing(option.package, every), option.start)
+        output, _ = builder.output(option.project, option.package, every, option.start)
         options.append(replace(option, market=(), output_class=len(classes)))
         classes.append(output)  # one each, so that the structure is the same along any scenarios
     alone = _survival(instance, scenarios)
@@ -339,7 +309,7 @@ class _Options:
         self.refused: dict[tuple[int, str, tuple[int, ...]], str] = {}
         self._class_of: dict[tuple[object, ...], int] = {}
         """By what a class is."""
-        self._asked: dict[tuple[int, float, FloorSet, int, bool], int] = {}
+        self._asked: dict[tuple[int, float, tuple[Floor, ...], int, bool], int] = {}
         """The same by what it was asked for."""
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
@@ -366,9 +336,9 @@ class _Options:
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
-                backing = self.owners.backing(package, floors)
-                open_dates = [t for t in free if self._may_sign(p, package, t)]
-                reasons = [self._add(p, backing, own, market, t) for t in open_dates]
+                # without support nothing is signed with the authority, and no rule of origin closes it
+                open_dates = [t for t in free if package.name == "none" or self.instance.procurement.support_open[p, t]]
+                reasons = [self._add(p, package, floors, own, market, t) for t in open_dates]
                 failed = sorted({reason for reason in reasons if reason})
                 if dates and not open_dates:
                     failed = ["rules of origin close its support at every date"]
@@ -382,10 +352,6 @@ class _Options:
         """Whether the owner has a floor on the same output that is in force when a project signed then begins to produce."""
         agreed = self.instance.in_force[project.producer]
         return any(f.material == own.material and (f.begin or 0) + f.term > signed + project.lead for f in agreed)
-
-    def _may_sign(self, p: int, package: Package, signed: int) -> bool:
-        """Whether the rules of origin leave the package open at a date; without support nothing is signed with the authority."""
-        return package.name == "none" or bool(self.instance.procurement.support_open[p, signed])
 
     def _bound(self, p: int, package: Package, start: int) -> bool:
         """Whether a rule with reach-back is in force for what a project makes when a package for it is signed."""
@@ -414,20 +380,28 @@ class _Options:
         for choice in product(*([None, *ms] for ms in by_material.values())):
             yield tuple(m for m in choice if m is not None)
 
-    def _add(self, p: int, backing: SupportTerms, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
+    def _add(
+        self,
+        p: int,
+        package: Package,
+        floors: tuple[Floor, ...],
+        own: Floor | None,
+        market: tuple[int, ...],
+        signed: int,
+    ) -> str:
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
-        package, found = backing.package, self.owners.signature(p, backing, signed)
+        found = self.owners.signature(p, package, floors, signed)
+        if isinstance(found, str):
+            return found
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own) if found.gap == 0 else ()
         if same and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
             return TWIN
-        if found.refused:
-            return found.refused
-        _, index = self.output(p, backing, found.start)
-        costs = list(zip(backing.floors.each, self.owners.floor_money(p, backing.floors, found.start), strict=True))
+        _, index = self.output(p, package, floors, found.start)
+        costs = list(zip(floors, self.owners.floor_money(p, floors, found.start), strict=True))
         paid = [money for floor, money in costs if floor.kind != "border"]
         money = total_money(paid, self.instance.calendar.periods) if paid else None
-        if money is not None and self.owners.earns(p, backing.floors, found.start, money.expected + money.terminal):
+        if money is not None and self.owners.earns(p, floors, found.start, money.expected + money.terminal):
             return "the floor would earn money: its upside share is worth more than its top-ups"
         borders = [money for floor, money in costs if floor.kind == "border"]
         if same:
@@ -439,31 +413,21 @@ class _Options:
                 package=package,
                 market=market,
                 signed=signed,
-                start=found.start,
-                npv=found.npv,
-                gap=found.gap,
-                scored=found.scored,
-                payments=found.payments,
-                fees=found.fees,
                 floor=money,
                 border_loss=sum(b.expected + b.terminal for b in borders),
-                residual=found.residual,
                 output_class=index,
-                hurdle=found.rate,
-                expected_hurdle=found.expected_rate,
-                risk_charge=found.risk_charge,
+                **vars(found),
             )
         )
         return ""
 
-    def output(self, p: int, backing: SupportTerms, start: int) -> tuple[OutputClass, int]:
+    def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        offtake = backing.package.offtake
-        bound = self._bound(p, backing.package, start)
-        asked = (p, offtake, backing.floors, start, bound)
+        offtake, bound = package.offtake, self._bound(p, package, start)
+        asked = (p, offtake, floors, start, bound)
         if asked not in self._asked:
-            trunk, scenarios, at_end = self.owners.output(p, backing.floors, start)
-            purchase = next((_right(floor, start) for floor in backing.floors.each if floor.kind == "purchase"), None)
+            trunk, scenarios, at_end = self.owners.output(p, floors, start)
+            purchase = next((_right(floor, start) for floor in floors if floor.kind == "purchase"), None)
             found = (p, offtake, purchase, at_end, trunk.tobytes(), scenarios.tobytes(), bound)
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
@@ -655,23 +619,20 @@ def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
     found = list(instance.impossible)
     if all(k.row == "none" for k in instance.packages) and not floor_names(instance.plan):
         return found  # a plan that offers nothing refuses nobody
-    refused = refusals(instance, support)
-    there = {*signings(instance, support), *market_items(instance, support), *refused}
-    for item, why in refused.values():
-        whole = item.kind in ("floor", "package")
-        if (whole or (item.kind == "project" and not item.package)) and why not in (TWIN, BUILT_ALONE):
-            found.append((str(item), why))
+    refused, dropped = refusals(instance, support), dict(support.dropped)
+    there = {*signings(instance, support), *market_items(instance, support)}
     listed = {what for what, _ in found}
     late = "no project that could have it can be signed in time to produce within the horizon"
-    floors = [floor_item(instance.plan, at) for at in floor_names(instance.plan)]
-    packages = [Item("package", k.row, package=k.row) for k in instance.packages if k.row != "none"]
-    for item in dict.fromkeys([*floors, *packages] if instance.plan.instruments.projects else floors):
-        if identity(item, instance.plan) not in there and str(item) not in listed:
-            found.append((str(item), late))
-    dropped = dict(support.dropped)
+    items = [floor_item(instance.plan, at) for at in floor_names(instance.plan)]
+    if instance.plan.instruments.projects:
+        items += [Item("package", k.row, package=k.row) for k in instance.packages if k.row != "none"]
     for project, alone in zip(instance.projects, support.baseline, strict=True):
-        if not alone and project.supportable and ("project", project.name, "", None) not in there:
-            found.append((f"project {project.name}", dropped[project.name]))
+        items += [Item("project", project.name, project=project.name)] if project.supportable and not alone else []
+    for item in dict.fromkeys(items):
+        key = identity(item, instance.plan)
+        why = refused[key][1] if key in refused else dropped.get(item.name, late)
+        if key not in there and str(item) not in listed and why != TWIN:
+            found.append((str(item), why))
     return found
 
 
@@ -687,7 +648,8 @@ def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
     beta = calendar.beta[: calendar.periods]
     by_year = np.equal.outer(calendar.year_index, np.arange(len(calendar.years))).astype(float)
     outlay = np.concatenate([support.outlay, support.market_outlay])
-    liability = np.concatenate([support.liability, support.market_liability])
+    floors = [*(option.floor for option in support.options), *(market.money for market in support.markets)]
+    liability = np.array([np.zeros(calendar.periods) if floor is None else floor.liability for floor in floors])
     planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
 
     def cost(option: Option) -> float:
@@ -701,7 +663,9 @@ def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
         "outlay": outlay @ by_year,
         "planned_outlay": outlay @ planned * (plan.budget.total_musd is not None),
         "discounted_outlay": outlay @ calendar.spending_weight,
-        "liability": liability @ by_year * (plan.budget.liability_cap_musd is not None),
+        "liability": liability.reshape(len(floors), calendar.periods)
+        @ by_year
+        * (plan.budget.liability_cap_musd is not None),
         "social_cost": np.array(signed + market, dtype=float),
         "residual_worth": np.array(residual + [0.0] * len(market), dtype=float),
     }

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import gammaln, xlogy
 
 from ..core.errors import Fault, PlanError
 from ..core.frames import Bools, Floats, Ints, equal
 from ..core.runner import checkpoint
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from ..question.dataset import Dataset
-from ..question.plan import Plan, Sample
+from ..question.plan import Belief, HazardBelief, HazardOverride, Plan, Sample
 from .draws import POINTS, Exposure, Lasting, Span, draw, durations, lasting_until, shape_of
 from .events import (
     DisruptionEvent,
@@ -23,7 +24,6 @@ from .events import (
     combine_events,
     hazards,
     profiles_of,
-    resolve_event,
     resolver,
     sampled,
     spread,
@@ -223,11 +223,6 @@ class OngoingEvent:
         left = remaining(self.event, self.row, self.now, u, self.mean)
         return np.asarray(self.now + np.round(left * MONTHS_PER_YEAR) / MONTHS_PER_YEAR)
 
-    @property
-    def expected_end(self) -> float:
-        """Date of its end as expected at the start."""
-        return float(self.ends(POINTS).mean())
-
     def until(self, end: float) -> DisruptionEvent:
         """The event, ending at a date."""
         return lasting_until(self.event, end)
@@ -235,16 +230,10 @@ class OngoingEvent:
 
 def ongoing_events(plan: Plan, data: Dataset, calendar: Calendar) -> tuple[OngoingEvent, ...]:
     """Events in force at the start of a plan, in its order."""
-    rows, shaped = hazards(plan, data), profiles_of(plan, data)
+    rows, resolved, now = hazards(plan, data), resolver(plan, data), calendar.first_year + calendar.step
     return tuple(
-        OngoingEvent(
-            resolve_event(event, rows.get(event.hazard or ""), shaped.get(event.hazard or "")),
-            rows.get(event.hazard or ""),
-            event.remaining_years,
-            event.ended_year,
-            calendar.first_year + calendar.step,
-        )
-        for event in plan.ongoing
+        OngoingEvent(resolved(one), rows.get(one.hazard or ""), one.remaining_years, one.ended_year, now)
+        for one in plan.ongoing
     )
 
 
@@ -287,7 +276,7 @@ def for_ever(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:
 
 def as_expected(ongoing: Sequence[OngoingEvent]) -> tuple[DisruptionEvent, ...]:
     """The events, each ending when it is expected to: what a scenario written by hand says nothing of."""
-    return tuple(one.until(one.expected_end) for one in ongoing)
+    return tuple(one.until(float(one.ends(POINTS).mean())) for one in ongoing)
 
 
 ENDS = 8
@@ -602,3 +591,171 @@ def courses(instance: Instance, scenarios: ScenarioSet, producer: int) -> Course
     np.add.at(weight, of.reshape(-1), scenarios.probability)
     parts = np.split(apart, len(own) + 1, axis=1)
     return Courses(weight, dict(zip(own, parts, strict=False)), parts[-1])
+
+
+# What people may believe of hazards, and one set of scenarios for all of them.
+#
+# Scenarios are drawn in equal parts from the law of each belief. Under a belief each weighs as that law makes it likelier than the
+# mean of all of them, so that no belief counts on less than about its share of the sample. The likelihood of a scenario is that of
+# its onsets and of what brought on what: beliefs differ in nothing else (section 21 of the formulation).
+
+
+LEAST_PROBABILITY = 1e-9
+"""Probability of a scenario below which it counts as none."""
+PROBE = 2048
+"""Scenarios by which the figure is found that carries most of the loss."""
+LOW, CENTRAL, HIGH = "low", "central", "high"
+FIGURES = ("rate_per_yr", "after_probability")
+"""What beliefs differ in."""
+
+
+@dataclass(frozen=True)
+class Believed:
+    """One set of drawn scenarios, as each belief weighs it."""
+
+    drawn: SampledScenarios
+    """With the shares that the plan's own figures give."""
+    share: Floats
+    """(beliefs, drawn) probability of each drawn scenario under a belief, given that one of them comes; rows sum to one."""
+
+    @property
+    def effective(self) -> Floats:
+        """(beliefs,) effective share of the sample, (sum w)^2 / (n sum w^2)."""
+        return np.asarray(1.0 / (self.share.shape[1] * (self.share**2).sum(axis=1)))
+
+    def probability(self, scenarios: ScenarioSet) -> Floats:
+        """(beliefs, S) probabilities of a plan's scenarios: those listed and the one without a disruption keep theirs, and those
+        drawn, of which some hold no disruption either, share the rest as the belief says."""
+        found, quiet = np.tile(scenarios.probability, (len(self.share), 1)), scenarios.names.index(NO_EVENT)
+        found[:, quiet + 1 :] = scenarios.probability[quiet + 1 :].sum() * self.share
+        return np.where(found < LEAST_PROBABILITY, 0.0, found)
+
+
+def believed(
+    instance: Instance, data: Dataset, beliefs: Sequence[Belief], scenarios: int, seed: int
+) -> tuple[Plan, Believed]:
+    """(the plan that asks for them, scenarios for all beliefs), as many from each law; scenarios: in all, or a few more.
+
+    Of a plan with a sample. Neither prices nor losses change what is drawn.
+    """
+    plan = instance.plan
+    assert plan.sample is not None
+    each = -(-scenarios // len(beliefs))
+    sample = plan.sample.model_copy(update={"scenarios": each * len(beliefs), "draws": None, "seed": seed})
+    asked = plan.model_copy(update={"sample": sample})
+    seeds = np.random.SeedSequence(seed).generate_state(len(beliefs), np.uint32)
+    drawn = [
+        one
+        for belief, own in zip(beliefs, seeds, strict=True)
+        for one in draws_with_exposure(replace(instance, plan=believing(plan, belief)), data, sample, each, int(own))
+    ]
+    seen = [of for _, of in drawn]
+    laws = np.array([likelihood(law(plan, data, one), seen) for one in (*beliefs, Belief(name=CENTRAL))])
+    relative = np.exp(laws - laws[:-1].max(axis=0))
+    weight = relative / relative[:-1].mean(axis=0)
+    share = weight / weight.sum(axis=1, keepdims=True)
+    held = SampledScenarios(
+        asked_for(replace(instance, plan=asked), data), tuple(events for events, _ in drawn), share[-1]
+    )
+    return asked, Believed(held, share[:-1])
+
+
+def believing(plan: Plan, belief: Belief) -> Plan:
+    """A plan with what a belief says of hazards, in the place of what the plan itself says of the same figures."""
+    said = {(one.hazard, name): getattr(one, name) for one in belief.hazards for name in FIGURES}
+    said = {key: value for key, value in said.items() if value is not None}
+    kept = [
+        old.model_copy(update={name: None for name in FIGURES if (old.hazard, name) in said}) for old in plan.hazards
+    ]
+    new = [
+        HazardOverride(hazard=one.hazard, **one.model_dump(exclude={"hazard"}, exclude_none=True))
+        for one in belief.hazards
+    ]
+    return plan.model_copy(update={"hazards": (*kept, *new)})
+
+
+@dataclass(frozen=True)
+class Law:
+    """How often one hazard comes under a belief."""
+
+    rate: float
+    shape: float | None
+    """Of the gamma law of the rate; None: every scenario has the rate itself."""
+    chance: float
+
+
+def law(plan: Plan, data: Dataset, belief: Belief) -> Mapping[str, Law]:
+    """How often each sampled hazard of a plan comes under a belief."""
+    assert plan.sample is not None
+    shape = shapes(plan, data) if plan.sample.rates == "uncertain" else {}
+    return {
+        row.hazard: Law(float(row.rate_per_yr), shape.get(row.hazard), float(row.after_probability or 0.0))
+        for row in sampled(believing(plan, belief), data)
+    }
+
+
+def likelihood(laws: Mapping[str, Law], seen: Sequence[Mapping[str, Exposure]]) -> Floats:
+    """(scenarios,) logarithm of how likely laws make what their hazards did, -inf where it cannot be.
+
+    rate: theta^n exp(-theta free), or with a gamma law of shape A and rate B = A/theta  Gamma(A+n) B^A / (Gamma(A) (B+free)^(A+n));
+    chance: q^m (1-q)^(M-m).
+    """
+    total = np.zeros(len(seen))
+    for hazard, of in laws.items():
+        did = np.array([(one.onsets, one.free, one.chances, one.taken) for one in (each[hazard] for each in seen)])
+        onsets, free, chances, taken = did.reshape(-1, 4).T
+        total += _of_rate(of, onsets, free) + xlogy(taken, of.chance) + xlogy(chances - taken, 1 - of.chance)
+    return total
+
+
+def _of_rate(of: Law, onsets: Floats, free: Floats) -> Floats:
+    if of.rate <= 0 or of.shape is None:
+        return np.asarray(xlogy(onsets, of.rate) - of.rate * free)
+    a, b = of.shape, of.shape / of.rate
+    return np.asarray(gammaln(a + onsets) - gammaln(a) + a * np.log(b) - (a + onsets) * np.log(b + free))
+
+
+# What the product believes where a plan names no beliefs: the ends of the range of the one figure that carries most of the loss.
+
+
+def named_beliefs(instance: Instance, data: Dataset) -> tuple[Belief, ...]:
+    """The plan's own beliefs; where it names none, the table's figures and, of the rate or chance that carries most of the loss,
+    the ends of its range."""
+    plan = instance.plan
+    if plan.ambiguity.rule == "one":
+        return (Belief(name=CENTRAL),)
+    if plan.ambiguity.beliefs:
+        return plan.ambiguity.beliefs
+    found = max(_carried(instance, data), key=lambda one: one[0], default=None)
+    if found is None or found[0] <= 0:
+        return (Belief(name=CENTRAL),)
+    _, low, high = found
+    return (low, Belief(name=CENTRAL), high)
+
+
+def _carried(instance: Instance, data: Dataset) -> Iterator[tuple[float, Belief, Belief]]:
+    """(how far the expected loss of doing nothing moves over the range of a figure, the belief in its low end, in its high end)
+    for every rate and chance of the sampled hazards."""
+    plan = instance.plan
+    assert plan.sample is not None
+    ranges = [
+        (row.hazard, name, getattr(row, f"{name}_low"), getattr(row, f"{name}_high"))
+        for row in sampled(plan, data)
+        for name in FIGURES
+        if getattr(row, f"{name}_low") is not None and getattr(row, f"{name}_high") is not None
+    ]
+    drawn = draws_with_exposure(instance, data, plan.sample, PROBE, plan.sample.seed)
+    lean = replace(instance, plan=plan.model_copy(update={"scenarios": ()}))
+    events = equally_likely(lean, [events for events, _ in drawn], trunk_course(instance, data))
+    lost, own = loss_proxy(lean, events).sum(axis=1), law(plan, data, Belief(name=CENTRAL))
+    seen = [of for _, of in drawn]
+    for hazard, name, *values in ranges:
+        ends = [
+            Belief(name=end, hazards=(HazardBelief(hazard=hazard, **{name: value}),))
+            for end, value in zip((LOW, HIGH), values, strict=True)
+        ]
+        laws = (own[hazard], *(law(plan, data, end)[hazard] for end in ends))
+        logs = np.array([likelihood({hazard: of}, seen) for of in laws])
+        weight = np.exp(logs[1:] - logs[0])
+        least, most = (weight / weight.sum(axis=1, keepdims=True)) @ lost
+        yield float(most - least), ends[0], ends[1]

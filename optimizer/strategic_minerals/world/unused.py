@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.formats import listed
 from ..core.stats import MONTHS_PER_YEAR
-from ..question.base import grouped, key_of
+from ..question.base import key_of
 from ..question.dataset import Dataset, members
 from ..question.names import Names
 from ..question.plan import Event, Plan
@@ -17,11 +17,7 @@ from .events import DisruptionEvent, Steps, hazards, profiles_of, resolver, samp
 
 KIND = "without effect"
 """Kind of these notes."""
-HALF = 0.5
-"""Level of the CVaR below which it is the mean of most outcomes, not of the worst ones."""
 MOST_KEYS = 3
-SERIES = {"prices": ("price_set", "material"), "capacities": ("activity",), "demand": ("material", "segment")}
-"""Tables of series by year, and the columns that name a series."""
 ZERO_LIMITS = {"storage_t": "store none of it", "drawdown_t_per_yr": "release none of it to users"}
 """Limits on the reserve that an empty cell does without -> what the reserve can with 0."""
 
@@ -35,10 +31,9 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
     years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials.
     """
     known = _Known(plan, data, years, chosen)
-    for check in (_rules, _controls, _events, _overlaps, _sample, _overrides, _money, _losses, _materials):
+    for check in (_rules, _controls, _events, _sample, _overrides, _money, _channel):
         yield from ((KIND, place, f"plan {place}: {why}") for place, why in check(known))
-    for rows in (_limits, _series, _sources):
-        yield from ((KIND, item, text) for item, text in rows(known))
+    yield from ((KIND, item, text) for item, text in _limits(known))
 
 
 class _Known:
@@ -54,7 +49,6 @@ class _Known:
         self.country = country
         self.makers = {(country[row.producer], row.material) for row in made if row.producer in country}
         self.producers = {row.producer for row in made if row.material in self.chosen}
-        self.users = {(row.material, row.segment) for row in data.rows("demand") if row.material in self.chosen}
         self.forms = qualified_forms(plan, data)
 
     def touched(self, materials: str) -> frozenset[str]:
@@ -62,13 +56,11 @@ class _Known:
         names = materials.split()
         return self.chosen if "*" in names else self.chosen & set(names)
 
-    def cut(self, countries: str, touched: Collection[str], elsewhere: bool = False) -> bool:
-        """Whether some of them are made in the countries; elsewhere: abroad outside them."""
+    def cut(self, countries: str, touched: Collection[str]) -> bool:
+        """Whether some of them are made in the countries."""
         names = countries.split()
         return any(
-            material in touched
-            and not (elsewhere and country in self.members)
-            and elsewhere != (country in names or ("*" in names and country not in self.members))
+            material in touched and (country in names or ("*" in names and country not in self.members))
             for country, material in self.makers
         )
 
@@ -125,9 +117,6 @@ def _events(known: _Known) -> Iterator[Finding]:
         touched = known.touched(resolved.materials)
         if resolved.cut > 0 and not known.cut(resolved.countries, touched):
             yield place, f"{_nowhere(resolved.countries, touched)}: the event cuts nothing"
-        if resolved.cut > 0 and resolved.price < 1 and not (resolved.profile and resolved.profile.priced):
-            rise = f"a rise of {resolved.price:.0%} is written {1 + resolved.price:g}"
-            yield place, f"price_multiplier {resolved.price:g}: prices fall while supply is cut; {rise}"
 
 
 def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
@@ -143,41 +132,12 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     firms = resolved.producers.split()
     if firms and not any(known.country.get(name) in resolved.countries.split() for name in firms):
         return f"no firm that it names is in {resolved.countries}"
-    surges = any(factor != 1 and (name, to) in known.users for to, factor in resolved.demand for name in touched)
-    surges |= any(
-        row.multiplier != 1 and row.material in (name, "*") and (name, row.segment) in known.users
-        for row in known.data.rows("surges")
-        if row.surge == resolved.surge[0]
-        for name in touched
-    )
-    third = resolved.third_cut > 0 and known.cut(resolved.countries, touched, elsewhere=True)
-    if surges or third or resolved.moves_price or (resolved.cut > 0 and known.cut(resolved.countries, touched)):
+    changes = resolved.demand or resolved.surge[0] or resolved.third_cut > 0 or resolved.moves_price
+    if changes or (resolved.cut > 0 and known.cut(resolved.countries, touched)):
         return ""
-    if resolved.cut > 0 or resolved.third_cut > 0:
+    if resolved.cut > 0:
         return f"{_nowhere(resolved.countries, touched)}, and prices and demand do not change"
     return "no cut, and unchanged price and demand"
-
-
-def _overlaps(known: _Known) -> Iterator[Finding]:
-    """Events that begin while an earlier one of the same hazard lasts, in the same countries and on the same materials."""
-    for n, scenario in enumerate(known.plan.scenarios):
-        events = sorted(
-            ((known.resolved(event), e) for e, event in enumerate(scenario.events)), key=lambda of: of[0].start
-        )
-        for at, (later, e) in enumerate(events):
-            for first, f in events[:at]:
-                lasts = first.start + first.flood + first.duration
-                if first.label == later.label and later.start < lasts and _meet(first, later):
-                    during = f"while the same of scenarios.{n}.events.{f} lasts ({first.start:g} to {lasts:.6g})"
-                    both = "both apply, so their cuts and demand factors multiply"
-                    yield f"scenarios.{n}.events.{e}", f"{later.label} begins in {later.start:g}, {during}: {both}"
-                    break
-
-
-def _meet(first: DisruptionEvent, later: DisruptionEvent) -> bool:
-    """Whether two events have countries and materials in common; `*` has all."""
-    pairs = ((first.countries.split(), later.countries.split()), (first.materials.split(), later.materials.split()))
-    return all("*" in one or "*" in other or not set(one).isdisjoint(other) for one, other in pairs)
 
 
 def _sample(known: _Known) -> Iterator[Finding]:
@@ -203,15 +163,10 @@ def _never(known: _Known, row: Any) -> str:
 
 
 def _overrides(known: _Known) -> Iterator[Finding]:
-    """Overrides of hazards that nothing uses, or that set the hazard's quotes aside."""
-    quoted = {row.hazard for row in known.data.rows("hazard_prices")}
+    """Overrides of hazards that nothing uses."""
     for n, own in enumerate(known.plan.hazards):
-        stated = [name for name in ("price_multiplier", "cut_share", "duration_yr") if getattr(own, name) is not None]
         if not known.plan.uses_hazard(own.hazard):
             yield f"hazards.{n}", f"neither the sample nor a scenario uses {own.hazard}: no effect"
-        elif own.hazard in quoted and stated:
-            why = f"stated here, so that the quotes of {own.hazard} by material and market (hazard_prices.csv)"
-            yield f"hazards.{n}.{stated[0]}", f"{why} have no effect"
 
 
 def _money(known: _Known) -> Iterator[Finding]:
@@ -228,29 +183,10 @@ def _money(known: _Known) -> Iterator[Finding]:
         yield "budget.appropriation_musd", f"the first year named is FY{min(money)}: there is no money before it"
 
 
-def _losses(known: _Known) -> Iterator[Finding]:
-    """A CVaR of nearly all outcomes, and a price channel without responses."""
-    plan, risk, aim = known.plan, known.plan.risk, known.plan.objective
-    counts = risk.cvar_weight > 0 or risk.cvar_limit_musd is not None
-    if risk.alpha < HALF and (counts or (aim.kind == "risk_within_budget" and aim.cvar_share > 0)):
-        why = f"{risk.alpha:g}: the CVaR is the mean of the worst {100 * (1 - risk.alpha):.6g} % of losses"
-        yield "risk.alpha", f"{why}; alpha {1 - risk.alpha:.6g} is the worst {100 * risk.alpha:.6g} %"
-    if plan.price_channel and not {row.material for row in known.data.rows("price_responses")} & known.chosen:
+def _channel(known: _Known) -> Iterator[Finding]:
+    """A price channel without responses."""
+    if known.plan.price_channel and not {row.material for row in known.data.rows("price_responses")} & known.chosen:
         yield "price_channel", "no planned material has a row in price_responses.csv: the plan moves no price"
-
-
-def _materials(known: _Known) -> Iterator[Finding]:
-    """Materials named one by one that nobody demands and no plant of the plan uses, nor is made beside one that is."""
-    demanded = {row.material for row in known.data.rows("demand") if row.demand_t_per_yr}
-    used = {name for name in known.chosen if known.forms.of(name) in demanded}
-    if used:
-        yields = known.data.rows("yields")
-        used |= {row.material for row in yields if row.yield_t_per_t < 0 and row.producer in known.producers}
-        beside = {row.producer for row in yields if row.yield_t_per_t > 0 and row.material in used}
-        used |= {row.material for row in yields if row.yield_t_per_t > 0 and row.producer in beside}
-        for n, name in enumerate(known.plan.materials):
-            if name in known.chosen - used:
-                yield f"materials.{n}", f"nobody demands {name}, and no planned producer uses it"
 
 
 # --- rows of the tables --------------------------------------------------------------------------------------------
@@ -269,35 +205,6 @@ def _limits(known: _Known) -> Iterator[Finding]:
             if getattr(row, column) == 0:
                 why = f"0: the reserve can {can}, although it holds or may buy some; leave the cell empty for no limit"
                 yield row.material, f"materials.csv {row.material} {column}: {why}"
-
-
-def _series(known: _Known) -> Iterator[Finding]:
-    """Series that begin after the plan does: the years before take their first value."""
-    for table, names in SERIES.items():
-        column, planned = ("activity", known.producers) if table == "capacities" else ("material", known.chosen)
-        rows = [row for row in known.data.rows(table) if getattr(row, column) in planned]
-        rows = [row for row in rows if getattr(row, "price_set", known.plan.price_set) == known.plan.price_set]
-        firsts = (min(series, key=lambda row: row.from_year) for series in grouped(rows, *names).values())
-        late = [row for row in firsts if row.from_year > known.years[0]]
-        if late:
-            why = f"begins after the first year, {known.years[0]}: all years before it take its first value"
-            yield key_of(late[0]), f"{table}.csv from_year: {_rows(late)}: the series {why}"
-
-
-def _sources(known: _Known) -> Iterator[Finding]:
-    """Rows of a table without a source where others have one: values that nobody can check."""
-    for table in known.data.tables:
-        rows = known.data.rows(table)
-        bare = [row for row in rows if not row.source.strip()]
-        if bare and len(bare) < len(rows):
-            has = "has" if len(bare) == 1 else "have"
-            others = f"{len(rows) - len(bare):,} of the table have one"
-            yield table, f"{table}.csv source: {_rows(bare)} {has} no source; {others}"
-
-
-def _rows(rows: Sequence[Any]) -> str:
-    """`3 rows (gallium, germanium, antimony)`."""
-    return f"{len(rows):,} row{'s' * (len(rows) > 1)} ({listed(map(key_of, rows), MOST_KEYS)})"
 
 
 # What periods longer than the steps of a disruption's profile average away.
