@@ -324,7 +324,6 @@ BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")
 
 DIGEST_ALONE = {
     "seconds": "wall clock of that solve",
-    "profile": "wall clock and memory of that solve",
     "versions": "what was installed then",
     "options.gap": "what was asked; a stated answer is held against it",
     "options.method": "what was asked; the method that was taken goes with it",
