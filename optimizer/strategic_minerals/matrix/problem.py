@@ -486,7 +486,7 @@ def with_rows(
         row_block=np.append(assembly.row_block, none),
         row_local=np.append(assembly.row_local, none),
         row_instance=np.append(assembly.row_instance, none),
-        money=None if assembly.money is None else assembly.money.with_more(rows=counted),
+        money=assembly.money.with_more(rows=counted),
     )
 
 
@@ -502,7 +502,7 @@ def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float
     old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns), copy=True)
     both = sp.hstack([old, more], format="csr")
     zeros = np.zeros(count)
-    counted = assembly.row_unit != 1.0
+    counted = assembly.money.rows
     in_money = np.array([bool(column) and all(counted[row] for row, _ in column) for column in entries], dtype=bool)
     return replace(
         assembly,
@@ -513,7 +513,7 @@ def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float
         start=both.indptr.astype(np.int64),
         index=both.indices.astype(np.int64),
         value=both.data,
-        money=None if assembly.money is None else assembly.money.with_more(columns=in_money),
+        money=assembly.money.with_more(columns=in_money),
     )
 
 

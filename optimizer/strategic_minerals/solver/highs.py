@@ -316,70 +316,31 @@ class SolverUnits:
 
     money: float
     """Million USD that the solver counts as one."""
-    rows: Floats | None
-    """(rows,) what a unit of the solver's is worth in a row's own; None: the same everywhere."""
-    columns: Floats | None
+    rows: Floats
+    """(rows,) what a unit of the solver's is worth in a row's own."""
+    columns: Floats
     """(columns,) likewise."""
 
     @classmethod
     def of(cls, assembly: Assembly) -> SolverUnits:
         """Of a model that is being loaded."""
-        if assembly.money is None:
-            return cls(1.0, None, None)
         return cls(assembly.money.unit, assembly.row_unit, assembly.column_unit)
 
     def matrix(self, assembly: Assembly) -> Floats:
         """(entries,) of the matrix, as the solver has them."""
-        if self.rows is None or self.columns is None:
-            return assembly.value
         return assembly.value * self.columns[assembly.index] / np.repeat(self.rows, np.diff(assembly.start))
 
     def cost(self, cost: Floats) -> Floats:
         """(columns,) a cost in million USD, as the solver has it."""
-        return cost if self.columns is None else cost * (self.columns / self.money)
-
-    def of_columns(self, values: Floats, at: Ints | None = None) -> Floats:
-        """Values or bounds of columns, all or some, as the solver has them."""
-        if self.columns is None:
-            return values
-        return values / (self.columns if at is None else self.columns[at])
-
-    def of_rows(self, values: Floats, at: Ints | None = None) -> Floats:
-        """Bounds of rows, all or some, as the solver has them."""
-        if self.rows is None:
-            return values
-        return values / (self.rows if at is None else self.rows[at])
+        return cost * (self.columns / self.money)
 
     def added(
         self, lower: Floats, upper: Floats, index: Ints, factors: Floats, *, money: bool
     ) -> tuple[Floats, Floats, Floats]:
         """(lower, upper, factors) of rows that are appended now, as the solver has them. money: they count million USD."""
-        if self.rows is None or self.columns is None:
-            return lower, upper, factors
         unit = self.money if money else 1.0
         self.rows = np.append(self.rows, np.full(len(lower), unit))
         return lower / unit, upper / unit, factors * self.columns[index] / unit
-
-    def removed(self, rows: Ints) -> None:
-        """Some rows are gone; later ones moved up."""
-        if self.rows is not None:
-            self.rows = np.delete(self.rows, rows)
-
-    def row_unit(self, row: int) -> float:
-        """What a unit of the solver's is worth in a row's own."""
-        return 1.0 if self.rows is None else float(self.rows[row])
-
-    def point(self, x: Floats) -> Floats:
-        """(columns,) values of columns, back from the solver."""
-        return x if self.columns is None else x * self.columns
-
-    def row_prices(self, prices: Floats) -> Floats:
-        """(rows,) million USD by a row's own unit, back from the solver."""
-        return prices if self.rows is None else prices * (self.money / self.rows)
-
-    def column_prices(self, prices: Floats) -> Floats:
-        """(columns,) likewise."""
-        return prices if self.columns is None else prices * (self.money / self.columns)
 
 
 def _bound(value: float) -> float:
@@ -447,10 +408,10 @@ class Model:
             1,
             offset / units.money,
             units.cost(cost),
-            units.of_columns(assembly.lower),
-            units.of_columns(assembly.upper),
-            units.of_rows(assembly.row_lower),
-            units.of_rows(assembly.row_upper),
+            assembly.lower / units.columns,
+            assembly.upper / units.columns,
+            assembly.row_lower / units.rows,
+            assembly.row_upper / units.rows,
             assembly.start.astype(np.int32),
             assembly.index.astype(np.int32),
             units.matrix(assembly),
@@ -462,15 +423,19 @@ class Model:
         """Change the bounds of some columns."""
         if len(columns):
             chosen = columns.astype(np.int32)
-            low, high = self._units.of_columns(lower, columns), self._units.of_columns(upper, columns)
-            self._check(self._highs.changeColsBounds(len(chosen), chosen, low, high), "changeColsBounds")
+            unit = self._units.columns[columns]
+            self._check(
+                self._highs.changeColsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeColsBounds"
+            )
 
     def set_row_bounds(self, rows: Ints, lower: Floats, upper: Floats) -> None:
         """Change the bounds of some rows."""
         if len(rows):
             chosen = rows.astype(np.int32)
-            low, high = self._units.of_rows(lower, rows), self._units.of_rows(upper, rows)
-            self._check(self._highs.changeRowsBounds(len(chosen), chosen, low, high), "changeRowsBounds")
+            unit = self._units.rows[rows]
+            self._check(
+                self._highs.changeRowsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeRowsBounds"
+            )
 
     @property
     def linear(self) -> bool:
@@ -505,7 +470,7 @@ class Model:
         """Take rows out; later ones move up."""
         if len(rows):
             self._check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
-            self._units.removed(rows)
+            self._units.rows = np.delete(self._units.rows, rows)
 
     def set_basis(self, columns: Any, rows: Any) -> None:
         """Start the next run from a basis, (columns,) and (rows,) indices of `BASES`; it may be a guess, HiGHS completes it."""
@@ -607,7 +572,7 @@ class Model:
             rises, falls = step > SMALLEST_MOVE, step < -SMALLEST_MOVE
             up = np.concatenate([above[rises] / step[rises], below[falls] / -step[falls]])
             down = np.concatenate([below[rises] / step[rises], above[falls] / -step[falls]])
-            own = self._units.row_unit(row)
+            own = float(self._units.rows[row])
             found.append((own * float(down.min(initial=math.inf)), own * float(up.min(initial=math.inf))))
         return found
 
@@ -740,7 +705,7 @@ class Model:
             incumbent = info.primal_solution_status == FEASIBLE
             if status != "optimal" and not (incumbent and status in ("time_limit", "limit", "interrupted")):
                 return UnsolvedRun(status=status, **told)
-            x = units.point(np.array(highs.getSolution().col_value, dtype=float))
+            x = np.array(highs.getSolution().col_value, dtype=float) * units.columns
             if not self._is_of(objective, x):
                 return UnsolvedRun(status="failed", bound=-math.inf, seconds=seconds, iterations=wasted)
             return SolvedRun(status=status, x=x, objective=objective, **told)
@@ -749,8 +714,8 @@ class Model:
         solution, duals = highs.getSolution(), None
         if solution.dual_valid:
             rows, columns = np.array(solution.row_dual, dtype=float), np.array(solution.col_dual, dtype=float)
-            duals = Duals(units.row_prices(rows), units.column_prices(columns))
-        x = units.point(np.array(solution.col_value, dtype=float))
+            duals = Duals(rows * (units.money / units.rows), columns * (units.money / units.columns))
+        x = np.array(solution.col_value, dtype=float) * units.columns
         return SolvedRun(status="optimal", x=x, objective=objective, bound=_bound(objective), duals=duals, **told)
 
     def _is_of(self, objective: float, x: Floats) -> bool:
