@@ -185,8 +185,8 @@ def test_what_rounding_leaves_of_a_probability_is_no_entry_of_a_row(chances: tup
 
 def origins(**bought: float) -> list[str]:
     """What is said of purchases: `material__COUNTRY` -> million USD."""
-    rows = [["bought_from_musd", key.replace("__", ": "), money, ""] for key, money in bought.items()]
-    figures = Figures.of(pd.DataFrame(rows, columns=["figure", "item", "value", "text"]))
+    rows = [["bought_from_musd", key.replace("__", ": "), money] for key, money in bought.items()]
+    figures = Figures.of(pd.DataFrame(rows, columns=["figure", "item", "value"]))
     return origin_of_purchases(figures, Names.of(tiny({"a": 1.0, "b": 1.0})[1]))
 
 

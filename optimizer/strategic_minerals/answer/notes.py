@@ -642,24 +642,21 @@ class Basis:
 
     def __init__(self, result: Result) -> None:
         plan, data, outcome, tables = result.plan, result.data, result.outcome, result.tables
-        counted, stake, noted, floors = provenance(plan, data), _stakes(result), tables["notes"], tables["floors"]
+        counted, stake, noted = provenance(plan, data), _stakes(result), tables["notes"]
         asked = {f"floor {name}" for name in floor_names(plan).values()}
         never = noted[noted.kind == NEVER]
         of_floors = never.item.isin(asked)
-        inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
 
         def of_kind(kind: str) -> tuple[str, ...]:
             """Notes of a kind, in words."""
             return tuple(noted.note[noted.kind == kind])
 
-        self.relaxed = outcome.relaxed
+        self.tables, self.relaxed = tables, outcome.relaxed
         self.release = plan.release if plan.policy == "targets" else None
         """Rule of release; None: the plan knows the course of each disruption."""
         self.reason: str = outcome.reason
         self.names = names = Names.of(data)
         self.scenarios = scenario_names(plan, tables["scenario_losses"], told=True)
-        self.floors = {f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()}
-        """Price floor, as `figures` names it -> who has it and for which material."""
         self.other_losses = other_losses(plan, data)
         self.replayed = of_kind(REPLAYED)
         self.embedded = {row.material for row in data.rows("materials") if row.embedded and not plan.risk.embedded}
@@ -676,8 +673,6 @@ class Basis:
         self.owed_by_prices = _owed_by_prices(plan, data)
         """What guarantees signed before cost in the planned years by price set [million USD]; empty where there is none."""
         self.unsure, self.peace, self.closes = of_kind(UNSURE), of_kind(PEACE), of_kind(CLOSES)
-        self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
-        """Border floors that products which contain the material escape, as `figures` names them."""
         self.audit_word, self.worst = audit_word(result), result.audited.worst()
         self.counts, self.seconds = result.counts, float(result.seconds.get("total", 0.0))
         self.highs, self.tolerance = result.versions["highs"], float(result.options["primal_feasibility_tolerance"])

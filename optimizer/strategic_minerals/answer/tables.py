@@ -134,7 +134,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "notes": TableOf("What is doubtful or worth knowing of the question.", "kind item note"),
     "dropped": TableOf("What was left out before the solve, and why.", "item reason"),
     "prices": TableOf("Shadow prices with the commitments fixed.", "price item scenario period value unit meaning"),
-    "figures": TableOf("Every number of the summary, by name.", "figure item value text"),
+    "figures": TableOf("Every number of the summary, by name.", "figure item value"),
     "objective": TableOf(
         "Parts of the social cost, of the plan and of doing nothing.", "part plan_musd do_nothing_musd"
     ),
