@@ -20,7 +20,6 @@ from ..matrix.problem import Problem, trunk_prices
 from ..matrix.solution import Solution
 from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
-from ..question.estimates import ore_reserves
 from ..question.names import Names
 from ..question.plan import Loan
 from ..question.recipes import outdated
@@ -107,10 +106,6 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "users_stock": TableOf(
         "What users hold themselves, where the plan has them do so.",
         "scenario period tail material segment level_t pulled_t refilled_t",
-    ),
-    "ore_reserves": TableOf(
-        "Who holds the ore of what is planned, and for how many years of today's output.",
-        "mineral materials country name reserves_t world_share mine_output_t years_left",
     ),
     "scenario_losses": TableOf(
         "Losses and shortfalls of every scenario, with the plan and without, and what happens in it.",
@@ -485,7 +480,6 @@ def build_tables(accounts: Accounts, reference: Accounts) -> dict[str, pd.DataFr
         "shortfalls": shortfalls(problem, solution),
         **({"transfers": transfers(problem, solution)} if any(problem.natural.pool) else {}),
         **({"users_stock": users_stock(problem, solution)} if problem.natural.users else {}),
-        **({"ore_reserves": ore} if len(ore := ore_table(problem, names)) else {}),
         "scenario_losses": scenario_losses(problem, solution, z0),
         "bottlenecks": bottlenecks({"plan": accounts, "nothing": reference}),
         "value": value(accounts, reference),
@@ -507,23 +501,6 @@ def build_tables(accounts: Accounts, reference: Accounts) -> dict[str, pd.DataFr
             [*problem.structure.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),
     }
-
-
-def ore_table(problem: Problem, names: Names) -> pd.DataFrame:
-    """Who holds the ore of what is planned, and how many years of today's output it is."""
-    of: dict[str, list[str]] = {}
-    for row in problem.data.rows("materials"):
-        if row.material in problem.natural.materials:
-            of.setdefault(row.mineral, []).append(row.material)
-    rows = [
-        (
-            *(one.mineral, " ".join(of[one.mineral]), one.country, names.country(one.country)),
-            *(one.reserves_t, one.share, one.output_t, one.years),
-        )
-        for one in ore_reserves(problem.data, of)
-    ]
-    kinds = dict.fromkeys(("world_share", "mine_output_t", "years_left"), float)
-    return frame(rows, RESULT_TABLES["ore_reserves"].columns).astype(kinds)
 
 
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:

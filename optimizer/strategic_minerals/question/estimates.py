@@ -857,8 +857,6 @@ class OreReserve:
     mineral: str
     country: str
     reserves_t: float
-    share: float | None
-    """Of the world's; None where its total is not printed."""
     output_t: float | None
     """Mine output of the latest year; None: not printed."""
     counted: int
@@ -885,11 +883,9 @@ def ore_reserves(data: Dataset, minerals: Iterable[str]) -> list[OreReserve]:
     mined = {(row.mineral, row.country): row.production_t for row in production if row.stage == MINE}
     found = []
     for (mineral, country), row in held.items():
-        world = held.get((mineral, "WLD"))
         if country not in REGIONS and row.reserves_t > 0:
-            share = row.reserves_t / world.reserves_t if world is not None and world.reserves_t > 0 else None
             output = None if row.basis.startswith(TOGETHER) else mined.get((mineral, country)) or None
-            found.append(OreReserve(mineral, country, row.reserves_t, share, output, int(row.year or 0)))
+            found.append(OreReserve(mineral, country, row.reserves_t, output, int(row.year or 0)))
     order = list(dict.fromkeys(mineral for mineral, _ in held))
     return sorted(found, key=lambda one: (order.index(one.mineral), -one.reserves_t))
 
