@@ -16,7 +16,7 @@ from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..world.instance import DEFENCE, Instance, MarketFloor, PaidFloor
 from .channel import Trade, for_sale, saved_abroad, trade_of
-from .figures import Figures
+from .figures import OUTLAYS, Figures
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
 from .producers import (
     TINY,
@@ -78,26 +78,38 @@ def open_accounts(
     return Accounts(problem, solution, path_data, tuple(signings), floors, markets, idle)
 
 
-def outlays(accounts: Accounts) -> Floats:
-    """(T,) trunk outlay: purchases, holding, fees, scored gaps, expected floor cost; less sales if revolving."""
+def outlay_lines(accounts: Accounts) -> dict[str, Floats]:
+    """(T,) trunk outlay by line of the budget: purchases, holding, fees, scored gaps, expected floor cost  [million USD]."""
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
-    total = np.zeros(n.calendar.periods)
+    lines = {name: np.zeros(n.calendar.periods) for name in OUTLAYS if name != "signed_before"}
     for b, purchase in enumerate(purchase_terms(accounts)):
-        total += x.acquisition[0, b] * purchase.paid(n, (path_data.price, path_data.gap))[0]
+        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, (path_data.price, path_data.gap))[0]
     for i in range(len(n.materials)):
         if n.plan.budget.loan is None:
-            total += x.stock[0, i] * n.holding[i] * n.calendar.step
-        if n.plan.budget.revolving:
-            total -= x.disposal[0, i] * path_data.price[0, i] * (1 - n.haircut[i])
+            lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
     for k, contract in enumerate(accounts.problem.structure.contracts):
-        total[contract.start : contract.start + n.contract_term[contract.source]] += (
-            n.contract_fee[contract.source] * x.contract[k]
-        )
+        last = contract.start + int(n.contract_term[contract.source])
+        lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
     for signing in accounts.signings:
-        total += signing.share * (signing.payments + signing.fees + sum(b.budget for b in signing.bills))
-    for market in accounts.markets:
-        total += market.share * sum((b.budget for b in market.bills), np.zeros_like(total))
-    return total
+        lines["offtake_fees"] += signing.share * signing.fees
+        lines["capital_support"] += signing.share * signing.payments
+    for holder in accounts.holders:
+        for bill in holder.bills:
+            lines["floor_top_ups"] += holder.share * bill.budget
+    return lines
+
+
+def sales(accounts: Accounts) -> Floats:
+    """(T,) what sales bring on the trunk  [million USD]."""
+    n, x, price = accounts.problem.natural, accounts.solution, accounts.path_data.price
+    each = [x.disposal[0, i] * price[0, i] * (1 - n.haircut[i]) for i in range(len(n.materials))]
+    return np.asarray(sum(each, np.zeros(n.calendar.periods)))
+
+
+def outlays(accounts: Accounts) -> Floats:
+    """(T,) trunk outlay, less sales if revolving  [million USD]."""
+    total = sum(outlay_lines(accounts).values(), np.zeros(accounts.problem.natural.calendar.periods))
+    return np.asarray(total - sales(accounts) * accounts.problem.natural.plan.budget.revolving)
 
 
 def outlays_by_scenario(accounts: Accounts) -> Floats:
@@ -678,63 +690,39 @@ def _contracts(accounts: Accounts) -> Records:
 def _money(accounts: Accounts) -> Records:
     """Outlays of the planned years by line and by year, and what stands beside them."""
     n, x, T = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.periods
-    lines = {
-        name: np.zeros(T)
-        for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
-    }
-    sales, liability, before = np.zeros(T), np.zeros(T), due_from_before(n)
-    spared, as_run = np.zeros(T), np.zeros(T)
+    lines, sold, before = outlay_lines(accounts), sales(accounts), due_from_before(n)
+    liability, spared, as_run = np.zeros(T), np.zeros(T), np.zeros(T)
     for paid in n.carried.floors:
         if paid.payer == "apart" and paid.floor.kind != "border":
             each = 1.0 if paid.floor.kind == "earnings" else float(n.yields[paid.producer, paid.floor.material])
-            sold = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
-            as_run += (
-                np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0]) * sold * pays(n, paid)
-            )
-    trunk = accounts.path_data.price, accounts.path_data.gap
+            made = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
+            due = np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0])
+            as_run += due * made * pays(n, paid)
     for b, purchase in enumerate(purchase_terms(accounts)):
-        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
         spared += x.acquisition[0, b] * purchase.not_due(n)
-    for i in range(len(n.materials)):
-        if n.plan.budget.loan is None:
-            lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
-        sales += x.disposal[0, i] * trunk[0][0, i] * (1 - n.haircut[i])
-    members = _members_pay(accounts, lines["purchases"], sales)
-    for k, contract in enumerate(accounts.problem.structure.contracts):
-        last = contract.start + int(n.contract_term[contract.source])
-        lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
-    for signing in accounts.signings:
-        lines["offtake_fees"] += signing.share * signing.fees
-        lines["capital_support"] += signing.share * signing.payments
+    members = _members_pay(accounts, lines["purchases"], sold)
     for holder in accounts.holders:
         for bill in holder.bills:
-            lines["floor_top_ups"] += holder.share * bill.budget
             liability += holder.share * bill.liability
     planned = n.calendar.planned
-    by_year, owed, given, apart = (dict[str, float]() for _ in range(4))
-    for f, year in enumerate(n.calendar.planned_years):
-        mine = n.calendar.year_index == f
-        by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values())) + before["plan"][f]
-        owed[str(year)], given[str(year)] = float(liability[mine].sum()) + before["worst"][f], float(n.appropriation[f])
-        apart[str(year)] = before["apart"][f] - float(spared[mine].sum())
+
+    def by_year(series: Floats, before: Any = 0.0) -> dict[str, float]:
+        """Sum of each planned year. before: (years,) what it comes to already."""
+        sums = np.bincount(n.calendar.year_index, series) + np.asarray(before)
+        return dict(zip(map(str, n.calendar.planned_years), sums.tolist(), strict=False))
+
     return {
         "outlay_musd": {
             **{name: float(series[:planned].sum()) for name, series in lines.items()},
             "signed_before": sum(before["plan"][: len(n.calendar.planned_years)]),
         },
-        "outlay_by_year_musd": by_year,
-        "appropriation_by_year_musd": given,
-        "liability_by_year_musd": owed,
-        "paid_apart_by_year_musd": apart,
-        "paid_apart_as_run_by_year_musd": {
-            str(year): float(as_run[n.calendar.year_index == f].sum())
-            for f, year in enumerate(n.calendar.planned_years)
-        },
-        "members_pay_by_year_musd": {
-            str(year): float(members[n.calendar.year_index == f].sum())
-            for f, year in enumerate(n.calendar.planned_years)
-        },
-        "sales_musd": {"": float(sales[:planned].sum())},
+        "outlay_by_year_musd": by_year(sum(lines.values(), np.zeros(T)), before["plan"]),
+        "appropriation_by_year_musd": by_year(np.zeros(T), n.appropriation),
+        "liability_by_year_musd": by_year(liability, before["worst"]),
+        "paid_apart_by_year_musd": by_year(-spared, before["apart"]),
+        "paid_apart_as_run_by_year_musd": by_year(as_run),
+        "members_pay_by_year_musd": by_year(members),
+        "sales_musd": {"": float(sold[:planned].sum())},
     }
 
 
