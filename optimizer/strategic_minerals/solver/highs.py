@@ -245,8 +245,8 @@ BASES = (
 
 Statuses = npt.NDArray[np.int8]
 """One status a column, or row, as `BASES` counts them."""
-AT_LOWER, BASIC = 0, 1
-"""Places in `BASES`."""
+BASIC = 1
+"""Place in `BASES`."""
 
 MOST_IN_ONE_SOLVER = 4_000_000
 """Columns that one solver is given: it takes some 2 kB for each."""
