@@ -667,9 +667,10 @@ def _loses(row: Any) -> str:
     return f"is not shown to cost anything: {musd(row.cost_musd)} M {between}"
 
 
-def limited(lines: list[str], most: int = MOST_LINES) -> list[str]:
+def limited(lines: list[str]) -> list[str]:
     """The first lines, and how many more there are."""
-    return lines if len(lines) <= most else [*lines[:most], f"  ... and {len(lines) - most} more in the tables"]
+    rest = len(lines) - MOST_LINES
+    return lines if rest <= 0 else [*lines[:MOST_LINES], f"  ... and {rest} more in the tables"]
 
 
 def _interval(of: ActNow, name: str) -> str:

@@ -216,13 +216,13 @@ def frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns))
 
 
-def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
-    """(I, T) what home users and home plants use of each material [t per period]: demand and inputs of production."""
+def use_of(problem: Problem, solution: Solution) -> Floats:
+    """(I, T) what home users want and home plants take of each material on the baseline course [t per period]."""
     n = problem.natural
     used = np.zeros((len(n.materials), n.calendar.periods))
     np.add.at(used, n.demand_material, n.demand)
     inputs = np.where(n.home[:, None], np.maximum(-n.yields, 0.0), 0.0)
-    return np.asarray(used + inputs.T @ (solution.output[path] + solution.reserve_output[path]), dtype=float)
+    return np.asarray(used + inputs.T @ (solution.output[0] + solution.reserve_output[0]), dtype=float)
 
 
 def _places(problem: Problem, kept: Any, paths: Sequence[str] | None = None, **items: Sequence[str]) -> dict[str, Any]:

@@ -630,13 +630,13 @@ class DecisionIndex:
         of = self.decided(item)
         return self.amount(item, x) > (TRACE_T if of.unit.startswith("t") else CHOSEN if of.any_amount else HALF)
 
-    def portfolio(self, x: Floats, kinds: Sequence[Kind] = ("project", "floor", "contract")) -> dict[str, str]:
-        """Names of the items that a point has, in the order of `items`, with how much of each in words where that is a part
-        (`part_in_words`), else empty."""
+    def portfolio(self, x: Floats) -> dict[str, str]:
+        """Names of the projects, floors and contracts that a point has, in the order of `items`, with how much of each in words
+        where that is a part (`part_in_words`), else empty."""
         return {
             str(item): part_in_words(item, self.decided(item), self.amount(item, x))
             for item in self.items
-            if item.kind in kinds and self.chosen(item, x)
+            if item.kind in ("project", "floor", "contract") and self.chosen(item, x)
         }
 
 
