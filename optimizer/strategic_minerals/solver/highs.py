@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +23,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from ..core.errors import Fault, OnProgress, PlanError, Progress, UntrustedError
-from ..core.frames import Floats, Ints
+from ..core.frames import Bools, Floats, Ints
 from ..matrix.assembly import Assembly
 
 # HiGHS instances, the release in use, and two tiny programs that tell whether it may be used.
@@ -39,13 +39,36 @@ _greeted: list[bool] = []
 
 
 def instance() -> Any:
-    """A HiGHS instance. The first of a process prints a banner to the C standard output, which is kept from users."""
+    """A HiGHS instance with `FIXED` options. The first of a process prints a banner to the C standard output, which is kept from
+    users."""
     with _FIRST:
-        if _greeted:
-            return highspy.Highs()
+        hidden = nullcontext() if _greeted else _stream_of_c_to_nowhere() if _is_glibc() else _descriptor_to_nowhere()
+        with hidden:
+            highs = highspy.Highs()
         _greeted.append(True)
-        with _stream_of_c_to_nowhere() if _is_glibc() else _descriptor_to_nowhere():
-            return highspy.Highs()
+    for name, value in FIXED.items():
+        _check(highs.setOptionValue(name, value), f"option {name} = {value!r}")
+    return highs
+
+
+def _check(status: Any, what: str) -> None:
+    if status != highspy.HighsStatus.kOk:
+        raise UntrustedError(f"HiGHS answered {status.name} to {what}")
+
+
+def _pass(
+    highs: Any,
+    offset: float,
+    cost: Floats,
+    limits: tuple[Floats, Floats, Floats, Floats],
+    matrix: tuple[Ints, Ints, Floats],
+    integer: Bools,
+) -> None:
+    """Load a model. limits: lower and upper of columns, then of rows; matrix: start, index, value by rows; integer: of columns."""
+    columns, rows, (start, index, value) = len(cost), len(limits[2]), matrix
+    entries = start.astype(np.int32), index.astype(np.int32), value
+    status = highs.passModel(columns, rows, len(value), 2, 1, offset, cost, *limits, *entries, integer.astype(np.int32))
+    _check(status, "passModel")
 
 
 def _is_glibc() -> bool:
@@ -118,8 +141,6 @@ def canary() -> None:
 def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
     """min x_cost*x + z_cost*z subject to x + z >= need, z integer."""
     highs = instance()
-    for name, value in (("output_flag", False), ("threads", 1), ("parallel", "off")):
-        highs.setOptionValue(name, value)
     highs.addConstr(highs.addVariable(obj=x_cost) + highs.addIntegral(obj=z_cost) >= need)
     if highs.run() != highspy.HighsStatus.kOk:
         raise UntrustedError(OTHER_THREADS)
@@ -227,6 +248,10 @@ TOLERANCES = {
     "mip_feasibility_tolerance": 1e-7,
 }
 """At HiGHS's own 1e-6 for integers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
+
+FIXED = {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}
+"""Options of every instance. One value of threads for the whole process: a second value makes the next solve fail (HiGHS issue
+715)."""
 
 INTEGER_SEARCH = {"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False}
 """What a search for integers is told beside HiGHS's own settings: no heuristics that solve a smaller problem of the kind.
@@ -336,10 +361,7 @@ class Model:
         self._highs = instance()
         self._raised: list[BaseException] = []
         """What the progress callback raised during the run."""
-        self._set("output_flag", False)
-        # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
-        fixed = {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES, **INTEGER_SEARCH}
-        for name, value in fixed.items():
+        for name, value in INTEGER_SEARCH.items():
             self._set(name, value)
         self._integer = integer
         self._hasty = False
@@ -362,7 +384,7 @@ class Model:
         self._set("simplex_strategy", PRIMAL if held else DUAL)
         self._configure_cold_start()
         if usable:
-            self._check(highs.setBasis(basis), "setBasis")
+            _check(highs.setBasis(basis), "setBasis")
             self.configure_hot_start(scaled=True)
 
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
@@ -375,43 +397,25 @@ class Model:
         self._assembly, self._columns, self._cost, self._offset = assembly, len(cost), cost, offset
         self._units = units = SolverUnits.of(assembly)
         self._mip = bool(self._integer and assembly.integer.any())
-        integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
-        status = self._highs.passModel(
-            len(cost),
-            len(assembly.row_lower),
-            len(assembly.index),
-            2,
-            1,
-            offset / units.money,
-            units.cost(cost),
-            assembly.lower / units.columns,
-            assembly.upper / units.columns,
-            assembly.row_lower / units.rows,
-            assembly.row_upper / units.rows,
-            assembly.start.astype(np.int32),
-            assembly.index.astype(np.int32),
-            units.matrix(assembly),
-            integrality,
-        )
-        self._check(status, "passModel")
+        limits = assembly.lower / units.columns, assembly.upper / units.columns
+        of_rows = assembly.row_lower / units.rows, assembly.row_upper / units.rows
+        matrix = assembly.start, assembly.index, units.matrix(assembly)
+        whole: Bools = assembly.integer & self._mip
+        _pass(self._highs, offset / units.money, units.cost(cost), (*limits, *of_rows), matrix, whole)
 
     def set_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
         """Change the bounds of some columns."""
         if len(columns):
             chosen = columns.astype(np.int32)
             unit = self._units.columns[columns]
-            self._check(
-                self._highs.changeColsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeColsBounds"
-            )
+            _check(self._highs.changeColsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeColsBounds")
 
     def set_row_bounds(self, rows: Ints, lower: Floats, upper: Floats) -> None:
         """Change the bounds of some rows."""
         if len(rows):
             chosen = rows.astype(np.int32)
             unit = self._units.rows[rows]
-            self._check(
-                self._highs.changeRowsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeRowsBounds"
-            )
+            _check(self._highs.changeRowsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeRowsBounds")
 
     @property
     def linear(self) -> bool:
@@ -421,8 +425,8 @@ class Model:
     def set_cost(self, cost: Floats, offset: float = 0.0) -> None:
         """Change the objective."""
         columns = np.arange(self._columns, dtype=np.int32)
-        self._check(self._highs.changeColsCost(self._columns, columns, self._units.cost(cost)), "changeColsCost")
-        self._check(self._highs.changeObjectiveOffset(offset / self._units.money), "changeObjectiveOffset")
+        _check(self._highs.changeColsCost(self._columns, columns, self._units.cost(cost)), "changeColsCost")
+        _check(self._highs.changeObjectiveOffset(offset / self._units.money), "changeObjectiveOffset")
         self._cost, self._offset = cost, offset
 
     def add_row(self, columns: Ints, values: Floats, lower: float, upper: float, *, money: bool = False) -> None:
@@ -440,12 +444,12 @@ class Model:
             starts = np.concatenate([[0], np.cumsum(large)])[np.cumsum([0, *map(len, columns)])].astype(np.int32)
             index, factors = index[large], factors[large]
             status = self._highs.addRows(len(low), low, high, len(index), starts[:-1], index, factors)
-            self._check(status, "addRows")
+            _check(status, "addRows")
 
     def remove_rows(self, rows: Ints) -> None:
         """Take rows out; later ones move up."""
         if len(rows):
-            self._check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
+            _check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
             self._units.rows = np.delete(self._units.rows, rows)
 
     def set_basis(self, columns: Any, rows: Any) -> None:
@@ -454,7 +458,7 @@ class Model:
         basis.col_status = [BASES[k] for k in columns.tolist()]
         basis.row_status = [BASES[k] for k in rows.tolist()]
         basis.valid = basis.alien = True
-        self._check(self._highs.setBasis(basis), "setBasis")
+        _check(self._highs.setBasis(basis), "setBasis")
 
     def save_basis(self) -> Any:
         """The basis that the last run ended with, for `restore_basis` while columns and rows stay as many."""
@@ -462,7 +466,7 @@ class Model:
 
     def restore_basis(self, basis: Any) -> None:
         """Start the next run from a basis that `save_basis` gave."""
-        self._check(self._highs.setBasis(basis), "setBasis")
+        _check(self._highs.setBasis(basis), "setBasis")
 
     def basis(self) -> tuple[Any, Any]:
         """The basis that the last run ended with, as `set_basis` takes it."""
@@ -511,7 +515,7 @@ class Model:
         if highs.getOptionValue("simplex_scale_strategy")[1] == strategy:
             return
         basis = highs.getBasis()
-        self._check(highs.clearSolver(), "clearSolver")
+        _check(highs.clearSolver(), "clearSolver")
         self._set("simplex_scale_strategy", strategy)
         if basis.valid:
             self.restore_basis(basis)
@@ -525,7 +529,7 @@ class Model:
         highs = self._highs
         lp, solution = highs.getLp(), highs.getSolution()
         status, basic = highs.getBasicVariables()
-        self._check(status, "getBasicVariables")
+        _check(status, "getBasicVariables")
         basic = np.asarray(basic)
         columns = basic >= 0
 
@@ -543,7 +547,7 @@ class Model:
             unit = np.zeros(len(basic))
             unit[row] = 1.0
             status, moves = highs.getBasisSolve(unit)
-            self._check(status, "getBasisSolve")
+            _check(status, "getBasisSolve")
             step = np.where(columns, moves, -np.asarray(moves))  # variables of rows enter with the opposite sign
             rises, falls = step > SMALLEST_MOVE, step < -SMALLEST_MOVE
             up = np.concatenate([above[rises] / step[rises], below[falls] / -step[falls]])
@@ -584,7 +588,7 @@ class Model:
         if (
             self._mip
         ):  # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
-            self._check(highs.clearSolver(), "clearSolver")
+            _check(highs.clearSolver(), "clearSolver")
         spent = (
             0.0 if self._mip else highs.getRunTime()
         )  # of linear runs HiGHS counts the instance's whole life, of searches each
@@ -597,7 +601,7 @@ class Model:
             status = self._run()
             if not self._mip and highs.getModelStatus() in ASTRAY:
                 wasted = int(highs.getInfo().simplex_iteration_count)
-                self._check(highs.clearSolver(), "clearSolver")
+                _check(highs.clearSolver(), "clearSolver")
                 self._configure_cold_start()
                 self._limited(False)
                 self._set("simplex_strategy", DUAL)
@@ -701,12 +705,7 @@ class Model:
         return abs(objective - self._offset - float(terms.sum())) <= room
 
     def _set(self, name: str, value: Any) -> None:
-        self._check(self._highs.setOptionValue(name, value), f"option {name} = {value!r}")
-
-    @staticmethod
-    def _check(status: Any, what: str) -> None:
-        if status != highspy.HighsStatus.kOk:
-            raise UntrustedError(f"HiGHS answered {status.name} to {what}")
+        _check(self._highs.setOptionValue(name, value), f"option {name} = {value!r}")
 
 
 class SmallProgram:
@@ -717,42 +716,18 @@ class SmallProgram:
         """row, column, value: entries of the matrix."""
         self._matrix = sp.csr_array((value, (row, column)), shape=(rows, columns))
         self._highs = instance()
-        for name, option in {
-            "output_flag": False,
-            "threads": 1,
-            "parallel": "off",
-            "random_seed": 0,
-            "presolve": "off",
-            **TOLERANCES,
-        }.items():
-            Model._check(self._highs.setOptionValue(name, option), f"option {name} = {option!r}")
+        _check(self._highs.setOptionValue("presolve", "off"), "option presolve = 'off'")
         self._columns, self._rows = np.arange(columns, dtype=np.int32), np.arange(rows, dtype=np.int32)
         none = np.zeros(columns)
-        status = self._highs.passModel(
-            columns,
-            rows,
-            self._matrix.nnz,
-            2,
-            1,
-            0.0,
-            none,
-            none,
-            none,
-            np.full(rows, -np.inf),
-            np.full(rows, np.inf),
-            self._matrix.indptr.astype(np.int32),
-            self._matrix.indices.astype(np.int32),
-            self._matrix.data,
-            np.zeros(columns, dtype=np.int32),
-        )
-        Model._check(status, "passModel")
+        free, matrix = np.full(rows, np.inf), (self._matrix.indptr, self._matrix.indices, self._matrix.data)
+        _pass(self._highs, 0.0, none, (none, none, -free, free), matrix, none > 0)
 
     def solve(self, lower: Floats, upper: Floats, cost: Floats, row_lower: Floats, row_upper: Floats) -> Floats | None:
         """(columns,) the optimum; None where the solver finds none."""
         highs, n, m = self._highs, len(self._columns), len(self._rows)
-        Model._check(highs.changeColsBounds(n, self._columns, lower, upper), "changeColsBounds")
-        Model._check(highs.changeColsCost(n, self._columns, cost), "changeColsCost")
-        Model._check(highs.changeRowsBounds(m, self._rows, row_lower, row_upper), "changeRowsBounds")
+        _check(highs.changeColsBounds(n, self._columns, lower, upper), "changeColsBounds")
+        _check(highs.changeColsCost(n, self._columns, cost), "changeColsCost")
+        _check(highs.changeRowsBounds(m, self._rows, row_lower, row_upper), "changeRowsBounds")
         highs.run()
         if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             highs.clearSolver()
