@@ -80,14 +80,6 @@ class ActNow:
         """A figure of the row of figures."""
         return float(self.gap[name].iloc[0])
 
-    @property
-    def last(self) -> pd.DataFrame:
-        """Acts up to the end of the last of the first years, those that the plan has first."""
-        if self.acts.empty:
-            return self.acts
-        last: pd.DataFrame = self.acts[self.acts.through_year == self.acts.through_year.max()]
-        return last
-
     def manifest(self) -> dict[str, Any]:
         """What a manifest says of it, JSON-ready."""
         figures = {name: _plain(value) for name, value in self.gap.iloc[0].items()}
