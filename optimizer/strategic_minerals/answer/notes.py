@@ -71,17 +71,6 @@ NEVER = "cannot be chosen"
 
 
 @dataclass(frozen=True)
-class LossRange:
-    """How far other published losses lie from those of the plan's loss function, as multiples of these."""
-
-    most: float
-    most_of: str
-    """The material."""
-    least: float
-    least_of: str
-
-
-@dataclass(frozen=True)
 class Provenance:
     """How many values of the planning tables are facts and how many estimates, and which estimates are widest."""
 
@@ -383,8 +372,9 @@ def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) ->
             )
 
 
-def other_losses(plan: Plan, data: Dataset, material: str = "") -> LossRange:
-    """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials or of one alone."""
+def other_losses(plan: Plan, data: Dataset, material: str = "") -> tuple[tuple[float, str], tuple[float, str]]:
+    """(least, of which material), (most, of which) of other published losses, as multiples of those of the plan's loss function,
+    over the plan's materials or of one alone."""
     chosen = {qualified_forms(plan, data).of(material)} if material else set(select_materials(plan, data))
     rows = [
         row for row in restated(plan, data).rows("loss_functions") if row.material in chosen and row.loss_usd_per_t > 0
@@ -397,9 +387,8 @@ def other_losses(plan: Plan, data: Dataset, material: str = "") -> LossRange:
         for row in other
         if row.material == material and (segment == row.segment or "*" in (segment, row.segment))
     ]
-    high = max(times, key=lambda pair: pair[0], default=(1.0, ""))
-    low = min(times, key=lambda pair: pair[0], default=(1.0, ""))
-    return LossRange(*high, *low)
+    least = min(times, key=lambda pair: pair[0], default=(1.0, ""))
+    return least, max(times, key=lambda pair: pair[0], default=(1.0, ""))
 
 
 def without_data(data: Dataset) -> list[str]:
@@ -829,21 +818,12 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
 # A plan's home in words: its money beside the dollar.
 
 
-@dataclass(frozen=True)
-class HomeMoney:
-    """The money of a home."""
-
-    currency: str
-    per_usd: float
-    """Mean of the price year, or of the last year before it that is known; NaN where none is."""
-    rate_year: int
-
-
-def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
-    """Of a plan's home; None where no table names it."""
+def home_money(plan: Plan, data: Dataset) -> tuple[str, float, int] | None:
+    """(currency, what a dollar is worth in it, in which year) of a plan's home: mean of the price year, or of the last year before it
+    that is known; NaN where none is. None where no table names the home."""
     row = home_row(data, plan.home)
     if row is None:
         return None
     rates = {r.money_year: r.local_per_usd for r in data.rows("exchange_rates") if r.currency == row.currency}
     year = max((y for y in rates if y <= plan.price_year), default=0)
-    return HomeMoney(row.currency, rates.get(year, math.nan), year)
+    return row.currency, rates.get(year, math.nan), year

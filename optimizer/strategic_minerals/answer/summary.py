@@ -19,7 +19,7 @@ from ..question.names import Names
 from ..question.plan import Plan
 from ..world.instance import CHOSEN
 from .act_now import ActNow
-from .notes import Basis, HomeMoney, floor_in_words
+from .notes import Basis, floor_in_words
 from .year import package_in_words
 
 # What an answer rests on, in words: data and their range, what owners expect, evidence.
@@ -163,12 +163,12 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             *verdict(basis.act_now, plan.price_year),
             f"Loss function: {plan.loss_function} ({plan.loss_level}); {_other_losses(basis)}.",
             *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
-            *in_own_money(basis.home, figures, basis.act_now),
+            *in_own_money(basis, figures, basis.act_now),
         ]
     return [
         title,
         *_solved(figures, plan, basis),
-        *([] if basis.relaxed else in_own_money(basis.home, figures, None)),
+        *([] if basis.relaxed else in_own_money(basis, figures, None)),
     ]
 
 
@@ -284,11 +284,11 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
 
 def _other_losses(basis: Basis) -> str:
     """How far other named loss functions are from the plan's own."""
-    found, names = basis.other_losses, basis.names
-    if found.most <= 1.01 and found.least >= 0.99:
+    (least, lowest), (most, highest) = basis.other_losses
+    if most <= 1.01 and least >= 0.99:
         return "no other loss estimate in the tables differs"
-    low = f"{found.least:.2g} times ({names.material(found.least_of)})" if found.least < 0.99 else "1 times"
-    high = f"{found.most:,.3g} times ({names.material(found.most_of)})" if found.most > 1.01 else "1 times"
+    low = f"{least:.2g} times ({basis.names.material(lowest)})" if least < 0.99 else "1 times"
+    high = f"{most:,.3g} times ({basis.names.material(highest)})" if most > 1.01 else "1 times"
     return f"other published loss estimates range from {low} to {high} the values used here"
 
 
@@ -684,19 +684,19 @@ USD = "USD"
 DIGITS = 3
 
 
-def in_own_money(home: HomeMoney | None, figures: Figures, act_now: ActNow | None) -> list[str]:
+def in_own_money(basis: Basis, figures: Figures, act_now: ActNow | None) -> list[str]:
     """Worth, losses and spending in the home's currency; nothing where that is the dollar or its rate is not known."""
-    if home is None or home.currency == USD or math.isnan(home.per_usd):
+    currency, per_usd, year = basis.home or (USD, 1.0, 0)
+    if currency == USD or math.isnan(per_usd):
         return []
     worth = act_now.figure("worth_musd") if act_now is not None and act_now.lived else figures.value("worth_musd")
     spent, given = figures.total("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
     return [
-        f"In {home.currency} (million, {home.per_usd:,.6g} to the dollar in {home.rate_year}): worth {_local(worth, home)}, "
-        f"spends {_local(spent, home)} of {_local(given, home)} appropriated."
+        f"In {currency} (million, {per_usd:,.6g} to the dollar in {year}): worth {_local(worth * per_usd)}, spends "
+        f"{_local(spent * per_usd)} of {_local(given * per_usd)} appropriated."
     ]
 
 
-def _local(musd: float, home: HomeMoney) -> str:
-    value = musd * home.per_usd
+def _local(value: float) -> str:
     size = 10 ** max(0, math.floor(math.log10(abs(value))) + 1 - DIGITS) if value else 1
     return f"{round(value / size) * size:,.0f}"
