@@ -819,8 +819,8 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
 
 
 def home_money(plan: Plan, data: Dataset) -> tuple[str, float, int] | None:
-    """(currency, what a dollar is worth in it, in which year) of a plan's home: mean of the price year, or of the last year before it
-    that is known; NaN where none is. None where no table names the home."""
+    """(currency, what a dollar is worth in it, in which year) of a plan's home: mean of the price year, or of the last year before
+    it that is known; NaN where none is. None where no table names the home."""
     row = home_row(data, plan.home)
     if row is None:
         return None

@@ -225,20 +225,34 @@ def use_of(problem: Problem, solution: Solution) -> Floats:
     return np.asarray(used + inputs.T @ (solution.output[0] + solution.reserve_output[0]), dtype=float)
 
 
-def _places(problem: Problem, kept: Any, paths: Sequence[str] | None = None, **items: Sequence[str]) -> dict[str, Any]:
-    """Columns that place each kept cell of (paths, items, periods): scenario, period, tail, and a name of its item a column.
+def _cells(
+    problem: Problem,
+    kept: Any,
+    values: Mapping[str, Floats],
+    paths: Sequence[str] | None = None,
+    **items: Sequence[str],
+) -> pd.DataFrame:
+    """A row for each kept cell of (paths, items, periods): scenario, period, tail, a name of its item a column, and the values.
 
     paths: their names; None: the baseline course, then the scenarios.
     """
     path, item, t = np.nonzero(kept)
     calendar = problem.natural.calendar
     names = [BASELINE_COURSE, *problem.structure.scenarios.names] if paths is None else paths
-    return {
-        "scenario": named(names, path),
-        "period": named([calendar.period_label(period) for period in range(calendar.periods)], t),
-        "tail": t >= calendar.planned,
-        **{column: named(of, item) for column, of in items.items()},
-    }
+    return pd.DataFrame(
+        {
+            "scenario": named(names, path),
+            "period": named([calendar.period_label(period) for period in range(calendar.periods)], t),
+            "tail": t >= calendar.planned,
+            **{column: named(of, item) for column, of in items.items()},
+            **{column: value[kept] for column, value in values.items()},
+        }
+    )
+
+
+def _moving(problem: Problem, values: Mapping[str, Floats], **items: Sequence[str]) -> pd.DataFrame:
+    """The same of all cells in which something moves or is held."""
+    return _cells(problem, np.any([value > SMALL_T for value in values.values()], axis=0), values, **items)
 
 
 def _purchases(problem: Problem) -> dict[str, Purchase]:
@@ -263,21 +277,12 @@ PLANTS = "plants"
 
 def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What each producer runs for users and for the reserve, on the baseline course and in every scenario's whole course."""
-    n = problem.natural
-    output, reserve_output = solution.output, solution.reserve_output
-    kept = (output > SMALL_T) | (reserve_output > SMALL_T)
-    return pd.DataFrame(
-        {
-            **_places(problem, kept, producer=n.producers, country=n.country),
-            "output_t": output[kept],
-            "reserve_output_t": reserve_output[kept],
-        }
-    )
+    values = {"output_t": solution.output, "reserve_output_t": solution.reserve_output}
+    return _moving(problem, values, producer=problem.natural.producers, country=problem.natural.country)
 
 
 def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock, acquisitions, releases, disposals and surplus of each material on every path."""
-    n = problem.natural
     by_name = _purchases(problem)
     bought = np.zeros_like(solution.stock)
     for b, name in enumerate(solution.purchases):
@@ -289,21 +294,13 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
         "sold_t": solution.disposal,
         "surplus_t": solution.surplus,
     }
-    kept = np.any([v > SMALL_T for v in values.values()], axis=0)
-    return pd.DataFrame({**_places(problem, kept, material=n.materials), **{c: v[kept] for c, v in values.items()}})
+    return _moving(problem, values, material=problem.natural.materials)
 
 
 def transfers(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock moved between homes on every path, by the material that gives it up or receives it; empty for a plan of one home."""
-    n = problem.natural
-    kept = np.maximum(solution.sent, solution.received) > SMALL_T
-    return pd.DataFrame(
-        {
-            **_places(problem, kept, material=n.materials),
-            "sent_t": solution.sent[kept],
-            "received_t": solution.received[kept],
-        }
-    )
+    values = {"sent_t": solution.sent, "received_t": solution.received}
+    return _moving(problem, values, material=problem.natural.materials)
 
 
 def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
@@ -348,16 +345,14 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
     kept = (short > least) | (thrift > least)
     materials, segments = zip(*n.demands, strict=True) if n.demands else ((), ())
-    return pd.DataFrame(
-        {
-            **_places(problem, kept, material=materials, segment=segments),
-            "shortfall_t": short[kept],
-            "substituted_t": thrift[kept],
-            "loss_musd": loss[kept],
-            "discounted_loss_musd": (loss * n.calendar.beta[:-1])[kept],
-            "substitution_cost_musd": cost[kept],
-        }
-    )
+    values = {
+        "shortfall_t": short,
+        "substituted_t": thrift,
+        "loss_musd": loss,
+        "discounted_loss_musd": loss * n.calendar.beta[:-1],
+        "substitution_cost_musd": cost,
+    }
+    return _cells(problem, kept, values, material=materials, segment=segments)
 
 
 def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -369,14 +364,8 @@ def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     level = n.users_level[:, None] - solution.users_missing[1:]
     held = [n.materials[i] for i, _ in n.users]
     holders = [n.demands[q][1] if q >= 0 else PLANTS for _, q in n.users]
-    return pd.DataFrame(
-        {
-            **_places(problem, moved, problem.structure.scenarios.names, material=held, segment=holders),
-            "level_t": level[moved],
-            "pulled_t": solution.users_pull[1:][moved],
-            "refilled_t": solution.users_refill[1:][moved],
-        }
-    )
+    values = {"level_t": level, "pulled_t": solution.users_pull[1:], "refilled_t": solution.users_refill[1:]}
+    return _cells(problem, moved, values, problem.structure.scenarios.names, material=held, segment=holders)
 
 
 def value(accounts: Accounts, reference: Accounts) -> pd.DataFrame:
