@@ -75,11 +75,11 @@ def fiscal_year_of(label: Any) -> int:
 
 
 def package_in_words(row: Any, names: Names) -> str:
-    """How a row of the table `projects` is supported: `loan, 50% of output under contract, floor 40 USD/kg for NdFeB magnets`."""
+    """How a row of the table `projects` is supported: `loan, right to 50% of output in a crisis, floor 40 USD/kg for magnets`."""
     lines = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
     if row.offtake_share > 0:
         part = "all" if row.offtake_share >= 1 else f"{row.offtake_share:.0%} of"
-        lines.append(f"{part} output under contract")
+        lines.append(f"right to {part} output in a crisis")
     if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
         lines.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
     return ", ".join(lines) or "no support"
