@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import resource
 import subprocess
 import sys
 import time
@@ -20,7 +21,6 @@ import record
 from solve_time import exponent
 
 from strategic_minerals import Runner, load_dataset, load_plan, shipped, solve
-from strategic_minerals.core.stats import peak_memory_mib
 
 GAP = 1e-3
 FIGURES = ("solve", "total", "peak", "objective", "gap")
@@ -42,7 +42,7 @@ def one(plan_name: str, scenarios: int, mixed: bool, limit_s: float) -> dict[str
             (
                 result.seconds["solve"],
                 time.perf_counter() - begin,
-                peak_memory_mib() / 1024,
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
                 result.outcome.objective_musd or math.nan,
                 result.outcome.relative_gap or 0.0,
             ),

@@ -272,7 +272,7 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
 def test_a_failed_canary_is_exit_5_and_an_internal_error_70(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     """Proves R1: a solver that answers wrongly ends the command before anything is planned; the unforeseen has a traceback."""
     with monkeypatch.context() as patch:
-        patch.setattr(solver, "_canary_passed", [])
+        solver.canary.cache_clear()
         patch.setattr(solver, "_micro_mip", lambda x_cost, z_cost, need: 15.0)
         refused = cli("solve", "quickstart")
     assert (refused.returncode, refused.stdout) == (5, "")

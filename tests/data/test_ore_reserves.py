@@ -55,7 +55,7 @@ def test_a_source_gives_no_more_than_its_country_holds(reserves, left):
 
 
 def test_a_refinery_buys_its_ore_elsewhere_and_what_is_not_asked_limits_nothing():
-    """2 kt at 2 kt a year end with the first year, where the ore is the country's own and the plan asks."""
+    """The ally gives its 2 kt in each of four years, though its country holds 2 kt, or 5 that no rule counts."""
     refined = solve(*question(2.0, stage="refined", ore_runs_out=True), gap=0.0, quick=True)
     unasked = solve(*question(5.0), gap=0.0, quick=True)
     assert [sum(supplied(result).values()) for result in (refined, unasked)] == pytest.approx([8.0, 8.0])

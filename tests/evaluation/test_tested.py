@@ -129,7 +129,8 @@ def test_what_can_stand_in_for_each_other_is_needed_together() -> None:
         sample={"scenarios": 8, "seed": 1, "rates": "known"},
     )
     found = told(solve(plan, data.replace(hazards=pd.DataFrame([stop])), **FEW))
-    signed = found.last[(found.last.kind == "offtake") & (found.last.chosen > 0)]
+    last = found.acts[found.acts.through_year == found.acts.through_year.max()]
+    signed = last[(last.kind == "offtake") & (last.chosen > 0)]
     assert len(signed) == 2
     assert set(signed.verdict) == {"sign"}
     group = found.left_out[found.left_out.item == "contracts"].iloc[0]

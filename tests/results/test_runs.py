@@ -57,7 +57,6 @@ def assert_same(one: Result, two: Result) -> None:
     assert two.audited == one.audited
     for name in ("objective_parts", "reference_parts", "seconds", "counts", "options", "versions"):
         assert dict(getattr(two, name)) == dict(getattr(one, name)), name
-    assert_frame_equal(two.profile, one.profile, obj="profile")
     for which in ("solution", "reference"):
         left, right = getattr(one, which), getattr(two, which)
         assert right.purchases == left.purchases

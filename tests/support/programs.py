@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from strategic_minerals.matrix.assembly import Assembly
+from strategic_minerals.matrix.assembly import Assembly, Money
 
 
 def program(
@@ -39,6 +39,7 @@ def program(
         none,
         none,
         none,
+        Money(1.0, none > 0, np.zeros(columns, dtype=bool)),
     )
 
 

@@ -16,26 +16,8 @@ from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 
 GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
-TABLES = (
-    GAP,
-    ACTS,
-    SAMPLES,
-    "sample_acts",
-    "left_out",
-    "release",
-    "release_rules",
-    "money_by_year",
-    "band",
-    "stock_by_year",
-    "remaining",
-    "loss_curve",
-    "depends",
-)
-"""One row of figures; acts of the first years; tests; what each plan does; what is lost without
-acts that are left out together; what the reserve leaves aside for dearer uses, and what other
-rules of release would bring; money as it was lived; worth under other losses and beliefs; targets and
-stock, losses that remain and chances of losses as they were lived; figures that the answer hangs on."""
-
+NAMED = {"gap": GAP, "acts": ACTS, "rules": "release_rules"}
+"""Field of `ActNow` -> name of its table, where that is another."""
 BESIDE = ("depends", "own_questions")
 """Tables that answers have which no sample has tested, too."""
 ROUNDING = 1e-6
@@ -65,20 +47,24 @@ class ActNow:
     depends: pd.DataFrame
 
     @classmethod
+    def names(cls) -> list[str]:
+        """Of its tables, in the order of its fields; `tables.RESULT_TABLES` says what each holds."""
+        return [NAMED.get(one.name, one.name) for one in fields(cls)]
+
+    @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
         """Out of the tables of a result; None where it was solved for its own scenarios alone."""
-        return cls(*(tables.get(name, pd.DataFrame()) for name in TABLES)) if GAP in tables else None
+        return cls(*(tables.get(name, pd.DataFrame()) for name in cls.names())) if GAP in tables else None
 
     @classmethod
     def none(cls, gap: pd.DataFrame) -> ActNow:
         """Nothing could be bounded. gap: one row with `why_not`, and what was found in new scenarios."""
-        return cls(gap, *(pd.DataFrame() for _ in TABLES[1:]))
+        return cls(gap, *(pd.DataFrame() for _ in cls.names()[1:]))
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """By name; what is not known has none."""
-        frames = [getattr(self, one.name) for one in fields(self)]
-        return {name: frame for name, frame in zip(TABLES, frames, strict=True) if len(frame.columns)}
+        return {name: of for name, of in zip(self.names(), vars(self).values(), strict=True) if len(of.columns)}
 
     @property
     def why_not(self) -> str:
@@ -93,14 +79,6 @@ class ActNow:
     def figure(self, name: str) -> float:
         """A figure of the row of figures."""
         return float(self.gap[name].iloc[0])
-
-    @property
-    def last(self) -> pd.DataFrame:
-        """Acts up to the end of the last of the first years, those that the plan has first."""
-        if self.acts.empty:
-            return self.acts
-        last: pd.DataFrame = self.acts[self.acts.through_year == self.acts.through_year.max()]
-        return last
 
     def manifest(self) -> dict[str, Any]:
         """What a manifest says of it, JSON-ready."""

@@ -65,17 +65,6 @@ def _alike(name: str, base: type[BaseModel], kind: Any, names: Iterable[str]) ->
     return create_model(name, __base__=base, **fields_of)
 
 
-class Phase(Strict):
-    """A row of the profile."""
-
-    phase: str
-    seconds: Amount
-    share: Amount
-    highs_seconds: Amount
-    iterations: Count
-    peak_memory_mib: Amount | None
-
-
 COUNTS = "columns rows nonzeros binaries scenarios periods materials iterations nodes".split()
 """Sizes of the model and of the search."""
 
@@ -118,7 +107,6 @@ def answered() -> Any:
         act_now=(dict[str, Any] | None, None),
         outcome=(Annotated[Outcome, AfterValidator(_reached)], ...),
         seconds=(dict[str, Amount], ...),
-        profile=(list[Phase], ...),
         counts=(_alike("Counts", Strict, Count, COUNTS), ...),
         audit=(Audit, ...),
         objective_parts=(dict[str, float], ...),

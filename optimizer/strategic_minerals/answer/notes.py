@@ -70,17 +70,6 @@ NEVER = "cannot be chosen"
 
 
 @dataclass(frozen=True)
-class LossRange:
-    """How far other published losses lie from those of the plan's loss function, as multiples of these."""
-
-    most: float
-    most_of: str
-    """The material."""
-    least: float
-    least_of: str
-
-
-@dataclass(frozen=True)
 class Provenance:
     """How many values of the planning tables are facts and how many estimates, and which estimates are widest."""
 
@@ -382,8 +371,9 @@ def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) ->
             )
 
 
-def other_losses(plan: Plan, data: Dataset, material: str = "") -> LossRange:
-    """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials or of one alone."""
+def other_losses(plan: Plan, data: Dataset, material: str = "") -> tuple[tuple[float, str], tuple[float, str]]:
+    """(least, of which material), (most, of which) of other published losses, as multiples of those of the plan's loss function,
+    over the plan's materials or of one alone."""
     chosen = {qualified_forms(plan, data).of(material)} if material else set(select_materials(plan, data))
     rows = [
         row for row in restated(plan, data).rows("loss_functions") if row.material in chosen and row.loss_usd_per_t > 0
@@ -396,9 +386,8 @@ def other_losses(plan: Plan, data: Dataset, material: str = "") -> LossRange:
         for row in other
         if row.material == material and (segment == row.segment or "*" in (segment, row.segment))
     ]
-    high = max(times, key=lambda pair: pair[0], default=(1.0, ""))
-    low = min(times, key=lambda pair: pair[0], default=(1.0, ""))
-    return LossRange(*high, *low)
+    least = min(times, key=lambda pair: pair[0], default=(1.0, ""))
+    return least, max(times, key=lambda pair: pair[0], default=(1.0, ""))
 
 
 def without_data(data: Dataset) -> list[str]:
@@ -641,24 +630,21 @@ class Basis:
 
     def __init__(self, result: Result) -> None:
         plan, data, outcome, tables = result.plan, result.data, result.outcome, result.tables
-        counted, stake, noted, floors = provenance(plan, data), _stakes(result), tables["notes"], tables["floors"]
+        counted, stake, noted = provenance(plan, data), _stakes(result), tables["notes"]
         asked = {f"floor {name}" for name in floor_names(plan).values()}
         never = noted[noted.kind == NEVER]
         of_floors = never.item.isin(asked)
-        inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
 
         def of_kind(kind: str) -> tuple[str, ...]:
             """Notes of a kind, in words."""
             return tuple(noted.note[noted.kind == kind])
 
-        self.relaxed = outcome.relaxed
+        self.tables, self.relaxed = tables, outcome.relaxed
         self.release = plan.release if plan.policy == "targets" else None
         """Rule of release; None: the plan knows the course of each disruption."""
         self.reason: str = outcome.reason
         self.names = names = Names.of(data)
         self.scenarios = scenario_names(plan, tables["scenario_losses"], told=True)
-        self.floors = {f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()}
-        """Price floor, as `figures` names it -> who has it and for which material."""
         self.other_losses = other_losses(plan, data)
         self.replayed = of_kind(REPLAYED)
         self.embedded = {row.material for row in data.rows("materials") if row.embedded and not plan.risk.embedded}
@@ -675,8 +661,6 @@ class Basis:
         self.owed_by_prices = _owed_by_prices(plan, data)
         """What guarantees signed before cost in the planned years by price set [million USD]; empty where there is none."""
         self.unsure, self.peace, self.closes = of_kind(UNSURE), of_kind(PEACE), of_kind(CLOSES)
-        self.inverted = {f"{row.floor}, {row.start}" for row in inverted.itertuples()}
-        """Border floors that products which contain the material escape, as `figures` names them."""
         self.audit_word, self.worst = audit_word(result), result.audited.worst()
         self.counts, self.seconds = result.counts, float(result.seconds.get("total", 0.0))
         self.highs, self.tolerance = result.versions["highs"], float(result.options["primal_feasibility_tolerance"])
@@ -833,21 +817,12 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
 # A plan's home in words: its money beside the dollar.
 
 
-@dataclass(frozen=True)
-class HomeMoney:
-    """The money of a home."""
-
-    currency: str
-    per_usd: float
-    """Mean of the price year, or of the last year before it that is known; NaN where none is."""
-    rate_year: int
-
-
-def home_money(plan: Plan, data: Dataset) -> HomeMoney | None:
-    """Of a plan's home; None where no table names it."""
+def home_money(plan: Plan, data: Dataset) -> tuple[str, float, int] | None:
+    """(currency, what a dollar is worth in it, in which year) of a plan's home: mean of the price year, or of the last year before
+    it that is known; NaN where none is. None where no table names the home."""
     row = home_row(data, plan.home)
     if row is None:
         return None
     rates = {r.money_year: r.local_per_usd for r in data.rows("exchange_rates") if r.currency == row.currency}
     year = max((y for y in rates if y <= plan.price_year), default=0)
-    return HomeMoney(row.currency, rates.get(year, math.nan), year)
+    return row.currency, rates.get(year, math.nan), year

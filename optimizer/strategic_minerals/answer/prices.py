@@ -373,7 +373,6 @@ def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
         "reference_parts": before,
         "audited": audited,
         "seconds": {},
-        "profile": pd.DataFrame(),
         "counts": read.counts,
         "options": options,
         "versions": versions(),

@@ -18,7 +18,7 @@ from ..core.errors import (
     Outcome,
     missing_part,
 )
-from ..core.frames import plainly, records
+from ..core.frames import plainly
 from ..matrix.named import IndexNames, Label
 from ..matrix.problem import prepare, structure_of
 from ..matrix.solution import Solution
@@ -165,8 +165,6 @@ class Result:
     audited: Audit
     seconds: Mapping[str, float]
     """Wall-clock seconds by phase."""
-    profile: pd.DataFrame
-    """phase, seconds, share, highs_seconds, iterations, peak_memory_mib; the total last."""
     counts: Mapping[str, int]
     options: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -267,7 +265,6 @@ class Result:
         return {
             "outcome": asdict(self.outcome),
             "seconds": dict(self.seconds),
-            "profile": records(self.profile),
             "counts": dict(self.counts),
             "audit": asdict(self.audited),
             "objective_parts": dict(self.objective_parts),
@@ -317,7 +314,6 @@ def restored(
         reference_parts=stated["reference_parts"],
         audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
         seconds=stated["seconds"],
-        profile=pd.DataFrame(stated.get("profile", [])),
         counts=stated["counts"],
         options=stated["options"],
         versions=stated["versions"],

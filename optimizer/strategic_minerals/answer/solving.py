@@ -178,4 +178,4 @@ def solved(
         seconds.phases[TOTAL],
         "none" if outcome.objective_musd is None else f"{outcome.objective_musd:,.3f}",
     )
-    return replace(result, seconds=dict(seconds.phases), profile=seconds.frame()), found.problem
+    return replace(result, seconds=dict(seconds.phases)), found.problem

@@ -17,8 +17,10 @@ from ..core.stats import rounded_to_add_up
 from ..model.sets import aim_in_words
 from ..question.names import Names
 from ..question.plan import Plan
+from ..world.instance import CHOSEN
 from .act_now import ActNow
-from .notes import Basis, HomeMoney
+from .notes import Basis, floor_in_words
+from .year import package_in_words
 
 # What an answer rests on, in words: data and their range, what owners expect, evidence.
 
@@ -137,9 +139,9 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
         _verdict(figures, plan, basis),
         _first(basis),
         _buy(figures, basis),
-        _support(figures, basis),
-        _guarantee(figures, plan, basis),
-        _contracts(figures, basis),
+        _support(basis),
+        _guarantee(plan, basis),
+        _contracts(basis),
         _money(figures, plan, basis),
         _protection(figures, basis),
         _value(figures, basis),
@@ -161,12 +163,12 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             *verdict(basis.act_now, plan.price_year),
             f"Loss function: {plan.loss_function} ({plan.loss_level}); {_other_losses(basis)}.",
             *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
-            *in_own_money(basis.home, figures, basis.act_now),
+            *in_own_money(basis, figures, basis.act_now),
         ]
     return [
         title,
         *_solved(figures, plan, basis),
-        *([] if basis.relaxed else in_own_money(basis.home, figures, None)),
+        *([] if basis.relaxed else in_own_money(basis, figures, None)),
     ]
 
 
@@ -282,11 +284,11 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
 
 def _other_losses(basis: Basis) -> str:
     """How far other named loss functions are from the plan's own."""
-    found, names = basis.other_losses, basis.names
-    if found.most <= 1.01 and found.least >= 0.99:
+    (least, lowest), (most, highest) = basis.other_losses
+    if most <= 1.01 and least >= 0.99:
         return "no other loss estimate in the tables differs"
-    low = f"{found.least:.2g} times ({names.material(found.least_of)})" if found.least < 0.99 else "1 times"
-    high = f"{found.most:,.3g} times ({names.material(found.most_of)})" if found.most > 1.01 else "1 times"
+    low = f"{least:.2g} times ({basis.names.material(lowest)})" if least < 0.99 else "1 times"
+    high = f"{most:,.3g} times ({basis.names.material(highest)})" if most > 1.01 else "1 times"
     return f"other published loss estimates range from {low} to {high} the values used here"
 
 
@@ -294,16 +296,19 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
     tonnes, cost = figures.items("bought_t"), figures.items("bought_musd")
     if not tonnes:
         return ["BUY: nothing for the reserve."]
-    lines = []
+    lines, stock = [], basis.tables["stock"]
+    bought = basis.tables["acquisitions"].groupby("material").fiscal_year
     for material in sorted(tonnes, key=lambda name: -cost[name]):
         days = figures.items("peak_stock_days").get(material)
         cover = "" if days is None else f" ({days:,.0f} days of cover)"
-        first, last = figures.value("bought_first", material), figures.value("bought_last", material)
-        years = f"FY{first:.0f}" if first == last else f"FY{first:.0f}-{last:.0f}"
+        first, last = bought.min()[material], bought.max()[material]
+        years = f"FY{first}" if first == last else f"FY{first}-{last}"
+        held = stock[stock.material == material]
+        peak = held.fiscal_year.iloc[int(held.stock_t.argmax())]
         name = basis.names.material(material)
         lines.append(
             f"  {name}: {in_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; largest stock "
-            f"{in_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
+            f"{in_tonnes(figures.value('peak_stock_t', material))} in FY{peak}{cover}; "
             f"expected purchases over all scenarios {in_tonnes(figures.value('bought_expected_t', material))}"
         )
     calm = f"{chance(figures.value('undisturbed_probability'))} chance that none occurs over the plan"
@@ -363,48 +368,44 @@ def _left_aside(figures: Figures, basis: Basis) -> list[str]:
     return limited(lines)
 
 
-def _support(figures: Figures, basis: Basis) -> list[str]:
-    shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
+def _support(basis: Basis) -> list[str]:
+    projects = basis.tables["projects"]
+    signed = projects[projects.share > CHOSEN]
     closing = f"  Home producers that close without any event: {', '.join(basis.closes)}."
     later = [closing] * bool(basis.closes) + [f"  {text}." for text in basis.unsure]
-    if not shares:
+    if signed.empty:
         return ["SUPPORT: no project.", *later]
     lines: list[str] = []
     standing: dict[str, list[str]] = {}
-    for name in sorted(shares, key=lambda signed: -cost[signed]):
-        project, terms = basis.names.producer(name.partition(": ")[0]), figures.text("signed_terms", name)
-        if terms.startswith(("committed", "expected")):
-            standing.setdefault(terms, []).append(project)
+    signed = signed.assign(cost=signed.support_cost_musd + signed.offtake_fees_musd)
+    for row in rows_of(signed.sort_values("cost", ascending=False, kind="stable")):
+        project = basis.names.producer(row.project)
+        if row.baseline and row.package == "none":
+            why = "Committed before this plan" if row.committed else "Expected to be built without support (baseline)"
+            standing.setdefault(why, []).append(project)
             continue
-        share = "" if shares[name] > 1 - 1e-6 else f" ({shares[name]:.0%} of it)"
+        share = "" if row.share > 1 - CHOSEN else f" ({row.share:.0%} of it)"
         lines.append(
-            f"  {project}{share}: {_terms(terms, basis)}; signed FY{figures.text('signed_in', name)}, first output "
-            f"FY{figures.text('signed_output_in', name)}; cost to the budget {cost[name]:,.1f} M"
+            f"  {project}{share}: {package_in_words(row, basis.names)}; signed FY{row.signed}, first output "
+            f"FY{row.first_output}; cost to the budget {row.cost:,.1f} M"
         )
-    rejected, of = figures.value("unsupported_count"), figures.value("projects_count")
     return [
         "SUPPORT these projects:" if lines else "SUPPORT: no project.",
         *limited(lines),
-        *(f"  {terms[0].upper()}{terms[1:]}: {', '.join(projects)}" for terms, projects in standing.items()),
+        *(f"  {why}: {', '.join(names)}" for why, names in standing.items()),
         *later,
-        f"  Not supported: {rejected:.0f} of {of:.0f} projects (table projects).",
+        f"  Not supported: {(projects.share <= CHOSEN).sum()} of {projects.project.nunique()} projects (table projects).",
     ]
 
 
-def _terms(terms: str, basis: Basis) -> str:
-    """What a signature holds, with the name of the material that its floor is for."""
-    level, floor, material = terms.partition(" USD/kg ")
-    return f"{level}{floor.rstrip()} for {basis.names.material(material)}" if floor else level
-
-
-def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
-    levels = figures.items("floor_level")
+def _guarantee(plan: Plan, basis: Basis) -> list[str]:
+    floors = basis.tables["floors"]
     gone, others = [f"  {text}" for text in basis.floors_gone], _out_of_reach(basis)
-    if not levels and not basis.floors_asked:
+    if floors.empty and not basis.floors_asked:
         return others[1:]
-    if not levels and len(gone) == basis.floors_asked:
+    if floors.empty and len(gone) == basis.floors_asked:
         return ["GUARANTEE: none of the plan's price floors can be chosen:", *limited(gone), *others]
-    if not levels:
+    if floors.empty:
         which = "no price floor that can be chosen and" if gone else "no price floor"
         allowed = "the appropriations allow"
         if plan.budget.liability_cap_musd is not None:
@@ -413,16 +414,15 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         worth = "makes the plan better, to within the gap" if proven else "was found to be worth its cost"
         return [f"GUARANTEE: {which} that {allowed} {worth}.", *limited(gone), *others]
     lines = []
-    for name, level in levels.items():
-        inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
-        within, later = figures.value("floor_cost_musd", name), figures.value("floor_later_musd", name)
-        paid = f"expected cost {within:,.1f} M"
-        if within < 0:
-            paid = f"expected to return {-within:,.1f} M more in claw-back than it pays out"
-        who, material = basis.floors[name]
+    for row in rows_of(floors):
+        inversion = "; WARNING: products that contain it escape the tariff" if row.tariff_inversion else ""
+        paid = f"expected cost {row.expected_cost_musd:,.1f} M"
+        if row.expected_cost_musd < 0:
+            paid = f"expected to return {-row.expected_cost_musd:,.1f} M more in claw-back than it pays out"
+        who, material = floor_in_words(row, basis.names)
         lines.append(
-            f"  {who}: {material} at {level:g} USD/kg for {figures.value('floor_term_yr', name):g} years from "
-            f"FY{figures.text('floor_from', name)}; {paid} within the horizon, {later:,.1f} M after it{inversion}"
+            f"  {who}: {material} at {row.level_usd_per_kg:g} USD/kg for {row.term_yr:g} years from FY{row.start}; {paid} within "
+            f"the horizon, {row.terminal_liability_musd:,.1f} M after it{inversion}"
         )
     return [
         "GUARANTEE price floors:",
@@ -439,12 +439,11 @@ def _out_of_reach(basis: Basis) -> list[str]:
     return ["", "OUT OF REACH:", *limited([f"  {text}" for text in basis.out_of_reach])] if basis.out_of_reach else []
 
 
-def _contracts(figures: Figures, basis: Basis) -> list[str]:
-    tonnes, fees = figures.items("contract_t_per_yr"), figures.items("contract_fees_musd")
+def _contracts(basis: Basis) -> list[str]:
     lines = [
-        f"  {basis.names.producer(name.partition(' (')[0])}: {in_tonnes(tonnes[name])} a year from FY{name.rpartition(', ')[2]} "
-        f"for {figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M over its term"
-        for name in sorted(tonnes, key=lambda contract: -fees[contract])
+        f"  {basis.names.producer(row.activity)}: {in_tonnes(row.contract_t_per_yr)} a year from FY{row.start} for {row.term_yr:g} "
+        f"years; fees {row.fees_musd:,.2f} M over its term"
+        for row in rows_of(basis.tables["contracts"].sort_values("fees_musd", ascending=False, kind="stable"))
     ]
     head = "SIGN contracts for deliveries in a crisis (offtake) with allied producers:"
     return [head, *limited(lines)] if lines else []
@@ -668,9 +667,10 @@ def _loses(row: Any) -> str:
     return f"is not shown to cost anything: {musd(row.cost_musd)} M {between}"
 
 
-def limited(lines: list[str], most: int = MOST_LINES) -> list[str]:
+def limited(lines: list[str]) -> list[str]:
     """The first lines, and how many more there are."""
-    return lines if len(lines) <= most else [*lines[:most], f"  ... and {len(lines) - most} more in the tables"]
+    rest = len(lines) - MOST_LINES
+    return lines if rest <= 0 else [*lines[:MOST_LINES], f"  ... and {rest} more in the tables"]
 
 
 def _interval(of: ActNow, name: str) -> str:
@@ -684,19 +684,19 @@ USD = "USD"
 DIGITS = 3
 
 
-def in_own_money(home: HomeMoney | None, figures: Figures, act_now: ActNow | None) -> list[str]:
+def in_own_money(basis: Basis, figures: Figures, act_now: ActNow | None) -> list[str]:
     """Worth, losses and spending in the home's currency; nothing where that is the dollar or its rate is not known."""
-    if home is None or home.currency == USD or math.isnan(home.per_usd):
+    currency, per_usd, year = basis.home or (USD, 1.0, 0)
+    if currency == USD or math.isnan(per_usd):
         return []
     worth = act_now.figure("worth_musd") if act_now is not None and act_now.lived else figures.value("worth_musd")
     spent, given = figures.total("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
     return [
-        f"In {home.currency} (million, {home.per_usd:,.6g} to the dollar in {home.rate_year}): worth {_local(worth, home)}, "
-        f"spends {_local(spent, home)} of {_local(given, home)} appropriated."
+        f"In {currency} (million, {per_usd:,.6g} to the dollar in {year}): worth {_local(worth * per_usd)}, spends "
+        f"{_local(spent * per_usd)} of {_local(given * per_usd)} appropriated."
     ]
 
 
-def _local(musd: float, home: HomeMoney) -> str:
-    value = musd * home.per_usd
+def _local(value: float) -> str:
     size = 10 ** max(0, math.floor(math.log10(abs(value))) + 1 - DIGITS) if value else 1
     return f"{round(value / size) * size:,.0f}"

@@ -128,7 +128,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     "notes": TableOf("What is doubtful or worth knowing of the question.", "kind item note"),
     "dropped": TableOf("What was left out before the solve, and why.", "item reason"),
     "prices": TableOf("Shadow prices with the commitments fixed.", "price item scenario period value unit meaning"),
-    "figures": TableOf("Every number of the summary, by name.", "figure item value text"),
+    "figures": TableOf("Every number of the summary, by name.", "figure item value"),
     "objective": TableOf(
         "Parts of the social cost, of the plan and of doing nothing.", "part plan_musd do_nothing_musd"
     ),
@@ -215,29 +215,43 @@ def frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns))
 
 
-def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
-    """(I, T) what home users and home plants use of each material [t per period]: demand and inputs of production."""
+def use_of(problem: Problem, solution: Solution) -> Floats:
+    """(I, T) what home users want and home plants take of each material on the baseline course [t per period]."""
     n = problem.natural
     used = np.zeros((len(n.materials), n.calendar.periods))
     np.add.at(used, n.demand_material, n.demand)
     inputs = np.where(n.home[:, None], np.maximum(-n.yields, 0.0), 0.0)
-    return np.asarray(used + inputs.T @ (solution.output[path] + solution.reserve_output[path]), dtype=float)
+    return np.asarray(used + inputs.T @ (solution.output[0] + solution.reserve_output[0]), dtype=float)
 
 
-def _places(problem: Problem, kept: Any, paths: Sequence[str] | None = None, **items: Sequence[str]) -> dict[str, Any]:
-    """Columns that place each kept cell of (paths, items, periods): scenario, period, tail, and a name of its item a column.
+def _cells(
+    problem: Problem,
+    kept: Any,
+    values: Mapping[str, Floats],
+    paths: Sequence[str] | None = None,
+    **items: Sequence[str],
+) -> pd.DataFrame:
+    """A row for each kept cell of (paths, items, periods): scenario, period, tail, a name of its item a column, and the values.
 
     paths: their names; None: the baseline course, then the scenarios.
     """
     path, item, t = np.nonzero(kept)
     calendar = problem.natural.calendar
     names = [BASELINE_COURSE, *problem.structure.scenarios.names] if paths is None else paths
-    return {
-        "scenario": named(names, path),
-        "period": named([calendar.period_label(period) for period in range(calendar.periods)], t),
-        "tail": t >= calendar.planned,
-        **{column: named(of, item) for column, of in items.items()},
-    }
+    return pd.DataFrame(
+        {
+            "scenario": named(names, path),
+            "period": named([calendar.period_label(period) for period in range(calendar.periods)], t),
+            "tail": t >= calendar.planned,
+            **{column: named(of, item) for column, of in items.items()},
+            **{column: value[kept] for column, value in values.items()},
+        }
+    )
+
+
+def _moving(problem: Problem, values: Mapping[str, Floats], **items: Sequence[str]) -> pd.DataFrame:
+    """The same of all cells in which something moves or is held."""
+    return _cells(problem, np.any([value > SMALL_T for value in values.values()], axis=0), values, **items)
 
 
 def _purchases(problem: Problem) -> dict[str, Purchase]:
@@ -262,21 +276,12 @@ PLANTS = "plants"
 
 def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What each producer runs for users and for the reserve, on the baseline course and in every scenario's whole course."""
-    n = problem.natural
-    output, reserve_output = solution.output, solution.reserve_output
-    kept = (output > SMALL_T) | (reserve_output > SMALL_T)
-    return pd.DataFrame(
-        {
-            **_places(problem, kept, producer=n.producers, country=n.country),
-            "output_t": output[kept],
-            "reserve_output_t": reserve_output[kept],
-        }
-    )
+    values = {"output_t": solution.output, "reserve_output_t": solution.reserve_output}
+    return _moving(problem, values, producer=problem.natural.producers, country=problem.natural.country)
 
 
 def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock, acquisitions, releases, disposals and surplus of each material on every path."""
-    n = problem.natural
     by_name = _purchases(problem)
     bought = np.zeros_like(solution.stock)
     for b, name in enumerate(solution.purchases):
@@ -288,21 +293,13 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
         "sold_t": solution.disposal,
         "surplus_t": solution.surplus,
     }
-    kept = np.any([v > SMALL_T for v in values.values()], axis=0)
-    return pd.DataFrame({**_places(problem, kept, material=n.materials), **{c: v[kept] for c, v in values.items()}})
+    return _moving(problem, values, material=problem.natural.materials)
 
 
 def transfers(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock moved between homes on every path, by the material that gives it up or receives it; empty for a plan of one home."""
-    n = problem.natural
-    kept = np.maximum(solution.sent, solution.received) > SMALL_T
-    return pd.DataFrame(
-        {
-            **_places(problem, kept, material=n.materials),
-            "sent_t": solution.sent[kept],
-            "received_t": solution.received[kept],
-        }
-    )
+    values = {"sent_t": solution.sent, "received_t": solution.received}
+    return _moving(problem, values, material=problem.natural.materials)
 
 
 def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
@@ -347,16 +344,14 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
     kept = (short > least) | (thrift > least)
     materials, segments = zip(*n.demands, strict=True) if n.demands else ((), ())
-    return pd.DataFrame(
-        {
-            **_places(problem, kept, material=materials, segment=segments),
-            "shortfall_t": short[kept],
-            "substituted_t": thrift[kept],
-            "loss_musd": loss[kept],
-            "discounted_loss_musd": (loss * n.calendar.beta[:-1])[kept],
-            "substitution_cost_musd": cost[kept],
-        }
-    )
+    values = {
+        "shortfall_t": short,
+        "substituted_t": thrift,
+        "loss_musd": loss,
+        "discounted_loss_musd": loss * n.calendar.beta[:-1],
+        "substitution_cost_musd": cost,
+    }
+    return _cells(problem, kept, values, material=materials, segment=segments)
 
 
 def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -368,14 +363,8 @@ def users_stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     level = n.users_level[:, None] - solution.users_missing[1:]
     held = [n.materials[i] for i, _ in n.users]
     holders = [n.demands[q][1] if q >= 0 else PLANTS for _, q in n.users]
-    return pd.DataFrame(
-        {
-            **_places(problem, moved, problem.structure.scenarios.names, material=held, segment=holders),
-            "level_t": level[moved],
-            "pulled_t": solution.users_pull[1:][moved],
-            "refilled_t": solution.users_refill[1:][moved],
-        }
-    )
+    values = {"level_t": level, "pulled_t": solution.users_pull[1:], "refilled_t": solution.users_refill[1:]}
+    return _cells(problem, moved, values, problem.structure.scenarios.names, material=held, segment=holders)
 
 
 def value(accounts: Accounts, reference: Accounts) -> pd.DataFrame:

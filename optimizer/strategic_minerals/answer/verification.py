@@ -2,7 +2,7 @@
 
 `against` recomputes the audit, the parts of both objectives, every table, the words, sizes and names; `against_another` compares
 the proof: bound, gap, do-nothing reference, aims in turn, prices. Nothing can recompute wall clock, versions, the log and the
-options that a caller chose: the digest of the manifest alone guards them (`DIGEST_ALONE`)."""
+options that a caller chose: the digest of the manifest alone guards them."""
 
 from __future__ import annotations
 
@@ -321,17 +321,6 @@ def _size(audited: Audit) -> float:
 
 BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")
 """Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""
-
-DIGEST_ALONE = {
-    "seconds": "wall clock of that solve",
-    "profile": "wall clock and memory of that solve",
-    "versions": "what was installed then",
-    "options.gap": "what was asked; a stated answer is held against it",
-    "options.method": "what was asked; the method that was taken goes with it",
-    "log.txt": "what that solve told on its way",
-    "analyses": "what other verbs found, each with many solves; their seals are bound to the manifest",
-}
-"""What cannot be worked out again -> why. A change of it is found by the manifest's digest, unless that was forged as well."""
 
 
 @verb

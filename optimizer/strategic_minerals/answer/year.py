@@ -75,11 +75,11 @@ def fiscal_year_of(label: Any) -> int:
 
 
 def package_in_words(row: Any, names: Names) -> str:
-    """How a row of the table `projects` is supported: `loan, 50% of output under contract, floor 40 USD/kg for NdFeB magnets`."""
+    """How a row of the table `projects` is supported: `loan, right to 50% of output in a crisis, floor 40 USD/kg for magnets`."""
     lines = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
     if row.offtake_share > 0:
         part = "all" if row.offtake_share >= 1 else f"{row.offtake_share:.0%} of"
-        lines.append(f"{part} output under contract")
+        lines.append(f"right to {part} output in a crisis")
     if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
         lines.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
     return ", ".join(lines) or "no support"
@@ -105,8 +105,6 @@ NOTED = ACTS, NEWS = "acts.csv", "news.csv"
 
 
 LARGEST_BYTES = 5_000_000
-EXAMPLE = "EXAMPLE, not read while it says so: "
-"""How `what` begins in a row that shows how a file is filled in."""
 
 
 class Noted(BaseModel):
@@ -241,8 +239,6 @@ def validated(
         raise InputError(faults)
     for line, record in records:
         cells = {name: cell.strip() for name, cell in record.items() if cell is not None and cell.strip()}
-        if cells.get("what", "").startswith(EXAMPLE.strip()):
-            continue
         try:
             rows.append(kind.model_validate(cells))
         except ValidationError as error:
@@ -279,9 +275,6 @@ def _acts_due(result: Result) -> Iterator[dict[str, Any]]:
     first = result.plan.horizon.first_year
     names = Names.of(result.data)
     due = acts_of(result)
-    for row in rows_of(result.tables["budget"][:1]):
-        cells = {"planned": f"{row.outlay_musd:.6g}", "done": f"{1.1 * row.outlay_musd:.6g}", "unit": "million USD"}
-        yield {"what": f"{EXAMPLE}the year cost a tenth more", "fiscal_year": first, "kind": "spent", **cells}
     for row in rows_of(due[due["fiscal_year"] < first + FIRST_YEARS]):
         what = " ".join(part for part in (VERBS[row.kind], row.about, row.terms) if part)
         cells = {"fiscal_year": row.fiscal_year, "planned": f"{row.amount:.6g}", "unit": row.unit}
@@ -300,7 +293,6 @@ def _acts_due(result: Result) -> Iterator[dict[str, Any]]:
 def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
     """Rows of `NewsRow`: events that may have begun or ended, purchases that may be missing, figures that may have changed."""
     plan, names, first = result.plan, Names.of(result.data), result.plan.horizon.first_year
-    yield from _examples_of_news(result, names)
     for name in (*(c.name for c in plan.controls if c.in_force), *(event.name for event in plan.ongoing)):
         yield {"what": f"{name}, in force when the plan began: has it ended?", "kind": "event", "item": name}
     asked, listed = "has it begun, or been announced?", set()
@@ -321,34 +313,6 @@ def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
                 **cells,
             }
     yield from _possible_figures(result, held, names)
-
-
-def _examples_of_news(result: Result, names: Names) -> Iterator[dict[str, Any]]:
-    """An event that has begun, and a price that has doubled, as a planner would write them down."""
-    plan, first = result.plan, result.plan.horizon.first_year
-    for row in [row for row in sampled(plan, result.data) if not row.after][:1]:
-        what = f"{EXAMPLE}{row.name or names.hazard(row.hazard)} began in April {first}"
-        cells = {
-            "item": f"{row.hazard}-{first}",
-            "hazard": row.hazard,
-            "status": "in force",
-            "from_year": f"{first}.25",
-        }
-        yield {"what": what, "kind": "event", **cells}
-    held = set(select_materials(plan, result.data))
-    for row in [row for row in result.data.rows("prices") if row.price_set == plan.price_set and row.material in held][
-        :1
-    ]:
-        figures = {"expected": f"{row.price_usd_per_kg:g}", "happened": f"{2 * row.price_usd_per_kg:g}"}
-        what = f"{EXAMPLE}{names.material(row.material)} costs twice as much"
-        yield {
-            "what": what,
-            "kind": "price",
-            "item": row.material,
-            **figures,
-            "unit": "USD/kg",
-            "source": "your source",
-        }
 
 
 FIGURES = {

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..core.frames import Bools, Floats
-from ..core.stats import MUSD_PER_T
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
-from ..world.instance import DEFENCE, Floor, Instance, MarketFloor, PaidFloor
+from ..world.instance import DEFENCE, Instance, MarketFloor, PaidFloor
 from .channel import Trade, for_sale, saved_abroad, trade_of
-from .figures import Figures
+from .figures import OUTLAYS, Figures
 from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
 from .producers import (
     TINY,
@@ -27,7 +26,6 @@ from .producers import (
     begins,
     component_of,
     expected_topup,
-    is_baseline,
     missing_cost,
     path_data_of,
     survives,
@@ -80,26 +78,38 @@ def open_accounts(
     return Accounts(problem, solution, path_data, tuple(signings), floors, markets, idle)
 
 
-def outlays(accounts: Accounts) -> Floats:
-    """(T,) trunk outlay: purchases, holding, fees, scored gaps, expected floor cost; less sales if revolving."""
+def outlay_lines(accounts: Accounts) -> dict[str, Floats]:
+    """(T,) trunk outlay by line of the budget: purchases, holding, fees, scored gaps, expected floor cost  [million USD]."""
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
-    total = np.zeros(n.calendar.periods)
+    lines = {name: np.zeros(n.calendar.periods) for name in OUTLAYS if name != "signed_before"}
     for b, purchase in enumerate(purchase_terms(accounts)):
-        total += x.acquisition[0, b] * purchase.paid(n, (path_data.price, path_data.gap))[0]
+        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, (path_data.price, path_data.gap))[0]
     for i in range(len(n.materials)):
         if n.plan.budget.loan is None:
-            total += x.stock[0, i] * n.holding[i] * n.calendar.step
-        if n.plan.budget.revolving:
-            total -= x.disposal[0, i] * path_data.price[0, i] * (1 - n.haircut[i])
+            lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
     for k, contract in enumerate(accounts.problem.structure.contracts):
-        total[contract.start : contract.start + n.contract_term[contract.source]] += (
-            n.contract_fee[contract.source] * x.contract[k]
-        )
+        last = contract.start + int(n.contract_term[contract.source])
+        lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
     for signing in accounts.signings:
-        total += signing.share * (signing.payments + signing.fees + sum(b.budget for b in signing.bills))
-    for market in accounts.markets:
-        total += market.share * sum((b.budget for b in market.bills), np.zeros_like(total))
-    return total
+        lines["offtake_fees"] += signing.share * signing.fees
+        lines["capital_support"] += signing.share * signing.payments
+    for holder in accounts.holders:
+        for bill in holder.bills:
+            lines["floor_top_ups"] += holder.share * bill.budget
+    return lines
+
+
+def sales(accounts: Accounts) -> Floats:
+    """(T,) what sales bring on the trunk  [million USD]."""
+    n, x, price = accounts.problem.natural, accounts.solution, accounts.path_data.price
+    each = [x.disposal[0, i] * price[0, i] * (1 - n.haircut[i]) for i in range(len(n.materials))]
+    return np.asarray(sum(each, np.zeros(n.calendar.periods)))
+
+
+def outlays(accounts: Accounts) -> Floats:
+    """(T,) trunk outlay, less sales if revolving  [million USD]."""
+    total = sum(outlay_lines(accounts).values(), np.zeros(accounts.problem.natural.calendar.periods))
+    return np.asarray(total - sales(accounts) * accounts.problem.natural.plan.budget.revolving)
 
 
 def outlays_by_scenario(accounts: Accounts) -> Floats:
@@ -465,7 +475,7 @@ SMALL_T = 1e-6
 CHOSEN = 1e-6
 DAYS = 365.0
 
-Records = dict[str, dict[str, Any]]
+Records = dict[str, dict[str, float]]
 
 
 def recomputed(accounts: Accounts, without: Accounts, bounds: Mapping[str, float]) -> Records:
@@ -563,16 +573,11 @@ def _shortage(accounts: Accounts) -> Records:
     }
 
 
-def _year(n: Instance, t: int) -> int:
-    return int(n.calendar.years[int(n.calendar.year_index[t])])
-
-
 def _purchases(accounts: Accounts) -> Records:
     """What is bought and held while nothing has happened, and bought in expectation."""
     n, x, planned = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.planned
     tonnes: dict[str, float] = {}
     paid: dict[str, float] = {}
-    years: dict[str, list[int]] = {}
     by_origin: dict[str, float] = {}
     expected = dict.fromkeys(n.materials, 0.0)
     origins = _origins(accounts)
@@ -586,11 +591,10 @@ def _purchases(accounts: Accounts) -> Records:
             if amount > SMALL_T:
                 tonnes[name] = tonnes.get(name, 0.0) + amount
                 paid[name] = paid.get(name, 0.0) + amount * float(price[t])
-                years.setdefault(name, []).append(_year(n, t))
                 origin = f"{name}: {origins[b]}"
                 by_origin[origin] = by_origin.get(origin, 0.0) + amount * float(price[t])
         expected[name] += float(accounts.path_data.scenarios.probability @ x.acquisition[1:, b, :planned].sum(axis=1))
-    peaks, when, days, drift = {}, {}, {}, {}
+    peaks, days, drift = {}, {}, {}
     held = {purchase.material for purchase in purchase_terms(accounts)} | {
         i for i in range(len(n.materials)) if n.opening[i] > 0
     }
@@ -601,7 +605,7 @@ def _purchases(accounts: Accounts) -> Records:
         if full:
             drift[name] = float(n.price[i, full[-1]] / n.price[i, full[0]] - 1)
         if name in tonnes:
-            peaks[name], when[name] = float(stock[t]), _year(n, t)
+            peaks[name] = float(stock[t])
             used = _used(accounts, i, t)
             if used > 0:
                 days[name] = float(stock[t]) / (used / n.calendar.step / DAYS)
@@ -609,11 +613,8 @@ def _purchases(accounts: Accounts) -> Records:
         "bought_t": tonnes,
         "bought_musd": paid,
         "bought_from_musd": by_origin,
-        "bought_first": {name: min(v) for name, v in years.items()},
-        "bought_last": {name: max(v) for name, v in years.items()},
         "bought_expected_t": {name: value for name, value in expected.items() if value > SMALL_T},
         "peak_stock_t": peaks,
-        "peak_stock_in": when,
         "peak_stock_days": days,
         "price_drift_share": drift,
     }
@@ -649,132 +650,79 @@ def _supported(accounts: Accounts) -> Iterator[tuple[str, SignedPackage]]:
 
 
 def _signed(accounts: Accounts) -> Records:
-    """Projects and what is signed for them."""
-    n, records = accounts.problem.natural, dict[str, dict[str, Any]]()
-    for name in ("signed_share", "signed_in", "signed_terms", "signed_output_in", "signed_cost_musd"):
-        records[name] = {}
-    supported = set()
+    """What is signed for projects, and what it costs the budget."""
+    found: Records = {"signed_share": {}, "signed_cost_musd": {}}
     for label, signing in _supported(accounts):
-        supported.add(signing.project)
-        records["signed_share"][label] = signing.share
-        records["signed_in"][label] = n.calendar.period_label(signing.signed)
-        records["signed_terms"][label] = _terms(n, signing)
-        records["signed_output_in"][label] = n.calendar.period_label(signing.signed + n.projects[signing.project].lead)
-        records["signed_cost_musd"][label] = signing.share * (signing.scored + float(signing.fees.sum()))
-    records["unsupported_count"] = {"": float(len(n.projects) - len(supported))}
-    records["projects_count"] = {"": float(len(n.projects))}
-    return records
-
-
-def _terms(n: Instance, signing: SignedPackage) -> str:
-    """What a signature holds, in words."""
-    package, project = signing.package, n.projects[signing.project]
-    if package.name == "none" and is_baseline(n, project):
-        return "committed before this plan" if project.committed else "expected to be built without support (baseline)"
-    text = "no capital support" if package.instrument.name == "none" else package.instrument.name
-    if package.offtake:
-        text += f", offtake right on {package.offtake:.0%} in a crisis"
-    if package.floor is not None:
-        text += f", floor {package.floor.level / MUSD_PER_T:g} USD/kg {n.materials[package.floor.material]}"
-    return text
+        found["signed_share"][label] = signing.share
+        found["signed_cost_musd"][label] = signing.share * (signing.scored + float(signing.fees.sum()))
+    return found
 
 
 def _floors(accounts: Accounts) -> Records:
-    """Price floors, market-wide and in packages."""
-    n = accounts.problem.natural
-    rows: list[tuple[str, Floor, int, SignedPackage | SignedMarketFloor]] = []
-    for market in accounts.markets:
-        if market.share > CHOSEN:
-            rows.append((market.market.name, market.market.floor, 0, market))
+    """What price floors cost, market-wide and in packages."""
+    n, found = accounts.problem.natural, {"floor_cost_musd": dict[str, float](), "floor_later_musd": dict[str, float]()}
+    rows: list[tuple[str, int, SignedPackage | SignedMarketFloor]] = [
+        (market.market.name, 0, market) for market in accounts.markets if market.share > CHOSEN
+    ]
     for _, signing in _supported(accounts):
         if signing.own is not None and signing.bills:
             start = begins(signing.own, signing.signed + n.projects[signing.project].lead)
-            rows.append((f"{n.projects[signing.project].name}: {signing.package.name}", signing.own, start, signing))
-    records: Records = {
-        name: {} for name in ("floor_level", "floor_term_yr", "floor_from", "floor_cost_musd", "floor_later_musd")
-    }
-    for label, floor, start, holder in rows:
-        since = n.calendar.period_label(start)
-        within = holder.share * sum(bill.expected for bill in holder.bills)
-        later = holder.share * sum(bill.terminal for bill in holder.bills)
-        told = (floor.level / MUSD_PER_T, floor.term * n.calendar.step, since, within, later)
-        for figure, value in zip(records, told, strict=True):
-            records[figure][f"{label}, {since}"] = value
-    return records
+            rows.append((f"{n.projects[signing.project].name}: {signing.package.name}", start, signing))
+    for label, start, holder in rows:
+        name = f"{label}, {n.calendar.period_label(start)}"
+        found["floor_cost_musd"][name] = holder.share * sum(bill.expected for bill in holder.bills)
+        found["floor_later_musd"][name] = holder.share * sum(bill.terminal for bill in holder.bills)
+    return found
 
 
 def _contracts(accounts: Accounts) -> Records:
-    n, tonnes, terms, fees = accounts.problem.natural, dict[str, float](), dict[str, float](), dict[str, float]()
+    n, tonnes, fees = accounts.problem.natural, dict[str, float](), dict[str, float]()
     for k, contract in enumerate(accounts.problem.structure.contracts):
         amount = float(accounts.solution.contract[k])
         if amount > SMALL_T:
-            j, term = contract.source, int(n.contract_term[contract.source])
+            j = contract.source
             name = f"{n.producers[j]} ({n.country[j]}), {n.calendar.period_label(contract.start)}"
-            tonnes[name], terms[name] = amount / n.calendar.step, term * n.calendar.step
-            fees[name] = amount * float(n.contract_fee[j]) * term
-    return {"contract_t_per_yr": tonnes, "contract_term_yr": terms, "contract_fees_musd": fees}
+            tonnes[name] = amount / n.calendar.step
+            fees[name] = amount * float(n.contract_fee[j]) * int(n.contract_term[j])
+    return {"contract_t_per_yr": tonnes, "contract_fees_musd": fees}
 
 
 def _money(accounts: Accounts) -> Records:
     """Outlays of the planned years by line and by year, and what stands beside them."""
     n, x, T = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.periods
-    lines = {
-        name: np.zeros(T)
-        for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
-    }
-    sales, liability, before = np.zeros(T), np.zeros(T), due_from_before(n)
-    spared, as_run = np.zeros(T), np.zeros(T)
+    lines, sold, before = outlay_lines(accounts), sales(accounts), due_from_before(n)
+    liability, spared, as_run = np.zeros(T), np.zeros(T), np.zeros(T)
     for paid in n.carried.floors:
         if paid.payer == "apart" and paid.floor.kind != "border":
             each = 1.0 if paid.floor.kind == "earnings" else float(n.yields[paid.producer, paid.floor.material])
-            sold = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
-            as_run += (
-                np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0]) * sold * pays(n, paid)
-            )
-    trunk = accounts.path_data.price, accounts.path_data.gap
+            made = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
+            due = np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0])
+            as_run += due * made * pays(n, paid)
     for b, purchase in enumerate(purchase_terms(accounts)):
-        lines["purchases"] += x.acquisition[0, b] * purchase.paid(n, trunk)[0]
         spared += x.acquisition[0, b] * purchase.not_due(n)
-    for i in range(len(n.materials)):
-        if n.plan.budget.loan is None:
-            lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
-        sales += x.disposal[0, i] * trunk[0][0, i] * (1 - n.haircut[i])
-    members = _members_pay(accounts, lines["purchases"], sales)
-    for k, contract in enumerate(accounts.problem.structure.contracts):
-        last = contract.start + int(n.contract_term[contract.source])
-        lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
-    for signing in accounts.signings:
-        lines["offtake_fees"] += signing.share * signing.fees
-        lines["capital_support"] += signing.share * signing.payments
+    members = _members_pay(accounts, lines["purchases"], sold)
     for holder in accounts.holders:
         for bill in holder.bills:
-            lines["floor_top_ups"] += holder.share * bill.budget
             liability += holder.share * bill.liability
     planned = n.calendar.planned
-    by_year, owed, given, apart = (dict[str, float]() for _ in range(4))
-    for f, year in enumerate(n.calendar.planned_years):
-        mine = n.calendar.year_index == f
-        by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values())) + before["plan"][f]
-        owed[str(year)], given[str(year)] = float(liability[mine].sum()) + before["worst"][f], float(n.appropriation[f])
-        apart[str(year)] = before["apart"][f] - float(spared[mine].sum())
+
+    def by_year(series: Floats, before: Any = 0.0) -> dict[str, float]:
+        """Sum of each planned year. before: (years,) what it comes to already."""
+        sums = np.bincount(n.calendar.year_index, series) + np.asarray(before)
+        return dict(zip(map(str, n.calendar.planned_years), sums.tolist(), strict=False))
+
     return {
         "outlay_musd": {
             **{name: float(series[:planned].sum()) for name, series in lines.items()},
             "signed_before": sum(before["plan"][: len(n.calendar.planned_years)]),
         },
-        "outlay_by_year_musd": by_year,
-        "appropriation_by_year_musd": given,
-        "liability_by_year_musd": owed,
-        "paid_apart_by_year_musd": apart,
-        "paid_apart_as_run_by_year_musd": {
-            str(year): float(as_run[n.calendar.year_index == f].sum())
-            for f, year in enumerate(n.calendar.planned_years)
-        },
-        "members_pay_by_year_musd": {
-            str(year): float(members[n.calendar.year_index == f].sum())
-            for f, year in enumerate(n.calendar.planned_years)
-        },
-        "sales_musd": {"": float(sales[:planned].sum())},
+        "outlay_by_year_musd": by_year(sum(lines.values(), np.zeros(T)), before["plan"]),
+        "appropriation_by_year_musd": by_year(np.zeros(T), n.appropriation),
+        "liability_by_year_musd": by_year(liability, before["worst"]),
+        "paid_apart_by_year_musd": by_year(-spared, before["apart"]),
+        "paid_apart_as_run_by_year_musd": by_year(as_run),
+        "members_pay_by_year_musd": by_year(members),
+        "sales_musd": {"": float(sold[:planned].sum())},
     }
 
 
@@ -817,17 +765,12 @@ def _value(accounts: Accounts, without: Accounts) -> Records:
 
 
 def differences(stated: Figures, found: Records) -> Iterable[tuple[str, Any, Any]]:
-    """(record, by how much what is stated is off, its size) of every record; infinite where texts differ. A number that one side
-    leaves out is 0."""
+    """(record, by how much what is stated is off, its size) of every record. A number that one side leaves out is 0."""
     for name, items in found.items():
         said = stated.items(name)
         for item in {**items, **said}:
             a, b = said.get(item, 0.0), items.get(item, 0.0)
-            label = f"{name}, {item}" if item else name
-            if isinstance(a, str) or isinstance(b, str):
-                yield label, 0.0 if a == b else np.inf, 0.0
-            else:
-                yield label, abs(float(a) - float(b)), abs(float(b))
+            yield f"{name}, {item}" if item else name, abs(a - b), abs(b)
 
 
 # Whose cost it is: social cost of a plan of several homes, split into what each of them bears (home by home).

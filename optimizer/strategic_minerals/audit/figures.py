@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..core.errors import Outcome
 from ..core.stats import SMALL_T
 from ..world.instance import CHOSEN
 
-COLUMNS = ["figure", "item", "value", "text"]
+COLUMNS = ["figure", "item", "value"]
 OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups", "signed_before")
 """Lines of the budget."""
 
@@ -41,27 +40,15 @@ RECOMPUTED: dict[str, str] = {
     "bought_t": "by material: bought in planned years while nothing has happened [t]",
     "bought_musd": "by material: what that costs [million USD]",
     "bought_from_musd": "by material and country of origin as declared: what purchases cost while nothing happens [million USD]",
-    "bought_first": "by material: first fiscal year of purchases",
-    "bought_last": "by material: last fiscal year of purchases",
     "bought_expected_t": "by material: bought in planned years, in expectation over all scenarios [t]",
     "peak_stock_t": "by material: largest stock while nothing has happened [t]",
-    "peak_stock_in": "by material: fiscal year of the largest stock",
     "peak_stock_days": "by material: days of that year's use that it covers; no figure where nobody uses it",
     "price_drift_share": "by material held: change of its price while it is held and nothing has happened",
     "signed_share": "by project and package: share signed",
-    "signed_in": "by project and package: when",
-    "signed_terms": "by project and package: capital, offtake and floor",
-    "signed_output_in": "by project and package: period of first output",
     "signed_cost_musd": "by project and package: capital and offtake fees on the budget [million USD]",
-    "unsupported_count": "projects that are neither supported nor expected anyway",
-    "projects_count": "projects of the tables",
-    "floor_level": "by price floor: its level [USD/kg]",
-    "floor_term_yr": "by price floor: how long it holds [years]",
-    "floor_from": "by price floor: first period",
     "floor_cost_musd": "by price floor: expected cost within the horizon, negative where claw-back is more [million USD]",
     "floor_later_musd": "by price floor: expected cost after the horizon [million USD]",
     "contract_t_per_yr": "by contract: tonnes a year",
-    "contract_term_yr": "by contract: years in force, those after the horizon included",
     "contract_fees_musd": "by contract: fees over its whole term [million USD]",
     "outlay_musd": "by line of the budget: outlay of the planned years [million USD]",
     "outlay_by_year_musd": "by fiscal year: outlay [million USD]",
@@ -92,28 +79,22 @@ STATED: dict[str, str] = {
 class Figures:
     """The records of an answer, by name and item, in order."""
 
-    records: Mapping[str, Mapping[str, Any]]
+    records: Mapping[str, Mapping[str, float]]
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> Figures:
         """From the table `figures` of a result."""
-        found: dict[str, dict[str, Any]] = {}
-        for figure, item, value, text in table[COLUMNS].itertuples(index=False):
-            found.setdefault(str(figure), {})[str(item)] = str(text) if text else float(value)
+        found: dict[str, dict[str, float]] = {}
+        for figure, item, value in table[COLUMNS].itertuples(index=False):
+            found.setdefault(str(figure), {})[str(item)] = float(value)
         return cls(found)
 
     def frame(self) -> pd.DataFrame:
         """As the table `figures`."""
-        rows = [
-            [name, item, np.nan if isinstance(value, str) else float(value), value if isinstance(value, str) else ""]
-            for name, values in self.records.items()
-            for item, value in values.items()
-        ]
-        return pd.DataFrame(rows, columns=COLUMNS).astype(
-            {"figure": object, "item": object, "value": float, "text": object}
-        )
+        rows = [(name, item, float(value)) for name, of in self.records.items() for item, value in of.items()]
+        return pd.DataFrame(rows, columns=COLUMNS).astype({"figure": object, "item": object, "value": float})
 
-    def items(self, name: str) -> dict[str, Any]:
+    def items(self, name: str) -> dict[str, float]:
         """Item -> value of a declared figure; empty where the answer has none of it. KeyError for one that is not declared."""
         if name not in RECOMPUTED and name not in STATED:
             raise KeyError(name)
@@ -122,10 +103,6 @@ class Figures:
     def value(self, name: str, item: str = "") -> float:
         """A number; 0 where the answer has none of it. Raises KeyError as `items`."""
         return float(self.items(name).get(item, 0.0))
-
-    def text(self, name: str, item: str = "") -> str:
-        """A text; empty where there is none. Raises KeyError as `items`."""
-        return str(self.items(name).get(item, ""))
 
     def total(self, name: str) -> float:
         """Sum over all items. Raises KeyError as `items`."""
@@ -197,13 +174,10 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
         "bought_t": dict(total.acquired_t.sum()),
         "bought_musd": dict(total.cost_musd.sum()),
         "bought_from_musd": _by_origin(bought),
-        "bought_first": dict(total.fiscal_year.min()),
-        "bought_last": dict(total.fiscal_year.max()),
         "bought_expected_t": {
             str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > SMALL_T
         },
         "peak_stock_t": dict(peak.stock_t),
-        "peak_stock_in": dict(peak.fiscal_year),
         "peak_stock_days": {str(m): float(v) for m, v in peak.days_of_use.items() if pd.notna(v)},
         "price_drift_share": moved,
     }
@@ -225,40 +199,20 @@ def _signed(projects: pd.DataFrame) -> dict[str, dict[str, Any]]:
     names = [f"{row.project}: {row.package}{floors}, {row.signed}" for row, floors in signed]
     return {
         "signed_share": dict(zip(names, chosen.share, strict=True)),
-        "signed_in": dict(zip(names, chosen.signed, strict=True)),
-        "signed_terms": {name: _terms(row) for name, row in zip(names, chosen.itertuples(), strict=True)},
-        "signed_output_in": dict(zip(names, chosen.first_output, strict=True)),
         "signed_cost_musd": dict(zip(names, chosen.support_cost_musd + chosen.offtake_fees_musd, strict=True)),
-        "unsupported_count": {"": float((projects.share <= CHOSEN).sum())},
-        "projects_count": {"": float(projects.project.nunique())},
     }
-
-
-def _terms(row: Any) -> str:
-    """What a signature holds, in words."""
-    if row.baseline and row.package == "none":
-        return "committed before this plan" if row.committed else "expected to be built without support (baseline)"
-    terms = [row.instrument if row.instrument != "none" else "no capital support"]
-    if row.offtake_share:
-        terms.append(f"offtake right on {row.offtake_share:.0%} in a crisis")
-    if row.floor_material:
-        terms.append(f"floor {row.floor_usd_per_kg:g} USD/kg {row.floor_material}")
-    return ", ".join(terms)
 
 
 def _floors(floors: pd.DataFrame) -> dict[str, dict[str, Any]]:
     names = [f"{row.floor}, {row.start}" for row in floors.itertuples()]
-    columns = {"level": "level_usd_per_kg", "term_yr": "term_yr", "from": "start", "cost_musd": "expected_cost_musd"}
-    columns["later_musd"] = "terminal_liability_musd"
-    return {f"floor_{figure}": dict(zip(names, floors[column], strict=True)) for figure, column in columns.items()}
+    columns = {"floor_cost_musd": "expected_cost_musd", "floor_later_musd": "terminal_liability_musd"}
+    return {figure: dict(zip(names, floors[column], strict=True)) for figure, column in columns.items()}
 
 
 def _contracts(contracts: pd.DataFrame) -> dict[str, dict[str, Any]]:
     names = [f"{row.activity} ({row.country}), {row.start}" for row in contracts.itertuples()]
-    columns = {"t_per_yr": "contract_t_per_yr", "term_yr": "term_yr", "fees_musd": "fees_musd"}
-    return {
-        f"contract_{figure}": dict(zip(names, contracts[column], strict=True)) for figure, column in columns.items()
-    }
+    columns = {"contract_t_per_yr": "contract_t_per_yr", "contract_fees_musd": "fees_musd"}
+    return {figure: dict(zip(names, contracts[column], strict=True)) for figure, column in columns.items()}
 
 
 def _money(budget: pd.DataFrame) -> dict[str, dict[str, Any]]:

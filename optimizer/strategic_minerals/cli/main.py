@@ -411,7 +411,7 @@ def _solved(result: Result) -> dict[str, Any]:
     first = {} if sampled is None else {"act_now": sampled.manifest()}
     shown = ("acquisitions", "projects", "contracts", "floors", "budget", "scenario_losses", "objective", "notes")
     tables = {name: records(result.tables[name]) for name in shown}
-    return {**first, **result.facts, "profile": records(result.profile), **tables}
+    return {**first, **result.facts, **tables}
 
 
 for each in VERBS.values():

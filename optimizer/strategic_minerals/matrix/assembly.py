@@ -166,23 +166,18 @@ class Assembly:
     """(rows,) which row of the template."""
     row_instance: Ints
     """(rows,) which instance of the block."""
-    money: Money | None = None
-    """What the solver counts money in; None: million USD."""
+    money: Money
+    """What the solver counts money in."""
 
     @property
     def row_unit(self) -> Floats:
         """(rows,) what a row's own unit is worth in the solver's: tolerances hold there."""
-        return np.ones(len(self.row_lower)) if self.money is None else np.where(self.money.rows, self.money.unit, 1.0)
+        return np.where(self.money.rows, self.money.unit, 1.0)
 
     @property
     def column_unit(self) -> Floats:
         """(columns,) the same of columns."""
-        return np.ones(len(self.lower)) if self.money is None else np.where(self.money.columns, self.money.unit, 1.0)
-
-    @property
-    def money_unit(self) -> float:
-        """Million USD that the solver counts as one."""
-        return 1.0 if self.money is None else self.money.unit
+        return np.where(self.money.columns, self.money.unit, 1.0)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -191,22 +186,11 @@ class Assembly:
 
     def without_matrix(self) -> Assembly:
         """The blocks alone: where every column stands, and nothing of rows and values."""
-        no_values, none = np.zeros(0), np.zeros(0, dtype=np.int64)
-        return Assembly(
-            no_values,
-            no_values,
-            np.zeros(0, dtype=bool),
-            {},
-            no_values,
-            no_values,
-            none,
-            none,
-            no_values,
-            self.blocks,
-            none,
-            none,
-            none,
-        )
+        flags = np.zeros(0, dtype=bool)
+        empty: dict[str, Any] = dict.fromkeys(("lower", "upper", "row_lower", "row_upper", "value"), np.zeros(0))
+        places = ("start", "index", "row_block", "row_local", "row_instance")
+        empty |= dict.fromkeys(places, np.zeros(0, dtype=np.int64))
+        return replace(self, **empty, integer=flags, costs={}, money=Money(1.0, flags, flags))
 
     def rows_of(self, family: str) -> Ints:
         """Rows of a constraint family, in order."""
@@ -327,10 +311,8 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     return assembly
 
 
-def _money(parts: Sequence[PlacedBlock], row_part: Ints, row_local: Ints, columns: int, unit: float) -> Money | None:
-    """Which rows and columns count money, by the declared table of the model; None in million USD."""
-    if unit == 1.0:
-        return None
+def _money(parts: Sequence[PlacedBlock], row_part: Ints, row_local: Ints, columns: int, unit: float) -> Money:
+    """Which rows and columns count money, by the declared table of the model."""
     in_rows, in_columns = np.zeros(len(row_part), dtype=bool), np.zeros(columns, dtype=bool)
     for k, part in enumerate(parts):
         of_rows = np.array([("constraint", name) in COUNTS_MONEY for name, _ in part.template.rows], dtype=bool)
@@ -344,7 +326,7 @@ def _money(parts: Sequence[PlacedBlock], row_part: Ints, row_local: Ints, column
 def _refuse_tiny(assembly: Assembly) -> None:
     """Raise TinyEntryError where the solver would drop an entry without a word."""
     value = np.abs(assembly.value)
-    if assembly.money is not None:
+    if assembly.money.unit != 1.0:
         value = value * assembly.column_unit[assembly.index] / np.repeat(assembly.row_unit, np.diff(assembly.start))
     if not len(value) or value.min() >= SMALLEST_ENTRY:
         return

@@ -44,12 +44,6 @@ PLAIN = pyo.Var, pyo.Constraint, pyo.Objective, pyo.Expression, pyo.Param, pyo.S
 """Kinds of Pyomo components that a linear model is made of."""
 
 
-def raise_first(faults: Sequence[Fault]) -> None:
-    """Raise InputError with the first of some faults; nothing where there are none."""
-    if faults:
-        raise InputError(faults)
-
-
 def refused(name: str, found: str, expected: str) -> InputError:
     """One fault of a part of a model."""
     return InputError([Fault("model", "", name, found, expected)])
@@ -86,7 +80,8 @@ def refuse_changes(named: NamedMatrix, model: pyo.ConcreteModel, made: Mapping[P
     if [item.name for item in active] != [aim] or active[0].sense != pyo.minimize:
         text = ", ".join(item.name for item in active) or "none"
         faults.append(Fault("model", "", "objective", text, f"{aim} alone, to be minimised"))
-    raise_first(faults)
+    if faults:
+        raise InputError(faults)
 
 
 def refuse_wider(named: NamedMatrix, known: Sequence[Any]) -> None:
@@ -101,7 +96,8 @@ def refuse_wider(named: NamedMatrix, known: Sequence[Any]) -> None:
             found = f"bounds from {asked[0]:g} to {asked[1]:g}"
             expected = f"bounds within those of the plan, {low:g} to {high:g}"
             faults.append(Fault("model", "", variable.name, found, expected))
-    raise_first(faults)
+    if faults:
+        raise InputError(faults)
 
 
 def with_bounds(named: NamedMatrix, known: Sequence[Any]) -> Iterator[tuple[Any, float, float]]:

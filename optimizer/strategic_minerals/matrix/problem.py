@@ -167,6 +167,8 @@ def _structure(plan: Plan, free_menus: bool) -> Plan:
 
 SMALL_SHARE = 1e-3
 """A share below it is likelier to be the small figure than a capacity beside it."""
+MADE = ("plant_pull", "material_balance", "surplus_limit", "reserve_production", "diversification")
+"""Constraint families in which what is made stands at its yield."""
 PRICED = ("budget", "total_budget", "branch_purchases", "calm_purchases")
 """Constraint families in which what is bought stands at its price."""
 
@@ -195,80 +197,51 @@ def tiny_entry(structure: Structure, data: Dataset, entry: TinyEntryError) -> Fa
 
 def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
     """(table, key of the row, column)."""
-    n, family, variable, of = structure.instance, entry.constraint, entry.variable, entry.of
-    if variable in ("output", "reserve_output"):
-        material = entry.key[1] if isinstance(entry.key, tuple) else entry.key
-        if family == "diversification":
-            rule = n.plan.diversification[entry.key]
-            if rule.share < SMALL_SHARE:
-                return "plan", "", f"diversification.{entry.key}.share"
-            material = n.materials.index(n.plan.diversification[material].material)
-        if family == "plant_pull":
-            material = n.users[entry.key][0]
-        if family in ("plant_pull", "material_balance", "surplus_limit", "reserve_production", "diversification"):
-            return "yields", f"{n.producers[of]}/{n.materials[material]}", "yield_t_per_t"
-    if variable == "acquisition":
-        purchase = next(p for sets in structure.component_sets for p in sets.purchases if p.name == of)
-        material = n.materials[purchase.material]
-        if family in PRICED:
-            return _price(data, n.plan.price_set, material)
-        return "yields", f"{n.producers[purchase.source]}/{material}", "yield_t_per_t"
-    if variable in ("stock", "disposal"):
-        price = float(n.price[of].min()) / n.money_unit
-        if family != "stock_balance" and price < SMALLEST_ENTRY:
-            return _price(data, n.plan.price_set, n.materials[of])
-        of_money = "holding_share_per_yr" if variable == "stock" else "haircut_share"
-        return "materials", n.materials[of], "decay_share_per_yr" if family == "stock_balance" else of_money
-    if variable in ("contract", "contract_signed"):
-        producer = n.producers[structure.contracts[of].source]
-        column = {"source_capacity": "kappa", "contract_least": "lot_t_per_yr"}.get(family, "fee_usd_per_kg")
-        return (
-            ("capacities", _key(data, "capacities", producer), "capacity_t_per_yr")
-            if family == "contract_most"
-            else ("activities", producer, column)
-        )
-    if variable in ("sign", "operating", "floor"):
-        return _commitment(structure, data, entry)
-    if variable in ("shortfall", "substitute"):
-        q = (n.tiers if variable == "shortfall" else n.steps)[of][0]
-        material, segment = n.materials[n.form_of[n.demand_material[q]]], n.demands[q][1]
-        if variable == "shortfall":
-            keys = (f"{n.plan.loss_function}/{material}/{segment}", f"{n.plan.loss_function}/{material}/*")
+    n, family, of, support = structure.instance, entry.constraint, entry.of, structure.support
+    if family == "diversification" and n.plan.diversification[entry.key].share < SMALL_SHARE:
+        return "plan", "", f"diversification.{entry.key}.share"
+    match entry.variable:
+        case "output" | "reserve_output" if family in MADE:
+            return _of_output(n, entry)
+        case "acquisition":
+            purchase = next(p for sets in structure.component_sets for p in sets.purchases if p.name == of)
+            material = n.materials[purchase.material]
+            if family in PRICED:
+                return _price(data, n.plan.price_set, material)
+            return "yields", f"{n.producers[purchase.source]}/{material}", "yield_t_per_t"
+        case "stock" | "disposal":
+            if family != "stock_balance" and float(n.price[of].min()) / n.money_unit < SMALLEST_ENTRY:
+                return _price(data, n.plan.price_set, n.materials[of])
+            of_money = "holding_share_per_yr" if entry.variable == "stock" else "haircut_share"
+            return "materials", n.materials[of], "decay_share_per_yr" if family == "stock_balance" else of_money
+        case "contract" | "contract_signed":
+            column = {"source_capacity": "kappa", "contract_least": "lot_t_per_yr"}.get(family, "fee_usd_per_kg")
+            return "activities", n.producers[structure.contracts[of].source], column
+        case "operating":
+            return "projects", n.projects[support.classes[of].project].name, "capacity_t_per_yr"
+        case "sign":
+            return "projects", n.projects[support.options[of].project].name, "capex_musd"
+        case "floor":
+            return _price(data, n.plan.price_set, n.materials[support.markets[of].floor.floor.material])
+        case "shortfall" | "substitute":
+            q = (n.tiers if entry.variable == "shortfall" else n.steps)[of][0]
+            material, segment = n.materials[n.form_of[n.demand_material[q]]], n.demands[q][1]
+            if entry.variable == "substitute":
+                return "substitution", f"{material}/{segment}/{n.steps[of][1]}", "cost_usd_per_kg"
             known = {key_of(row) for row in data.rows("loss_functions")}
+            keys = [f"{n.plan.loss_function}/{material}/{whose}" for whose in (segment, "*")]
             return "loss_functions", next((key for key in keys if key in known), keys[0]), "loss_usd_per_t"
-        return "substitution", f"{material}/{segment}/{n.steps[of][1]}", "cost_usd_per_kg"
     raise entry  # of no figure of a table: a fault of the formulation, not of the planner
 
 
-def _commitment(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
-    """Of an entry of a signature, an output class or a market floor."""
-    n, family, of = structure.instance, entry.constraint, entry.of
-    if entry.variable == "floor":
-        if family == "source_survival":
-            return "capacities", _key(data, "capacities", n.producers[entry.key]), "capacity_t_per_yr"
-        return _price(data, n.plan.price_set, n.materials[structure.support.markets[of].floor.floor.material])
-    support = structure.support
-    if entry.variable == "operating":
-        output = support.classes[of]
-        j, name = n.projects[output.project].producer, n.projects[output.project].name
-        package = next(option.package for option in support.options if option.output_class == of)
-        capacity = float(n.capacity[j, 0])
-        if 0 < package.offtake < min(capacity, SMALL_SHARE):
-            return "packages", package.row or package.name, "offtake_share"
-        return "projects", name, "kappa" if 0 < n.kappa[j] < min(capacity, SMALL_SHARE) else "capacity_t_per_yr"
-    option = support.options[of]
-    name, package = n.projects[option.project].name, option.package
-    floor = (
-        0.0 if option.floor is None else float(np.abs(option.floor.budget).sum() + np.abs(option.floor.liability).sum())
-    )
-    paid = {"capex": float(option.payments.sum()), "fee": float(option.fees.sum()), "floor": floor}
-    smallest = min((part for part in paid if paid[part] > 0), key=lambda part: paid[part], default="capex")
-    if smallest == "fee":
-        of_share = package.fee > 0 and package.offtake < SMALL_SHARE
-        return "packages", package.row or package.name, "offtake_share" if of_share else "offtake_fee_usd_per_kg"
-    if smallest == "floor" and package.floor is not None:
-        return "packages", package.row or package.name, "floor_usd_per_kg"
-    return "projects", name, "capex_musd"
+def _of_output(n: Instance, entry: TinyEntryError) -> tuple[str, str, str]:
+    """Of an entry of what a producer runs."""
+    material = entry.key[1] if isinstance(entry.key, tuple) else entry.key
+    if entry.constraint == "diversification":
+        material = n.materials.index(n.plan.diversification[entry.key].material)
+    if entry.constraint == "plant_pull":
+        material = n.users[entry.key][0]
+    return "yields", f"{n.producers[entry.of]}/{n.materials[material]}", "yield_t_per_t"
 
 
 def _price(data: Dataset, price_set: str, material: str) -> tuple[str, str, str]:
@@ -486,7 +459,7 @@ def with_rows(
         row_block=np.append(assembly.row_block, none),
         row_local=np.append(assembly.row_local, none),
         row_instance=np.append(assembly.row_instance, none),
-        money=None if assembly.money is None else assembly.money.with_more(rows=counted),
+        money=assembly.money.with_more(rows=counted),
     )
 
 
@@ -502,7 +475,7 @@ def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float
     old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns), copy=True)
     both = sp.hstack([old, more], format="csr")
     zeros = np.zeros(count)
-    counted = assembly.row_unit != 1.0
+    counted = assembly.money.rows
     in_money = np.array([bool(column) and all(counted[row] for row, _ in column) for column in entries], dtype=bool)
     return replace(
         assembly,
@@ -513,7 +486,7 @@ def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float
         start=both.indptr.astype(np.int64),
         index=both.indices.astype(np.int64),
         value=both.data,
-        money=None if assembly.money is None else assembly.money.with_more(columns=in_money),
+        money=assembly.money.with_more(columns=in_money),
     )
 
 
@@ -657,13 +630,13 @@ class DecisionIndex:
         of = self.decided(item)
         return self.amount(item, x) > (TRACE_T if of.unit.startswith("t") else CHOSEN if of.any_amount else HALF)
 
-    def portfolio(self, x: Floats, kinds: Sequence[Kind] = ("project", "floor", "contract")) -> dict[str, str]:
-        """Names of the items that a point has, in the order of `items`, with how much of each in words where that is a part
-        (`part_in_words`), else empty."""
+    def portfolio(self, x: Floats) -> dict[str, str]:
+        """Names of the projects, floors and contracts that a point has, in the order of `items`, with how much of each in words
+        where that is a part (`part_in_words`), else empty."""
         return {
             str(item): part_in_words(item, self.decided(item), self.amount(item, x))
             for item in self.items
-            if item.kind in kinds and self.chosen(item, x)
+            if item.kind in ("project", "floor", "contract") and self.chosen(item, x)
         }
 
 

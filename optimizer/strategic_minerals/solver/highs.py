@@ -10,10 +10,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import highspy
@@ -22,7 +23,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from ..core.errors import Fault, OnProgress, PlanError, Progress, UntrustedError
-from ..core.frames import Floats, Ints
+from ..core.frames import Bools, Floats, Ints
 from ..matrix.assembly import Assembly
 
 # HiGHS instances, the release in use, and two tiny programs that tell whether it may be used.
@@ -38,13 +39,36 @@ _greeted: list[bool] = []
 
 
 def instance() -> Any:
-    """A HiGHS instance. The first of a process prints a banner to the C standard output, which is kept from users."""
+    """A HiGHS instance with `FIXED` options. The first of a process prints a banner to the C standard output, which is kept from
+    users."""
     with _FIRST:
-        if _greeted:
-            return highspy.Highs()
+        hidden = nullcontext() if _greeted else _stream_of_c_to_nowhere() if _is_glibc() else _descriptor_to_nowhere()
+        with hidden:
+            highs = highspy.Highs()
         _greeted.append(True)
-        with _stream_of_c_to_nowhere() if _is_glibc() else _descriptor_to_nowhere():
-            return highspy.Highs()
+    for name, value in FIXED.items():
+        _check(highs.setOptionValue(name, value), f"option {name} = {value!r}")
+    return highs
+
+
+def _check(status: Any, what: str) -> None:
+    if status != highspy.HighsStatus.kOk:
+        raise UntrustedError(f"HiGHS answered {status.name} to {what}")
+
+
+def _pass(
+    highs: Any,
+    offset: float,
+    cost: Floats,
+    limits: tuple[Floats, Floats, Floats, Floats],
+    matrix: tuple[Ints, Ints, Floats],
+    integer: Bools,
+) -> None:
+    """Load a model. limits: lower and upper of columns, then of rows; matrix: start, index, value by rows; integer: of columns."""
+    columns, rows, (start, index, value) = len(cost), len(limits[2]), matrix
+    entries = start.astype(np.int32), index.astype(np.int32), value
+    status = highs.passModel(columns, rows, len(value), 2, 1, offset, cost, *limits, *entries, integer.astype(np.int32))
+    _check(status, "passModel")
 
 
 def _is_glibc() -> bool:
@@ -99,52 +123,25 @@ def version() -> str:
     return str(instance().version())
 
 
-_CANARY = threading.Lock()
-_canary_passed: list[bool] = []
-"""One entry once the release in use, the same for the whole process, has answered rightly."""
-
-
-def canary(solve: Callable[[float, float, float], float] | None = None) -> None:
+@cache
+def canary() -> None:
     """Two mixed-integer programs of two variables that some HiGHS releases get wrong (HiGHS issues 2957, 3043).
 
     min 2x + 3z, x + z >= 4.5, z integer: 9.   min 2x + 1.4z, x + z >= 20.1, z integer: 28.2.
     Raises UntrustedError where the solver answers otherwise. Passed once, it is not repeated in a process.
     """
-    with _CANARY:
-        if solve is None and _canary_passed:
-            return
-        for x_cost, z_cost, need, truth in ((2.0, 3.0, 4.5, 9.0), (2.0, 1.4, 20.1, 28.2)):
-            answer = (solve or _micro_mip)(x_cost, z_cost, need)
-            if not abs(answer - truth) <= 1e-6:  # a NaN fails too
-                raise UntrustedError(
-                    f"HiGHS {version()} answers {answer:g} to a two-variable test whose optimum is {truth:g}: it must not be used"
-                )
-        if solve is None:
-            _canary_passed.append(True)
+    for x_cost, z_cost, need, truth in ((2.0, 3.0, 4.5, 9.0), (2.0, 1.4, 20.1, 28.2)):
+        answer = _micro_mip(x_cost, z_cost, need)
+        if not abs(answer - truth) <= 1e-6:  # a NaN fails too
+            raise UntrustedError(
+                f"HiGHS {version()} answers {answer:g} to a two-variable test whose optimum is {truth:g}: it must not be used"
+            )
 
 
 def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
     """min x_cost*x + z_cost*z subject to x + z >= need, z integer."""
     highs = instance()
-    for name, value in (("output_flag", False), ("threads", 1), ("parallel", "off")):
-        highs.setOptionValue(name, value)
-    highs.passModel(
-        2,
-        1,
-        2,
-        2,
-        1,
-        0.0,
-        np.array([x_cost, z_cost]),
-        np.zeros(2),
-        np.full(2, math.inf),
-        np.array([need]),
-        np.array([math.inf]),
-        np.array([0, 2], dtype=np.int32),
-        np.array([0, 1], dtype=np.int32),
-        np.ones(2),
-        np.array([0, 1], dtype=np.int32),
-    )
+    highs.addConstr(highs.addVariable(obj=x_cost) + highs.addIntegral(obj=z_cost) >= need)
     if highs.run() != highspy.HighsStatus.kOk:
         raise UntrustedError(OTHER_THREADS)
     return float(highs.getInfo().objective_function_value)
@@ -252,6 +249,10 @@ TOLERANCES = {
 }
 """At HiGHS's own 1e-6 for integers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
 
+FIXED = {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}
+"""Options of every instance. One value of threads for the whole process: a second value makes the next solve fail (HiGHS issue
+715)."""
+
 INTEGER_SEARCH = {"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False}
 """What a search for integers is told beside HiGHS's own settings: no heuristics that solve a smaller problem of the kind.
 `rare-earths` takes 22 s of processor time where it took 54 at 25 scenarios, and 12 to 13 s either way at 40; `critical-minerals`
@@ -269,8 +270,8 @@ BASES = (
 
 Statuses = npt.NDArray[np.int8]
 """One status a column, or row, as `BASES` counts them."""
-AT_LOWER, BASIC = 0, 1
-"""Places in `BASES`."""
+BASIC = 1
+"""Place in `BASES`."""
 
 MOST_IN_ONE_SOLVER = 4_000_000
 """Columns that one solver is given: it takes some 2 kB for each."""
@@ -316,70 +317,31 @@ class SolverUnits:
 
     money: float
     """Million USD that the solver counts as one."""
-    rows: Floats | None
-    """(rows,) what a unit of the solver's is worth in a row's own; None: the same everywhere."""
-    columns: Floats | None
+    rows: Floats
+    """(rows,) what a unit of the solver's is worth in a row's own."""
+    columns: Floats
     """(columns,) likewise."""
 
     @classmethod
     def of(cls, assembly: Assembly) -> SolverUnits:
         """Of a model that is being loaded."""
-        if assembly.money is None:
-            return cls(1.0, None, None)
         return cls(assembly.money.unit, assembly.row_unit, assembly.column_unit)
 
     def matrix(self, assembly: Assembly) -> Floats:
         """(entries,) of the matrix, as the solver has them."""
-        if self.rows is None or self.columns is None:
-            return assembly.value
         return assembly.value * self.columns[assembly.index] / np.repeat(self.rows, np.diff(assembly.start))
 
     def cost(self, cost: Floats) -> Floats:
         """(columns,) a cost in million USD, as the solver has it."""
-        return cost if self.columns is None else cost * (self.columns / self.money)
-
-    def of_columns(self, values: Floats, at: Ints | None = None) -> Floats:
-        """Values or bounds of columns, all or some, as the solver has them."""
-        if self.columns is None:
-            return values
-        return values / (self.columns if at is None else self.columns[at])
-
-    def of_rows(self, values: Floats, at: Ints | None = None) -> Floats:
-        """Bounds of rows, all or some, as the solver has them."""
-        if self.rows is None:
-            return values
-        return values / (self.rows if at is None else self.rows[at])
+        return cost * (self.columns / self.money)
 
     def added(
         self, lower: Floats, upper: Floats, index: Ints, factors: Floats, *, money: bool
     ) -> tuple[Floats, Floats, Floats]:
         """(lower, upper, factors) of rows that are appended now, as the solver has them. money: they count million USD."""
-        if self.rows is None or self.columns is None:
-            return lower, upper, factors
         unit = self.money if money else 1.0
         self.rows = np.append(self.rows, np.full(len(lower), unit))
         return lower / unit, upper / unit, factors * self.columns[index] / unit
-
-    def removed(self, rows: Ints) -> None:
-        """Some rows are gone; later ones moved up."""
-        if self.rows is not None:
-            self.rows = np.delete(self.rows, rows)
-
-    def row_unit(self, row: int) -> float:
-        """What a unit of the solver's is worth in a row's own."""
-        return 1.0 if self.rows is None else float(self.rows[row])
-
-    def point(self, x: Floats) -> Floats:
-        """(columns,) values of columns, back from the solver."""
-        return x if self.columns is None else x * self.columns
-
-    def row_prices(self, prices: Floats) -> Floats:
-        """(rows,) million USD by a row's own unit, back from the solver."""
-        return prices if self.rows is None else prices * (self.money / self.rows)
-
-    def column_prices(self, prices: Floats) -> Floats:
-        """(columns,) likewise."""
-        return prices if self.columns is None else prices * (self.money / self.columns)
 
 
 def _bound(value: float) -> float:
@@ -399,10 +361,7 @@ class Model:
         self._highs = instance()
         self._raised: list[BaseException] = []
         """What the progress callback raised during the run."""
-        self._set("output_flag", False)
-        # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
-        fixed = {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES, **INTEGER_SEARCH}
-        for name, value in fixed.items():
+        for name, value in INTEGER_SEARCH.items():
             self._set(name, value)
         self._integer = integer
         self._hasty = False
@@ -425,7 +384,7 @@ class Model:
         self._set("simplex_strategy", PRIMAL if held else DUAL)
         self._configure_cold_start()
         if usable:
-            self._check(highs.setBasis(basis), "setBasis")
+            _check(highs.setBasis(basis), "setBasis")
             self.configure_hot_start(scaled=True)
 
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
@@ -438,39 +397,25 @@ class Model:
         self._assembly, self._columns, self._cost, self._offset = assembly, len(cost), cost, offset
         self._units = units = SolverUnits.of(assembly)
         self._mip = bool(self._integer and assembly.integer.any())
-        integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
-        status = self._highs.passModel(
-            len(cost),
-            len(assembly.row_lower),
-            len(assembly.index),
-            2,
-            1,
-            offset / units.money,
-            units.cost(cost),
-            units.of_columns(assembly.lower),
-            units.of_columns(assembly.upper),
-            units.of_rows(assembly.row_lower),
-            units.of_rows(assembly.row_upper),
-            assembly.start.astype(np.int32),
-            assembly.index.astype(np.int32),
-            units.matrix(assembly),
-            integrality,
-        )
-        self._check(status, "passModel")
+        limits = assembly.lower / units.columns, assembly.upper / units.columns
+        of_rows = assembly.row_lower / units.rows, assembly.row_upper / units.rows
+        matrix = assembly.start, assembly.index, units.matrix(assembly)
+        whole: Bools = assembly.integer & self._mip
+        _pass(self._highs, offset / units.money, units.cost(cost), (*limits, *of_rows), matrix, whole)
 
     def set_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
         """Change the bounds of some columns."""
         if len(columns):
             chosen = columns.astype(np.int32)
-            low, high = self._units.of_columns(lower, columns), self._units.of_columns(upper, columns)
-            self._check(self._highs.changeColsBounds(len(chosen), chosen, low, high), "changeColsBounds")
+            unit = self._units.columns[columns]
+            _check(self._highs.changeColsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeColsBounds")
 
     def set_row_bounds(self, rows: Ints, lower: Floats, upper: Floats) -> None:
         """Change the bounds of some rows."""
         if len(rows):
             chosen = rows.astype(np.int32)
-            low, high = self._units.of_rows(lower, rows), self._units.of_rows(upper, rows)
-            self._check(self._highs.changeRowsBounds(len(chosen), chosen, low, high), "changeRowsBounds")
+            unit = self._units.rows[rows]
+            _check(self._highs.changeRowsBounds(len(chosen), chosen, lower / unit, upper / unit), "changeRowsBounds")
 
     @property
     def linear(self) -> bool:
@@ -480,8 +425,8 @@ class Model:
     def set_cost(self, cost: Floats, offset: float = 0.0) -> None:
         """Change the objective."""
         columns = np.arange(self._columns, dtype=np.int32)
-        self._check(self._highs.changeColsCost(self._columns, columns, self._units.cost(cost)), "changeColsCost")
-        self._check(self._highs.changeObjectiveOffset(offset / self._units.money), "changeObjectiveOffset")
+        _check(self._highs.changeColsCost(self._columns, columns, self._units.cost(cost)), "changeColsCost")
+        _check(self._highs.changeObjectiveOffset(offset / self._units.money), "changeObjectiveOffset")
         self._cost, self._offset = cost, offset
 
     def add_row(self, columns: Ints, values: Floats, lower: float, upper: float, *, money: bool = False) -> None:
@@ -499,13 +444,13 @@ class Model:
             starts = np.concatenate([[0], np.cumsum(large)])[np.cumsum([0, *map(len, columns)])].astype(np.int32)
             index, factors = index[large], factors[large]
             status = self._highs.addRows(len(low), low, high, len(index), starts[:-1], index, factors)
-            self._check(status, "addRows")
+            _check(status, "addRows")
 
     def remove_rows(self, rows: Ints) -> None:
         """Take rows out; later ones move up."""
         if len(rows):
-            self._check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
-            self._units.removed(rows)
+            _check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
+            self._units.rows = np.delete(self._units.rows, rows)
 
     def set_basis(self, columns: Any, rows: Any) -> None:
         """Start the next run from a basis, (columns,) and (rows,) indices of `BASES`; it may be a guess, HiGHS completes it."""
@@ -513,7 +458,7 @@ class Model:
         basis.col_status = [BASES[k] for k in columns.tolist()]
         basis.row_status = [BASES[k] for k in rows.tolist()]
         basis.valid = basis.alien = True
-        self._check(self._highs.setBasis(basis), "setBasis")
+        _check(self._highs.setBasis(basis), "setBasis")
 
     def save_basis(self) -> Any:
         """The basis that the last run ended with, for `restore_basis` while columns and rows stay as many."""
@@ -521,7 +466,7 @@ class Model:
 
     def restore_basis(self, basis: Any) -> None:
         """Start the next run from a basis that `save_basis` gave."""
-        self._check(self._highs.setBasis(basis), "setBasis")
+        _check(self._highs.setBasis(basis), "setBasis")
 
     def basis(self) -> tuple[Any, Any]:
         """The basis that the last run ended with, as `set_basis` takes it."""
@@ -570,7 +515,7 @@ class Model:
         if highs.getOptionValue("simplex_scale_strategy")[1] == strategy:
             return
         basis = highs.getBasis()
-        self._check(highs.clearSolver(), "clearSolver")
+        _check(highs.clearSolver(), "clearSolver")
         self._set("simplex_scale_strategy", strategy)
         if basis.valid:
             self.restore_basis(basis)
@@ -584,7 +529,7 @@ class Model:
         highs = self._highs
         lp, solution = highs.getLp(), highs.getSolution()
         status, basic = highs.getBasicVariables()
-        self._check(status, "getBasicVariables")
+        _check(status, "getBasicVariables")
         basic = np.asarray(basic)
         columns = basic >= 0
 
@@ -602,12 +547,12 @@ class Model:
             unit = np.zeros(len(basic))
             unit[row] = 1.0
             status, moves = highs.getBasisSolve(unit)
-            self._check(status, "getBasisSolve")
+            _check(status, "getBasisSolve")
             step = np.where(columns, moves, -np.asarray(moves))  # variables of rows enter with the opposite sign
             rises, falls = step > SMALLEST_MOVE, step < -SMALLEST_MOVE
             up = np.concatenate([above[rises] / step[rises], below[falls] / -step[falls]])
             down = np.concatenate([below[rises] / step[rises], above[falls] / -step[falls]])
-            own = self._units.row_unit(row)
+            own = float(self._units.rows[row])
             found.append((own * float(down.min(initial=math.inf)), own * float(up.min(initial=math.inf))))
         return found
 
@@ -643,7 +588,7 @@ class Model:
         if (
             self._mip
         ):  # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
-            self._check(highs.clearSolver(), "clearSolver")
+            _check(highs.clearSolver(), "clearSolver")
         spent = (
             0.0 if self._mip else highs.getRunTime()
         )  # of linear runs HiGHS counts the instance's whole life, of searches each
@@ -656,7 +601,7 @@ class Model:
             status = self._run()
             if not self._mip and highs.getModelStatus() in ASTRAY:
                 wasted = int(highs.getInfo().simplex_iteration_count)
-                self._check(highs.clearSolver(), "clearSolver")
+                _check(highs.clearSolver(), "clearSolver")
                 self._configure_cold_start()
                 self._limited(False)
                 self._set("simplex_strategy", DUAL)
@@ -740,7 +685,7 @@ class Model:
             incumbent = info.primal_solution_status == FEASIBLE
             if status != "optimal" and not (incumbent and status in ("time_limit", "limit", "interrupted")):
                 return UnsolvedRun(status=status, **told)
-            x = units.point(np.array(highs.getSolution().col_value, dtype=float))
+            x = np.array(highs.getSolution().col_value, dtype=float) * units.columns
             if not self._is_of(objective, x):
                 return UnsolvedRun(status="failed", bound=-math.inf, seconds=seconds, iterations=wasted)
             return SolvedRun(status=status, x=x, objective=objective, **told)
@@ -749,8 +694,8 @@ class Model:
         solution, duals = highs.getSolution(), None
         if solution.dual_valid:
             rows, columns = np.array(solution.row_dual, dtype=float), np.array(solution.col_dual, dtype=float)
-            duals = Duals(units.row_prices(rows), units.column_prices(columns))
-        x = units.point(np.array(solution.col_value, dtype=float))
+            duals = Duals(rows * (units.money / units.rows), columns * (units.money / units.columns))
+        x = np.array(solution.col_value, dtype=float) * units.columns
         return SolvedRun(status="optimal", x=x, objective=objective, bound=_bound(objective), duals=duals, **told)
 
     def _is_of(self, objective: float, x: Floats) -> bool:
@@ -760,12 +705,7 @@ class Model:
         return abs(objective - self._offset - float(terms.sum())) <= room
 
     def _set(self, name: str, value: Any) -> None:
-        self._check(self._highs.setOptionValue(name, value), f"option {name} = {value!r}")
-
-    @staticmethod
-    def _check(status: Any, what: str) -> None:
-        if status != highspy.HighsStatus.kOk:
-            raise UntrustedError(f"HiGHS answered {status.name} to {what}")
+        _check(self._highs.setOptionValue(name, value), f"option {name} = {value!r}")
 
 
 class SmallProgram:
@@ -776,42 +716,18 @@ class SmallProgram:
         """row, column, value: entries of the matrix."""
         self._matrix = sp.csr_array((value, (row, column)), shape=(rows, columns))
         self._highs = instance()
-        for name, option in {
-            "output_flag": False,
-            "threads": 1,
-            "parallel": "off",
-            "random_seed": 0,
-            "presolve": "off",
-            **TOLERANCES,
-        }.items():
-            Model._check(self._highs.setOptionValue(name, option), f"option {name} = {option!r}")
+        _check(self._highs.setOptionValue("presolve", "off"), "option presolve = 'off'")
         self._columns, self._rows = np.arange(columns, dtype=np.int32), np.arange(rows, dtype=np.int32)
         none = np.zeros(columns)
-        status = self._highs.passModel(
-            columns,
-            rows,
-            self._matrix.nnz,
-            2,
-            1,
-            0.0,
-            none,
-            none,
-            none,
-            np.full(rows, -np.inf),
-            np.full(rows, np.inf),
-            self._matrix.indptr.astype(np.int32),
-            self._matrix.indices.astype(np.int32),
-            self._matrix.data,
-            np.zeros(columns, dtype=np.int32),
-        )
-        Model._check(status, "passModel")
+        free, matrix = np.full(rows, np.inf), (self._matrix.indptr, self._matrix.indices, self._matrix.data)
+        _pass(self._highs, 0.0, none, (none, none, -free, free), matrix, none > 0)
 
     def solve(self, lower: Floats, upper: Floats, cost: Floats, row_lower: Floats, row_upper: Floats) -> Floats | None:
         """(columns,) the optimum; None where the solver finds none."""
         highs, n, m = self._highs, len(self._columns), len(self._rows)
-        Model._check(highs.changeColsBounds(n, self._columns, lower, upper), "changeColsBounds")
-        Model._check(highs.changeColsCost(n, self._columns, cost), "changeColsCost")
-        Model._check(highs.changeRowsBounds(m, self._rows, row_lower, row_upper), "changeRowsBounds")
+        _check(highs.changeColsBounds(n, self._columns, lower, upper), "changeColsBounds")
+        _check(highs.changeColsCost(n, self._columns, cost), "changeColsCost")
+        _check(highs.changeRowsBounds(m, self._rows, row_lower, row_upper), "changeRowsBounds")
         highs.run()
         if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             highs.clearSolver()

@@ -52,14 +52,13 @@ def no_answer(
         LOG.info("%s: %s; asked again without presolve", stage, run.status.replace("_", " "))
         again = _confirm(problem, time_limit_s)
         open_ended = run.status == "unbounded" or (run.status != "infeasible" and OWN in problem.assembly.costs)
-        if open_ended and again == "optimal":  # of a plan alone, which has a bound, such a claim is not trusted
+        # of a plan alone, which has a bound, such a claim is not trusted
+        if run.status == "unbounded" or (open_ended and again == "optimal"):
             return UntrustedError(f"{stage} is unbounded: with these data somebody could earn without limit")
         if again == "optimal":
             return UntrustedError(
                 f"the solver called {stage} {run.status.replace('_', ' ')} with presolve but feasible without: not trusted"
             )
-        if run.status == "unbounded":
-            return UntrustedError(f"{stage} is unbounded: with these data somebody could earn without limit")
         if again != "infeasible":
             return UntrustedError(
                 f"the solver called {stage} infeasible, but came to no verdict without presolve ({again})"
@@ -117,7 +116,8 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
 def _elastic(asked: Assembly, rows: Ints, relax: bool, time_limit_s: float) -> tuple[Run, Ints]:
     """The least that some rows have to be missed by, as shares of their size, with the rows that the last columns stand for."""
     equal = rows[asked.row_lower[rows] == asked.row_upper[rows]]  # may be missed on either side
-    slacks = [(int(row), _sense(asked, int(row))) for row in rows] + [(int(row), -1.0) for row in equal]
+    senses = np.where(np.isinf(asked.row_lower[rows]), -1.0, 1.0)  # a slack relaxes a row of one side
+    slacks = [*zip(rows.tolist(), senses.tolist(), strict=True), *((int(row), -1.0) for row in equal)]
     rows = np.append(rows, equal)
     elastic = with_columns(asked, [[slack] for slack in slacks], np.full(len(rows), INF))
     cost = np.zeros(len(elastic.lower))
@@ -144,11 +144,6 @@ def missed_rows(problem: Problem, relax: bool, time_limit_s: float) -> Ints:
 def held_in(assembly: Assembly) -> Ints:
     """Rows of no template: what a caller has asked for beside the plan."""
     return np.flatnonzero(assembly.row_block < 0)
-
-
-def _sense(assembly: Assembly, row: int) -> float:
-    """Factor with which a slack column relaxes a row of one side."""
-    return -1.0 if np.isinf(assembly.row_lower[row]) else 1.0
 
 
 def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:

@@ -6,7 +6,7 @@ keeps its basis, a decomposition the cuts of what did not change. None of it tou
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -18,16 +18,16 @@ from ..core.frames import Bools, Floats, Ints
 from ..core.logs import logger_of, one_run
 from ..core.runner import current
 from ..core.stats import LEAST_TIME_LIMIT_S
-from ..matrix.assembly import Assembly, PlacedBlock, activities, entries_of
+from ..matrix.assembly import Assembly, activities, entries_of
 from ..matrix.named import objective_costs
 from ..matrix.own import Extend, with_rules
 from ..matrix.problem import DecisionIndex, ForcedDecision, LeftOut, Problem, prepare, without_acts
-from ..model.sets import STAGES, TRUNK, Structure
+from ..model.sets import STAGES
 from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..world.events import SampledScenarios
-from .highs import AT_LOWER, BASIC, Statuses, canary
+from .highs import canary
 from .lshaped.search import LShaped
 from .stages import (
     FlatModel,
@@ -39,95 +39,6 @@ from .stages import (
     solver_of,
     with_reference,
 )
-
-# Hot starts for scenarios that resemble scenarios met before: a basis remembered by component, onset and period.
-
-
-UNKNOWN = -1
-LESSONS = 12
-"""Solves that are learnt from: reading a basis costs as much as a tenth of a solve, and soon tells nothing new."""
-
-
-def block_name(structure: Structure, block: PlacedBlock) -> tuple[str, str]:
-    """(kind, component's name, empty where it is of all): the same from problem to problem, whatever their order."""
-    return block.kind, structure.instance.components[block.component] if block.component >= 0 else ""
-
-
-class BasisMemory:
-    """Bases met so far. The last scenario with the same onset counts; without one, the last that reached the same period."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[tuple[str, str], str], Statuses] = {}
-        """(block, "column" or "row") -> (1 + onsets, periods, width); index 0 holds the last of any onset."""
-        self._lessons = 0
-
-    @property
-    def unsure(self) -> bool:
-        """Whether there is something to learn yet."""
-        return self._lessons < LESSONS
-
-    def predict(self, structure: Structure, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
-        """Statuses of all columns and rows; None before anything has been learnt."""
-        if not self._known:
-            return None
-        columns = np.full(len(assembly.lower), AT_LOWER, dtype=np.int8)
-        rows = np.full(len(assembly.row_lower), BASIC, dtype=np.int8)
-        for part, kind, where, key, local in _places(structure, assembly):
-            known = self._known.get((block_name(structure, part), kind))
-            if known is None:
-                continue
-            into = columns if kind == "column" else rows
-            onset, period = key
-            found = known[onset, period, local]
-            found = np.where(found == UNKNOWN, known[0, period, local], found)
-            into[where] = np.where(found == UNKNOWN, into[where], found)
-        return columns, rows
-
-    def record(self, structure: Structure, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
-        """Remember the basis that a solve ended with."""
-        self._lessons += 1
-        T = structure.instance.calendar.periods
-        for part, kind, where, (onset, period), local in _places(structure, assembly):
-            width = part.width if kind == "column" else len(part.template.rows)
-            key = block_name(structure, part), kind
-            known = self._known.setdefault(key, np.full((T + 2, T, width), UNKNOWN, dtype=np.int8))
-            status = (columns if kind == "column" else rows)[where]
-            known[onset, period, local] = status
-            known[0, period, local] = status
-
-
-Place = tuple[PlacedBlock, str, Ints, tuple[Ints, Ints], Ints]
-
-
-def _places(structure: Structure, assembly: Assembly) -> Iterator[Place]:
-    """(part, kind, columns or rows, (1 + onset, period) of each, place in the template), the trunk left out: it is fixed."""
-    for k, part in enumerate(assembly.blocks):
-        onset = np.ones(part.count, dtype=np.int64)
-        period = np.zeros(part.count, dtype=np.int64)
-        counted = np.ones(part.count, dtype=bool)
-        c = part.component
-        if part.kind == "period":
-            blocks = structure.block_index[c]
-            counted = blocks.scenario != TRUNK
-            onset[counted] = 1 + structure.scenarios.onset[blocks.scenario[counted], c]
-            period[counted] = blocks.period[counted]
-        elif part.kind == "branch":
-            onset = 1 + structure.scenarios.onset[list(structure.block_index[c].branches), c].astype(np.int64)
-        own = np.flatnonzero(counted)
-        local = np.tile(np.arange(part.width), len(own))
-        instance = np.repeat(own, part.width)
-        yield (
-            part,
-            "column",
-            part.first_column + part.width * instance + local,
-            (onset[instance], period[instance]),
-            local,
-        )
-        mine = np.flatnonzero(assembly.row_block == k)
-        kept = mine[counted[assembly.row_instance[mine]]]
-        of = assembly.row_instance[kept]
-        yield part, "row", kept, (onset[of], period[of]), assembly.row_local[kept]
-
 
 LOG = logger_of(__name__)
 

@@ -81,7 +81,7 @@ class Face:
         """Hold every column and row with a nonzero price at its bound (complementary slackness: so are all best points)."""
         prices, reduced, a = run.prices.row, run.prices.column, self._assembly
         terms = np.abs(cost) + self._sizes.T @ np.abs(prices)
-        least = TOLERANCES["dual_feasibility_tolerance"] * a.money_unit
+        least = TOLERANCES["dual_feasibility_tolerance"] * a.money.unit
         columns = np.flatnonzero(np.abs(reduced) > np.maximum(TIE * terms, least / a.column_unit))
         self._hold(columns, np.where(reduced > 0, self._lower, self._upper))
         rows = np.flatnonzero(np.abs(prices) > np.maximum(TIE * self._unit_price(terms), least / a.row_unit))

@@ -138,9 +138,9 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
         gains = np.concatenate([_saved(one, having, lacking) for one in lives])
         spared = np.concatenate([_spared(one, having, lacking) for one in lives])
         worth, avoided = float(pool.pi @ gains), float(pool.pi @ spared)
-        found = other_losses(plan, data, mineral)
+        (least, _), (most_lost, _) = other_losses(plan, data, mineral)
         flips = 1 - worth / avoided if avoided > 0 else np.nan
-        rows.append((kind, item, worth, LOSS, "", 1.0, flips if flips > 0 else np.nan, found.least, found.most))
+        rows.append((kind, item, worth, LOSS, "", 1.0, flips if flips > 0 else np.nan, least, most_lost))
         for row, name, at in _figures(plan, data):
             most = REACH * at if name == FIGURES[0] else min(REACH * at, 1.0)
             flips = _crossing(partial(pool.worth_at, gains, row.hazard, name), at, at / REACH, most)

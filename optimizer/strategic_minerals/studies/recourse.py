@@ -27,7 +27,6 @@ from ..model.sets import Structure, build_structure
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..solver.highs import Model, SolvedRun
-from ..solver.session import BasisMemory
 from ..solver.stages import ABROAD_LAST, bought_abroad
 from ..world.events import DisruptionEvent, ScenarioSet, combine_events, short_of_promise
 from ..world.instance import DEFENCE, Instance
@@ -160,7 +159,6 @@ def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutc
     """Optimise operations in every scenario (in tonnes). Raises UntrustedError if a chunk is not solved to optimality, StoppedError
     at a limit of the current call."""
     templates: Templates | None = None
-    bases = BasisMemory()
     found: list[RecourseOutcome] = []
     for part, probability in chunks(scenarios):
         checkpoint()
@@ -168,7 +166,7 @@ def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutc
         columns, values = fixed_columns(problem, first, shares)
         model, free = operations(problem, first, scenario_by_scenario(problem, probability) + home_first(problem))
         model.set_bounds(columns, values, values)
-        x = best_course(problem, model, free, bases)
+        x = best_course(problem, model, free)
         found.append(evaluate(problem, solution_of(problem, x, shares), part, first))
     return RecourseOutcome.joined(found)
 
@@ -278,13 +276,10 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
     return model, free
 
 
-def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory) -> Floats:
-    """The optimum with some rows left out, warm-started. Raises UntrustedError if the solver finds none, StoppedError if there was
+def best_course(problem: Problem, model: Model, free: Ints) -> Floats:
+    """The optimum with some rows left out. Raises UntrustedError if the solver finds none, StoppedError if there was
     no time."""
     assembly = problem.assembly
-    guess = bases.predict(problem.structure, assembly)
-    if guess is not None:
-        model.set_basis(*guess)
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
     run = model.run(time_limit_s=min(CHUNK_LIMIT_S, current().left()), phase="recourse")
     if run.status == "infeasible":  # fixed decisions satisfy their rows only to the solver's tolerance
@@ -295,8 +290,6 @@ def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory) 
     if not isinstance(run, SolvedRun):
         checkpoint()
         raise UntrustedError(f"the operations in new scenarios were not solved to optimality: {run.status}")
-    if bases.unsure:
-        bases.record(problem.structure, assembly, *model.basis())
     return run.x
 
 

@@ -119,7 +119,7 @@ class Cells(Evaluator):
             lower=placed(bare.lower, 0.0),
             upper=placed(bare.upper, INF),
             integer=placed(bare.integer, False),
-            money=bare.money and replace(bare.money, columns=placed(bare.money.columns, True)),
+            money=replace(bare.money, columns=placed(bare.money.columns, True)),
         )
         self._clusters = apart[0].clusters
         every = tuple(cluster for one in apart for cluster in one.clusters)

@@ -201,9 +201,7 @@ class CutPool:
 
     def drop_groups(self, groups: Collection[int]) -> None:
         """Leave out the cuts of some groups."""
-        gone = {number for number, cut in self._cuts.items() if cut.group in groups}
-        self._cuts = {number: cut for number, cut in self._cuts.items() if number not in gone}
-        self._numbers = {name: number for name, number in self._numbers.items() if number not in gone}
+        self.keep([number for number, cut in self._cuts.items() if cut.group not in groups])
 
 
 def _name(cut: Cut) -> tuple[int, bytes, float]:

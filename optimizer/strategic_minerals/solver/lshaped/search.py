@@ -747,7 +747,6 @@ class LShaped(Evaluator):
         absolute_gap: float,
         offset: float = 0.0,
         time_limit_s: float = 3600.0,
-        phase: str = "prices",
     ) -> Run:
         """A point that has the integers of x and costs no more, and what right-hand sides are worth there.
 
@@ -759,7 +758,7 @@ class LShaped(Evaluator):
         stand; columns of clusters have none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
         """
         begin = time.perf_counter()
-        search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
+        search = Search(self, cost, offset, begin, begin + time_limit_s, "prices", None, absolute_gap, gap)
         status: UnsolvedStatus = "time_limit"
         with suppress(OutOfTimeError):
             found = self.point(x[self.parts.mine])

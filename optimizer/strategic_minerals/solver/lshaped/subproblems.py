@@ -450,7 +450,7 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
     return replace(
         assembly,
         lower=np.concatenate(
-            [assembly.lower[columns], np.full(thetas, SETTINGS.least_theta * max(1.0, assembly.money_unit))]
+            [assembly.lower[columns], np.full(thetas, SETTINGS.least_theta * max(1.0, assembly.money.unit))]
         ),
         upper=np.concatenate([assembly.upper[columns], np.full(thetas, INF)]),
         integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]),
@@ -464,9 +464,7 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
         row_block=none,
         row_local=none,
         row_instance=none,
-        money=None
-        if assembly.money is None
-        else assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),
+        money=assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),
     )
 
 
@@ -605,7 +603,7 @@ class Evaluator:
     ) -> tuple[list[SubproblemSolution], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
-        master, negligible = self.parts.master, SETTINGS.smallest_slope * self.parts.master.money_unit
+        master, negligible = self.parts.master, SETTINGS.smallest_slope * self.parts.master.money.unit
         most = SETTINGS.largest_value * master.column_unit[:own]  # columns of a caller's own may be without bounds
         lowest, highest = np.maximum(master.lower[:own], -most), np.minimum(master.upper[:own], most)
         answers = self.answers(y, [int(k) for g in groups for k in self.groups[g]], deadline)
