@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import Fault, InputError, shipped
-from ..core.files import write_whole
 from ..core.logs import SecondsSince, listening
 
 if TYPE_CHECKING:
@@ -111,11 +110,6 @@ app = typer.Typer(
 )
 
 
-def plan_names(incomplete: str) -> list[str]:
-    """Shipped plans whose names begin with a word, for shell completion."""
-    return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
-
-
 Tables = Annotated[
     Path | None,
     typer.Option(
@@ -129,7 +123,6 @@ PlanFile = Annotated[
     typer.Argument(
         metavar="PLAN",
         help="Plan file (TOML or JSON), a workbook (xlsx), a folder with one, or the name of a shipped plan such as rare-earths.",
-        autocompletion=plan_names,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")]
@@ -264,21 +257,17 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
-    from ..answer.run_folder import load_result, refuse_inside
-    from ..page.page import read_analyses
-    from ..page.page import report as page
+    from ..answer.run_folder import refuse_inside
+    from ..page.page import write_report
 
-    results = [load_result(directory) for directory in directories]
-    if brief and len(results) > 1:
-        raise InputError([Fault("report", "", "--brief", f"{len(results)} run folders", "one run folder")])
+    if brief and len(directories) > 1:
+        raise InputError([Fault("report", "", "--brief", f"{len(directories)} run folders", "one run folder")])
     if out.is_dir() or out.suffix.lower() not in ("", ".html") or (not out.suffix and out.is_file()):
         found = "a folder" if out.is_dir() else "a file of another kind"
         raise InputError([Fault(str(out), "", "--out", found, "a name that ends in .html")])
     refuse_inside(out, "--out")
     names = [directory.resolve().name for directory in directories]
-    text = page(results, names=names, analyses=read_analyses(directories[0]), brief=brief)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, [text])
+    write_report(directories, out, names=names, brief=brief)
     if as_json:
         typer.echo(json.dumps({"wrote": [str(out)]}, indent=1))
     else:

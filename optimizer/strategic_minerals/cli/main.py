@@ -455,10 +455,7 @@ def init(
     directory: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     plan: Annotated[
         str | None,
-        typer.Option(
-            help="Shipped plan to start from. Default: quickstart, or that of the home.",
-            autocompletion=common.plan_names,
-        ),
+        typer.Option(help="Shipped plan to start from. Default: quickstart, or that of the home."),
     ] = None,
     home: Annotated[
         str | None, typer.Option(help="Home to plan for, such as JPN or NLD. Default: that of the plan, else USA.")

@@ -78,7 +78,7 @@ def _serve(settings: Settings) -> None:
 
     own_alone(settings.folder)
     if settings.database is None:  # a folder in use by another server is reported before anything is opened or started
-        lock_folder(settings.folder).close()
+        lock_folder(settings.folder).release()
     tokens = _with_store(settings, lambda store: store.tokens())
     if not any(known.holds(time.time()) for known in tokens):
         expected = "one: strategic-minerals token create OFFICE"

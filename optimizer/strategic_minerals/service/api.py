@@ -36,7 +36,6 @@ from .requests import (
     JOB_ID,
     KEY,
     KINDS_OF_JOBS,
-    MOST_FAULTS,
     CheckResult,
     Health,
     JobEnded,
@@ -153,7 +152,7 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Sent:
     if "plan" not in seen:
         faults.append(Fault("form", "", "plan", "nothing", PARTS["plan"]))
     if faults:
-        raise PlanError(faults[:MOST_FAULTS])
+        raise PlanError(faults)
     return Sent("upload", options.encode("utf-8", "surrogatepass"), files, label)
 
 

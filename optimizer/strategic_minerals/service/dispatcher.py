@@ -17,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
 
 from ..core.errors import Fault, InputError, MisplacedError
 from ..core.logs import about, logger_of
@@ -301,7 +303,7 @@ class Dispatcher:
         self._loop = Loop("the queue", self._serve, IDLE_S)
         self._pulse = Loop("the heartbeat", self._beat, BEAT_S)
         self._suspect, self._tidied = set[str](), float("-inf")
-        self._lock: IO[bytes] | None = None
+        self._lock: FileLock | None = None
         self._janitor = Janitor(settings, limits, store)
         self._silent: dict[str, int] = {}
 
@@ -317,7 +319,7 @@ class Dispatcher:
                 self._mend(self.store.orphans(-FOREVER_S))
         except BaseException:
             if self._lock is not None:
-                self._lock.close()
+                self._lock.release()
             raise
         self._loop.start()
         self._pulse.start()
@@ -337,7 +339,7 @@ class Dispatcher:
             self.store.gone(self.server)
         logger.info("server %s has stopped", self.server)
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
 
     @property
     def running(self) -> int:
@@ -523,25 +525,16 @@ class Dispatcher:
                     logger.info("job %s of a server that is gone: %s", job.id, state)
 
 
-def lock_folder(folder: Path) -> IO[bytes]:
+def lock_folder(folder: Path) -> FileLock:
     """Hold a folder against other servers. Raises InputError where one has it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = (folder / "server.lock").open("ab")
+    lock = FileLock(folder / "server.lock", thread_local=False)  # another thread may let go of it
     try:
-        if os.name == "nt":
-            import msvcrt
-
-            windows: Any = msvcrt
-            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+        lock.acquire(timeout=0)
+    except Timeout:
         expected = "a folder for this server only, or a PostgreSQL database that servers share"
         raise InputError([Fault(str(folder), "", "folder", "a folder that another server uses", expected)]) from None
-    return file
+    return lock
 
 
 # Delivery: a thread that looks for jobs with a webhook that have ended, and sends it, again where need be.

@@ -13,13 +13,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
-from pathlib import Path
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, shipped, shown
+from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, first_of, near_miss, shipped, shown
 from ..question.base import USA
 from ..question.plan import Plan
 from ..question.read_toml import load_plan, parse_as
@@ -28,7 +27,6 @@ from ..question.workbook_start import from_answers, lists, questions
 from .job_folder import Folder
 from .requests import (
     KINDS_OF_JOBS,
-    MOST_FAULTS,
     PLANS,
     WITH_FILES,
     FileRequest,
@@ -243,11 +241,6 @@ def form_of(plan: Plan, data: Dataset) -> dict[str, Any]:
     return {"title": plan.title or plan.name, "rows": rows, "lists": lists(data, plan.price_year)}
 
 
-def first_of(folder: Folder) -> Path:
-    """The run folder that a job builds on."""
-    return folder.path / "of" / "0"
-
-
 Form = Literal["job", "upload", "check"]
 """What is read: any job; the options of a question whose plan came as a file; a question to look at."""
 
@@ -304,14 +297,14 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> dict[str, list[Fau
     for name in ("plan", "study", "set", "acts", "news"):
         if next(islice(walked(raw.get(name)), MOST_ENTRIES, None), None) is not None:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} names and values.")
-    found = {"set": _first(fields_set(raw.get("set"), where))}
+    found = {"set": first_of(fields_set(raw.get("set"), where))}
     of = raw.get("of")
     if isinstance(of, list) and len(of) > MOST_FIELDS:
         raise PlanError([Fault(where, "", "of", f"{len(of):,} jobs", "at most 8")])
     for name in ("tables", "facts"):
         if isinstance(tables := raw.get(name), dict):
             _few_rows(sum(len(rows) for rows in tables.values() if isinstance(rows, list)), most_rows)
-            found[name] = _first(_odd_tables(tables))
+            found[name] = first_of(_odd_tables(tables))
     return {name: faults for name, faults in found.items() if faults}
 
 
@@ -350,14 +343,6 @@ def _odd_rows(name: str, rows: list[Any]) -> Iterator[Fault]:
                 yield Fault(name, str(n), column, "an object or a list", "a single value")
 
 
-def _first(faults: Iterator[Fault]) -> list[Fault]:
-    """The first faults, and that there are more where there are."""
-    found = list(islice(faults, MOST_FAULTS + 1))
-    if len(found) > MOST_FAULTS:
-        found[-1] = Fault(found[-1].file, "", "", "more faults", "the first ones to be corrected")
-    return found
-
-
 def validated(form: Form, raw: Mapping[str, Any], where: str, known: Mapping[str, list[Fault]]) -> Any:
     """A request of plain data. known: faults that were found before, by field. Raises PlanError with all faults."""
     found = [fault for faults in known.values() for fault in faults]
@@ -373,9 +358,9 @@ def validated(form: Form, raw: Mapping[str, Any], where: str, known: Mapping[str
         model = Question if kind is None or form == "check" else kind.request
         kinds = {"job": tuple(KINDS_OF_JOBS), "upload": WITH_FILES}.get(form, ())
         errors = error.errors(include_url=False)
-        raise PlanError(_first(iter([*found, *faults_of(errors, where, model.model_fields, kinds)]))) from None
+        raise PlanError(chain(found, faults_of(errors, where, model.model_fields, kinds))) from None
     if found:
-        raise PlanError(_first(iter(found)))
+        raise PlanError(found)
     return asked
 
 

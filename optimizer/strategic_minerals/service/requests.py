@@ -33,6 +33,7 @@ from ..core.errors import (
     FaultsError,
     MisplacedError,
     expected,
+    first_of,
     near_miss,
     overlapping,
     shipped,
@@ -111,8 +112,6 @@ FORMS = {
 
 
 MEDIA_TYPE = "application/problem+json"
-MOST_FAULTS = 100
-"""Number of faults listed; the others are counted."""
 LONGEST_TEXT, LONGEST_DETAIL = 300, 5000
 """Characters of a fault's part, and of a problem's detail."""
 KINDS = {
@@ -210,16 +209,12 @@ def problem(
 ) -> Problem:
     """Problem details of a kind."""
     status, title = KINDS[kind]
-    lines = list(faults[:MOST_FAULTS])
-    if len(faults) > MOST_FAULTS:
-        more = f"{len(faults) - MOST_FAULTS:,} more faults"
-        lines.append(Fault(lines[-1].file, "", "", more, "the first ones to be corrected"))
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}",
         title=title,
         status=status,
         detail=printable(detail, LONGEST_DETAIL),
-        faults=[_model(fault) for fault in lines],
+        faults=[_model(fault) for fault in first_of(faults)],
         diagnosis=diagnosis,
     )
 

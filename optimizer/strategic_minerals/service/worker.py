@@ -39,7 +39,7 @@ from .job_folder import (
     run_of,
     write_whole,
 )
-from .reading import SEEN, first_of, form_of, look, members_of, new_facts, noted_rows, question, read_in, sized
+from .reading import SEEN, form_of, look, members_of, new_facts, noted_rows, question, read_in, sized
 from .records import no_room
 from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
 
@@ -117,17 +117,17 @@ def _first(verb: Verb, folder: Folder, request: Given, limits: Given) -> tuple[A
     if verb.of == "run":
         return (run_of(folder),)
     if verb.of == "folder":
-        return (first_of(folder),)
+        return (folder.before(),)
     if verb.of == "rows":
-        return (Study.load(first_of(folder) / "out"),)
-    return ([folder.path / "of" / str(n) for n in range(len(request["of"]))], request.get("labels"))
+        return (Study.load(folder.before() / "out"),)
+    return ([folder.before(n) for n in range(len(request["of"]))], request.get("labels"))
 
 
 def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
     """Options of a request as the function takes them. Raises InputError with every fault."""
     asked = {name: request[name] for name in verb.options if name in request}
     if verb.of == "rows":
-        before = Folder(first_of(folder))
+        before = Folder(folder.before())
         about = before.read(REQUEST) or {}
         if KINDS_OF_JOBS[about["kind"]].asks:
             asked["plan"], asked["data"] = question(before, about)
