@@ -8,8 +8,8 @@ import os
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 
 LOG = logger_of(__name__)
-LONGEST_DIAGNOSIS_S = 600.0
-"""Seconds that a verb without a plan spends on a diagnosis; `diagnose` may be given more."""
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a solved plan.")]
 RunFolders = Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Two or more run folders.")]
@@ -207,30 +205,7 @@ def options_from(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or (value == [] and option.default in (None, ())):
             continue
         found[name] = value
-    with _as_typed(verb):
-        return checked(verb.function, found)
-
-
-@contextmanager
-def _as_typed(verb: Verb) -> Iterator[None]:
-    """Let faults of options that the function finds name the option as it is typed."""
-    try:
-        yield
-    except FaultsError as error:
-        faults = [_spelled(verb, one) for one in error.faults]
-        if faults == list(error.faults):
-            raise
-        raise type(error)(faults) from None
-
-
-def _spelled(verb: Verb, fault: Fault) -> Fault:
-    """A fault of an option as of the command line; any other as it is."""
-    name = fault.column.split("[")[0].split(".")[0]
-    option = verb.options.get(name)
-    if option is None or fault.file != verb.function.__name__:
-        return fault
-    typed = name.upper() if option.kind is option.POSITIONAL_OR_KEYWORD else f"--{name.replace('_', '-')}"
-    return Fault(common.COMMAND_LINE, fault.row, typed, fault.found, fault.expected)
+    return checked(verb.function, found, common.COMMAND_LINE)
 
 
 def _answer(verb: Verb, given: dict[str, Any]) -> None:
@@ -244,10 +219,7 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         refuse_mixed(out, verb.name)
     options = options_from(verb, given)
     if not verb.long:
-        first = _first(verb, given)
-        with _as_typed(verb):
-            answer = verb.function(*first, **options)
-        show(answer, out, as_json)
+        show(verb.function(*_first(verb, given), **options), out, as_json)
         return
     limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
     with common.progress(verb.name) as follow:
@@ -261,10 +233,9 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         with run.started():
             first = _first(verb, given)
             if verb.makes_plan:
-                answer, log = _planned(verb, first, options, run, given, out, as_json)
+                answer, log = _planned(verb, first, options, run, given, out)
             else:
-                with _as_typed(verb):
-                    answer, log = verb.function(*first, **options, run=run), ""
+                answer, log = verb.function(*first, **options, run=run), ""
     if verb.makes_plan and getattr(answer, "result", answer) is not None:
         _show_plan(answer, out, as_json, log, given)
     else:
@@ -328,9 +299,8 @@ def _planned(
     run: Runner,
     given: Mapping[str, Any],
     out: Path | None,
-    as_json: bool,
 ) -> tuple[Any, str]:
-    """(the answer, its log) of a verb that makes a plan; where there is none, what would restore one is shown."""
+    """(the answer, its log) of a verb that makes a plan; where there is none, the folder keeps the question."""
     from ..answer.run_folder import write_unanswered
 
     plan = first[0] if verb.of == "plan" else first[0].plan
@@ -340,34 +310,11 @@ def _planned(
                 LOG.info("tables: %s", common.whence(given["source"], given["tables"]))
             return verb.function(*first, **options, run=run), log.text()
         except SolveError as error:
-            stopped = error.outcome.reason == "interrupted"
-            found = None
-            if isinstance(error, InfeasibleError) and verb.of == "plan":
-                found = _diagnosed(plan, first[1], options, as_json)
-            if out is not None and verb.of == "plan" and not stopped:
+            if out is not None and verb.of == "plan" and error.outcome.reason != "interrupted":
                 asked = {"gap": 1e-3, "relax": False, "method": "auto"}
                 asked |= {name: value for name, value in options.items() if name in asked}
-                diagnosis = None if found is None else found.to_dict()
-                write_unanswered(plan, first[1], error, out, options=asked, log=log.text(), diagnosis=diagnosis)
+                write_unanswered(plan, first[1], error, out, options=asked, log=log.text())
             raise
-
-
-def _diagnosed(plan: Any, data: Any, options: Mapping[str, Any], as_json: bool) -> Study | None:
-    """Print which changes would restore a plan; None if the diagnosis failed."""
-    from ..studies.diagnosis import diagnose
-
-    console = common.standard_output()
-    try:
-        found = diagnose(plan, data, relax=options.get("relax", False), run=Runner(deadline_s=LONGEST_DIAGNOSIS_S))
-    except ReserveError as error:
-        if not as_json:
-            console.print(f"The diagnosis failed: {error}", markup=False)
-        return None
-    if as_json:
-        typer.echo(json.dumps({"diagnosis": found.to_dict()}, indent=1, allow_nan=False))
-    else:
-        console.print(found.summary(), markup=False)
-    return found
 
 
 def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str, given: Mapping[str, Any]) -> None:
@@ -619,7 +566,7 @@ def _run(errors: Console) -> int:
     except FaultsError as error:
         code = print_faults(errors, error)
     except InfeasibleError as error:
-        say(errors, f"Infeasible: {error}")
+        say(errors, f"Infeasible: {error}\nThe verb `diagnose` says which changes restore a plan.")
         code = common.EXIT_INFEASIBLE
     except StoppedError as error:
         say(errors, f"Stopped: {error}")

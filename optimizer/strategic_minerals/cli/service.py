@@ -273,12 +273,12 @@ def say(errors: Console, text: str) -> None:
 def print_misuse(errors: Console, error: Any) -> int:
     """Print what is wrong with the command line; the exit code."""
     wrong = option_faults(error)
-    if not wrong:
-        text = str(error.format_message())
-        print_json([Fault(COMMAND_LINE, "", _blamed(error), text, "a command as --help shows")])
-        say(errors, f"Error: {text}")
-        return EXIT_INPUT
-    return print_faults(errors, InputError(wrong))
+    if wrong:
+        return print_faults(errors, InputError(wrong))
+    text = str(error.format_message())
+    print_json([Fault(COMMAND_LINE, "", _blamed(error), text, "a command as --help shows")])
+    say(errors, f"Error: {text}")
+    return EXIT_INPUT
 
 
 def print_unwritten(errors: Console, error: OSError) -> int:
@@ -320,7 +320,7 @@ def option_faults(error: Any) -> list[Fault]:
     from pydantic import ValidationError
 
     cause = error.__cause__
-    if getattr(error, "param", None) is None or not isinstance(cause, ValidationError):
+    if not isinstance(cause, ValidationError):
         return []
     items: list[Any] = cause.errors(include_url=False)
     return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), expected(item)) for item in items]

@@ -238,7 +238,7 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
     return table.assign(**{column: table[column].map(words[column]) for column in words if column in table.columns})
 
 
-# Colours of the figures: those of countries are the same in every figure, whatever else is shown beside them.
+# Colours of the figures.
 
 
 PALETTE = ["#0a3a5c", "#d97706", "#2f7a52", "#5b1a4a", "#8089a8", "#7a5500", "#4c51bf", "#16998c", "#9b2c2c", "#334155"]
@@ -248,18 +248,8 @@ DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
 INK = "#111827"
 FIXED = {OTHERS: "#d3d7dd", RESERVE: INK, SHORT: "#b91c1c"}
 """Suppliers that are no single country -> their colour; they stand last."""
-
-KNOWN = dict(
-    pair.split(":")
-    for pair in (
-        "CHN:#8c2d04 USA:#0b5c8a AUS:#2f7a52 CAN:#7aa6c9 JPN:#8b3a62 KOR:#c78bb0 DEU:#5b7a1f FRA:#4c51bf "
-        "GBR:#6a86d8 BEL:#a7a02b EST:#3f9aa0 MYS:#d99a1c RUS:#6d5a8c BRA:#79b26b ZAF:#a8763e CHL:#c26a4a "
-        "COD:#e0b27a IND:#e07b39 IDN:#b8860b KAZ:#5aa9a0 TUR:#b06a6a VNM:#9a8f3c "
-    ).split()
-)
-"""Countries that supply much of some mineral -> their colour in every report."""
 FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8d8d5a", "#5e7ce2", "#bf8b5e", "#4f6d7a"]
-"""Of all others, in the order of their codes."""
+"""Of countries after the first ten."""
 
 
 # The figures of a result.
@@ -417,8 +407,8 @@ def _supply(result: Result) -> Iterator[Figure]:
     moments, last = list(dict.fromkeys(bars["moment"])), [*FIXED]
     pairs = zip(bars["supplier"], bars["code"], strict=True)
     who = dict(sorted(pairs, key=lambda pair: last.index(pair[1]) if pair[1] in FIXED else -1))
-    further = [code for code in sorted(set(result.tables["operations"]["country"])) if code not in KNOWN]
-    palette = KNOWN | dict(zip(further, cycle(FURTHER), strict=False)) | FIXED
+    countries = sorted(set(result.tables["operations"]["country"]))
+    palette = dict(zip(countries, cycle([*PALETTE, *FURTHER]), strict=False)) | FIXED
     colour = coloured("supplier", list(who), [palette[code] for code in who.values()], columns=5)
 
     def panel(material: str) -> Any:

@@ -177,9 +177,6 @@ def money(result: Result) -> pd.DataFrame:
 
 
 ABSENT = "-"
-MOST_CELLS = 200
-
-
 TITLES = {
     "plan": "Decisions that differ",
     "targets": "Stock at the end of each year [t]",
@@ -200,7 +197,7 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
 
     Tables, each with a column a result: `plan`, what is bought, supported, signed and guaranteed, where it is not the same in all;
     `targets`, stock at the end of each year [t]; `money`, outlay of each year [million USD]; `outcome`: figure, unit, worth, bound,
-    gap, losses; `inputs`, fields of the plan, and cells of tables, that are not the same in all. Facts: `warnings`, why figures may
+    gap, losses; `inputs`, fields of the plan that are not the same in all. Facts: `warnings`, why figures may
     not be compared directly; `changed`, what differs in the tables, in sentences.
 
     Raises InputError for less than two results, and for a folder that is no run.
@@ -262,9 +259,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
 
 def question_in_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
     """What differs in the question: fields of the plan side by side, tables folded into sentences."""
-    inputs = tables["inputs"]
-    fields = inputs[~inputs["field"].str.contains("[", regex=False)]
-    return [*rows_in_words("inputs", fields, len(facts["names"])), *facts["changed"]]
+    return [*rows_in_words("inputs", tables["inputs"], len(facts["names"])), *facts["changed"]]
 
 
 def rows_in_words(name: str, table: pd.DataFrame, results: int) -> list[str]:
@@ -322,13 +317,13 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    """Plan fields and table cells that differ; of what one result has not at all, that alone."""
+    """Fields of the plan that differ; of what one result has not at all, that alone."""
     fields = [_flat(result.plan.to_toml_like()) for result in results]
     fields = [{path: each[path] for path in each if path not in ("name", "title", "description")} for each in fields]
     unlike = dict(_unlike(fields, repr))
     whole = [f"{path}." for path, values in unlike.items() if {*map(str, values)} == {THERE, ABSENT}]
     rows = [[path, *values] for path, values in unlike.items() if not path.startswith(tuple(whole))]
-    shown = [[path, *(_cell(value, path) for value in values)] for path, *values in [*rows, *_cells(results)]]
+    shown = [[path, *(_cell(value, path) for value in values)] for path, *values in rows]
     return pd.DataFrame(shown, columns=["field", *names])
 
 
@@ -338,29 +333,6 @@ def _unlike(held: Sequence[Mapping[Any, Any]], words: Callable[[Any], str]) -> I
         values = [each.get(key, ABSENT) for each in held]
         if len({words(value) for value in values}) > 1:
             yield key, values
-
-
-def _cells(results: Sequence[Result]) -> list[list[Any]]:
-    """Cells of tables that differ, the first ones."""
-    found: list[list[Any]] = []
-    for table in dict.fromkeys(name for result in results for name in result.data.tables):
-        rows = [{key_of(row): row for row in result.data.rows(table)} for result in results]
-        if all(len(each) == len(rows[0]) and each == rows[0] for each in rows[1:]):
-            continue
-        for key in dict.fromkeys(key for each in rows for key in each):
-            held = [each.get(key) for each in rows]
-            if all(row == held[0] for row in held[1:]):
-                continue
-            if any(row is None for row in held):
-                found.append([f"{table}[{key}]", *("there" if row is not None else ABSENT for row in held)])
-                continue
-            for column in TABLES[table].model_fields:
-                values = [getattr(row, column) for row in held]
-                if any(value != values[0] for value in values[1:]):
-                    found.append([f"{table}[{key}].{column}", *values])
-            if len(found) > MOST_CELLS:
-                return [*found[:MOST_CELLS], ["... more cells differ", *[""] * len(results)]]
-    return found
 
 
 MOST_NAMED = 4

@@ -170,9 +170,6 @@ class Problem(BaseModel):
     detail: str = ""
     instance: str | None = Field(None, description="The request that met the problem, as the logs name it.")
     faults: list[FaultModel] = Field(default_factory=list, description="The same faults as on the command line.")
-    diagnosis: dict[str, Any] | None = Field(
-        None, description="If no plan meets the requirements: what conflicts and which changes would help."
-    )
 
 
 class ProblemError(Exception):
@@ -204,9 +201,7 @@ def problem_of(error: FaultsError | ProblemError) -> Problem:
     return error.problem if isinstance(error, ProblemError) else problem("invalid", "", error.faults)
 
 
-def problem(
-    kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None
-) -> Problem:
+def problem(kind: str, detail: str = "", faults: Sequence[Fault] = ()) -> Problem:
     """Problem details of a kind."""
     status, title = KINDS[kind]
     return Problem(
@@ -215,7 +210,6 @@ def problem(
         status=status,
         detail=printable(detail, LONGEST_DETAIL),
         faults=[_model(fault) for fault in first_of(faults)],
-        diagnosis=diagnosis,
     )
 
 

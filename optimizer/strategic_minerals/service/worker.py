@@ -193,7 +193,6 @@ def _analyses(folder: Folder, kind: str) -> list[Study]:
 
 LOG = logger_of("strategic_minerals.service.worker")  # also where it is run as `__main__`
 
-LONGEST_DIAGNOSIS_S = 120.0
 NEAR_LIMIT = 0.85
 """Share of the memory allowed from which a failure is put down to it: a large array is refused while so much is still free."""
 MIB = 1024 * 1024
@@ -221,7 +220,7 @@ def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     except Exception as error:
         if any(no_room(one) for one in _chain(error)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        wrong = _failure(error, folder, request, reporter)
+        wrong = _failure(error)
         if wrong.type.endswith(":internal"):
             LOG.exception("the job met an error of the service's own")
         LOG.info("%s", wrong.detail or wrong.title)
@@ -237,12 +236,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> Problem:
+def _failure(error: Exception) -> Problem:
     """What went wrong, in the form of the API and without details of this machine."""
     if isinstance(error, FaultsError):
         return problem_of(error)
     if isinstance(error, InfeasibleError):
-        return problem("infeasible", str(error), diagnosis=_diagnosed(folder, request, reporter))
+        return problem("infeasible", f"{error} A job of kind diagnose says which changes restore a plan.")
     if isinstance(error, StoppedError):
         return problem("out-of-memory" if error.outcome.reason == "out_of_memory" else "stopped", str(error))
     if isinstance(error, MemoryError) or _out_of_room():
@@ -253,19 +252,6 @@ def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], repor
         "internal",
         "The job failed because of an internal error; `log.jsonl` in the job's folder on the server has the details.",
     )
-
-
-def _diagnosed(folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> dict[str, Any] | None:
-    from ..core.errors import ReserveError
-    from ..studies.diagnosis import diagnose
-
-    reporter.phase("no plan meets the requirements: looking for changes that help")
-    try:
-        plan, data = question(folder, request)
-        run = Runner(deadline_s=LONGEST_DIAGNOSIS_S)
-        return diagnose(plan, data, relax=request.get("relax", False), run=run).to_dict()
-    except ReserveError:
-        return None
 
 
 def _written(folder: Folder, found: Answer) -> dict[str, Any]:
