@@ -17,7 +17,6 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -30,10 +29,6 @@ from ..core.logs import FIELDS, PACKAGE, SecondsSince, about, listening, logger_
 from .records import NO_ROOM, is_id, no_room
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..answer.result import Result
-    from ..answer.study import Study
     from ..core.errors import Progress
 
 REQUEST, LIMITS, PROGRESS, RESULT, ENDED_FILE, LOG_FILE = tuple(
@@ -337,50 +332,3 @@ class ProgressReporter:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and abs(value) < 1e300 else None
-
-
-# What all kinds of job share: the answer, the options of a request, a run folder that is written or read.
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer of a job."""
-
-    headline: str
-    summary: str
-    facts: dict[str, Any]
-    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Written below `out`; empty where a run folder holds the tables."""
-    of_run: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Tables of the run folder that was written."""
-    screen: str = ""
-    """What of the summary comes first; empty where it is short."""
-    study: str = ""
-    """What `study.json` says of the tables; empty where they are no study."""
-
-
-MOST_HEADLINE = 300
-"""Letters of a headline."""
-
-
-def headline_of(words: str) -> str:
-    """The first sentence of a study's words; a title that ends with a colon together with what stands below it."""
-    first, *rest = [line.strip().replace("`", "") for line in words.splitlines() if line.strip()] or [""]
-    found = f"{first} {rest[0]}" if first.endswith(":") and rest else first
-    return found if len(found) <= MOST_HEADLINE else f"{found[: MOST_HEADLINE - 4].rsplit(' ', 1)[0]} ..."
-
-
-def answer_of_study(found: Study) -> Answer:
-    """A study as a job's answer."""
-    from ..core.frames import plainly
-
-    words = found.summary()
-    tables = {name: table.infer_objects() for name, table in found.tables.items()}
-    return Answer(headline_of(words), words, dict(plainly(found.facts)), tables, study=found.stated())
-
-
-def run_of(folder: Folder, place: int = 0) -> Result:
-    """A solved plan that a job builds on. Raises InputError for a folder that is none."""
-    from ..answer.run_folder import load_result
-
-    return load_result(folder.before(place))
