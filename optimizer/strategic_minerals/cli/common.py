@@ -192,18 +192,12 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
         return
     from rich.text import Text
 
-    begin, first = time.perf_counter(), list[int]()
-
     with standard_error().status(Text(what)) as status:
 
         def follow(now: Progress) -> None:
             if now.words:
                 status.console.print(said(now), markup=False, highlight=False)
-            text = words(now)
-            if now.done is not None and now.of:
-                first.append(now.done)  # parts that existed before this run say nothing about its speed
-                text += time_left(now.done - first[0] + 1, now.of - now.done, time.perf_counter() - begin)
-            status.update(Text(text))
+            status.update(Text(words(now)))
 
         yield follow
 
@@ -234,14 +228,6 @@ def words(now: Progress) -> str:
     if now.gap is not None and now.gap < 10:
         parts.append(f"gap {now.gap:.2%}")
     return ", ".join(parts)
-
-
-def time_left(done: int, left: int, seconds: float) -> str:
-    """How long the rest may take at the speed so far, in words; empty if nothing is left."""
-    if left <= 0 or done <= 0:
-        return ""
-    rest = seconds / done * left
-    return f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left"
 
 
 # The verb that shows results.

@@ -20,12 +20,12 @@ from ..answer.result import Result
 from ..core.errors import missing_part
 from ..core.formats import capital, chance, digits
 from ..core.frames import rows_of
+from ..core.stats import SMALL_T
 from ..question.names import Names
 from .compare import (
     OTHERS,
     RESERVE,
     SHORT,
-    SMALL_T,
     UNDER_CONSTRUCTION,
     WITH,
     WITHOUT,
@@ -188,12 +188,6 @@ def rows_axis(column: str, names: Sequence[str], limit: int, **axis: Any) -> Any
     """The y axis of rows of names, in order. limit: pixels of a name; axis: what else it is to be."""
     alt = altair()
     return alt.Y(f"{column}:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=limit, **axis))
-
-
-def year_axis() -> Any:
-    """The x axis of amounts a fiscal year."""
-    alt = altair()
-    return alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0))
 
 
 def tip(column: str, form: str = "", title: str = "") -> Any:
@@ -451,7 +445,7 @@ def _money(result: Result) -> Iterator[Figure]:
         .transform_filter("datum.line != 'appropriation'")
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
-            x=year_axis(),
+            x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("musd:Q", title=money_unit(result)),
             color=alt.Color("line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=legend),
             tooltip=["fiscal_year", "line", tip("musd", ",.1f", "million USD")],

@@ -21,7 +21,7 @@ from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
 from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.stats import BASELINE_COURSE
+from ..core.stats import BASELINE_COURSE, SMALL_T
 from ..core.verb import verb
 from ..question.base import Row, column_of, key_of, stem_and_unit
 from ..question.names import UNSUPPORTED, Names
@@ -33,7 +33,6 @@ UNDER_CONSTRUCTION = "under construction"
 WITH, WITHOUT = "with the plan", "without the plan"
 CASES = {WITH: "loss_musd", WITHOUT: "loss_without_plan_musd"}
 """Case -> column of the table `scenario_losses` with its losses."""
-SMALL_T = 1e-6
 LINES = {
     "purchases_musd": "purchases",
     "holding_musd": "holding",
@@ -288,13 +287,8 @@ def _over_years(years: Iterable[int], tonnes: Iterable[float]) -> str:
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
     wanted = list(names) if names is not None else [result.plan.name for result in results]
     taken = {*"field figure unit kind item material fiscal_year".split()}  # what the tables' other columns are called
-    found: list[str] = []
-    for n, name in enumerate(wanted, start=1):
-        called = name if name and wanted.count(name) == 1 else f"{name} ({n})".strip()
-        while called in taken or called in found:
-            called = f"{called} ({n})"
-        found.append(called)
-    return tuple(found)
+    clear = {name for name in wanted if name and wanted.count(name) == 1} - taken
+    return tuple(name if name in clear else f"{name} ({n})".strip() for n, name in enumerate(wanted, start=1))
 
 
 NAMED_BY = ("name", "hazard", "material")

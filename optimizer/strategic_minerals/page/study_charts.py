@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ..answer.manifest import ANALYSES
 from ..answer.result import Result
-from ..core.errors import Fault, InputError
 from ..question.names import Names
 from ..studies.discovery import InputWords
 from .charts import (
-    INK,
-    PALETTE,
     WIDTH,
     Figure,
     altair,
@@ -139,90 +135,19 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
-# The figure of sensitivity indices: what each figure adds to the spread of the answer, with its interval.
-
-
-SOBOL = {"total": "with all that it does together with others", "first": "alone"}
-"""Column of indices by Sobol -> what it counts."""
-
-
-def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Indices by Sobol (shares of the variance) or by Morris (mean absolute effects), the largest first, with 95 % intervals."""
-    if "total" in indices.columns:
-        shown, title = SOBOL, "share of the variance of the plan's worth"
-    elif "mu_star" in indices.columns:
-        shown, title = {"mu_star": "mean absolute effect"}, f"mean absolute effect on the plan's worth [{about.money}]"
-    else:
-        return
-    table = indices[indices[next(iter(shown))].notna()].head(MOST_BARS)
-    if table.empty:
-        return
-    table = table.assign(address=[about.words.title(str(address)) for address in table["address"]])
-    table = table.rename(columns={"address": "figure"})
-    parts = [
-        table[["figure"]].assign(
-            counts=words,
-            value=table[name],
-            low=table[name] - table[f"{name}_conf"],
-            high=table[name] + table[f"{name}_conf"],
-        )
-        for name, words in shown.items()
-    ]
-    long, alt = pd.concat(parts, ignore_index=True), altair()
-    base = alt.Chart(long).encode(
-        y=rows_axis("figure", list(table["figure"]), 320),
-        yOffset=alt.YOffset("counts:N", sort=list(shown.values())),
-        tooltip=["figure", "counts", *(tip(name, ".3g") for name in ("value", "low", "high"))],
-    )
-    colour = coloured("counts", list(shown.values()), labelLimit=320) if len(shown) > 1 else alt.value(PALETTE[0])
-    bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=colour)
-    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
-    height = (18 + 14 * len(shown)) * len(table)
-    chart = alt.layer(bars, lines).properties(width=WIDTH - 240, height=height, usermeta={"rows": len(table)})
-    first = table.iloc[0]
-    name = next(iter(shown))
-    yield Figure(
-        "indices",
-        "What moves it",
-        "What the answer hangs on",
-        "Longer bars matter more. Lines are 95 % intervals: bars whose lines reach over each other are not ranked.",
-        f"The answer hangs most on {first['figure']}: {first[name]:.3g} (± {first[f'{name}_conf']:.2g}) of the {title}."
-        if name == "total"
-        else f"The answer hangs most on {first['figure']}: {first[name]:,.3g} (± {first[f'{name}_conf']:,.2g}), {title}.",
-        chart,
-        table,
-    )
-
-
 # Which figures a study has: those of the page, and of `charts`.
 
 
-Drawn = Callable[[pd.DataFrame, Subject], Iterator[Figure]]
-
-
-DRAWN: tuple[tuple[str, Drawn], ...] = (
-    ("frontier/points", frontier_figure),
-    ("sweep/indices", tornado_figure),
-    ("tornado/indices", tornado_figure),
-    ("sweep/indices", indices_figure),
-)
-"""Table of a study -> what draws it. Of two that draw the same figure the first one does."""
+DRAWN: Mapping[str, Callable[[pd.DataFrame, Subject], Iterator[Figure]]] = {
+    "frontier/points": frontier_figure,
+    "sweep/indices": tornado_figure,
+}
+"""Table of a study -> what draws it."""
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], about: Subject) -> list[Figure]:
     """Every figure that some studies have something to show in, in the order of the page.
 
-    tables: by `kind/table`, as run folders and `tables_of` name them. Raises InputError for a table without its columns.
+    tables: by `kind/table`, as run folders and `tables_of` name them.
     """
-    found: dict[str, Figure] = {}
-    for key, draw in DRAWN:
-        if key not in tables:
-            continue
-        try:
-            for figure in draw(tables[key], about):
-                found.setdefault(figure.name, figure)
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
-            ) from None
-    return list(found.values())
+    return [figure for key, draw in DRAWN.items() if key in tables for figure in draw(tables[key], about)]
