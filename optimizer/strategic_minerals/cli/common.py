@@ -90,11 +90,6 @@ Verbose = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")]
 
 
-def program() -> str:
-    """How this program was called, for commands that are shown to its user."""
-    return f"python -m {__name__.partition('.')[0]}" if Path(sys.argv[0]).name == "__main__.py" else PROGRAM
-
-
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED = 0, 2, 3, 4
 EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 5, 70, 130
 COMMAND_LINE = "command line"

@@ -35,7 +35,7 @@ from ..core.logs import kept, logger_of
 from ..core.runner import LONGEST_S, Runner
 from ..core.verb import FromFile, checked, field_of
 from ..verbs import VERBS, Verb
-from . import common, service
+from . import common
 from .common import app
 from .service import print_faults, print_misuse, print_unwritten, say
 
@@ -342,7 +342,7 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         if not isinstance(answer, Result):
             store_study(answer, out / "analyses" / answer.kind)
             if loud and "tables" not in given:  # it builds on a run
-                console.print(f"\nCompare: {common.program()} compare {given['source']} {out}", markup=False)
+                console.print(f"\nCompare: {common.PROGRAM} compare {given['source']} {out}", markup=False)
         if loud:
             console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
@@ -366,8 +366,6 @@ for each in VERBS.values():
 app.info.cls = LazyVerbs
 
 
-MODULES = (common, service)
-"""They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
 
@@ -466,9 +464,7 @@ def init(
     if excel:
         console.print("  open it on the sheet `start here`, answer what you want to change, save it", markup=False)
     out = " --quick --out my-run" if excel else ""
-    console.print(
-        f"  {common.program()} check {written[0]}\n  {common.program()} solve {written[0]}{out}", markup=False
-    )
+    console.print(f"  {common.PROGRAM} check {written[0]}\n  {common.PROGRAM} solve {written[0]}{out}", markup=False)
 
 
 @app.command()

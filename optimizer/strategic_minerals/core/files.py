@@ -24,18 +24,6 @@ if TYPE_CHECKING:
 # Read files from outside safely: regular files of bounded size, checked before they are opened.
 
 
-KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
-
-
-NOWHERE = "a link that leads nowhere"
-
-
 def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     """The fault of reading a path as a file; None if there is none. wanted: what it should be, e.g. `a plan file`.
 
@@ -44,10 +32,9 @@ def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        why = NOWHERE if os.path.islink(path) else getattr(error, "strerror", None) or "no such file"
-        return Fault(str(path), "", "", why, wanted)
-    kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "")
-    if kind:
+        return Fault(str(path), "", "", getattr(error, "strerror", None) or "no such file", wanted)
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
         return Fault(str(path), "", "", kind, f"{wanted} (a regular file)")
     if found.st_size > most_bytes:
         return _too_large(path, found.st_size, most_bytes)

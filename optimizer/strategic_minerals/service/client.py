@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import secrets
 import time
 import urllib.error
@@ -195,8 +194,6 @@ def _problem(content: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(content))
     except ValueError:
-        text = re.sub(r"<[^>]*>|\s+", " ", content[:500].decode(errors="replace")).strip()
         return {
-            "title": text,
-            "detail": "That is no answer of the service: is the address right, with the path under which it stands?",
+            "detail": "That is no answer of the service: is the address right, with the path under which it stands?"
         }

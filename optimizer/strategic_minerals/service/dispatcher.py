@@ -572,8 +572,8 @@ class Deliveries:
         """Begin the deliveries that are due, while there is room. Where no thread can be had, the lease ends: it is sent later."""
         while not self._loop.stopping.is_set() and self._busy.total() < MOST_AT_ONCE:
             with self._lock:
-                busy = dict(self._busy)
-            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
+                enough = [tenant for tenant, busy in self._busy.items() if busy >= MOST_OF_TENANT]
+            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, enough)
             if found is None:
                 return
             threading.Thread(target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True).start()

@@ -12,15 +12,14 @@ import math
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path as File
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
 from ..core.errors import Fault, FaultsError, PlanError, shipped
 from ..core.files import templates
@@ -221,24 +220,17 @@ def edit(request: Request, caller: Submitter, shipped: str = "", question: str =
     return _form(request, _start(request, caller, base, asked.get("answers") or {}, others), "")
 
 
+async def _filled(request: Request, _: Submitter) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.form()).items()}
+
+
+Filled = Annotated[dict[str, str], Depends(_filled)]
+"""The fields of a form."""
+
+
 @router.post("/edit")
-async def run(request: Request, caller: Submitter) -> Response:
+def run(request: Request, caller: Submitter, form: Filled, turn: Turn) -> Response:
     """Check, or run, a plan with what was answered."""
-    form = {name: str(value) for name, value in (await request.form()).items()}
-    return await _in_turn(_run, request, caller, form)
-
-
-async def _in_turn(work: Callable[..., Response], request: Request, caller: Caller, *given: Any) -> Response:
-    """Work that takes long, once it is the tenant's turn."""
-    turns = request.app.state.turns
-    await turns.enter(caller.tenant)
-    try:
-        return await run_in_threadpool(work, request, caller, *given)
-    finally:
-        turns.leave(caller.tenant)
-
-
-def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     answers, others = answers_of(form), form.get("others", "")
     base = {name: form.get(name, "") for name in ("shipped", "question")}
     start = _start(request, caller, base, answers, others)
@@ -424,16 +416,19 @@ def _named(job: Job) -> str:
     return f"{job.label or job.kind} ({at}, {job.id[:8]})"
 
 
+@router.post("/jobs/{job_id}/cancel")
+@router.post("/jobs/{job_id}/resume")
+@router.post("/jobs/{job_id}/delete")
+def change(request: Request, caller: Submitter, job_id: Id) -> Response:
+    """Stop a run, let it wait again, or delete it: that takes no turn."""
+    action = request.url.path.rpartition("/")[2]
+    {"cancel": cancel_job, "resume": resume_job, "delete": delete_job}[action](request, caller, job_id)
+    return _to(request, "/" if action == "delete" else f"/jobs/{job_id}")
+
+
 @router.post("/jobs/{job_id}/{action}")
-async def act(request: Request, caller: Submitter, job_id: Id, action: str) -> Response:
-    """What the buttons of a run's page do."""
-    form = {name: str(value) for name, value in (await request.form()).items()}
-    if action in ("cancel", "resume", "delete"):
-        return await run_in_threadpool(_act, request, caller, job_id, action, form)
-    return await _in_turn(_act, request, caller, job_id, action, form)
-
-
-def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mapping[str, str]) -> Response:
+def act(request: Request, caller: Submitter, job_id: Id, action: str, form: Filled, turn: Turn) -> Response:
+    """What the other buttons of a run's page do."""
     follow: dict[str, Any] = {
         "compare": {"of": [job_id, form.get("other", "")], "label": "comparison"},
         "explain": {"of": job_id, "label": "why", **({"item": form["item"]} if form.get("item") else {})},
@@ -444,11 +439,7 @@ def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mappi
         return _to(request, f"/jobs/{submit(request, Sent('job', json.dumps(asked).encode()), caller).id}")
     if action == "share":
         return _to(request, f"/jobs/{job_id}?shared={_shared(request, caller, own(request, caller, job_id))}")
-    work = {"cancel": cancel_job, "resume": resume_job, "delete": delete_job}.get(action)
-    if work is None:
-        raise ProblemError("not-found", "There is no such button.")
-    work(request, caller, job_id)
-    return _to(request, "/" if action == "delete" else f"/jobs/{job_id}")
+    raise ProblemError("not-found", "There is no such button.")
 
 
 def _rows(text: str) -> list[dict[str, str]]:
