@@ -191,13 +191,7 @@ class Kept:
             if place.exists() and not place.is_dir():
                 raise InputError([Fault(str(place), "", "store", "a file", "a folder, or a new name")])
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            found, expected = "parts that another process is writing", "one computation at a time, or another folder"
-            raise InputError([Fault(str(self.folder), "", "store", found, expected)]) from None
-        return lock
+        return _locked(self.folder, 0.0)
 
     def write(self, content: Any) -> Path:
         """Keep a part."""
@@ -239,19 +233,23 @@ def one_writer(folder: Path, *, wait_s: float = LONGEST_WAIT_S) -> Iterator[None
     Raises InputError where another writer does not end within `wait_s` seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    lock = FileLock(path)
+    lock = _locked(folder, wait_s)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # before it is let go: who waits for this file sees that it is gone and takes a new one
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _locked(folder: Path, wait_s: float) -> FileLock:
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=wait_s)
     except Timeout:
         expected = "only one process that writes at a time: try again when it has finished, or choose another folder"
         raise InputError([Fault(str(folder), "", "", "another process that is writing to it", expected)]) from None
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # before it is let go: who waits for this file sees that it is gone and takes a new one
-            path.unlink(missing_ok=True)
-        lock.release()
+    return lock
 
 
 # Templates of pages.

@@ -126,28 +126,17 @@ class Timings:
         """phase, seconds, share of the total, highs_seconds, iterations, peak_memory_mib; the total last."""
         names = [name for name in self.phases if name != TOTAL]
         whole = self.phases.get(TOTAL, sum(self.phases[name] for name in names))
-        rows = [
+        seconds, memory = [*(self.phases[name] for name in names), whole], [self.memory.get(name) for name in names]
+        return pd.DataFrame(
             {
-                "phase": name,
-                "seconds": self.phases[name],
-                "share": self.phases[name] / whole if whole > 0 else 0.0,
-                "highs_seconds": self.highs.get(name, 0.0),
-                "iterations": self.iterations.get(name, 0),
-                "peak_memory_mib": self.memory.get(name, float("nan")),
-            }
-            for name in names
-        ]
-        rows.append(
-            {
-                "phase": TOTAL,
-                "seconds": whole,
-                "share": 1.0,
-                "highs_seconds": sum(self.highs.values()),
-                "iterations": sum(self.iterations.values()),
-                "peak_memory_mib": self._peak(),
+                "phase": [*names, TOTAL],
+                "seconds": seconds,
+                "share": [*(one / whole if whole > 0 else 0.0 for one in seconds[:-1]), 1.0],
+                "highs_seconds": [*(self.highs.get(name, 0.0) for name in names), sum(self.highs.values())],
+                "iterations": [*(self.iterations.get(name, 0) for name in names), sum(self.iterations.values())],
+                "peak_memory_mib": np.array([*memory, self._peak()], dtype=float),
             }
         )
-        return pd.DataFrame(rows)
 
     def _peak(self) -> float:
         """Peak of memory, never below that of a phase before: Linux, which counts pages by core, reads it up to a few hundred KiB

@@ -12,7 +12,6 @@ import tempfile
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from email.message import Message
 from typing import IO, Annotated, Any, Literal, TypeVar
 
@@ -43,7 +42,6 @@ from .requests import (
     JobResult,
     JobStatus,
     Kept,
-    Problem,
     ProblemError,
     Progress,
     Readiness,
@@ -271,29 +269,13 @@ def job_status(job: Job, root: str = "", place: int | None = None) -> JobStatus:
     if job.state == "succeeded":
         links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
         links |= {"report": f"{at}/report"} if KINDS_OF_JOBS[job.kind].has_report else {}
-    given = job.outcome.get("problem")
     progress = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
     if progress and job.started is not None:  # what its process wrote down is some seconds old
         progress["seconds"] = max(0.0, (job.ended or time.time()) - job.started)
-    return JobStatus(
-        id=job.id,
-        kind=job.kind,
-        label=job.label,
-        state=job.state,
-        submitted=_time(job.submitted),
-        started=None if job.started is None else _time(job.started),
-        ended=None if job.ended is None else _time(job.ended),
-        stopping=job.stopping and job.state == "running",
-        position=place,
-        progress=Progress(**progress) if progress else None,
-        headline=job.outcome.get("headline"),
-        problem=None if given is None else Problem(**given),
-        links=links,
-    )
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    shown = {name: getattr(job, name) for name in ("id", "kind", "label", "state", "submitted", "started", "ended")}
+    shown |= {name: job.outcome.get(name) for name in ("headline", "problem")}
+    shown |= {"stopping": job.stopping and job.state == "running", "position": place, "progress": progress or None}
+    return JobStatus(**shown, links=links)
 
 
 def freed(request: Request, work: Callable[[], T]) -> T:

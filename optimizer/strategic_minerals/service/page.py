@@ -41,11 +41,12 @@ from .api import (
 )
 from .auth import COOKIE, Caller, Reader, Submitter, Turn, digest_of, new_token
 from .job_folder import REQUEST, RESULT, Folder
-from .reading import form_of, question, shipped_plans, shipped_tables
+from .reading import form_of, question, shipped_tables
 from .records import ENDED, Job
 from .requests import (
     KINDS_OF_JOBS,
     PLANNING,
+    SHIPPED,
     FaultModel,
     Problem,
     ProblemError,
@@ -142,7 +143,7 @@ def home(request: Request, caller: Reader) -> Response:
     runs = [
         (status_of(request, job, places), _asked(request, job)) for job in store.jobs(caller.tenant, None, MOST_JOBS)
     ]
-    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
+    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in SHIPPED}
     return page("home.html", request, runs=runs, plans=plans, may_submit=caller.may("submit"))
 
 
@@ -197,7 +198,7 @@ def _start(
         title = seen.get("title") or kept.label or "an uploaded plan"
     else:
         name = base.get("shipped") or "quickstart"
-        if name not in shipped_plans():
+        if name not in SHIPPED:
             raise ProblemError("not-found", "There is no such plan.")
         seen, stated = _form_of_shipped(name), {"shipped": name}
         title = seen["title"]

@@ -28,6 +28,7 @@ from .job_folder import Folder
 from .requests import (
     KINDS_OF_JOBS,
     PLANS,
+    SHIPPED,
     WITH_FILES,
     FileRequest,
     JobRequest,
@@ -261,11 +262,6 @@ ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
 }
 
 
-def shipped_plans() -> list[str]:
-    """Names of the plans that come with the package."""
-    return sorted(path.stem for path in shipped("models").glob("*.toml"))
-
-
 def parsed(body: bytes, where: str) -> Any:
     """JSON, as RFC 8259 has it, each name of an object once. Raises ProblemError where it is none; PlanError for names that stand
     there twice, and of a form's options, for the form itself could be read."""
@@ -422,9 +418,8 @@ def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, mos
         folder.write("tables.json", request.tables)
     uploaded = [path for path in folder.path.glob("plan.*") if path.suffix in (".toml", ".json")]
     if request.shipped is not None:
-        known = shipped_plans()
-        if request.shipped not in known:
-            expected = f"one of {', '.join(known)}{near_miss(request.shipped, known)}"
+        if request.shipped not in SHIPPED:
+            expected = f"one of {', '.join(SHIPPED)}{near_miss(request.shipped, SHIPPED)}"
             raise PlanError([Fault("body", "", "shipped", spelt(request.shipped), expected)])
         uploaded = [shipped("models") / f"{request.shipped}.toml"]
     if uploaded:

@@ -296,6 +296,10 @@ PLANS = ("plan", "plan_toml", "shipped", "question")
 """Fields that hold a plan: one of them, and no other."""
 
 
+SHIPPED = sorted(path.stem for path in shipped("models").glob("*.toml"))
+"""Names of the plans that come with the package."""
+
+
 class Question(Strict):
     """A plan, in exactly one of `plan`, `plan_toml`, `shipped` and `question`, and its tables."""
 
@@ -307,7 +311,7 @@ class Question(Strict):
         None,
         description="The name of a shipped plan.",
         examples=["quickstart"],
-        json_schema_extra={"enum": [*sorted(path.stem for path in shipped("models").glob("*.toml")), None]},
+        json_schema_extra={"enum": [*SHIPPED, None]},
     )
     question: JobId | None = Field(
         None, description="The name of a plan, with its tables, that was kept by POST /v1/questions."
