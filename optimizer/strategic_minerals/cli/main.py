@@ -260,8 +260,6 @@ def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
         return (load_result(source),)
     if verb.of in ("rows", "folder"):
         return (source,)
-    if len(source) < 2:
-        raise InputError([Fault(verb.name, "", "DIRECTORIES", f"{len(source)} run folder", "two or more")])
     return (source, [folder.resolve().name for folder in source])
 
 
@@ -341,8 +339,6 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         write_run(result, out, log=log)
         if not isinstance(answer, Result):
             store_study(answer, out / "analyses" / answer.kind)
-            if loud and "tables" not in given:  # it builds on a run
-                console.print(f"\nCompare: {common.PROGRAM} compare {given['source']} {out}", markup=False)
         if loud:
             console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):

@@ -27,15 +27,16 @@ from .charts import (
     NARROW,
     UNTESTED,
     Figure,
+    Subject,
     all_acts,
     all_rows,
     altair,
     every_scenario,
     figures,
+    study_figures,
     verdict,
 )
 from .compare import compare, money_unit, opened, question_in_words
-from .study_charts import Subject, study_figures
 
 CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""

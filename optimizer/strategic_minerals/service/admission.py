@@ -158,10 +158,11 @@ def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None)
             asked = _with_kept(request, caller, asked, folder)
             folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
             _examine(asked, folder, limits)
-            now, name = time.time(), folder.path.name
-            job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
+            job = Job(
+                folder.path.name, caller.tenant, asked["kind"], asked["label"], "queued", time.time(), digest=digest
+            )
             folder.sync()
-            entry, size = entry_of(caller, f"submit {job.kind}", job.id, now), folder.size
+            entry, size = entry_of(caller, f"submit {job.kind}", job.id), folder.size
             unsure = True  # from here on the store may have it although it does not say so
             kept = store.submit(job, key, limits, entry, size, webhook)
     except BaseException as error:
@@ -209,9 +210,9 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
     return {"labels": names}
 
 
-def entry_of(caller: Caller, action: str, job: str, at: float | None = None) -> AuditLogEntry:
-    """What a caller did. at: seconds since 1970; None: now."""
-    return AuditLogEntry(time.time() if at is None else at, caller.tenant, caller.token, caller.address, action, job)
+def entry_of(caller: Caller, action: str, job: str) -> AuditLogEntry:
+    """What a caller does now."""
+    return AuditLogEntry(time.time(), caller.tenant, caller.token, caller.address, action, job)
 
 
 def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
