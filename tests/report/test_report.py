@@ -182,15 +182,9 @@ def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
 
 @needs_browser
 def test_what_one_clicks_works(browser: Any, pages: dict[str, Path], tmp_path: Path) -> None:
-    """Proves: a table is sorted both ways, a table downloaded whole, hovering tells figures, the keyboard
+    """Proves: a table is downloaded whole, hovering tells figures, the keyboard
     reaches the first link."""
     page = Opened(browser, pages["hostile"]).page
-    head = page.locator("#study-explain ~ .scroll th", has_text="brings [million USD]")
-    cells = page.locator("#study-explain ~ .scroll tbody tr td:nth-child(2)")
-    for order in (["1.5", "20.25"], ["20.25", "1.5"]):
-        head.locator("button").click()
-        assert cells.all_inner_texts() == order
-    assert head.get_attribute("aria-sort") == "descending"
     with page.expect_download() as waited:
         page.locator("a[download='acquisitions.csv']").click()
     waited.value.save_as(tmp_path / "acquisitions.csv")

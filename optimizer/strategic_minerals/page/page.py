@@ -216,7 +216,6 @@ def _rendered(template: str, **parts: Any) -> str:
         "year": _year,
         "is_year": lambda column: str(column) in YEARS,
         "numeric": _numeric,
-        "amount": _amount,
         "capital": capital,
     }
     environment.filters |= filters
@@ -249,13 +248,6 @@ def _numeric(column: pd.Series) -> bool:
         return bool(column.dtype != bool)
     texts = [str(value) for value in column.dropna() if str(value)]
     return bool(texts) and all(map(AMOUNT.fullmatch, texts))
-
-
-def _amount(value: Any) -> str:
-    """What a cell is sorted by."""
-    if value is None or value != value:
-        return ""
-    return value.replace(",", "").rstrip("%") if isinstance(value, str) else str(value)
 
 
 def _coded(text: str) -> Any:

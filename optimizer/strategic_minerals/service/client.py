@@ -115,13 +115,15 @@ class Client:
         """One table of an answer, typed as the service describes its columns."""
         import pandas as pd
 
-        kinds = self.result(job)["tables"]
-        if name not in kinds:
-            raise KeyError(f"{name}: the answer has the tables {', '.join(kinds)}")
-        types = {"integer": "Int64", "number": "float64", "boolean": "boolean", "text": "str"}
-        columns = {column: types[kind] for column, kind in kinds[name]["columns"].items()}
+        from ..core.frames import typed
+        from ..question.read_csv import unguarded
+
+        known = self.result(job)["tables"]
+        if name not in known:
+            raise KeyError(f"{name}: the answer has the tables {', '.join(known)}")
         text = self._ask("GET", f"/v1/jobs/{job}/tables/{urllib.parse.quote(name)}?format=csv")
-        return pd.read_csv(io.BytesIO(text), dtype=columns, keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(io.BytesIO(text), dtype=str, keep_default_na=False)
+        return typed(unguarded(frame), known[name]["columns"])
 
     def download(self, job: str, what: str, file: str | Path) -> Path:
         """Write the `report` (a page), the `archive` (the run folder as a ZIP), the `log`, or `tables/<name>`: as CSV, or as the

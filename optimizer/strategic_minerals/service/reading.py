@@ -294,9 +294,6 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> dict[str, list[Fau
         if next(islice(walked(raw.get(name)), MOST_ENTRIES, None), None) is not None:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} names and values.")
     found = {"set": first_of(fields_set(raw.get("set"), where))}
-    of = raw.get("of")
-    if isinstance(of, list) and len(of) > MOST_FIELDS:
-        raise PlanError([Fault(where, "", "of", f"{len(of):,} jobs", "at most 8")])
     for name in ("tables", "facts"):
         if isinstance(tables := raw.get(name), dict):
             _few_rows(sum(len(rows) for rows in tables.values() if isinstance(rows, list)), most_rows)
