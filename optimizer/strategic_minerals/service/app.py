@@ -36,17 +36,7 @@ from .job_folder import Reserve, write_whole
 from .page import router as pages
 from .page import wrong
 from .records import Job, StoreError, in_words, no_room
-from .requests import (
-    KINDS,
-    MEDIA_TYPE,
-    JobRequest,
-    Problem,
-    ProblemError,
-    Question,
-    faults_of,
-    path_of,
-    request_id,
-)
+from .requests import KINDS, MEDIA_TYPE, JobRequest, Problem, ProblemError, Question, faults_of, path_of, request_id
 from .settings import Limits, Settings
 from .store import RefusalError, Store, open_store
 

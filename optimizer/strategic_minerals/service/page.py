@@ -43,15 +43,7 @@ from .auth import COOKIE, Caller, Reader, Submitter, Turn, digest_of, new_token
 from .job_folder import REQUEST, RESULT, Folder
 from .reading import form_of, question, shipped_tables
 from .records import ENDED, Job
-from .requests import (
-    KINDS_OF_JOBS,
-    PLANNING,
-    SHIPPED,
-    FaultModel,
-    Problem,
-    ProblemError,
-    problem_of,
-)
+from .requests import KINDS_OF_JOBS, PLANNING, SHIPPED, FaultModel, Problem, ProblemError, problem_of
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600

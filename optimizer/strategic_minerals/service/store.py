@@ -23,17 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..core.errors import FORMAT, missing_part
-from .records import (
-    ENDED,
-    JOB_FIELDS,
-    STATES,
-    TOKEN_FIELDS,
-    AuditLogEntry,
-    Job,
-    State,
-    StoreError,
-    Token,
-)
+from .records import ENDED, JOB_FIELDS, STATES, TOKEN_FIELDS, AuditLogEntry, Job, State, StoreError, Token
 from .settings import Limits
 
 HOUR_S = 3600.0
