@@ -262,32 +262,27 @@ ACTIONS = {"purchase": PALETTE[0], "project": PALETTE[2], "offtake contract": PA
 UNTESTED = "This is a quick answer: it was not tested in other scenarios than the plan's own."
 
 
-def exceedance(table: pd.DataFrame, money: str, *, steps: bool) -> Any:
-    """A chart of the chance that losses exceed an amount; table: case, loss_musd, chance. steps: whether scenarios are few."""
-    alt, least = altair(), max(float(table["chance"].min()), 1e-6)
-    ticks = [value for value in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4) if value >= least / 2]
-    axis, scale = alt.Axis(values=ticks, format="~%"), alt.Scale(type="log", nice=False, domain=[least / 1.5, 1.0])
-    return (
-        alt.Chart(table)
-        .mark_line(interpolate="step-before" if steps else "linear", strokeWidth=2.5)
-        .encode(
-            x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{money}]", axis=alt.Axis(tickCount=5)),
-            y=alt.Y("chance:Q", title="chance of a larger loss", axis=axis, scale=scale),
-            order=alt.Order("chance:Q", sort="descending"),
-            color=coloured("case", [WITH, WITHOUT]),
-            strokeDash=dashed("case", [WITH, WITHOUT]),
-            tooltip=[tip("case", title="case"), tip("loss_musd", ",.0f", money), tip("chance", ".2~%", "chance")],
-        )
-        .properties(width=WIDTH, height=260)
-    )
-
-
 def _curve(result: Result) -> Iterator[Figure]:
     """How probable it is that losses exceed an amount, with the plan and without."""
     table, unit = loss_curve(result), money_unit(result)
     if table["case"].nunique() < 2:
         return
     lived = "loss_curve" in result.tables
+    alt, least = altair(), max(float(table["chance"].min()), 1e-6)
+    ticks = [value for value in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4) if value >= least / 2]
+    axis, scale = alt.Axis(values=ticks, format="~%"), alt.Scale(type="log", nice=False, domain=[least / 1.5, 1.0])
+    chart = (
+        alt.Chart(table)
+        .mark_line(interpolate="linear" if lived else "step-before", strokeWidth=2.5)  # scenarios of one's own are few
+        .encode(
+            x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{unit}]", axis=alt.Axis(tickCount=5)),
+            y=alt.Y("chance:Q", title="chance of a larger loss", axis=axis, scale=scale),
+            order=alt.Order("chance:Q", sort="descending"),
+            color=coloured("case", [WITH, WITHOUT]),
+            strokeDash=dashed("case", [WITH, WITHOUT]),
+            tooltip=[tip("case", title="case"), tip("loss_musd", ",.0f", unit), tip("chance", ".2~%", "chance")],
+        )
+    )
     told = []
     for likely, words in ((0.1, "1 in 10"), (0.01, "1 in 100")):
         reached = table[table["chance"] >= likely].groupby("case")["loss_musd"].max()
@@ -301,7 +296,7 @@ def _curve(result: Result) -> Iterator[Figure]:
         f"Losses in {'new scenarios, which the plan was not made with' if lived else 'the scenarios of the plan itself'}. Go up "
         "from an amount to a line: its height is the chance that losses are larger. From 100 to 10 % is as far as from 10 to 1 %.",
         f"Losses with the plan and without it, in {unit}: {'; '.join(told) or 'all are rarer than 1 in 100'}.",
-        exceedance(table, unit, steps=not lived),
+        chart.properties(width=WIDTH, height=260),
         table,
     )
 

@@ -56,7 +56,7 @@ class Client:
     def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
         """Submit a job; its identifier.
 
-        kind: a verb. request: `plan`, `plan_toml`, `shipped` or `question`, and the verb's options; `of`, the identifier of a
+        kind: a verb. request: `plan`, `shipped` or `question`, and the verb's options; `of`, the identifier of a
         solved plan, for `stress`, `roll` and others. key: an idempotency key; with one, a lost request may be sent again.
         """
         return str(self._json("POST", "/v1/jobs", {"kind": kind, **request}, _key(key))["id"])

@@ -164,13 +164,8 @@ class Janitor:
         before, self._looked = self._looked, time.monotonic()
         self._uptime = self._store.passed(self._looked - before)
 
-    @property
-    def ready(self) -> bool:
-        """Whether the clocks have been seen to go on: not at start."""
-        return self._uptime is not None
-
     def tidy(self) -> None:
-        """Delete what is old by every clock."""
+        """Delete what is old by every clock; not at start, before they have been seen to go on."""
         if self._uptime is None:
             return
         self._buried()  # it needs no room
@@ -388,7 +383,7 @@ class Dispatcher:
             for name in [name for name, job in waiting.items() if job is None or job.state != "queued"]:
                 self._unstarted.pop(name, None)
             self._job_trouble = self._job_trouble if self._unstarted else ""
-        if self._janitor.ready and now - self._tidied >= TIDY_S:
+        if now - self._tidied >= TIDY_S:
             self._tidied = now
             self._janitor.tidy()
         while self.running < self.settings.workers and not self.stopping and now >= self._pause_until:

@@ -400,7 +400,7 @@ def _files(folder: Folder) -> dict[str, bytes]:
 
 def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, most_rows: int) -> dict[str, Any]:
     """Write a question's plan and tables into a folder; what is left of the request. Raises PlanError and ProblemError."""
-    asked = request.model_dump(exclude={"plan", "plan_toml", "tables", "facts"})
+    asked = request.model_dump(exclude={"plan", "tables", "facts"})
     if (facts := getattr(request, "facts", None)) is not None:
         folder.write(FACTS, facts)
     if not isinstance(request, Question):
@@ -409,8 +409,6 @@ def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, mos
     _few_rows(sum(max(content.count(b"\n"), content.count(b"\r")) for content in tables), most_rows)
     if request.plan is not None:
         folder.write("plan.json", request.plan)
-    if request.plan_toml is not None:
-        folder.keep("plan.toml", request.plan_toml.encode())
     if request.tables is not None:
         folder.write("tables.json", request.tables)
     uploaded = [path for path in folder.path.glob("plan.*") if path.suffix in (".toml", ".json")]

@@ -285,7 +285,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-PLANS = ("plan", "plan_toml", "shipped", "question")
+PLANS = ("plan", "shipped", "question")
 """Fields that hold a plan: one of them, and no other."""
 
 
@@ -294,12 +294,9 @@ SHIPPED = sorted(path.stem for path in shipped("models").glob("*.toml"))
 
 
 class Question(Strict):
-    """A plan, in exactly one of `plan`, `plan_toml`, `shipped` and `question`, and its tables."""
+    """A plan, in exactly one of `plan`, `shipped` and `question`, and its tables."""
 
     plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
-    plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(
-        None, description="The plan as the text of a TOML file."
-    )
     shipped: Annotated[str, Field(max_length=100)] | None = Field(
         None,
         description="The name of a shipped plan.",
@@ -338,13 +335,8 @@ class Question(Strict):
             raise MisplacedError((beside, "a value beside a question", "none: the question has its tables"))
         given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise MisplacedError(
-                (
-                    given[-1],
-                    f"a plan in each of {' and '.join(given)}",
-                    "exactly one of plan, plan_toml, shipped and question",
-                )
-            )
+            found = f"a plan in each of {' and '.join(given)}"
+            raise MisplacedError((given[-1], found, f"exactly one of {', '.join(PLANS)}"))
         return self
 
 
