@@ -22,7 +22,6 @@ from strategic_minerals import Dataset, Plan, Study, load_result
 from strategic_minerals.cli.main import app
 from strategic_minerals.core.runner import cores
 from strategic_minerals.question.read_csv import write_dataset
-from strategic_minerals.service.requests import KINDS_OF_JOBS
 from strategic_minerals.solver.lshaped.subproblems import Evaluator
 from strategic_minerals.verbs import VERBS
 from support.drawn_cases import deciding
@@ -208,7 +207,7 @@ class Asked:
         assert answer.status_code == 202, answer.text
         status = ended(self.service, answer.json()["id"])
         assert status["state"] == "succeeded", str(status["problem"])
-        assert ("report" in status["links"]) == KINDS_OF_JOBS[verb].has_report
+        assert ("report" in status["links"]) == VERBS[verb].has_report
         link = status["links"]["result"]
         names = list(self.service.get(link).json()["tables"])
         result = self.service.get(link, params={"include": names})
@@ -226,7 +225,7 @@ def asked(place: Path, cli: Cli, service: TestClient) -> Asked:
 
 
 def test_every_verb_has_a_case() -> None:
-    assert set(CASES) == set(VERBS) == set(KINDS_OF_JOBS)
+    assert set(CASES) == set(VERBS)
 
 
 TIMES = ("seconds", "cost_seconds")

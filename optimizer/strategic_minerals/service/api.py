@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
 from ..question.plan import Plan
 from ..question.tables import TABLES
+from ..verbs import VERBS
 from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
 from .dispatcher import end, start
@@ -34,7 +35,6 @@ from .requests import (
     CURSOR,
     JOB_ID,
     KEY,
-    KINDS_OF_JOBS,
     CheckResult,
     Health,
     JobEnded,
@@ -264,7 +264,7 @@ def job_status(job: Job, root: str = "", place: int | None = None) -> JobStatus:
     links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
     if job.state == "succeeded":
         links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
-        links |= {"report": f"{at}/report"} if KINDS_OF_JOBS[job.kind].has_report else {}
+        links |= {"report": f"{at}/report"} if VERBS[job.kind].has_report else {}
     progress = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
     if progress and job.started is not None:  # what its process wrote down is some seconds old
         progress["seconds"] = max(0.0, (job.ended or time.time()) - job.started)
@@ -554,7 +554,7 @@ def get_archive(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Res
     folder, job = answered(request, caller, job_id)
     held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        root = folder.path / ("run" if KINDS_OF_JOBS[job.kind].verb.makes_plan else "out")
+        root = folder.path / ("run" if VERBS[job.kind].makes_plan else "out")
         for path in sorted(root.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(root).as_posix())
@@ -578,7 +578,7 @@ def _sent(held: IO[bytes]) -> Iterator[bytes]:
 def get_report(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Response:
     """The report as a page that works offline; for a study or comparison, the report of its plan."""
     folder, job = answered(request, caller, job_id)
-    if not KINDS_OF_JOBS[job.kind].has_report:
+    if not VERBS[job.kind].has_report:
         raise ProblemError("state", f"A job of kind {job.kind} has tables but no report.")
     path = folder.path / REPORT
     if not path.is_file():

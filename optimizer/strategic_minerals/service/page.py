@@ -25,6 +25,7 @@ from ..core.errors import Fault, FaultsError, PlanError, shipped
 from ..core.files import templates
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
+from ..verbs import VERBS
 from .admission import SMALL_BYTES, Sent, checked, delete_question, entry_of, keep_question, own_question, submit
 from .api import (
     Id,
@@ -43,7 +44,7 @@ from .auth import COOKIE, Caller, Reader, Submitter, Turn, digest_of, new_token
 from .job_folder import REQUEST, RESULT, Folder
 from .reading import form_of, question, shipped_tables
 from .records import ENDED, Job
-from .requests import KINDS_OF_JOBS, PLANNING, SHIPPED, FaultModel, Problem, ProblemError, problem_of
+from .requests import PLANNING, SHIPPED, FaultModel, Problem, ProblemError, problem_of
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
@@ -142,7 +143,7 @@ def home(request: Request, caller: Reader) -> Response:
 def _asked(request: Request, job: Job) -> str:
     """What tells a run apart from others: the plan that it began from, and what was changed."""
     asked = folder_of(request, job.id).read(REQUEST) or {}
-    begun = asked.get("shipped") or ("own plan" if KINDS_OF_JOBS[job.kind].asks else ", ".join(asked.get("labels", ())))
+    begun = asked.get("shipped") or ("own plan" if VERBS[job.kind].asks else ", ".join(asked.get("labels", ())))
     given = {question: ", ".join(filter(None, told)) for question, told in (asked.get("answers") or {}).items()}
     given = {question: told for question, told in given.items() if told and not question.endswith(USE)}
     changed = [f"{name}: {value}" for name, value in {**given, **(asked.get("set") or {})}.items()]
@@ -389,7 +390,7 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
         others=[(other.id, f"{_named(other)}: {other.outcome.get('headline', '')}") for other in others],
         ended=job.state in ENDED,
         makes_plan=plans,
-        again=KINDS_OF_JOBS[job.kind].asks,
+        again=VERBS[job.kind].asks,
         may_submit=caller.may("submit"),
         name=_named(job),
         screen=screen,

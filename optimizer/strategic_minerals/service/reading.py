@@ -24,10 +24,11 @@ from ..question.plan import Plan
 from ..question.read_toml import load_plan, parse_as
 from ..question.tables import TABLES
 from ..question.workbook_start import from_answers, lists, questions
+from ..verbs import VERBS
 from .job_folder import Folder
 from .requests import (
-    KINDS_OF_JOBS,
     PLANS,
+    REQUESTS,
     SHIPPED,
     WITH_FILES,
     FileRequest,
@@ -153,15 +154,13 @@ def look(folder: Folder, request: Mapping[str, Any], most_columns: int) -> None:
     from ..question.consistency import check_data
 
     kind = request["kind"]
-    if not KINDS_OF_JOBS[kind].asks:
+    if not VERBS[kind].asks:
         return
     if kind == "together":
         members_of(folder, request)
     plan, data = question(folder, request)
     sized(plan, data, most_columns)
-    if KINDS_OF_JOBS[kind].verb.checked and (
-        faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
-    ):
+    if VERBS[kind].checked and (faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]):
         raise PlanError(faults)
     if kind == "sweep":
         look_at_study(request["study"], plan, data)
@@ -347,9 +346,9 @@ def validated(form: Form, raw: Mapping[str, Any], where: str, known: Mapping[str
             raise PlanError([*found, Fault(where, "", *error.places[0])]) from None
         asked = ADAPTERS[form].validate_python(sound)
     except ValidationError as error:
-        kind = KINDS_OF_JOBS.get(str(raw.get("kind")))
-        model = Question if kind is None or form == "check" else kind.request
-        kinds = {"job": tuple(KINDS_OF_JOBS), "upload": WITH_FILES}.get(form, ())
+        kind = REQUESTS.get(str(raw.get("kind")))
+        model = Question if kind is None or form == "check" else kind
+        kinds = {"job": tuple(REQUESTS), "upload": WITH_FILES}.get(form, ())
         errors = error.errors(include_url=False)
         raise PlanError(chain(found, faults_of(errors, where, model.model_fields, kinds))) from None
     if found:

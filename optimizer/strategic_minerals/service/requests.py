@@ -10,7 +10,7 @@ import math
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -563,30 +563,13 @@ def request_of(verb: Verb) -> type[BaseModel]:
     return create_model(f"{verb.name.title()}Request", __base__=bases, __doc__=verb.help, **fields)
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind of job."""
-
-    verb: Verb
-    request: type[BaseModel]
-
-    @property
-    def has_report(self) -> bool:
-        """Whether there is a plan to report on."""
-        return self.verb.makes_plan or self.verb.of in ("run", "folder", "runs")
-
-    @property
-    def asks(self) -> bool:
-        """Whether it builds on a plan and its tables."""
-        return self.verb.of in ("plan", "homes")
-
-
-KINDS_OF_JOBS: Mapping[str, Kind] = {name: Kind(verb, request_of(verb)) for name, verb in VERBS.items()}
-PLANNING = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.verb.makes_plan)
+REQUESTS: Mapping[str, type[BaseModel]] = {name: request_of(verb) for name, verb in VERBS.items()}
+"""Kind of a job -> its request."""
+PLANNING = tuple(name for name, verb in VERBS.items() if verb.makes_plan)
 """Kinds whose answer is a plan."""
-WITH_ROWS = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.verb.has_rows)
+WITH_ROWS = tuple(name for name, verb in VERBS.items() if verb.has_rows)
 """Kinds whose answer has a row for each case."""
-WITH_FILES = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.asks)
+WITH_FILES = tuple(name for name, verb in VERBS.items() if verb.asks)
 """Kinds that may come as a form with files."""
 
 
@@ -594,8 +577,8 @@ def _one_of(models: Sequence[type[BaseModel]]) -> Any:
     return Annotated[Union[tuple(models)], Field(discriminator="kind")]  # noqa: UP007  (built from a tuple)
 
 
-JobRequest: Any = _one_of([kind.request for kind in KINDS_OF_JOBS.values()])
-FileRequest: Any = _one_of([KINDS_OF_JOBS[name].request for name in WITH_FILES])
+JobRequest: Any = _one_of([*REQUESTS.values()])
+FileRequest: Any = _one_of([REQUESTS[name] for name in WITH_FILES])
 """Options of a question that comes as files."""
 
 

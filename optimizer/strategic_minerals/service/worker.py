@@ -37,7 +37,7 @@ from .job_folder import (
 )
 from .reading import SEEN, form_of, look, members_of, new_facts, noted_rows, question, read_in, sized
 from .records import no_room
-from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
+from .requests import Problem, as_sent, problem, problem_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,7 +169,7 @@ def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
     if verb.of == "rows":
         before = Folder(folder.before())
         about = before.read(REQUEST) or {}
-        if KINDS_OF_JOBS[about["kind"]].asks:
+        if VERBS[about["kind"]].asks:
             asked["plan"], asked["data"] = question(before, about)
         else:
             solved = run_of(before)
@@ -212,7 +212,7 @@ def page(folder: Folder, request: Given) -> None:
     from ..answer.study import Study
     from ..page.page import write_report
 
-    own = KINDS_OF_JOBS[request["kind"]].verb.makes_plan
+    own = VERBS[request["kind"]].makes_plan
     runs = (
         [folder.path / "run"] if own else [folder.before(n) for n in range(len(list(folder.before().parent.iterdir())))]
     )
