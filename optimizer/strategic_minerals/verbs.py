@@ -52,6 +52,16 @@ class Verb:
         return options_of(inspect.unwrap(self.function))
 
     @property
+    def asks(self) -> bool:
+        """Whether it builds on a plan and its tables."""
+        return self.of in ("plan", "homes")
+
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a plan to report on."""
+        return self.makes_plan or self.of in ("run", "folder", "runs")
+
+    @property
     def long(self) -> bool:
         """Whether it takes a `Runner`: it may run long."""
         return "run" in inspect.signature(self.function).parameters

@@ -131,10 +131,10 @@ WRONG = [
     ("check", "plan", "Missing argument"),
     ("dance", "", "No such command"),
     ("solve quickstart --gapp 0.1", "--gapp", "No such option"),
-    ("solve quickstart --gap nan", "--gap", "nan"),
+    ("solve quickstart --gap nan", "gap", "nan"),
     ("solve quickstart --gap 5%", "--gap", "5%"),
     ("solve quickstart --time-limit inf", "--time-limit", "inf"),
-    ("stress r --scenarios 0", "--scenarios", "0"),
+    ("stress r --scenarios 0", "scenarios", "0"),
     ("serve --port 1.5", "--port", "1.5"),
     ("check quickstart -v -q", "--verbose", "exclude each other"),
     ("check quickstart --set budget", "budget", "budget"),
@@ -189,35 +189,29 @@ def test_faults_of_plan_and_tables_come_together(tmp_path: Path, cli: Cli) -> No
 
 
 def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_path: Path, cli: Cli) -> None:
-    """Proves R13: a promise beyond the money: exit 3, the conflicting demands by name, no number; the folder keeps the question and
-    the diagnosis, which JSON has too."""
+    """Proves R13: a promise beyond the money: exit 3, the conflicting demands by name, no number; the folder keeps the question."""
     plan, data = promising()
     (tmp_path / "plan.toml").write_text(toml_of(plan), encoding="utf-8")
     write_dataset(data, tmp_path / "tables")
     out = tmp_path / "run"
     said = cli("solve", tmp_path / "plan.toml", "--out", out)
     assert said.returncode == 3, said.stderr
+    assert said.stdout == ""
     assert said.stderr.startswith("Infeasible: no plan meets all requirements (double-checked without presolve)")
     assert "service levels" in said.stderr
     assert not re.search(r"\d", said.stderr)
-    assert "ANY ONE OF THESE CHANGES RESTORES A PLAN" in said.stdout
-    assert "worth" not in said.stdout
-    keeps_the_question(out, "infeasible", cli, "diagnosis.json")
+    keeps_the_question(out, "infeasible", cli)
     assert "service_level" in json.loads((out / "manifest.json").read_text(encoding="utf-8"))["culprits"]
-    kept = json.loads((out / "diagnosis.json").read_text(encoding="utf-8"))
-    told = json.loads(cli("solve", tmp_path / "plan.toml", "--json").stdout)["diagnosis"]
-    assert kept["conflict"] == told["conflict"]
-    assert kept["missed_musd"] == pytest.approx(70.0, rel=1e-3)
 
 
-def keeps_the_question(folder: Path, reason: str, cli: Cli, *more: str) -> None:
+def keeps_the_question(folder: Path, reason: str, cli: Cli) -> None:
     """The run folder of a solve without a plan: plan, tables, reason; no table of results and no decision."""
     stated = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert stated["outcome"]["reason"] == reason
     assert stated["outcome"]["objective_musd"] is None
     assert not list((folder / "results").iterdir())
-    always = {"manifest.json", "plan.json", "tables", "results", "summary.txt", "log.txt"}
-    assert {f.name for f in folder.iterdir()} == {*always, *more}
+    kept = {"manifest.json", "plan.json", "tables", "results", "summary.txt", "log.txt"}
+    assert {f.name for f in folder.iterdir()} == kept
     said = cli("verify", folder)
     assert said.returncode == 2
     assert stated["why"] in said.stderr

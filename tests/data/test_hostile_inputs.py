@@ -278,7 +278,6 @@ def test_pipes_devices_and_folders_are_no_plans_and_no_tables(tmp_path: Path) ->
         (tables / "prices.csv").symlink_to(path)
         (fault,) = load_faults(tables)
         assert fault.file == "prices.csv"
-        assert (fault.found == "a link that leads nowhere") == (path.name in ("loop", "gone"))
     for load, path in ((load_plan, tmp_path / "none.toml"), (load_plan, tmp_path), (load_dataset, tmp_path / "none")):
         with pytest.raises(FaultsError) as error:
             load(path)

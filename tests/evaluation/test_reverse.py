@@ -151,13 +151,13 @@ def test_defence_in_full_is_tried_without_promises_and_a_wrong_option_is_named(c
     assert (row.material, row.segment, row.level, row.hazard, row.start_year) == ("a", "defence", 1.0, "stop", 2028)
     write_run(result, tmp_path / "run")
     for option, value, found in (
-        ("--hazards", "pacific", "'pacific'"),
-        ("--promises", "a:defense:0.8", "no demand for a:defense"),
-        ("--promises", "a:defence:80", "'a:defence:80'"),
-        ("--promises", "a:defence:nan", "'a:defence:nan'"),
-        ("--promises", "a:defence", "'a:defence'"),
+        ("hazards", "pacific", "'pacific'"),
+        ("promises", "a:defense:0.8", "no demand for a:defense"),
+        ("promises", "a:defence:80", "'a:defence:80'"),
+        ("promises", "a:defence:nan", "'a:defence:nan'"),
+        ("promises", "a:defence", "'a:defence'"),
     ):
-        said = cli("reverse", tmp_path / "run", option, value, "--json")
+        said = cli("reverse", tmp_path / "run", f"--{option}", value, "--json")
         assert said.returncode == 2
         (fault,) = json.loads(said.stdout)["faults"]
-        assert (fault["file"], fault["column"], fault["found"]) == ("command line", option, found)
+        assert (fault["column"].partition("[")[0], fault["found"]) == (option, found)

@@ -182,15 +182,9 @@ def test_the_page_opens_offline_with_every_figure_drawn_and_readable(
 
 @needs_browser
 def test_what_one_clicks_works(browser: Any, pages: dict[str, Path], tmp_path: Path) -> None:
-    """Proves: a table is sorted both ways, a table downloaded whole, hovering tells figures, the keyboard
+    """Proves: a table is downloaded whole, hovering tells figures, the keyboard
     reaches the first link."""
     page = Opened(browser, pages["hostile"]).page
-    head = page.locator("#study-explain ~ .scroll th", has_text="brings [million USD]")
-    cells = page.locator("#study-explain ~ .scroll tbody tr td:nth-child(2)")
-    for order in (["1.5", "20.25"], ["20.25", "1.5"]):
-        head.locator("button").click()
-        assert cells.all_inner_texts() == order
-    assert head.get_attribute("aria-sort") == "descending"
     with page.expect_download() as waited:
         page.locator("a[download='acquisitions.csv']").click()
     waited.value.save_as(tmp_path / "acquisitions.csv")
@@ -219,7 +213,7 @@ def test_the_page_says_the_verdict_inertly_and_points_nowhere_else(pages: dict[s
 
 
 def test_a_comparison_tells_what_differs() -> None:
-    """Proves: a changed field and a changed cell of a table are named with both values; equal results differ in nothing."""
+    """Proves: a changed field and a changed cell of a table are told with both values; equal results differ in nothing."""
     plan, data = one_mineral(110.0)
     one, two = solve(plan, data, gap=0.0, quick=True), solve(*one_mineral(70.0), gap=0.0, quick=True)
     found = compare([one, two], ["rich", "poor"])
@@ -228,7 +222,7 @@ def test_a_comparison_tells_what_differs() -> None:
     assert ("support", "A") in set(zip(found.tables["plan"]["kind"], found.tables["plan"]["item"], strict=True))
     offers = data.frame("offers").assign(premium_share=0.5)
     dearer = solve(plan, data.replace(offers=offers), gap=0.0, quick=True)
-    assert "offers[spot].premium_share" in set(compare([one, dearer]).tables["inputs"]["field"])
+    assert any(text.startswith("offers: premium") for text in compare([one, dearer]).facts["changed"])
     same = compare([one, one])
     assert same.tables["inputs"].empty
     assert same.tables["plan"].empty

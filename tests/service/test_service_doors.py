@@ -169,7 +169,7 @@ def test_a_question_that_is_kept_is_asked_again_and_again(service: TestClient, t
     name = kept.json()["id"]
     plan = b'name = "own"\n'
     for path, given in (
-        ("/v1/questions", {"json": {"plan_toml": plan.decode()}}),
+        ("/v1/questions", {"json": {"plan": {"name": "own"}}}),
         ("/v1/questions/upload", {"files": {"plan": plan}}),
     ):
         assert service.post(path, **given).status_code == 422  # it is a plan that lacks nearly everything

@@ -111,7 +111,6 @@ def test_what_is_no_json_is_said_so(service: TestClient) -> None:
         answer = posted(service, text)
         assert refused(answer, answer.status_code)
         assert answer.status_code in (400, 422)
-    assert refused(posted(service, {"kind": "solve", "plan_toml": "[" * 5000}))
 
 
 def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:

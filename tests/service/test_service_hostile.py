@@ -11,10 +11,11 @@ import pytest
 
 from strategic_minerals import PlanError
 from strategic_minerals.core import errors
+from strategic_minerals.core.errors import MOST_FAULTS
 from strategic_minerals.service import admission as submission
 from strategic_minerals.service import reading
 from strategic_minerals.service.job_folder import Folder
-from strategic_minerals.service.requests import MOST_FAULTS, ProblemError
+from strategic_minerals.service.requests import ProblemError
 from support.served import QUICK, Obedient, client, records
 
 

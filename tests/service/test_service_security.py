@@ -34,7 +34,7 @@ DOORS = {
     "submit POST": """
         /v1/jobs /v1/jobs/upload /v1/jobs/{job_id}/cancel /v1/jobs/{job_id}/resume /v1/check
         /v1/questions /v1/questions/upload
-        /edit /upload /jobs/{job_id}/{action}""",
+        /edit /upload /jobs/{job_id}/cancel /jobs/{job_id}/resume /jobs/{job_id}/delete /jobs/{job_id}/{action}""",
     "submit DELETE": "/v1/jobs/{job_id} /v1/questions/{question_id}",
     "admin GET": "/v1/audit-log",
 }
@@ -81,11 +81,13 @@ def test_every_door_opens_to_those_who_may_and_to_nobody_else(office: Office) ->
         for caller, headers in tokens.items():
             let_in = scope == "open" or scope in holds.get(caller, ())
             others = caller == "two" and "{job_id}" in path
-            elsewhere = method == "DELETE" or path.endswith(("/report", "/readyz"))  # the job stays; or it takes long
+            elsewhere = method == "DELETE" or path.endswith(
+                ("/report", "/readyz", "/delete")
+            )  # the job stays; or it takes long
             if let_in and not others and (caller != tried[scope] or elsewhere):
                 continue  # one who may is enough
             asked = {"json": QUICK} if path in ("/v1/jobs", "/v1/check", "/v1/questions") and method == "POST" else {}
-            place = path.format(job_id=job, name="t", action="cancel", question_id="0" * 32, token="none")
+            place = path.format(job_id=job, name="t", action="explain", question_id="0" * 32, token="none")
             status = service.request(method, place, headers=headers, follow_redirects=False, **asked).status_code
             if not let_in:
                 right = status == REFUSED[caller]

@@ -326,7 +326,6 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
         running.tidy()
     started = Janitor(settings(tmp_path, keep_days=90), Limits(), store)
     started.tidy()
-    assert not started.ready
     assert all(path.is_dir() for path in kept)
     started.beat()
     started._old_jobs()

@@ -226,7 +226,7 @@ def read_json(path: Path) -> tuple[str, Any]:
 
 ANALYSES = "analyses"
 """Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
-PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS = "plan.json", "summary.txt", "log.txt", "decisions.npz", "diagnosis.json"
+PLAN, SUMMARY, LOG_FILE, DECISIONS = "plan.json", "summary.txt", "log.txt", "decisions.npz"
 LITTER = re.compile(
     r"\.DS_Store|\._.+|\.localized|(?:eh)?thumbs\.db|desktop\.ini|\.directory|\.git(?:ignore|attributes|keep)|\.~lock\..*#|~\$.*",
     re.IGNORECASE,

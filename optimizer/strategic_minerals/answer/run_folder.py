@@ -6,7 +6,6 @@ folder has one writer at a time (`core.files`). What other verbs find out about 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ from .act_now import ActNow
 from .manifest import (
     ANALYSES,
     DECISIONS,
-    DIAGNOSIS,
     DICTIONARY,
     LOG_FILE,
     MANIFEST,
@@ -86,18 +84,15 @@ def write_unanswered(
     *,
     options: Mapping[str, Any],
     log: str = "",
-    diagnosis: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers of a plan.
 
-    diagnosis: what `Diagnosis.to_dict` gave, kept as `diagnosis.json`. Raises as `write_run` does.
+    Raises as `write_run` does.
     """
     folder = Path(folder)
     with _writing(folder) as new:
         new.question(plan, data)
         new.put(SUMMARY, [f"{error}\n"])
-        if diagnosis is not None:
-            new.put(DIAGNOSIS, [json.dumps(diagnosis, indent=1)])
         new.put(LOG_FILE, [log])
         new.manifest = {
             **question_of(plan, data, new.digests),
@@ -204,7 +199,7 @@ def refuse_inside(place: Path, option: str) -> None:
 def _of_a_run(name: str) -> bool:
     """Whether a file has a name that writers of run folders give."""
     top, _, rest = name.partition("/")
-    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, DIAGNOSIS, *NOTED, *UNLISTED):
+    if name in (PLAN, SUMMARY, LOG_FILE, DECISIONS, *NOTED, *UNLISTED):
         return True
     if top == ANALYSES:
         return is_study_file(rest)
@@ -214,7 +209,7 @@ def _of_a_run(name: str) -> bool:
 def _clear(folder: Path) -> None:
     """Take away the earlier run; the manifest goes first."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    for answer in (DECISIONS, DIAGNOSIS, SUMMARY, LOG_FILE, *NOTED):
+    for answer in (DECISIONS, SUMMARY, LOG_FILE, *NOTED):
         (folder / answer).unlink(missing_ok=True)
     for part in TABLE_FOLDERS:
         for stale in (folder / part).glob("*.csv"):
@@ -319,7 +314,7 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     unlisted = "a file that the manifest does not list"
     faults += [Fault(name, "", "", unlisted, "only files of this run") for name in extra]
     needed = {PLAN, SUMMARY, LOG_FILE, *(f"tables/{name}.csv" for name in stated["input_hashes"])}
-    optional = {DIAGNOSIS} if "why" in stated else set(NOTED)
+    optional = set[str]() if "why" in stated else set(NOTED)
     if "why" not in stated:
         needed |= {DECISIONS, result_file(DICTIONARY), *map(result_file, stated["columns"])}
     missing, foreign = sorted(needed - set(files)), sorted(set(files) - needed - optional)

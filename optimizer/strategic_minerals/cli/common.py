@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import Fault, InputError, shipped
-from ..core.files import write_whole
 from ..core.logs import SecondsSince, listening
 
 if TYPE_CHECKING:
@@ -91,11 +90,6 @@ Verbose = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")]
 
 
-def program() -> str:
-    """How this program was called, for commands that are shown to its user."""
-    return f"python -m {__name__.partition('.')[0]}" if Path(sys.argv[0]).name == "__main__.py" else PROGRAM
-
-
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED = 0, 2, 3, 4
 EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 5, 70, 130
 COMMAND_LINE = "command line"
@@ -111,11 +105,6 @@ app = typer.Typer(
 )
 
 
-def plan_names(incomplete: str) -> list[str]:
-    """Shipped plans whose names begin with a word, for shell completion."""
-    return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
-
-
 Tables = Annotated[
     Path | None,
     typer.Option(
@@ -129,7 +118,6 @@ PlanFile = Annotated[
     typer.Argument(
         metavar="PLAN",
         help="Plan file (TOML or JSON), a workbook (xlsx), a folder with one, or the name of a shipped plan such as rare-earths.",
-        autocompletion=plan_names,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")]
@@ -199,18 +187,12 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
         return
     from rich.text import Text
 
-    begin, first = time.perf_counter(), list[int]()
-
     with standard_error().status(Text(what)) as status:
 
         def follow(now: Progress) -> None:
             if now.words:
                 status.console.print(said(now), markup=False, highlight=False)
-            text = words(now)
-            if now.done is not None and now.of:
-                first.append(now.done)  # parts that existed before this run say nothing about its speed
-                text += time_left(now.done - first[0] + 1, now.of - now.done, time.perf_counter() - begin)
-            status.update(Text(text))
+            status.update(Text(words(now)))
 
         yield follow
 
@@ -243,14 +225,6 @@ def words(now: Progress) -> str:
     return ", ".join(parts)
 
 
-def time_left(done: int, left: int, seconds: float) -> str:
-    """How long the rest may take at the speed so far, in words; empty if nothing is left."""
-    if left <= 0 or done <= 0:
-        return ""
-    rest = seconds / done * left
-    return f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left"
-
-
 # The verb that shows results.
 
 
@@ -264,21 +238,17 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
-    from ..answer.run_folder import load_result, refuse_inside
-    from ..page.page import read_analyses
-    from ..page.page import report as page
+    from ..answer.run_folder import refuse_inside
+    from ..page.page import write_report
 
-    results = [load_result(directory) for directory in directories]
-    if brief and len(results) > 1:
-        raise InputError([Fault("report", "", "--brief", f"{len(results)} run folders", "one run folder")])
+    if brief and len(directories) > 1:
+        raise InputError([Fault("report", "", "--brief", f"{len(directories)} run folders", "one run folder")])
     if out.is_dir() or out.suffix.lower() not in ("", ".html") or (not out.suffix and out.is_file()):
         found = "a folder" if out.is_dir() else "a file of another kind"
         raise InputError([Fault(str(out), "", "--out", found, "a name that ends in .html")])
     refuse_inside(out, "--out")
     names = [directory.resolve().name for directory in directories]
-    text = page(results, names=names, analyses=read_analyses(directories[0]), brief=brief)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, [text])
+    write_report(directories, out, names=names, brief=brief)
     if as_json:
         typer.echo(json.dumps({"wrote": [str(out)]}, indent=1))
     else:

@@ -8,8 +8,8 @@ import os
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -35,7 +35,7 @@ from ..core.logs import kept, logger_of
 from ..core.runner import LONGEST_S, Runner
 from ..core.verb import FromFile, checked, field_of
 from ..verbs import VERBS, Verb
-from . import common, service
+from . import common
 from .common import app
 from .service import print_faults, print_misuse, print_unwritten, say
 
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 
 LOG = logger_of(__name__)
-LONGEST_DIAGNOSIS_S = 600.0
-"""Seconds that a verb without a plan spends on a diagnosis; `diagnose` may be given more."""
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a solved plan.")]
 RunFolders = Annotated[list[Path], typer.Argument(metavar="RUNS...", help="Two or more run folders.")]
@@ -207,30 +205,7 @@ def options_from(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or (value == [] and option.default in (None, ())):
             continue
         found[name] = value
-    with _as_typed(verb):
-        return checked(verb.function, found)
-
-
-@contextmanager
-def _as_typed(verb: Verb) -> Iterator[None]:
-    """Let faults of options that the function finds name the option as it is typed."""
-    try:
-        yield
-    except FaultsError as error:
-        faults = [_spelled(verb, one) for one in error.faults]
-        if faults == list(error.faults):
-            raise
-        raise type(error)(faults) from None
-
-
-def _spelled(verb: Verb, fault: Fault) -> Fault:
-    """A fault of an option as of the command line; any other as it is."""
-    name = fault.column.split("[")[0].split(".")[0]
-    option = verb.options.get(name)
-    if option is None or fault.file != verb.function.__name__:
-        return fault
-    typed = name.upper() if option.kind is option.POSITIONAL_OR_KEYWORD else f"--{name.replace('_', '-')}"
-    return Fault(common.COMMAND_LINE, fault.row, typed, fault.found, fault.expected)
+    return checked(verb.function, found, common.COMMAND_LINE)
 
 
 def _answer(verb: Verb, given: dict[str, Any]) -> None:
@@ -244,10 +219,7 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         refuse_mixed(out, verb.name)
     options = options_from(verb, given)
     if not verb.long:
-        first = _first(verb, given)
-        with _as_typed(verb):
-            answer = verb.function(*first, **options)
-        show(answer, out, as_json)
+        show(verb.function(*_first(verb, given), **options), out, as_json)
         return
     limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
     with common.progress(verb.name) as follow:
@@ -261,10 +233,9 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         with run.started():
             first = _first(verb, given)
             if verb.makes_plan:
-                answer, log = _planned(verb, first, options, run, given, out, as_json)
+                answer, log = _planned(verb, first, options, run, given, out)
             else:
-                with _as_typed(verb):
-                    answer, log = verb.function(*first, **options, run=run), ""
+                answer, log = verb.function(*first, **options, run=run), ""
     if verb.makes_plan and getattr(answer, "result", answer) is not None:
         _show_plan(answer, out, as_json, log, given)
     else:
@@ -289,8 +260,6 @@ def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
         return (load_result(source),)
     if verb.of in ("rows", "folder"):
         return (source,)
-    if len(source) < 2:
-        raise InputError([Fault(verb.name, "", "DIRECTORIES", f"{len(source)} run folder", "two or more")])
     return (source, [folder.resolve().name for folder in source])
 
 
@@ -328,9 +297,8 @@ def _planned(
     run: Runner,
     given: Mapping[str, Any],
     out: Path | None,
-    as_json: bool,
 ) -> tuple[Any, str]:
-    """(the answer, its log) of a verb that makes a plan; where there is none, what would restore one is shown."""
+    """(the answer, its log) of a verb that makes a plan; where there is none, the folder keeps the question."""
     from ..answer.run_folder import write_unanswered
 
     plan = first[0] if verb.of == "plan" else first[0].plan
@@ -340,34 +308,11 @@ def _planned(
                 LOG.info("tables: %s", common.whence(given["source"], given["tables"]))
             return verb.function(*first, **options, run=run), log.text()
         except SolveError as error:
-            stopped = error.outcome.reason == "interrupted"
-            found = None
-            if isinstance(error, InfeasibleError) and verb.of == "plan":
-                found = _diagnosed(plan, first[1], options, as_json)
-            if out is not None and verb.of == "plan" and not stopped:
+            if out is not None and verb.of == "plan" and error.outcome.reason != "interrupted":
                 asked = {"gap": 1e-3, "relax": False, "method": "auto"}
                 asked |= {name: value for name, value in options.items() if name in asked}
-                diagnosis = None if found is None else found.to_dict()
-                write_unanswered(plan, first[1], error, out, options=asked, log=log.text(), diagnosis=diagnosis)
+                write_unanswered(plan, first[1], error, out, options=asked, log=log.text())
             raise
-
-
-def _diagnosed(plan: Any, data: Any, options: Mapping[str, Any], as_json: bool) -> Study | None:
-    """Print which changes would restore a plan; None if the diagnosis failed."""
-    from ..studies.diagnosis import diagnose
-
-    console = common.standard_output()
-    try:
-        found = diagnose(plan, data, relax=options.get("relax", False), run=Runner(deadline_s=LONGEST_DIAGNOSIS_S))
-    except ReserveError as error:
-        if not as_json:
-            console.print(f"The diagnosis failed: {error}", markup=False)
-        return None
-    if as_json:
-        typer.echo(json.dumps({"diagnosis": found.to_dict()}, indent=1, allow_nan=False))
-    else:
-        console.print(found.summary(), markup=False)
-    return found
 
 
 def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str, given: Mapping[str, Any]) -> None:
@@ -394,8 +339,6 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         write_run(result, out, log=log)
         if not isinstance(answer, Result):
             store_study(answer, out / "analyses" / answer.kind)
-            if loud and "tables" not in given:  # it builds on a run
-                console.print(f"\nCompare: {common.program()} compare {given['source']} {out}", markup=False)
         if loud:
             console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
@@ -419,8 +362,6 @@ for each in VERBS.values():
 app.info.cls = LazyVerbs
 
 
-MODULES = (common, service)
-"""They register their verbs as they are imported."""
 MOST_ESTIMATES = 12
 """Estimates that `check` prints, the most uncertain first."""
 
@@ -455,10 +396,7 @@ def init(
     directory: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     plan: Annotated[
         str | None,
-        typer.Option(
-            help="Shipped plan to start from. Default: quickstart, or that of the home.",
-            autocompletion=common.plan_names,
-        ),
+        typer.Option(help="Shipped plan to start from. Default: quickstart, or that of the home."),
     ] = None,
     home: Annotated[
         str | None, typer.Option(help="Home to plan for, such as JPN or NLD. Default: that of the plan, else USA.")
@@ -522,9 +460,7 @@ def init(
     if excel:
         console.print("  open it on the sheet `start here`, answer what you want to change, save it", markup=False)
     out = " --quick --out my-run" if excel else ""
-    console.print(
-        f"  {common.program()} check {written[0]}\n  {common.program()} solve {written[0]}{out}", markup=False
-    )
+    console.print(f"  {common.PROGRAM} check {written[0]}\n  {common.PROGRAM} solve {written[0]}{out}", markup=False)
 
 
 @app.command()
@@ -622,7 +558,7 @@ def _run(errors: Console) -> int:
     except FaultsError as error:
         code = print_faults(errors, error)
     except InfeasibleError as error:
-        say(errors, f"Infeasible: {error}")
+        say(errors, f"Infeasible: {error}\nThe verb `diagnose` says which changes restore a plan.")
         code = common.EXIT_INFEASIBLE
     except StoppedError as error:
         say(errors, f"Stopped: {error}")

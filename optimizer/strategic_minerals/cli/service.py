@@ -17,16 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..core.errors import (
-    OVERRIDES,
-    Fault,
-    FaultsError,
-    InputError,
-    expected,
-    legible,
-    missing_part,
-    shown,
-)
+from ..core.errors import OVERRIDES, Fault, FaultsError, InputError, expected, legible, missing_part, shown
 from .common import COMMAND_LINE, EXIT_INPUT, EXIT_START, EXIT_STORE, app, log_level, standard_error, standard_output
 
 if TYPE_CHECKING:
@@ -78,7 +69,7 @@ def _serve(settings: Settings) -> None:
 
     own_alone(settings.folder)
     if settings.database is None:  # a folder in use by another server is reported before anything is opened or started
-        lock_folder(settings.folder).close()
+        lock_folder(settings.folder).release()
     tokens = _with_store(settings, lambda store: store.tokens())
     if not any(known.holds(time.time()) for known in tokens):
         expected = "one: strategic-minerals token create OFFICE"
@@ -273,12 +264,12 @@ def say(errors: Console, text: str) -> None:
 def print_misuse(errors: Console, error: Any) -> int:
     """Print what is wrong with the command line; the exit code."""
     wrong = option_faults(error)
-    if not wrong:
-        text = str(error.format_message())
-        print_json([Fault(COMMAND_LINE, "", _blamed(error), text, "a command as --help shows")])
-        say(errors, f"Error: {text}")
-        return EXIT_INPUT
-    return print_faults(errors, InputError(wrong))
+    if wrong:
+        return print_faults(errors, InputError(wrong))
+    text = str(error.format_message())
+    print_json([Fault(COMMAND_LINE, "", _blamed(error), text, "a command as --help shows")])
+    say(errors, f"Error: {text}")
+    return EXIT_INPUT
 
 
 def print_unwritten(errors: Console, error: OSError) -> int:
@@ -320,7 +311,7 @@ def option_faults(error: Any) -> list[Fault]:
     from pydantic import ValidationError
 
     cause = error.__cause__
-    if getattr(error, "param", None) is None or not isinstance(cause, ValidationError):
+    if not isinstance(cause, ValidationError):
         return []
     items: list[Any] = cause.errors(include_url=False)
     return [Fault(COMMAND_LINE, "", _blamed(error), shown(item["input"]), expected(item)) for item in items]

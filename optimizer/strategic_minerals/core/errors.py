@@ -176,25 +176,6 @@ class UnfitRule(Fault):
     """A rule of a plan that its materials cannot keep."""
 
 
-@dataclass(frozen=True)
-class MissingPart(Fault):
-    """A library of an optional part of the package that is not installed; `file` names what needs it."""
-
-    def __str__(self) -> str:
-        module, _, command = self.expected.partition(": ")
-        what = NEEDS_PART.get(self.file, f"`{self.file}`")
-        return f"{what} needs {module}. Install it with: {command}"
-
-
-NEEDS_PART = {
-    "report": "The report",
-    "serve": "The service",
-    "parquet": "The export to Parquet",
-    "workbook": "A workbook",
-}
-"""What needs an optional part, in words."""
-
-
 MOST_FAULTS = 100
 """Faults of a file, of a table or of a question that are listed; whoever looks for them stops there."""
 MORE = Fault("", "", "", "more faults", "the first ones to be corrected")
@@ -240,9 +221,7 @@ def _spelt(value: object) -> str:
 
 def missing_part(where: str, module: str, extra: str) -> InputError:
     """The error for an optional part (extra) of the package that is not installed."""
-    return InputError(
-        [MissingPart(where, "", "", f"no {module}", f"{module}: pip install 'strategic-minerals[{extra}]'")]
-    )
+    return InputError([Fault(where, "", "", f"no {module}", f"it: pip install 'strategic-minerals[{extra}]'")])
 
 
 EXPECTED = {
@@ -327,9 +306,6 @@ class FaultsError(ReserveError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(first_of(faults))
         listed = [fault for fault in self.faults if fault != MORE]
-        if len(listed) == 1 and isinstance(listed[0], MissingPart):
-            super().__init__(str(listed[0]))
-            return
         more = len(listed) < len(self.faults)
         count = f"more than {len(listed)} faults" if more else f"{len(listed)} fault{'s' * (len(listed) != 1)}"
         super().__init__("\n".join([count, *(f"  {fault}" for fault in listed)]))

@@ -24,18 +24,6 @@ if TYPE_CHECKING:
 # Read files from outside safely: regular files of bounded size, checked before they are opened.
 
 
-KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
-
-
-NOWHERE = "a link that leads nowhere"
-
-
 def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     """The fault of reading a path as a file; None if there is none. wanted: what it should be, e.g. `a plan file`.
 
@@ -44,10 +32,9 @@ def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        why = NOWHERE if os.path.islink(path) else getattr(error, "strerror", None) or "no such file"
-        return Fault(str(path), "", "", why, wanted)
-    kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "")
-    if kind:
+        return Fault(str(path), "", "", getattr(error, "strerror", None) or "no such file", wanted)
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
         return Fault(str(path), "", "", kind, f"{wanted} (a regular file)")
     if found.st_size > most_bytes:
         return _too_large(path, found.st_size, most_bytes)
@@ -204,13 +191,7 @@ class Kept:
             if place.exists() and not place.is_dir():
                 raise InputError([Fault(str(place), "", "store", "a file", "a folder, or a new name")])
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            found, expected = "parts that another process is writing", "one computation at a time, or another folder"
-            raise InputError([Fault(str(self.folder), "", "store", found, expected)]) from None
-        return lock
+        return _locked(self.folder, 0.0)
 
     def write(self, content: Any) -> Path:
         """Keep a part."""
@@ -252,19 +233,23 @@ def one_writer(folder: Path, *, wait_s: float = LONGEST_WAIT_S) -> Iterator[None
     Raises InputError where another writer does not end within `wait_s` seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    lock = FileLock(path)
+    lock = _locked(folder, wait_s)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # before it is let go: who waits for this file sees that it is gone and takes a new one
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def _locked(folder: Path, wait_s: float) -> FileLock:
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=wait_s)
     except Timeout:
         expected = "only one process that writes at a time: try again when it has finished, or choose another folder"
         raise InputError([Fault(str(folder), "", "", "another process that is writing to it", expected)]) from None
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # before it is let go: who waits for this file sees that it is gone and takes a new one
-            path.unlink(missing_ok=True)
-        lock.release()
+    return lock
 
 
 # Templates of pages.

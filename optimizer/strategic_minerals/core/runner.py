@@ -156,18 +156,19 @@ class Runner:
 
     def __post_init__(self) -> None:
         """Raises InputError for limits that are none."""
-        wrong: list[tuple[str, Any, str]] = [
-            (name, value, f"an integer of at least {low}")
-            for name, value, low in (("processes", self.processes, 1), ("threads", self.threads, 0))
-            if not isinstance(value, int) or value < low
-        ]
-        wrong += [
-            (name, value, "a number above 0")
-            for name, value in (("deadline_s", self.deadline_s), ("memory_mib", self.memory_mib))
-            if not isinstance(value, int | float) or not value >= 0
-        ]
-        if wrong:
-            raise InputError([Fault("Runner", "", name, shown(value), expected) for name, value, expected in wrong])
+        limits = (
+            ("processes", "an integer", 1),
+            ("threads", "an integer", 0),
+            ("deadline_s", "a number", 0),
+            ("memory_mib", "a number", 0),
+        )
+        faults = []
+        for name, kind, low in limits:
+            value = getattr(self, name)
+            if not isinstance(value, int if kind == "an integer" else int | float) or not value >= low:
+                faults.append(Fault("Runner", "", name, shown(value), f"{kind} of at least {low}"))
+        if faults:
+            raise InputError(faults)
 
     @contextmanager
     def started(self) -> Iterator[Call]:

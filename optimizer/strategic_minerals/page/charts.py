@@ -1,13 +1,13 @@
-"""Figures of a result as Vega-Lite charts: one function a figure, tidy tables in, a titled chart with a text alternative out."""
+"""Figures of results and studies as Vega-Lite charts: a function a figure, from tidy tables to a titled chart with its words."""
 
 from __future__ import annotations
 
 import math
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
@@ -20,12 +20,13 @@ from ..answer.result import Result
 from ..core.errors import missing_part
 from ..core.formats import capital, chance, digits
 from ..core.frames import rows_of
+from ..core.stats import SMALL_T
 from ..question.names import Names
+from ..studies.discovery import InputWords
 from .compare import (
     OTHERS,
     RESERVE,
     SHORT,
-    SMALL_T,
     UNDER_CONSTRUCTION,
     WITH,
     WITHOUT,
@@ -190,12 +191,6 @@ def rows_axis(column: str, names: Sequence[str], limit: int, **axis: Any) -> Any
     return alt.Y(f"{column}:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=limit, **axis))
 
 
-def year_axis() -> Any:
-    """The x axis of amounts a fiscal year."""
-    alt = altair()
-    return alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0))
-
-
 def tip(column: str, form: str = "", title: str = "") -> Any:
     """A line that shows when one points at a mark. form: of a number; none: text."""
     kind = "Q" if form else "N"
@@ -238,7 +233,7 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
     return table.assign(**{column: table[column].map(words[column]) for column in words if column in table.columns})
 
 
-# Colours of the figures: those of countries are the same in every figure, whatever else is shown beside them.
+# Colours of the figures.
 
 
 PALETTE = ["#0a3a5c", "#d97706", "#2f7a52", "#5b1a4a", "#8089a8", "#7a5500", "#4c51bf", "#16998c", "#9b2c2c", "#334155"]
@@ -248,18 +243,8 @@ DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
 INK = "#111827"
 FIXED = {OTHERS: "#d3d7dd", RESERVE: INK, SHORT: "#b91c1c"}
 """Suppliers that are no single country -> their colour; they stand last."""
-
-KNOWN = dict(
-    pair.split(":")
-    for pair in (
-        "CHN:#8c2d04 USA:#0b5c8a AUS:#2f7a52 CAN:#7aa6c9 JPN:#8b3a62 KOR:#c78bb0 DEU:#5b7a1f FRA:#4c51bf "
-        "GBR:#6a86d8 BEL:#a7a02b EST:#3f9aa0 MYS:#d99a1c RUS:#6d5a8c BRA:#79b26b ZAF:#a8763e CHL:#c26a4a "
-        "COD:#e0b27a IND:#e07b39 IDN:#b8860b KAZ:#5aa9a0 TUR:#b06a6a VNM:#9a8f3c "
-    ).split()
-)
-"""Countries that supply much of some mineral -> their colour in every report."""
 FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8d8d5a", "#5e7ce2", "#bf8b5e", "#4f6d7a"]
-"""Of all others, in the order of their codes."""
+"""Of countries after the first ten."""
 
 
 # The figures of a result.
@@ -277,32 +262,27 @@ ACTIONS = {"purchase": PALETTE[0], "project": PALETTE[2], "offtake contract": PA
 UNTESTED = "This is a quick answer: it was not tested in other scenarios than the plan's own."
 
 
-def exceedance(table: pd.DataFrame, money: str, *, steps: bool) -> Any:
-    """A chart of the chance that losses exceed an amount; table: case, loss_musd, chance. steps: whether scenarios are few."""
-    alt, least = altair(), max(float(table["chance"].min()), 1e-6)
-    ticks = [value for value in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4) if value >= least / 2]
-    axis, scale = alt.Axis(values=ticks, format="~%"), alt.Scale(type="log", nice=False, domain=[least / 1.5, 1.0])
-    return (
-        alt.Chart(table)
-        .mark_line(interpolate="step-before" if steps else "linear", strokeWidth=2.5)
-        .encode(
-            x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{money}]", axis=alt.Axis(tickCount=5)),
-            y=alt.Y("chance:Q", title="chance of a larger loss", axis=axis, scale=scale),
-            order=alt.Order("chance:Q", sort="descending"),
-            color=coloured("case", [WITH, WITHOUT]),
-            strokeDash=dashed("case", [WITH, WITHOUT]),
-            tooltip=[tip("case", title="case"), tip("loss_musd", ",.0f", money), tip("chance", ".2~%", "chance")],
-        )
-        .properties(width=WIDTH, height=260)
-    )
-
-
 def _curve(result: Result) -> Iterator[Figure]:
     """How probable it is that losses exceed an amount, with the plan and without."""
     table, unit = loss_curve(result), money_unit(result)
     if table["case"].nunique() < 2:
         return
     lived = "loss_curve" in result.tables
+    alt, least = altair(), max(float(table["chance"].min()), 1e-6)
+    ticks = [value for value in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4) if value >= least / 2]
+    axis, scale = alt.Axis(values=ticks, format="~%"), alt.Scale(type="log", nice=False, domain=[least / 1.5, 1.0])
+    chart = (
+        alt.Chart(table)
+        .mark_line(interpolate="linear" if lived else "step-before", strokeWidth=2.5)  # scenarios of one's own are few
+        .encode(
+            x=alt.X("loss_musd:Q", title=f"shortage loss, discounted [{unit}]", axis=alt.Axis(tickCount=5)),
+            y=alt.Y("chance:Q", title="chance of a larger loss", axis=axis, scale=scale),
+            order=alt.Order("chance:Q", sort="descending"),
+            color=coloured("case", [WITH, WITHOUT]),
+            strokeDash=dashed("case", [WITH, WITHOUT]),
+            tooltip=[tip("case", title="case"), tip("loss_musd", ",.0f", unit), tip("chance", ".2~%", "chance")],
+        )
+    )
     told = []
     for likely, words in ((0.1, "1 in 10"), (0.01, "1 in 100")):
         reached = table[table["chance"] >= likely].groupby("case")["loss_musd"].max()
@@ -316,7 +296,7 @@ def _curve(result: Result) -> Iterator[Figure]:
         f"Losses in {'new scenarios, which the plan was not made with' if lived else 'the scenarios of the plan itself'}. Go up "
         "from an amount to a line: its height is the chance that losses are larger. From 100 to 10 % is as far as from 10 to 1 %.",
         f"Losses with the plan and without it, in {unit}: {'; '.join(told) or 'all are rarer than 1 in 100'}.",
-        exceedance(table, unit, steps=not lived),
+        chart.properties(width=WIDTH, height=260),
         table,
     )
 
@@ -417,8 +397,8 @@ def _supply(result: Result) -> Iterator[Figure]:
     moments, last = list(dict.fromkeys(bars["moment"])), [*FIXED]
     pairs = zip(bars["supplier"], bars["code"], strict=True)
     who = dict(sorted(pairs, key=lambda pair: last.index(pair[1]) if pair[1] in FIXED else -1))
-    further = [code for code in sorted(set(result.tables["operations"]["country"])) if code not in KNOWN]
-    palette = KNOWN | dict(zip(further, cycle(FURTHER), strict=False)) | FIXED
+    countries = sorted(set(result.tables["operations"]["country"]))
+    palette = dict(zip(countries, cycle([*PALETTE, *FURTHER]), strict=False)) | FIXED
     colour = coloured("supplier", list(who), [palette[code] for code in who.values()], columns=5)
 
     def panel(material: str) -> Any:
@@ -461,7 +441,7 @@ def _money(result: Result) -> Iterator[Figure]:
         .transform_filter("datum.line != 'appropriation'")
         .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
-            x=year_axis(),
+            x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("musd:Q", title=money_unit(result)),
             color=alt.Color("line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=legend),
             tooltip=["fiscal_year", "line", tip("musd", ",.1f", "million USD")],
@@ -508,3 +488,135 @@ def _money(result: Result) -> Iterator[Figure]:
 
 
 DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _stocks, _supply, _money)
+
+
+# What figures of a study are about: money, risk and inputs, as its result or the study itself states them.
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a study's figures call things."""
+
+    money: str = "million USD"
+    """Unit of money, with its year where that is known."""
+    tail: str = ""
+    """Share of the worst scenarios over which CVaR is the mean, `10%`; empty where it is not known."""
+    words: InputWords = field(default_factory=InputWords)
+    """What addresses of a sweep are called."""
+
+    @classmethod
+    def of(cls, result: Result) -> Subject:
+        """As a result states it."""
+        tail = f"{100 * (1 - result.plan.risk.alpha):.3g}%"
+        return cls(money_unit(result), tail, InputWords(Names.of(result.data), plan=result.plan))
+
+    @property
+    def risks(self) -> dict[str, str]:
+        """Columns of losses -> what they are."""
+        worst = f"the worst {self.tail} of scenarios" if self.tail else "the worst"
+        return {"expected_loss_musd": "expected loss", "cvar_musd": f"CVaR (mean loss of {worst})"}
+
+
+# Figures of budgets and of sweeps.
+
+
+MOST_BARS = 20
+
+
+def frontier_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
+    """Expected loss and CVaR by budget."""
+    table = points[points["objective_musd"].notna()]
+    if len(table) < 2:
+        return
+    alt, risks = altair(), about.risks
+    long = table.melt(["appropriation_musd", "portfolio"], list(risks), var_name="risk", value_name="musd")
+    long["risk"] = long["risk"].map(risks)
+    chart = (
+        alt.Chart(long)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("appropriation_musd:Q", title=f"budget of all years, discounted [{about.money}]"),
+            y=alt.Y("musd:Q", title=["shortage loss, discounted", f"[{about.money}]"]),
+            color=coloured("risk", sorted(risks.values()), labelLimit=360),
+            strokeDash=dashed("risk", sorted(risks.values())),
+            tooltip=[tip("appropriation_musd", ",.0f", "budget"), "risk", tip("musd", ",.0f"), tip("portfolio")],
+        )
+        .properties(width=WIDTH, height=260)
+    )
+    first, last = table.iloc[0], table.iloc[-1]
+    text = (
+        f"With a budget of {first['appropriation_musd']:,.0f} million USD the expected loss is "
+        f"{first['expected_loss_musd']:,.0f} million USD; with a budget of {last['appropriation_musd']:,.0f} it is "
+        f"{last['expected_loss_musd']:,.0f}."
+    )
+    yield Figure(
+        "frontier",
+        "Budget and risk",
+        "Budget against risk",
+        "Each dot is the best plan for that budget. Hover over a dot to see its portfolio.",
+        text,
+        chart,
+        table,
+    )
+
+
+def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
+    """How far each figure moves the worth of the plan between its low and high end."""
+    if "swing" not in indices.columns:
+        return
+    table = indices[indices["swing"].notna()].head(MOST_BARS)
+    if table.empty:
+        return
+    alt = altair()
+    worth = {"at_low": "worth_at_low_musd", "at_base": "worth_musd", "at_high": "worth_at_high_musd"}
+    table = table.assign(
+        address=[about.words.title(str(address)) for address in table["address"]],
+        **{column: 0.0 - table[column] for column in worth},
+    ).rename(columns={**worth, "address": "figure"})
+    sides = {"worth_at_low_musd": "at its low end", "worth_at_high_musd": "at its high end"}
+    long = table.melt(["figure", "low", "high"], list(sides), var_name="end", value_name="at_end_musd")
+    base = float(table["worth_musd"].iloc[0])
+    title = f"worth compared with doing nothing [{about.money}]"
+    chart = (
+        alt.Chart(long.assign(base=base, end=long["end"].map(sides)))
+        .mark_bar()
+        .encode(
+            y=rows_axis("figure", list(table["figure"]), 320),
+            x=alt.X("base:Q", title=title, scale=alt.Scale(zero=False)),
+            x2="at_end_musd:Q",
+            color=coloured("end", sorted(sides.values())),
+            tooltip=["figure", "low", "high", "end", tip("at_end_musd", ",.1f", "worth")],
+        )
+        .properties(width=WIDTH - 240, height=24 * len(table), usermeta={"rows": len(table)})
+    )
+    top = table.iloc[0]
+    ends = [f"{top[f'worth_at_{end}_musd']:,.0f} million USD at {top[end]:.4g}" for end in ("low", "high")]
+    text = f"What moves the answer most is {top['figure']}: the plan is worth {' and '.join(ends)}."
+    yield Figure(
+        "tornado",
+        "What moves it",
+        "What moves the answer",
+        f"The worth of the best plan when one figure is at its low or at its high end and the others are unchanged ({base:,.0f} "
+        "million USD when none is changed). Longer bars matter more.",
+        text,
+        chart,
+        table,
+    )
+
+
+# Which figures a study has: those of the page, and of `charts`.
+
+
+OF_STUDIES: Mapping[str, Callable[[pd.DataFrame, Subject], Iterator[Figure]]] = {
+    "frontier/points": frontier_figure,
+    "sweep/indices": tornado_figure,
+}
+"""Table of a study -> what draws it."""
+
+
+def study_figures(tables: Mapping[str, pd.DataFrame], about: Subject) -> list[Figure]:
+    """Every figure that some studies have something to show in, in the order of the page.
+
+    tables: by `kind/table`, as run folders and `tables_of` name them.
+    """
+    return [figure for key, draw in OF_STUDIES.items() if key in tables for figure in draw(tables[key], about)]

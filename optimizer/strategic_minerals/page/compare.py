@@ -21,7 +21,7 @@ from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
 from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.stats import BASELINE_COURSE
+from ..core.stats import BASELINE_COURSE, SMALL_T
 from ..core.verb import verb
 from ..question.base import Row, column_of, key_of, stem_and_unit
 from ..question.names import UNSUPPORTED, Names
@@ -33,7 +33,6 @@ UNDER_CONSTRUCTION = "under construction"
 WITH, WITHOUT = "with the plan", "without the plan"
 CASES = {WITH: "loss_musd", WITHOUT: "loss_without_plan_musd"}
 """Case -> column of the table `scenario_losses` with its losses."""
-SMALL_T = 1e-6
 LINES = {
     "purchases_musd": "purchases",
     "holding_musd": "holding",
@@ -177,9 +176,6 @@ def money(result: Result) -> pd.DataFrame:
 
 
 ABSENT = "-"
-MOST_CELLS = 200
-
-
 TITLES = {
     "plan": "Decisions that differ",
     "targets": "Stock at the end of each year [t]",
@@ -200,7 +196,7 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
 
     Tables, each with a column a result: `plan`, what is bought, supported, signed and guaranteed, where it is not the same in all;
     `targets`, stock at the end of each year [t]; `money`, outlay of each year [million USD]; `outcome`: figure, unit, worth, bound,
-    gap, losses; `inputs`, fields of the plan, and cells of tables, that are not the same in all. Facts: `warnings`, why figures may
+    gap, losses; `inputs`, fields of the plan that are not the same in all. Facts: `warnings`, why figures may
     not be compared directly; `changed`, what differs in the tables, in sentences.
 
     Raises InputError for less than two results, and for a folder that is no run.
@@ -262,9 +258,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
 
 def question_in_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
     """What differs in the question: fields of the plan side by side, tables folded into sentences."""
-    inputs = tables["inputs"]
-    fields = inputs[~inputs["field"].str.contains("[", regex=False)]
-    return [*rows_in_words("inputs", fields, len(facts["names"])), *facts["changed"]]
+    return [*rows_in_words("inputs", tables["inputs"], len(facts["names"])), *facts["changed"]]
 
 
 def rows_in_words(name: str, table: pd.DataFrame, results: int) -> list[str]:
@@ -293,13 +287,8 @@ def _over_years(years: Iterable[int], tonnes: Iterable[float]) -> str:
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
     wanted = list(names) if names is not None else [result.plan.name for result in results]
     taken = {*"field figure unit kind item material fiscal_year".split()}  # what the tables' other columns are called
-    found: list[str] = []
-    for n, name in enumerate(wanted, start=1):
-        called = name if name and wanted.count(name) == 1 else f"{name} ({n})".strip()
-        while called in taken or called in found:
-            called = f"{called} ({n})"
-        found.append(called)
-    return tuple(found)
+    clear = {name for name in wanted if name and wanted.count(name) == 1} - taken
+    return tuple(name if name in clear else f"{name} ({n})".strip() for n, name in enumerate(wanted, start=1))
 
 
 NAMED_BY = ("name", "hazard", "material")
@@ -322,13 +311,13 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    """Plan fields and table cells that differ; of what one result has not at all, that alone."""
+    """Fields of the plan that differ; of what one result has not at all, that alone."""
     fields = [_flat(result.plan.to_toml_like()) for result in results]
     fields = [{path: each[path] for path in each if path not in ("name", "title", "description")} for each in fields]
     unlike = dict(_unlike(fields, repr))
     whole = [f"{path}." for path, values in unlike.items() if {*map(str, values)} == {THERE, ABSENT}]
     rows = [[path, *values] for path, values in unlike.items() if not path.startswith(tuple(whole))]
-    shown = [[path, *(_cell(value, path) for value in values)] for path, *values in [*rows, *_cells(results)]]
+    shown = [[path, *(_cell(value, path) for value in values)] for path, *values in rows]
     return pd.DataFrame(shown, columns=["field", *names])
 
 
@@ -338,29 +327,6 @@ def _unlike(held: Sequence[Mapping[Any, Any]], words: Callable[[Any], str]) -> I
         values = [each.get(key, ABSENT) for each in held]
         if len({words(value) for value in values}) > 1:
             yield key, values
-
-
-def _cells(results: Sequence[Result]) -> list[list[Any]]:
-    """Cells of tables that differ, the first ones."""
-    found: list[list[Any]] = []
-    for table in dict.fromkeys(name for result in results for name in result.data.tables):
-        rows = [{key_of(row): row for row in result.data.rows(table)} for result in results]
-        if all(len(each) == len(rows[0]) and each == rows[0] for each in rows[1:]):
-            continue
-        for key in dict.fromkeys(key for each in rows for key in each):
-            held = [each.get(key) for each in rows]
-            if all(row == held[0] for row in held[1:]):
-                continue
-            if any(row is None for row in held):
-                found.append([f"{table}[{key}]", *("there" if row is not None else ABSENT for row in held)])
-                continue
-            for column in TABLES[table].model_fields:
-                values = [getattr(row, column) for row in held]
-                if any(value != values[0] for value in values[1:]):
-                    found.append([f"{table}[{key}].{column}", *values])
-            if len(found) > MOST_CELLS:
-                return [*found[:MOST_CELLS], ["... more cells differ", *[""] * len(results)]]
-    return found
 
 
 MOST_NAMED = 4

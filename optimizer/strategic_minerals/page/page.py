@@ -27,15 +27,16 @@ from .charts import (
     NARROW,
     UNTESTED,
     Figure,
+    Subject,
     all_acts,
     all_rows,
     altair,
     every_scenario,
     figures,
+    study_figures,
     verdict,
 )
 from .compare import compare, money_unit, opened, question_in_words
-from .study_charts import Subject, study_figures
 
 CODE = re.compile(r"`([^`]+)`")
 """What the words of a summary mark as something to type."""
@@ -215,7 +216,6 @@ def _rendered(template: str, **parts: Any) -> str:
         "year": _year,
         "is_year": lambda column: str(column) in YEARS,
         "numeric": _numeric,
-        "amount": _amount,
         "capital": capital,
     }
     environment.filters |= filters
@@ -248,13 +248,6 @@ def _numeric(column: pd.Series) -> bool:
         return bool(column.dtype != bool)
     texts = [str(value) for value in column.dropna() if str(value)]
     return bool(texts) and all(map(AMOUNT.fullmatch, texts))
-
-
-def _amount(value: Any) -> str:
-    """What a cell is sorted by."""
-    if value is None or value != value:
-        return ""
-    return value.replace(",", "").rstrip("%") if isinstance(value, str) else str(value)
 
 
 def _coded(text: str) -> Any:
@@ -324,8 +317,8 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (loss-curve, timeline, stocks, supply, budget) or a study (frontier; tornado of a one-at-a-time sweep; indices of a
-    sweep by Morris or Sobol; others have none).
+    of: a result (loss-curve, timeline, stocks, supply, budget) or a study (frontier; tornado of a one-at-a-time sweep;
+    others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

@@ -16,7 +16,7 @@ from typing import Any, cast
 import pandas as pd
 
 from ..core.errors import FORMAT, Fault, InputError, first_of, format_fault, near_miss, shown
-from ..core.files import NOWHERE, read_bounded, text_of
+from ..core.files import read_bounded, text_of
 from ..core.runner import checkpoint
 from .base import USA, Row
 from .dataset import MOST_ROWS, Dataset, required, validate_rows
@@ -330,8 +330,7 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     """
     folder = Path(path)
     if not folder.is_dir():
-        what = NOWHERE if folder.is_symlink() and not folder.exists() else "not a folder"
-        raise InputError([Fault(str(folder), "", "", what, "a folder of tables (CSV)")])
+        raise InputError([Fault(str(folder), "", "", "not a folder", "a folder of tables (CSV)")])
     if (folder / STAMP).exists():
         _refuse_other_format(folder / STAMP)
     homes = homes_of(folder)

@@ -20,12 +20,13 @@ from fastapi import Request
 
 from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
+from ..verbs import VERBS
 from .auth import Caller, digest_of
 from .dispatcher import JobLimits, end, start
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
 from .reading import BODY, SEEN, Form, look, noted_rows, read
 from .records import AuditLogEntry, Job, StoreError, is_id, new_id
-from .requests import KINDS_OF_JOBS, PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError
+from .requests import PLANNING, WITH_ROWS, CheckResult, Kept, ProblemError
 from .settings import Limits, Settings
 from .store import Store
 from .webhooks import hosts_of, target_of
@@ -130,7 +131,7 @@ def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
     if asked["kind"] in ("sweep", "together"):
         return True
     changed = asked.get("set") or asked.get("answers")
-    return KINDS_OF_JOBS[asked["kind"]].asks and bool(
+    return VERBS[asked["kind"]].asks and bool(
         changed or any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
     )
 
@@ -158,10 +159,11 @@ def submit(request: Request, sent: Sent, caller: Caller, key: str | None = None)
             asked = _with_kept(request, caller, asked, folder)
             folder.write(REQUEST, {**asked, **_lend(asked, folder, caller, settings, store)})
             _examine(asked, folder, limits)
-            now, name = time.time(), folder.path.name
-            job = Job(name, caller.tenant, asked["kind"], asked["label"], "queued", now, digest=digest)
+            job = Job(
+                folder.path.name, caller.tenant, asked["kind"], asked["label"], "queued", time.time(), digest=digest
+            )
             folder.sync()
-            entry, size = entry_of(caller, f"submit {job.kind}", job.id, now), folder.size
+            entry, size = entry_of(caller, f"submit {job.kind}", job.id), folder.size
             unsure = True  # from here on the store may have it although it does not say so
             kept = store.submit(job, key, limits, entry, size, webhook)
     except BaseException as error:
@@ -191,7 +193,7 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
     if "of" not in asked:
         return {}
     of = asked["of"] if isinstance(asked["of"], list) else [asked["of"]]
-    rows = KINDS_OF_JOBS[asked["kind"]].verb.of == "rows"
+    rows = VERBS[asked["kind"]].of == "rows"
     kinds, called = (WITH_ROWS, f"a {' or '.join(WITH_ROWS)} with an answer") if rows else (PLANNING, "a solved plan")
     names = []
     for position, name in enumerate(of):
@@ -209,9 +211,9 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
     return {"labels": names}
 
 
-def entry_of(caller: Caller, action: str, job: str, at: float | None = None) -> AuditLogEntry:
-    """What a caller did. at: seconds since 1970; None: now."""
-    return AuditLogEntry(time.time() if at is None else at, caller.tenant, caller.token, caller.address, action, job)
+def entry_of(caller: Caller, action: str, job: str) -> AuditLogEntry:
+    """What a caller does now."""
+    return AuditLogEntry(time.time(), caller.tenant, caller.token, caller.address, action, job)
 
 
 def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:

@@ -12,7 +12,6 @@ import tempfile
 import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from email.message import Message
 from typing import IO, Annotated, Any, Literal, TypeVar
 
@@ -25,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
 from ..question.plan import Plan
 from ..question.tables import TABLES
+from ..verbs import VERBS
 from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
 from .dispatcher import end, start
@@ -35,8 +35,6 @@ from .requests import (
     CURSOR,
     JOB_ID,
     KEY,
-    KINDS_OF_JOBS,
-    MOST_FAULTS,
     CheckResult,
     Health,
     JobEnded,
@@ -44,7 +42,6 @@ from .requests import (
     JobResult,
     JobStatus,
     Kept,
-    Problem,
     ProblemError,
     Progress,
     Readiness,
@@ -69,7 +66,6 @@ MOST_TEXTS = 20
 LONGEST_END = 100
 """Blanks behind the last boundary."""
 LONGEST_OPTIONS = 1_000_000
-"""Characters."""
 
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 SCHEMA = {
@@ -98,7 +94,7 @@ async def uploaded(request: Request, _: Submitter) -> Sent:
     if not ends(await whole_body(request), request.headers.get("content-type", "")):
         # otherwise a part that was cut off would be missing without a message
         raise ProblemError("malformed", "The form does not end with the boundary that `Content-Type` states.")
-    limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
+    limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": LONGEST_OPTIONS}
     async with request.form(**limits) as form:
         return await _sorted(form.multi_items())
 
@@ -141,9 +137,6 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Sent:
         elif isinstance(part, UploadFile) is (name == "options"):
             found_there = "a file" if name == "options" else "text (a part without a file name)"
             faults.append(Fault("form", "", name, found_there, PARTS[name]))
-        elif name == "options" and len(part) > LONGEST_OPTIONS:
-            expected = f"at most {LONGEST_OPTIONS:,} characters"
-            faults.append(Fault("form", "", "options", f"{len(part):,} characters", expected))
         elif name == "options":
             options = part
         else:
@@ -153,7 +146,7 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Sent:
     if "plan" not in seen:
         faults.append(Fault("form", "", "plan", "nothing", PARTS["plan"]))
     if faults:
-        raise PlanError(faults[:MOST_FAULTS])
+        raise PlanError(faults)
     return Sent("upload", options.encode("utf-8", "surrogatepass"), files, label)
 
 
@@ -271,30 +264,14 @@ def job_status(job: Job, root: str = "", place: int | None = None) -> JobStatus:
     links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
     if job.state == "succeeded":
         links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
-        links |= {"report": f"{at}/report"} if KINDS_OF_JOBS[job.kind].has_report else {}
-    given = job.outcome.get("problem")
+        links |= {"report": f"{at}/report"} if VERBS[job.kind].has_report else {}
     progress = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
     if progress and job.started is not None:  # what its process wrote down is some seconds old
         progress["seconds"] = max(0.0, (job.ended or time.time()) - job.started)
-    return JobStatus(
-        id=job.id,
-        kind=job.kind,
-        label=job.label,
-        state=job.state,
-        submitted=_time(job.submitted),
-        started=None if job.started is None else _time(job.started),
-        ended=None if job.ended is None else _time(job.ended),
-        stopping=job.stopping and job.state == "running",
-        position=place,
-        progress=Progress(**progress) if progress else None,
-        headline=job.outcome.get("headline"),
-        problem=None if given is None else Problem(**given),
-        links=links,
-    )
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    shown = {name: getattr(job, name) for name in ("id", "kind", "label", "state", "submitted", "started", "ended")}
+    shown |= {name: job.outcome.get(name) for name in ("headline", "problem")}
+    shown |= {"stopping": job.stopping and job.state == "running", "position": place, "progress": progress or None}
+    return JobStatus(**shown, links=links)
 
 
 def freed(request: Request, work: Callable[[], T]) -> T:
@@ -577,7 +554,7 @@ def get_archive(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Res
     folder, job = answered(request, caller, job_id)
     held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        root = folder.path / ("run" if KINDS_OF_JOBS[job.kind].verb.makes_plan else "out")
+        root = folder.path / ("run" if VERBS[job.kind].makes_plan else "out")
         for path in sorted(root.rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(root).as_posix())
@@ -601,7 +578,7 @@ def _sent(held: IO[bytes]) -> Iterator[bytes]:
 def get_report(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Response:
     """The report as a page that works offline; for a study or comparison, the report of its plan."""
     folder, job = answered(request, caller, job_id)
-    if not KINDS_OF_JOBS[job.kind].has_report:
+    if not VERBS[job.kind].has_report:
         raise ProblemError("state", f"A job of kind {job.kind} has tables but no report.")
     path = folder.path / REPORT
     if not path.is_file():

@@ -27,7 +27,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from ..core.errors import Fault, FaultsError
+from ..core.errors import MOST_FAULTS, Fault, FaultsError
 from ..core.logs import about, logger_of
 from .api import health, job_ended, job_status, router
 from .auth import Guard, Turns
@@ -36,18 +36,7 @@ from .job_folder import Reserve, write_whole
 from .page import router as pages
 from .page import wrong
 from .records import Job, StoreError, in_words, no_room
-from .requests import (
-    KINDS,
-    MEDIA_TYPE,
-    MOST_FAULTS,
-    JobRequest,
-    Problem,
-    ProblemError,
-    Question,
-    faults_of,
-    path_of,
-    request_id,
-)
+from .requests import KINDS, MEDIA_TYPE, JobRequest, Problem, ProblemError, Question, faults_of, path_of, request_id
 from .settings import Limits, Settings
 from .store import RefusalError, Store, open_store
 

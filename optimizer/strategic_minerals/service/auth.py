@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
-from ..core.errors import Fault, PlanError, near_miss
+from ..core.errors import MOST_FAULTS, Fault, PlanError, near_miss
 from .records import Scope, Token
-from .requests import MOST_FAULTS, ProblemError, path_of, place, spelt
+from .requests import ProblemError, path_of, place, spelt
 from .store import Store
 
 PREFIX = "sm_"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import secrets
 import time
 import urllib.error
@@ -57,7 +56,7 @@ class Client:
     def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
         """Submit a job; its identifier.
 
-        kind: a verb. request: `plan`, `plan_toml`, `shipped` or `question`, and the verb's options; `of`, the identifier of a
+        kind: a verb. request: `plan`, `shipped` or `question`, and the verb's options; `of`, the identifier of a
         solved plan, for `stress`, `roll` and others. key: an idempotency key; with one, a lost request may be sent again.
         """
         return str(self._json("POST", "/v1/jobs", {"kind": kind, **request}, _key(key))["id"])
@@ -116,13 +115,15 @@ class Client:
         """One table of an answer, typed as the service describes its columns."""
         import pandas as pd
 
-        kinds = self.result(job)["tables"]
-        if name not in kinds:
-            raise KeyError(f"{name}: the answer has the tables {', '.join(kinds)}")
-        types = {"integer": "Int64", "number": "float64", "boolean": "boolean", "text": "str"}
-        columns = {column: types[kind] for column, kind in kinds[name]["columns"].items()}
+        from ..core.frames import typed
+        from ..question.read_csv import unguarded
+
+        known = self.result(job)["tables"]
+        if name not in known:
+            raise KeyError(f"{name}: the answer has the tables {', '.join(known)}")
         text = self._ask("GET", f"/v1/jobs/{job}/tables/{urllib.parse.quote(name)}?format=csv")
-        return pd.read_csv(io.BytesIO(text), dtype=columns, keep_default_na=False, na_values=[""])
+        frame = pd.read_csv(io.BytesIO(text), dtype=str, keep_default_na=False)
+        return typed(unguarded(frame), known[name]["columns"])
 
     def download(self, job: str, what: str, file: str | Path) -> Path:
         """Write the `report` (a page), the `archive` (the run folder as a ZIP), the `log`, or `tables/<name>`: as CSV, or as the
@@ -195,8 +196,6 @@ def _problem(content: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(content))
     except ValueError:
-        text = re.sub(r"<[^>]*>|\s+", " ", content[:500].decode(errors="replace")).strip()
         return {
-            "title": text,
-            "detail": "That is no answer of the service: is the address right, with the path under which it stands?",
+            "detail": "That is no answer of the service: is the address right, with the path under which it stands?"
         }

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
 
 from ..core.errors import Fault, InputError, MisplacedError
 from ..core.logs import about, logger_of
@@ -162,13 +164,8 @@ class Janitor:
         before, self._looked = self._looked, time.monotonic()
         self._uptime = self._store.passed(self._looked - before)
 
-    @property
-    def ready(self) -> bool:
-        """Whether the clocks have been seen to go on: not at start."""
-        return self._uptime is not None
-
     def tidy(self) -> None:
-        """Delete what is old by every clock."""
+        """Delete what is old by every clock; not at start, before they have been seen to go on."""
         if self._uptime is None:
             return
         self._buried()  # it needs no room
@@ -301,7 +298,7 @@ class Dispatcher:
         self._loop = Loop("the queue", self._serve, IDLE_S)
         self._pulse = Loop("the heartbeat", self._beat, BEAT_S)
         self._suspect, self._tidied = set[str](), float("-inf")
-        self._lock: IO[bytes] | None = None
+        self._lock: FileLock | None = None
         self._janitor = Janitor(settings, limits, store)
         self._silent: dict[str, int] = {}
 
@@ -317,7 +314,7 @@ class Dispatcher:
                 self._mend(self.store.orphans(-FOREVER_S))
         except BaseException:
             if self._lock is not None:
-                self._lock.close()
+                self._lock.release()
             raise
         self._loop.start()
         self._pulse.start()
@@ -337,7 +334,7 @@ class Dispatcher:
             self.store.gone(self.server)
         logger.info("server %s has stopped", self.server)
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
 
     @property
     def running(self) -> int:
@@ -386,7 +383,7 @@ class Dispatcher:
             for name in [name for name, job in waiting.items() if job is None or job.state != "queued"]:
                 self._unstarted.pop(name, None)
             self._job_trouble = self._job_trouble if self._unstarted else ""
-        if self._janitor.ready and now - self._tidied >= TIDY_S:
+        if now - self._tidied >= TIDY_S:
             self._tidied = now
             self._janitor.tidy()
         while self.running < self.settings.workers and not self.stopping and now >= self._pause_until:
@@ -523,25 +520,16 @@ class Dispatcher:
                     logger.info("job %s of a server that is gone: %s", job.id, state)
 
 
-def lock_folder(folder: Path) -> IO[bytes]:
+def lock_folder(folder: Path) -> FileLock:
     """Hold a folder against other servers. Raises InputError where one has it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = (folder / "server.lock").open("ab")
+    lock = FileLock(folder / "server.lock", thread_local=False)  # another thread may let go of it
     try:
-        if os.name == "nt":
-            import msvcrt
-
-            windows: Any = msvcrt
-            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+        lock.acquire(timeout=0)
+    except Timeout:
         expected = "a folder for this server only, or a PostgreSQL database that servers share"
         raise InputError([Fault(str(folder), "", "folder", "a folder that another server uses", expected)]) from None
-    return file
+    return lock
 
 
 # Delivery: a thread that looks for jobs with a webhook that have ended, and sends it, again where need be.
@@ -579,8 +567,8 @@ class Deliveries:
         """Begin the deliveries that are due, while there is room. Where no thread can be had, the lease ends: it is sent later."""
         while not self._loop.stopping.is_set() and self._busy.total() < MOST_AT_ONCE:
             with self._lock:
-                busy = dict(self._busy)
-            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, busy, MOST_OF_TENANT)
+                enough = [tenant for tenant, busy in self._busy.items() if busy >= MOST_OF_TENANT]
+            found = self._store.due_webhook(len(self._waits) + 1, LEASE_S, enough)
             if found is None:
                 return
             threading.Thread(target=self._deliver, args=(found,), name=f"webhook-{found.job.id}", daemon=True).start()

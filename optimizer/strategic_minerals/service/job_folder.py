@@ -15,10 +15,8 @@ import logging
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -26,14 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-from ..core.logs import FIELDS, PACKAGE, about, listening, logger_of
+from ..core.files import whole_file
+from ..core.logs import FIELDS, PACKAGE, SecondsSince, about, listening, logger_of
 from .records import NO_ROOM, is_id, no_room
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..answer.result import Result
-    from ..answer.study import Study
     from ..core.errors import Progress
 
 REQUEST, LIMITS, PROGRESS, RESULT, ENDED_FILE, LOG_FILE = tuple(
@@ -112,10 +107,14 @@ class Folder:
                 if no_room(error):
                     raise
 
+    def before(self, place: int = 0) -> Path:
+        """The folder of a run, or of a job, that this job builds on."""
+        return self.path / "of" / str(place)
+
     def lend(self, other: Folder, place: int) -> None:
         """Take over another job's run folder, so that it may be deleted: its files are linked, not copied. Raises FileNotFoundError
         where it is not whole."""
-        _linked(other.path / "run", self.path / "of" / str(place), other.path / ENDED_FILE)
+        _linked(other.path / "run", self.before(place), other.path / ENDED_FILE)
 
     def lend_rows(self, other: Folder) -> None:
         """Take over another job, without its reports while it ran. Raises FileNotFoundError where it is not whole."""
@@ -124,7 +123,7 @@ class Folder:
             own = {*ANSWERS, ERRORS, RECORDS, LIMITS, ROWS} if Path(folder) == other.path else set()
             return {name for name in names if name in own or name.endswith(".part")}
 
-        _linked(other.path, self.path / "of" / "0", other.path / ENDED_FILE, unneeded)
+        _linked(other.path, self.before(), other.path / ENDED_FILE, unneeded)
 
     def lend_question(self, other: Folder, about: str) -> None:
         """Take over plan and tables of a question that is kept. about: the file that describes it, the first that goes when it is
@@ -203,16 +202,8 @@ def _link(source: str, target: str) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """A file that is there whole or not at all, also after a power cut."""
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        file.write(content)
 
 
 # The log of a server, and of the process of a job: one JSON object a line.
@@ -233,20 +224,12 @@ class JsonLines(JsonFormatter):
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Fill a line."""
-        time_of = _utc(record).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        time_of = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         log_data |= {"time": time_of, "level": record.levelname, "logger": record.name}
         log_data |= {name: value for name in ("message", *FIELDS) if (value := getattr(record, name, ""))}
         log_data |= getattr(record, "http", {})
         if record.exc_info:
             log_data["error"] = self.formatException(record.exc_info)
-
-
-class Sentences(logging.Formatter):
-    """Time and message, without what an exception says of this machine."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line."""
-        return f"{_utc(record):%Y-%m-%dT%H:%M:%SZ} {' '.join(record.getMessage().splitlines())}"
 
 
 class Seldom(logging.Filter):
@@ -289,17 +272,13 @@ def job_log(folder: Folder, *, job: str, tenant: str) -> Iterator[None]:
         for name in (RECORDS, LOG_FILE)
     )
     records.setFormatter(JsonLines())
-    sentences.setFormatter(Sentences())
+    sentences.setFormatter(SecondsSince(time.time()))  # without what an exception says of this machine
     with (
         about(job=job, tenant=tenant),
         listening(records, logging.INFO),
         listening(sentences, logging.INFO, OWNERS),
     ):
         yield
-
-
-def _utc(record: logging.LogRecord) -> datetime:
-    return datetime.fromtimestamp(record.created, UTC)
 
 
 # How far a job is, as its process writes it down now and then.
@@ -353,50 +332,3 @@ class ProgressReporter:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and abs(value) < 1e300 else None
-
-
-# What all kinds of job share: the answer, the options of a request, a run folder that is written or read.
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer of a job."""
-
-    headline: str
-    summary: str
-    facts: dict[str, Any]
-    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Written below `out`; empty where a run folder holds the tables."""
-    of_run: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Tables of the run folder that was written."""
-    screen: str = ""
-    """What of the summary comes first; empty where it is short."""
-    study: str = ""
-    """What `study.json` says of the tables; empty where they are no study."""
-
-
-MOST_HEADLINE = 300
-"""Letters of a headline."""
-
-
-def headline_of(words: str) -> str:
-    """The first sentence of a study's words; a title that ends with a colon together with what stands below it."""
-    first, *rest = [line.strip().replace("`", "") for line in words.splitlines() if line.strip()] or [""]
-    found = f"{first} {rest[0]}" if first.endswith(":") and rest else first
-    return found if len(found) <= MOST_HEADLINE else f"{found[: MOST_HEADLINE - 4].rsplit(' ', 1)[0]} ..."
-
-
-def answer_of_study(found: Study) -> Answer:
-    """A study as a job's answer."""
-    from ..core.frames import plainly
-
-    words = found.summary()
-    tables = {name: table.infer_objects() for name, table in found.tables.items()}
-    return Answer(headline_of(words), words, dict(plainly(found.facts)), tables, study=found.stated())
-
-
-def run_of(folder: Folder, place: int = 0) -> Result:
-    """A solved plan that a job builds on. Raises InputError for a folder that is none."""
-    from ..answer.run_folder import load_result
-
-    return load_result(folder.path / "of" / str(place))

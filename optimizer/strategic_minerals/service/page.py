@@ -12,20 +12,20 @@ import math
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path as File
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
 from ..core.errors import Fault, FaultsError, PlanError, shipped
 from ..core.files import templates
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
+from ..verbs import VERBS
 from .admission import SMALL_BYTES, Sent, checked, delete_question, entry_of, keep_question, own_question, submit
 from .api import (
     Id,
@@ -42,16 +42,9 @@ from .api import (
 )
 from .auth import COOKIE, Caller, Reader, Submitter, Turn, digest_of, new_token
 from .job_folder import REQUEST, RESULT, Folder
-from .reading import form_of, question, shipped_plans, shipped_tables
+from .reading import form_of, question, shipped_tables
 from .records import ENDED, Job
-from .requests import (
-    KINDS_OF_JOBS,
-    PLANNING,
-    FaultModel,
-    Problem,
-    ProblemError,
-    problem_of,
-)
+from .requests import PLANNING, SHIPPED, FaultModel, Problem, ProblemError, problem_of
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
@@ -143,14 +136,14 @@ def home(request: Request, caller: Reader) -> Response:
     runs = [
         (status_of(request, job, places), _asked(request, job)) for job in store.jobs(caller.tenant, None, MOST_JOBS)
     ]
-    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
+    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in SHIPPED}
     return page("home.html", request, runs=runs, plans=plans, may_submit=caller.may("submit"))
 
 
 def _asked(request: Request, job: Job) -> str:
     """What tells a run apart from others: the plan that it began from, and what was changed."""
     asked = folder_of(request, job.id).read(REQUEST) or {}
-    begun = asked.get("shipped") or ("own plan" if KINDS_OF_JOBS[job.kind].asks else ", ".join(asked.get("labels", ())))
+    begun = asked.get("shipped") or ("own plan" if VERBS[job.kind].asks else ", ".join(asked.get("labels", ())))
     given = {question: ", ".join(filter(None, told)) for question, told in (asked.get("answers") or {}).items()}
     given = {question: told for question, told in given.items() if told and not question.endswith(USE)}
     changed = [f"{name}: {value}" for name, value in {**given, **(asked.get("set") or {})}.items()]
@@ -198,7 +191,7 @@ def _start(
         title = seen.get("title") or kept.label or "an uploaded plan"
     else:
         name = base.get("shipped") or "quickstart"
-        if name not in shipped_plans():
+        if name not in SHIPPED:
             raise ProblemError("not-found", "There is no such plan.")
         seen, stated = _form_of_shipped(name), {"shipped": name}
         title = seen["title"]
@@ -221,24 +214,17 @@ def edit(request: Request, caller: Submitter, shipped: str = "", question: str =
     return _form(request, _start(request, caller, base, asked.get("answers") or {}, others), "")
 
 
+async def _filled(request: Request, _: Submitter) -> dict[str, str]:
+    return {name: str(value) for name, value in (await request.form()).items()}
+
+
+Filled = Annotated[dict[str, str], Depends(_filled)]
+"""The fields of a form."""
+
+
 @router.post("/edit")
-async def run(request: Request, caller: Submitter) -> Response:
+def run(request: Request, caller: Submitter, form: Filled, turn: Turn) -> Response:
     """Check, or run, a plan with what was answered."""
-    form = {name: str(value) for name, value in (await request.form()).items()}
-    return await _in_turn(_run, request, caller, form)
-
-
-async def _in_turn(work: Callable[..., Response], request: Request, caller: Caller, *given: Any) -> Response:
-    """Work that takes long, once it is the tenant's turn."""
-    turns = request.app.state.turns
-    await turns.enter(caller.tenant)
-    try:
-        return await run_in_threadpool(work, request, caller, *given)
-    finally:
-        turns.leave(caller.tenant)
-
-
-def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     answers, others = answers_of(form), form.get("others", "")
     base = {name: form.get(name, "") for name in ("shipped", "question")}
     start = _start(request, caller, base, answers, others)
@@ -404,7 +390,7 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
         others=[(other.id, f"{_named(other)}: {other.outcome.get('headline', '')}") for other in others],
         ended=job.state in ENDED,
         makes_plan=plans,
-        again=KINDS_OF_JOBS[job.kind].asks,
+        again=VERBS[job.kind].asks,
         may_submit=caller.may("submit"),
         name=_named(job),
         screen=screen,
@@ -424,16 +410,19 @@ def _named(job: Job) -> str:
     return f"{job.label or job.kind} ({at}, {job.id[:8]})"
 
 
+@router.post("/jobs/{job_id}/cancel")
+@router.post("/jobs/{job_id}/resume")
+@router.post("/jobs/{job_id}/delete")
+def change(request: Request, caller: Submitter, job_id: Id) -> Response:
+    """Stop a run, let it wait again, or delete it: that takes no turn."""
+    action = request.url.path.rpartition("/")[2]
+    {"cancel": cancel_job, "resume": resume_job, "delete": delete_job}[action](request, caller, job_id)
+    return _to(request, "/" if action == "delete" else f"/jobs/{job_id}")
+
+
 @router.post("/jobs/{job_id}/{action}")
-async def act(request: Request, caller: Submitter, job_id: Id, action: str) -> Response:
-    """What the buttons of a run's page do."""
-    form = {name: str(value) for name, value in (await request.form()).items()}
-    if action in ("cancel", "resume", "delete"):
-        return await run_in_threadpool(_act, request, caller, job_id, action, form)
-    return await _in_turn(_act, request, caller, job_id, action, form)
-
-
-def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mapping[str, str]) -> Response:
+def act(request: Request, caller: Submitter, job_id: Id, action: str, form: Filled, turn: Turn) -> Response:
+    """What the other buttons of a run's page do."""
     follow: dict[str, Any] = {
         "compare": {"of": [job_id, form.get("other", "")], "label": "comparison"},
         "explain": {"of": job_id, "label": "why", **({"item": form["item"]} if form.get("item") else {})},
@@ -444,11 +433,7 @@ def _act(request: Request, caller: Caller, job_id: str, action: str, form: Mappi
         return _to(request, f"/jobs/{submit(request, Sent('job', json.dumps(asked).encode()), caller).id}")
     if action == "share":
         return _to(request, f"/jobs/{job_id}?shared={_shared(request, caller, own(request, caller, job_id))}")
-    work = {"cancel": cancel_job, "resume": resume_job, "delete": delete_job}.get(action)
-    if work is None:
-        raise ProblemError("not-found", "There is no such button.")
-    work(request, caller, job_id)
-    return _to(request, "/" if action == "delete" else f"/jobs/{job_id}")
+    raise ProblemError("not-found", "There is no such button.")
 
 
 def _rows(text: str) -> list[dict[str, str]]:

@@ -13,23 +13,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
-from pathlib import Path
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, near_miss, shipped, shown
+from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, first_of, near_miss, shipped, shown
 from ..question.base import USA
 from ..question.plan import Plan
 from ..question.read_toml import load_plan, parse_as
 from ..question.tables import TABLES
 from ..question.workbook_start import from_answers, lists, questions
+from ..verbs import VERBS
 from .job_folder import Folder
 from .requests import (
-    KINDS_OF_JOBS,
-    MOST_FAULTS,
     PLANS,
+    REQUESTS,
+    SHIPPED,
     WITH_FILES,
     FileRequest,
     JobRequest,
@@ -154,15 +154,13 @@ def look(folder: Folder, request: Mapping[str, Any], most_columns: int) -> None:
     from ..question.consistency import check_data
 
     kind = request["kind"]
-    if not KINDS_OF_JOBS[kind].asks:
+    if not VERBS[kind].asks:
         return
     if kind == "together":
         members_of(folder, request)
     plan, data = question(folder, request)
     sized(plan, data, most_columns)
-    if KINDS_OF_JOBS[kind].verb.checked and (
-        faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
-    ):
+    if VERBS[kind].checked and (faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]):
         raise PlanError(faults)
     if kind == "sweep":
         look_at_study(request["study"], plan, data)
@@ -243,11 +241,6 @@ def form_of(plan: Plan, data: Dataset) -> dict[str, Any]:
     return {"title": plan.title or plan.name, "rows": rows, "lists": lists(data, plan.price_year)}
 
 
-def first_of(folder: Folder) -> Path:
-    """The run folder that a job builds on."""
-    return folder.path / "of" / "0"
-
-
 Form = Literal["job", "upload", "check"]
 """What is read: any job; the options of a question whose plan came as a file; a question to look at."""
 
@@ -266,11 +259,6 @@ ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
     "upload": TypeAdapter(FileRequest),
     "check": TypeAdapter(Question),
 }
-
-
-def shipped_plans() -> list[str]:
-    """Names of the plans that come with the package."""
-    return sorted(path.stem for path in shipped("models").glob("*.toml"))
 
 
 def parsed(body: bytes, where: str) -> Any:
@@ -304,14 +292,11 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> dict[str, list[Fau
     for name in ("plan", "study", "set", "acts", "news"):
         if next(islice(walked(raw.get(name)), MOST_ENTRIES, None), None) is not None:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} names and values.")
-    found = {"set": _first(fields_set(raw.get("set"), where))}
-    of = raw.get("of")
-    if isinstance(of, list) and len(of) > MOST_FIELDS:
-        raise PlanError([Fault(where, "", "of", f"{len(of):,} jobs", "at most 8")])
+    found = {"set": first_of(fields_set(raw.get("set"), where))}
     for name in ("tables", "facts"):
         if isinstance(tables := raw.get(name), dict):
             _few_rows(sum(len(rows) for rows in tables.values() if isinstance(rows, list)), most_rows)
-            found[name] = _first(_odd_tables(tables))
+            found[name] = first_of(_odd_tables(tables))
     return {name: faults for name, faults in found.items() if faults}
 
 
@@ -350,14 +335,6 @@ def _odd_rows(name: str, rows: list[Any]) -> Iterator[Fault]:
                 yield Fault(name, str(n), column, "an object or a list", "a single value")
 
 
-def _first(faults: Iterator[Fault]) -> list[Fault]:
-    """The first faults, and that there are more where there are."""
-    found = list(islice(faults, MOST_FAULTS + 1))
-    if len(found) > MOST_FAULTS:
-        found[-1] = Fault(found[-1].file, "", "", "more faults", "the first ones to be corrected")
-    return found
-
-
 def validated(form: Form, raw: Mapping[str, Any], where: str, known: Mapping[str, list[Fault]]) -> Any:
     """A request of plain data. known: faults that were found before, by field. Raises PlanError with all faults."""
     found = [fault for faults in known.values() for fault in faults]
@@ -369,13 +346,13 @@ def validated(form: Form, raw: Mapping[str, Any], where: str, known: Mapping[str
             raise PlanError([*found, Fault(where, "", *error.places[0])]) from None
         asked = ADAPTERS[form].validate_python(sound)
     except ValidationError as error:
-        kind = KINDS_OF_JOBS.get(str(raw.get("kind")))
-        model = Question if kind is None or form == "check" else kind.request
-        kinds = {"job": tuple(KINDS_OF_JOBS), "upload": WITH_FILES}.get(form, ())
+        kind = REQUESTS.get(str(raw.get("kind")))
+        model = Question if kind is None or form == "check" else kind
+        kinds = {"job": tuple(REQUESTS), "upload": WITH_FILES}.get(form, ())
         errors = error.errors(include_url=False)
-        raise PlanError(_first(iter([*found, *faults_of(errors, where, model.model_fields, kinds)]))) from None
+        raise PlanError(chain(found, faults_of(errors, where, model.model_fields, kinds))) from None
     if found:
-        raise PlanError(_first(iter(found)))
+        raise PlanError(found)
     return asked
 
 
@@ -422,7 +399,7 @@ def _files(folder: Folder) -> dict[str, bytes]:
 
 def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, most_rows: int) -> dict[str, Any]:
     """Write a question's plan and tables into a folder; what is left of the request. Raises PlanError and ProblemError."""
-    asked = request.model_dump(exclude={"plan", "plan_toml", "tables", "facts"})
+    asked = request.model_dump(exclude={"plan", "tables", "facts"})
     if (facts := getattr(request, "facts", None)) is not None:
         folder.write(FACTS, facts)
     if not isinstance(request, Question):
@@ -431,15 +408,12 @@ def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, mos
     _few_rows(sum(max(content.count(b"\n"), content.count(b"\r")) for content in tables), most_rows)
     if request.plan is not None:
         folder.write("plan.json", request.plan)
-    if request.plan_toml is not None:
-        folder.keep("plan.toml", request.plan_toml.encode())
     if request.tables is not None:
         folder.write("tables.json", request.tables)
     uploaded = [path for path in folder.path.glob("plan.*") if path.suffix in (".toml", ".json")]
     if request.shipped is not None:
-        known = shipped_plans()
-        if request.shipped not in known:
-            expected = f"one of {', '.join(known)}{near_miss(request.shipped, known)}"
+        if request.shipped not in SHIPPED:
+            expected = f"one of {', '.join(SHIPPED)}{near_miss(request.shipped, SHIPPED)}"
             raise PlanError([Fault("body", "", "shipped", spelt(request.shipped), expected)])
         uploaded = [shipped("models") / f"{request.shipped}.toml"]
     if uploaded:

@@ -10,19 +10,12 @@ import math
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    create_model,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 from pydantic import Strict as StrictMode
 from pydantic.fields import FieldInfo
 
@@ -33,6 +26,7 @@ from ..core.errors import (
     FaultsError,
     MisplacedError,
     expected,
+    first_of,
     near_miss,
     overlapping,
     shipped,
@@ -111,8 +105,6 @@ FORMS = {
 
 
 MEDIA_TYPE = "application/problem+json"
-MOST_FAULTS = 100
-"""Number of faults listed; the others are counted."""
 LONGEST_TEXT, LONGEST_DETAIL = 300, 5000
 """Characters of a fault's part, and of a problem's detail."""
 KINDS = {
@@ -171,9 +163,6 @@ class Problem(BaseModel):
     detail: str = ""
     instance: str | None = Field(None, description="The request that met the problem, as the logs name it.")
     faults: list[FaultModel] = Field(default_factory=list, description="The same faults as on the command line.")
-    diagnosis: dict[str, Any] | None = Field(
-        None, description="If no plan meets the requirements: what conflicts and which changes would help."
-    )
 
 
 class ProblemError(Exception):
@@ -205,22 +194,15 @@ def problem_of(error: FaultsError | ProblemError) -> Problem:
     return error.problem if isinstance(error, ProblemError) else problem("invalid", "", error.faults)
 
 
-def problem(
-    kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None
-) -> Problem:
+def problem(kind: str, detail: str = "", faults: Sequence[Fault] = ()) -> Problem:
     """Problem details of a kind."""
     status, title = KINDS[kind]
-    lines = list(faults[:MOST_FAULTS])
-    if len(faults) > MOST_FAULTS:
-        more = f"{len(faults) - MOST_FAULTS:,} more faults"
-        lines.append(Fault(lines[-1].file, "", "", more, "the first ones to be corrected"))
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}",
         title=title,
         status=status,
         detail=printable(detail, LONGEST_DETAIL),
-        faults=[_model(fault) for fault in lines],
-        diagnosis=diagnosis,
+        faults=[_model(fault) for fault in first_of(faults)],
     )
 
 
@@ -303,22 +285,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-PLANS = ("plan", "plan_toml", "shipped", "question")
+PLANS = ("plan", "shipped", "question")
 """Fields that hold a plan: one of them, and no other."""
 
 
+SHIPPED = sorted(path.stem for path in shipped("models").glob("*.toml"))
+"""Names of the plans that come with the package."""
+
+
 class Question(Strict):
-    """A plan, in exactly one of `plan`, `plan_toml`, `shipped` and `question`, and its tables."""
+    """A plan, in exactly one of `plan`, `shipped` and `question`, and its tables."""
 
     plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
-    plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(
-        None, description="The plan as the text of a TOML file."
-    )
     shipped: Annotated[str, Field(max_length=100)] | None = Field(
         None,
         description="The name of a shipped plan.",
         examples=["quickstart"],
-        json_schema_extra={"enum": [*sorted(path.stem for path in shipped("models").glob("*.toml")), None]},
+        json_schema_extra={"enum": [*SHIPPED, None]},
     )
     question: JobId | None = Field(
         None, description="The name of a plan, with its tables, that was kept by POST /v1/questions."
@@ -352,13 +335,8 @@ class Question(Strict):
             raise MisplacedError((beside, "a value beside a question", "none: the question has its tables"))
         given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise MisplacedError(
-                (
-                    given[-1],
-                    f"a plan in each of {' and '.join(given)}",
-                    "exactly one of plan, plan_toml, shipped and question",
-                )
-            )
+            found = f"a plan in each of {' and '.join(given)}"
+            raise MisplacedError((given[-1], found, f"exactly one of {', '.join(PLANS)}"))
         return self
 
 
@@ -585,30 +563,13 @@ def request_of(verb: Verb) -> type[BaseModel]:
     return create_model(f"{verb.name.title()}Request", __base__=bases, __doc__=verb.help, **fields)
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind of job."""
-
-    verb: Verb
-    request: type[BaseModel]
-
-    @property
-    def has_report(self) -> bool:
-        """Whether there is a plan to report on."""
-        return self.verb.makes_plan or self.verb.of in ("run", "folder", "runs")
-
-    @property
-    def asks(self) -> bool:
-        """Whether it builds on a plan and its tables."""
-        return self.verb.of in ("plan", "homes")
-
-
-KINDS_OF_JOBS: Mapping[str, Kind] = {name: Kind(verb, request_of(verb)) for name, verb in VERBS.items()}
-PLANNING = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.verb.makes_plan)
+REQUESTS: Mapping[str, type[BaseModel]] = {name: request_of(verb) for name, verb in VERBS.items()}
+"""Kind of a job -> its request."""
+PLANNING = tuple(name for name, verb in VERBS.items() if verb.makes_plan)
 """Kinds whose answer is a plan."""
-WITH_ROWS = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.verb.has_rows)
+WITH_ROWS = tuple(name for name, verb in VERBS.items() if verb.has_rows)
 """Kinds whose answer has a row for each case."""
-WITH_FILES = tuple(name for name, kind in KINDS_OF_JOBS.items() if kind.asks)
+WITH_FILES = tuple(name for name, verb in VERBS.items() if verb.asks)
 """Kinds that may come as a form with files."""
 
 
@@ -616,8 +577,8 @@ def _one_of(models: Sequence[type[BaseModel]]) -> Any:
     return Annotated[Union[tuple(models)], Field(discriminator="kind")]  # noqa: UP007  (built from a tuple)
 
 
-JobRequest: Any = _one_of([kind.request for kind in KINDS_OF_JOBS.values()])
-FileRequest: Any = _one_of([KINDS_OF_JOBS[name].request for name in WITH_FILES])
+JobRequest: Any = _one_of([*REQUESTS.values()])
+FileRequest: Any = _one_of([REQUESTS[name] for name in WITH_FILES])
 """Options of a question that comes as files."""
 
 

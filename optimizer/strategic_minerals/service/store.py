@@ -11,7 +11,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..core.errors import FORMAT, missing_part
-from .records import (
-    ENDED,
-    JOB_FIELDS,
-    STATES,
-    TOKEN_FIELDS,
-    AuditLogEntry,
-    Job,
-    State,
-    StoreError,
-    Token,
-)
+from .records import ENDED, JOB_FIELDS, STATES, TOKEN_FIELDS, AuditLogEntry, Job, State, StoreError, Token
 from .settings import Limits
 
 HOUR_S = 3600.0
@@ -568,28 +558,19 @@ class Store:
 
     # Webhooks: what is to be sent at the end of a job, and how far that is.
 
-    def due_webhook(
-        self, most_tries: int, lease_s: float, busy: Mapping[str, int] | None = None, most_of_tenant: int | None = None
-    ) -> Delivery | None:
-        """A webhook to be sent now, this server's for so long; None: there is none.
-
-        busy: tenant -> what is being sent for it; those with the least come first, those with `most_of_tenant` have to wait.
-        """
+    def due_webhook(self, most_tries: int, lease_s: float, waiting: Iterable[str] = ()) -> Delivery | None:
+        """A webhook to be sent now, this server's for so long; None: there is none. waiting: tenants whose others go first."""
         anew = webhooks.c.ended.is_(None) | (webhooks.c.ended != jobs.c.ended)  # a job that was resumed ends anew
         again = webhooks.c.delivered.is_(None) & (webhooks.c.tries < most_tries) & (webhooks.c.due <= self._now)
-        due = (jobs.c.state.in_(ENDED), jobs.c.ended.is_not(None), anew | again)
-        among = webhooks.join(jobs, jobs.c.id == webhooks.c.job)
-        first = sa.func.min(webhooks.c.due)
-        with self._reading() as ask:
-            asked = sa.select(jobs.c.tenant, first).select_from(among).where(*due).group_by(jobs.c.tenant)
-            waiting = ask.execute(asked).all()
-        turns = sorted(((busy or {}).get(str(tenant), 0), at, str(tenant)) for tenant, at in waiting)
-        if not turns or (most_of_tenant is not None and turns[0][0] >= most_of_tenant):
-            return None
         columns = (webhooks.c.url, webhooks.c.secret, webhooks.c.tries, webhooks.c.ended.label("told"))
-        asked = sa.select(*JOB, *columns).select_from(among).where(*due, jobs.c.tenant == turns[0][2])
+        among = sa.select(*JOB, *columns).select_from(webhooks.join(jobs, jobs.c.id == webhooks.c.job))
+        due = (jobs.c.state.in_(ENDED), jobs.c.ended.is_not(None), anew | again, jobs.c.tenant.not_in([*waiting]))
+        first = among.where(*due).order_by(webhooks.c.due).limit(1)
+        with self._reading() as ask:  # nearly always nothing is due: nobody is kept waiting for that
+            if ask.execute(first).first() is None:
+                return None
         with self._writing() as ask:
-            row = ask.execute(asked.order_by(webhooks.c.due).limit(1)).first()
+            row = ask.execute(first).first()
             if row is None:
                 return None
             job = _job(row[: len(JOB)])

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +31,60 @@ from .job_folder import (
     REQUEST,
     RESULT,
     ROWS,
-    Answer,
     Folder,
     ProgressReporter,
-    answer_of_study,
     job_log,
-    run_of,
-    write_whole,
 )
-from .reading import SEEN, first_of, form_of, look, members_of, new_facts, noted_rows, question, read_in, sized
+from .reading import SEEN, form_of, look, members_of, new_facts, noted_rows, question, read_in, sized
 from .records import no_room
-from .requests import KINDS_OF_JOBS, Problem, as_sent, problem, problem_of
+from .requests import Problem, as_sent, problem, problem_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..answer.result import Result
     from ..answer.study import Study
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a job."""
+
+    headline: str
+    summary: str
+    facts: dict[str, Any]
+    of_run: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Tables of the run folder that was written."""
+    screen: str = ""
+    """What of the summary comes first; empty where it is short."""
+    study: Study | None = None
+    """Written into `out`."""
+
+
+MOST_HEADLINE = 300
+"""Letters of a headline."""
+
+
+def headline_of(words: str) -> str:
+    """The first sentence of a study's words; a title that ends with a colon together with what stands below it."""
+    first, *rest = [line.strip().replace("`", "") for line in words.splitlines() if line.strip()] or [""]
+    found = f"{first} {rest[0]}" if first.endswith(":") and rest else first
+    return found if len(found) <= MOST_HEADLINE else f"{found[: MOST_HEADLINE - 4].rsplit(' ', 1)[0]} ..."
+
+
+def answer_of_study(found: Study) -> Answer:
+    """A study as a job's answer."""
+    from ..core.frames import plainly
+
+    words = found.summary()
+    return Answer(headline_of(words), words, dict(plainly(found.facts)), study=found)
+
+
+def run_of(folder: Folder, place: int = 0) -> Result:
+    """A solved plan that a job builds on. Raises InputError for a folder that is none."""
+    from ..answer.run_folder import load_result
+
+    return load_result(folder.before(place))
 
 
 # Answers of jobs: a verb called with what its folder holds, and the look at a question without solving it.
@@ -117,19 +157,19 @@ def _first(verb: Verb, folder: Folder, request: Given, limits: Given) -> tuple[A
     if verb.of == "run":
         return (run_of(folder),)
     if verb.of == "folder":
-        return (first_of(folder),)
+        return (folder.before(),)
     if verb.of == "rows":
-        return (Study.load(first_of(folder) / "out"),)
-    return ([folder.path / "of" / str(n) for n in range(len(request["of"]))], request.get("labels"))
+        return (Study.load(folder.before() / "out"),)
+    return ([folder.before(n) for n in range(len(request["of"]))], request.get("labels"))
 
 
 def _options(verb: Verb, folder: Folder, request: Given) -> dict[str, Any]:
     """Options of a request as the function takes them. Raises InputError with every fault."""
     asked = {name: request[name] for name in verb.options if name in request}
     if verb.of == "rows":
-        before = Folder(first_of(folder))
+        before = Folder(folder.before())
         about = before.read(REQUEST) or {}
-        if KINDS_OF_JOBS[about["kind"]].asks:
+        if VERBS[about["kind"]].asks:
             asked["plan"], asked["data"] = question(before, about)
         else:
             solved = run_of(before)
@@ -169,31 +209,19 @@ def _check(folder: Folder, request: Given) -> Answer:
 
 def page(folder: Folder, request: Given) -> None:
     """Write the report of a job: its own run, or the first that it builds on with its tables beside."""
-    from ..answer.run_folder import load_result
-    from ..page.page import report
-
-    if KINDS_OF_JOBS[request["kind"]].verb.makes_plan:
-        text = report(load_result(folder.path / "run"), analyses=_analyses(folder, request["kind"]))
-    else:
-        results = [run_of(folder, n) for n in range(len(list((folder.path / "of").iterdir())))]
-        text = report(results, names=request.get("labels"), analyses=_analyses(folder, request["kind"]))
-    write_whole(folder.path / REPORT, text.encode())
-
-
-def _analyses(folder: Folder, kind: str) -> list[Study]:
-    """What the job found beside its runs, as a study."""
-    from ..answer.manifest import read_table
     from ..answer.study import Study
+    from ..page.page import write_report
 
-    told = folder.read(RESULT) or {}
-    stated = {name for name, table in told.get("tables", {}).items() if table["file"].startswith("out/")}
-    tables = {name: read_table(*place) for name in sorted(stated) if (place := folder.table(name)) is not None}
-    return [Study(kind, tables, told["summary"].splitlines())] if tables else []
+    own = VERBS[request["kind"]].makes_plan
+    runs = (
+        [folder.path / "run"] if own else [folder.before(n) for n in range(len(list(folder.before().parent.iterdir())))]
+    )
+    studies = [Study.load(out)] if (out := folder.path / "out").is_dir() else []
+    write_report(runs, folder.path / REPORT, names=request.get("labels"), studies=studies)
 
 
 LOG = logger_of("strategic_minerals.service.worker")  # also where it is run as `__main__`
 
-LONGEST_DIAGNOSIS_S = 120.0
 NEAR_LIMIT = 0.85
 """Share of the memory allowed from which a failure is put down to it: a large array is refused while so much is still free."""
 MIB = 1024 * 1024
@@ -221,7 +249,7 @@ def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
     except Exception as error:
         if any(no_room(one) for one in _chain(error)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        wrong = _failure(error, folder, request, reporter)
+        wrong = _failure(error)
         if wrong.type.endswith(":internal"):
             LOG.exception("the job met an error of the service's own")
         LOG.info("%s", wrong.detail or wrong.title)
@@ -237,12 +265,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> Problem:
+def _failure(error: Exception) -> Problem:
     """What went wrong, in the form of the API and without details of this machine."""
     if isinstance(error, FaultsError):
         return problem_of(error)
     if isinstance(error, InfeasibleError):
-        return problem("infeasible", str(error), diagnosis=_diagnosed(folder, request, reporter))
+        return problem("infeasible", f"{error} A job of kind diagnose says which changes restore a plan.")
     if isinstance(error, StoppedError):
         return problem("out-of-memory" if error.outcome.reason == "out_of_memory" else "stopped", str(error))
     if isinstance(error, MemoryError) or _out_of_room():
@@ -255,34 +283,18 @@ def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], repor
     )
 
 
-def _diagnosed(folder: Folder, request: Mapping[str, Any], reporter: ProgressReporter) -> dict[str, Any] | None:
-    from ..core.errors import ReserveError
-    from ..studies.diagnosis import diagnose
-
-    reporter.phase("no plan meets the requirements: looking for changes that help")
-    try:
-        plan, data = question(folder, request)
-        run = Runner(deadline_s=LONGEST_DIAGNOSIS_S)
-        return diagnose(plan, data, relax=request.get("relax", False), run=run).to_dict()
-    except ReserveError:
-        return None
-
-
 def _written(folder: Folder, found: Answer) -> dict[str, Any]:
-    """Write tables; name -> file, rows, kind of each column."""
-    from ..core.frames import kinds_of, whole
-    from ..question.read_csv import csv_text
+    """Write the study; of every table name -> file, rows, kind of each column."""
+    from ..answer.study import store_study
+    from ..core.frames import kinds_of
 
-    if found.study:
-        (folder.path / "out").mkdir(exist_ok=True)
-    for name, frame in found.frames.items():
-        write_whole(folder.path / "out" / f"{name}.csv", csv_text(whole(frame)).encode())
-    if found.study:
-        write_whole(folder.path / "out" / "study.json", found.study.encode())
-    places = {**dict.fromkeys(found.of_run, "run/results"), **dict.fromkeys(found.frames, "out")}
+    tables = {name: ("run/results", frame) for name, frame in found.of_run.items()}
+    if found.study is not None:
+        store_study(found.study, folder.path / "out")
+        tables |= {name: ("out", frame.infer_objects()) for name, frame in found.study.tables.items()}
     return {
-        name: {"file": f"{places[name]}/{name}.csv", "rows": len(frame), "kinds": kinds_of(frame)}
-        for name, frame in {**found.of_run, **found.frames}.items()
+        name: {"file": f"{place}/{name}.csv", "rows": len(frame), "kinds": kinds_of(frame)}
+        for name, (place, frame) in tables.items()
     }
 
 
