@@ -7,7 +7,7 @@ SALib. No estimator gets a run that failed: its trajectory or block is left out,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,13 +18,8 @@ from scipy.stats import qmc
 from ..answer.notes import provenance
 from ..core.errors import Fault, InputError, PlanError
 from ..core.frames import Floats, rows_of
-from ..core.stats import estimated
-from ..matrix.problem import Problem
-from ..matrix.solution import Solution, trunk_alone
 from ..question.dataset import Dataset
 from ..question.plan import Plan
-from ..solver.optimise import sample_seeds, unbounded
-from .stress import met, stages_of
 
 Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol"]
 Ranges = Mapping[str, tuple[float, float]]
@@ -235,83 +230,3 @@ def _salib(module: str) -> Any:
     except ImportError:
         expected = "SALib: pip install 'strategic-minerals[sensitivity]'"
         raise InputError([Fault("sweep", "", "kind", "SALib is not installed", expected)]) from None
-
-
-# Worth of the plans of variants in the same new scenarios, so that a difference between two of them is no luck.
-
-
-SAMPLES = 10
-"""Independent samples: their spread is the standard error."""
-APART = 0xC0
-"""Keeps seeds of these samples from those of plans and of tests."""
-WORTHS = "worths"
-"""Where a row carries what its plan saves in each sample."""
-DIFFERENCES = {
-    "fresh_worth_musd": "what the plan saves against doing nothing in new scenarios, the same for all points",
-    "fresh_worth_error_musd": "its standard error",
-    "difference_musd": "what it saves more there than the plan of the question as it stands",
-    "difference_error_musd": "its standard error: both plans meet the same scenarios",
-    "difference_low_musd": "lower end of its 95 % interval",
-    "difference_high_musd": "upper end",
-    "told": "whether the samples can tell the difference from none, and from what the search has left open",
-}
-"""Columns of a point in new scenarios, beside its own answer."""
-
-
-def require_scored(plan: Plan, scenarios: int, relax: bool) -> None:
-    """Raise PlanError where no plan can be scored in new scenarios."""
-    wanted = [
-        (str(scenarios), scenarios >= SAMPLES, f"0, or at least {SAMPLES}: a scenario in each of {SAMPLES} samples"),
-        ("a plan without 'sample'", plan.sample is not None, "a plan that draws scenarios, or 0"),
-        ("relaxations", not relax, "plans, or 0: a relaxation is none"),
-        (str(scenarios), not unbounded(plan), f"0: {unbounded(plan)}"),
-    ]
-    faults = [Fault("sweep", "", "fresh_scenarios", found, text) for found, right, text in wanted if not right]
-    if faults:
-        raise PlanError(faults)
-
-
-def fresh_worths(problem: Problem, solution: Solution, reference: Solution, scenarios: int) -> list[float]:
-    """What a plan is worth against doing nothing in each of the common samples, as they are lived [million USD]; none where its aim
-    is one that samples say nothing of.
-
-    problem: the plan's own; the seeds of the samples follow from its seed. scenarios: in all samples together. Raises
-    UntrustedError as `Simulator.live`.
-    """
-    plan = problem.plan
-    if unbounded(plan) or plan.sample is None:
-        return []
-    seeds = sample_seeds(plan.sample.seed, SAMPLES, APART)
-    lived = met(
-        stages_of(problem.data, (plan, reference), [(plan, trunk_alone(solution))]), scenarios // SAMPLES, seeds
-    )
-    return [one.worth[0] for one in lived]
-
-
-def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Rows with `DIFFERENCES` in place of what their plans save in each sample. base: the row of the unchanged question."""
-    of_base = None if base is None else base.get(WORTHS)
-    found = []
-    for row in rows:
-        mine, kept = row.get(WORTHS), {name: value for name, value in row.items() if name != WORTHS}
-        figures: dict[str, Any] = dict.fromkeys(DIFFERENCES, math.nan) | {"told": None}
-        if mine:
-            worth = estimated(mine, CONFIDENCE)
-            figures |= {"fresh_worth_musd": worth.mean, "fresh_worth_error_musd": worth.standard_error}
-        if mine and of_base:
-            saved = estimated([a - b for a, b in zip(mine, of_base, strict=True)], CONFIDENCE)
-            figures |= {
-                "difference_musd": saved.mean,
-                "difference_error_musd": saved.standard_error,
-                "difference_low_musd": saved.low,
-                "difference_high_musd": saved.high,
-                "told": bool(saved.low > _left_open(base) or saved.high < -_left_open(row)),
-            }
-        found.append(kept | figures)
-    return found
-
-
-def _left_open(row: Mapping[str, Any] | None) -> float:
-    """What the search has left open at a point: its plan may be better by so much [million USD]."""
-    found = math.inf if row is None else float(row["objective_musd"]) - float(row["bound_musd"])
-    return found if math.isfinite(found) else 0.0

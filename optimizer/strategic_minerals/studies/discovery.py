@@ -31,7 +31,6 @@ from ..question.dataset import Dataset
 from ..question.load import Promise
 from ..question.names import UNNAMED, Names, column_in_words, is_share, owner_in_words, read_axis, unit_in_words
 from ..question.plan import Plan
-from .designs import DIFFERENCES
 from .sweep import FIGURES
 
 # Patient rule induction: the box, a range of each of a few inputs, in which failures are frequent.
@@ -211,7 +210,7 @@ KEY = ["scenario", "replicate"]
 """Of a scenario in the tables of a stress test."""
 OWN = ("row", "failed", "held_out", "box", "value")
 """Columns of the table `cases` of an answer beside its inputs."""
-NO_OUTCOMES = ("reason", "seconds", "cold", "told")
+NO_OUTCOMES = ("reason", "seconds", "cold")
 """Columns of a sweep's points that are neither inputs nor outcomes."""
 FEATURES = {
     "strikes": ("number of events of {}", "", 1.0),
@@ -254,7 +253,7 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
     """
     if {"points", "decisions"} <= set(tables):
         points = tables["points"].reset_index(drop=True)
-        figures = [str(name) for name in points if name in FIGURES or name in DIFFERENCES]
+        figures = [str(name) for name in points if name in FIGURES]
         outcomes = points[[name for name in figures if name not in NO_OUTCOMES]]
         return Cases(points.drop(columns=figures), outcomes, POINTS, block=block)
     if {"scenarios", "events"} <= set(tables):
@@ -279,7 +278,7 @@ def cases_of_frame(frame: pd.DataFrame) -> Cases:
     twice = plain.columns[plain.columns.duplicated()]
     if len(twice):
         raise InputError([Fault(DISCOVER, "", "study", f"two columns '{twice[0]}'", "each name once")])
-    outcomes = [name for name in plain if name in FIGURES or name in DIFFERENCES]
+    outcomes = [name for name in plain if name in FIGURES]
     return Cases(plain.drop(columns=outcomes), plain.select_dtypes(["number", "bool"]).astype(float))
 
 

@@ -29,15 +29,18 @@ from ..question.names import edited
 from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
-from .designs import APART, SAMPLES
 from .lived import DEPENDS
 from .rules import without_promises
 from .stress import met, stages_of
 from .sweep import require_points
 from .sweep_file import PlacedSweepFile, SweepFile, located
 
+SAMPLES = 10
+"""Independent samples: their spread is the standard error."""
+APART = 0xC0
+"""Keeps seeds of these samples from those of plans and of tests."""
 SCENARIOS = 200
-"""Scenarios in all samples, which are those of sweeps: both score in the same ones."""
+"""Scenarios in all samples."""
 FIGURES = (
     "worth_musd worth_error_musd worth_low_musd worth_high_musd difference_musd difference_error_musd loss_musd loss_without_musd "
     "outlay_musd why_not"

@@ -66,14 +66,12 @@ class SweepFile(Section):
     gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     relax: bool = False
     method: Literal["auto", "flat", "decomposed"] = "auto"
-    fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """New scenarios, the same for all points, in which every plan is scored: differences come with their standard error."""
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         """Refuse fields that the kind does not read."""
         reads = set(READS[self.kind].split())
-        options = {"kind", "gap", "relax", "method", "fresh_scenarios"}
+        options = {"kind", "gap", "relax", "method"}
         places = [
             (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
             for name in sorted(self.model_fields_set - options - reads)
@@ -137,7 +135,7 @@ def sweep_study(
     """
     try:
         design = study.design(plan, data)
-        options = study.model_dump(include={"gap", "relax", "method", "fresh_scenarios"})
+        options = study.model_dump(include={"gap", "relax", "method"})
         return sweep(plan, data, design, **options, run=run)
     except PlanError as error:
         raise located(study.place, error) if isinstance(study, PlacedSweepFile) else error from None
