@@ -325,7 +325,7 @@ def charts(of: Result | Study) -> dict[str, Any]:
     """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
 
     of: a result (loss-curve, timeline, stocks, supply, budget) or a study (frontier; tornado of a one-at-a-time sweep; indices of a
-    sweep by Morris or Sobol; others have none).
+    sweep by Sobol; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """

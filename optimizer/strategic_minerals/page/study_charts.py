@@ -14,7 +14,6 @@ from ..question.names import Names
 from ..studies.discovery import InputWords
 from .charts import (
     INK,
-    PALETTE,
     WIDTH,
     Figure,
     altair,
@@ -147,14 +146,11 @@ SOBOL = {"total": "with all that it does together with others", "first": "alone"
 
 
 def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
-    """Indices by Sobol (shares of the variance) or by Morris (mean absolute effects), the largest first, with 95 % intervals."""
-    if "total" in indices.columns:
-        shown, title = SOBOL, "share of the variance of the plan's worth"
-    elif "mu_star" in indices.columns:
-        shown, title = {"mu_star": "mean absolute effect"}, f"mean absolute effect on the plan's worth [{about.money}]"
-    else:
+    """Indices by Sobol (shares of the variance), the largest first, with 95 % intervals."""
+    if "total" not in indices.columns:
         return
-    table = indices[indices[next(iter(shown))].notna()].head(MOST_BARS)
+    title = "share of the variance of the plan's worth"
+    table = indices[indices["total"].notna()].head(MOST_BARS)
     if table.empty:
         return
     table = table.assign(address=[about.words.title(str(address)) for address in table["address"]])
@@ -166,29 +162,26 @@ def indices_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
             low=table[name] - table[f"{name}_conf"],
             high=table[name] + table[f"{name}_conf"],
         )
-        for name, words in shown.items()
+        for name, words in SOBOL.items()
     ]
     long, alt = pd.concat(parts, ignore_index=True), altair()
     base = alt.Chart(long).encode(
         y=rows_axis("figure", list(table["figure"]), 320),
-        yOffset=alt.YOffset("counts:N", sort=list(shown.values())),
+        yOffset=alt.YOffset("counts:N", sort=list(SOBOL.values())),
         tooltip=["figure", "counts", *(tip(name, ".3g") for name in ("value", "low", "high"))],
     )
-    colour = coloured("counts", list(shown.values()), labelLimit=320) if len(shown) > 1 else alt.value(PALETTE[0])
+    colour = coloured("counts", list(SOBOL.values()), labelLimit=320)
     bars = base.mark_bar().encode(x=alt.X("value:Q", title=title), color=colour)
     lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
-    height = (18 + 14 * len(shown)) * len(table)
+    height = (18 + 14 * len(SOBOL)) * len(table)
     chart = alt.layer(bars, lines).properties(width=WIDTH - 240, height=height, usermeta={"rows": len(table)})
     first = table.iloc[0]
-    name = next(iter(shown))
     yield Figure(
         "indices",
         "What moves it",
         "What the answer hangs on",
         "Longer bars matter more. Lines are 95 % intervals: bars whose lines reach over each other are not ranked.",
-        f"The answer hangs most on {first['figure']}: {first[name]:.3g} (± {first[f'{name}_conf']:.2g}) of the {title}."
-        if name == "total"
-        else f"The answer hangs most on {first['figure']}: {first[name]:,.3g} (± {first[f'{name}_conf']:,.2g}), {title}.",
+        f"The answer hangs most on {first['figure']}: {first['total']:.3g} (± {first['total_conf']:.2g}) of the {title}.",
         chart,
         table,
     )

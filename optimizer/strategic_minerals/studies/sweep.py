@@ -57,7 +57,6 @@ from ..world.events import SampledScenarios, longest_event
 from ..world.instance import CHOSEN
 from ..world.scenarios import build_scenarios, cvar_of
 from .designs import (
-    RANKING,
     Design,
     indices,
     left_out,
@@ -338,15 +337,12 @@ def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
             text = f"{digits(row.low, 4)} to {digits(row.high, 4)} gives {' to '.join(ends)}"
-        elif design.kind == "morris":
-            text = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
         else:
             text = (
                 f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
             )
         lines.append(f"  {row.address}: {text}")
-    by = RANKING.get(design.kind, "")
-    if by and len(found) and found[f"{by}_conf"].iloc[0] >= found[by].iloc[0]:
+    if design.kind == "sobol" and len(found) and found.total_conf.iloc[0] >= found.total.iloc[0]:
         lines.append("  Intervals are as wide as the effects: more samples are needed to say what matters most.")
     return lines
 

@@ -4,7 +4,7 @@ kind = "grid"                       # every combination of the values of [axes]
 [axes]
 "budget.appropriation_musd" = [200, 400, 800]
 
-kind = "one_at_a_time"              # tornado; latin_hypercube, morris and sobol take the same ranges
+kind = "one_at_a_time"              # tornado; latin_hypercube and sobol take the same ranges
 estimates = 20                      # the widest estimates of the tables at their own low and high ...
 [ranges]
 discount_rate = [0.02, 0.05]        # ... and what else is to be varied
@@ -26,7 +26,7 @@ from ..question.base import Section
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_toml import PlanText, read_as
-from .designs import Design, estimate_ranges, latin_hypercube, morris, one_at_a_time, sobol
+from .designs import Design, estimate_ranges, latin_hypercube, one_at_a_time, sobol
 from .sweep import SWEEP, points_of, sweep
 
 Plain = bool | int | float | str
@@ -40,7 +40,6 @@ READS = {
     "points": "points",
     "one_at_a_time": "ranges estimates",
     "latin_hypercube": "ranges estimates samples seed",
-    "morris": "ranges estimates trajectories levels seed",
     "sobol": "ranges estimates samples seed",
 }
 """Kind -> fields that it reads."""
@@ -49,17 +48,15 @@ READS = {
 class SweepFile(Section):
     """A sensitivity study."""
 
-    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "morris", "sobol"]
+    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "sobol"]
     axes: dict[str, list[Value]] = Field(default_factory=dict)
     """`grid`: values by address."""
     points: list[dict[str, Value]] = Field(default_factory=list)
     """`points`: one table a point, values by address."""
     ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
-    """`one_at_a_time`, `latin_hypercube`, `morris`, `sobol`: low and high by address."""
+    """`one_at_a_time`, `latin_hypercube`, `sobol`: low and high by address."""
     estimates: Annotated[int, Field(ge=0, le=1000)] = 0
     """The same: how many of the widest estimates are varied within their own ranges."""
-    trajectories: Annotated[int, Field(ge=2, le=10_000)] = 10
-    levels: Annotated[int, Field(ge=4, le=20, multiple_of=2)] = 4
     samples: Annotated[int, Field(ge=2, le=65_536)] = 64
     """`latin_hypercube`: points in all; `sobol`: blocks of points, a power of two."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
@@ -87,15 +84,12 @@ class SweepFile(Section):
             if not asked:
                 raise PlanError([Fault(SWEEP, "", READS[self.kind], "none", "at least one point")])
             return Design("points", tuple(asked), {})
-        ranges = estimate_ranges(plan, data, self.estimates) | {
-            at: (low, high) for at, (low, high) in self.ranges.items()
-        }
+        stated = {at: (low, high) for at, (low, high) in self.ranges.items()}
+        ranges = estimate_ranges(plan, data, self.estimates) | stated
         if self.kind == "one_at_a_time":
             return one_at_a_time(ranges)
         if self.kind == "latin_hypercube":
             return latin_hypercube(ranges, self.samples, seed=self.seed)
-        if self.kind == "morris":
-            return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
         return sobol(ranges, samples=self.samples, seed=self.seed)
 
 
@@ -129,7 +123,7 @@ def sweep_study(
     *,
     run: Runner = HERE,
 ) -> Study:
-    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube, Morris or Sobol.
+    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube or Sobol.
 
     As `sweep`, with the points and options that a sweep file states.
     """
