@@ -94,7 +94,7 @@ def as_planned(question: Question, years: int) -> State:
     lacking = zip(n.users, x.users_missing[0, :, P - 1], n.users_level, strict=True)
     paid = outlays(question)[:years]
     return replace(
-        signed_by(question, P, P, packages=True),
+        signed_by(question, P, P),
         stock={name: float(max(0.0, x.stock[0, i, P - 1])) for i, name in enumerate(n.materials)},
         bought={key: tonnes for key, tonnes in bought.items() if tonnes > SMALL},
         users_missing={
@@ -106,25 +106,14 @@ def as_planned(question: Question, years: int) -> State:
     )
 
 
-def signed_by(question: Question, begin: int, end: int, *, packages: bool) -> State:
-    """The state at period `begin` with nothing in it but what the plan signs before period `end`. packages: False for what owners
-    build without support alone."""
-    support, x = question.structure.support, question.solution
-    early = [
-        (option, float(share)) for option, share in zip(support.options, x.sign, strict=True) if option.signed < end
-    ]
-    if packages:
-        kept = tuple((option, share) for option, share in early if share > SMALL)
-        pairs = zip(question.structure.contracts, x.contract, strict=True)
-        contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start <= end)
-        floors = tuple(m for m, share in enumerate(x.floor) if share > CHOSEN)
-    else:
-        first: dict[int, Option] = {}
-        for option, _ in early:
-            if support.baseline[option.project] and option.package.name == "none":
-                first.setdefault(option.project, option)
-        kept = tuple((option, 1.0) for option in first.values())
-        contracts, floors = (), ()
+def signed_by(question: Question, begin: int, end: int) -> State:
+    """The state at period `begin` with nothing in it but what the plan signs before period `end`."""
+    structure, x = question.structure, question.solution
+    early = ((o, float(s)) for o, s in zip(structure.support.options, x.sign, strict=True) if o.signed < end)
+    kept = tuple((option, share) for option, share in early if share > SMALL)
+    pairs = zip(structure.contracts, x.contract, strict=True)
+    contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start <= end)
+    floors = tuple(m for m, share in enumerate(x.floor) if share > CHOSEN)
     closed = _closed(question.natural, question.structure, x.floor, begin) if begin else {}
     return State(begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, closed)
 

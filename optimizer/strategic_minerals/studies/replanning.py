@@ -317,7 +317,7 @@ def _at_start(state: State, n: Instance) -> State:
 def _with_signed(question: Question, plan: Plan, data: Dataset) -> Dataset:
     """The tables of the same year with what was signed in it."""
     n = question.natural
-    state = _at_start(signed_by(question, 0, n.calendar.per_year, packages=True), n)
+    state = _at_start(signed_by(question, 0, n.calendar.per_year), n)
     rows = carried_rows(question, state, data, plan.name)
     return Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), data.name)
 

@@ -24,7 +24,6 @@ from ..core.errors import Fault, InputError, PlanError, near_miss
 from ..core.formats import capital, chance, musd
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
-from ..core.stats import SMALL_T
 from ..core.verb import FromFile, Gap, verb
 from ..matrix.problem import structure_of
 from ..question.dataset import Dataset
@@ -484,10 +483,9 @@ AS_PLANNED = "the year passed as planned"
 STATE = "what was done and what happened"
 FACTS = "new facts"
 EVIDENCE = "evidence on hazards"
-WHY_COLUMNS = dict.fromkeys(
-    ("cause changed worth_musd difference_musd gap_share expected_loss_musd outlay_musd bought supported").split(),
-    "number",
-) | dict.fromkeys(("cause", "changed", "bought", "supported"), "text")
+WHY_COLUMNS = {"cause": "text", "changed": "text"} | dict.fromkeys(
+    "worth_musd difference_musd expected_loss_musd outlay_musd".split(), "number"
+)
 """Columns of the table `why` and their kinds."""
 
 
@@ -574,7 +572,7 @@ def roll(
 
     result: last year's plan, as it was solved. The study carries the new plan in `result`. Tables: `why`, a row a cause, in order;
     each adds to those above it: changed (whether it changes the question), worth_musd of the plan then, difference_musd to the row
-    above, gap_share, expected_loss_musd, outlay_musd of the planned years, bought and supported.
+    above, expected_loss_musd, outlay_musd of the planned years.
 
     Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan, and as `solve_once`.
     """
@@ -644,16 +642,10 @@ def _same(one: NextQuestion, other: NextQuestion) -> bool:
 
 def _row(cause: str, changed: bool | None, result: Result) -> dict[str, Any]:
     """What a step comes to."""
-    figures, projects = result.figures, result.tables["projects"]
-    signed = projects[(projects.share > 0) & (projects.package != "none")]
-    bought = {str(item): float(tonnes) for item, tonnes in figures.items("bought_t").items() if float(tonnes) > SMALL_T}
     return {
         "cause": cause,
         "changed": "" if changed is None else "yes" if changed else "no",
-        "worth_musd": figures.value("worth_musd"),
-        "gap_share": result.outcome.relative_gap,
-        "expected_loss_musd": figures.value("expected_loss_musd"),
-        "outlay_musd": figures.total("outlay_by_year_musd"),
-        "bought": "; ".join(f"{name} {tonnes:,.4g} t" for name, tonnes in sorted(bought.items())),
-        "supported": "; ".join(sorted(set(signed.project))),
+        "worth_musd": result.figures.value("worth_musd"),
+        "expected_loss_musd": result.figures.value("expected_loss_musd"),
+        "outlay_musd": result.figures.total("outlay_by_year_musd"),
     }
