@@ -8,10 +8,9 @@ days of cover are left out, as where rules of thumb are compared.
 
 from __future__ import annotations
 
-import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,17 +62,10 @@ class Planned:
     x: Floats
     gap: float
     """What rounding costs against the relaxation [million USD]; 0 where nothing was rounded."""
-    seconds: float
-
-    @property
-    def columns(self) -> int:
-        """Size of its program."""
-        return self.problem.assembly.shape[1]
 
 
 def planned(plan: Plan, data: Dataset, form: Form) -> Planned:
     """What to sign and buy this year, and what it would lead to. Raises UntrustedError where it is not solved."""
-    begin = time.process_time()
     asked = _with_sample(without_promises(plan), form)
     problem = prepare(asked, data)
     cost = objective_costs(problem)["social_cost"]
@@ -94,7 +86,7 @@ def planned(plan: Plan, data: Dataset, form: Form) -> Planned:
         gap = max(0.0, run.objective - bound)
     solution = extract(problem.structure, problem.assembly, run.x)
     question = Question(problem.structure, problem.natural, solution)
-    return Planned(asked, data, question, problem, run.x, gap, time.process_time() - begin)
+    return Planned(asked, data, question, problem, run.x, gap)
 
 
 def _run(model: FlatModel, cost: Floats, form: Form) -> SolvedRun:
@@ -197,11 +189,8 @@ class Year:
     """Discounted to its start [million USD]; that of the last planned year holds all that comes after it."""
     flows: tuple[Mapping[str, Any], ...]
     """By material: material, tight (share of the year), short_t, released_t, stock_t, bought_t."""
-    plans: int
-    """How often it was planned."""
     gap: float
-    seconds: float = field(compare=False)
-    columns: int
+    """What rounding what is signed costs [million USD]."""
 
 
 @dataclass(frozen=True)
@@ -242,15 +231,15 @@ class Replanning:
         form, before, now = self._start.form, path.known(year, float(year)), path.known(year, year + 1.0)
         at = plan.model_copy(update={"ongoing": before})
         signed = acted = planned(at, data, form)
-        seconds, owed = signed.seconds, _signed_now(signed) + signed_cost(signed)
+        owed = _signed_now(signed) + signed_cost(signed)
         if now != before:
             at = _nothing_to_sign(plan, year).model_copy(update={"ongoing": now})
             acted = planned(at, _with_signed(signed.question, plan, data), form)
-            seconds, owed = seconds + acted.seconds, signed_cost(acted)
+            owed = signed_cost(acted)
         whole = _to_the_end(acted, path) + signed_cost(acted) + later_signed_cost(acted) if last else 0.0
         cost = whole if last else first_year_cost(acted) + owed
         flows = tuple(year_flows(acted.question, acted.question.structure.trunk, acted.question.solution, 0, 0))
-        lived = Year(cost, flows, 1 + (acted is not signed), signed.gap, seconds, signed.columns)
+        lived = Year(cost, flows, signed.gap)
         if last:
             return lived, plan, data
         happened = [event.happened() for event in path.events if year <= event.begin < year + 1]
