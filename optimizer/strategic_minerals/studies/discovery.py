@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -319,19 +319,11 @@ def _disrupted(events: pd.DataFrame) -> pd.Series:
     return 12 * (spans["end"] - np.maximum(spans["begin"], until)).clip(lower=0.0).groupby(spans["row"]).sum()
 
 
-def chosen_inputs(cases: Cases, asked: Sequence[str] | None, promised: str) -> pd.DataFrame:
-    """The inputs that a search looks at: those asked for, or all but the promised column. Raises InputError for unknown ones, and
-    for those that are named as columns of the answer are."""
-    known = [str(name) for name in cases.inputs if str(name) != promised]
-    chosen = known if asked is None else list(dict.fromkeys(asked))
-    faults = [
-        Fault(DISCOVER, "", "inputs", f"'{name}'", f"one of {', '.join(known) or 'no inputs'}{near_miss(name, known)}")
-        for name in chosen
-        if name not in known
-    ]
+def chosen_inputs(cases: Cases, promised: str) -> pd.DataFrame:
+    """What a search looks at: all inputs but the promised column. Raises InputError for names that columns of the answer have."""
+    chosen = [str(name) for name in cases.inputs if str(name) != promised]
     expected = f"another name: {', '.join(OWN)} are columns of the answer"
-    faults = faults or [Fault(DISCOVER, "", "inputs", f"'{name}'", expected) for name in chosen if name in OWN]
-    if faults:
+    if faults := [Fault(DISCOVER, "", "inputs", f"'{name}'", expected) for name in chosen if name in OWN]:
         raise InputError(faults)
     return cases.inputs[chosen]
 
@@ -717,9 +709,6 @@ def discover(
         ),
     ],
     *,
-    inputs: Annotated[
-        Sequence[str] | None, Field(description="Inputs that may explain failures. Default: all of the study.")
-    ] = None,
     held_out: Annotated[
         float, Field(ge=0, lt=0.9, description="Share of the rows that the search does not see.")
     ] = 0.3,
@@ -744,8 +733,8 @@ def discover(
     that some box limits; empty where an event does not occur. Facts: promise, promised (in words), called (what the rows are),
     rows, failures, held_out_rows, held_out_failures, inputs (searched), unsolved (left out), seed, notes.
 
-    Raises InputError for a malformed promise or one that names no column, for unknown inputs, for rows of which none or all fail,
-    and for a folder without such tables.
+    Raises InputError for a malformed promise or one that names no column, for rows of which none or all fail, and for a folder
+    without such tables.
     """
     if isinstance(study, Path | str) and (run := run_of(Path(study))) is not None and plan is None and data is None:
         result = load_result(run)
@@ -757,7 +746,7 @@ def discover(
         cases = cases_of_study(found.tables, int(found.facts.get("block", 1)))
     names = UNNAMED if data is None else Names.of(data)
     promised = promised_of(cases, promise, names)
-    chosen = chosen_inputs(cases, inputs, promised.column)
+    chosen = chosen_inputs(cases, promised.column)
     answered = ~np.isnan(promised.values)
     bad, told = promised.broken[answered], promised.values[answered]
     if bad.all() or not bad.any():
