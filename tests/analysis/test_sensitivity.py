@@ -34,7 +34,6 @@ from strategic_minerals.studies.explain import fixed_program, price_words
 from support.instances import random_case
 from support.one_mineral import one_mineral
 from support.promising import promising
-from support.shortage import stocked
 from support.tiny import cut, offer, source, tiny
 
 EXACT = 1e-6
@@ -199,19 +198,6 @@ def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
     assert row["objective_musd"] == pytest.approx(
         alone.objective_musd, abs=1e-6 * (1 + abs(alone.do_nothing_musd or 0.0))
     )
-
-
-@pytest.mark.parametrize(("relax", "held"), [(False, {}), (True, {}), (False, {"a": 0.5})])
-def test_parts_of_the_objective_add_up(relax: bool, held: dict[str, float]) -> None:
-    """Proves: users, with what their own stock lacks, authority, commitments and loss are the objective, at every point."""
-    plan, data = stocked(one_mineral(110.0), held)
-    points = sweep(plan, data, {"budget.appropriation_musd *": [0.2, 0.6, 1.0, 1.5]}, gap=0.0, relax=relax).tables[
-        "points"
-    ]
-    loss = points["expected_loss_musd"] - points["do_nothing_loss_musd"]
-    total = points["users_musd"] + points["authority_musd"] + points["commitments_musd"] + loss
-    assert total.to_numpy() == pytest.approx(points["objective_musd"].to_numpy(), abs=1e-6)
-    assert (points["commitments_musd"].iloc[1:] > 1.0).all()
 
 
 def test_a_sweep_without_any_answer_is_told() -> None:

@@ -186,28 +186,6 @@ def denominator(problem: Problem, objective: float) -> float:
     return max(abs(objective), float(by_year @ problem.natural.appropriation), 1.0)
 
 
-COST_GROUPS = {
-    "users_musd": ("output", "reserve_output", "surplus", "sent", "users_missing"),
-    "authority_musd": ("acquisition", "stock", "disposal", "release"),
-}
-"""Whose cost the coefficients of an operation are; of commitments all are `commitments_musd`, what goes short is the loss."""
-
-
-def cost_groups(problem: Problem) -> dict[str, Floats]:
-    """Social cost by who bears it, as cost vectors [million USD]; with expected loss, penalties and weighted CVaR they add up."""
-    assembly = problem.assembly
-    social = assembly.costs["social_cost"] - problem.plan.residual * assembly.costs.get("residual_credit", 0.0)
-    found = {name: np.zeros_like(social) for name in (*COST_GROUPS, "commitments_musd")}
-    for part in assembly.blocks:
-        if part.kind == "commitments":
-            found["commitments_musd"][part.own] = social[part.own]
-        elif part.kind == "period":
-            for name, variables in COST_GROUPS.items():
-                mine = np.array([variable in variables for variable, _ in part.template.columns], dtype=bool)
-                found[name][part.own] = np.where(np.tile(mine, part.count), social[part.own], 0.0)
-    return found
-
-
 def objective_costs(problem: Problem) -> dict[str, Floats]:
     """Cost vectors of the social cost and of the plan's aims over all columns [million USD]."""
     costs, m, plan = problem.assembly.costs, problem.plan.objective.cvar_share, problem.plan

@@ -42,7 +42,6 @@ from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, carrying, current
 from ..core.verb import Gap, verb
-from ..matrix.named import cost_groups
 from ..matrix.own import Extend
 from ..matrix.problem import HALF, TRACE_T
 from ..matrix.solution import Solution, extract
@@ -88,9 +87,6 @@ FIGURES = {
     "cvar_musd": "mean loss of the worst scenarios, at the plan's alpha",
     "defence_short": "probability that the armed forces go short of something",
     "spending_musd": "discounted outlays on the trunk",
-    "users_musd": "change of what users pay, shortage apart, against doing nothing",
-    "authority_musd": "change of the authority's balance: purchases, holding, sales, stock left",
-    "commitments_musd": "change of what commitments cost: support, fees, floors, what is left of projects",
     "seconds": "wall clock of this point",
     "cold": "whether it was solved from nothing",
 }
@@ -229,7 +225,6 @@ def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
     problem, outcome, pi = answer.problem, answer.outcome, answer.problem.structure.scenarios.probability
     costs = problem.assembly.costs
     losses, _, short = losses_by_scenario(problem, solution)
-    change = answer.x - answer.z0
     return {
         "reason": outcome.reason,
         "objective_musd": outcome.objective_musd,
@@ -241,7 +236,6 @@ def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
         "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha),
         "defence_short": float(pi[short > SHORT_T].sum()),
         "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
-        **{name: float(cost @ change) for name, cost in cost_groups(problem).items()},
     }
 
 
