@@ -691,7 +691,7 @@ def _tables(
             behind = float(best[k, loss] - worth[c, k, loss])
             ahead = given[int(leader[k, loss])].name
             names = one.name, grid.beliefs[k].name, grid.losses[loss]
-            figures = own.mean, own.standard_error, own.low, own.high, float(best[k, loss])
+            figures = *own, float(best[k, loss])
             cells.append((*names, *figures, ahead, behind, float(regret[c, k, loss])))
     outlay = np.array([one.outlay for one in lives]).mean(axis=0)
     done = _acts(grid, given)

@@ -310,7 +310,7 @@ def _policies(table: pd.DataFrame, names: Sequence[str], confidence: float) -> p
         worth = table[table.policy == name].worth_musd.tolist()
         if worth:
             found = estimated(worth, confidence)
-            rows.append([name, len(worth), found.mean, found.standard_error, found.low, found.high, min(worth)])
+            rows.append([name, len(worth), *found, min(worth)])
     return typed(pd.DataFrame(rows, columns=list(POLICIES)), POLICIES)
 
 
@@ -325,5 +325,5 @@ def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float
         difference = (both[of] - both[name]).tolist()
         found = estimated(difference, confidence)
         text = "yes" if len(difference) > 1 and not found.low <= 0 <= found.high else "cannot be told"
-        rows.append([of, name, len(difference), found.mean, found.standard_error, found.low, found.high, text])
+        rows.append([of, name, len(difference), *found, text])
     return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)

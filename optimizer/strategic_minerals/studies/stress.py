@@ -95,10 +95,9 @@ LIVED = {
 }
 """How scenarios are met, by the plan's policy."""
 TITLES = {"figures": "Figures", "materials": "Materials", "worst": "Worst scenarios"}
-Stage = tuple[Solution, bool]
-"""Decisions, and whether they are the reference (no action)."""
-Draws = Sequence[tuple[ScenarioSet, list[RecourseOutcome]]]
-"""(scenarios, evaluation of every first stage) of each sample."""
+Draw = tuple[ScenarioSet, RecourseOutcome, RecourseOutcome]
+"""Scenarios of a sample, and what the plan and doing nothing come to in them."""
+Draws = Sequence[Draw]
 Figures = dict[str, float]
 Interval = tuple[float, float, float]
 """Estimate, low, high."""
@@ -146,10 +145,11 @@ def stress_test(
     plan = result.plan
     if reason := no_room_for_draws(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
-    stages = [(result.solution, False), (result.reference, True)]
-    done = replicates(plan, result.data, stages, scenarios=scenarios, seed=seed, run=run)
+    seeds = [int(one) for one in np.random.SeedSequence(seed).generate_state(REPLICATES)]
+    each = partial(_replicate, plan, result.data, result.solution, result.reference, scenarios // REPLICATES)
+    done = list(run.each("new random scenarios", each, seeds))
     alpha, instance = plan.risk.alpha, FirstStage.of(plan, result.data, result.solution).natural
-    pool, (recourse, nothing) = pooled(done)
+    pool, recourse, nothing = pooled(done)
     found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
     found["defence_short"] = pool.chance(recourse.defence > SHORT_T, found["defence_short"], confidence)
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
@@ -184,7 +184,7 @@ def stress_test(
     }
     names = Names.of(result.data)
     facts = {
-        "fresh": drawn_in_all(scenarios),
+        "fresh": REPLICATES * (scenarios // REPLICATES),
         "seed": seed,
         "confidence": confidence,
         "alpha": alpha,
@@ -242,27 +242,6 @@ def _words(
     return lines
 
 
-def drawn_in_all(scenarios: int) -> int:
-    """Scenarios that `replicates` samples when so many are asked for: equally many in each sample, at least one."""
-    return REPLICATES * max(1, scenarios // REPLICATES)
-
-
-def replicates(
-    plan: Plan,
-    data: Dataset,
-    stages: Sequence[Stage],
-    *,
-    scenarios: int,
-    seed: int,
-    run: Runner = HERE,
-) -> list[tuple[ScenarioSet, list[RecourseOutcome]]]:
-    """(scenarios, evaluation of each first stage) for `REPLICATES` independent samples."""
-    per = drawn_in_all(scenarios) // REPLICATES
-    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
-    asked = [(plan, data, stages, per, s) for s in seeds]
-    return list(run.each("new random scenarios", _replicate, asked))
-
-
 def _note(plan: Plan) -> str:
     """How the new scenarios differ from the plan's own, except by sampling."""
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
@@ -276,17 +255,12 @@ def _note(plan: Plan) -> str:
     return " ".join(lines)
 
 
-def _replicate(
-    asked: tuple[Plan, Dataset, Sequence[Stage], int, int],
-) -> tuple[ScenarioSet, list[RecourseOutcome]]:
-    """One sample of scenarios, with the recourse of every first stage in it."""
-    plan, data, stages, scenarios, seed = asked
-    firsts = [FirstStage.of(plan, data, solution, is_reference=nothing) for solution, nothing in stages]
-    drawn = population(firsts[0].natural, data, scenarios, seed, fresh=True)
-    found = [evaluated(first, drawn) for first in firsts]
-    nothing = next((one for one, (_, idle) in zip(found, stages, strict=True) if idle), None)
-    beta = firsts[0].natural.calendar.beta[:-1]
-    return drawn, found if nothing is None else [one if one is nothing else one.beside(nothing, beta) for one in found]
+def _replicate(plan: Plan, data: Dataset, decided: Solution, reference: Solution, scenarios: int, seed: int) -> Draw:
+    """The plan and doing nothing in one sample of scenarios. It travels to other processes."""
+    first = FirstStage.of(plan, data, decided)
+    drawn = population(first.natural, data, scenarios, seed, fresh=True)
+    nothing = evaluated(FirstStage.of(plan, data, reference, is_reference=True), drawn)
+    return drawn, evaluated(first, drawn).beside(nothing, first.natural.calendar.beta[:-1]), nothing
 
 
 def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
@@ -466,20 +440,16 @@ class ReplicatePool:
         return spread[0], *_chance((spread[1], spread[2]), hits, scenarios, confidence, certain, mass)
 
 
-def pooled(
-    done: Sequence[tuple[ScenarioSet, Sequence[RecourseOutcome]]],
-) -> tuple[ReplicatePool, list[RecourseOutcome]]:
-    """Samples as one population, and every first stage in it; promises of listed scenarios count once, not once per sample."""
-    scenarios = [one for one, _ in done]
+def pooled(done: Draws) -> tuple[ReplicatePool, RecourseOutcome, RecourseOutcome]:
+    """Samples as one population, the plan and doing nothing in it; promises of listed scenarios count once, not once per sample."""
+    scenarios, *both = zip(*done, strict=True)
     pool = ReplicatePool(
         np.concatenate([one.probability for one in scenarios]) / len(scenarios),
         np.repeat(np.arange(len(scenarios)), [len(one.names) for one in scenarios]),
         np.concatenate([is_drawn(one) for one in scenarios]),
     )
-    return pool, [
-        replace(RecourseOutcome.joined(recourse), penalty=recourse[0].penalty)
-        for recourse in zip(*(recourse for _, recourse in done), strict=True)
-    ]
+    plan, nothing = (replace(RecourseOutcome.joined(one), penalty=one[0].penalty) for one in both)
+    return pool, plan, nothing
 
 
 def _chance(
@@ -509,7 +479,7 @@ def is_drawn(scenarios: ScenarioSet) -> Any:
 def scenario_rows(done: Draws, materials: Sequence[str]) -> pd.DataFrame:
     """Every scenario of every draw; listed scenarios once. Probabilities add to one. materials: as the instance counts them."""
     frames: list[pd.DataFrame] = []
-    for r, (scenarios, (recourse, nothing)) in enumerate(done):
+    for r, (scenarios, recourse, nothing) in enumerate(done):
         drawn = is_drawn(scenarios)
         touching = [[k for k in scenario if _touches(k, set(materials))] for scenario in scenarios.events]
         table = pd.DataFrame(
@@ -548,7 +518,7 @@ def _figures_of(event: DisruptionEvent) -> Sequence[float]:
 def shortfall_rows(done: Draws, instance: Instance) -> pd.DataFrame:
     """The demands that go short with the plan in every scenario of `scenario_rows`, with the columns of `SHORTFALLS`."""
     served: list[Any] = []
-    for scenarios, (recourse, _) in done:
+    for scenarios, recourse, _ in done:
         shares = np.ones((len(scenarios.names), len(instance.demands)))
         for q, (material, segment) in enumerate(instance.demands):
             missing, wanted = short_of_promise(instance, scenarios, recourse.short, Promise(material, segment, 1.0))
@@ -565,7 +535,7 @@ def shortfall_rows(done: Draws, instance: Instance) -> pd.DataFrame:
 
 def _counted(done: Draws) -> Iterator[tuple[int, ScenarioSet, int]]:
     """(sample, its scenarios, a scenario's place) of all that count: listed ones once."""
-    for r, (scenarios, _) in enumerate(done):
+    for r, (scenarios, _, _) in enumerate(done):
         for s in np.flatnonzero(is_drawn(scenarios) | (r == 0)).tolist():
             yield r + 1, scenarios, s
 

@@ -64,6 +64,20 @@ class SweepFile(Section):
     relax: bool = False
     method: Literal["auto", "flat", "decomposed"] = "auto"
 
+    _place: PlanText | None = PrivateAttr(None)
+
+    @property
+    def place(self) -> PlanText | None:
+        """Where it stands, if it was read from a file."""
+        return self._place
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A file, which knows its lines. Raises PlanError with file and line of each fault."""
+        found, place = read_as(cls, path, wanted="a sweep file")
+        found._place = place
+        return found
+
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         """Refuse fields that the kind does not read."""
@@ -93,31 +107,13 @@ class SweepFile(Section):
         return sobol(ranges, samples=self.samples, seed=self.seed)
 
 
-class PlacedSweepFile(SweepFile):
-    """A sweep file that was read, and knows its lines."""
-
-    _place: PlanText = PrivateAttr()
-
-    @property
-    def place(self) -> PlanText:
-        """Where it stands."""
-        return self._place
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Raises PlanError with file and line of each fault."""
-        found, place = read_as(cls, path, wanted="a sweep file")
-        found._place = place
-        return found
-
-
 @verb
 def sweep_study(
     plan: Plan,
     data: Dataset,
     study: Annotated[
         SweepFile,
-        FromFile(PlacedSweepFile.read),
+        FromFile(SweepFile.read),
         Field(description="Sweep file (TOML): the kind of study, and its axes, ranges or points."),
     ],
     *,
@@ -132,11 +128,13 @@ def sweep_study(
         options = study.model_dump(include={"gap", "relax", "method"})
         return sweep(plan, data, design, **options, run=run)
     except PlanError as error:
-        raise located(study.place, error) if isinstance(study, PlacedSweepFile) else error from None
+        raise located(study.place, error) from None
 
 
-def located(place: PlanText, error: PlanError) -> PlanError:
-    """Faults of the points of a sweep with file and line of the address; others as they are."""
+def located(place: PlanText | None, error: PlanError) -> PlanError:
+    """Faults of the points of a sweep that was read from a file with its name and the line of the address; others as they are."""
+    if place is None:
+        return error
     return PlanError([_located(place, fault) if fault.file in (SWEEP, "axis") else fault for fault in error.faults])
 
 
