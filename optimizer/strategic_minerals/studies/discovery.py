@@ -24,11 +24,10 @@ from scipy.stats import binom, hypergeom
 from ..answer.notes import heading
 from ..answer.run_folder import load_result
 from ..answer.study import Study, run_of
-from ..core.errors import Fault, InputError, MisplacedError, PlanError, near_miss, shown
+from ..core.errors import Fault, InputError, PlanError, near_miss, shown
 from ..core.frames import Bools, Floats, rows_of
 from ..core.verb import Seed, verb
 from ..question.dataset import Dataset
-from ..question.load import Promise
 from ..question.names import UNNAMED, Names, column_in_words, is_share, owner_in_words, read_axis, unit_in_words
 from ..question.plan import Plan
 from .sweep import FIGURES
@@ -236,8 +235,6 @@ class Cases:
     """(rows, columns) what may be promised; NaN where there is no answer."""
     called: str = "rows"
     """Name of the rows."""
-    shortfalls: pd.DataFrame | None = None
-    """row, material, segment, served_share of demands that go short; None: not known."""
     hazards: Mapping[str, str] = field(default_factory=dict)
     """Names of hazards by code."""
     weights: Floats | None = None
@@ -262,7 +259,6 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
             event_features(tables),
             scenarios.select_dtypes("number").drop(columns=["replicate", "probability"]),
             "scenarios",
-            _placed(tables["shortfalls"], scenarios),
             dict(zip(events["hazard"], events["name"].fillna("").astype(str), strict=True)),
             scenarios["probability"].to_numpy(dtype=float),
         )
@@ -336,11 +332,6 @@ SIGNS: dict[str, tuple[str, Callable[[Floats, float], Bools]]] = {
 }
 """Sign of a promise -> in words; where it is broken."""
 WRITTEN = re.compile(r"^\s*(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
-HOW = (
-    "a column, a sign and a number, e.g. loss_musd <= 500, or for a stress test material:segment:level, "
-    "e.g. ndfeb_magnet:civil:0.8"
-)
-"""How a promise is written."""
 
 
 @dataclass(frozen=True)
@@ -348,7 +339,6 @@ class Promised:
     """A promise that a figure of the rows stays on one side of a number."""
 
     column: str
-    """Empty: none of the inputs' table."""
     words: str
     values: Floats
     """(rows,) NaN where there is no answer."""
@@ -361,12 +351,11 @@ class Promised:
         return SIGNS[self.sign][1](self.values, self.limit)
 
 
-def promised_of(cases: Cases, promise: str, names: Names) -> Promised:
+def promised_of(cases: Cases, promise: str) -> Promised:
     """What is promised, by row. Raises InputError where the rows do not tell it."""
-    if promise.count(":") == 2 and cases.shortfalls is not None:
-        return _served(cases, cases.shortfalls, promise, names)
     if (found := WRITTEN.match(promise)) is None:
-        raise InputError([Fault(DISCOVER, "", "promise", shown(promise), HOW)])
+        how = "a column, a sign and a number, e.g. loss_musd <= 500"
+        raise InputError([Fault(DISCOVER, "", "promise", shown(promise), how)])
     column, sign, limit = found["column"], found["sign"], float(found["value"])
     known = [str(name) for name in cases.outcomes]
     if column not in known:
@@ -375,26 +364,6 @@ def promised_of(cases: Cases, promise: str, names: Names) -> Promised:
     name, _, unit = heading(column).partition(" [")
     words = f"{name} is {SIGNS[sign][0]} {exact(limit)}{' ' * bool(unit)}{unit.removesuffix(']')}"
     return Promised(column, words, cases.outcomes[column].to_numpy(dtype=float), sign, limit)
-
-
-def _served(cases: Cases, shortfalls: pd.DataFrame, promise: str, names: Names) -> Promised:
-    """A share of a demand that is to be served, in every scenario of a stress test."""
-    try:
-        asked = Promise.parse(promise)
-    except MisplacedError as error:
-        raise InputError([Fault(DISCOVER, "", "promise", found, wanted) for _, found, wanted in error.places]) from None
-    mine = shortfalls[(shortfalls["material"] == asked.material) & (shortfalls["segment"] == asked.segment)]
-    if mine.empty:
-        known = sorted({f"{row.material}:{row.segment}" for row in rows_of(shortfalls)})
-        near = near_miss(f"{asked.material}:{asked.segment}", known)
-        expected = f"one that goes short in some scenario: {', '.join(known) or 'there is none'}{near}"
-        found = f"no scenario in which {asked.material}:{asked.segment} goes short"
-        raise InputError([Fault(DISCOVER, "", "promise", found, expected)])
-    values = np.ones(len(cases.outcomes))
-    values[mine["row"].to_numpy(dtype=int)] = mine["served_share"].to_numpy(dtype=float)
-    level = "in full" if asked.level == 1 else f"at {100 * asked.level:.4g}% or more"
-    words = f"{names.material(asked.material)}, {asked.segment} is served {level}"
-    return Promised("", words, values, ">=", asked.level - 1e-6)
 
 
 # Inputs as the search sees them, and their ranges with names in place of codes.
@@ -705,7 +674,7 @@ def discover(
         Field(
             max_length=300,
             description="What is promised: a column of the study, a sign and a number, in the column's unit, e.g. "
-            "'loss_musd <= 500'; of a stress test also material:segment:level, e.g. ndfeb_magnet:civil:0.8.",
+            "'loss_musd <= 500'.",
         ),
     ],
     *,
@@ -745,7 +714,7 @@ def discover(
         found = study if isinstance(study, Study) else Study.load(study)
         cases = cases_of_study(found.tables, int(found.facts.get("block", 1)))
     names = UNNAMED if data is None else Names.of(data)
-    promised = promised_of(cases, promise, names)
+    promised = promised_of(cases, promise)
     chosen = chosen_inputs(cases, promised.column)
     answered = ~np.isnan(promised.values)
     bad, told = promised.broken[answered], promised.values[answered]

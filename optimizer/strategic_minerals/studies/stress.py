@@ -58,8 +58,6 @@ SHORT_T = 1e-3
 """Tonnes below which a shortfall does not count."""
 ENOUGH_IN_TAIL = 100
 """Scenarios beyond a quantile below which the summary warns."""
-SMALL_SHARE = 1e-6
-"""Share of a demand up to which a shortfall does not count: what solves round."""
 EVENTS = {
     "scenario": "the scenario",
     "replicate": "sample that it belongs to; a listed scenario stands with the first one",
@@ -73,14 +71,6 @@ EVENTS = {
     "severity": "factor on the profile of its hazard; missing where it has none",
 }
 """Columns of the events of scenarios."""
-SHORTFALLS = {
-    "scenario": "as above",
-    "replicate": "as above",
-    "material": "what is short",
-    "segment": "who goes short of it",
-    "served_share": "share of its demand that is served from the first to the last touched period of the scenario",
-}
-"""Columns of the demands that go short in scenarios; those that are served in full are left out."""
 MEANING = {
     "worth": "worth compared with doing nothing",
     "expected_loss": "expected loss",
@@ -131,8 +121,7 @@ def stress_test(
     materials: material; expected loss, CVaR [million USD] and the probability of a defence shortfall, each with `_low` and `_high`;
     expected loss when doing nothing (`do_nothing_musd`);
     scenarios: scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, events;
-    worst: those of them with the largest loss; events: what happens in each, one row an event, as `EVENTS` says; shortfalls:
-    demands that go short with the plan, one row a demand and scenario, as `SHORTFALLS` says.
+    worst: those of them with the largest loss; events: what happens in each, one row an event, as `EVENTS` says.
     Facts: fresh (scenarios drawn in all), seed, confidence, alpha, policy, note (how the new scenarios differ from the plan's own;
     empty if only by sampling), names (of the plan's materials).
 
@@ -180,7 +169,6 @@ def stress_test(
         "worst": by_scenario.sort_values("loss_musd", ascending=False, kind="stable").head(WORST),
         "scenarios": by_scenario,
         "events": event_rows(done, instance.materials),
-        "shortfalls": shortfall_rows(done, instance),
     }
     names = Names.of(result.data)
     facts = {
@@ -513,24 +501,6 @@ def event_rows(done: Draws, materials: Collection[str]) -> pd.DataFrame:
 def _figures_of(event: DisruptionEvent) -> Sequence[float]:
     severity = np.nan if event.profile is None else event.severity
     return event.start, event.flood, event.duration, event.cut, severity
-
-
-def shortfall_rows(done: Draws, instance: Instance) -> pd.DataFrame:
-    """The demands that go short with the plan in every scenario of `scenario_rows`, with the columns of `SHORTFALLS`."""
-    served: list[Any] = []
-    for scenarios, recourse, _ in done:
-        shares = np.ones((len(scenarios.names), len(instance.demands)))
-        for q, (material, segment) in enumerate(instance.demands):
-            missing, wanted = short_of_promise(instance, scenarios, recourse.short, Promise(material, segment, 1.0))
-            share = np.divide(missing, wanted, out=np.zeros_like(missing), where=wanted > 0)
-            shares[:, q] = 1 - share.max(axis=1, initial=0.0)
-        served.append(shares)
-    rows = [
-        (scenarios.names[s], replicate, *instance.demands[q], float(served[replicate - 1][s, q]))
-        for replicate, scenarios, s in _counted(done)
-        for q in np.flatnonzero(served[replicate - 1][s] < 1 - SMALL_SHARE)
-    ]
-    return pd.DataFrame(rows, columns=list(SHORTFALLS))
 
 
 def _counted(done: Draws) -> Iterator[tuple[int, ScenarioSet, int]]:
