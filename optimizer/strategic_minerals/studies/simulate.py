@@ -34,7 +34,7 @@ from .carry import Question
 from .forward import CHUNK, Simulator
 from .learning import ScenarioPath, by_history, draw_paths
 from .recourse import FirstStage
-from .replanning import Form, Replanning, Start, Year, scenarios_of, year_flows
+from .replanning import SCENARIOS, Replanning, Year, scenarios_of, year_flows
 from .rules import purchase_rules, purchases_musd, without_promises
 from .sweep import identity
 
@@ -61,7 +61,6 @@ def simulate(
     grid_months: Annotated[
         int, Field(ge=1, le=12, description="Months between dates at which something may happen.")
     ] = 1,
-    scenarios: Annotated[int, Field(ge=1, le=10_000, description="Most scenarios of each plan.")] = 25,
     confidence: Confidence = 0.95,
     run: Runner = HERE,
 ) -> Study:
@@ -92,21 +91,20 @@ def simulate(
     if before.due.any() or any(one.payer == "plan" for one in before.floors) or before.residual:
         expected = "a plan that nothing was signed before: paths count what it signs itself"
         raise PlanError([Fault("plan", "", "commitments", "payments from before", expected)])
-    form = Form(scenarios=scenarios)
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
-    start = Start(unlisted, result.data, form, learning)
+    replanned = partial(_replanned, unlisted, result.data, learning)
     tasks = by_history(drawn, AT_ONCE)
     kept, lived = None, dict[int, list[Year]]()
     if run.store is not None:
-        kept = Kept(FilePath(run.store), identity(result.plan, result.data, paths, seed, learning, grid_months, form))
+        kept = Kept(FilePath(run.store), identity(result.plan, result.data, paths, seed, learning, grid_months))
         lock = kept.begin()
         for part in kept.read():
             lived[part["path"]] = [Year(**{**year, "flows": tuple(year["flows"])}) for year in part["years"]]
     left = [task for task in tasks if any(path.number not in lived for path in task)]
     done = len(drawn) - sum(len(task) for task in left)
     current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
-    for task, found in zip(left, run.each("", partial(_replanned, start), left), strict=True):
+    for task, found in zip(left, run.each("", replanned, left), strict=True):
         lived.update(found)
         if kept is not None:
             for number, of_path in found.items():
@@ -132,7 +130,6 @@ def simulate(
         "seed": seed,
         "learning": learning,
         "confidence": confidence,
-        "scenarios": scenarios,
         "rounding_musd": float(np.mean(gaps)),
         "most_rounding_musd": max(gaps),
     }
@@ -197,9 +194,9 @@ def _followed(
     return costs, flows
 
 
-def _replanned(start: Start, task: Sequence[ScenarioPath]) -> dict[int, list[Year]]:
+def _replanned(plan: Plan, data: Dataset, learning: bool, task: Sequence[ScenarioPath]) -> dict[int, list[Year]]:
     """A group of paths, planned again every year. It travels to other processes."""
-    policy = Replanning(start)
+    policy = Replanning(plan, data, learning)
     return {path.number: policy.live(path) for path in task}
 
 
@@ -251,7 +248,7 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
         lines += [f"  {row.policy}: {_in_words(row)}" for row in others]
     return [
         *lines,
-        f"Plans are made again on at most {facts['scenarios']} scenarios; rounding what is signed costs "
+        f"Plans are made again on at most {SCENARIOS} scenarios; rounding what is signed costs "
         f"{digits(facts['rounding_musd'])} million USD on average, {digits(facts['most_rounding_musd'])} at most.",
     ]
 

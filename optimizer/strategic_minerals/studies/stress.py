@@ -123,7 +123,7 @@ def stress_test(
     scenarios: scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, events;
     worst: those of them with the largest loss; events: what happens in each, one row an event, as `EVENTS` says.
     Facts: fresh (scenarios drawn in all), seed, confidence, alpha, policy, note (how the new scenarios differ from the plan's own;
-    empty if only by sampling), names (of the plan's materials).
+    empty if only by sampling).
 
     A plan without a sample meets scenarios drawn from every hazard of the table. Operations follow least social cost, one
     scenario at a time, whatever the plan's aim and limits on losses; `note` says so. They are lived without foresight, with the
@@ -178,7 +178,6 @@ def stress_test(
         "alpha": alpha,
         "policy": plan.policy,
         "note": _note(plan),
-        "names": {"materials": {code: names.material(code) for code in instance.materials}},
     }
     return Study("stress", tables, _words(tables, facts, names, plan.price_year), facts, TITLES)
 
