@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -59,7 +59,7 @@ def coalitions(plan: Plan, tables: Mapping[str, Dataset], *, gap: Gap = 1e-2, ru
     homes: a row a home. Money in million USD, discounted and expected. alone_musd: what its own plan is worth while the others keep
     theirs. before_payments_musd: what the joint plan gains it where nobody pays anybody;
     division_musd: what it keeps after payment_musd (received; negative: paid), missing where no division lasts.
-    loss_..., spends_...: expected shortage loss, and purchases if nothing happens;
+    loss_...: expected shortage loss;
     coalitions: a row a coalition. worth_musd: what its plan is worth while outsiders keep plans of their own; open_musd: by how
     much more it may be at most (gap); apart_musd: what its members' own plans are worth; gain_musd: the difference;
     division_musd: what the division of all gives its members together.
@@ -101,22 +101,12 @@ class _Answer:
         problem = prepare(result.plan, result.data)
         accounts = open_accounts(problem, result.solution, nothing=result.reference)
         self.costs = costs_by_home(accounts)
-        owners = homes_of_materials(accounts)
-        owner, lost = dict(zip(problem.natural.materials, owners, strict=True)), figures.items("remaining_loss_musd")
-        self.losses = _sums([owner[str(material)] for material in lost], lost.values())
+        owner = dict(zip(problem.natural.materials, homes_of_materials(accounts), strict=True))
+        self.losses: dict[str, float] = defaultdict(float)
         """Home -> expected shortage loss [million USD]."""
-        bought = result.tables["acquisitions"]
-        self.outlays = _sums([owner[str(material)] for material in bought["material"]], bought["cost_musd"])
-        """Home -> what is bought in its name on the baseline course in planned years [million USD]."""
+        for material, lost in figures.items("remaining_loss_musd").items():
+            self.losses[owner[str(material)]] += float(lost)
         self.scenarios = int(result.counts["scenarios"])
-
-
-def _sums(homes: Iterable[str], values: Iterable[float]) -> dict[str, float]:
-    """Home -> sum of its values."""
-    sums: dict[str, float] = defaultdict(float)
-    for home, value in zip(homes, values, strict=True):
-        sums[home] += float(value)
-    return sums
 
 
 def _coalition(plan: Plan, tables: Mapping[str, Dataset], gap: float, asked: tuple[tuple[str, ...], Taken]) -> _Answer:
@@ -164,8 +154,6 @@ def _study(
                 "payment_musd": payments[home],
                 "loss_alone_musd": own.losses.get(home, 0.0),
                 "loss_together_musd": whole.losses.get(home, 0.0),
-                "spends_alone_musd": own.outlays.get(home, 0.0),
-                "spends_together_musd": whole.outlays.get(home, 0.0),
             }
         )
     every = []
