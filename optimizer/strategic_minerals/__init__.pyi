@@ -60,7 +60,6 @@ from .studies.designs import Design as Design
 from .studies.designs import estimate_ranges as estimate_ranges
 from .studies.designs import indices as indices
 from .studies.designs import latin_hypercube as latin_hypercube
-from .studies.designs import morris as morris
 from .studies.designs import one_at_a_time as one_at_a_time
 from .studies.designs import sobol as sobol
 from .studies.diagnosis import diagnose as diagnose

@@ -53,7 +53,7 @@ def mine(**changes: Any) -> tuple[Plan, Dataset]:
 
 
 def explained(plan: Plan, data: Dataset, item: str, **options: Any) -> Study:
-    return explain(solve(plan, data, gap=0.0, quick=True), item, gap=0.0, prices=False, **options)
+    return explain(solve(plan, data, gap=0.0, quick=True), item, gap=0.0, **options)
 
 
 def picture(
@@ -430,7 +430,7 @@ def test_a_reason_is_a_sum_that_adds_up(weight: float) -> None:
     offers = {"spot": offer("a", 2.0, 0.1), "dear": offer("a", 2.0, 0.9)}
     risk = {"cvar_weight": weight, "alpha": 0.9}
     plan, data = mine(offers=offers, risk=risk)
-    rows = explain(solve(plan, data, gap=0.0, quick=True), gap=0.0, prices=False).tables["reasons"]
+    rows = explain(solve(plan, data, gap=0.0, quick=True), gap=0.0).tables["reasons"]
     rows = rows[rows.brings_musd.notna()]
     assert len(rows) >= 3
     for row in rows.itertuples():
@@ -483,7 +483,7 @@ def test_a_small_loss_is_a_loss_and_an_offer_that_is_left_out_is_left_out_everyw
         policy=policy,
     )
     result = solve(plan, data, gap=0.0, quick=True)
-    row = explain(result, prices=False, gap=0.0).tables["reasons"].set_index("item").loc["spot"]
+    row = explain(result, gap=0.0).tables["reasons"].set_index("item").loc["spot"]
     worth = -float(result.outcome.objective_musd or 0.0)
     assert 0 < worth < 0.05
     assert row.brings_musd == pytest.approx(worth, rel=1e-4)

@@ -3,7 +3,6 @@ plants, what is left out, and the verb."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -78,17 +77,6 @@ def test_the_figures_of_an_agreement_are_those_worked_out_by_hand() -> None:
     plan, data = case()
     told = {**plan.to_toml_like(), "owners": {"price_risk_premium": 0.09, "expectation": "scenarios"}}
     assert the_floor(Plan.model_validate(told), data)["gap_with_musd"] == close(50 - CARRIED)
-
-
-def test_the_lowest_floor_that_closes_the_gap_is_found() -> None:
-    """Proves: above the price a floor makes F - 60 certain, at a rate of 0.125 - 0.09: (F - 60)/1.035 = 50 at F = 111.75, which
-    costs 0.9 x 11.75 + 0.1 x 61.75; a floor on a twentieth of the output does not close it."""
-    for signed in (75.0, 120.0):
-        row = the_floor(*case(terms={"floor_price": signed, "duration": 1.0}))
-        assert row["closing_level_usd_per_kg"] == pytest.approx(111.75, rel=1.5e-3)
-        assert row["closing_cost_musd"] == pytest.approx(16.75, abs=0.15)
-    few = the_floor(*case(terms={"floor_price": 75.0, "duration": 1.0, "firm_quantity": 50.0}))
-    assert math.isnan(few["closing_level_usd_per_kg"])
 
 
 @pytest.mark.parametrize("premium", [0.05, 0.12])

@@ -246,7 +246,7 @@ def partly(money: float, *, part: bool = True, later: float = 0.0) -> tuple[Plan
 
 def said(result: Result, item: str | None = None, **options: Any) -> dict[str, str]:
     """What `explain` says of every item, by kind and name."""
-    rows = explain(result, item, gap=0.0, prices=False, **options).tables["reasons"]
+    rows = explain(result, item, gap=0.0, **options).tables["reasons"]
     return {f"{row.kind} {row.item}": row.sentence for row in rows.itertuples()}
 
 
@@ -305,7 +305,7 @@ def test_an_offer_that_another_one_stands_for_is_as_good_either_way() -> None:
     offers = {name: offer("a", 5.0) for name in ("o1", "o2")}
     result = solve(*tiny({"a": 10.0}, **CALM, offers=offers, scenarios=STOP, money=50.0), gap=0.0, quick=True)
     for name in offers:
-        found = explain(result, name, gap=0.0, prices=False, most_solves=16)
+        found = explain(result, name, gap=0.0, most_solves=16)
         of = {figure: rows.state.tolist() for figure, rows in found.tables["intervals"].groupby("figure")}
         assert of["loss value"] == of["hazard rate"] == ["as good with as without"]
         assert of["premium"] == ["as good with as without", "not chosen"]

@@ -26,7 +26,6 @@ from strategic_minerals.world.scenarios import (
     draws,
     equally_likely,
     loss_proxy,
-    population,
     reduce,
 )
 from support.facts import shipped_tables
@@ -450,30 +449,6 @@ def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: st
     assert (own.tight == drawn.tight).all()
     assert (own.onset == drawn.onset).all()
     assert own.price == pytest.approx(drawn.price * structure.instance.material_unit[:, None], rel=1e-12)
-
-
-def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
-    """Proves: with half of the probability quiet the errors are of all scenarios together, at the plan's own tail: what comparing
-    the plan's scenarios with the unreduced ones gives."""
-    from strategic_minerals import scenario_outlook
-
-    data = shipped_tables()
-    plan = load_plan(
-        shipped("models") / "rare-earths.toml",
-        overrides={"sample.draws": 200, "sample.scenarios": 8, "sample.quiet_probability": 0.5, "risk.alpha": 0.8},
-    )
-    found = scenario_outlook(plan, data, scenarios=32)
-    instance = build_instance(plan, data, longest_event(plan, data))
-    told = found.tables["reduction"].set_index("figure")
-    for scenarios, column in (
-        (population(instance, data, 200), "all_musd"),
-        (build_scenarios(instance, data), "kept_musd"),
-    ):
-        loss = loss_proxy(instance, scenarios).sum(axis=1)
-        assert told[column]["expected loss"] == pytest.approx(float(scenarios.probability @ loss))
-        assert told[column]["CVaR 80%"] == pytest.approx(cvar_of(loss, scenarios.probability, 0.8))
-    assert told.error_share.abs().max() < 0.25
-    assert "The plan keeps 8 of 200 sampled scenarios" in found.summary()
 
 
 def test_worlds_that_do_not_differ_are_kept_once() -> None:

@@ -112,8 +112,7 @@ class ActNow:
         confidence, plans = self.figure("confidence"), int(self.figure("plans"))
         found = {} if self.why_not else self._bounds(confidence, plans)
         for name, of in (("worth", plans), ("loss", plans), ("loss_without", 1)):
-            one = estimated(self.samples[f"{name}_musd"].tolist(), confidence, of)
-            figures = one.mean, one.standard_error, one.low, one.high
+            figures = estimated(self.samples[f"{name}_musd"].tolist(), confidence, of)
             ends = ("_musd", "_error_musd", "_low_musd", "_high_musd")
             found |= {f"{name}{end}": value for end, value in zip(ends, figures, strict=True)}
         for name, value in found.items():

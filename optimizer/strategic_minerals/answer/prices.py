@@ -5,14 +5,13 @@ and for small changes. Every family is checked against a finite difference in th
 
 What is avoided is concave in any right-hand side, so a price is the most that one unit more brings: exactly that up to the next
 kink, less beyond. At a kink itself (a degenerate basis) a price is one of the slopes between that of the unit before and that of
-the unit after. `studies.explain` finds, by further solves, how far each holds.
+the unit after.
 
 A limit on money is what the plan gives, and at least what holding the opening stock costs (`Instance.spendable`). Where that is
 more, one more USD of the appropriation or of the total moves no limit and is worth nothing, whatever the dual of the row."""
 
 from __future__ import annotations
 
-import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -74,7 +73,7 @@ a binding requirement has a price >= 0. At most: a unit more brings the price up
 
 @dataclass(frozen=True)
 class Price:
-    """One published price and the row whose right-hand side it is the worth of."""
+    """One published price."""
 
     price: str
     """Family in `MEANING`."""
@@ -83,18 +82,6 @@ class Price:
     period: str
     value: float
     unit: str
-    row: int
-    """Row of the assembly."""
-    direction: int
-    """+1: one unit more is a larger right-hand side; -1: a smaller one."""
-    natural: float
-    """Tonnes, or million USD, that one unit of the row stands for."""
-    widened: tuple[int, float] | None = None
-    """A column whose upper limit grows by a unit more, and by how much."""
-    beyond: float = 0.0
-    """Million USD that are owed already beyond what the plan gives: up to there a unit more leaves the row as it is."""
-    less: float = math.inf
-    """Units less from which on the row is held up by what is owed, and the price is another."""
 
 
 def price_table(solved: Solved) -> pd.DataFrame:
@@ -104,19 +91,10 @@ def price_table(solved: Solved) -> pd.DataFrame:
         return pd.DataFrame(columns=COLUMNS)
     rows = [
         [p.price, p.item, p.scenario, p.period, p.value, p.unit, MEANING[p.price].format(aim=aim)]
-        for p in published(solved.problem, duals)
+        for p in _priced(solved.problem, duals)
+        if abs(p.value) > SMALL
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def published(problem: Problem, duals: Duals) -> list[Price]:
-    """Every price that is not zero, from the duals of the linear program with commitments fixed."""
-    return [price for price in _priced(problem, duals) if abs(price.value) > SMALL]
-
-
-def worthless(problem: Problem, duals: Duals) -> list[Price]:
-    """Money that is worth nothing where it stands, because more is owed already, and whose limit binds."""
-    return [p for p in _priced(problem, duals) if p.beyond > 0 and abs(p.value) <= SMALL < abs(duals.row[p.row])]
 
 
 def _priced(problem: Problem, duals: Duals) -> list[Price]:
@@ -129,30 +107,20 @@ def _priced(problem: Problem, duals: Duals) -> list[Price]:
         name, key, component, number = assembly.row_name(row)
         dual = float(duals.row[row])
         if name == "total_budget":
-            beyond = natural.owed_beyond_in_all
-            owed = float(natural.owed[: len(calendar.planned_years)].sum())
-            total = natural.plan.budget.total_musd or 0.0
-            found.append(_of_money(Price(name, "", "", "", -dual, "USD/USD", row, 1, 1.0), beyond, owed, total))
+            found.append(Price(name, "", "", "", 0.0 if natural.owed_beyond_in_all > 0 else -dual, "USD/USD"))
         elif name in MONEY:
             year = calendar.years[key] if key is not None else ""
             if year == "" or year in calendar.planned_years:
-                found.append(Price(name, "", "", str(year), -dual, "USD/USD", row, 1, 1.0))
+                found.append(Price(name, "", "", str(year), -dual, "USD/USD"))
         elif name == "service_level":
             scenario = structure.scenarios.names[structure.block_index[component].branches[number]]
-            found.append(_of_promise(problem, key, scenario, dual, row))
+            found.append(_of_promise(problem, key, scenario, dual))
         else:
-            found += _of_period(problem, name, key, component, number, dual, row)
+            found += _of_period(problem, name, key, component, number, dual)
     return found
 
 
-def _of_money(price: Price, beyond: float, owed: float, money: float) -> Price:
-    """A price of a limit on money, of the plan's own figure. beyond, owed, money: [million USD]."""
-    if beyond > 0:
-        return replace(price, value=0.0, beyond=beyond)
-    return replace(price, less=max(0.0, money - owed)) if owed > 0 else price
-
-
-def _of_promise(problem: Problem, key: tuple[int, int], scenario: str, dual: float, row: int) -> Price:
+def _of_promise(problem: Problem, key: tuple[int, int], scenario: str, dual: float) -> Price:
     """Of a tonne short of a service level; key: (level, year or -1)."""
     levels, n = problem.natural.plan.service_levels, problem.natural
     level = levels[key[0]]
@@ -160,43 +128,43 @@ def _of_promise(problem: Problem, key: tuple[int, int], scenario: str, dual: flo
     unit = float(problem.instance.material_unit[n.materials.index(level.material)])
     year = "" if key[1] < 0 else str(n.calendar.years[key[1]])
     item = _item(f"{level.material}, {level.segment}", alike, key[0])
-    return Price("service_level", item, scenario, year, -dual * USD_PER_MUSD / unit, "USD/t", row, 1, unit)
+    return Price("service_level", item, scenario, year, -dual * USD_PER_MUSD / unit, "USD/t")
 
 
-def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual: float, row: int) -> list[Price]:
+def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual: float) -> list[Price]:
     """Of a row of one component's operations; none where it is not one that is published."""
     structure, n = problem.structure, problem.natural
     blocks, shape, calendar = structure.block_index[c], structure.component_sets[c], n.calendar
     s, t = int(blocks.scenario[number]), int(blocks.period[number])
     scenario, period = (BASELINE_COURSE if s == TRUNK else structure.scenarios.names[s]), calendar.period_label(t)
 
-    def per_tonne(price: str, item: str, i: int, value: float, direction: int) -> list[Price]:
+    def per_tonne(price: str, item: str, i: int, value: float) -> list[Price]:
         unit = float(problem.instance.material_unit[i])
-        return [Price(price, item, scenario, period, value * USD_PER_MUSD / unit, "USD/t", row, direction, unit)]
+        return [Price(price, item, scenario, period, value * USD_PER_MUSD / unit, "USD/t")]
 
     if name == "diversification":
         rules = n.plan.diversification
         rule = rules[key]
         who = rule.country or rule.group
         alike = [k for k, r in enumerate(rules) if (r.material, r.country or r.group) == (rule.material, who)]
-        return per_tonne(name, _item(f"{rule.material}: {who}", alike, key), n.materials.index(rule.material), -dual, 1)
+        return per_tonne(name, _item(f"{rule.material}: {who}", alike, key), n.materials.index(rule.material), -dual)
     if name == "days_of_cover":
         i = shape.cover[key][0]
         alike = [k for k, (other, _) in enumerate(shape.cover) if other == i]
-        return per_tonne(name, _item(n.materials[i], alike, key), i, dual, -1)
+        return per_tonne(name, _item(n.materials[i], alike, key), i, dual)
     if t >= calendar.planned:
         return []
     if name == "stock_balance" and s == TRUNK:
-        return per_tonne("stock", n.materials[key], key, -dual, 1)
+        return per_tonne("stock", n.materials[key], key, -dual)
     if STAGES[n.plan.objective.kind][0] != "social_cost":
         return []
     share = float(structure.trunk_weight[c, t] if s == TRUNK else structure.scenarios.probability[s])
     if name == "material_balance" and share > SMALL:
-        return per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1)
+        return per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]))
     if name == "users_stock_balance" and s != TRUNK and share > SMALL:
         i, q = n.users[key]
         item = f"{n.materials[i]}, {n.demands[q][1] if q >= 0 else PLANTS}"
-        return per_tonne("users_stock", item, i, dual / (share * calendar.beta[t]), -1)
+        return per_tonne("users_stock", item, i, dual / (share * calendar.beta[t]))
     return []
 
 
@@ -206,19 +174,15 @@ def _appropriations(problem: Problem, duals: Duals) -> list[Price]:
     It widens the year's budget unless more is owed already, and by its share what may be carried into the next year.
     """
     assembly, calendar, share = problem.assembly, problem.natural.calendar, problem.plan.budget.carry_over_share
-    natural, found = problem.natural, []
-    beyond, owed, money = natural.owed_beyond.tolist(), natural.owed.tolist(), natural.appropriation.tolist()
+    found = []
     for row in assembly.rows_of("budget").tolist():
         f = assembly.row_name(row).key
-        year, dual = str(calendar.years[f]), -float(duals.row[row])
-        price = Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0)
-        price = _of_money(price, beyond[f], owed[f], money[f])
+        value = 0.0 if problem.natural.owed_beyond[f] > 0 else -float(duals.row[row])
         if f < len(calendar.years) - 1:  # nothing is carried out of the last year
             column = int(assembly.commitments.columns("carry", f)[0])
-            value = price.value - share * min(0.0, float(duals.column[column]))
-            price = replace(price, value=value, widened=(column, share) if share > 0 else None)
+            value -= share * min(0.0, float(duals.column[column]))
         if calendar.years[f] in calendar.planned_years:
-            found.append(price)
+            found.append(Price("appropriation", "", "", str(calendar.years[f]), value, "USD/USD"))
     return found
 
 

@@ -120,15 +120,14 @@ class ActRow(Noted):
     """For the reader: what it is about, by its name."""
     fiscal_year: Year | None = None
     """Year in which it was done; empty: all years that have passed."""
-    kind: Literal["bought", "package", "contract", "market_floor", "stock", "users_missing", "spent", "money_kept"]
+    kind: Literal["bought", "package", "contract", "market_floor", "stock", "spent"]
     """`bought`: tonnes ordered through an offer. `package`: share of a project that was supported (0: not signed). `contract`:
     tonnes a year under an offtake contract. `market_floor`: 1 or 0. `stock`: tonnes in store at the end, as counted.
-    `users_missing`: share missing from users' own stock at the end. `spent`: a year's total cost, million USD; the
-    carry-over is worked out from it. `money_kept`: million USD that may be spent next year, stated."""
+    `spent`: a year's total cost, million USD; the carry-over is worked out from it."""
     item: Key | None = None
     """Offer, project, source, floor or material; empty for money."""
     detail: str = ""
-    """Of a package its name; of users' stock the segment, empty for all."""
+    """Of a package its name."""
     planned: float | None = None
     """For the reader: what the plan has."""
     done: NonNegative | None = None

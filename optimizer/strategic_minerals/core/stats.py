@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from scipy.stats import t as student
@@ -115,8 +115,7 @@ class Timings:
 # What independent samples say of one plan: how far it can be from the best, and what it is worth, with confidence.
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A mean over independent samples."""
 
     mean: float

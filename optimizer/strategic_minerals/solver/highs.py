@@ -289,9 +289,6 @@ FEASIBLE = 2
 ASTRAY = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kIterationLimit)
 """How a hot start gone astray ends."""
 
-SMALLEST_MOVE = 1e-11
-"""Moves of a basic variable with a right-hand side below this are rounding."""
-
 SAME_OBJECTIVE = 1e-6
 """Of the terms of an objective, how far what the solver says of a point may lie from it: points are told after its tolerances."""
 
@@ -519,42 +516,6 @@ class Model:
         self._set("simplex_scale_strategy", strategy)
         if basis.valid:
             self.restore_basis(basis)
-
-    def rhs_ranging(self, rows: Sequence[int]) -> list[tuple[float, float]]:
-        """(down, up) how far the right-hand side of each row that binds may move before the basis of the last run changes.
-
-        inf where it never does; 0 where the basis is degenerate, which says nothing of the price. Linear models after an optimal
-        run; the rows must not be basic.
-        """
-        highs = self._highs
-        lp, solution = highs.getLp(), highs.getSolution()
-        status, basic = highs.getBasicVariables()
-        _check(status, "getBasicVariables")
-        basic = np.asarray(basic)
-        columns = basic >= 0
-
-        def of_basis(of_columns: Any, of_rows: Any) -> Floats:
-            both = np.empty(len(basic))
-            both[columns] = np.asarray(of_columns)[basic[columns]]
-            both[~columns] = np.asarray(of_rows)[-basic[~columns] - 1]  # how HiGHS names the variables of rows
-            return both
-
-        at = of_basis(solution.col_value, solution.row_value)
-        below = np.maximum(0.0, at - of_basis(lp.col_lower_, lp.row_lower_))
-        above = np.maximum(0.0, of_basis(lp.col_upper_, lp.row_upper_) - at)
-        found = []
-        for row in rows:
-            unit = np.zeros(len(basic))
-            unit[row] = 1.0
-            status, moves = highs.getBasisSolve(unit)
-            _check(status, "getBasisSolve")
-            step = np.where(columns, moves, -np.asarray(moves))  # variables of rows enter with the opposite sign
-            rises, falls = step > SMALLEST_MOVE, step < -SMALLEST_MOVE
-            up = np.concatenate([above[rises] / step[rises], below[falls] / -step[falls]])
-            down = np.concatenate([below[rises] / step[rises], above[falls] / -step[falls]])
-            own = float(self._units.rows[row])
-            found.append((own * float(down.min(initial=math.inf)), own * float(up.min(initial=math.inf))))
-        return found
 
     def run(
         self,

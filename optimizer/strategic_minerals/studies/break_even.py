@@ -319,11 +319,6 @@ class BreakEven:
     above: str
 
     @property
-    def flips(self) -> bool:
-        """Whether the plan has the item at some values of the range and not at others."""
-        return not math.isnan(self.flips_at)
-
-    @property
     def switches(self) -> int:
         """How often the state changes over the range."""
         return len(self.intervals) - 1

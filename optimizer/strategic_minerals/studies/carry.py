@@ -35,10 +35,6 @@ CHOSEN = 0.5
 """Share of a market floor from which it is chosen."""
 
 
-AT_THE_END = ("stock", "users_missing", "money_kept")
-"""Kinds of acts that say how things stand when the last of the years is over."""
-
-
 @dataclass(frozen=True)
 class Question:
     """A solved question, as far as its state hangs on it."""
@@ -49,10 +45,6 @@ class Question:
     """In tonnes."""
     solution: Solution
     """In tonnes."""
-
-    def option_name(self, option: Option) -> str:
-        """`project: package`, as a planner calls it."""
-        return f"{self.natural.projects[option.project].name}: {option.package.name}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,7 @@ def as_planned(question: Question, years: int) -> State:
     lacking = zip(n.users, x.users_missing[0, :, P - 1], n.users_level, strict=True)
     paid = outlays(question)[:years]
     return replace(
-        signed_by(question, P, P, packages=True),
+        signed_by(question, P, P),
         stock={name: float(max(0.0, x.stock[0, i, P - 1])) for i, name in enumerate(n.materials)},
         bought={key: tonnes for key, tonnes in bought.items() if tonnes > SMALL},
         users_missing={
@@ -106,25 +98,14 @@ def as_planned(question: Question, years: int) -> State:
     )
 
 
-def signed_by(question: Question, begin: int, end: int, *, packages: bool) -> State:
-    """The state at period `begin` with nothing in it but what the plan signs before period `end`. packages: False for what owners
-    build without support alone."""
-    support, x = question.structure.support, question.solution
-    early = [
-        (option, float(share)) for option, share in zip(support.options, x.sign, strict=True) if option.signed < end
-    ]
-    if packages:
-        kept = tuple((option, share) for option, share in early if share > SMALL)
-        pairs = zip(question.structure.contracts, x.contract, strict=True)
-        contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start <= end)
-        floors = tuple(m for m, share in enumerate(x.floor) if share > CHOSEN)
-    else:
-        first: dict[int, Option] = {}
-        for option, _ in early:
-            if support.baseline[option.project] and option.package.name == "none":
-                first.setdefault(option.project, option)
-        kept = tuple((option, 1.0) for option in first.values())
-        contracts, floors = (), ()
+def signed_by(question: Question, begin: int, end: int) -> State:
+    """The state at period `begin` with nothing in it but what the plan signs before period `end`."""
+    structure, x = question.structure, question.solution
+    early = ((o, float(s)) for o, s in zip(structure.support.options, x.sign, strict=True) if o.signed < end)
+    kept = tuple((option, share) for option, share in early if share > SMALL)
+    pairs = zip(structure.contracts, x.contract, strict=True)
+    contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start <= end)
+    floors = tuple(m for m, share in enumerate(x.floor) if share > CHOSEN)
     closed = _closed(question.natural, question.structure, x.floor, begin) if begin else {}
     return State(begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, closed)
 
@@ -219,9 +200,7 @@ class _Draft:
         self.counted: dict[str, float] = {}
         self.lost: dict[str, float] = {}
         """Offer -> tonnes that did not arrive."""
-        self.lacking: list[tuple[str | None, str, float]] = []
         self.spent: dict[int, float] = {}
-        self.kept: float | None = None
 
     def enter(self, place: Fault, row: ActRow | NewsRow, amount: float, year: int | None) -> None:
         """What a row says of a fiscal year; None: of all that have passed. place: its file and line."""
@@ -229,8 +208,9 @@ class _Draft:
         first, step = n.calendar.first_year, n.calendar.per_year
         passed = [first + k for k in range(self.years)]
         ahead = [passed[-1] + 1] * (row.kind == "contract")  # one that begins with the next year is signed before it
-        if year not in (None, *passed[-1 if row.kind in AT_THE_END else 0 :], *ahead):
-            expected = f"{passed[-1]}, at whose end it counts" if row.kind in AT_THE_END else "a year that has passed"
+        at_the_end = row.kind == "stock"  # as it stands when the last of the years is over
+        if year not in (None, *passed[-1 if at_the_end else 0 :], *ahead):
+            expected = f"{passed[-1]}, at whose end it counts" if at_the_end else "a year that has passed"
             self.faults.append(replace(place, column="fiscal_year", found=str(year), expected=expected))
             return
         span = range(self.years * step) if year is None else range((year - first) * step, (year - first + 1) * step)
@@ -240,7 +220,7 @@ class _Draft:
         contracts = {k: n.producers[c.source] for k, c in begun}
         floors = [m.floor.name for m in structure.support.markets]
         called = f"{row.item}: {row.detail}" if row.kind == "package" else row.item or ""
-        packages = [self.question.option_name(option) for option in options.values()]
+        packages = [f"{n.projects[option.project].name}: {option.package.name}" for option in options.values()]
         names: dict[str, tuple[Iterable[str], str]] = {
             "stock": (n.materials, "a material of the plan"),
             "bought": (x.purchases, "an offer of the plan"),
@@ -248,7 +228,6 @@ class _Draft:
             "package": (packages, "a project and its package, as the plan calls them"),
             "contract": (contracts.values(), "a source that offers contracts"),
             "market_floor": (floors, "a market floor of the plan"),
-            "users_missing": ([n.materials[i] for i, _ in n.users], "a material of which users hold stock"),
         }
         known, what = names.get(row.kind, ([called], ""))
         if called not in known:
@@ -273,12 +252,8 @@ class _Draft:
                 x.contract[mine[-1]] = amount * n.calendar.step
             case "market_floor":
                 x.floor[floors.index(called)] = amount > CHOSEN
-            case "users_missing":
-                self.lacking.append((row.item, row.detail, min(1.0, amount)))
             case "spent":
                 self.spent[span[-1] // step] = amount
-            case "money_kept":
-                self.kept = amount
 
     def _buy(self, offer: str, amount: float, span: range) -> None:
         x = self.question.solution
@@ -295,18 +270,14 @@ class _Draft:
         state, paid = as_planned(self.question, self.years), outlays(self.question)[: self.years]
         for f, amount in self.spent.items():
             paid[f] = amount
-        stock, bought, missing = dict(state.stock), dict(state.bought), dict(state.users_missing)
+        stock, bought = dict(state.stock), dict(state.bought)
         for offer, tonnes in self.lost.items():
             key = purchased(self.question, offer)
             bought[key] = max(0.0, bought.get(key, 0.0) - tonnes)
             stock[key[0]] = max(0.0, stock[key[0]] - tonnes)
-        for material, segment, share in self.lacking:
-            missing |= {key: share for key in missing if key[0] == material and segment in ("", key[1])}
-        spent, kept = float(paid.sum()), _kept(self.question, paid)
-        if self.kept is not None:
-            spent, kept = max(0.0, spent + kept - self.kept), self.kept
         stock |= self.counted
-        return replace(state, stock=stock, bought=bought, users_missing=missing, kept_musd=kept, spent_musd=spent)
+        kept = _kept(self.question, paid)
+        return replace(state, stock=stock, bought=bought, kept_musd=kept, spent_musd=float(paid.sum()))
 
 
 Rows = dict[str, list[Any]]

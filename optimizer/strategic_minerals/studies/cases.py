@@ -55,16 +55,7 @@ LOSS_TITLES = {"functions": "Loss functions against what was seen", "episodes": 
 
 
 @verb
-def loss_replay(
-    plan: Plan,
-    data: Dataset,
-    *,
-    functions: Annotated[
-        Sequence[str] | None,
-        Field(min_length=1, max_length=200, description="Names of loss functions. Default: all of the tables."),
-    ] = None,
-    run: Runner = HERE,
-) -> Study:
+def loss_replay(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     """Test the loss functions on observed shortages: what each would have said, beside what is known to have stopped.
 
     The shortages are those of the home country of the tables; nothing else of the plan counts. Tables: functions: each with its
@@ -74,7 +65,7 @@ def loss_replay(
 
     Raises nothing for tables that could be read: without observed shortages the study is empty.
     """
-    found = replays(data, functions)
+    found = replays(data)
     tables = {"functions": _functions(found), "episodes": _episodes(found)}
     return Study("losses", tables, _loss_words(tables["functions"]), {"test": TEST}, LOSS_TITLES)
 
@@ -537,11 +528,7 @@ LINES = (
     "material requirement_t defence_t essential_t shortfall_t shortfall_defence_t shortfall_musd held_t ordered_t buy_t "
     "buy_from_year buy_musd target_t left_t left_defence_t"
 ).split()
-ACQUISITIONS = "fiscal_year material buy_t cost_musd".split()
-STOCKPILE_TITLES = {
-    "lines": "Requirements, shortfalls and purchases by material",
-    "acquisitions": "Proposed acquisitions",
-}
+STOCKPILE_TITLES = {"lines": "Requirements, shortfalls and purchases by material"}
 
 
 @verb
@@ -554,12 +541,11 @@ def stockpile_report(
 ) -> Study:
     """Write the report of a stockpile manager: requirements, shortfalls and proposed purchases by material, for one emergency.
 
-    Tables:
-    lines: a row a material with a requirement, a stock or a purchase; in tonnes. requirement_t: what users want while the emergency
-    lasts, of it defence_t and essential_t; shortfall_t, and of defence: what is missing if nothing more is
-    bought or signed; shortfall_musd: at base prices; held_t when the plan starts, of it ordered_t; buy_t in the planned years as
-    long as nothing happens, from buy_from_year on, at buy_musd; target_t: stock at the end of the planned years; left_t, and of
-    defence: what is missing in the emergency with the plan; acquisitions: fiscal_year, material, buy_t, cost_musd.
+    Table `lines`: a row a material with a requirement, a stock or a purchase; in tonnes. requirement_t: what users want while the
+    emergency lasts, of it defence_t and essential_t; shortfall_t, and of defence: what is missing if nothing more is bought or
+    signed; shortfall_musd: at base prices; held_t when the plan starts, of it ordered_t; buy_t in the planned years as long as
+    nothing happens, from buy_from_year on, at buy_musd; target_t: stock at the end of the planned years; left_t, and of defence:
+    what is missing in the emergency with the plan. The run has the acquisitions by year.
     Facts: emergency (scenario), first and last fiscal year of it, shortfall_musd, buy_musd.
 
     Raises InputError for a plan without a listed scenario, or without the one that is asked for.
@@ -598,12 +584,6 @@ def stockpile_report(
         if max(lines[0], lines[6], lines[8]) > SMALL_T:
             rows.append((material, *lines))
     table = pd.DataFrame(rows, columns=LINES).sort_values("shortfall_musd", ascending=False, ignore_index=True)
-    yearly = (
-        result.tables["acquisitions"]
-        .groupby(["fiscal_year", "material"], as_index=False)[["acquired_t", "cost_musd"]]
-        .sum()
-    )
-    tables = {"lines": table, "acquisitions": yearly.set_axis(ACQUISITIONS, axis=1)}
     facts = {
         "emergency": name,
         "first_year": first,
@@ -611,7 +591,8 @@ def stockpile_report(
         "shortfall_musd": float(table.shortfall_musd.sum()),
         "buy_musd": float(table.buy_musd.sum()),
     }
-    return Study("stockpile", tables, _stockpile_words(tables, facts, Names.of(result.data)), facts, STOCKPILE_TITLES)
+    words = _stockpile_words(table, facts, Names.of(result.data))
+    return Study("stockpile", {"lines": table}, words, facts, STOCKPILE_TITLES)
 
 
 def _emergency(result: Result, asked: str) -> str:
@@ -648,13 +629,13 @@ def _missing_tonnes(problem: Problem, x: Solution, s: int, window: Floats) -> Fl
     return np.stack([every, every * (n.priority == DEFENCE)])
 
 
-def _stockpile_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Names) -> list[str]:
+def _stockpile_words(table: pd.DataFrame, facts: Mapping[str, Any], names: Names) -> list[str]:
     lines = [
         f"STOCKPILE REPORT for '{facts['emergency']}', FY{facts['first_year']} to FY{facts['last_year']}:",
         f"  With nothing more bought or signed, materials worth {musd(facts['shortfall_musd'])} million USD (M) would be missing; "
         f"proposed purchases cost {musd(facts['buy_musd'])} M as long as nothing happens.",
     ]
-    for row in rows_of(tables["lines"]):
+    for row in rows_of(table):
         defence = f", {in_tonnes(row.defence_t)} of it for defence" if row.defence_t > SMALL_T else ""
         parts = [f"wanted {in_tonnes(row.requirement_t)}{defence}"]
         parts += [f"held {in_tonnes(row.held_t)}"] * (row.held_t > SMALL_T)

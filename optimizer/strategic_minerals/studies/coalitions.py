@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -28,7 +28,6 @@ from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..audit.accounts import costs_by_home, homes_of_materials, open_accounts
 from ..core.errors import Fault, PlanError, Progress
-from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.verb import Gap, verb
@@ -47,7 +46,7 @@ SAME = 1e-3
 """Relative change below which a plan takes the same."""
 EXISTS, NONE, OPEN = "exists", "none", "cannot be told"
 
-TITLES = {"homes": "Homes", "coalitions": "Coalitions", "stocks": "Stocks"}
+TITLES = {"homes": "Homes", "coalitions": "Coalitions"}
 Coalition = frozenset[str]
 
 
@@ -58,13 +57,12 @@ def coalitions(plan: Plan, tables: Mapping[str, Dataset], *, gap: Gap = 1e-2, ru
     plan: with a section `together` of 2 to `MOST_MEMBERS` members; scenarios that it draws are taken as they are drawn, without a
     reduction, which would choose others for each coalition. tables: of each member, by home (`load_members`). Tables:
     homes: a row a home. Money in million USD, discounted and expected. alone_musd: what its own plan is worth while the others keep
-    theirs; unopposed_musd: were they to plan nothing. before_payments_musd: what the joint plan gains it where nobody pays anybody;
+    theirs. before_payments_musd: what the joint plan gains it where nobody pays anybody;
     division_musd: what it keeps after payment_musd (received; negative: paid), missing where no division lasts.
-    loss_..., spends_...: expected shortage loss, and purchases if nothing happens;
+    loss_...: expected shortage loss;
     coalitions: a row a coalition. worth_musd: what its plan is worth while outsiders keep plans of their own; open_musd: by how
     much more it may be at most (gap); apart_musd: what its members' own plans are worth; gain_musd: the difference;
-    division_musd: what the division of all gives its members together;
-    stocks: largest stock of each material on the baseline course: alone, together [t].
+    division_musd: what the division of all gives its members together.
     Facts: core (whether a division exists that no coalition would leave: exists, none, or cannot be told at the gap), paid_musd
     (what that division takes in payments between members; missing where there is none), missing_musd (what somebody else would have
     to add for one to exist); settled (whether the homes' own plans are answers to each other; otherwise they went on changing),
@@ -103,23 +101,12 @@ class _Answer:
         problem = prepare(result.plan, result.data)
         accounts = open_accounts(problem, result.solution, nothing=result.reference)
         self.costs = costs_by_home(accounts)
-        owners = homes_of_materials(accounts)
-        owner, lost = dict(zip(problem.natural.materials, owners, strict=True)), figures.items("remaining_loss_musd")
-        self.losses = _sums([owner[str(material)] for material in lost], lost.values())
+        owner = dict(zip(problem.natural.materials, homes_of_materials(accounts), strict=True))
+        self.losses: dict[str, float] = defaultdict(float)
         """Home -> expected shortage loss [million USD]."""
-        bought = result.tables["acquisitions"]
-        self.outlays = _sums([owner[str(material)] for material in bought["material"]], bought["cost_musd"])
-        """Home -> what is bought in its name on the baseline course in planned years [million USD]."""
-        self.largest = {str(material): float(t) for material, t in figures.items("peak_stock_t").items()}
+        for material, lost in figures.items("remaining_loss_musd").items():
+            self.losses[owner[str(material)]] += float(lost)
         self.scenarios = int(result.counts["scenarios"])
-
-
-def _sums(homes: Iterable[str], values: Iterable[float]) -> dict[str, float]:
-    """Home -> sum of its values."""
-    sums: dict[str, float] = defaultdict(float)
-    for home, value in zip(homes, values, strict=True):
-        sums[home] += float(value)
-    return sums
 
 
 def _coalition(plan: Plan, tables: Mapping[str, Dataset], gap: float, asked: tuple[tuple[str, ...], Taken]) -> _Answer:
@@ -162,14 +149,11 @@ def _study(
             {
                 "home": home,
                 "alone_musd": single[home],
-                "unopposed_musd": idle[home] - _cost_of(alone.unopposed[home]),
                 "before_payments_musd": before[home],
                 "division_musd": shares[home],
                 "payment_musd": payments[home],
                 "loss_alone_musd": own.losses.get(home, 0.0),
                 "loss_together_musd": whole.losses.get(home, 0.0),
-                "spends_alone_musd": own.outlays.get(home, 0.0),
-                "spends_together_musd": whole.outlays.get(home, 0.0),
             }
         )
     every = []
@@ -189,7 +173,6 @@ def _study(
     tables = {
         "homes": pd.DataFrame(homes),
         "coalitions": pd.DataFrame(every),
-        "stocks": _stocks(members, answers, whole),
     }
     titles = {row.home: row.name for data in alone.tables.values() for row in data.rows("homes")}
     names = {home: titles.get(home, home) for home in members}
@@ -203,8 +186,7 @@ def _study(
         "gap": gap,
         "names": names,
     }
-    materials = {row.material: row.name for data in alone.tables.values() for row in data.rows("materials")}
-    return Study("together", tables, _words(tables, facts, materials | names), facts, TITLES)
+    return Study("together", tables, _words(tables, facts, names), facts, TITLES)
 
 
 def _cost_of(result: Result) -> float:
@@ -264,17 +246,6 @@ def _verdict(
         return division, (OPEN if in_core(members, dearest, before) is None else EXISTS), missing
     cheapest = {**worth, everybody: worth[everybody] + answers[everybody].open}
     return None, (NONE if cost_of_stability(members, cheapest) > 0 else OPEN), missing
-
-
-def _stocks(members: Sequence[str], answers: Mapping[Coalition, _Answer], whole: _Answer) -> pd.DataFrame:
-    rows = []
-    for home in members:
-        own = answers[frozenset({home})].largest
-        for material in sorted({*own, *(m for m in whole.largest if m.startswith(f"{home}."))}):
-            alone, together = own.get(material, 0.0), whole.largest.get(material, 0.0)
-            if max(alone, together) > SAME:
-                rows.append((material.removeprefix(f"{home}."), home, alone, together))
-    return pd.DataFrame(sorted(rows), columns=["material", "home", "alone_t", "together_t"])
 
 
 class OwnPlans:
@@ -447,7 +418,7 @@ def _keeping(
 
 
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    """Verdict, who gains, every coalition, the stocks. names: of homes and materials, by code."""
+    """Verdict, who gains, every coalition. names: of homes, by code."""
     homes, groups = list(rows_of(tables["homes"])), list(rows_of(tables["coalitions"]))
     settled = (
         f"Plans of their own answer each other after {facts['rounds']} rounds."
@@ -460,8 +431,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
         *_home_words(homes, names),
         "",
         *_coalition_words(groups, names),
-        "",
-        *_stock_words(tables["stocks"], names),
         "",
         f"BASED ON {facts['scenarios']} scenarios, the same for all; each plan solved to a gap of {facts['gap']:.1%}. {settled}",
         "  Outsiders keep what their own plan does on the baseline course. Losses of homes may come from different studies: who "
@@ -510,9 +479,7 @@ def _home_words(homes: Sequence[Any], names: Mapping[str, str]) -> list[str]:
             f"  {names[row.home]}: {row.alone_musd:,.0f} -> {row.before_payments_musd:,.0f}{after}; expected "
             f"loss {row.loss_alone_musd:,.0f} -> {row.loss_together_musd:,.0f}"
         )
-    opposed = [(names[row.home], row.unopposed_musd - row.alone_musd) for row in homes]
-    text = "; ".join(f"{name} {cost:,.0f}" for name, cost in opposed if cost >= 0.5)
-    return [*lines, f"  Planning against the others instead of by itself costs [M]: {text}"] if text else lines
+    return lines
 
 
 def _coalition_words(groups: Sequence[Any], names: Mapping[str, str]) -> list[str]:
@@ -525,15 +492,4 @@ def _coalition_words(groups: Sequence[Any], names: Mapping[str, str]) -> list[st
                 f"  {_listed(row.members, names)}: {row.worth_musd:,.0f} (open: {row.open_musd:,.0f}), {row.gain_musd:,.0f} "
                 f"more than apart{divided}"
             )
-    return lines
-
-
-def _stock_words(stocks: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
-    if stocks.empty:
-        return ["No stock is held, alone or together."]
-    lines = ["LARGEST STOCKS [t] if nothing happens: alone -> together"]
-    for material, mine in stocks.groupby("material", sort=False):
-        text = ", ".join(f"{r.home} {digits(r.alone_t, 3)} -> {digits(r.together_t, 3)}" for r in rows_of(mine))
-        whole = f"{digits(sum(mine.alone_t), 3)} -> {digits(sum(mine.together_t), 3)}"
-        lines.append(f"  {names.get(str(material), str(material))}: {whole} ({text})")
     return lines

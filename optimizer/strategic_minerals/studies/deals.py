@@ -42,15 +42,13 @@ from ..world.owners import (
 from ..world.producers import covered, own_prices, revenue_of, survival, survival_of, worth, yearly_rise
 from ..world.scenarios import PricingSample, pricing_sample
 
-HIGHEST = 2.0
-"""Multiple of a signed level up to which one is looked for that closes the gap."""
 CLOSE = 0.01
-"""Accuracy of a rate, and ten times that of a level that closes the gap, relative to the signed one."""
+"""Ten times the accuracy of a rate, and how far two may differ and still agree."""
 
 FLOORS = (
     "agreement producers signed_year price_set material price_usd_per_kg floor_usd_per_kg term_yr "
     "upside_share firm_t_per_yr capex_musd hurdle_rate hurdle_rate_expected hurdle_rate_with_floor "
-    "gap_without_musd gap_with_musd expected_cost_musd closing_level_usd_per_kg closing_cost_musd "
+    "gap_without_musd gap_with_musd expected_cost_musd "
     "signed_fair_value_musd liability_musd downside_moved_musd advantage_musd cheapest "
 ).split()
 RATES = "agreement producers signed_year price_set decided capex_musd signed_musd hurdle_rate implied_rate fits".split()
@@ -71,8 +69,8 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
 
     Owners look at scenarios, drawn as the plan's section `owners` says. Tables:
     floors: a row an agreement with a price floor. gap_*: grant that the owner's plants would need, without the floor and with it.
-    expected_cost_musd: the floor over its term, discounted. closing_*: the lowest floor with the same terms that closes the gap.
-    advantage_musd: how much less the floor costs than a grant alone; cheapest: whether it is a cheaper way that its owner takes.
+    expected_cost_musd: the floor over its term, discounted. advantage_musd: how much less the floor costs than a grant alone;
+    cheapest: whether it is a cheaper way that its owner takes.
     rates: a row an agreement with plants to be built: decided, whether their owner builds them (`committed`); implied_rate, at
     which he would just do so, floors in force and signed_musd of capital counted; hurdle_rate of the tables, and whether it fits:
     who builds asks for no more, who has not decided for no less. Empty where the plants lose money at any rate;
@@ -146,14 +144,11 @@ def _replayed(
     floors = []
     if deal.floors:
         figures = deal_figures(deal, pricing, plan.owners.price_risk_premium)
-        level, cost = _closing_level(deal, pricing, figures)
         floors.append(
             {
                 **common,
                 **_floor_cells(deal, figures),
                 "signed_year": year,
-                "closing_level_usd_per_kg": level / MUSD_PER_T,
-                "closing_cost_musd": cost,
                 "signed_fair_value_musd": factor * term(terms, "fair_value_at_signing", math.nan),
             }
         )
@@ -240,26 +235,6 @@ def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
         "advantage_musd": found.advantage(charge),
         "cheapest": found.cheapest(charge),
     }
-
-
-def _closing_level(deal: Deal, pricing: PricingSample, now: DealFigures) -> tuple[float, float]:
-    """(level, expected cost) of the lowest floor with these terms that closes the gap; NaN where there is none to close, or no
-    level up to twice the signed one does."""
-    if now.gap_without_musd <= 0:
-        return math.nan, math.nan
-    premium, signed = deal.instance.plan.owners.price_risk_premium, next(iter(deal.floors.values())).level
-
-    def at(level: float) -> DealFigures:
-        floors = {j: replace(floor, level=level) for j, floor in deal.floors.items()}
-        return deal_figures(replace(deal, floors=floors), pricing, premium)
-
-    low, high = 0.0, HIGHEST * signed
-    if at(high).gap_with_musd > 0:
-        return math.nan, math.nan
-    _, least = bracket(
-        lambda level: at(level).gap_with_musd <= 0, low, high, narrow=lambda a, b: b - a <= CLOSE / 10 * signed
-    )
-    return least, at(least).expected_cost_musd
 
 
 def deal_of(
@@ -539,20 +514,15 @@ def floor_words(row: Mapping[Any, Any], names: Names) -> list[str]:
     apart = row["expected_cost_musd"] / fair if fair else math.nan
     why = ", unexplained: what he assumed of prices is not published" if apart > EXPLAINED else ""
     beside = "" if math.isnan(fair) else f" (booked by its owner at {fair:,.0f}{why})"
-    lines = [
+    return [
         f"{row['agreement']} ({_named(row, names)}), signed {row['signed_year']}: {row['floor_usd_per_kg']:.4g} USD/kg of "
         f"{names.material(row['material'])} for {row['term_yr']:g} years at a price of {row['price_usd_per_kg']:.4g}.",
         f"  Financing gap {row['gap_without_musd']:,.0f} million USD without the floor, {row['gap_with_musd']:,.0f} with it; the "
         f"floor costs {row['expected_cost_musd']:,.0f}{beside}, at most {row['liability_musd']:,.0f} in a year.",
         f"  Hurdle rate {row['hurdle_rate']:.1%} on the baseline course, {row['hurdle_rate_expected']:.1%} in expectation, "
         f"{row['hurdle_rate_with_floor']:.1%} with the floor.",
+        f"  {_verdict(row)}.",
     ]
-    if not math.isnan(row["closing_level_usd_per_kg"]):
-        lines.append(
-            f"  A floor of {row['closing_level_usd_per_kg']:.3g} USD/kg with the same terms would close the gap, at "
-            f"{row['closing_cost_musd']:,.0f} million USD."
-        )
-    return [*lines, f"  {_verdict(row)}."]
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:

@@ -1,13 +1,13 @@
 """Which points a sensitivity study asks for, and what their answers say.
 
-Grids; each figure at its low and high end alone (tornado); Latin hypercubes (McKay, Beckman and Conover 1979); elementary effects
-(Morris 1991; Campolongo, Cariboni and Saltelli 2007); variance-based indices (Sobol 2001; Saltelli et al. 2010), the last two by
-SALib. No estimator gets a run that failed: its trajectory or block is left out, and the study states the share left out."""
+Grids; each figure at its low and high end alone (tornado); Latin hypercubes (McKay, Beckman and Conover 1979); variance-based
+indices (Sobol 2001; Saltelli et al. 2010) by SALib. No estimator gets a run that failed: its block is left out, and the study
+states the share left out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,27 +18,17 @@ from scipy.stats import qmc
 from ..answer.notes import provenance
 from ..core.errors import Fault, InputError, PlanError
 from ..core.frames import Floats, rows_of
-from ..core.stats import estimated
-from ..matrix.problem import Problem
-from ..matrix.solution import Solution, trunk_alone
 from ..question.dataset import Dataset
 from ..question.plan import Plan
-from ..solver.optimise import sample_seeds, unbounded
-from .stress import met, stages_of
 
-Kind = Literal["points", "one_at_a_time", "latin_hypercube", "morris", "sobol"]
+Kind = Literal["points", "one_at_a_time", "latin_hypercube", "sobol"]
 Ranges = Mapping[str, tuple[float, float]]
 CONFIDENCE = 0.95
 YEAR_DIGITS = 4
 TORNADO = ["address", "low", "high", "at_low", "at_base", "at_high", "swing"]
 """Columns of the indices of `one_at_a_time`."""
-INDICES = {
-    "morris": {name: name for name in ("mu_star", "mu_star_conf", "mu", "sigma")},
-    "sobol": {"first": "S1", "first_conf": "S1_conf", "total": "ST", "total_conf": "ST_conf"},
-}
-"""Kind of design -> column of its indices -> its name in SALib."""
-RANKING = {"morris": "mu_star", "sobol": "total"}
-"""Kind of design -> the index by which it ranks."""
+INDICES = {"first": "S1", "first_conf": "S1_conf", "total": "ST", "total_conf": "ST_conf"}
+"""Column of the indices of `sobol` -> its name in SALib."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +40,17 @@ class Design:
     """Values by address (`question.names`), as `sweep` takes them."""
     ranges: Ranges
     """Address -> (low, high); empty for plain points."""
-    levels: int = 4
-    """Morris: levels of the grid."""
     seed: int = 1
 
     @property
     def block(self) -> int:
         """Points that stand or fall together in an estimate."""
-        count = len(self.ranges)
-        return {"morris": count + 1, "sobol": count + 2}.get(self.kind, 1)
+        return len(self.ranges) + 2 if self.kind == "sobol" else 1
 
     @property
     def has_indices(self) -> bool:
         """Whether `indices` can be read off its answers."""
-        return self.kind in ("one_at_a_time", "morris", "sobol")
+        return self.kind in ("one_at_a_time", "sobol")
 
 
 def one_at_a_time(ranges: Ranges) -> Design:
@@ -115,19 +102,6 @@ def latin_hypercube(ranges: Ranges, n: int = 100, *, seed: int = 1) -> Design:
     return Design("latin_hypercube", _named(ranges, low + shares * (high - low)), ranges, seed=seed)
 
 
-def morris(ranges: Ranges, *, trajectories: int = 10, levels: int = 4, seed: int = 1) -> Design:
-    """Trajectories in which one figure after the other moves: elementary effects (Morris).
-
-    ranges: as in `one_at_a_time`. trajectories: how many, each with one point more than there are figures. levels: of the
-    grid on which a figure moves, an even number. seed: of the draw.
-
-    Raises PlanError as `one_at_a_time`, InputError where SALib is not installed.
-    """
-    _checked(ranges)
-    points = _salib("sample.morris").sample(_problem(ranges), trajectories, num_levels=levels, seed=seed)
-    return Design("morris", _named(ranges, points), ranges, levels=levels, seed=seed)
-
-
 def sobol(ranges: Ranges, *, samples: int = 64, seed: int = 1) -> Design:
     """Saltelli's extension of a Sobol sequence, for variance-based indices.
 
@@ -151,19 +125,18 @@ def left_out(design: Design, points: pd.DataFrame, output: str) -> float:
 def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd") -> pd.DataFrame:
     """What each figure does to an output, the largest first; numbers are NaN where too few runs are left.
 
-    design: one of `one_at_a_time`, `morris` or `sobol`. points: one row a point of the design, in its order, with the
+    design: one of `one_at_a_time` or `sobol`. points: one row a point of the design, in its order, with the
     output as a column, such as `Sweep.points`. output: that column, in its own unit; by default the plan's aim against
-    doing nothing. Columns: for one_at_a_time address, low, high, at_low, at_base, at_high, swing; for morris address,
-    mu_star (mean absolute effect), its 95 % half-width, mu, sigma; for sobol address, first (S1), total (ST), each with the
-    95 % half-width.
+    doing nothing. Columns: for one_at_a_time address, low, high, at_low, at_base, at_high, swing; for sobol address, first (S1),
+    total (ST), each with the 95 % half-width.
 
     Raises ValueError for a design of another kind and for another number of points, KeyError for an output that is no
     column.
     """
     if design.kind == "one_at_a_time":
         found, by = _tornado(design, points[output].to_numpy(dtype=float)), "swing"
-    elif design.kind in INDICES:
-        found, by = _salib_indices(design, points, output), RANKING[design.kind]
+    elif design.kind == "sobol":
+        found, by = _sobol_indices(design, points, output), "total"
     else:
         raise ValueError(f"no indices from a design of kind {design.kind}")
     return found.sort_values(by, ascending=False, kind="stable", ignore_index=True, na_position="last")
@@ -177,23 +150,17 @@ def _tornado(design: Design, y: Floats) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=TORNADO)
 
 
-def _salib_indices(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
-    """Indices of SALib; NaN where fewer than two blocks are left, or where the output of Sobol points does not vary."""
-    usable, kind = _usable(design, points, output), design.kind
+def _sobol_indices(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
+    """Indices of SALib; NaN where fewer than two blocks are left, or where the output does not vary."""
+    usable = _usable(design, points, output)
     y = points[output].to_numpy(dtype=float)[usable]
-    names = INDICES[kind]
-    if usable.sum() < 2 * design.block or (kind == "sobol" and np.ptp(y) == 0):
-        found: Mapping[str, Any] = dict.fromkeys(names.values(), np.full(len(design.ranges), math.nan))
-    elif kind == "morris":
-        at = np.asarray(points[list(design.ranges)], dtype=float)[usable]
-        found = _salib("analyze.morris").analyze(
-            _problem(design.ranges), at, y, num_levels=design.levels, seed=design.seed, conf_level=CONFIDENCE
-        )
+    if usable.sum() < 2 * design.block or np.ptp(y) == 0:
+        found: Mapping[str, Any] = dict.fromkeys(INDICES.values(), np.full(len(design.ranges), math.nan))
     else:
         found = _salib("analyze.sobol").analyze(
             _problem(design.ranges), y, calc_second_order=False, seed=design.seed, conf_level=CONFIDENCE
         )
-    columns = {name: np.asarray(found[key], dtype=float) for name, key in names.items()}
+    columns = {name: np.asarray(found[key], dtype=float) for name, key in INDICES.items()}
     return pd.DataFrame({"address": list(design.ranges), **columns})
 
 
@@ -235,83 +202,3 @@ def _salib(module: str) -> Any:
     except ImportError:
         expected = "SALib: pip install 'strategic-minerals[sensitivity]'"
         raise InputError([Fault("sweep", "", "kind", "SALib is not installed", expected)]) from None
-
-
-# Worth of the plans of variants in the same new scenarios, so that a difference between two of them is no luck.
-
-
-SAMPLES = 10
-"""Independent samples: their spread is the standard error."""
-APART = 0xC0
-"""Keeps seeds of these samples from those of plans and of tests."""
-WORTHS = "worths"
-"""Where a row carries what its plan saves in each sample."""
-DIFFERENCES = {
-    "fresh_worth_musd": "what the plan saves against doing nothing in new scenarios, the same for all points",
-    "fresh_worth_error_musd": "its standard error",
-    "difference_musd": "what it saves more there than the plan of the question as it stands",
-    "difference_error_musd": "its standard error: both plans meet the same scenarios",
-    "difference_low_musd": "lower end of its 95 % interval",
-    "difference_high_musd": "upper end",
-    "told": "whether the samples can tell the difference from none, and from what the search has left open",
-}
-"""Columns of a point in new scenarios, beside its own answer."""
-
-
-def require_scored(plan: Plan, scenarios: int, relax: bool) -> None:
-    """Raise PlanError where no plan can be scored in new scenarios."""
-    wanted = [
-        (str(scenarios), scenarios >= SAMPLES, f"0, or at least {SAMPLES}: a scenario in each of {SAMPLES} samples"),
-        ("a plan without 'sample'", plan.sample is not None, "a plan that draws scenarios, or 0"),
-        ("relaxations", not relax, "plans, or 0: a relaxation is none"),
-        (str(scenarios), not unbounded(plan), f"0: {unbounded(plan)}"),
-    ]
-    faults = [Fault("sweep", "", "fresh_scenarios", found, text) for found, right, text in wanted if not right]
-    if faults:
-        raise PlanError(faults)
-
-
-def fresh_worths(problem: Problem, solution: Solution, reference: Solution, scenarios: int) -> list[float]:
-    """What a plan is worth against doing nothing in each of the common samples, as they are lived [million USD]; none where its aim
-    is one that samples say nothing of.
-
-    problem: the plan's own; the seeds of the samples follow from its seed. scenarios: in all samples together. Raises
-    UntrustedError as `Simulator.live`.
-    """
-    plan = problem.plan
-    if unbounded(plan) or plan.sample is None:
-        return []
-    seeds = sample_seeds(plan.sample.seed, SAMPLES, APART)
-    lived = met(
-        stages_of(problem.data, (plan, reference), [(plan, trunk_alone(solution))]), scenarios // SAMPLES, seeds
-    )
-    return [one.worth[0] for one in lived]
-
-
-def with_differences(rows: Sequence[Mapping[str, Any]], base: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Rows with `DIFFERENCES` in place of what their plans save in each sample. base: the row of the unchanged question."""
-    of_base = None if base is None else base.get(WORTHS)
-    found = []
-    for row in rows:
-        mine, kept = row.get(WORTHS), {name: value for name, value in row.items() if name != WORTHS}
-        figures: dict[str, Any] = dict.fromkeys(DIFFERENCES, math.nan) | {"told": None}
-        if mine:
-            worth = estimated(mine, CONFIDENCE)
-            figures |= {"fresh_worth_musd": worth.mean, "fresh_worth_error_musd": worth.standard_error}
-        if mine and of_base:
-            saved = estimated([a - b for a, b in zip(mine, of_base, strict=True)], CONFIDENCE)
-            figures |= {
-                "difference_musd": saved.mean,
-                "difference_error_musd": saved.standard_error,
-                "difference_low_musd": saved.low,
-                "difference_high_musd": saved.high,
-                "told": bool(saved.low > _left_open(base) or saved.high < -_left_open(row)),
-            }
-        found.append(kept | figures)
-    return found
-
-
-def _left_open(row: Mapping[str, Any] | None) -> float:
-    """What the search has left open at a point: its plan may be better by so much [million USD]."""
-    found = math.inf if row is None else float(row["objective_musd"]) - float(row["bound_musd"])
-    return found if math.isfinite(found) else 0.0

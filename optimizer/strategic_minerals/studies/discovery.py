@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -28,10 +28,8 @@ from ..core.errors import Fault, InputError, PlanError, near_miss, shown
 from ..core.frames import Bools, Floats, rows_of
 from ..core.verb import Seed, verb
 from ..question.dataset import Dataset
-from ..question.load import Promise
 from ..question.names import UNNAMED, Names, column_in_words, is_share, owner_in_words, read_axis, unit_in_words
 from ..question.plan import Plan
-from .designs import DIFFERENCES
 from .sweep import FIGURES
 
 # Patient rule induction: the box, a range of each of a few inputs, in which failures are frequent.
@@ -211,7 +209,7 @@ KEY = ["scenario", "replicate"]
 """Of a scenario in the tables of a stress test."""
 OWN = ("row", "failed", "held_out", "box", "value")
 """Columns of the table `cases` of an answer beside its inputs."""
-NO_OUTCOMES = ("reason", "seconds", "cold", "told")
+NO_OUTCOMES = ("reason", "seconds", "cold")
 """Columns of a sweep's points that are neither inputs nor outcomes."""
 FEATURES = {
     "strikes": ("number of events of {}", "", 1.0),
@@ -237,8 +235,6 @@ class Cases:
     """(rows, columns) what may be promised; NaN where there is no answer."""
     called: str = "rows"
     """Name of the rows."""
-    shortfalls: pd.DataFrame | None = None
-    """row, material, segment, served_share of demands that go short; None: not known."""
     hazards: Mapping[str, str] = field(default_factory=dict)
     """Names of hazards by code."""
     weights: Floats | None = None
@@ -254,7 +250,7 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
     """
     if {"points", "decisions"} <= set(tables):
         points = tables["points"].reset_index(drop=True)
-        figures = [str(name) for name in points if name in FIGURES or name in DIFFERENCES]
+        figures = [str(name) for name in points if name in FIGURES]
         outcomes = points[[name for name in figures if name not in NO_OUTCOMES]]
         return Cases(points.drop(columns=figures), outcomes, POINTS, block=block)
     if {"scenarios", "events"} <= set(tables):
@@ -263,7 +259,6 @@ def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
             event_features(tables),
             scenarios.select_dtypes("number").drop(columns=["replicate", "probability"]),
             "scenarios",
-            _placed(tables["shortfalls"], scenarios),
             dict(zip(events["hazard"], events["name"].fillna("").astype(str), strict=True)),
             scenarios["probability"].to_numpy(dtype=float),
         )
@@ -279,7 +274,7 @@ def cases_of_frame(frame: pd.DataFrame) -> Cases:
     twice = plain.columns[plain.columns.duplicated()]
     if len(twice):
         raise InputError([Fault(DISCOVER, "", "study", f"two columns '{twice[0]}'", "each name once")])
-    outcomes = [name for name in plain if name in FIGURES or name in DIFFERENCES]
+    outcomes = [name for name in plain if name in FIGURES]
     return Cases(plain.drop(columns=outcomes), plain.select_dtypes(["number", "bool"]).astype(float))
 
 
@@ -320,19 +315,11 @@ def _disrupted(events: pd.DataFrame) -> pd.Series:
     return 12 * (spans["end"] - np.maximum(spans["begin"], until)).clip(lower=0.0).groupby(spans["row"]).sum()
 
 
-def chosen_inputs(cases: Cases, asked: Sequence[str] | None, promised: str) -> pd.DataFrame:
-    """The inputs that a search looks at: those asked for, or all but the promised column. Raises InputError for unknown ones, and
-    for those that are named as columns of the answer are."""
-    known = [str(name) for name in cases.inputs if str(name) != promised]
-    chosen = known if asked is None else list(dict.fromkeys(asked))
-    faults = [
-        Fault(DISCOVER, "", "inputs", f"'{name}'", f"one of {', '.join(known) or 'no inputs'}{near_miss(name, known)}")
-        for name in chosen
-        if name not in known
-    ]
+def chosen_inputs(cases: Cases, promised: str) -> pd.DataFrame:
+    """What a search looks at: all inputs but the promised column. Raises InputError for names that columns of the answer have."""
+    chosen = [str(name) for name in cases.inputs if str(name) != promised]
     expected = f"another name: {', '.join(OWN)} are columns of the answer"
-    faults = faults or [Fault(DISCOVER, "", "inputs", f"'{name}'", expected) for name in chosen if name in OWN]
-    if faults:
+    if faults := [Fault(DISCOVER, "", "inputs", f"'{name}'", expected) for name in chosen if name in OWN]:
         raise InputError(faults)
     return cases.inputs[chosen]
 
@@ -345,11 +332,6 @@ SIGNS: dict[str, tuple[str, Callable[[Floats, float], Bools]]] = {
 }
 """Sign of a promise -> in words; where it is broken."""
 WRITTEN = re.compile(r"^\s*(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
-HOW = (
-    "a column, a sign and a number, e.g. loss_musd <= 500, or for a stress test material:segment:level, "
-    "e.g. ndfeb_magnet:civil:0.8"
-)
-"""How a promise is written."""
 
 
 @dataclass(frozen=True)
@@ -357,7 +339,6 @@ class Promised:
     """A promise that a figure of the rows stays on one side of a number."""
 
     column: str
-    """Empty: none of the inputs' table."""
     words: str
     values: Floats
     """(rows,) NaN where there is no answer."""
@@ -370,12 +351,11 @@ class Promised:
         return SIGNS[self.sign][1](self.values, self.limit)
 
 
-def promised_of(cases: Cases, promise: str, names: Names) -> Promised:
+def promised_of(cases: Cases, promise: str) -> Promised:
     """What is promised, by row. Raises InputError where the rows do not tell it."""
-    if promise.count(":") == 2 and cases.shortfalls is not None:
-        return _served(cases, cases.shortfalls, promise, names)
     if (found := WRITTEN.match(promise)) is None:
-        raise InputError([Fault(DISCOVER, "", "promise", shown(promise), HOW)])
+        how = "a column, a sign and a number, e.g. loss_musd <= 500"
+        raise InputError([Fault(DISCOVER, "", "promise", shown(promise), how)])
     column, sign, limit = found["column"], found["sign"], float(found["value"])
     known = [str(name) for name in cases.outcomes]
     if column not in known:
@@ -384,26 +364,6 @@ def promised_of(cases: Cases, promise: str, names: Names) -> Promised:
     name, _, unit = heading(column).partition(" [")
     words = f"{name} is {SIGNS[sign][0]} {exact(limit)}{' ' * bool(unit)}{unit.removesuffix(']')}"
     return Promised(column, words, cases.outcomes[column].to_numpy(dtype=float), sign, limit)
-
-
-def _served(cases: Cases, shortfalls: pd.DataFrame, promise: str, names: Names) -> Promised:
-    """A share of a demand that is to be served, in every scenario of a stress test."""
-    try:
-        asked = Promise.parse(promise)
-    except ValueError as error:
-        raise InputError([Fault(DISCOVER, "", "promise", shown(promise), str(error))]) from None
-    mine = shortfalls[(shortfalls["material"] == asked.material) & (shortfalls["segment"] == asked.segment)]
-    if mine.empty:
-        known = sorted({f"{row.material}:{row.segment}" for row in rows_of(shortfalls)})
-        near = near_miss(f"{asked.material}:{asked.segment}", known)
-        expected = f"one that goes short in some scenario: {', '.join(known) or 'there is none'}{near}"
-        found = f"no scenario in which {asked.material}:{asked.segment} goes short"
-        raise InputError([Fault(DISCOVER, "", "promise", found, expected)])
-    values = np.ones(len(cases.outcomes))
-    values[mine["row"].to_numpy(dtype=int)] = mine["served_share"].to_numpy(dtype=float)
-    level = "in full" if asked.level == 1 else f"at {100 * asked.level:.4g}% or more"
-    words = f"{names.material(asked.material)}, {asked.segment} is served {level}"
-    return Promised("", words, values, ">=", asked.level - 1e-6)
 
 
 # Inputs as the search sees them, and their ranges with names in place of codes.
@@ -714,13 +674,10 @@ def discover(
         Field(
             max_length=300,
             description="What is promised: a column of the study, a sign and a number, in the column's unit, e.g. "
-            "'loss_musd <= 500'; of a stress test also material:segment:level, e.g. ndfeb_magnet:civil:0.8.",
+            "'loss_musd <= 500'.",
         ),
     ],
     *,
-    inputs: Annotated[
-        Sequence[str] | None, Field(description="Inputs that may explain failures. Default: all of the study.")
-    ] = None,
     held_out: Annotated[
         float, Field(ge=0, lt=0.9, description="Share of the rows that the search does not see.")
     ] = 0.3,
@@ -745,8 +702,8 @@ def discover(
     that some box limits; empty where an event does not occur. Facts: promise, promised (in words), called (what the rows are),
     rows, failures, held_out_rows, held_out_failures, inputs (searched), unsolved (left out), seed, notes.
 
-    Raises InputError for a malformed promise or one that names no column, for unknown inputs, for rows of which none or all fail,
-    and for a folder without such tables.
+    Raises InputError for a malformed promise or one that names no column, for rows of which none or all fail, and for a folder
+    without such tables.
     """
     if isinstance(study, Path | str) and (run := run_of(Path(study))) is not None and plan is None and data is None:
         result = load_result(run)
@@ -757,8 +714,8 @@ def discover(
         found = study if isinstance(study, Study) else Study.load(study)
         cases = cases_of_study(found.tables, int(found.facts.get("block", 1)))
     names = UNNAMED if data is None else Names.of(data)
-    promised = promised_of(cases, promise, names)
-    chosen = chosen_inputs(cases, inputs, promised.column)
+    promised = promised_of(cases, promise)
+    chosen = chosen_inputs(cases, promised.column)
     answered = ~np.isnan(promised.values)
     bad, told = promised.broken[answered], promised.values[answered]
     if bad.all() or not bad.any():

@@ -6,7 +6,6 @@ brings, or would cost. Constraint prices of the plan's commitments only name wha
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,16 +16,15 @@ import pandas as pd
 from pydantic import Field
 
 from ..answer.notes import require_plain
-from ..answer.prices import SMALL, Price, published, worthless
 from ..answer.result import Result
 from ..answer.study import Study
 from ..audit.accounts import losses, open_accounts, social_cost
 from ..audit.producers import PathData, path_data_of
 from ..core.errors import Fault, InfeasibleError, InputError, Progress, ReserveError, StoppedError, UntrustedError
-from ..core.formats import SMALL_MUSD, digits
+from ..core.formats import SMALL_MUSD
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
-from ..core.stats import BASELINE_COURSE, USD_PER_MUSD, rounded_to_add_up
+from ..core.stats import USD_PER_MUSD, rounded_to_add_up
 from ..core.verb import verb
 from ..matrix.named import objective_costs
 from ..matrix.problem import (
@@ -63,15 +61,7 @@ from .break_even import (
     interval_rows,
 )
 
-# Shadow prices in sentences: what one unit more is worth, and how far that holds.
-
-
-RANGING_COLUMNS = "price item scenario period value unit holds_for_more holds_for_less holds_unit sentence".split()
-ONCE = (
-    "appropriation total_budget contingent_liability cvar_limit expected_loss_limit service_level diversification "
-    "days_of_cover"
-).split()
-"""Families shown in full; of stock and supply, the year with the largest price of each material."""
+# The program with the plan's commitments fixed: its prices name what binds.
 
 
 @dataclass(frozen=True)
@@ -79,9 +69,6 @@ class Fixed:
     """The linear program with a result's whole commitments fixed, solved for the plan's main aim."""
 
     problem: Problem
-    cost: Floats
-    model: Model
-    run: SolvedRun
     duals: Duals
 
 
@@ -104,81 +91,7 @@ def fixed_program(result: Result) -> Fixed:
     run = model.run(time_limit_s=max(1.0, current().left()), phase="prices")
     if not isinstance(run, SolvedRun):
         raise UntrustedError(f"the linear program with the plan's commitments fixed was not solved: {run.status}")
-    return Fixed(problem, cost, model, run, run.prices)
-
-
-def price_words(fixed: Fixed) -> pd.DataFrame:
-    """One row a price that is not zero (`RANGING_COLUMNS`), and one for money that is worth nothing only since more is owed."""
-    prices = _worth_a_sentence(published(fixed.problem, fixed.duals)) + worthless(fixed.problem, fixed.duals)
-    names = Names.of(fixed.problem.data)
-    alone = [p.row for p in prices if p.widened is None and not p.beyond]
-    reach = dict(zip(alone, fixed.model.rhs_ranging(alone), strict=True)) if alone else {}
-    rows = []
-    for price in prices:
-        down, up = reach.get(price.row, (0.0, 0.0))
-        more, less = (up, down) if price.direction > 0 else (down, up)
-        if price.beyond:  # nothing moves up to there
-            more = less = math.inf
-        more, less = min(more, price.beyond or math.inf) * price.natural, min(less, price.less) * price.natural
-        unit = "million USD" if price.unit == "USD/USD" else "t"
-        figures = price.price, price.item, price.scenario, price.period, price.value, price.unit, more, less, unit
-        rows.append([*figures, _sentence(fixed.problem, price, more, names)])
-    return pd.DataFrame(rows, columns=RANGING_COLUMNS)
-
-
-def _worth_a_sentence(prices: list[Price]) -> list[Price]:
-    """Those worth a sentence: all of `ONCE`; the best year of a material in store, and of supply without a disruption."""
-    best: dict[tuple[str, str], Price] = {}
-    for price in prices:
-        if price.price in ONCE or (price.price == "supply" and price.scenario != BASELINE_COURSE):
-            continue
-        known = best.get((price.price, price.item))
-        if known is None or abs(price.value) > abs(known.value):
-            best[price.price, price.item] = price
-    return [p for p in prices if p.price in ONCE] + list(best.values())
-
-
-def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
-    """What one unit more is worth, in words."""
-    aim = main_aim(problem.plan)
-    at_kink = more == 0  # what is avoided is concave: a unit more brings less than the price says, or costs more
-    money = f"{abs(price.value):,.3g} million USD" if price.unit == "USD/USD" else _usd(abs(price.value))
-    bound = "" if not at_kink else "at most " if price.value > 0 else "at least "
-    effect = f"{'lowers' if price.value > 0 else 'raises'} {aim} by {bound}{money}"
-    if price.price == "supply":  # in that year's money and that course of events, not in expectation
-        effect = f"is worth {'at most ' if at_kink else ''}{'' if price.value > 0 else '-'}{money}"
-    code = re.split("[,: ]", price.item)[0]
-    material, item = names.material(code), names.material(code) + price.item[len(code) :]
-    year = f"FY{price.period}" if price.period.isdigit() else price.period
-    what = {
-        "appropriation": f"One more million USD in {year}",
-        "total_budget": "One more million USD of total budget",
-        "contingent_liability": f"One more million USD of liability allowed in {year}",
-        "cvar_limit": "One more million USD of CVaR allowed",
-        "expected_loss_limit": "One more million USD of expected loss allowed",
-        "stock": f"One more tonne of {material} in the reserve by {year}",
-        "supply": f"One more tonne of {material} for users in {year} without a disruption",
-        "users_stock": f"One more tonne of {material} in users' own stocks in {year}",
-        "service_level": f"One tonne less than the service level for {item} in {price.scenario}{f' ({year})' if year else ''}",
-        "diversification": f"One more tonne allowed beyond the diversification rule for {item} in {year}",
-        "days_of_cover": f"One tonne less of required stock of {item} in {year}",
-    }[price.price]
-    unit = "million USD" if price.unit == "USD/USD" else "t"
-    if price.beyond and abs(price.value) <= SMALL:
-        given = "the total budget" if price.price == "total_budget" else "is appropriated"
-        return f"{what} changes nothing: holding the opening stock already costs {price.beyond:,.4g} million USD more than {given}."
-    if math.isinf(more):
-        holds = "no matter how many more"
-    elif more > 0:
-        holds = f"valid for the next {digits(more)} {unit}"
-    else:
-        holds = "for how many more is not known"
-    return f"{what} {effect}, {holds}."
-
-
-def _usd(value: float) -> str:
-    """An amount with a unit that reads well."""
-    return f"{value / USD_PER_MUSD:,.3g} million USD" if value >= 0.1 * USD_PER_MUSD else f"{digits(value)} USD"
+    return Fixed(problem, run.prices)
 
 
 # Why an item was chosen or rejected, in a sentence.
@@ -291,18 +204,6 @@ def _between(low: float, high: float) -> str:
 # Who bears the cost of a plan: what an item changes for each, as parts that add up to what it changes in the main aim.
 
 
-USERS = (
-    "users_activities users_reserve_inputs users_surplus users_release users_border_surcharge users_contracts users_own_stock "
-    "users_freight users_prices_abroad"
-).split()
-GOVERNMENT = (
-    "authority_purchases authority_holding authority_disposal authority_release authority_border_revenue salvage "
-    "contract_fees offtake_fees capital_support floor_cost terminal_liability residual_credit risk_transfer"
-).split()
-"""Parts of a result's objective (`Result.objective_parts`) by who bears them; shortage losses, the charge for risk and penalties
-are those of nobody."""
-
-
 @dataclass(frozen=True)
 class Costs:
     """Social cost of a plan by who bears it [million USD]; NaN where there is no plan. Only differences of them mean something."""
@@ -326,14 +227,12 @@ NO_COSTS = Costs(*[math.nan] * 6)
 
 def costs_of_parts(parts: Mapping[str, float], at_risk: float) -> Costs:
     """Costs of a plan from the parts of its social cost. at_risk: its expected losses as risk measures count them."""
-    return Costs(
-        parts["loss"] + parts["users_substitution"],
-        sum(parts[name] for name in USERS),
-        sum(parts[name] for name in GOVERNMENT),
-        parts["cvar"],
-        parts["soft_penalties"],
-        at_risk,
-    )
+    apart = ("loss", "users_substitution", "cvar", "soft_penalties")
+    borne = {name: part for name, part in parts.items() if name not in apart}
+    users = sum(part for name, part in borne.items() if name.startswith("users_"))
+    government = sum(borne.values()) - users
+    shortages = parts["loss"] + parts["users_substitution"]
+    return Costs(shortages, users, government, parts["cvar"], parts["soft_penalties"], at_risk)
 
 
 def costs_of_point(problem: Problem, x: Floats, z0: Floats, path_data: PathData | None = None) -> Costs:
@@ -482,7 +381,7 @@ GAP = 5e-3
 """Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
 
 
-TITLES = {"reasons": "Reasons", "prices": "Prices", "break_evens": "What would change the decision"}
+TITLES = {"reasons": "Reasons", "break_evens": "What would change the decision"}
 
 
 @verb
@@ -510,14 +409,13 @@ def explain(
     most_solves: Annotated[
         int, Field(ge=8, le=10_000, description="Largest number of re-solves for each input of the item.")
     ] = MOST_SOLVES,
-    prices: Annotated[bool, Field(description="Whether shadow prices are part of the answer.")] = True,
     run: Runner = HERE,
 ) -> Study:
-    """Explain shadow prices and why each item was chosen or rejected; for one item, also what would reverse the choice.
+    """Explain why each item was chosen or rejected; for one item, also what would reverse the choice.
 
     What a gap leaves open is an interval. Where solves do not suffice, brackets stay wider.
 
-    Tables, those that are not empty: `prices` (`price_words`; not of one item), `reasons`, one row an item: kind, item, chosen,
+    Tables, those that are not empty: `reasons`, one row an item: kind, item, chosen,
     amount, unit; brings_musd, what the plan's main aim gains from it, with the interval that the gaps leave; what changes with it:
     expected losses, what users pay, net cost to the government (the three make social cost, with the weight on CVaR and
     penalties), and spending before a disruption; what binds; what is chosen instead; a sentence. Of one item, `break_evens`, one
@@ -555,7 +453,6 @@ def explain(
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
     every = {
-        "prices": price_words(fixed) if prices and item is None else pd.DataFrame(),
         "reasons": pd.DataFrame(rows, columns=EXPLAINED_COLUMNS),
         "break_evens": pd.DataFrame(flips, columns=BREAK_EVENS),
         "intervals": pd.DataFrame(intervals, columns=INTERVALS),
@@ -569,9 +466,6 @@ def explain(
 
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_stage: str) -> list[str]:
     lines: list[str] = []
-    if "prices" in tables:
-        lines.append("PRICES: what one unit more is worth (for the commitments of this plan, and for small changes):")
-        lines += [f"  {row.sentence}" for row in rows_of(tables["prices"])]
     if "reasons" in tables:
         lines += heading(facts["aim"], first_stage, facts["gap"])
         if facts["stage_slack"] > facts["gap"]:

@@ -198,9 +198,7 @@ def left_out_rows(
         at += 1
         cost = estimated((worth[:, 0] - worth[:, at]).tolist(), confidence, solved)
         instead = ", ".join([what[name] for name in one.instead if name in what][:SHOWN])
-        rows.append(
-            (*key, "", cost.mean, cost.standard_error, cost.low, cost.high, one.saves, bool(cost.low > 0), instead)
-        )
+        rows.append((*key, "", *cost, one.saves, bool(cost.low > 0), instead))
     return pd.DataFrame(rows, columns=LEFT_OUT)
 
 
@@ -221,8 +219,7 @@ def rule_rows(plans: Sequence[Plan], lived: Sequence[Met], confidence: float) ->
     for k, plan in enumerate(plans, 1):
         gain = estimated((worth[:, k] - worth[:, 0]).tolist(), confidence, len(plans))
         rule = plan.release
-        figures = gain.mean, gain.standard_error, gain.low, gain.high
-        rows.append((rule.this_event, rule.new_events_yr, rule.refill_share, *figures))
+        rows.append((rule.this_event, rule.new_events_yr, rule.refill_share, *gain))
     return pd.DataFrame(rows, columns=RULES)
 
 

@@ -31,7 +31,7 @@ from ..world.events import (
 )
 from ..world.instance import Instance
 from ..world.loss_values import headline, length_in_words, rate_in_words, span_in_words
-from ..world.scenarios import build_scenarios, cvar_of, loss_proxy, losses_by_period, population, quantile
+from ..world.scenarios import cvar_of, losses_by_period, population, quantile
 
 WORST = 10
 """Scenarios listed as the worst."""
@@ -46,7 +46,6 @@ TITLES = {
     "years": "Years",
     "worst": "Worst scenarios",
     "record": "Events drawn and on record",
-    "reduction": "What the reduction changes",
 }
 
 
@@ -70,11 +69,9 @@ def scenario_outlook(
     expected loss and CVaR of the loss at the plan's `risk.alpha`, for each year separately;
     worst: the worst scenarios: what happens in a line, and all their events;
     record: kind of hazard, events on the record of its hazards, the mean number that the record says for the years in which events
-    may strike, and the mean number drawn, those brought on by others included;
-    reduction, where the plan keeps fewer than it samples: figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all
-    sampled, listed and quiet scenarios), kept_musd (the plan's own scenarios), error_share.
-    Facts: scenarios and probability (sum of all); kept and drawn: scenarios of the plan's own sample, 0 where it has none; alpha;
-    span_years in which events may strike; five_or_more: probability of so many events.
+    may strike, and the mean number drawn, those brought on by others included.
+    Facts: scenarios and probability (sum of all); alpha; span_years in which events may strike; five_or_more: probability of that
+    many events.
 
     Raises PlanError and InputError with all faults.
     """
@@ -87,7 +84,6 @@ def scenario_outlook(
         loss[:, i] = lost.sum(axis=1)
         if instance.at_risk[i]:
             by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
-    sample = plan.sample
     tables = {
         "hazards": _hazards(plan, data, instance, drawn, names),
         "materials": _materials(instance, drawn, loss, names),
@@ -95,14 +91,9 @@ def scenario_outlook(
         "worst": _worst(instance, drawn, loss * instance.at_risk, names),
         "record": _record(plan, data, instance, drawn),
     }
-    reduced = _reduction(plan, data, instance)
-    if len(reduced):
-        tables["reduction"] = reduced
     facts = {
         "scenarios": len(drawn.names),
         "probability": float(drawn.probability.sum()),
-        "kept": 0 if sample is None else sample.scenarios,
-        "drawn": 0 if sample is None else sample.draws or sample.scenarios,
         "alpha": plan.risk.alpha,
         "span_years": instance.calendar.step * (instance.calendar.periods - 1),
         "five_or_more": float(drawn.probability @ [len(events) >= 5 for events in drawn.events]),
@@ -137,13 +128,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list
     ]
     if len(tables["record"]):
         lines += ["", _against_record(tables["record"], facts)]
-    if "reduction" in tables:
-        expected, worst = tables["reduction"].error_share
-        lines += [
-            "",
-            f"The plan keeps {facts['kept']} of {facts['drawn']:,} sampled scenarios. This changes the estimate: expected loss "
-            f"{expected:+.1%}, mean of {tail} of losses (CVaR) {worst:+.1%}.",
-        ]
     return lines
 
 
@@ -210,22 +194,6 @@ def _material(row: Any) -> str:
 def _called(name: str, code: str) -> str:
     """A name, with the code that commands need."""
     return code if name == code else f"{name} [{code}]"
-
-
-def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
-    """The plan's own scenarios compared with all that it samples."""
-    columns, sample = ["figure", "all_musd", "kept_musd", "error_share"], plan.sample
-    if sample is None or sample.draws is None:
-        return pd.DataFrame(columns=columns)
-    both = population(instance, data, sample.draws), build_scenarios(instance, data)
-    sets = [(scenarios.probability, loss_proxy(instance, scenarios).sum(axis=1)) for scenarios in both]
-    alpha = plan.risk.alpha
-    figures = {
-        "expected loss": [float(pi @ loss) for pi, loss in sets],
-        f"CVaR {alpha:.0%}": [cvar_of(loss, pi, alpha) for pi, loss in sets],
-    }
-    rows = [(name, every, kept, kept / every - 1 if every > 0 else 0.0) for name, (every, kept) in figures.items()]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioSet, names: Names) -> pd.DataFrame:

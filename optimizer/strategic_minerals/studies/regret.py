@@ -310,7 +310,6 @@ CELLS = (
     "regret_share"
 ).split()
 CANDIDATES = "candidate largest_regret_share worst_belief worst_loss mean_regret_share first_years_musd outlay_musd why_not".split()
-ATTAINABLE = "belief loss best_musd bound_musd recommended_musd regret_share".split()
 BELIEFS = "belief hazard figure value effective_share source".split()
 LOSSES = "loss same_as left_out".split()
 CHOICES = "candidate better_under gain_musd worst_under otherwise_musd probability".split()
@@ -337,8 +336,7 @@ def least_regret(
     nothing new. Tables:
     candidates: candidate; largest and mean regret as shares of what could be had, and where the largest is; money of the first
     years before any event, and of all planned years as lived; cells: candidate, belief, loss: worth as lived with standard error
-    and interval, the best candidate there, regret in money and as a share; attainable: by belief and loss the worth of the best
-    plan by the model of the plan with its bound, and that of the recommended one; acts: what each candidate does by the end of the
+    and interval, the best candidate there, regret in money and as a share; acts: what each candidate does by the end of the
     first years; choices: for each other candidate, under which loss it is better, by how much, and the probability of that loss
     from which to choose it; reaction: how much rarer or more frequent stops would have to become because of a candidate for it to
     be as good; beliefs, losses: what was asked.
@@ -379,7 +377,7 @@ def least_regret(
 
     candidates = _chosen(grid, made, candidates, partial(live, of=choosing))
     lives = live(candidates, fresh)
-    tables = _tables(grid, made, candidates, lives, confidence)
+    tables = _tables(grid, candidates, lives, confidence)
     worth = np.array([one.worth for one in lives]).mean(axis=0)
     of_candidates = tables["candidates"].set_index("candidate").largest_regret_share
     least = float(of_candidates.drop(RECOMMENDED).min())
@@ -495,10 +493,8 @@ class Made:
     """Plans in the scenarios that they were made with."""
 
     cells: Cells
-    worth: Floats
-    """(beliefs, losses) of the best plan of each cell by the model of the plan [million USD]."""
     most: Floats
-    """What every plan is worth there at most."""
+    """(beliefs, losses) what every plan is worth at most, by the model of the plan [million USD]."""
     points: tuple[Floats, ...]
     """Of the recommended plan, then of the best plan of each loss under the central belief."""
     worth_of: Floats
@@ -513,17 +509,17 @@ class Made:
         """Solve every cell, then all together. Raises UntrustedError and StoppedError."""
         call = current()
         cells = Cells(grid.problem.structure, grid.problem.assembly, grid.cost, grid.probability, integer=not relax)
-        worth, most = np.zeros(grid.nothing.shape), np.zeros(grid.nothing.shape)
+        most = np.zeros(grid.nothing.shape)
         points: dict[Cell, Floats] = {}
         start: Floats | None = None
         begin = call.seconds
         dearest = np.argsort(-grid.nothing[grid.central], kind="stable").tolist()
-        for cell in ((k, loss) for loss in dearest for k in range(len(worth))):
+        for cell in ((k, loss) for loss in dearest for k in range(len(most))):
             call.check()
             found = _sought(cells, Aim({cell: 1.0}), start, GAP * grid.least, GAP, CELL_S, -float(grid.nothing[cell]))
-            worth[cell], most[cell] = -found.value, -found.bound
+            most[cell] = -found.bound
             start = points[cell] = found.y
-            LOG.info("cell %s: worth %.1f, at most %.1f, %.1f s", cell, worth[cell], most[cell], found.seconds)
+            LOG.info("cell %s: worth %.1f, at most %.1f, %.1f s", cell, -found.value, most[cell], found.seconds)
         between = call.seconds
         aim, unit, shift = _aim(grid, most, np.zeros_like(most), np.ones_like(most))
         found = _sought(cells, aim, start, GAP_OF_REGRET * unit, 0.0, REGRET_S, shift)
@@ -534,7 +530,7 @@ class Made:
         bound = found.bound / (unit * (1 + TIE)) if grid.plan.ambiguity.rule != "cautious" else found.bound
         bound = min(regret, max(0.0, bound))
         LOG.info("best plans of all cells %.1f s, least regret %.1f s", between - begin, call.seconds - between)
-        return cls(cells, worth, most, (found.y, *singles), worth_of, regret, bound)
+        return cls(cells, most, (found.y, *singles), worth_of, regret, bound)
 
     def again(self, grid: Grid, lived: Floats, count: int) -> Solution:
         """The plan of least regret, once it is known how plans live: worth as lived is read off the model's, cell by cell, along
@@ -678,7 +674,7 @@ def _candidates(grid: Grid, made: Made) -> list[Candidate]:
 
 
 def _tables(
-    grid: Grid, made: Made, candidates: Sequence[Candidate], lives: Sequence[Lived], confidence: float
+    grid: Grid, candidates: Sequence[Candidate], lives: Sequence[Lived], confidence: float
 ) -> dict[str, pd.DataFrame]:
     """All tables of the study."""
     given = [one for one in candidates if one.solution is not None]
@@ -694,7 +690,7 @@ def _tables(
             behind = float(best[k, loss] - worth[c, k, loss])
             ahead = given[int(leader[k, loss])].name
             names = one.name, grid.beliefs[k].name, grid.losses[loss]
-            figures = own.mean, own.standard_error, own.low, own.high, float(best[k, loss])
+            figures = *own, float(best[k, loss])
             cells.append((*names, *figures, ahead, behind, float(regret[c, k, loss])))
     outlay = np.array([one.outlay for one in lives]).mean(axis=0)
     done = _acts(grid, given)
@@ -724,22 +720,12 @@ def _tables(
     same, left_out = grid.kept
     asked = [(name, "", "") for name in grid.losses]
     asked += [(name, other, "") for name, other in same.items()] + [(name, "", why) for name, why in left_out.items()]
-    modelled = (made.most - made.worth_of[0]) / measured(made.most, grid.least)
-    attainable = [
-        (
-            grid.beliefs[k].name,
-            grid.losses[loss],
-            *(float(table[k, loss]) for table in (made.worth, made.most, made.worth_of[0], modelled)),
-        )
-        for k, loss in np.ndindex(*best.shape)
-    ]
     return {
         "candidates": pd.DataFrame(rows, columns=CANDIDATES),
         "cells": pd.DataFrame(cells, columns=CELLS),
         "choices": _choices(grid, given, worth),
         "reaction": _reaction(grid, given, lives, worth),
         "acts": done,
-        "attainable": pd.DataFrame(attainable, columns=ATTAINABLE),
         "beliefs": pd.DataFrame(said, columns=BELIEFS),
         "losses": pd.DataFrame(asked, columns=LOSSES),
     }

@@ -8,10 +8,9 @@ days of cover are left out, as where rules of thumb are compared.
 
 from __future__ import annotations
 
-import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,14 +40,10 @@ ROUNDED_UP = 0.5
 """Share of a signature from which it is signed."""
 
 
-@dataclass(frozen=True)
-class Form:
-    """Sizes of the quick form."""
-
-    scenarios: int = 25
-    draws: int = 256
-    pricing: int = 128
-    time_limit_s: float = 120.0
+SCENARIOS, DRAWS, PRICING = 25, 256, 128
+"""Most scenarios of a year's plan, the draws that they are chosen from, and scenarios in which owners price."""
+LIMIT_S = 120.0
+"""Seconds for one of its programs."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +57,15 @@ class Planned:
     x: Floats
     gap: float
     """What rounding costs against the relaxation [million USD]; 0 where nothing was rounded."""
-    seconds: float
-
-    @property
-    def columns(self) -> int:
-        """Size of its program."""
-        return self.problem.assembly.shape[1]
 
 
-def planned(plan: Plan, data: Dataset, form: Form) -> Planned:
+def planned(plan: Plan, data: Dataset) -> Planned:
     """What to sign and buy this year, and what it would lead to. Raises UntrustedError where it is not solved."""
-    begin = time.process_time()
-    asked = _with_sample(without_promises(plan), form)
+    asked = _with_sample(without_promises(plan))
     problem = prepare(asked, data)
     cost = objective_costs(problem)["social_cost"]
     model = FlatModel(problem.assembly, cost, integer=False)
-    run = _run(model, cost, form)
+    run = _run(model, cost)
     bound, gap = run.objective, 0.0
     at, values = _rounded(problem, run.x)
     if len(at):
@@ -85,33 +73,33 @@ def planned(plan: Plan, data: Dataset, form: Form) -> Planned:
         lower[at] = upper[at] = values
         model.load(replace(problem.assembly, lower=lower, upper=upper), cost)
         try:
-            run = _run(model, cost, form)
+            run = _run(model, cost)
         except UntrustedError:  # rounded up it does not fit the budget: nothing new is signed
             upper[at] = lower[at] = np.minimum(values, problem.assembly.lower[at])
             model.load(replace(problem.assembly, lower=lower, upper=upper), cost)
-            run = _run(model, cost, form)
+            run = _run(model, cost)
         gap = max(0.0, run.objective - bound)
     solution = extract(problem.structure, problem.assembly, run.x)
     question = Question(problem.structure, problem.natural, solution)
-    return Planned(asked, data, question, problem, run.x, gap, time.process_time() - begin)
+    return Planned(asked, data, question, problem, run.x, gap)
 
 
-def _run(model: FlatModel, cost: Floats, form: Form) -> SolvedRun:
-    run = model.minimise(cost, None, gap=0.0, absolute_gap=0.0, time_limit_s=form.time_limit_s)
+def _run(model: FlatModel, cost: Floats) -> SolvedRun:
+    run = model.minimise(cost, None, gap=0.0, absolute_gap=0.0, time_limit_s=LIMIT_S)
     if not isinstance(run, SolvedRun):
         raise UntrustedError(f"a year was not solved: {run.status}")
     return run
 
 
-def _with_sample(plan: Plan, form: Form) -> Plan:
+def _with_sample(plan: Plan) -> Plan:
     """The plan with a sample of another size."""
     update: dict[str, object] = {}
     if plan.sample is not None:
-        count = min(form.scenarios, plan.sample.scenarios)
-        sizes = {"scenarios": count, "draws": max(form.draws, count)}
+        count = min(SCENARIOS, plan.sample.scenarios)
+        sizes = {"scenarios": count, "draws": max(DRAWS, count)}
         update["sample"] = plan.sample.model_copy(update=sizes)
     if plan.owners.expectation == "scenarios":
-        update["owners"] = plan.owners.model_copy(update={"sample": min(form.pricing, plan.owners.sample)})
+        update["owners"] = plan.owners.model_copy(update={"sample": min(PRICING, plan.owners.sample)})
     return plan.model_copy(update=update)
 
 
@@ -196,33 +184,21 @@ class Year:
     """Discounted to its start [million USD]; that of the last planned year holds all that comes after it."""
     flows: tuple[Mapping[str, Any], ...]
     """By material: material, tight (share of the year), short_t, released_t, stock_t, bought_t."""
-    plans: int
-    """How often it was planned."""
     gap: float
-    seconds: float = field(compare=False)
-    columns: int
-
-
-@dataclass(frozen=True)
-class Start:
-    """The question from which all paths begin."""
-
-    plan: Plan
-    data: Dataset
-    form: Form
-    learning: bool
+    """What rounding what is signed costs [million USD]."""
 
 
 class Replanning:
     """Paths of one group: what they share up to a date is worked out once."""
 
-    def __init__(self, start: Start) -> None:
-        self._start = start
+    def __init__(self, plan: Plan, data: Dataset, learning: bool) -> None:
+        """plan, data: the question from which all paths begin."""
+        self._plan, self._data, self._learning = plan, data, learning
         self._known: dict[tuple[Any, ...], tuple[Year, Plan, Dataset]] = {}
 
     def live(self, path: ScenarioPath) -> list[Year]:
         """All planned years of a path."""
-        plan, data = self._start.plan, self._start.data
+        plan, data = self._plan, self._data
         first, years = plan.horizon.first_year, plan.horizon.years
         found = []
         for k in range(years):
@@ -238,18 +214,18 @@ class Replanning:
         self, path: ScenarioPath, plan: Plan, data: Dataset, year: int, *, last: bool
     ) -> tuple[Year, Plan, Dataset]:
         """Plan on what is known when the year begins; sign; plan again on what has begun in it, with nothing more to sign."""
-        form, before, now = self._start.form, path.known(year, float(year)), path.known(year, year + 1.0)
+        before, now = path.known(year, float(year)), path.known(year, year + 1.0)
         at = plan.model_copy(update={"ongoing": before})
-        signed = acted = planned(at, data, form)
-        seconds, owed = signed.seconds, _signed_now(signed) + signed_cost(signed)
+        signed = acted = planned(at, data)
+        owed = _signed_now(signed) + signed_cost(signed)
         if now != before:
             at = _nothing_to_sign(plan, year).model_copy(update={"ongoing": now})
-            acted = planned(at, _with_signed(signed.question, plan, data), form)
-            seconds, owed = seconds + acted.seconds, signed_cost(acted)
+            acted = planned(at, _with_signed(signed.question, plan, data))
+            owed = signed_cost(acted)
         whole = _to_the_end(acted, path) + signed_cost(acted) + later_signed_cost(acted) if last else 0.0
         cost = whole if last else first_year_cost(acted) + owed
         flows = tuple(year_flows(acted.question, acted.question.structure.trunk, acted.question.solution, 0, 0))
-        lived = Year(cost, flows, 1 + (acted is not signed), signed.gap, seconds, signed.columns)
+        lived = Year(cost, flows, signed.gap)
         if last:
             return lived, plan, data
         happened = [event.happened() for event in path.events if year <= event.begin < year + 1]
@@ -263,8 +239,8 @@ class Replanning:
             acted.data,
             as_planned(acted.question, 1),
             happened,
-            learning=self._start.learning,
-            chances=form.draws,
+            learning=self._learning,
+            chances=DRAWS,
         )
         return lived, moved.model_copy(update={"ongoing": ()}), tables
 
@@ -316,7 +292,7 @@ def _at_start(state: State, n: Instance) -> State:
 def _with_signed(question: Question, plan: Plan, data: Dataset) -> Dataset:
     """The tables of the same year with what was signed in it."""
     n = question.natural
-    state = _at_start(signed_by(question, 0, n.calendar.per_year, packages=True), n)
+    state = _at_start(signed_by(question, 0, n.calendar.per_year), n)
     rows = carried_rows(question, state, data, plan.name)
     return Dataset(types.MappingProxyType({name: tuple(each) for name, each in rows.items()}), data.name)
 

@@ -24,7 +24,6 @@ from ..core.errors import Fault, InputError, PlanError, near_miss
 from ..core.formats import capital, chance, musd
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
-from ..core.stats import SMALL_T
 from ..core.verb import FromFile, Gap, verb
 from ..matrix.problem import structure_of
 from ..question.dataset import Dataset
@@ -484,35 +483,10 @@ AS_PLANNED = "the year passed as planned"
 STATE = "what was done and what happened"
 FACTS = "new facts"
 EVIDENCE = "evidence on hazards"
-WHY_COLUMNS = dict.fromkeys(
-    ("cause changed worth_musd difference_musd gap_share expected_loss_musd outlay_musd bought supported").split(),
-    "number",
-) | dict.fromkeys(("cause", "changed", "bought", "supported"), "text")
+WHY_COLUMNS = {"cause": "text", "changed": "text"} | dict.fromkeys(
+    "worth_musd difference_musd expected_loss_musd outlay_musd".split(), "number"
+)
 """Columns of the table `why` and their kinds."""
-STATE_COLUMNS = {"kind": "text", "item": "text", "detail": "text", "amount": "number", "unit": "text"}
-"""Columns of the table `state` and their kinds."""
-
-
-def _binds(state: pd.DataFrame, names: Names) -> list[str]:
-    """What binds the new plan, in a few lines."""
-    counts = state.kind.value_counts()
-    due = float(state[state.kind == "payment_due"].amount.sum())
-    signed = int(counts.get("contract", 0) + counts.get("market_floor", 0))
-    packages = state[(state.kind == "package") & (state.detail != "none")]
-    lines = []
-    if len(packages) or signed:
-        lines.append(
-            f"  Signed before and binding: supported projects {len(packages)}, contracts and floors {signed}; instalments and "
-            f"fees of {due:,.1f} are still due."
-        )
-    stock = state[state.kind == "stock"]
-    if len(stock):
-        text = ", ".join(f"{names.material(row.item)} {row.amount:,.4g} t" for row in rows_of(stock.head(8)))
-        lines.append(f"  In store: {text}{' ...' if len(stock) > 8 else ''}.")
-    events = state[state.kind == "event"]
-    if len(events):
-        lines.append(f"  In force, and nobody knows when it ends: {', '.join(events.item)}.")
-    return lines
 
 
 def causes_in_words(why: pd.DataFrame) -> list[str]:
@@ -598,9 +572,7 @@ def roll(
 
     result: last year's plan, as it was solved. The study carries the new plan in `result`. Tables: `why`, a row a cause, in order;
     each adds to those above it: changed (whether it changes the question), worth_musd of the plan then, difference_musd to the row
-    above, gap_share, expected_loss_musd, outlay_musd of the planned years, bought and supported. `state`, what the new plan starts
-    with: kind (stock, stock_origin, users_missing, package, contract, market_floor, payment_due, closed, event, evidence,
-    money_kept), item, detail, amount, unit.
+    above, expected_loss_musd, outlay_musd of the planned years.
 
     Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan, and as `solve_once`.
     """
@@ -636,7 +608,6 @@ def roll(
     frame["difference_musd"] = frame["worth_musd"].diff()
     frame.loc[:1, "difference_musd"] = None  # the plan of before, and the year as planned
     why = typed(frame.iloc[1:], WHY_COLUMNS)
-    state = _state_table(question, reached, steps[-1][1])
     new_plan, now = solved[-1].plan, solved[-1].plan.horizon
     stated = {
         "plan": new_plan.name,
@@ -648,7 +619,6 @@ def roll(
         "moved": list(steps[-1][1].moved),
     }
     years_now = f"FY{now.first_year} to FY{now.first_year + now.years - 1}"
-    titles = {"why": "What changed the plan", "state": "What the plan starts with"}
     moved = [f"  {line}" for line in steps[-1][1].moved]
     words = [
         f"PLANNED AGAIN: {new_plan.name}, {years_now}, after the plan of FY{result.plan.horizon.first_year}.",
@@ -657,10 +627,8 @@ def roll(
         *causes_in_words(why),
         *_done_otherwise(result, solved[-1]),
         *(["MOVED OR LEFT OUT:", *moved] if moved else []),
-        "WHAT IT STARTS WITH:",
-        *_binds(state, Names.of(result.data)),
     ]
-    return Study("roll", {"why": why, "state": state}, words, stated, titles, solved[-1])
+    return Study("roll", {"why": why}, words, stated, {"why": "What changed the plan"}, solved[-1])
 
 
 def _same(one: NextQuestion, other: NextQuestion) -> bool:
@@ -674,51 +642,10 @@ def _same(one: NextQuestion, other: NextQuestion) -> bool:
 
 def _row(cause: str, changed: bool | None, result: Result) -> dict[str, Any]:
     """What a step comes to."""
-    figures, projects = result.figures, result.tables["projects"]
-    signed = projects[(projects.share > 0) & (projects.package != "none")]
-    bought = {str(item): float(tonnes) for item, tonnes in figures.items("bought_t").items() if float(tonnes) > SMALL_T}
     return {
         "cause": cause,
         "changed": "" if changed is None else "yes" if changed else "no",
-        "worth_musd": figures.value("worth_musd"),
-        "gap_share": result.outcome.relative_gap,
-        "expected_loss_musd": figures.value("expected_loss_musd"),
-        "outlay_musd": figures.total("outlay_by_year_musd"),
-        "bought": "; ".join(f"{name} {tonnes:,.4g} t" for name, tonnes in sorted(bought.items())),
-        "supported": "; ".join(sorted(set(signed.project))),
+        "worth_musd": result.figures.value("worth_musd"),
+        "expected_loss_musd": result.figures.value("expected_loss_musd"),
+        "outlay_musd": result.figures.total("outlay_by_year_musd"),
     }
-
-
-def _state_table(question: Question, state: State, now: NextQuestion) -> pd.DataFrame:
-    """What the next plan starts with, item by item."""
-    n = question.natural
-    rows: list[tuple[str, str, str, float, str]] = []
-    rows += [("stock", material, "", tonnes, "t") for material, tonnes in state.stock.items() if tonnes > SMALL_T]
-    rows += [
-        ("stock_origin", row.material, row.from_country, row.stock_t, "t") for row in now.data.rows("stock_origins")
-    ]
-    rows += [
-        ("users_missing", material, segment, share, "share")
-        for (material, segment), share in state.users_missing.items()
-        if share > 0
-    ]
-    rows += [
-        ("package", n.projects[option.project].name, option.package.name, share, "share")
-        for option, share in state.packages
-    ]
-    for c, tonnes in state.contracts:
-        since = f"since FY{n.calendar.period_label(c.start)}"
-        rows.append(("contract", n.producers[c.source], since, tonnes / n.calendar.step, "t/yr"))
-    rows += [("market_floor", question.structure.support.markets[m].floor.name, "", 1.0, "share") for m in state.floors]
-    rows += [
-        ("payment_due", row.commitment, f"FY{row.fiscal_year} {row.payment}", row.amount_musd, "million USD")
-        for row in now.data.rows("payments_due")
-    ]
-    rows += [("closed", source, "until", date, "date") for source, date in state.closed.items()]
-    rows += [("event", event.name, event.hazard or "", event.start_year, "since") for event in now.plan.ongoing]
-    rows += [
-        ("evidence", row.hazard, f"{row.onsets} onsets", row.exposure_yr, "years")
-        for row in now.data.rows("hazard_evidence")
-    ]
-    rows.append(("money_kept", "", "", state.kept_musd, "million USD"))
-    return typed(pd.DataFrame(rows, columns=list(STATE_COLUMNS)), STATE_COLUMNS)

@@ -233,9 +233,9 @@ def compare_rules(
 ) -> Study:
     """Compare a plan with what ministries do: days of cover, published ceilings, equal money, shares by value.
 
-    The samples of a run that `solve` tested are taken as far as they go. Tables:
-    rules: rule, money (its own, or as much as the plan spends), purchases_musd, worth with its interval, share_of_plan, behind_musd
-    the plan with standard error and interval (sample by sample), note; by_sample: rule, money, seed, worth_musd.
+    The samples of a run that `solve` tested are taken as far as they go. Table `rules`: rule, money (its own, or as
+    much as the plan spends), purchases_musd, worth with its interval, share_of_plan, behind_musd the plan with standard error and
+    interval (sample by sample), note.
     Facts: samples, scenarios in each, confidence.
 
     Raises InputError for a plan whose samples bind scenarios together, that draws none, or has several aims.
@@ -258,7 +258,6 @@ def compare_rules(
     asked = partial(met, stages_of(result.data, (free, base), [(free, one) for one in given]), scenarios)
     parts = [seeds[k : k + SAMPLES_AT_ONCE] for k in range(0, len(seeds), SAMPLES_AT_ONCE)]
     worth = np.array([one.worth for some in run.each("samples", asked, parts) for one in some])
-    names = [(PLAN, ""), *((rule.name, rule.money) for rule, _ in fitting)]
     left_out = [rule for rule, course in zip(rules, courses, strict=True) if course is None]
     rows = [_row(PLAN, "", outlay, "", worth[:, 0], worth[:, 0], confidence)]
     for k, (rule, course) in enumerate(fitting, 1):
@@ -266,16 +265,9 @@ def compare_rules(
         rows.append(_row(rule.name, rule.money, musd, _note(rule, musd), worth[:, k], worth[:, 0], confidence))
     rows += [{"rule": rule.name, "money": rule.money, "note": "it does not fit the budget"} for rule in left_out]
     table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
-    met_by = [
-        (*name, seed, float(value))
-        for k, name in enumerate(names)
-        for seed, value in zip(seeds, worth[:, k], strict=True)
-    ]
-    by_sample = pd.DataFrame(met_by, columns=["rule", "money", "seed", "worth_musd"])
-    tables = {"rules": table, "by_sample": by_sample}
     facts = {"samples": len(seeds), "scenarios": scenarios, "confidence": confidence}
     words = _words(table, len(seeds) * scenarios, confidence)
-    return Study("rules", tables, words, facts, {"rules": "Rules of thumb in new scenarios"})
+    return Study("rules", {"rules": table}, words, facts, {"rules": "Rules of thumb in new scenarios"})
 
 
 def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:

@@ -29,15 +29,18 @@ from ..question.names import edited
 from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
-from .designs import APART, SAMPLES
 from .lived import DEPENDS
 from .rules import without_promises
 from .stress import met, stages_of
 from .sweep import require_points
-from .sweep_file import PlacedSweepFile, SweepFile, located
+from .sweep_file import SweepFile, located
 
+SAMPLES = 10
+"""Independent samples: their spread is the standard error."""
+APART = 0xC0
+"""Keeps seeds of these samples from those of plans and of tests."""
 SCENARIOS = 200
-"""Scenarios in all samples, which are those of sweeps: both score in the same ones."""
+"""Scenarios in all samples."""
 FIGURES = (
     "worth_musd worth_error_musd worth_low_musd worth_high_musd difference_musd difference_error_musd loss_musd loss_without_musd "
     "outlay_musd why_not"
@@ -52,7 +55,7 @@ def score(
     result: Result,
     study: Annotated[
         SweepFile,
-        FromFile(PlacedSweepFile.read),
+        FromFile(SweepFile.read),
         Field(description="Sweep file (TOML): what may be otherwise, as in `sweep`; nothing is decided anew."),
     ],
     *,
@@ -80,7 +83,7 @@ def score(
         asked: list[Mapping[str, Any]] = [{}, *study.design(plan, data).points]
         require_points(plan, data, asked)
     except PlanError as error:
-        raise located(study.place, error) if isinstance(study, PlacedSweepFile) else error from None
+        raise located(study.place, error) from None
     seeds = [0] if plan.sample is None else sample_seeds(plan.sample.seed, SAMPLES, APART)
     one = partial(_scored, plan, data, trunk_alone(result.solution), scenarios // SAMPLES, seeds)
     found = list(run.each("futures", one, asked))
@@ -91,17 +94,8 @@ def score(
             rows.append({**changes, **dict.fromkeys(FIGURES, math.nan), "why_not": of})
             continue
         own = estimated(of[0].tolist(), confidence)  # of one sample alone it has no error
-        more = estimated((of[0] - base[0]).tolist(), confidence) if not isinstance(base, str) else None
-        figures = (
-            own.mean,
-            own.standard_error,
-            own.low,
-            own.high,
-            math.nan if more is None else more.mean,
-            math.nan if more is None else more.standard_error,
-            *(float(part.mean()) for part in of[1:]),
-            "",
-        )
+        more = (math.nan, math.nan) if isinstance(base, str) else estimated((of[0] - base[0]).tolist(), confidence)[:2]
+        figures = (*own, *more, *(float(part.mean()) for part in of[1:]), "")
         rows.append({**changes, **dict(zip(FIGURES, figures, strict=True))})
     axes = list(dict.fromkeys(address for changes in asked for address in changes))
     table = pd.DataFrame(rows, columns=[*axes, *FIGURES])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -34,7 +34,7 @@ from .carry import Question
 from .forward import CHUNK, Simulator
 from .learning import ScenarioPath, by_history, draw_paths
 from .recourse import FirstStage
-from .replanning import Form, Replanning, Start, Year, scenarios_of, year_flows
+from .replanning import SCENARIOS, Replanning, Year, scenarios_of, year_flows
 from .rules import purchase_rules, purchases_musd, without_promises
 from .sweep import identity
 
@@ -61,7 +61,6 @@ def simulate(
     grid_months: Annotated[
         int, Field(ge=1, le=12, description="Months between dates at which something may happen.")
     ] = 1,
-    scenarios: Annotated[int, Field(ge=1, le=10_000, description="Most scenarios of each plan.")] = 25,
     confidence: Confidence = 0.95,
     run: Runner = HERE,
 ) -> Study:
@@ -74,7 +73,8 @@ def simulate(
     and interval; worst_musd. `differences`: what planning again every year (`of`) is worth beyond each other policy,
     and what the plan as it is is worth beyond rules: difference_musd with standard error and interval;
     told: `yes`, or `cannot be told`. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and
-    planned again, by material. `replans`: number of plans, processor seconds and columns of each year on average, loss by rounding.
+    planned again, by material. Facts: rounding_musd, what
+    rounding what is signed costs the plans of a year on average, and most_rounding_musd.
 
     What a plan does to prices abroad (`price_channel`) is not counted here.
 
@@ -91,21 +91,20 @@ def simulate(
     if before.due.any() or any(one.payer == "plan" for one in before.floors) or before.residual:
         expected = "a plan that nothing was signed before: paths count what it signs itself"
         raise PlanError([Fault("plan", "", "commitments", "payments from before", expected)])
-    form = Form(scenarios=scenarios)
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
-    start = Start(unlisted, result.data, form, learning)
+    replanned = partial(_replanned, unlisted, result.data, learning)
     tasks = by_history(drawn, AT_ONCE)
     kept, lived = None, dict[int, list[Year]]()
     if run.store is not None:
-        kept = Kept(FilePath(run.store), identity(result.plan, result.data, paths, seed, learning, grid_months, form))
+        kept = Kept(FilePath(run.store), identity(result.plan, result.data, paths, seed, learning, grid_months))
         lock = kept.begin()
         for part in kept.read():
             lived[part["path"]] = [Year(**{**year, "flows": tuple(year["flows"])}) for year in part["years"]]
     left = [task for task in tasks if any(path.number not in lived for path in task)]
     done = len(drawn) - sum(len(task) for task in left)
     current().report(Progress("paths", current().seconds, done=done, of=len(drawn)))
-    for task, found in zip(left, run.each("", partial(_replanned, start), left), strict=True):
+    for task, found in zip(left, run.each("", replanned, left), strict=True):
         lived.update(found)
         if kept is not None:
             for number, of_path in found.items():
@@ -115,22 +114,24 @@ def simulate(
     if kept is not None:
         lock.release()
     again = [lived[path.number] for path in drawn]
-    courses = [_Course(NOTHING, trunk_alone(result.reference)), _Course(PRINTED, trunk_alone(result.solution))]
+    courses = [(NOTHING, trunk_alone(result.reference)), (PRINTED, trunk_alone(result.solution))]
     courses += _rules(problem, result, rules)
     followed = list(run.each("policies", partial(_followed, free, result.data, drawn), courses))
-    cost = {course.name: costs for course, (costs, _) in zip(courses, followed, strict=True)}
+    cost = {name: costs for (name, _), (costs, _) in zip(courses, followed, strict=True)}
     cost[REPLANNED] = [path_cost(years, plan.discount_rate) for years in again]
-    flows = dict(zip((course.name for course in courses), (each for _, each in followed), strict=True))
+    flows = {name: each for (name, _), (_, each) in zip(courses, followed, strict=True)}
     flows[REPLANNED] = [[list(year.flows) for year in one] for one in again]
     years = _years({name: flows[name] for name in (PRINTED, REPLANNED)}, drawn, plan.horizon.first_year)
-    tables = _tables(drawn, cost, years, again, confidence)
+    tables = _tables(drawn, cost, years, confidence)
+    gaps = [year.gap for one in again for year in one]
     facts = {
         "plan": plan.name,
         "paths_drawn": len(drawn),
         "seed": seed,
         "learning": learning,
         "confidence": confidence,
-        "scenarios": scenarios,
+        "rounding_musd": float(np.mean(gaps)),
+        "most_rounding_musd": max(gaps),
     }
     return Study("simulate", tables, words_of_paths(tables, facts), facts, TITLES)
 
@@ -152,19 +153,13 @@ def _require(plan: Plan) -> None:
         raise PlanError(wrong)
 
 
-@dataclass(frozen=True)
-class _Course:
-    """What a policy does until something happens; from then on all follow the simulator."""
-
-    name: str
-    solution: Solution
-
-
+Course = tuple[str, Solution]
+"""A policy, and what it does until something happens; from then on all follow the simulator."""
 Flows = Sequence[Sequence[Sequence[Mapping[str, Any]]]]
 """Path -> year -> material."""
 
 
-def _rules(problem: Problem, result: Result, rules: Sequence[str]) -> Iterator[_Course]:
+def _rules(problem: Problem, result: Result, rules: Sequence[str]) -> Iterator[Course]:
     """Rules of thumb as courses; those that the budget does not hold are left out."""
     if not rules:
         return
@@ -177,15 +172,16 @@ def _rules(problem: Problem, result: Result, rules: Sequence[str]) -> Iterator[_
             raise PlanError([Fault("simulate", "", "rules", f"'{name}'", f"one of {', '.join(known)}")])
         found = search.under(base, known[name].bought)
         if found is not None:
-            yield _Course(name, found)
+            yield name, found
 
 
 def _followed(
-    plan: Plan, data: Dataset, drawn: Sequence[ScenarioPath], course: _Course
+    plan: Plan, data: Dataset, drawn: Sequence[ScenarioPath], course: Course
 ) -> tuple[list[float], list[list[list[Mapping[str, Any]]]]]:
     """(cost of each path, what is done in its years). It travels to other processes."""
-    first = FirstStage.of(plan, data, course.solution, is_reference=course.name == NOTHING)
-    simulator, question = Simulator(first, plan.release), Question(first.structure, first.natural, course.solution)
+    name, decided = course
+    first = FirstStage.of(plan, data, decided, is_reference=name == NOTHING)
+    simulator, question = Simulator(first, plan.release), Question(first.structure, first.natural, decided)
     costs: list[float] = []
     flows: list[list[list[Mapping[str, Any]]]] = []
     for begin in range(0, len(drawn), CHUNK):
@@ -198,9 +194,9 @@ def _followed(
     return costs, flows
 
 
-def _replanned(start: Start, task: Sequence[ScenarioPath]) -> dict[int, list[Year]]:
+def _replanned(plan: Plan, data: Dataset, learning: bool, task: Sequence[ScenarioPath]) -> dict[int, list[Year]]:
     """A group of paths, planned again every year. It travels to other processes."""
-    policy = Replanning(start)
+    policy = Replanning(plan, data, learning)
     return {path.number: policy.live(path) for path in task}
 
 
@@ -227,7 +223,6 @@ PATHS |= {"struck": "text", "policy": "text"}
 YEARS = dict.fromkeys(
     "path policy fiscal_year material tight_share short_t released_t opening_t stock_t bought_t".split(), "number"
 ) | {"policy": "text", "material": "text"}
-REPLANS = dict.fromkeys("plans seconds columns mean_gap_musd largest_gap_musd".split(), "number")
 """Columns of the tables and their kinds."""
 TITLES = {
     "policies": "Worth of each policy on the same paths",
@@ -251,7 +246,11 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
         others = list(rows_of(mine))
         lines += [f"What '{of}' is worth beyond each:"] * bool(others)
         lines += [f"  {row.policy}: {_in_words(row)}" for row in others]
-    return [*lines, *_form(tables["replans"], facts["scenarios"])]
+    return [
+        *lines,
+        f"Plans are made again on at most {SCENARIOS} scenarios; rounding what is signed costs "
+        f"{digits(facts['rounding_musd'])} million USD on average, {digits(facts['most_rounding_musd'])} at most.",
+    ]
 
 
 def _head(differences: pd.DataFrame) -> str:
@@ -270,16 +269,6 @@ def _head(differences: pd.DataFrame) -> str:
     return f"PLANNING AGAIN EVERY YEAR {word} {by} million USD against the plan as it is."
 
 
-def _form(replans: pd.DataFrame, scenarios: int) -> list[str]:
-    """How the years were planned."""
-    return [
-        f"Quick form: {row.plans:.0f} plans on at most {scenarios} scenarios, {row.seconds:.1f} processor seconds a year and "
-        f"{row.columns:,.0f} columns each; rounding what is signed costs {digits(row.mean_gap_musd)} million USD on average, "
-        f"{digits(row.largest_gap_musd)} at most."
-        for row in rows_of(replans)
-    ]
-
-
 def _in_words(row: Any) -> str:
     text = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
     interval = f"{digits(row.low_musd)} to {digits(row.high_musd)}"
@@ -290,7 +279,6 @@ def _tables(
     drawn: Sequence[ScenarioPath],
     cost: Mapping[str, Sequence[float]],
     years: pd.DataFrame,
-    replanned: Sequence[Sequence[Year]],
     confidence: float,
 ) -> dict[str, pd.DataFrame]:
     """All tables of a simulation. cost: policy -> of each path [million USD]."""
@@ -305,7 +293,6 @@ def _tables(
         "differences": _differences(table, list(cost), confidence),
         "paths": table,
         "years": years,
-        "replans": _replans(replanned),
     }
 
 
@@ -320,7 +307,7 @@ def _policies(table: pd.DataFrame, names: Sequence[str], confidence: float) -> p
         worth = table[table.policy == name].worth_musd.tolist()
         if worth:
             found = estimated(worth, confidence)
-            rows.append([name, len(worth), found.mean, found.standard_error, found.low, found.high, min(worth)])
+            rows.append([name, len(worth), *found, min(worth)])
     return typed(pd.DataFrame(rows, columns=list(POLICIES)), POLICIES)
 
 
@@ -335,14 +322,5 @@ def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float
         difference = (both[of] - both[name]).tolist()
         found = estimated(difference, confidence)
         text = "yes" if len(difference) > 1 and not found.low <= 0 <= found.high else "cannot be told"
-        rows.append([of, name, len(difference), found.mean, found.standard_error, found.low, found.high, text])
+        rows.append([of, name, len(difference), *found, text])
     return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)
-
-
-def _replans(lived: Sequence[Sequence[Year]]) -> pd.DataFrame:
-    every = [year for years in lived for year in years]
-    seconds, columns, gap = (
-        float(np.mean([getattr(y, name) for y in every])) for name in ("seconds", "columns", "gap")
-    )
-    row = sum(year.plans for year in every), seconds, columns, gap, max(year.gap for year in every)
-    return typed(pd.DataFrame([row], columns=list(REPLANS)), REPLANS)

@@ -58,8 +58,6 @@ SHORT_T = 1e-3
 """Tonnes below which a shortfall does not count."""
 ENOUGH_IN_TAIL = 100
 """Scenarios beyond a quantile below which the summary warns."""
-SMALL_SHARE = 1e-6
-"""Share of a demand up to which a shortfall does not count: what solves round."""
 EVENTS = {
     "scenario": "the scenario",
     "replicate": "sample that it belongs to; a listed scenario stands with the first one",
@@ -73,14 +71,6 @@ EVENTS = {
     "severity": "factor on the profile of its hazard; missing where it has none",
 }
 """Columns of the events of scenarios."""
-SHORTFALLS = {
-    "scenario": "as above",
-    "replicate": "as above",
-    "material": "what is short",
-    "segment": "who goes short of it",
-    "served_share": "share of its demand that is served from the first to the last touched period of the scenario",
-}
-"""Columns of the demands that go short in scenarios; those that are served in full are left out."""
 MEANING = {
     "worth": "worth compared with doing nothing",
     "expected_loss": "expected loss",
@@ -95,10 +85,9 @@ LIVED = {
 }
 """How scenarios are met, by the plan's policy."""
 TITLES = {"figures": "Figures", "materials": "Materials", "worst": "Worst scenarios"}
-Stage = tuple[Solution, bool]
-"""Decisions, and whether they are the reference (no action)."""
-Draws = Sequence[tuple[ScenarioSet, list[RecourseOutcome]]]
-"""(scenarios, evaluation of every first stage) of each sample."""
+Draw = tuple[ScenarioSet, RecourseOutcome, RecourseOutcome]
+"""Scenarios of a sample, and what the plan and doing nothing come to in them."""
+Draws = Sequence[Draw]
 Figures = dict[str, float]
 Interval = tuple[float, float, float]
 """Estimate, low, high."""
@@ -132,10 +121,9 @@ def stress_test(
     materials: material; expected loss, CVaR [million USD] and the probability of a defence shortfall, each with `_low` and `_high`;
     expected loss when doing nothing (`do_nothing_musd`);
     scenarios: scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, events;
-    worst: those of them with the largest loss; events: what happens in each, one row an event, as `EVENTS` says; shortfalls:
-    demands that go short with the plan, one row a demand and scenario, as `SHORTFALLS` says.
+    worst: those of them with the largest loss; events: what happens in each, one row an event, as `EVENTS` says.
     Facts: fresh (scenarios drawn in all), seed, confidence, alpha, policy, note (how the new scenarios differ from the plan's own;
-    empty if only by sampling), names (of the plan's materials).
+    empty if only by sampling).
 
     A plan without a sample meets scenarios drawn from every hazard of the table. Operations follow least social cost, one
     scenario at a time, whatever the plan's aim and limits on losses; `note` says so. They are lived without foresight, with the
@@ -146,10 +134,11 @@ def stress_test(
     plan = result.plan
     if reason := no_room_for_draws(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
-    stages = [(result.solution, False), (result.reference, True)]
-    done = replicates(plan, result.data, stages, scenarios=scenarios, seed=seed, run=run)
+    seeds = [int(one) for one in np.random.SeedSequence(seed).generate_state(REPLICATES)]
+    each = partial(_replicate, plan, result.data, result.solution, result.reference, scenarios // REPLICATES)
+    done = list(run.each("new random scenarios", each, seeds))
     alpha, instance = plan.risk.alpha, FirstStage.of(plan, result.data, result.solution).natural
-    pool, (recourse, nothing) = pooled(done)
+    pool, recourse, nothing = pooled(done)
     found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
     found["defence_short"] = pool.chance(recourse.defence > SHORT_T, found["defence_short"], confidence)
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
@@ -180,17 +169,15 @@ def stress_test(
         "worst": by_scenario.sort_values("loss_musd", ascending=False, kind="stable").head(WORST),
         "scenarios": by_scenario,
         "events": event_rows(done, instance.materials),
-        "shortfalls": shortfall_rows(done, instance),
     }
     names = Names.of(result.data)
     facts = {
-        "fresh": drawn_in_all(scenarios),
+        "fresh": REPLICATES * (scenarios // REPLICATES),
         "seed": seed,
         "confidence": confidence,
         "alpha": alpha,
         "policy": plan.policy,
         "note": _note(plan),
-        "names": {"materials": {code: names.material(code) for code in instance.materials}},
     }
     return Study("stress", tables, _words(tables, facts, names, plan.price_year), facts, TITLES)
 
@@ -242,27 +229,6 @@ def _words(
     return lines
 
 
-def drawn_in_all(scenarios: int) -> int:
-    """Scenarios that `replicates` samples when so many are asked for: equally many in each sample, at least one."""
-    return REPLICATES * max(1, scenarios // REPLICATES)
-
-
-def replicates(
-    plan: Plan,
-    data: Dataset,
-    stages: Sequence[Stage],
-    *,
-    scenarios: int,
-    seed: int,
-    run: Runner = HERE,
-) -> list[tuple[ScenarioSet, list[RecourseOutcome]]]:
-    """(scenarios, evaluation of each first stage) for `REPLICATES` independent samples."""
-    per = drawn_in_all(scenarios) // REPLICATES
-    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
-    asked = [(plan, data, stages, per, s) for s in seeds]
-    return list(run.each("new random scenarios", _replicate, asked))
-
-
 def _note(plan: Plan) -> str:
     """How the new scenarios differ from the plan's own, except by sampling."""
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
@@ -276,17 +242,12 @@ def _note(plan: Plan) -> str:
     return " ".join(lines)
 
 
-def _replicate(
-    asked: tuple[Plan, Dataset, Sequence[Stage], int, int],
-) -> tuple[ScenarioSet, list[RecourseOutcome]]:
-    """One sample of scenarios, with the recourse of every first stage in it."""
-    plan, data, stages, scenarios, seed = asked
-    firsts = [FirstStage.of(plan, data, solution, is_reference=nothing) for solution, nothing in stages]
-    drawn = population(firsts[0].natural, data, scenarios, seed, fresh=True)
-    found = [evaluated(first, drawn) for first in firsts]
-    nothing = next((one for one, (_, idle) in zip(found, stages, strict=True) if idle), None)
-    beta = firsts[0].natural.calendar.beta[:-1]
-    return drawn, found if nothing is None else [one if one is nothing else one.beside(nothing, beta) for one in found]
+def _replicate(plan: Plan, data: Dataset, decided: Solution, reference: Solution, scenarios: int, seed: int) -> Draw:
+    """The plan and doing nothing in one sample of scenarios. It travels to other processes."""
+    first = FirstStage.of(plan, data, decided)
+    drawn = population(first.natural, data, scenarios, seed, fresh=True)
+    nothing = evaluated(FirstStage.of(plan, data, reference, is_reference=True), drawn)
+    return drawn, evaluated(first, drawn).beside(nothing, first.natural.calendar.beta[:-1]), nothing
 
 
 def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
@@ -466,20 +427,16 @@ class ReplicatePool:
         return spread[0], *_chance((spread[1], spread[2]), hits, scenarios, confidence, certain, mass)
 
 
-def pooled(
-    done: Sequence[tuple[ScenarioSet, Sequence[RecourseOutcome]]],
-) -> tuple[ReplicatePool, list[RecourseOutcome]]:
-    """Samples as one population, and every first stage in it; promises of listed scenarios count once, not once per sample."""
-    scenarios = [one for one, _ in done]
+def pooled(done: Draws) -> tuple[ReplicatePool, RecourseOutcome, RecourseOutcome]:
+    """Samples as one population, the plan and doing nothing in it; promises of listed scenarios count once, not once per sample."""
+    scenarios, *both = zip(*done, strict=True)
     pool = ReplicatePool(
         np.concatenate([one.probability for one in scenarios]) / len(scenarios),
         np.repeat(np.arange(len(scenarios)), [len(one.names) for one in scenarios]),
         np.concatenate([is_drawn(one) for one in scenarios]),
     )
-    return pool, [
-        replace(RecourseOutcome.joined(recourse), penalty=recourse[0].penalty)
-        for recourse in zip(*(recourse for _, recourse in done), strict=True)
-    ]
+    plan, nothing = (replace(RecourseOutcome.joined(one), penalty=one[0].penalty) for one in both)
+    return pool, plan, nothing
 
 
 def _chance(
@@ -509,7 +466,7 @@ def is_drawn(scenarios: ScenarioSet) -> Any:
 def scenario_rows(done: Draws, materials: Sequence[str]) -> pd.DataFrame:
     """Every scenario of every draw; listed scenarios once. Probabilities add to one. materials: as the instance counts them."""
     frames: list[pd.DataFrame] = []
-    for r, (scenarios, (recourse, nothing)) in enumerate(done):
+    for r, (scenarios, recourse, nothing) in enumerate(done):
         drawn = is_drawn(scenarios)
         touching = [[k for k in scenario if _touches(k, set(materials))] for scenario in scenarios.events]
         table = pd.DataFrame(
@@ -545,27 +502,9 @@ def _figures_of(event: DisruptionEvent) -> Sequence[float]:
     return event.start, event.flood, event.duration, event.cut, severity
 
 
-def shortfall_rows(done: Draws, instance: Instance) -> pd.DataFrame:
-    """The demands that go short with the plan in every scenario of `scenario_rows`, with the columns of `SHORTFALLS`."""
-    served: list[Any] = []
-    for scenarios, (recourse, _) in done:
-        shares = np.ones((len(scenarios.names), len(instance.demands)))
-        for q, (material, segment) in enumerate(instance.demands):
-            missing, wanted = short_of_promise(instance, scenarios, recourse.short, Promise(material, segment, 1.0))
-            share = np.divide(missing, wanted, out=np.zeros_like(missing), where=wanted > 0)
-            shares[:, q] = 1 - share.max(axis=1, initial=0.0)
-        served.append(shares)
-    rows = [
-        (scenarios.names[s], replicate, *instance.demands[q], float(served[replicate - 1][s, q]))
-        for replicate, scenarios, s in _counted(done)
-        for q in np.flatnonzero(served[replicate - 1][s] < 1 - SMALL_SHARE)
-    ]
-    return pd.DataFrame(rows, columns=list(SHORTFALLS))
-
-
 def _counted(done: Draws) -> Iterator[tuple[int, ScenarioSet, int]]:
     """(sample, its scenarios, a scenario's place) of all that count: listed ones once."""
-    for r, (scenarios, _) in enumerate(done):
+    for r, (scenarios, _, _) in enumerate(done):
         for s in np.flatnonzero(is_drawn(scenarios) | (r == 0)).tolist():
             yield r + 1, scenarios, s
 

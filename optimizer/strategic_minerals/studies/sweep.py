@@ -16,11 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from ..answer.solving import MethodOption, Relax
 from ..answer.study import Study
@@ -41,7 +40,6 @@ from ..core.errors import (
 from ..core.files import Kept, digest_of
 from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.logs import logger_of
 from ..core.runner import HERE, Runner, carrying, current
 from ..core.verb import Gap, verb
 from ..matrix.own import Extend
@@ -58,15 +56,9 @@ from ..world.events import SampledScenarios, longest_event
 from ..world.instance import CHOSEN
 from ..world.scenarios import build_scenarios, cvar_of
 from .designs import (
-    DIFFERENCES,
-    RANKING,
-    WORTHS,
     Design,
-    fresh_worths,
     indices,
     left_out,
-    require_scored,
-    with_differences,
 )
 
 Rows = list[dict[str, Any]]
@@ -79,8 +71,6 @@ def identity(plan: Plan, data: Dataset, *asked: Any) -> str:
 
 # One segment of a sweep: its points solved one after another, and some solved again cold.
 
-
-LOG = logger_of(__name__)
 
 SAME = 1e-9
 """Relative difference below which two exact answers are the same."""
@@ -116,8 +106,6 @@ class PathSegment:
     relax: bool
     method: Method
     threads: int
-    fresh_scenarios: int = 0
-    """New scenarios in which every plan is scored."""
     extend: Extend | None = None
     """Adds constraints to the model of every point."""
     kept: Kept | None = None
@@ -204,8 +192,6 @@ def _answers(
         else:
             row |= _figures(answer, solution)
             decided = _decisions(point, answer, solution)
-            if stretch.fresh_scenarios:
-                row[WORTHS] = _scored(answer, solution, stretch.fresh_scenarios)
         rows.append(row | {"seconds": time.perf_counter() - begin})
         decisions += decided
         if stretch.kept is not None:
@@ -213,17 +199,6 @@ def _answers(
         if tell is not None:
             tell(len(rows))
     return SegmentResult(rows, decisions), session
-
-
-def _scored(answer: Answer, solution: Solution, scenarios: int) -> list[float]:
-    """What an answered plan is worth in each of the common samples; none, and a word in the log, where they were not worked out."""
-    problem = answer.problem
-    reference = extract(problem.structure, problem.assembly, answer.z0)
-    try:
-        return fresh_worths(problem, solution, reference, scenarios)
-    except UntrustedError as error:
-        LOG.warning("a plan was not scored in new scenarios: %s", error)
-        return []
 
 
 def _hold_to_account(answer: Answer) -> Solution:
@@ -334,8 +309,6 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
         lines.append(f"  [million USD] {text}")
     if design.has_indices:
         lines += _moved(design, tables["indices"], facts["left_out_share"])
-    if "fresh_scenarios" in facts:
-        lines += _in_new_scenarios(points, facts["fresh_scenarios"])
     chosen = tables["chosen"]
     always = chosen["share"] >= 1 - 1e-9
     for title, part in (
@@ -350,34 +323,6 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
     return lines
 
 
-def _in_new_scenarios(points: pd.DataFrame, scenarios: int) -> list[str]:
-    """How the points' plans differ from that of the unchanged question, as far as the samples can tell."""
-    lines = [
-        f"IN {scenarios:,} NEW SCENARIOS, the same for all points (million USD that a point's plan saves more than the "
-        "plan of the question as it stands; in brackets the standard error). Less than the true gap of these plans, which `solve` "
-        "states, may come from the few scenarios that they were made with:"
-    ]
-    known = [row for row in points.to_dict("records") if not pd.isna(row["difference_musd"])]
-    if not known:
-        return [*lines, "  no difference could be worked out"]
-    untold = sum(not row["told"] for row in known)
-    if untold:
-        lines.append(f"  no difference that the samples can tell at {untold} of {len(known)} points")
-    axes = [str(name) for name in points if name not in (*FIGURES, *DIFFERENCES)]
-    known.sort(key=lambda row: float(row["difference_musd"]))
-    for end, row in (("most", known[-1]), ("least", known[0])):
-        at = ", ".join(f"{address} {_shown(row[address])}" for address in axes if not pd.isna(row[address]))
-        text = f"{row['difference_musd']:+,.1f} ({row['difference_error_musd']:,.1f})"
-        sure = "" if row["told"] else "; may be none"
-        lines.append(f"  {end}: {text}{sure}, at {at or 'the question itself'}")
-    return lines
-
-
-def _shown(value: Any) -> str:
-    """A value of an axis: numbers in four figures."""
-    return digits(float(value), 4) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-
-
 def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
     """What each figure does to the aim, the largest first. out: share of the points left out."""
     left = f"{out:.1%} of the points left out, because a point of their group has no answer"
@@ -386,15 +331,12 @@ def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
             text = f"{digits(row.low, 4)} to {digits(row.high, 4)} gives {' to '.join(ends)}"
-        elif design.kind == "morris":
-            text = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
         else:
             text = (
                 f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
             )
         lines.append(f"  {row.address}: {text}")
-    by = RANKING.get(design.kind, "")
-    if by and len(found) and found[f"{by}_conf"].iloc[0] >= found[by].iloc[0]:
+    if design.kind == "sobol" and len(found) and found.total_conf.iloc[0] >= found.total.iloc[0]:
         lines.append("  Intervals are as wide as the effects: more samples are needed to say what matters most.")
     return lines
 
@@ -422,16 +364,13 @@ def sweep(
     gap: Gap = 1e-3,
     relax: Relax = False,
     method: MethodOption = "auto",
-    fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0,
     extend: Extend | None = None,
     run: Runner = HERE,
 ) -> Study:
     """Solve a question again and again with other values.
 
     points: values by address (`question.names`), every combination of which is solved; or a list of points, or a
-    design, whose indices are then part of the answer. fresh_scenarios: scenarios drawn anew, in ten
-    independent samples, in which every point's plan is scored, and that of the unchanged question: differences come with their
-    standard error (`designs.DIFFERENCES`); 0: none. extend: adds constraints to every point's model, as in `solve_once`; a
+    design, whose indices are then part of the answer. extend: adds constraints to every point's model, as in `solve_once`; a
     function of a script or a notebook keeps all points in this process. run: its store is a folder in which rows are written down
     as they finish; called again with the same arguments, a sweep that was stopped goes on from there.
 
@@ -450,10 +389,6 @@ def sweep(
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
     require(plan, data)
     require_points(plan, data, asked)
-    if fresh_scenarios:
-        require_scored(plan, fresh_scenarios, relax)
-        asked = [*asked, {}]  # the unchanged question comes last
-    scored = {"fresh_scenarios": fresh_scenarios} if fresh_scenarios else {}
     if extend is not None and run.store is not None:
         expected = "no store with own constraints: what a function asks cannot be compared with what it asked before"
         raise InputError([Fault("sweep", "", "extend", "a function and a store", expected)])
@@ -461,7 +396,7 @@ def sweep(
     held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
     store, known = None, SegmentResult([], [])
     if run.store is not None:
-        store = Kept(Path(run.store), identity(plan, data, asked, gap, relax, method, scored))
+        store = Kept(Path(run.store), identity(plan, data, asked, gap, relax, method))
         lock = store.begin()
         known = SegmentResult.together(SegmentResult(**part) for part in store.read())
     there = {row["point"] for row in known.rows}
@@ -475,7 +410,6 @@ def sweep(
         relax,
         method,
         int(parallel),
-        fresh_scenarios,
         extend,
         store if run.executor is None else None,
     )
@@ -502,16 +436,9 @@ def sweep(
     if store is not None:
         lock.release()
     whole = SegmentResult.together(walked)
-    rows, decisions = whole.rows, whole.decisions
-    if fresh_scenarios:
-        base = len(asked) - 1
-        rows, own = [row for row in rows if row["point"] != base], [row for row in rows if row["point"] == base]
-        rows = with_differences(rows, own[0] if own else None)
-        decisions = [row for row in decisions if row["point"] != base]
-        asked = asked[:-1]
     varied = [{name: _as_cell(value) for name, value in point.items()} for point in asked]
-    table = pd.DataFrame([{**varied[row["point"]], **row} for row in rows]).drop(columns="point")
-    decided = pd.DataFrame(decisions, columns=list(DECISIONS))
+    table = pd.DataFrame([{**varied[row["point"]], **row} for row in whole.rows]).drop(columns="point")
+    decided = pd.DataFrame(whole.decisions, columns=list(DECISIONS))
     relaxed = [k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support]
     tables = {"points": table, "decisions": decided, "chosen": _chosen(table, decided, relaxed)}
     facts = {
@@ -520,7 +447,6 @@ def sweep(
         "disagreed": whole.disagreed,
         "varied": sorted({address for point in design.points for address in point}),
         "block": design.block,
-        **scored,
     }
     if design.has_indices:
         tables["indices"] = indices(design, table)

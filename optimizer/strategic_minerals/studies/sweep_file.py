@@ -4,7 +4,7 @@ kind = "grid"                       # every combination of the values of [axes]
 [axes]
 "budget.appropriation_musd" = [200, 400, 800]
 
-kind = "one_at_a_time"              # tornado; latin_hypercube, morris and sobol take the same ranges
+kind = "one_at_a_time"              # tornado; latin_hypercube and sobol take the same ranges
 estimates = 20                      # the widest estimates of the tables at their own low and high ...
 [ranges]
 discount_rate = [0.02, 0.05]        # ... and what else is to be varied
@@ -26,7 +26,7 @@ from ..question.base import Section
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_toml import PlanText, read_as
-from .designs import Design, estimate_ranges, latin_hypercube, morris, one_at_a_time, sobol
+from .designs import Design, estimate_ranges, latin_hypercube, one_at_a_time, sobol
 from .sweep import SWEEP, points_of, sweep
 
 Plain = bool | int | float | str
@@ -40,7 +40,6 @@ READS = {
     "points": "points",
     "one_at_a_time": "ranges estimates",
     "latin_hypercube": "ranges estimates samples seed",
-    "morris": "ranges estimates trajectories levels seed",
     "sobol": "ranges estimates samples seed",
 }
 """Kind -> fields that it reads."""
@@ -49,31 +48,41 @@ READS = {
 class SweepFile(Section):
     """A sensitivity study."""
 
-    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "morris", "sobol"]
+    kind: Literal["grid", "points", "one_at_a_time", "latin_hypercube", "sobol"]
     axes: dict[str, list[Value]] = Field(default_factory=dict)
     """`grid`: values by address."""
     points: list[dict[str, Value]] = Field(default_factory=list)
     """`points`: one table a point, values by address."""
     ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
-    """`one_at_a_time`, `latin_hypercube`, `morris`, `sobol`: low and high by address."""
+    """`one_at_a_time`, `latin_hypercube`, `sobol`: low and high by address."""
     estimates: Annotated[int, Field(ge=0, le=1000)] = 0
     """The same: how many of the widest estimates are varied within their own ranges."""
-    trajectories: Annotated[int, Field(ge=2, le=10_000)] = 10
-    levels: Annotated[int, Field(ge=4, le=20, multiple_of=2)] = 4
     samples: Annotated[int, Field(ge=2, le=65_536)] = 64
     """`latin_hypercube`: points in all; `sobol`: blocks of points, a power of two."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
     relax: bool = False
     method: Literal["auto", "flat", "decomposed"] = "auto"
-    fresh_scenarios: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """New scenarios, the same for all points, in which every plan is scored: differences come with their standard error."""
+
+    _place: PlanText | None = PrivateAttr(None)
+
+    @property
+    def place(self) -> PlanText | None:
+        """Where it stands, if it was read from a file."""
+        return self._place
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """A file, which knows its lines. Raises PlanError with file and line of each fault."""
+        found, place = read_as(cls, path, wanted="a sweep file")
+        found._place = place
+        return found
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         """Refuse fields that the kind does not read."""
         reads = set(READS[self.kind].split())
-        options = {"kind", "gap", "relax", "method", "fresh_scenarios"}
+        options = {"kind", "gap", "relax", "method"}
         places = [
             (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
             for name in sorted(self.model_fields_set - options - reads)
@@ -89,34 +98,13 @@ class SweepFile(Section):
             if not asked:
                 raise PlanError([Fault(SWEEP, "", READS[self.kind], "none", "at least one point")])
             return Design("points", tuple(asked), {})
-        ranges = estimate_ranges(plan, data, self.estimates) | {
-            at: (low, high) for at, (low, high) in self.ranges.items()
-        }
+        stated = {at: (low, high) for at, (low, high) in self.ranges.items()}
+        ranges = estimate_ranges(plan, data, self.estimates) | stated
         if self.kind == "one_at_a_time":
             return one_at_a_time(ranges)
         if self.kind == "latin_hypercube":
             return latin_hypercube(ranges, self.samples, seed=self.seed)
-        if self.kind == "morris":
-            return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
         return sobol(ranges, samples=self.samples, seed=self.seed)
-
-
-class PlacedSweepFile(SweepFile):
-    """A sweep file that was read, and knows its lines."""
-
-    _place: PlanText = PrivateAttr()
-
-    @property
-    def place(self) -> PlanText:
-        """Where it stands."""
-        return self._place
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Raises PlanError with file and line of each fault."""
-        found, place = read_as(cls, path, wanted="a sweep file")
-        found._place = place
-        return found
 
 
 @verb
@@ -125,26 +113,28 @@ def sweep_study(
     data: Dataset,
     study: Annotated[
         SweepFile,
-        FromFile(PlacedSweepFile.read),
+        FromFile(SweepFile.read),
         Field(description="Sweep file (TOML): the kind of study, and its axes, ranges or points."),
     ],
     *,
     run: Runner = HERE,
 ) -> Study:
-    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube, Morris or Sobol.
+    """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube or Sobol.
 
     As `sweep`, with the points and options that a sweep file states.
     """
     try:
         design = study.design(plan, data)
-        options = study.model_dump(include={"gap", "relax", "method", "fresh_scenarios"})
+        options = study.model_dump(include={"gap", "relax", "method"})
         return sweep(plan, data, design, **options, run=run)
     except PlanError as error:
-        raise located(study.place, error) if isinstance(study, PlacedSweepFile) else error from None
+        raise located(study.place, error) from None
 
 
-def located(place: PlanText, error: PlanError) -> PlanError:
-    """Faults of the points of a sweep with file and line of the address; others as they are."""
+def located(place: PlanText | None, error: PlanError) -> PlanError:
+    """Faults of the points of a sweep that was read from a file with its name and the line of the address; others as they are."""
+    if place is None:
+        return error
     return PlanError([_located(place, fault) if fault.file in (SWEEP, "axis") else fault for fault in error.faults])
 
 
