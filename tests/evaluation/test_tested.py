@@ -34,7 +34,7 @@ from strategic_minerals.solver.session import Session
 from strategic_minerals.studies import lived as lived_module
 from strategic_minerals.studies import solve as tested_module
 from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
-from strategic_minerals.studies.stress import Met, evaluated
+from strategic_minerals.studies.stress import Met, evaluated, met
 from support.drawn_cases import deciding
 from support.instances import quick_first
 from support.tiny import hazard_row, source, tiny
@@ -86,6 +86,32 @@ def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result
     assert waits == sorted(waits)
     assert 0 < waits[0] < waits[-1] < groups.cost_musd.iloc[0]
     assert "WAIT: doing nothing new for one year costs" in answer.summary(full=True)
+
+
+def test_where_no_plan_is_worth_more_than_nothing_that_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where plans cost 1,000 million more as they are lived than the model says, nothing is bought, the screen says so and
+    why, and the proof of it holds; a plan that promises a tenth of a year's use stays."""
+
+    def dearer(*given: Any) -> list[Met]:
+        return [
+            replace(one, plans=tuple(replace(each, cost=each.cost + 1000.0) for each in one.plans))
+            for one in met(*given)
+        ]
+
+    plan, data = deciding()
+    cover = {"material": "a", "days": 36.5, "from_year": 2027}
+    held = Plan.model_validate(plan.to_toml_like() | {"days_of_cover": [cover]})
+    monkeypatch.setattr(tested_module, "met", dearer)
+    few: dict[str, Any] = {"samples": 2, "scenarios": 32, "gap": 1e-6, "candidates": 1}
+    nothing = solve(plan, data, **few)
+    assert nothing.solution.acquisition.sum() == 0
+    assert told(nothing).figure("worth_musd") == pytest.approx(0.0, abs=1e-6)
+    text = re.sub(r"\s+", " ", nothing.summary())
+    assert "Do nothing new" in text
+    assert "the best plan that was found would lose 8" in text
+    assert solve(held, data, **few).solution.acquisition[0].sum() >= 1000.0
+    monkeypatch.undo()
+    assert solve(plan, data, prefer="most_worth", **few).solution.acquisition[0].sum() > 1000.0
 
 
 @pytest.fixture(scope="module")

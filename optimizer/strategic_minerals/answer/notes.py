@@ -412,7 +412,7 @@ COLUMNS = {
 TOLERANCE = 1e-6
 """Violation of an own constraint that is rounding, as a share of its largest term and 1."""
 TERM, CONSTRAINT, VARIABLE = "term", "constraint", "variable"
-BY_REGRET = "recommended_"
+SETTLED = "settled_"
 """How constraints begin that settle the plan that `regret` recommends."""
 MOST_SAID = 8
 """Constraints that a summary names."""
@@ -494,8 +494,8 @@ def own_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     table = tables.get(OWN_PARTS)
     if table is None or not len(table):
         return []
-    if table.name.str.startswith(BY_REGRET).all():
-        return [f"Settled by `regret`: what it signs, and its targets (table {OWN_PARTS})."]
+    if table.name.str.startswith(SETTLED).all():
+        return [f"Settled beforehand: what it signs, and its targets (table {OWN_PARTS})."]
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
     text = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
     lines = [f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart."]

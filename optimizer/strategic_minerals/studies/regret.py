@@ -21,7 +21,7 @@ import pandas as pd
 import pyomo.environ as pyo
 from pydantic import Field
 
-from ..answer.notes import BY_REGRET
+from ..answer.notes import SETTLED
 from ..answer.result import Result
 from ..answer.solving import Relax, solved
 from ..answer.study import Study
@@ -464,7 +464,7 @@ def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel
             return pyo.inequality(amount - room, variables[index], amount + room)
 
         course = [index for index in variables if name != "stock" or index[1] == base]
-        model.add_component(f"{BY_REGRET}{name}", pyo.Constraint(course, rule=rule))
+        model.add_component(f"{SETTLED}{name}", pyo.Constraint(course, rule=rule))
 
 
 def _chosen(

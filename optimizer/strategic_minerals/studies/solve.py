@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -18,7 +19,15 @@ from ..answer.brief import UNTESTED, money
 from ..answer.notes import extended_by
 from ..answer.result import Result
 from ..answer.solving import MethodOption, Relax, solved
-from ..core.errors import BESIDE_THE_ANSWER, InputError, Progress, ReserveError, StoppedError, UntrustedError
+from ..core.errors import (
+    BESIDE_THE_ANSWER,
+    InfeasibleError,
+    InputError,
+    Progress,
+    ReserveError,
+    StoppedError,
+    UntrustedError,
+)
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, carrying, current
@@ -66,7 +75,7 @@ from .lived import (
 )
 from .questions import own_rows
 from .recourse import FirstStage
-from .regret import Asked, lived
+from .regret import Asked, followed, lived
 from .score import at_ends, contracted, with_sources, worth_at
 from .stress import (
     DRAWN_APART,
@@ -220,7 +229,8 @@ def solve(
     sample and for others, and again without what goes together (`joint`). The plans are lived through new samples without
     foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
-    together; the table `act_now` says what to do first. Where the plan's own sample is a reduced one, the other candidates' are
+    together; the table `act_now` says what to do first. Where no plan is worth more than nothing, as they are lived, the answer
+    is to do nothing new. Where the plan's own sample is a reduced one, the other candidates' are
     larger and kept whole. A plan that draws nothing, a relaxation and `quick` are solved once. A plan whose aim no sample can
     bound is solved for its own scenarios and tried in new ones; the table `sample_gap` says why there is no gap.
 
@@ -280,6 +290,9 @@ def solve(
     except (StoppedError, UntrustedError) as error:
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
+    if extend is None and (reason := _no_better(lives, number, prefer, confidence)):
+        with suppress(InfeasibleError):  # what a plan promises may not wait
+            return _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
     chosen, stage, like = results[number], stages[number], made[number].problem
     figures = lived_figures(lives, number, scenarios, confidence)
     report(0, "lived", _worth_in_words(figures))
@@ -599,6 +612,35 @@ def _chosen(results: Sequence[Result], lives: Sequence[Met], preference: Prefere
     behind = [estimated((worth[:, best] - worth[:, n]).tolist(), confidence) for n in range(len(results))]
     equal = [n for n, one in enumerate(behind) if n == best or one.low <= 0]
     return min(equal, key=lambda n: (round(_disliked(results[n], preference), 3), -float(worth[:, n].mean())))
+
+
+def _no_better(lives: Sequence[Met], number: int, preference: Preference, confidence: float) -> str:
+    """Why a plan is not preferred to doing nothing new, in words; empty where it is. Doing nothing spends least: as of plans, so of
+    a plan and nothing the latter is preferred where they are worth the same as they are lived."""
+    worth = estimated([one.worth[number] for one in lives], confidence)
+    if worth.mean > 0 and (worth.low > 0 or preference == "most_worth"):
+        return ""
+    verb, of = "gain", (worth.mean, worth.low, worth.high)
+    if worth.mean < 0:
+        verb, of = "lose", (-worth.mean, -worth.high, -worth.low)
+    mean, low, high = map(money, of)
+    return f"the best plan that was found would {verb} {mean} M as it is lived ({low} to {high} by their draw)"
+
+
+def _nothing_new(
+    plan: Plan,
+    data: Dataset,
+    like: Problem,
+    nothing: Solution,
+    reason: str,
+    samples: int,
+    scenarios: int,
+    confidence: float,
+    run: Runner,
+) -> Result:
+    """Today's policy as the answer. reason: why no plan is. Raises InfeasibleError where the plan's own promises forbid it."""
+    result, problem = followed(plan, data, prepare(plan, data, like), nothing)
+    return _with_questions(tried(result, problem, reason, samples, scenarios, confidence, run), problem)
 
 
 def _disliked(result: Result, preference: Preference) -> float:
