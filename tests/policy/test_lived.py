@@ -324,6 +324,19 @@ def test_the_stress_test_lives_the_policy() -> None:
     assert 0 < worth[0] < worth[1]
 
 
+def test_how_likely_a_course_is_changes_nothing_that_is_done_in_it() -> None:
+    """Proves: a stop is lived alike as the only course and as one of many."""
+    case = CASES[1]
+    first, _, _ = planned(case, 60, 1)
+    courses = futures(first, case, drawn(case, 40, 3))
+    many = lived(first, courses)
+    for k in (0, 4, 8):
+        alone = lived(first, replace(courses.rows(slice(k, k + 1)), probability=np.ones(1)))
+        assert many.release[1 + k] == pytest.approx(alone.release[1], abs=1e-6)
+        assert many.shortfall[1 + k] == pytest.approx(alone.shortfall[1], abs=1e-6)
+    assert many.release[1:].sum() > 0
+
+
 def test_users_draw_on_their_own_stock_though_the_reserve_would_pay_more_for_a_tonne() -> None:
     """Proves: a stop for a year costs 12 USD/kg where users lack; they give the 3 kt that they hold, which another replaces at 10
     once it is over, whatever the reserve would have to pay for a tonne. The year without and with: 10 x 12, and 30 less."""
@@ -355,7 +368,7 @@ def test_a_store_of_ore_is_not_used_up_where_nothing_lacks() -> None:
         policy="targets",
     )
     first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
-    stop = replace(first.own_scenarios.rows(slice(0, 1)), probability=np.ones(1))
+    stop = first.own_scenarios.rows(slice(0, 1))
     assert lived(first, stop).stock[1, 0] == pytest.approx(1000.0)
 
 
@@ -374,7 +387,7 @@ def test_the_reserve_buys_in_an_event_what_it_gives_in_it() -> None:
     )
     first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
     assert first.solution.stock[0, 1, 0] == pytest.approx(500.0)
-    stop = replace(first.own_scenarios.rows(slice(0, 1)), probability=np.ones(1))
+    stop = first.own_scenarios.rows(slice(0, 1))
     found = lived(first, stop)
     assert found.release[1, 1, 1] == pytest.approx(1000.0)
     assert found.acquisition[1, 0, 1] == pytest.approx(500.0)

@@ -125,7 +125,9 @@ class Simulator:
         return solution, evaluate(chunk.problem, solution, chunk.scenarios, self.first, course)
 
     def chunk(self, scenarios: ScenarioSet) -> Chunk:
-        """Some scenarios (in tonnes) before anything is done in them."""
+        """Some scenarios (in tonnes) before anything is done in them. Each counts in full: beside what a tonne in store is worth,
+        costs weighted by its chance would say that nothing is to be given."""
+        scenarios = replace(scenarios, probability=np.ones(len(scenarios.names)))
         problem, shares, self._templates = along(self.first, scenarios, self._templates)
         return Chunk(self, problem, shares, scenarios)
 
@@ -270,7 +272,7 @@ def _beliefs(simulator: Simulator) -> Beliefs:
     scenarios = combine_events(n, names, chances, none, events, trunk_course(n, first.data))
     for begin in range(0, count, CHUNK):
         part = scenarios.rows(slice(begin, begin + CHUNK))
-        chunk = simulator.chunk(replace(part, probability=np.ones(len(part.names))))
+        chunk = simulator.chunk(part)
         for c in chunk.components:
             for t in range(1, T):
                 for scenario, need in chunk.needs(c, t):
