@@ -55,7 +55,7 @@ WAIT, INSTRUMENT, MINERAL = "wait", "instrument", "mineral"
 LEFT_OUT = (
     "kind item years why_not cost_musd cost_error_musd cost_low_musd cost_high_musd spends_less_musd needed instead"
 ).split()
-RELEASES = ((0.0, 0.0, 1.0), (1.5, 0.0, 1.0), (3.0, 2.0, 1.0), (1.5, 2.0, 0.5), (1.5, 2.0, 0.0))
+RELEASES = ((0.0, 0.0, 1.0), (1.5, 0.0, 1.0), (1.5, 2.0, 0.5))
 """Rules of release that the answer is lived by too: `this_event`, `new_events_yr`, `refill_share`."""
 RULES = "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd".split()
 SHOWN = 3

@@ -229,8 +229,8 @@ def solve(
     sample and for others, and again without what goes together (`joint`). The plans are lived through new samples without
     foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
-    together; the table `act_now` says what to do first. Where no plan is worth more than nothing, as they are lived, the answer
-    is to do nothing new. Where the plan's own sample is a reduced one, the other candidates' are
+    together; the table `act_now` says what to do first. Where the plan is worth nothing as it is lived, the answer is to do nothing
+    new. Where the plan's own sample is a reduced one, the other candidates' are
     larger and kept whole. A plan that draws nothing, a relaxation and `quick` are solved once. A plan whose aim no sample can
     bound is solved for its own scenarios and tried in new ones; the table `sample_gap` says why there is no gap.
 
@@ -290,7 +290,7 @@ def solve(
     except (StoppedError, UntrustedError) as error:
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
-    if extend is None and (reason := _no_better(lives, number, prefer, confidence)):
+    if extend is None and (reason := _no_better(lives, number, confidence)):
         with suppress(InfeasibleError):  # what a plan promises may not wait
             return _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
     chosen, stage, like = results[number], stages[number], made[number].problem
@@ -614,17 +614,13 @@ def _chosen(results: Sequence[Result], lives: Sequence[Met], preference: Prefere
     return min(equal, key=lambda n: (round(_disliked(results[n], preference), 3), -float(worth[:, n].mean())))
 
 
-def _no_better(lives: Sequence[Met], number: int, preference: Preference, confidence: float) -> str:
-    """Why a plan is not preferred to doing nothing new, in words; empty where it is. Doing nothing spends least: as of plans, so of
-    a plan and nothing the latter is preferred where they are worth the same as they are lived."""
+def _no_better(lives: Sequence[Met], number: int, confidence: float) -> str:
+    """Why a plan is not preferred to doing nothing new, in words; empty where it is worth something as it is lived."""
     worth = estimated([one.worth[number] for one in lives], confidence)
-    if worth.mean > 0 and (worth.low > 0 or preference == "most_worth"):
+    if worth.mean > 0:
         return ""
-    verb, of = "gain", (worth.mean, worth.low, worth.high)
-    if worth.mean < 0:
-        verb, of = "lose", (-worth.mean, -worth.high, -worth.low)
-    mean, low, high = map(money, of)
-    return f"the best plan that was found would {verb} {mean} M as it is lived ({low} to {high} by their draw)"
+    mean, low, high = (money(-figure) for figure in (worth.mean, worth.high, worth.low))
+    return f"the best plan that was found would lose {mean} M as it is lived ({low} to {high} by their draw)"
 
 
 def _nothing_new(
