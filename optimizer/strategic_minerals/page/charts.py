@@ -1,4 +1,4 @@
-"""Figures of results and studies, Vega-Lite charts or SVG: a function a figure, from tidy tables to a titled picture with its words."""
+"""Figures of results and studies, Vega-Lite charts or SVG: a function a figure, from tidy tables to a picture with its words."""
 
 from __future__ import annotations
 
@@ -523,7 +523,7 @@ def _beside(course: Course, moment: Moment, node: tuple[int, str], flows: Sequen
 
 SHADES = {0.0: "#e2e5ea", 0.05: "#bcd6e6", 0.15: "#74abcd", 0.3: "#2f78a8", 1.0: "#0a3a5c"}
 """Share of supply up to which a country has a colour -> the colour, each darker than the one before."""
-LABELLED, LETTER = 0.05, 7.2
+LABELLED, LETTER = 0.05, 7.6
 """Share of supply from which a country has its name on the map, as each in which the plan acts; pixels of a letter there."""
 
 

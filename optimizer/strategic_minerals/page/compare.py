@@ -19,7 +19,7 @@ from ..answer.run_folder import load_result
 from ..answer.study import Study
 from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
-from ..core.formats import digits, lower
+from ..core.formats import chance, digits, lower
 from ..core.frames import rows_of
 from ..core.stats import BASELINE_COURSE, SMALL_T
 from ..core.verb import verb
@@ -524,7 +524,7 @@ class Moment:
     def amount(self, material: str, who: str) -> str:
         """Share and tonnes of a supplier, in words; empty where there are none."""
         share = self.shares(material).get(who, 0.0)
-        return f"{share:.0%} ({digits(self.parts[material][who])} t)" if share > 0 else ""
+        return f"{chance(share)} ({digits(self.parts[material][who])} t)" if share > 0 else ""
 
 
 def worst_without(result: Result) -> str:
@@ -583,7 +583,7 @@ def supply(result: Result) -> tuple[pd.DataFrame, list[str], list[Moment], str]:
     told = []
     for code in chosen:
         most = [max(moment.shares(code).items(), key=lambda pair: pair[1], default=("nobody", 0.0)) for moment in found]
-        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {share:.0%}' for who, share in most)}")
+        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {chance(share)}' for who, share in most)}")
     table = pd.DataFrame(rows, columns=["material", "supplier", *(moment.name for moment in found)])
     return table, chosen, found, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
 

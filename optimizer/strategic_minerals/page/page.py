@@ -134,7 +134,7 @@ POLICY = (
 
 YEARS = ("fiscal_year", "year", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
-WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do")
+WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do", "the_plan")
 """Columns of sentences and long names, which get room."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
