@@ -583,7 +583,7 @@ def supply(result: Result) -> tuple[pd.DataFrame, list[str], list[Moment], str]:
     told = []
     for code in chosen:
         most = [max(moment.shares(code).items(), key=lambda pair: pair[1], default=("nobody", 0.0)) for moment in found]
-        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {chance(share)}' for who, share in most)}")
+        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {chance(s)}' for who, s in most)}")
     table = pd.DataFrame(rows, columns=["material", "supplier", *(moment.name for moment in found)])
     return table, chosen, found, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
 
