@@ -428,8 +428,8 @@ def _stocks(result: Result) -> Iterator[Figure]:
     )
 
 
-COLUMN, LAST_COLUMN, BAR, HEAD_LETTERS = 160, 190, 12, 20
-"""Pixels from a step of a chain to the next one, of the column of users with its words, of a bar; letters above a column."""
+COLUMN, BAR, HEAD_LETTERS, NAME_LETTERS = 170, 12, 20, 18
+"""Pixels from a step of a chain to the next one, of a bar; letters of a line above a column, of a name beside a bar."""
 TALLEST, LEAST, LINE_HEIGHT = 150, 16, 15
 """Pixels of the tallest column without its gaps, of a bar with its words at least, of a line of words."""
 SAID = {RESERVE: "From the reserve", SHORT: "Missing"}
@@ -491,7 +491,9 @@ def _chain(course: Course, found: Sequence[Moment], known: Names) -> list[Drawin
                 place[n, who] = y + (slot - high) / 2
                 bar = f"M{x} {place[n, who]:.1f}h{BAR}v{high:.1f}h-{BAR}z"
                 shapes.append(Shape(bar, "gap" if who == SHORT else "", colours.get(who, INK), words))
-                texts.append(Words(x + BAR + 4, round(y + slot / 2 + 4), words, "halo"))
+                name, _, rest = words.rpartition(" ")
+                name = f"{textwrap.shorten(name, NAME_LETTERS, placeholder='...')} {rest}".strip()
+                texts.append(Words(x + BAR + 4, round(y + slot / 2 + 4), name, "halo"))
                 y += slot + 5
             for lane in [node for node in size if node[0] == n and isinstance(node[1], Flow)]:
                 place[lane], y = y, y + size[lane] + 1
@@ -505,7 +507,7 @@ def _chain(course: Course, found: Sequence[Moment], known: Names) -> list[Drawin
             ribbon = f"M{x0} {y0:.1f}C{bend} {y0:.1f} {bend} {y1:.1f} {x1} {y1:.1f}{f'M{x1} ' if gap else 'V'}{into[other]:.1f}"
             ribbon += f"C{bend} {into[other]:.1f} {bend} {out[one]:.1f} {x0} {out[one]:.1f}"
             shapes.insert(0, Shape(ribbon, "gap" if gap else "ribbon", colours[flow.source[1]]))
-        size_of = COLUMN * users + LAST_COLUMN, round(max([*out.values(), *into.values()], default=60.0)) + 14
+        size_of = COLUMN * (users + 1), round(max([*out.values(), *into.values()], default=60.0)) + 14
         drawings.append(Drawing(*size_of, f"{moment.name}. {'; '.join(told)}.", shapes, texts))
     return drawings
 

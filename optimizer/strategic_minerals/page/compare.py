@@ -571,8 +571,7 @@ def wanted(result: Result, year: int) -> dict[str, dict[str, float]]:
 
 
 def supply(result: Result) -> tuple[pd.DataFrame, list[str], list[Moment], str]:
-    """(table of material, supplier, share and tonnes in words at each moment; materials at stake; moments; who gives most in words)
-    of what is most at stake, and of every step of its chains."""
+    """(material, supplier, shares with tonnes in words; materials most at stake; moments; who gives most) along all chains."""
     names, found = Names.of(result.data), moments(result)
     chosen = [code for code in most_at_stake(result) if any(moment.shares(code) for moment in found)][:MOST_MATERIALS]
     rows = [
