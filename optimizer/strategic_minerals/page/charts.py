@@ -441,7 +441,10 @@ def _supply(result: Result) -> Iterator[Figure]:
     if table.empty:
         return
     known, titles = Names.of(result.data), scenario_names(result.plan, result.tables["scenario_losses"], told=True)
-    drawn = {known.material(course.steps[-1]): _chain(course, found, known) for course in courses(chosen, found)}
+    drawn = courses(chosen, found)
+    suppliers = dict.fromkeys(who for course in drawn for step in reversed(course.drawn) for who in step)
+    countries = [who for who in suppliers if who not in LAST]
+    colours = dict(zip(countries, cycle([*PALETTE, *FURTHER]), strict=False)) | FIXED
     yield Figure(
         "supply",
         "Supply",
@@ -454,20 +457,18 @@ def _supply(result: Result) -> Iterator[Figure]:
         told,
         None,
         table,
-        drawn,
+        {known.material(course.steps[-1]): _chain(course, found, known, colours) for course in drawn},
     )
     yield from _map(by_country(result, chosen, found), known)
 
 
-def _chain(course: Course, found: Sequence[Moment], known: Names) -> list[Drawing]:
+def _chain(course: Course, found: Sequence[Moment], known: Names, colours: Mapping[str, str]) -> list[Drawing]:
     """A chain at each moment, on one scale."""
     users, flows = len(course.steps), [course.flows(moment) for moment in found]
     across = [sum(f.leaves for f in each if f.source[0] <= n < f.target[0]) for each in flows for n in range(users)]
     scale = TALLEST / max(SMALL_T, *across)
     names = [*map(known.material, course.steps), "Users"]
     heads = [textwrap.wrap(name, HEAD_LETTERS) for name in names]
-    countries = dict.fromkeys(who for step in reversed(course.drawn) for who in step if who not in LAST)
-    colours = dict(zip(countries, cycle([*PALETTE, *FURTHER]), strict=False)) | FIXED
     drawings = []
     for moment, mine in zip(found, flows, strict=True):
         shapes, texts, told = list[Shape](), [Words(0, 13, moment.name, "strong")], list[str]()
@@ -492,8 +493,8 @@ def _chain(course: Course, found: Sequence[Moment], known: Names) -> list[Drawin
                 bar = f"M{x} {place[n, who]:.1f}h{BAR}v{high:.1f}h-{BAR}z"
                 shapes.append(Shape(bar, "gap" if who == SHORT else "", colours.get(who, INK), words))
                 name, _, rest = words.rpartition(" ")
-                name = f"{textwrap.shorten(name, NAME_LETTERS, placeholder='...')} {rest}".strip()
-                texts.append(Words(x + BAR + 4, round(y + slot / 2 + 4), name, "halo"))
+                short = words if n == users or len(name) <= NAME_LETTERS else f"{name[: NAME_LETTERS - 1]}… {rest}"
+                texts.append(Words(x + BAR + 4, round(y + slot / 2 + 4), short, "halo"))
                 y += slot + 5
             for lane in [node for node in size if node[0] == n and isinstance(node[1], Flow)]:
                 place[lane], y = y, y + size[lane] + 1

@@ -697,9 +697,6 @@ def courses(chosen: Sequence[str], found: Sequence[Moment]) -> list[Course]:
     return [course for course in all_of if course.steps[-1] not in part][:MOST_CHAINS]
 
 
-# Countries: what they supply now, and what the plan does there.
-
-
 def by_country(result: Result, chosen: Sequence[str], found: Sequence[Moment]) -> pd.DataFrame:
     """country (code), supply_share, the_plan: those with a share of today's supply or with an act.
 
