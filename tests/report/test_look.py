@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -11,7 +13,18 @@ from test_report import full, quickstart
 
 from strategic_minerals import Result, charts, solve
 from strategic_minerals.page.charts import figures, verdict
-from strategic_minerals.page.compare import chain, loss_curve, moments, money, stock_by_year, supply, timeline
+from strategic_minerals.page.compare import (
+    Moment,
+    by_country,
+    chain,
+    courses,
+    loss_curve,
+    money,
+    stock_by_year,
+    supply,
+    timeline,
+    worst_without,
+)
 from strategic_minerals.page.page import report
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
@@ -63,13 +76,12 @@ def test_figures_say_what_the_tables_say() -> None:
 
 
 def test_supply_is_shown_along_the_chain() -> None:
-    """Proves: shares of what comes in add to one, as they are drawn too; tonnes are those of operations; what a product is made of
-    stands below it."""
+    """Proves: shares of what comes in add to one; tonnes are those of operations; what a product is made of stands below it."""
     result = full()
-    table, bars, told = supply(result)
+    table, chosen, found, told = supply(result)
     yields = {(row.producer, row.material): row.yield_t_per_t for row in result.data.rows("yields")}
-    now, end, worst = found = moments(result)
-    for moment in (now, end, worst):
+    now, _, worst = found
+    for moment in found:
         for material in moment.parts:
             assert sum(moment.shares(material).values()) == pytest.approx(1.0)
     runs = result.tables["operations"]
@@ -77,10 +89,75 @@ def test_supply_is_shown_along_the_chain() -> None:
     made = sum(row.output_t * max(0.0, yields.get((row.producer, "metal"), 0.0)) for row in runs.itertuples())
     assert sum(now.parts["metal"].values()) - now.parts["metal"].get("shortfall", 0.0) == pytest.approx(made)
     assert worst.shares("metal")["shortfall"] > 0
-    assert chain("metal", found) == ["metal", "ore"]
-    assert list(dict.fromkeys(table.material)) == ["metal", "ore"]
-    assert bars.groupby(["material", "moment"]).share.sum().to_numpy() == pytest.approx(1.0)
+    assert chosen == ["metal"]
+    assert chain("metal", found) == list(dict.fromkeys(table.material)) == ["metal", "ore"]
     assert "CHN" in told
+
+
+@pytest.mark.parametrize("make", [full, quickstart])
+def test_a_chain_flows_to_its_users(make: Callable[[], Result]) -> None:
+    """Proves: users of the product get and lack what the tables say; as much of each supplier flows as is its share; no more comes
+    into a step than leaves it."""
+    result = make()
+    _, chosen, found, _ = supply(result)
+    drawn = courses(chosen, found)
+    assert [course.steps for course in drawn] == ([["ore", "metal"]] if make is full else [[code] for code in chosen])
+    short = result.tables["shortfalls"].groupby(["scenario", "period", "material"])["shortfall_t"].sum()
+    for course in drawn:
+        product, users = course.steps[-1], len(course.steps)
+        lacks = sum(lacks for _, lacks in found[-1].users[product].values())
+        assert lacks == pytest.approx(short.get((worst_without(result), found[-1].name[-4:], product), 0.0), abs=1e-6)
+        for moment in found:
+            flows, given = course.flows(moment), dict[str, float]()
+            for segment, (got, lacks) in moment.users[product].items():
+                mine = [flow for flow in flows if flow.target == (users, segment)]
+                assert sum(flow.arrives for flow in mine) == pytest.approx(got + lacks, abs=1e-6)
+            for node in {flow.source for flow in flows}:
+                leaves = sum(flow.leaves for flow in flows if flow.source == node)
+                assert sum(flow.arrives for flow in flows if flow.target == node) <= leaves * (1 + 1e-6)
+                given |= {node[1]: leaves} if node[0] == users - 1 else {}
+            for who, share in moment.shares(product).items():
+                if course.at(users - 1, who) == who:
+                    assert given[who] / sum(given.values()) == pytest.approx(share)
+    if make is full:
+        assert sum(map(sum, found[0].users["metal"].values())) == pytest.approx(14_000.0)  # all that is wanted
+
+
+def test_a_chain_loses_what_its_yields_say() -> None:
+    """Proves: plants of other recipes get what they need of a feed, in proportion to its supply; half of it serves another use and
+    is not drawn; what arrives at a plant is what it makes."""
+    plants = [("C", {"ore": -40.0, "metal": 10.0}), ("D", {"ore": -20.0, "metal": 10.0})]
+    parts = {"ore": {"A": 90.0, "B": 30.0}, "metal": {"C": 10.0, "D": 10.0, "E": 20.0}}
+    moment = Moment("now", parts, {("ore", "metal"): 60.0}, plants, {"metal": {"all": (40.0, 5.0)}})
+    (course,) = courses(["metal"], [moment])
+    assert course.worth == pytest.approx([20.0 / 60.0, 1.0])
+    flows = {(flow.source[1], flow.target[1]): (flow.leaves, flow.arrives) for flow in course.flows(moment)}
+    assert flows["A", "C"] == pytest.approx((0.75 * 40.0 / 3.0, 0.75 * 10.0))
+    assert flows["B", "D"] == pytest.approx((0.25 * 20.0 / 3.0, 0.25 * 10.0))
+    assert flows["E", "all"] == pytest.approx((20.0, 20.0))
+    assert flows["shortfall", "all"] == pytest.approx((5.0, 5.0))
+
+
+def test_the_map_says_who_supplies_and_where_the_plan_acts() -> None:
+    """Proves: shares of countries add to one; every purchase and contract has its country; a country without an outline is told in
+    words; where nothing is supplied there is neither picture."""
+    result = full()
+    _, chosen, found, _ = supply(result)
+    table = by_country(result, chosen, found)
+    assert table["supply_share"].sum() == pytest.approx(1.0)
+    acts = table.set_index("country")["the_plan"]
+    for name, verb in (("acquisitions", "buys"), ("contracts", "signs with")):
+        assert all(verb in acts[country] for country in result.tables[name]["country"])
+    shown = {figure.name: figure for figure in figures(result)}
+    (drawing,) = shown["map"].drawings[""]
+    assert any(words.text.startswith("CHN") for words in drawing.texts)
+    assert "Natural Earth (public domain)" in shown["map"].note
+    moved = result.tables["operations"].replace({"country": {"CHN": "SGP"}})
+    far = {figure.name: figure for figure in figures(replace(result, tables={**result.tables, "operations": moved}))}
+    assert re.search(r"Not on the map: SGP \d+%", far["map"].alt)
+    tables = {name: result.tables[name].iloc[:0] for name in ("operations", "flows", "shortfalls")}
+    nothing = figures(replace(result, tables={**result.tables, **tables}))
+    assert not {"supply", "map"} & {figure.name for figure in nothing}
 
 
 def test_lived_tables_are_drawn_and_a_quick_answer_says_what_it_is() -> None:
@@ -111,7 +188,7 @@ def test_lived_tables_are_drawn_and_a_quick_answer_says_what_it_is() -> None:
 
 def test_charts_are_the_figures_of_the_page() -> None:
     """Proves: `charts` gives the charts of the page with their titles; `repr` tells the worth."""
-    shown, found = figures(one()), charts(one())
+    shown, found = [figure for figure in figures(one()) if not figure.drawings], charts(one())
     assert list(found) == [figure.name for figure in shown]
     for figure in shown:
         title = found[figure.name].to_dict()["title"]

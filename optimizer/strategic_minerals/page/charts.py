@@ -1,15 +1,18 @@
-"""Figures of results and studies as Vega-Lite charts: a function a figure, from tidy tables to a titled chart with its words."""
+"""Figures of results and studies, Vega-Lite charts or SVG: a function a figure, from tidy tables to a picture with its words."""
 
 from __future__ import annotations
 
+import json
 import math
 import textwrap
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import cycle
-from typing import Any
+from importlib import resources
+from itertools import cycle, pairwise
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -24,12 +27,19 @@ from ..core.stats import SMALL_T
 from ..question.names import Names
 from ..studies.discovery import InputWords
 from .compare import (
+    LAST,
+    MOST_CHAINS,
     OTHERS,
     RESERVE,
     SHORT,
     UNDER_CONSTRUCTION,
     WITH,
     WITHOUT,
+    Course,
+    Flow,
+    Moment,
+    by_country,
+    courses,
     loss_curve,
     money,
     money_unit,
@@ -128,6 +138,34 @@ NARROW = {
 """How `page.js` draws rows where there is little room, in the terms of Vega-Lite; row: pixels of each."""
 
 
+class Shape(NamedTuple):
+    """A part of a picture in the terms of SVG. look: a class of `style.css`; title: what shows when one points at it."""
+
+    path: str
+    look: str
+    fill: str
+    title: str = ""
+
+
+class Words(NamedTuple):
+    """Words in a picture, where they begin [pixels]. look: classes of `style.css`."""
+
+    x: float
+    y: float
+    text: str
+    look: str
+
+
+class Drawing(NamedTuple):
+    """A picture as `picture.html` writes it out: pixels, what it shows in words, shapes one over the other, words over all."""
+
+    width: int
+    height: int
+    alt: str
+    shapes: Sequence[Shape]
+    texts: Sequence[Words]
+
+
 @dataclass(frozen=True)
 class Figure:
     """One chart of the page."""
@@ -142,9 +180,11 @@ class Figure:
     alt: str
     """What the chart shows, for who cannot see it."""
     chart: Any
-    """An altair chart."""
+    """An altair chart; None of what is drawn here."""
     table: pd.DataFrame
     """What it draws."""
+    drawings: Mapping[str, Sequence[Drawing]] = field(default_factory=dict)
+    """Pictures by heading, in place of a chart."""
 
     @property
     def titled(self) -> Any:
@@ -388,37 +428,161 @@ def _stocks(result: Result) -> Iterator[Figure]:
     )
 
 
+COLUMN, BAR, HEAD_LETTERS, NAME_LETTERS = 170, 12, 20, 18
+"""Pixels from a step of a chain to the next one, of a bar; letters of a line above a column, of a name beside a bar."""
+TALLEST, LEAST, LINE_HEIGHT = 150, 16, 15
+"""Pixels of the tallest column without its gaps, of a bar with its words at least, of a line of words."""
+SAID = {RESERVE: "From the reserve", SHORT: "Missing"}
+
+
 def _supply(result: Result) -> Iterator[Figure]:
-    """Where each material comes from, along its chain."""
-    table, bars, told = supply(result)
-    if bars.empty:
+    """Where each material comes from, along its chain, and which countries supply."""
+    table, chosen, found, told = supply(result)
+    if table.empty:
         return
-    alt, titles = altair(), scenario_names(result.plan, result.tables["scenario_losses"], told=True)
-    moments, last = list(dict.fromkeys(bars["moment"])), [*FIXED]
-    pairs = zip(bars["supplier"], bars["code"], strict=True)
-    who = dict(sorted(pairs, key=lambda pair: last.index(pair[1]) if pair[1] in FIXED else -1))
-    countries = sorted(set(result.tables["operations"]["country"]))
-    palette = dict(zip(countries, cycle([*PALETTE, *FURTHER]), strict=False)) | FIXED
-    colour = coloured("supplier", list(who), [palette[code] for code in who.values()], columns=5)
-
-    def panel(material: str) -> Any:
-        mine = bars[bars["material"] == material]
-        base = alt.Chart(mine, title=material).mark_bar(stroke="white", strokeWidth=0.5)
-        x = alt.X("share:Q", title=None, axis=alt.Axis(format="%"))
-        tips = ["supplier", "moment", tip("share", ".0%")]
-        shown = base.encode(y=rows_axis("moment", moments, 160), x=x, color=colour, tooltip=tips)
-        return shown.properties(width=WIDTH - 170, height=26 * len(moments))
-
+    known, titles = Names.of(result.data), scenario_names(result.plan, result.tables["scenario_losses"], told=True)
+    drawn = courses(chosen, found)
+    suppliers = dict.fromkeys(who for course in drawn for step in reversed(course.drawn) for who in step)
+    countries = [who for who in suppliers if who not in LAST]
+    colours = dict(zip(countries, cycle([*PALETTE, *FURTHER]), strict=False)) | FIXED
     yield Figure(
         "supply",
         "Supply",
         "Where each material comes from",
-        "Shares of supply with the plan: now; at the end of the plan if no disruption occurs; in the worst year of the scenario "
-        f"with the largest loss without the plan, {titles[worst_without(result)]}. Black: the reserve; red: what is missing. Who "
-        "buys from whom is not modelled.",
+        "What reaches users, from left to right, and the share of each supplier: now; at the end of the plan if no disruption "
+        "occurs; in the worst year of the scenario with the largest loss without the plan, "
+        f"{titles[worst_without(result)]}. Widths are tonnes of the last material that each step is enough for; dashed is what is "
+        "missing. Where nothing comes in from the left, the tables do not follow the feed. Who buys from whom is not modelled: all "
+        f"buyers share in all suppliers alike. At most {MOST_CHAINS} chains, along their main feeds; the table has the others.",
         told,
-        alt.concat(*map(panel, dict.fromkeys(bars["material"])), columns=1).properties(usermeta={"rows": len(moments)}),
+        None,
         table,
+        {known.material(course.steps[-1]): _chain(course, found, known, colours) for course in drawn},
+    )
+    yield from _map(by_country(result, chosen, found), known)
+
+
+def _chain(course: Course, found: Sequence[Moment], known: Names, colours: Mapping[str, str]) -> list[Drawing]:
+    """A chain at each moment, on one scale."""
+    users, flows = len(course.steps), [course.flows(moment) for moment in found]
+    across = [sum(f.leaves for f in each if f.source[0] <= n < f.target[0]) for each in flows for n in range(users)]
+    scale = TALLEST / max(SMALL_T, *across)
+    names = [*map(known.material, course.steps), "Users"]
+    heads = [textwrap.wrap(name, HEAD_LETTERS) for name in names]
+    drawings = []
+    for moment, mine in zip(found, flows, strict=True):
+        shapes, texts, told = list[Shape](), [Words(0, 13, moment.name, "strong")], list[str]()
+        # Between columns: from, to, pixels there, pixels here, which flow; lanes lead past the steps that a flow leaves out.
+        hops = list[tuple[Any, Any, float, float, Flow]]()
+        size, place = defaultdict[Any, float](float), dict[Any, float]()
+        for flow in mine:
+            ends = [flow.source, *((n, flow) for n in range(flow.source[0] + 1, flow.target[0])), flow.target]
+            for one, other in pairwise(ends):
+                arrives = flow.arrives if other == flow.target else flow.leaves
+                hops.append((one, other, flow.leaves * scale, arrives * scale, flow))
+                size[one] += flow.leaves * scale
+                size[other] += arrives * scale if other[0] == users else 0.0
+        for n, head in enumerate(heads):
+            x, y = n * COLUMN, LINE_HEIGHT * (1.0 + max(map(len, heads))) + 12
+            texts += [Words(x, 16 + LINE_HEIGHT * (k + 1), line, "soft") for k, line in enumerate(head)]
+            order = course.drawn[n] if n < users else sorted({who for at, who in size if at == n})
+            said = {who: _beside(course, moment, (n, who), mine, known) for who in order if (n, who) in size}
+            for who, words in said.items():
+                high, slot = max(1.5, size[n, who]), max(LEAST, size[n, who])
+                place[n, who] = y + (slot - high) / 2
+                bar = f"M{x} {place[n, who]:.1f}h{BAR}v{high:.1f}h-{BAR}z"
+                shapes.append(Shape(bar, "gap" if who == SHORT else "", colours.get(who, INK), words))
+                name, _, rest = words.rpartition(" ")
+                short = words if n == users or len(name) <= NAME_LETTERS else f"{name[: NAME_LETTERS - 1]}… {rest}"
+                texts.append(Words(x + BAR + 4, round(y + slot / 2 + 4), short, "halo"))
+                y += slot + 5
+            for lane in [node for node in size if node[0] == n and isinstance(node[1], Flow)]:
+                place[lane], y = y, y + size[lane] + 1
+            told.append(f"{names[n]}: {', '.join(said.values()) or 'none'}")
+            texts += [] if said else [Words(x, round(y) + 12, "none", "soft")]
+        out, into = dict(place), dict(place)
+        for one, other, leaves, arrives, flow in sorted(hops, key=lambda hop: (place[hop[0]], place[hop[1]])):
+            x0, x1, y0, y1 = one[0] * COLUMN + BAR * (one == flow.source), other[0] * COLUMN, out[one], into[other]
+            out[one], into[other] = y0 + leaves, y1 + arrives
+            bend, gap = f"{(x0 + x1) / 2:.0f}", flow.source[1] == SHORT  # of what is missing, the two long sides alone
+            ribbon = f"M{x0} {y0:.1f}C{bend} {y0:.1f} {bend} {y1:.1f} {x1} {y1:.1f}{f'M{x1} ' if gap else 'V'}{into[other]:.1f}"
+            ribbon += f"C{bend} {into[other]:.1f} {bend} {out[one]:.1f} {x0} {out[one]:.1f}"
+            shapes.insert(0, Shape(ribbon, "gap" if gap else "ribbon", colours[flow.source[1]]))
+        size_of = COLUMN * (users + 1), round(max([*out.values(), *into.values()], default=60.0)) + 14
+        drawings.append(Drawing(*size_of, f"{moment.name}. {'; '.join(told)}.", shapes, texts))
+    return drawings
+
+
+def _beside(course: Course, moment: Moment, node: tuple[int, str], flows: Sequence[Flow], known: Names) -> str:
+    """What stands beside a bar: who supplies which share; which users, and how much of what they want is missing."""
+    n, who = node
+    if n < len(course.steps):
+        share = sum(part for each, part in moment.shares(course.steps[n]).items() if course.at(n, each) == who)
+        return f"{SAID.get(who) or capital(known.country(who))} {chance(share)}"
+    mine = [flow for flow in flows if flow.target == node]
+    short = sum(flow.arrives for flow in mine if flow.source[1] == SHORT) / sum(flow.arrives for flow in mine)
+    return f"{capital(who)}{f', {chance(short)} missing' if short > 0 else ''}"
+
+
+SHADES = {0.0: "#e2e5ea", 0.05: "#bcd6e6", 0.15: "#74abcd", 0.3: "#2f78a8", 1.0: "#0a3a5c"}
+"""Share of supply up to which a country has a colour -> the colour, each darker than the one before."""
+LABELLED, LETTER = 0.05, 7.6
+"""Share of supply from which a country has its name on the map, as each in which the plan acts; pixels of a letter there."""
+
+
+def _map(table: pd.DataFrame, known: Names) -> Iterator[Figure]:
+    """What each country supplies now, and what the plan does there. table: as `by_country` gives it."""
+    if table.empty:
+        return
+    world = json.loads(resources.files("strategic_minerals").joinpath("page", "outlines.json").read_text("utf-8"))
+    outlines, wide, high = world["countries"], world["width"], world["height"]
+    share = dict(zip(table["country"], table["supply_share"], strict=True))
+    named = {
+        code: f"{capital(known.country(code))} {chance(part) if part else ''}".strip() for code, part in share.items()
+    }
+    shapes, texts, taken = list[Shape](), list[Words](), list[tuple[float, float, float, float]]()
+    for code, (_, _, outline) in outlines.items():
+        colour = next(shade for most, shade in SHADES.items() if share.get(code, 0.0) <= most + 1e-9)
+        shapes.append(Shape(outline, "land", colour, named.get(code, "")))
+    told = [row for row in rows_of(table) if row.country in outlines and (row.the_plan or row.supply_share >= LABELLED)]
+    points = {row.country: (outlines[row.country][0] - 3, outlines[row.country][1] - 3, 6, 6) for row in told}
+    for row in told:
+        verbs = dict.fromkeys(act.partition(" ")[0] for act in row.the_plan.split("; ") if act)
+        lines = [named[row.country], *([f"plan {', '.join(verbs)}"] if verbs else [])]
+        x, y, _ = outlines[row.country]
+        letters, tall = LETTER * max(map(len, lines)), LINE_HEIGHT * len(lines)
+        for step in range(240):  # round the country, ever further away, until nothing else is there
+            away = [*taken, *(at for code, at in points.items() if step or code != row.country)]
+            far, angle = 9 * (step // 12 + 1) * (step > 0), step % 12 * math.pi / 6
+            left = min(max(0.0, x + 1.6 * far * math.cos(angle) - letters / 2), wide - letters)
+            up = min(max(0.0, y + far * math.sin(angle) - tall / 2), high - tall)
+            if all(left > a + c or a > left + letters or up > b + d or b > up + tall for a, b, c, d in away):
+                break
+        taken.append((left, up, letters, tall))
+        near = f"{min(max(x, left), left + letters):.0f} {min(max(y, up), up + tall):.0f}"
+        shapes.append(Shape(f"M{x - 2} {y - 2}h4v4h-4zM{x} {y}L{near}", "leader", INK if step else "none"))
+        for k, line in enumerate(lines):
+            texts.append(Words(round(left), round(up) + 12 + LINE_HEIGHT * k, line, "strong halo" if k else "halo"))
+    edges = ["none", *(f"{f'{low:.0%} to' if low else 'up to'} {most:.0%}" for low, most in pairwise(SHADES))]
+    texts.append(Words(8, high - 20 * len(edges) - 8, "Share of supply", "strong"))
+    for k, (edge, shade) in enumerate(zip(edges, SHADES.values(), strict=True)):
+        y = high - 20 * (len(edges) - k)
+        shapes.append(Shape(f"M8 {y}h20v14h-20z", "", shade))
+        texts.append(Words(34, y + 12, edge, ""))
+    acts = [f"{capital(known.country(row.country))}: {row.the_plan}" for row in rows_of(table) if row.the_plan]
+    off = [named[code] for code in share if code not in outlines]
+    alt = f"Largest now: {', '.join([*named.values()][:5])}. The plan, by country: {'. '.join(acts) or 'nothing'}."
+    alt += f" Not on the map: {', '.join(off)}." if off else ""
+    yield Figure(
+        "map",
+        "Map",
+        "Who supplies now, and where the plan acts",
+        "Share of today's supply that comes from each country: the mean over the materials at stake and all steps of their chains, "
+        f"each of them alike. Outlines: {world['credit']}; they say nothing about whose a territory is.",
+        alt,
+        None,
+        table.assign(country=[*map(known.country, share)], supply_share=[*map("{:.1%}".format, share.values())]),
+        {"": [Drawing(wide, high, alt, shapes, texts)]},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from ..answer.run_folder import load_result
 from ..answer.study import Study
 from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
-from ..core.formats import digits
+from ..core.formats import chance, digits, lower
 from ..core.frames import rows_of
 from ..core.stats import BASELINE_COURSE, SMALL_T
 from ..core.verb import verb
@@ -451,13 +451,13 @@ def _cell(value: Any, path: str = "") -> str:
 
 
 RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
-UNNAMED = "OTH"
-"""Code of all countries that the statistics give as one."""
+LAST = ("OTH", OTHERS, RESERVE, SHORT)
+"""Suppliers that are no single country, in their order after those that are; the first: what the statistics give as one."""
 MOST_MATERIALS = 12
+MOST_CHAINS, MOST_APART = 3, 5
+"""Chains that are drawn; countries of a step that are drawn apart."""
 SMALL_SHARE = 0.03
-"""Share up to which a country is drawn among `OTHERS`."""
-BARS = ["material", "code", "supplier", "moment", "share"]
-"""Columns of what is drawn."""
+"""Share up to which a country is drawn among `OTHERS`; and part of the feeds of a step up to which one is not drawn."""
 
 
 @dataclass(frozen=True)
@@ -467,8 +467,12 @@ class Moment:
     name: str
     parts: dict[str, dict[str, float]]
     """Material -> supplier (country, `RESERVE`, `SHORT`) -> tonnes."""
-    taken: set[tuple[str, str]]
-    """Feed, product that plants make of it."""
+    taken: dict[tuple[str, str], float]
+    """(feed, product that plants make of it) -> tonnes of the feed."""
+    plants: list[tuple[str, dict[str, float]]]
+    """(country, material -> tonnes that it makes, below 0 what it takes for them) of each producer."""
+    users: dict[str, dict[str, tuple[float, float]]]
+    """Material -> segment -> (what it gets, what it lacks) [t]."""
 
     @classmethod
     def of(cls, name: str, scenario: str, period: str, result: Result) -> Moment:
@@ -482,21 +486,35 @@ class Moment:
         for row in result.data.rows("yields"):
             recipes[row.producer][row.material] = row.yield_t_per_t
         parts: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        taken = set[tuple[str, str]]()
+        plants = list[tuple[str, dict[str, float]]]()
+        taken, used = defaultdict[tuple[str, str], float](float), defaultdict[str, float](float)
         for run in rows_of(here("operations")):
             total = run.output_t + run.reserve_output_t
             recipe = recipes[run.producer.removesuffix(UNSUPPORTED)]
             gives = {material: per_t for material, per_t in recipe.items() if per_t > 0}
-            feeds = [material for material, per_t in recipe.items() if per_t < 0 and total > SMALL_T]
+            feeds = {material: -per_t for material, per_t in recipe.items() if per_t < 0 and total > SMALL_T}
             for material, per_t in gives.items():
                 if run.output_t * per_t > SMALL_T:
                     parts[material][run.country] += run.output_t * per_t
-                taken |= {(feed, material) for feed in feeds}
+                for feed, amount in feeds.items():
+                    taken[feed, material] += amount * total
+            for feed, amount in feeds.items():
+                used[feed] += amount * total
+            plants.append((run.country, {material: per_t * run.output_t for material, per_t in recipe.items()}))
         for table, column, who in (("flows", "released_t", RESERVE), ("shortfalls", "shortfall_t", SHORT)):
             for code, tonnes in here(table).groupby("material")[column].sum().items():
                 if tonnes > SMALL_T:
                     parts[str(code)][who] = float(tonnes)
-        return cls(name, parts, taken)
+        lost = here("shortfalls").groupby(["material", "segment"])[["shortfall_t", "substituted_t"]].sum()
+        lacking = lost.T.to_dict("list")
+        left = here("flows").groupby("material")["surplus_t"].sum()
+        users = dict[str, dict[str, tuple[float, float]]]()
+        for code, segments in wanted(result, int(period.partition(".")[0])).items():
+            got = sum(t for who, t in parts.get(code, {}).items() if who != SHORT) - used[code] - left.get(code, 0.0)
+            lacks = {segment: lacking.get((code, segment), [0.0, 0.0]) for segment in segments}
+            each = (max(0.0, got) + sum(map(sum, lacks.values()))) / sum(segments.values())
+            users[code] = {q: (max(0.0, t * each - sum(lacks[q])), lacks[q][0]) for q, t in segments.items()}
+        return cls(name, parts, taken, plants, users)
 
     def shares(self, material: str) -> dict[str, float]:
         """Supplier -> share of all supply of a material and of what is missing."""
@@ -506,7 +524,7 @@ class Moment:
     def amount(self, material: str, who: str) -> str:
         """Share and tonnes of a supplier, in words; empty where there are none."""
         share = self.shares(material).get(who, 0.0)
-        return f"{share:.0%} ({digits(self.parts[material][who])} t)" if share > 0 else ""
+        return f"{chance(share)} ({digits(self.parts[material][who])} t)" if share > 0 else ""
 
 
 def worst_without(result: Result) -> str:
@@ -542,32 +560,31 @@ def most_at_stake(result: Result) -> list[str]:
     return sorted(wanted, key=lambda code: (code in inside, -float(cost.get(code, 0.0))))
 
 
-def supply(result: Result) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """(table, bars, who gives most in words) of the materials that are most at stake, and of every step of their chains.
+def wanted(result: Result, year: int) -> dict[str, dict[str, float]]:
+    """Material -> segment -> what its users want at undisturbed prices in a fiscal year [t/yr]; nothing where nobody wants it."""
+    forms, found = qualified_forms(result.plan, result.data), dict[str, dict[str, float]]()
+    rows = sorted(result.data.rows("demand"), key=lambda row: (row.from_year > year, abs(row.from_year - year)))
+    for row in reversed(rows):  # the last one that has begun stays
+        code, segment = forms.demand(row.material, row.segment)
+        found.setdefault(code, {})[segment] = row.demand_t_per_yr
+    return {code: of for code, of in found.items() if sum(of.values()) > 0}
 
-    Table: material, supplier, then a column a moment with share and tonnes in words. Bars: material, code, supplier, moment, share;
-    countries that give little at every moment stand together.
-    """
+
+def supply(result: Result) -> tuple[pd.DataFrame, list[str], list[Moment], str]:
+    """(material, supplier, shares with tonnes in words; materials most at stake; moments; who gives most) along all chains."""
     names, found = Names.of(result.data), moments(result)
     chosen = [code for code in most_at_stake(result) if any(moment.shares(code) for moment in found)][:MOST_MATERIALS]
-    rows, bars = [], []
-    for step in dict.fromkeys(step for code in chosen for step in chain(code, found)):
-        material = names.material(step)
-        for who in ordered(step, found):
-            rows.append((material, names.country(who), *(moment.amount(step, who) for moment in found)))
-            shares = [moment.shares(step).get(who, 0.0) for moment in found]
-            apart = who in (RESERVE, SHORT) or (who != UNNAMED and max(shares) > SMALL_SHARE)
-            code = who if apart else OTHERS
-            bars += [
-                (material, code, names.country(code), m.name, share) for m, share in zip(found, shares, strict=True)
-            ]
+    rows = [
+        (names.material(step), names.country(who), *(moment.amount(step, who) for moment in found))
+        for step in dict.fromkeys(step for code in chosen for step in chain(code, found))
+        for who in ordered(step, found)
+    ]
     told = []
     for code in chosen:
         most = [max(moment.shares(code).items(), key=lambda pair: pair[1], default=("nobody", 0.0)) for moment in found]
-        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {share:.0%}' for who, share in most)}")
+        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {chance(s)}' for who, s in most)}")
     table = pd.DataFrame(rows, columns=["material", "supplier", *(moment.name for moment in found)])
-    drawn = pd.DataFrame(bars, columns=BARS).groupby(BARS[:-1], sort=False)["share"].sum().reset_index()
-    return table, drawn, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
+    return table, chosen, found, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
 
 
 def ordered(material: str, found: Iterable[Moment]) -> list[str]:
@@ -576,8 +593,7 @@ def ordered(material: str, found: Iterable[Moment]) -> list[str]:
     for moment in found:
         for who, share in moment.shares(material).items():
             weight[who] += share
-    last = [UNNAMED, OTHERS, RESERVE, SHORT]
-    return sorted(weight, key=lambda who: (last.index(who) if who in last else -1, -weight[who], who))
+    return sorted(weight, key=lambda who: (LAST.index(who) if who in LAST else -1, -weight[who], who))
 
 
 def chain(product: str, found: Sequence[Moment]) -> list[str]:
@@ -587,3 +603,121 @@ def chain(product: str, found: Sequence[Moment]) -> list[str]:
         feeds = sorted({feed for moment in found for feed, of in moment.taken if of == made})
         steps += [feed for feed in feeds if feed not in steps]
     return steps
+
+
+# A chain as it flows from its first feed to its users, in tonnes of its last step.
+
+
+class Flow(NamedTuple):
+    """From (step, supplier) to (step, country of a plant) or (number of steps, segment), as tonnes of the last step that it is
+    enough for: with the average recipe of all plants where it leaves, with the plant's own where it arrives."""
+
+    source: tuple[int, str]
+    target: tuple[int, str]
+    leaves: float
+    arrives: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """The longest way through a chain along feeds with more than a small part by weight.
+
+    steps: materials from the first feed to the product; drawn: suppliers of each as they are drawn, in order; worth: tonnes of the
+    product that a tonne of each is enough for, on average over all plants and moments.
+    """
+
+    steps: list[str]
+    drawn: list[list[str]]
+    worth: list[float]
+
+    @classmethod
+    def of(cls, product: str, found: Sequence[Moment]) -> Course:
+        """That of a product."""
+        taken = {pair: sum(m.taken.get(pair, 0.0) for m in found) for moment in found for pair in moment.taken}
+
+        def longest(made: str, after: tuple[str, ...]) -> list[str]:
+            feeds = {feed: tonnes for (feed, of), tonnes in taken.items() if of == made and feed not in after}
+            main = [feed for feed, tonnes in feeds.items() if tonnes > SMALL_SHARE * sum(feeds.values())]
+            main.sort(key=lambda feed: -feeds[feed])
+            return [*max((longest(feed, (*after, made)) for feed in main), key=len, default=[]), made]
+
+        steps, drawn = longest(product, ()), []
+        for step in steps:
+            apart = [who for who in ordered(step, found) if who not in LAST]
+            apart = [who for who in apart if max(m.shares(step).get(who, 0.0) for m in found) > SMALL_SHARE]
+            drawn.append([*apart[:MOST_APART], *LAST])
+        course = cls(steps, drawn, [1.0] * len(steps))
+        for n in reversed(range(len(steps) - 1)):
+            runs = [run for moment in found for run in course.runs(moment, n)]
+            of = sum(tonnes for _, tonnes, _ in runs)
+            course.worth[n] = sum(made for _, _, made in runs) / of if of > 0 else course.worth[n + 1]
+        return course
+
+    def runs(self, moment: Moment, n: int) -> list[tuple[tuple[int, str], float, float]]:
+        """(step and country, tonnes of the feed, tonnes of the last step that they are enough for) of each plant that takes the
+        material of step n; a plant that takes several steps' counts to each by weight."""
+        found = []
+        for country, run in moment.plants:
+            after = [k for k in range(n + 1, len(self.steps)) if run.get(self.steps[k], 0.0) > SMALL_T]
+            if after and run.get(self.steps[n], 0.0) < 0:
+                to, feed = after[-1], run[self.steps[n]]
+                part = feed / sum(min(0.0, run.get(step, 0.0)) for step in self.steps[:to])
+                found.append(((to, self.at(to, country)), -feed, run[self.steps[to]] * self.worth[to] * part))
+        return found
+
+    def at(self, n: int, who: str) -> str:
+        """As whom a supplier is drawn."""
+        return who if who in self.drawn[n] and who != LAST[0] else OTHERS
+
+    def flows(self, moment: Moment) -> list[Flow]:
+        """What reaches users, from the last step back. Who buys from whom is not in the tables: all share in all alike."""
+        users, found = len(self.steps), defaultdict[Any, list[float]](lambda: [0.0, 0.0])
+        reaches = [1.0] * users  # part of each step's supply that does
+        for n in reversed(range(users)):
+            step, worth = self.steps[n], self.worth[n]
+            parts, own = moment.parts.get(step, {}), moment.users.get(step, {})
+            goes = [(to, t * reaches[to[0]], made * reaches[to[0]]) for to, t, made in self.runs(moment, n)]
+            goes += [((users, segment), t, t * worth) for segment, (t, _) in own.items()]
+            supplied = sum(t for who, t in parts.items() if who != SHORT)
+            asked = sum(t for _, t, _ in goes)
+            reaches[n] = min(1.0, asked / supplied) if supplied > 0 else 0.0
+            pairs = [(self.at(n, who), t / max(supplied, asked)) for who, t in parts.items() if who != SHORT]
+            flows = [((n, who), to, t * worth * part, made * part) for who, part in pairs for to, t, made in goes]
+            flows += [((n, SHORT), (users, segment), t * worth, t * worth) for segment, (_, t) in own.items()]
+            for source, target, leaves, arrives in flows:
+                found[source, target][0] += leaves
+                found[source, target][1] += arrives
+        return [Flow(*ends, *sizes) for ends, sizes in found.items() if max(sizes) > SMALL_T]
+
+
+def courses(chosen: Sequence[str], found: Sequence[Moment]) -> list[Course]:
+    """The chains to be drawn: of what is most at stake, without what is a step to more of it."""
+    all_of = [Course.of(code, found) for code in chosen]
+    part = {step for course in all_of for step in course.steps[:-1]}
+    return [course for course in all_of if course.steps[-1] not in part][:MOST_CHAINS]
+
+
+def by_country(result: Result, chosen: Sequence[str], found: Sequence[Moment]) -> pd.DataFrame:
+    """country (code), supply_share, the_plan: those with a share of today's supply or with an act.
+
+    supply_share: of what countries supply now, mean over the materials at stake and every step of their chains. the_plan: what it
+    does there while nothing happens, in words: buys, signs with, supports.
+    """
+    known, share, does = Names.of(result.data), defaultdict[str, float](float), defaultdict[str, list[str]](list)
+    parts = [found[0].parts.get(step, {}) for step in dict.fromkeys(s for code in chosen for s in chain(code, found))]
+    made = [{who: t for who, t in each.items() if who not in (RESERVE, SHORT)} for each in parts]
+    for each in filter(None, made):
+        for who, tonnes in each.items():
+            share[who] += tonnes / sum(each.values()) / sum(map(bool, made))
+    home = {row.project: row.country for row in result.data.rows("projects")}
+    bought = result.tables["acquisitions"].groupby(["country", "material"], sort=False)["acquired_t"].sum()
+    for row in rows_of(bought[bought > SMALL_T].reset_index()):
+        does[row.country].append(f"buys {digits(row.acquired_t)} t of {lower(known.material(row.material))}")
+    for row in rows_of(result.tables["contracts"]):
+        does[row.country].append(f"signs with {known.producer(row.activity)}")
+    for row in rows_of(result.tables["projects"]):
+        if row.share > SIGNED and row.package not in ("", "none"):
+            does[home[row.project]].append(f"supports {known.producer(row.project)}")
+    codes = sorted({*share, *does}, key=lambda code: (-share[code], code))
+    rows = [(code, share[code], "; ".join(dict.fromkeys(does[code]))) for code in codes]
+    return pd.DataFrame(rows, columns=["country", "supply_share", "the_plan"])

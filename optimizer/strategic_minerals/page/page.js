@@ -28,10 +28,7 @@ function fitted(spec, room) {
     }
     return [named, ...(unit.layer ?? []).map(shrink)].some(Boolean);
   };
-  if (spec.concat) {
-    spec.columns = 1;
-    for (const part of spec.concat) if (shrink(part)) Object.assign(part, { width: room - 30, height });
-  } else if (shrink(spec)) spec.height = height;
+  if (shrink(spec)) spec.height = height;
   return spec;
 }
 for (const holder of document.querySelectorAll("script[type='application/json'][data-chart]")) {

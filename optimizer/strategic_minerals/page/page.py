@@ -134,7 +134,7 @@ POLICY = (
 
 YEARS = ("fiscal_year", "year", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
-WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do")
+WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do", "the_plan")
 """Columns of sentences and long names, which get room."""
 NOTHING = 1e-9
 """What is smaller is shown as 0."""
@@ -176,7 +176,7 @@ def report(
         words=_paragraphs(first),
         figures=drawn,
         untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
-        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
+        specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn if not figure.drawings},
         sections=sections(first, studied),
         comparison=compared,
         question=[] if compared is None else question_in_words(compared.tables, compared.facts),
@@ -315,15 +315,15 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
 
 
 def charts(of: Result | Study) -> dict[str, Any]:
-    """The report's figures as Altair charts, by name, in the order of the page; those with nothing to show are left out.
+    """The report's charts in Altair, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (loss-curve, timeline, stocks, supply, budget) or a study (frontier; tornado of a one-at-a-time sweep;
+    of: a result (loss-curve, timeline, stocks, budget) or a study (frontier; tornado of a one-at-a-time sweep;
     others have none).
 
     Raises InputError where the extra `report` is not installed.
     """
     found = figures(of) if isinstance(of, Result) else study_figures(tables_of([of]), Subject())
-    return {figure.name: figure.titled for figure in found}
+    return {figure.name: figure.titled for figure in found if not figure.drawings}
 
 
 def write_report(
