@@ -1,4 +1,4 @@
-"""The answer in words that a planner understands, with the numbers behind it.
+"""The answer in full (`--full`), in words that a planner understands, with the numbers behind it; the first screen is `brief`.
 
 Every number of an answer comes from its named records (`figures`), which the audit works out again; what stands beside them, of the
 inputs and of the solve, comes from `Basis`."""

@@ -184,7 +184,7 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
 
 
 ORIGIN = ": "
-"""Between a material and a country in the items of `bought_from`."""
+"""Between a material and a country in the items of `bought_from_musd`."""
 
 
 def _by_origin(bought: pd.DataFrame) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The audit's own reckoning of producers and floors: what each receives in its market, when it is shut, what its owner needs and
 what a floor tops up.
 
-Sections 3, 4 and 13 of the formulation in plain loops over tonnes, from nothing of the model's own arithmetic.
+Commitments and events of the formulation in plain loops over tonnes, from nothing of the model's own arithmetic.
 
 Arrays have the axes (path, period); million USD per tonne; periods from 0."""
 

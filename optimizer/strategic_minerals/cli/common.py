@@ -1,4 +1,4 @@
-"""What all verbs share: the application, its options, finding and loading plans and tables, progress on the terminal."""
+"""The verb `report`, and what all share: the application, options, finding and loading plans and tables, progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs of the planning service: serve, tokens."""
+"""Verbs of the planning service, serve and token; and faults of all verbs in print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays by what they hold, and whether two of them hold the same."""
+"""Arrays and tables: kinds by what they hold, whether two hold the same, HTML."""
 
 from __future__ import annotations
 

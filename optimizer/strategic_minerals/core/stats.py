@@ -1,4 +1,4 @@
-"""Sums in print: parts rounded so that what is printed adds up."""
+"""Units, sums in print that add up, seconds by phase, estimates with intervals."""
 
 from __future__ import annotations
 

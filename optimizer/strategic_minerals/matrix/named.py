@@ -1,4 +1,4 @@
-"""Cost vectors of every aim, and what gaps are measured against."""
+"""Cost vectors of every aim, and the model under names that a caller knows, for constraints of one's own."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
 
     held: sampled scenarios to keep where the same hazards are asked for (`world.scenarios.build_scenarios`). like: a problem
     prepared before; its compiled blocks are instantiated again where only figures differ that they keep as parameters, and those of
-    operations where they are written alike (`reuse`).
+    operations where they are written alike.
     """
     seconds = Timings()
     checkpoint("building the model")

@@ -1,4 +1,5 @@
-"""What ties the components of one scenario together: its loss, the tail of CVaR, the money that branches share."""
+"""What ties the components of one scenario together: its loss, the tail of CVaR, the money that branches share; and what a period
+costs."""
 
 from __future__ import annotations
 

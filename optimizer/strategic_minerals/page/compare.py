@@ -1,4 +1,4 @@
-"""What the figures of the page draw, as tidy tables: names that a planner knows, with shares and years."""
+"""The verb `compare`, and what the figures of the page draw as tidy tables: names that a planner knows, with shares and years."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Estimate:
 
 
 def hazard_rate(events: float, years: float) -> Estimate:
-    """Onsets per year after n in some years of record: Gamma(n + 1/2, years), its mean and 5 to 95 % (`calibration`)."""
+    """Onsets per year after n in some years of record: Gamma(n + 1/2, years), its mean and 5 to 95 %."""
     shape, tail = int(events) + 0.5, (1 - LEVEL) / 2
     low, high = (float(gamma.ppf(point, shape)) / years for point in (tail, 1 - tail))
     return Estimate(low, shape / years, high)

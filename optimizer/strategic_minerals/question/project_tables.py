@@ -1,4 +1,4 @@
-"""Rows of what a plan may support: projects, their ramps, packages and capital instruments."""
+"""Rows of what a plan may support (projects, ramps, packages, capital instruments), and of hazards, their profiles and evidence."""
 
 from __future__ import annotations
 

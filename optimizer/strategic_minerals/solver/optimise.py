@@ -1,6 +1,6 @@
 """From a compiled problem to a solved one: do-nothing reference, stages of the aim, fixed linear program.
 
-Sections 7 and 8 of the formulation. Nothing here knows Pyomo or the solver's own names."""
+Nothing here knows Pyomo or the solver's own names."""
 
 from __future__ import annotations
 

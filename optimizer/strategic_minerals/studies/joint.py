@@ -1,7 +1,7 @@
 """What a plan loses without acts that are left out together: waiting, whole instruments, whole minerals, all that seems open.
 
 For each question the plan is made again without them, in its own scenarios, and both plans are lived through the same new ones.
-Left out one by one acts stand in for each other, and none seems needed (section 21 of the formulation, last paragraph).
+Left out one by one acts stand in for each other, and none seems needed.
 """
 
 from __future__ import annotations

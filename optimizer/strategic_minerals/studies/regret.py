@@ -2,7 +2,7 @@
 
 Every loss under every belief is a cell. The best plan of each cell says what could be had there if it were known to be right; the
 plan that is recommended falls behind it least, in the cell where it falls behind most (minimax relative regret; Savage 1951,
-Kouvelis and Yu 1997; section 21 of the formulation). All candidates are then lived through the same new
+Kouvelis and Yu 1997). All candidates are then lived through the same new
 scenarios.
 """
 

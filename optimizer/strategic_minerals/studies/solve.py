@@ -1,4 +1,4 @@
-"""What a plan does first, beside what all other plans do, and what comes later: rows of the tables that lead an answer."""
+"""The verb `solve`: a plan made, lived, tested and told, with what it does first beside what all other plans do."""
 
 from __future__ import annotations
 
@@ -578,7 +578,7 @@ BAND_SAMPLES = 2
 
 
 TOO_FAR, TOO_FAR_FOR_ONE = 0.25, 0.15
-"""Share of the worth beyond which a bound on all policies says nothing (section 20 of the mathematics); with one kind of hazard."""
+"""Share of the worth beyond which a bound on all policies says nothing; with one kind of hazard."""
 
 
 def _most(

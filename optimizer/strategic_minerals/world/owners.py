@@ -123,7 +123,7 @@ def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
     )
 
 
-# What a project is worth to its owner in expectation, and the rate that is asked for it. Section 17 of the formulation.
+# What a project is worth to its owner in expectation, and the rate that is asked for it. FORMULATION, owners.
 
 
 HALVINGS = 60
@@ -390,7 +390,7 @@ class OwnerValuation:
 
     @once
     def figures(self, p: int, floors: tuple[Floor, ...], signed: int) -> OwnerFigures:
-        """What a project is worth under floors and at which rate. Section 17 of the formulation."""
+        """What a project is worth under floors and at which rate."""
         instance, project, asked = self.instance, self.instance.projects[p], self.instance.plan.owners
         if self.pricing is not None:
             rate, alone = self.expected_rate(p, signed), self._flows(p, signed)
@@ -491,8 +491,8 @@ class OwnerValuation:
 
     @once
     def signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature | str:
-        """What signing a package brings, or why its instrument cannot close the gap or the owner does not take it. Section 4:
-        capital and participation. floors: those that the project's output gets, its own and the market's."""
+        """What signing a package brings, or why its instrument cannot close the gap or the owner does not take it.
+        floors: those that the project's output gets, its own and the market's."""
         instance, project = self.instance, self.instance.projects[p]
         found, start = self.figures(p, floors, signed), signed + project.lead
         calendar = instance.calendar

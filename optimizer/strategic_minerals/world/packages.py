@@ -1,7 +1,7 @@
 """Every way the plan may support a project, and every market floor, with what it costs and what it keeps alive.
 
 Enumerated once from data: package x market floors x signing date. What cannot be financed, or fails participation, is
-dropped and listed with its reason. Section 4 of the formulation."""
+dropped and listed with its reason."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class MarketSupport:
 def market_support(
     instance: Instance, scenarios: ScenarioSet, market: MarketFloor, trunk_alive: Bools, scenarios_alive: Bools
 ) -> MarketSupport:
-    """Survival and money of existing producers under a market floor. Section 4 of the formulation."""
+    """Survival and money of existing producers under a market floor."""
     floor, n, T = market.floor, instance.sources, instance.calendar.periods
     trunk, branch = trunk_alive.copy(), scenarios_alive.copy()
     monies = []
@@ -389,7 +389,7 @@ class _Options:
         market: tuple[int, ...],
         signed: int,
     ) -> str:
-        """Append the option, or return why it is dropped. Section 4: capital and participation."""
+        """Append the option, or return why it is dropped."""
         found = self.owners.signature(p, package, floors, signed)
         if isinstance(found, str):
             return found

@@ -1,7 +1,7 @@
 """What supports do to owners and to the treasury: pure functions of data, computed before the solve.
 
-Financing gap, price-floor receipts and cost, survival of plants through a flood, capital instruments. Section 4 of the
-formulation. Money in million USD, prices in million USD per tonne, periods counted from 0.
+Financing gap, price-floor receipts and cost, survival of plants through a flood, capital instruments.
+Money in million USD, prices in million USD per tonne, periods counted from 0.
 """
 
 from __future__ import annotations

@@ -597,7 +597,7 @@ def courses(instance: Instance, scenarios: ScenarioSet, producer: int) -> Course
 #
 # Scenarios are drawn in equal parts from the law of each belief. Under a belief each weighs as that law makes it likelier than the
 # mean of all of them, so that no belief counts on less than about its share of the sample. The likelihood of a scenario is that of
-# its onsets and of what brought on what: beliefs differ in nothing else (section 21 of the formulation).
+# its onsets and of what brought on what: beliefs differ in nothing else (FORMULATION, losses and beliefs).
 
 
 LEAST_PROBABILITY = 1e-9

@@ -1,8 +1,8 @@
 """One plan for several losses and beliefs: the L-shaped method where each loss under each belief has a cost of its own.
 
 Commitments and the baseline course are common; every scenario is operated once for each loss. Beliefs weigh scenarios, so that a
-cut of a scenario, without a weight, holds for all of them: one pool serves every cell and every aim (section 21 of the
-formulation). Design-basis scenarios are the master's and are operated alike under all losses.
+cut of a scenario, without a weight, holds for all of them: one pool serves every cell and every aim.
+Design-basis scenarios are the master's and are operated alike under all losses.
 """
 
 from __future__ import annotations
