@@ -28,6 +28,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
+from ..core.formats import SMALL_MUSD
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, carrying, current
@@ -229,8 +230,8 @@ def solve(
     sample and for others, and again without what goes together (`joint`). The plans are lived through new samples without
     foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
-    together; the table `act_now` says what to do first. Where the plan is worth nothing as it is lived, the answer is to do nothing
-    new. Where the plan's own sample is a reduced one, the other candidates' are
+    together; the table `act_now` says what to do first. Where the plan loses money as it is lived, the answer is to do nothing new.
+    Where the plan's own sample is a reduced one, the other candidates' are
     larger and kept whole. A plan that draws nothing, a relaxation and `quick` are solved once. A plan whose aim no sample can
     bound is solved for its own scenarios and tried in new ones; the table `sample_gap` says why there is no gap.
 
@@ -615,9 +616,9 @@ def _chosen(results: Sequence[Result], lives: Sequence[Met], preference: Prefere
 
 
 def _no_better(lives: Sequence[Met], number: int, confidence: float) -> str:
-    """Why a plan is not preferred to doing nothing new, in words; empty where it is worth something as it is lived."""
+    """Why doing nothing new is preferred to a plan, in words; empty where the plan loses nothing as it is lived."""
     worth = estimated([one.worth[number] for one in lives], confidence)
-    if worth.mean > 0:
+    if worth.mean > -SMALL_MUSD:
         return ""
     mean, low, high = (money(-figure) for figure in (worth.mean, worth.high, worth.low))
     return f"the best plan that was found would lose {mean} M as it is lived ({low} to {high} by their draw)"
