@@ -292,7 +292,8 @@ def solve(
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
     if extend is None and (reason := _no_better(lives, number, confidence)):
-        with suppress(InfeasibleError):  # what a plan promises may not wait
+        # what a plan promises may not wait; and a plan that was found stands where there is no time
+        with suppress(InfeasibleError, StoppedError, UntrustedError):
             return _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
     chosen, stage, like = results[number], stages[number], made[number].problem
     figures = lived_figures(lives, number, scenarios, confidence)
