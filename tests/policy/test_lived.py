@@ -394,6 +394,26 @@ def test_the_reserve_buys_in_an_event_what_it_gives_in_it() -> None:
     assert found.stock[1, 1].max() <= 500.0 + 1e-6
 
 
+def test_what_is_missing_is_bought_before_what_may_be_given() -> None:
+    """Proves: in a stop in which nothing lacks the money of the year buys all 500 t of magnets that are missing to their target,
+    and is not set aside for oxide in place of what a full store may give."""
+    plan, data = tiny(
+        {"o": 10.0, "m": 30.0},
+        materials={"o": {"storage_t": 1000.0}},
+        sources={"mine": source("CHN", "o", 3.0), "plant": source("USA", {"m": 1.0, "o": -0.5}, 4.0)},
+        demand={"m": 4.0},
+        stock={"o": 1.0},
+        offers={"oxide": offer("o", 0.5, crisis=1.0), "magnets": offer("m", 0.5, crisis=1.0)},
+        money={FIRST: 0.0, FIRST + 1: 1e5},
+        scenarios=[cut("mild", 0.4, 2028, 1, "o", share=0.3), cut("hard", 0.5, 2029, 1, "o")],
+        policy="targets",
+    )
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    assert first.solution.acquisition[0, :, 1] == pytest.approx([0.0, 500.0])
+    found = lived(first, first.own_scenarios.rows(slice(0, 1)))
+    assert found.acquisition[1, :, 1] == pytest.approx([0.0, 500.0])
+
+
 # --- what targets cost, by hand: no stocking-up for what only a scenario knows -----------------------------------------
 
 

@@ -573,11 +573,13 @@ class _Told:
         band = pd.DataFrame() if self.tested is None else self.tested.band
         other = ""
         if len(band):
-            other = f"; {rounded(float(band.worth_musd.min()))} to {rounded(float(band.worth_musd.max()))} M by those of others"
+            least, most = (rounded(float(end)) for end in (band.worth_musd.min(), band.worth_musd.max()))
+            other = f"; {'' if worth > -SMALL_MUSD else 'gains of '}{least} to {most} M by those of others"
         threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
+        gain = "the gain is" if worth > -SMALL_MUSD else "the plan loses"
         return (
-            f"Expected shortage losses{threat} {moves} from {rounded(before)} to {rounded(after)} M. After all costs the gain is "
-            f"{rounded(worth)} M {by}{other}.{self._bill()}"
+            f"Expected shortage losses{threat} {moves} from {rounded(before)} to {rounded(after)} M. After all costs {gain} "
+            f"{rounded(abs(worth))} M {by}{other}.{self._bill()}"
         )
 
     def _bill(self) -> str:

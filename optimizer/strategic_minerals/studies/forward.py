@@ -565,16 +565,18 @@ class _Part:
             return np.zeros_like(want), np.zeros_like(want), excess, {}
         money, sold = self.money(instance, t), dict[int, float]()
         _, upper, _ = self.bounds(instance)
-        for k, i in enumerate(sets.stocked):
-            bought = 0.0
-            offers = [p for p in sets.purchases if p.material == i and p.offer >= 0]
-            for p in sorted(offers, key=lambda p: self.price(p, instance)):
-                price, column = self.price(p, instance), self.at["acquisition", p.name]
-                part = min(want[k] + again[k] - bought, float(upper[column]), money / price if price > 0 else math.inf)
-                sold[column] = max(0.0, part)
-                bought, money = bought + sold[column], money - sold[column] * price
-            if not any(p.material == i and p.offer < 0 for p in sets.purchases):
-                want[k] = min(want[k], bought)
+        for asked in (want, again):  # what is missing comes before what may be given
+            for k, i in enumerate(sets.stocked):
+                bought = 0.0
+                offers = [p for p in sets.purchases if p.material == i and p.offer >= 0]
+                for p in sorted(offers, key=lambda p: self.price(p, instance)):
+                    price, column = self.price(p, instance), self.at["acquisition", p.name]
+                    left = float(upper[column]) - sold.get(column, 0.0)
+                    part = max(0.0, min(asked[k] - bought, left, money / price if price > 0 else math.inf))
+                    sold[column] = sold.get(column, 0.0) + part
+                    bought, money = bought + part, money - part * price
+                if asked is want and not any(p.material == i and p.offer < 0 for p in sets.purchases):
+                    want[k] = bought
         return want, again, excess, sold
 
     @cached_property
@@ -850,9 +852,8 @@ class _Program:
                 found[i] = (price + least) / 2 if least > price else LIKE_PRICE * price
             for h in mine:
                 cheaper = [float(losses[g]) for g in mine if losses[g] < losses[h] * (1 - 1e-9)]
-                spared = (
-                    idle[i] if idle[i] < losses[h] else own[i]
-                )  # where the reserve would not give, users keep for it
+                # what the reserve would not give for it, users' own stock may be kept for
+                spared = idle[i] if idle[i] < losses[h] else own[i]
                 worth[h] = (losses[h] + max([spared, *cheaper])) / 2
         return worth, idle, own
 
@@ -878,9 +879,7 @@ class _Program:
         worth, idle, own = self._worth(cost, prices)
         filled = self._filled(cost, idle, tight)
         for k, i in enumerate(sets.stocked):
-            price[self.stock[k]] = -idle[
-                i
-            ]  # neither what holding costs nor what the end pays decides what a storekeeper gives
+            price[self.stock[k]] = -idle[i]  # neither holding costs nor what the end pays decides what is given
             above[places["gap"][k]] = INF
             above[places["again"][k]] = again[k]
             price[places["gap"][k]] = filled[i] * AFTER_USERS

@@ -305,12 +305,13 @@ def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
             lines.append(f"  {row.rule}, {row.money} money: not compared{note}")
             continue
         money = f", {row.money} money ({row.purchases_musd:,.0f} of purchases)" if row.money else ""
-        behind = (
-            f"; {row.behind_musd:,.0f} less than the plan ({row.behind_low_musd:,.0f} to {row.behind_high_musd:,.0f})"
-        )
+        less = round(row.behind_musd) >= 0
+        ends = (row.behind_low_musd, row.behind_high_musd) if less else (-row.behind_high_musd, -row.behind_low_musd)
+        low, high = map(round, ends)
+        behind = f"; {round(abs(row.behind_musd)):,} {'less' if less else 'more'} than the plan ({low:,} to {high:,})"
         behind = "" if row.rule == PLAN else behind
-        interval = f"{row.worth_low_musd:,.0f} to {row.worth_high_musd:,.0f}"
-        lines.append(f"  {row.rule}{money}: worth {row.worth_musd:,.0f} ({interval}){behind}{note}")
+        interval = f"{round(row.worth_low_musd):,} to {round(row.worth_high_musd):,}"
+        lines.append(f"  {row.rule}{money}: worth {round(row.worth_musd):,} ({interval}){behind}{note}")
     return lines
 
 

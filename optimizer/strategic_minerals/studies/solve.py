@@ -231,9 +231,9 @@ def solve(
     foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
     together; the table `act_now` says what to do first. Where the plan loses money as it is lived, the answer is to do nothing new.
-    Where the plan's own sample is a reduced one, the other candidates' are
-    larger and kept whole. A plan that draws nothing, a relaxation and `quick` are solved once. A plan whose aim no sample can
-    bound is solved for its own scenarios and tried in new ones; the table `sample_gap` says why there is no gap.
+    Where the plan's own sample is a reduced one, the other candidates' are larger and kept whole. A plan that draws nothing, a
+    relaxation and `quick` are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new
+    ones; the table `sample_gap` says why there is no gap.
 
     extend: as in `solve_once`. The plans that samples compare a tested one with keep its constraints too, where these are about
     commitments and the course `base`. With terms of the objective, and where no sample can bound the plan, an extended model is
@@ -404,9 +404,16 @@ def _first_words(result: Result) -> str:
 
 def _worth_in_words(figures: Mapping[str, Any]) -> str:
     """What the plan is worth as it was lived, before samples have tested what goes with it."""
-    worth, low, high = (money(figures[f"worth{end}_musd"]) for end in ("", "_low", "_high"))
+    worth = _gains(*(float(figures[f"worth{end}_musd"]) for end in ("", "_low", "_high")))
     tried = f"{figures['tried']:,} simulated futures that it cannot foresee"
-    return f"In {tried} the plan gains {worth} M ({low} to {high} by their draw alone). What each part adds follows."
+    return f"In {tried} the plan {worth}. What each part adds follows."
+
+
+def _gains(worth: float, low: float, high: float) -> str:
+    """What a plan gains or loses [million USD], with its interval, in words."""
+    verb, of = ("gains", (worth, low, high)) if worth >= 0 else ("loses", (-worth, -high, -low))
+    mean, *ends = map(money, of)
+    return f"{verb} {mean} M ({' to '.join(ends)} by their draw alone)"
 
 
 def _depends(problem: Problem, beside: Sequence[Met], parts: Sequence[Part]) -> pd.DataFrame:
@@ -621,8 +628,7 @@ def _no_better(lives: Sequence[Met], number: int, confidence: float) -> str:
     worth = estimated([one.worth[number] for one in lives], confidence)
     if worth.mean > -SMALL_MUSD:
         return ""
-    mean, low, high = (money(-figure) for figure in (worth.mean, worth.high, worth.low))
-    return f"the best plan that was found would lose {mean} M as it is lived ({low} to {high} by their draw)"
+    return f"as it is lived, the best plan that was found {_gains(worth.mean, worth.low, worth.high)}"
 
 
 def _nothing_new(
