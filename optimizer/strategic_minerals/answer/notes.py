@@ -413,7 +413,7 @@ TOLERANCE = 1e-6
 """Violation of an own constraint that is rounding, as a share of its largest term and 1."""
 TERM, CONSTRAINT, VARIABLE = "term", "constraint", "variable"
 SETTLED = "settled_"
-"""How constraints begin that settle the plan that `regret` recommends."""
+"""How constraints begin that settle a plan: that which `regret` recommends, or doing nothing new."""
 MOST_SAID = 8
 """Constraints that a summary names."""
 Extended = Literal["", "rules", "terms"]

@@ -348,7 +348,7 @@ def once(method: Callable[Concatenate[OwnerValuation, P], R]) -> Callable[Concat
 
     @wraps(method)
     def found(self: OwnerValuation, /, *args: P.args, **named: P.kwargs) -> R:
-        key = (method.__name__, *args)
+        key = (method.__name__, args, *named.items())
         if key not in self.kept:
             self.kept[key] = method(self, *args, **named)
         value: R = self.kept[key]
