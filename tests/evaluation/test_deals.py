@@ -23,6 +23,9 @@ def close(value: float) -> Any:
     return pytest.approx(value, rel=1e-9, abs=1e-9)
 
 
+SAME_MONEY = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2027, "price_index": 100.0}])
+
+
 def agreed(terms: dict[str, float], producers: dict[str, str | None], **more: Any) -> dict[str, pd.DataFrame]:
     """Tables of one agreement: its terms, and its producers with the material of the floor that each gets."""
     units = {"loan": "million USD", "grant": "million USD"}
@@ -49,7 +52,7 @@ def case(premium: float = 0.09, charge: float = 0.0, **agreement: Any) -> tuple[
     )
     terms = agreement.pop("terms", {"floor_price": 75.0, "duration": 1.0, "fair_value_at_signing": 2.0})
     producers = agreement.pop("producers", {"p": "x"})
-    return plan, data.replace(**agreed(terms, producers, **agreement))
+    return plan, data.replace(**agreed(terms, producers, **agreement), deflators=SAME_MONEY)
 
 
 def the_floor(plan: Plan, data: Any) -> dict[str, Any]:
@@ -126,6 +129,7 @@ def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
         ({"price_set": "other"}, "no price set other"),
         ({"producers": {"p": "y"}}, "makes no y"),
         ({"terms": {"offtake_share": 1.0}}, "it has no price floor, and no capital"),
+        ({"signed_year": 2019}, "deflators.csv has no row of 2019"),
     ):
         found = deals(*case(**change))
         assert found.tables["floors"].empty

@@ -247,6 +247,8 @@ def test_money_of_the_quote_is_restated() -> None:
     index = pd.DataFrame([{"money_year": 2026, "price_index": 100.0}, {"money_year": 2025, "price_index": 80.0}])
     plan, data = market(quotes=quoted(("2025-11", 40.0)))
     assert build_instance(plan, data.replace(deflators=index)).outside_quote[0] * 1000 == pytest.approx(50.0)
+    with pytest.raises(InputError, match=r"2025-11.*a year of deflators\.csv"):
+        solve(plan, data, quick=True)
 
 
 def test_a_control_may_cut_each_material_by_its_own_share() -> None:

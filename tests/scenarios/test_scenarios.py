@@ -465,7 +465,11 @@ def test_worlds_that_do_not_differ_are_kept_once() -> None:
 
 @pytest.mark.parametrize(
     ("change", "column"),
-    [({"after": "rare_earth_embargo"}, "after"), ({"element_share": 0.5, "materials": "*"}, "element_share")],
+    [
+        ({"after": "rare_earth_embargo"}, "after"),
+        ({"element_share": 0.5, "materials": "*"}, "element_share"),
+        ({"duration_law": "lognormal", "duration_yr_low": None, "duration_yr_high": None}, "duration_yr_low"),
+    ],
 )
 def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[str, Any], column: str) -> None:
     from strategic_minerals.question.consistency import check_data

@@ -533,11 +533,14 @@ def _reached(start: str, steps: Mapping[str, set[str]]) -> set[str]:
 
 
 def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Elements are named where events come element by element; no hazard brings itself on, over any number of steps."""
+    """Elements are named where events come one by one; a lognormal length has its range; no hazard brings itself on, over any
+    number of steps."""
     after = {row.hazard: {*row.after.split()} for row in data.rows("hazards")}
     for row in data.rows("hazards"):
         if row.element_share < 1 and "*" in row.materials.split():
             yield _wrong("hazards", row, "element_share", "1 with materials = '*', or materials by name")
+        if row.duration_law == "lognormal" and not row.duration_yr_low:
+            yield _wrong("hazards", row, "duration_yr_low", "a figure, as duration_law is lognormal")
         if row.hazard in _reached(row.hazard, after):
             yield _wrong("hazards", row, "after", "hazards that this one does not trigger itself")
     for event in data.rows("policy_events"):

@@ -419,23 +419,27 @@ def restated(plan: Plan, data: Dataset) -> Dataset:
 
 
 def restating(plan: Plan, data: Dataset, year: int) -> float:
-    """Money of the plan's price year for one of a year's; 1 where the price index lacks either."""
+    """Money of the plan's price year for one of a year's. KeyError: the price index lacks one of them."""
     index = {row.money_year: row.price_index for row in data.rows("deflators")}
-    return float(index[plan.price_year] / index[year]) if year in index and plan.price_year in index else 1.0
+    return 1.0 if year == plan.price_year else float(index[plan.price_year] / index[year])
 
 
 def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Money of another year than the plan's can be restated: the index has both years."""
     index = {row.money_year for row in data.rows("deflators")}
     years = f" ({min(index)} to {max(index)})" if index else ", which is empty"
+    dated = [
+        (t, row, "money_year", row.money_year) for t in DATED for row in data.rows(t) if row.money_year is not None
+    ]
+    if any(control.outside_prices for control in plan.controls):
+        dated += [("price_gaps", row, "date", int(row.date[:4])) for row in data.rows("price_gaps")]
     missing = set()
-    for table in DATED:
-        for row in data.rows(table):
-            if _apart(row, plan):
-                if plan.price_year not in index:
-                    missing.add(("plan", "", "price_year", str(plan.price_year)))
-                if row.money_year not in index:
-                    missing.add((f"{table}.csv", key_of(row), "money_year", str(row.money_year)))
+    for table, row, column, year in dated:
+        if year != plan.price_year:
+            if plan.price_year not in index:
+                missing.add(("plan", "", "price_year", str(plan.price_year)))
+            if year not in index:
+                missing.add((f"{table}.csv", key_of(row), column, str(getattr(row, column))))
     for file, key, column, found in sorted(missing):
         yield Fault(file, key, column, found, f"a year of deflators.csv{years}")
 

@@ -134,7 +134,11 @@ def _replayed(
     unknown = [row.producer for row in rows if row.producer not in instance.producers]
     if unknown:
         return f"{', '.join(unknown)} is not in the plan"
-    factor, year = restating(then, data, rows[0].signed_year), rows[0].signed_year
+    year = rows[0].signed_year
+    try:
+        factor = restating(then, data, year)
+    except KeyError as e:
+        return f"deflators.csv has no row of {e}"
     deal = deal_of(then, data, instance, terms, rows, factor)
     if isinstance(deal, str):
         return deal

@@ -487,7 +487,7 @@ def durations(row: Any, u: Floats) -> Floats:
     many times its 5 % point as the row's high is of its low."""
     if row.duration_law == "fixed":
         return np.full(len(u), row.duration_yr)
-    if row.duration_law == "exponential" or row.duration_yr_low is None or row.duration_yr_low <= 0:
+    if row.duration_law == "exponential":
         return _exponential(u, row.duration_yr)
     sigma = math.log(row.duration_yr_high / row.duration_yr_low) / (2 * NORMAL_90)
     return np.asarray(np.exp(math.log(row.duration_yr) - sigma**2 / 2 + sigma * ndtri(u)))
