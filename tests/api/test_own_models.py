@@ -428,6 +428,7 @@ def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_an
         sweep(plan, data, [{address: 1.0}], extend=little_germanium, run=Runner(store=tmp_path / "rows"))
 
 
+@pytest.mark.long
 def test_a_function_that_cannot_travel_keeps_the_work_in_this_process() -> None:
     """Proves: with two processes, a constraint written inside a function answers as one that a worker can read."""
     plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))

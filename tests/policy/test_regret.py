@@ -471,6 +471,7 @@ def test_the_recommended_plan_is_an_answer_of_its_own(tmp_path: Path) -> None:
         explain(kept)
 
 
+@pytest.mark.long
 def test_a_relaxation_and_one_certain_cell_make_no_false_claim() -> None:
     """Proves: a relaxation leaves the study alone, without a run; where nothing else may be right there is no band and no word of
     what is given up; a scenario called as the baseline course leaves the targets what they are."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from strategic_minerals import load_dataset, load_plan, shipped
+from strategic_minerals import PlanError, load_dataset, load_plan, shipped
 from strategic_minerals.service import admission as submission
 from strategic_minerals.service import reading
 from strategic_minerals.studies import sweep
@@ -136,10 +136,15 @@ STUDIES: list[tuple[dict[str, Any], str]] = [
 
 def test_a_study_that_varies_nothing_or_what_is_not_there_is_refused_at_once(service: TestClient) -> None:
     """Proves: 422 with the place in the study, not a job that fails."""
+    plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
     for study, column in STUDIES:
-        faults = refused(posted(service, {"kind": "sweep", "shipped": "quickstart", "study": study}))
-        assert column in columns(faults), faults
-        assert all(fault["file"].startswith("study") for fault in faults)
+        with pytest.raises(PlanError) as found:
+            reading.look_at_study(study, plan, data)
+        assert column in {fault.column for fault in found.value.faults}
+    (study, column) = STUDIES[1]
+    faults = refused(posted(service, {"kind": "sweep", "shipped": "quickstart", "study": study}))
+    assert column in columns(faults), faults
+    assert all(fault["file"].startswith("study") for fault in faults)
 
 
 def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,10 +159,10 @@ def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.
     assert len(put) == reading.MOST_PUT
     many = {f"prices[*/*/{n}].price_usd_per_kg *": [1, 2] for n in range(16)}
     wide = {f"prices[*/*/{n}].price_usd_per_kg *": [1] for n in range(1000)}
-    for given in (many, wide):
-        faults = refused(
-            posted(service, {"kind": "sweep", "shipped": "quickstart", "study": {"kind": "grid", "axes": given}})
-        )
+    with pytest.raises(PlanError) as found:
+        reading.look_at_study({"kind": "grid", "axes": many}, plan, data)
+    sent = {"kind": "sweep", "shipped": "quickstart", "study": {"kind": "grid", "axes": wide}}
+    for faults in (found.value.faults, refused(posted(service, sent))):
         assert len(faults) <= 101
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from .logs import logger_of
 
@@ -141,7 +141,7 @@ def estimated(values: Sequence[float], confidence: float, plans: int = 1) -> Est
     mean, error, count = _moments(values)
     if count < 2:
         return Estimate(mean, error, -np.inf, np.inf)
-    half = float(student.ppf(1 - (1 - confidence) / (2 * plans), count - 1)) * error
+    half = float(stdtrit(count - 1, 1 - (1 - confidence) / (2 * plans))) * error
     return Estimate(mean, error, mean - half, mean + half)
 
 
@@ -155,7 +155,7 @@ def gap_bound(gaps: Sequence[float], confidence: float, plans: int = 1) -> GapBo
     mean, error, count = _moments(gaps)
     if count < 2:
         return GapBound(mean, error, np.inf)
-    return GapBound(mean, error, mean + float(student.ppf(1 - (1 - confidence) / plans, count - 1)) * error)
+    return GapBound(mean, error, mean + float(stdtrit(count - 1, 1 - (1 - confidence) / plans)) * error)
 
 
 def _moments(values: Sequence[float]) -> tuple[float, float, int]:

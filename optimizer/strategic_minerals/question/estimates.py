@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import NormalDist, fmean
 
 import pandas as pd
-from scipy.stats import beta, gamma
+from scipy.special import betaincinv, gammaincinv
 
 from ..core.stats import MEAN_DAYS_PER_YEAR
 from .base import grouped
@@ -51,7 +51,7 @@ class Estimate:
 def hazard_rate(events: float, years: float) -> Estimate:
     """Onsets per year after n in some years of record: Gamma(n + 1/2, years), its mean and 5 to 95 %."""
     shape, tail = int(events) + 0.5, (1 - LEVEL) / 2
-    low, high = (float(gamma.ppf(point, shape)) / years for point in (tail, 1 - tail))
+    low, high = (float(gammaincinv(shape, point)) / years for point in (tail, 1 - tail))
     return Estimate(low, shape / years, high)
 
 
@@ -903,7 +903,7 @@ def no_loss(without: float, events: float) -> Estimate:
     """Probability that an event has no effective loss, after `events` of which `without` had none (an event that hit several
     materials counts once, with the share of them that lost nothing): Beta(k + 1/2, n - k + 1/2), mean and 5 to 95 %."""
     a, b, tail = without + 0.5, events - without + 0.5, (1 - LEVEL) / 2
-    return Estimate(float(beta.ppf(tail, a, b)), a / (a + b), float(beta.ppf(1 - tail, a, b)))
+    return Estimate(float(betaincinv(a, b, tail)), a / (a + b), float(betaincinv(a, b, 1 - tail)))
 
 
 def escalation(followed: float, controls: float) -> Estimate:

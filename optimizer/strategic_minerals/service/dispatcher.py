@@ -165,11 +165,11 @@ class Janitor:
         self._uptime = self._store.passed(self._looked - before)
 
     def tidy(self) -> None:
-        """Delete what is old by every clock; not at start, before they have been seen to go on."""
-        if self._uptime is None:
-            return
+        """Keep room for deleting, and delete what is old by every clock; not at start, before they have been seen to go on."""
         self._buried()  # it needs no room
         self._reserve.fill()
+        if self._uptime is None:
+            return
         for work in (self._old_jobs, self._forgotten, self._strays):
             try:
                 work()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 
 from ..answer.year import NewsRow
 from ..core.stats import MONTHS_PER_YEAR
@@ -97,7 +97,7 @@ def posterior(prior_rate: float, shape: float, exposure_yr: float, onsets: int) 
     after, tail = shape + onsets, (1 - LEVEL) / 2
     if after <= 0 or years <= 0:
         return {"rate_per_yr": prior_rate}
-    low, high = (float(gamma.ppf(q, after)) / years for q in (tail, 1 - tail))
+    low, high = (float(gammaincinv(after, q)) / years for q in (tail, 1 - tail))
     mean = after / years
     return {"rate_per_yr": mean, "rate_per_yr_low": min(low, mean), "rate_per_yr_high": max(high, mean)}
 

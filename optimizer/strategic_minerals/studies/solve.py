@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from ..answer.act_now import ActNow
 from ..answer.brief import UNTESTED, money
@@ -605,7 +605,7 @@ def _most(
         return unknown
     found, own = gap_bound(beyond, confidence, 1), estimated([one.worth[number] for one in lives], confidence)
     most, error = own.mean + found.mean, float(np.hypot(found.standard_error, own.standard_error))
-    limit = most + float(student.ppf(confidence, len(pairs) - 1)) * error
+    limit = most + float(stdtrit(len(pairs) - 1, confidence)) * error
     kinds = len({row.kind for row in sampled(result.plan, result.data)})
     says = own.mean > 0 and found.mean <= (TOO_FAR_FOR_ONE if kinds == 1 else TOO_FAR) * own.mean
     return {"most_musd": most, "most_limit_musd": limit, "most_says": bool(says)}

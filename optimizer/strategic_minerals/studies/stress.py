@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from ..answer.notes import EITHER
 from ..answer.result import Result
@@ -447,8 +447,8 @@ def _chance(
     certain: probability of listed scenarios that count; mass: probability of all sampled scenarios.
     """
     tail = (1 - confidence) / 2
-    exact = float(beta.ppf(1 - tail, hits + 1, scenarios - hits)) if hits < scenarios else 1.0
-    least = float(beta.ppf(tail, hits, scenarios - hits + 1)) if hits > 0 else 0.0
+    exact = float(betaincinv(hits + 1, scenarios - hits, 1 - tail)) if hits < scenarios else 1.0
+    least = float(betaincinv(hits, scenarios - hits + 1, tail)) if hits > 0 else 0.0
     low, high = min(spread[0], certain + mass * least), max(spread[1], certain + mass * exact)
     return max(0.0, certain, low), min(1.0, high)
 
