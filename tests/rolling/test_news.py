@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conftest import Cli
-from rolling.test_roll import CALM, hazard, reserved, support_signed, under_hazard
+from rolling.test_roll import CALM, QUIET, hazard, reserved, support_signed, under_hazard
 from strategic_minerals import ActRow, InputError, NewsRow, Result, Study, read_noted, roll, solve, verify
 from strategic_minerals.answer.run_folder import load_result, write_run
 from strategic_minerals.question.dataset import Dataset
@@ -78,13 +78,15 @@ def test_evidence_begins_at_the_rate_that_is_stated() -> None:
     rate that was published anew it begins again; the rate of before, published again, keeps it."""
     plan, data = hazard()
     asked = {**plan.to_toml_like(), "hazards": [{"hazard": "stop", "rate_per_yr": 0.6, "cut_share": 0.5}]}
-    now = roll(solve(Plan.model_validate(asked), data, quick=True)).result
+    now = roll(solve(Plan.model_validate(asked), data, quick=True), news=QUIET).result
     assert now.data.rows("hazards")[0].rate_per_yr == pytest.approx(3.5 / (3.5 / 0.6 + 1))
     assert (now.plan.hazards[0].rate_per_yr, now.plan.hazards[0].cut_share) == (None, 0.5)
-    once = roll(under_hazard()).result
+    once = roll(under_hazard(), news=QUIET).result
     for rate, years in ((0.5, 1), (0.3, 2)):
         row = data.rows("hazards")[0].model_copy(update={"rate_per_yr": rate})
-        found = roll(once, facts=tables(hazards=row.model_dump())).result.data.rows("hazards")[0].rate_per_yr
+        found = (
+            roll(once, facts=tables(hazards=row.model_dump()), news=QUIET).result.data.rows("hazards")[0].rate_per_yr
+        )
         assert found == pytest.approx(3.5 / (3.5 / rate + years))
 
 

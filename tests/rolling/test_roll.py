@@ -22,6 +22,8 @@ from support.tiny import FIRST, KT, cut, offer, project, source, tiny, total
 YEARS = 10
 STOP: dict[str, Any] = {"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "gallium"}
 STOP |= {"duration_yr": 0.5, "cut_share": 0.4, "cut_law": "fixed"}
+QUIET = [NewsRow(item="stop", hazard="stop", source="customs, month by month")]
+"""Somebody looked, and the hazard did not strike."""
 CALM: dict[str, Any] = {"learning": False, "gap": 0.0}
 
 
@@ -178,13 +180,17 @@ def test_a_plan_made_in_mid_crisis_releases() -> None:
 def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     """Proves: Gamma(3.5, 3.5 / 0.3) after a quiet year has the mean 3.5 / (3.5 / 0.3 + 1); `roll` names nothing else. An event
     after half a year is one onset in half a year; one that another brought on is none, and as long as it lasts its hazard cannot
-    begin either."""
+    begin either. A year of which nobody read anything is no evidence, and the answer says so (section 22: missing news)."""
     first = under_hazard()
+    unread = roll(first)
+    assert unread.result.data.rows("hazards") == first.data.rows("hazards")
+    assert "RATES THAT STAY" in unread.summary()
+    assert "RATES THAT STAY" not in roll(first, learning=False).summary() + roll(first, news=QUIET).summary()
     begun = NewsRow(item="stop", status="in force", from_year=FIRST + 0.5, hazard="stop")
     quiet, after, spared = (
-        roll(first, news=happened) for happened in ([], [begun], [begun.model_copy(update={"counted": False})])
+        roll(first, news=happened) for happened in (QUIET, [begun], [begun.model_copy(update={"counted": False})])
     )
-    twice = roll(quiet.result)
+    twice = roll(quiet.result, news=QUIET)
     for found, onsets, years in ((quiet, 0, 1.0), (twice, 0, 2.0), (after, 1, 0.5), (spared, 0, 0.5)):
         row = found.result.data.rows("hazards")[0]
         assert row.rate_per_yr == pytest.approx((3.5 + onsets) / (3.5 / 0.3 + years))

@@ -155,7 +155,7 @@ class NewsRow(Noted):
     unit: str = ""
     """For the reader."""
     source: str = ""
-    """Where the figure is from."""
+    """Where the figure is from. Of an event that did not come: what was read; without it the year is no evidence."""
     status: Literal["in force", "announced", "suspended", "ended"] | None = None
     """`in force`: it has begun and nobody knows when it ends. `announced`: it is to begin at `from_year`, with `probability`.
     `suspended`: not in force; with `from_year` and `probability` it may come back. `ended`: over."""
@@ -294,7 +294,7 @@ def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
     plan, names, first = result.plan, Names.of(result.data), result.plan.horizon.first_year
     for name in (*(c.name for c in plan.controls if c.in_force), *(event.name for event in plan.ongoing)):
         yield {"what": f"{name}, in force when the plan began: has it ended?", "kind": "event", "item": name}
-    asked, listed = "has it begun, or been announced?", set()
+    asked, listed = "has it begun, or been announced? If not: what was read (source)?", set()
     for scenario in plan.scenarios:
         hazard = scenario.events[0].hazard
         listed.add(hazard)

@@ -239,7 +239,7 @@ class Replanning:
             acted.data,
             as_planned(acted.question, 1),
             happened,
-            learning=self._learning,
+            learning={row.hazard for row in acted.data.rows("hazards")} if self._learning else (),
             chances=DRAWS,
         )
         return lived, moved.model_copy(update={"ongoing": ()}), tables

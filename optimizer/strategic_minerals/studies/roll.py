@@ -21,7 +21,7 @@ from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..answer.year import ACTS, NEWS, ActRow, NewsRow, acts_of, decisions, news_facts, read_noted
 from ..core.errors import Fault, InputError, PlanError, near_miss
-from ..core.formats import capital, chance, musd
+from ..core.formats import capital, chance, musd, some
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
 from ..core.verb import FromFile, Gap, verb
@@ -30,6 +30,7 @@ from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Event, Ongoing, Plan, Scenario
 from ..question.read_csv import load_dataset
+from ..world.events import sampled
 from ..world.instance import Instance
 from ..world.scenarios import draws, for_ever, ongoing_events
 from .carry import Question, State, as_done, as_planned, carried_rows, floor_place
@@ -228,6 +229,12 @@ def check_events(plan: Plan, data: Dataset, happened: Sequence[NewsRow], first: 
         raise InputError(faults)
 
 
+def watched(news: Iterable[NewsRow]) -> set[str]:
+    """Hazards of which somebody looked whether they struck: an event is stated, or their row names what was read. Missing news is
+    not good news."""
+    return {row.hazard for row in news if row.kind == "event" and row.hazard is not None and (row.told or row.source)}
+
+
 def lifted(name: str, happened: Iterable[NewsRow]) -> bool:
     """Whether a measure or event is in force no more."""
     return any(row.item == name and row.status in OVER for row in happened)
@@ -299,15 +306,16 @@ def next_question(
     facts: Mapping[str, Sequence[Any]] | None = None,
     *,
     horizon: Horizon = "fixed",
-    learning: bool = True,
+    learning: Collection[str] = (),
     fresh_draws: bool = True,
     chances: int = CHANCES,
 ) -> NextQuestion:
     """The question after the years of a state.
 
-    facts: table -> rows that replace those of the same key, and are added where there is none. learning: hazards' rates after what
-    the years have shown. fresh_draws: scenarios are drawn anew from the new first year; False: those of the old plan in which
-    nothing has happened so far are kept, so that no difference is luck. chances: draws from which the chance of that is read off.
+    facts: table -> rows that replace those of the same key, and are added where there is none. learning: hazards whose rates are
+    those after what the years have shown. fresh_draws: scenarios are drawn anew from the new first year; False: those of the old
+    plan in which nothing has happened so far are kept, so that no difference is luck. chances: draws from which the chance of that
+    is read off.
 
     Raises PlanError where nothing would be left to plan, ValueError and InputError as `as_planned` and tables.
     """
@@ -325,7 +333,8 @@ def next_question(
     if learning:
         end = n.calendar.first_year + n.calendar.step * n.calendar.periods
         over = lasting(plan, happened, end)
-        evidence = evidence_of(data.rows("hazards"), happened, float(plan.horizon.first_year), float(first), over)
+        shown = evidence_of(data.rows("hazards"), happened, float(plan.horizon.first_year), float(first), over)
+        evidence = {hazard: of for hazard, of in shown.items() if hazard in learning}
         believed = {o.hazard: o.rate_per_yr for o in plan.hazards if o.rate_per_yr is not None}
         rows = learned(rows, evidence, {"source": source, "year": first, "confidence": "derived"}, believed)
         moved = _with_rates_of(moved, {row.hazard for row in rows["hazard_evidence"]})
@@ -519,6 +528,14 @@ def _to_do(result: Result) -> list[str]:
     return [f"DO IN FY{first} (million USD):", *(acts or ["  Nothing new to buy, sign or support."]), cost]
 
 
+def _not_learned(result: Result, known: Collection[str]) -> list[str]:
+    """The hazards of a plan that draws them of which no news says whether they struck, in a sentence; none where there is none."""
+    rows = sampled(result.plan, result.data) if result.plan.sample is not None else ()
+    unknown = [row.name or row.hazard for row in rows if row.hazard not in known]
+    why = f"{NEWS} names no source for them (a row without status whose `source` says what was read)"
+    return [f"RATES THAT STAY: {some(unknown)}. {why}."] if unknown else []
+
+
 def _done_otherwise(before: Result, now: Result) -> Iterator[str]:
     """What the years that both plans have were to hold by the plan of before, and hold now, where they do not agree."""
     first = now.plan.horizon.first_year
@@ -561,7 +578,9 @@ def roll(
         Horizon,
         Field(description="fixed: the end year stays; rolling: as many years as before, series hold their last value."),
     ] = "fixed",
-    learning: Annotated[bool, Field(description="Whether the years change what is believed of the hazards.")] = True,
+    learning: Annotated[
+        bool, Field(description="Whether the years change the rates of hazards on which the news names a source.")
+    ] = True,
     fresh_draws: Annotated[
         bool, Field(description="Draw scenarios anew; else last year's, as far as nothing has happened in them.")
     ] = True,
@@ -588,14 +607,14 @@ def roll(
         told[table] = merged(told.get(table, ()), rows_told)
     asked: dict[str, Any] = {"horizon": horizon, "fresh_draws": fresh_draws}
 
-    def step(state: State, events: Sequence[NewsRow], known: Tables, learns: bool) -> NextQuestion:
+    def step(state: State, events: Sequence[NewsRow], known: Tables, learns: Collection[str] = ()) -> NextQuestion:
         return next_question(question, result.plan, result.data, state, events, known, learning=learns, **asked)
 
     steps = [
-        (AS_PLANNED, step(planned, (), {}, False)),
-        (STATE, step(reached, news, {}, False)),
-        (FACTS, step(reached, news, told, False)),
-        (EVIDENCE, step(reached, news, told, learning)),
+        (AS_PLANNED, step(planned, (), {})),
+        (STATE, step(reached, news, {})),
+        (FACTS, step(reached, news, told)),
+        (EVIDENCE, step(reached, news, told, watched(news) if learning else ())),
     ]
     solved: list[Result] = []
     rows = [_row("", None, result)]
@@ -627,6 +646,7 @@ def roll(
         *causes_in_words(why),
         *_done_otherwise(result, solved[-1]),
         *(["MOVED OR LEFT OUT:", *moved] if moved else []),
+        *(_not_learned(result, watched(news)) if learning else []),
     ]
     return Study("roll", {"why": why}, words, stated, {"why": "What changed the plan"}, solved[-1])
 
