@@ -15,10 +15,12 @@ import pytest
 
 from strategic_minerals import (
     Dataset,
+    InputError,
     Plan,
     Result,
     Runner,
     UntrustedError,
+    explain,
     load_result,
     solve,
     verify,
@@ -109,6 +111,8 @@ def test_where_no_plan_is_worth_more_than_nothing_that_is_the_answer(monkeypatch
     text = re.sub(r"\s+", " ", nothing.summary())
     assert "Do nothing new" in text
     assert "the best plan that was found loses 8" in text
+    with pytest.raises(InputError, match="doing nothing new"):
+        explain(nothing)
     promised = solve(held, data, **few)
     assert promised.solution.acquisition[0].sum() >= 1000.0
     assert "After all costs the plan loses 8" in re.sub(r"\s+", " ", promised.summary())

@@ -18,6 +18,7 @@ from strategic_minerals.studies.learning import draw_paths
 from strategic_minerals.studies.replanning import Replanning, first_year_cost, planned
 from strategic_minerals.studies.roll import next_question, question_of
 from strategic_minerals.studies.simulate import NOTHING, PRINTED, REPLANNED
+from strategic_minerals.studies.simulate import _differences as differences
 from support.tiny import FIRST, cut, offer, project, source, tiny
 
 pytestmark = pytest.mark.long
@@ -220,6 +221,12 @@ def test_differences_are_paired_and_say_what_cannot_be_told() -> None:
         assert row.difference_musd == pytest.approx(both.mean())
         assert row.error_musd == pytest.approx(both.std(ddof=1) / len(both) ** 0.5)
     assert float(worth[NOTHING].abs().max()) == 0
+    three = (REPLANNED, PRINTED, "60 days")
+    rounding = pd.DataFrame(
+        [(k, name, k * 1e-9 * n) for k in range(1, 5) for n, name in enumerate(three, 1)],
+        columns=["path", "policy", "worth_musd"],
+    )
+    assert set(differences(rounding, three, 0.95).told) == {"cannot be told"}, "rounding makes no rule the better one"
 
 
 def test_no_more_is_released_than_was_in_store() -> None:

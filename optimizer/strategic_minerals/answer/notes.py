@@ -468,7 +468,14 @@ def require_plain(tables: Mapping[str, pd.DataFrame]) -> None:
     """Raise InputError for a plan that was extended by own code, where a study would solve the plan alone again."""
     if is_extended(tables):
         found = "a plan extended by own code, which this study does not know"
+        if _settled(tables[OWN_PARTS]):
+            found = "a plan that was not chosen by its own scenarios (`regret`, or doing nothing new)"
         raise InputError([Fault("result", "", "own_parts", found, "a plan solved as it is stated")])
+
+
+def _settled(table: pd.DataFrame) -> bool:
+    """Whether all that was added settles a plan."""
+    return bool(table.name.str.startswith(SETTLED).all())
 
 
 def objective_table(
@@ -494,7 +501,7 @@ def own_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     table = tables.get(OWN_PARTS)
     if table is None or not len(table):
         return []
-    if table.name.str.startswith(SETTLED).all():
+    if _settled(table):
         return [f"Settled beforehand: what it signs, and its targets (table {OWN_PARTS})."]
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
     text = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)

@@ -20,7 +20,7 @@ from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, PlanError, Progress
 from ..core.files import Kept
-from ..core.formats import digits
+from ..core.formats import SMALL_MUSD, musd
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, current
 from ..core.stats import estimated
@@ -239,8 +239,8 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
         f"{facts['paths_drawn']} paths, the same for all; million USD, discounted; {facts['confidence']:.0%} intervals:",
     ]
     for row in rows_of(policies):
-        interval = f"({digits(row.low_musd)} to {digits(row.high_musd)})"
-        lines.append(f"  {row.policy}: worth {digits(row.worth_musd)} {interval}, at worst {digits(row.worst_musd)}")
+        interval = f"({musd(row.low_musd)} to {musd(row.high_musd)})"
+        lines.append(f"  {row.policy}: worth {musd(row.worth_musd)} {interval}, at worst {musd(row.worst_musd)}")
     for of in (REPLANNED, PRINTED):
         mine = differences[differences.of == of]
         others = list(rows_of(mine))
@@ -249,7 +249,7 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
     return [
         *lines,
         f"Plans are made again on at most {SCENARIOS} scenarios; rounding what is signed costs "
-        f"{digits(facts['rounding_musd'])} million USD on average, {digits(facts['most_rounding_musd'])} at most.",
+        f"{musd(facts['rounding_musd'])} million USD on average, {musd(facts['most_rounding_musd'])} at most.",
     ]
 
 
@@ -258,21 +258,21 @@ def _head(differences: pd.DataFrame) -> str:
     beaten = differences[(differences.of == PRINTED) & (differences.difference_musd < 0) & (differences.told == "yes")]
     if len(beaten):
         worst = next(rows_of(beaten.sort_values("difference_musd")))
-        by = digits(-worst.difference_musd)
+        by = musd(-worst.difference_musd)
         return f"A SIMPLER RULE DOES BETTER than the plan as it is: {worst.policy}, by {by} million USD."
     again = differences[(differences.of == REPLANNED) & (differences.policy == PRINTED)]
     row = next(rows_of(again))
     if row.told != "yes":
         return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
     word = "IS WORTH" if row.difference_musd > 0 else "LOSES"
-    by = digits(abs(row.difference_musd))
+    by = musd(abs(row.difference_musd))
     return f"PLANNING AGAIN EVERY YEAR {word} {by} million USD against the plan as it is."
 
 
 def _in_words(row: Any) -> str:
     text = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
-    interval = f"{digits(row.low_musd)} to {digits(row.high_musd)}"
-    return f"{digits(row.difference_musd)} (standard error {digits(row.error_musd)}, {interval}){text}"
+    interval = f"{musd(row.low_musd)} to {musd(row.high_musd)}"
+    return f"{musd(row.difference_musd)} (standard error {musd(row.error_musd)}, {interval}){text}"
 
 
 def _tables(
@@ -321,6 +321,7 @@ def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float
         both = worth[[of, name]].dropna()
         difference = (both[of] - both[name]).tolist()
         found = estimated(difference, confidence)
-        text = "yes" if len(difference) > 1 and not found.low <= 0 <= found.high else "cannot be told"
+        beyond = len(difference) > 1 and not found.low <= 0 <= found.high and abs(found.mean) >= SMALL_MUSD
+        text = "yes" if beyond else "cannot be told"
         rows.append([of, name, len(difference), *found, text])
     return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)
