@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import check, solve
+from strategic_minerals import Plan, check, solve
 from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.core.errors import InputError
 from strategic_minerals.matrix.problem import prepare
@@ -269,3 +269,15 @@ def test_of_two_events_at_once_the_deeper_cut_rations():
     instance, found = scenarios_of(type(plan).model_validate({**plan.to_toml_like(), "scenarios": [scenario]}), data)
     assert found.squeeze[0, 0] == pytest.approx([0.0, 0.75 + 0.25 * 0.5, 0.25 * 0.5])
     assert squeezed_share(instance, found)[0, 0] == pytest.approx(found.squeeze[0, 0])
+
+
+def test_a_licence_stop_that_an_embargo_follows_cuts_the_usual_flow_and_then_all():
+    """Proves: where a source usually sells half of what it could, and a profile cuts 0.4 of that until July, from when on nothing
+    comes, half of 0.5 x 0.6 of the year's capacity is left."""
+    plan, data = struck([step(0, 6, 0.4)], normal=75.0)
+    ban = {"countries": "CHN", "materials": "metal", "cut_share": 1.0, "start_year": 2028.5, "duration_years": 0.5}
+    told = plan.to_toml_like()
+    told["scenarios"][0]["events"].append(ban)
+    _, scenarios = scenarios_of(Plan.model_validate(told), data)
+    stop = scenarios.names.index("stop")
+    assert scenarios.availability[stop, 0, 1] == pytest.approx(0.5 * 0.5 * 0.6)

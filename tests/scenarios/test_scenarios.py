@@ -532,3 +532,38 @@ def test_a_measure_against_named_firms_strikes_them_alone() -> None:
     event["events"][0]["producers"] = "nmaed"
     wrong = Plan.model_validate({**plan.to_toml_like(), "scenarios": [event]})
     assert [fault.column for fault in check(wrong, data).faults] == ["scenarios.0.events.0.producers"]
+
+
+@pytest.mark.parametrize(
+    ("spans", "left"),
+    [
+        ([(2029.0, 2030.0)], 0.0),
+        ([(2029.0, 2029.5), (2029.5, 2030.0)], 0.0),
+        ([(2029.0, 2029.25), (2029.25, 2029.5), (2029.5, 2029.75), (2029.75, 2030.0)], 0.0),
+        ([(2028.5, 2029.5), (2029.5, 2030.5)], 0.0),
+        ([(2029.0, 2029.5), (2029.25, 2029.75)], 0.25),
+        ([(2029.0, 2029.5), (2029.25, 2029.75), (2029.1, 2029.2)], 0.25),
+    ],
+)
+@pytest.mark.parametrize("other", ["stop", "port"])
+def test_events_of_one_year_take_what_those_in_force_take_at_each_moment(
+    spans: list[tuple[float, float]], left: float, other: str
+) -> None:
+    """Proves: a stop of a year is the same written as one event, two or four that follow each other, of one kind or of two; where
+    they overlap, it counts once."""
+    events = []
+    for k, (begin, end) in enumerate(spans):
+        where = "CHN AUS" if other == "port" and k % 2 else "CHN"
+        when = {"start_year": begin, "duration_years": end - begin}
+        events.append({"countries": where, "materials": "a", "cut_share": 1.0, **when})
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 9.0)},
+        demand={"a": 2.0},
+        scenarios=[{"name": "year", "probability": 0.1, "events": events}],
+        years=4,
+    )
+    scenarios = build_scenarios(build_instance(plan, data), data)
+    year = list(scenarios.names).index("year")
+    for flow in (scenarios.availability, scenarios.direct):
+        assert flow[year, 0, 2] == pytest.approx(left, abs=1e-12)

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..core.frames import Bools, Floats, Ints
+from ..core.runner import checkpoint
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from ..question.dataset import Dataset
 from ..question.plan import Event, Plan
@@ -546,11 +547,13 @@ def combine_events(
     factor, prices = np.ones((S, Q, T)), EventPrices(instance, S)
     lasting = np.zeros((S, C, T))
     override: list[tuple[int, int, Ints, Bools, bool]] = []
+    strikes: list[_Strikes] = []
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     at_name = {name: n for n, name in enumerate(instance.materials)}
     for (countries, materials, firms, demand, surge, profile, scope, by_buyer, spares_home), several in _alike(
         events
     ).items():
+        checkpoint()
         touched = named_materials(materials, at_name)
         cut, third = _struck(instance, countries, touched, firms, spares_home)
         drawn = np.where(third & (not by_buyer), struck_feed(instance.feed_shares, countries), 0.0)
@@ -565,14 +568,16 @@ def combine_events(
         def share(values: list[float], phase: Floats) -> Floats:
             return np.asarray(1 + (np.array(values)[:, None] - 1) * phase)[:, None, :]
 
+        at = s[:, None], np.flatnonzero(cut)
         if profile is None:
             left = share([1 - k.cut for _, _, k in several], phi)
-            np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), left)
-            np.multiply.at(direct, (s[:, None], np.flatnonzero(cut)), left)
+            np.multiply.at(availability, at, left)
+            np.multiply.at(direct, at, left)
+            lost = dict.fromkeys(arrives, 1 - np.broadcast_to(left, (len(several), len(at[1]), T)))
         else:
-            at = s[:, None], np.flatnonzero(cut)
-            for flow, lost in _lost(instance, profile, [k for _, _, k in several], begin, cut, touched).items():
-                np.multiply.at(arrives[flow], at, 1 - lost)
+            lost = _lost(instance, profile, [k for _, _, k in several], begin, cut, touched)
+            for flow, of in lost.items():
+                np.multiply.at(arrives[flow], at, 1 - of)
             np.maximum.at(shaped, at, np.broadcast_to(phi[:, None, :], (len(several), int(cut.sum()), T)))
         flows = _lost_elsewhere(instance, profile, [k for _, _, k in several], begin, phi, third, drawn, touched)
         told = np.array([k.third_cut for _, _, k in several])[:, None, None] * phi[:, None, :] * reached[third][:, None]
@@ -581,6 +586,10 @@ def combine_events(
         reserve = np.maximum(told, flows[DIRECT])
         np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), 1 - users)
         np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), 1 - reserve)
+        strikes.append(_Strikes(s, begin, until, phi, at[1], lost, profile is not None))
+        strikes.append(
+            _Strikes(s, begin, until, phi, np.flatnonzero(third), {EFFECTIVE: users, DIRECT: reserve}, False)
+        )
         prices.strike(s, hit, profile, [k for _, _, k in several])
         for q, wanted in _wanted(instance, touched, demand, surge, begin, until).items():
             np.multiply.at(factor, (s, np.full(len(s), q)), wanted)
@@ -594,6 +603,7 @@ def combine_events(
         (DIRECT, direct),
     ):  # a cut is a share of the usual flow, which counts once
         found *= 1 - shaped * (1 - instance.usual) - (1 - arrives[flow]) * instance.usual
+        _moment_by_moment(instance, strikes, flow, found)
     for (scenario, c), parts in spans.items():
         lasting[scenario, c] = _union(calendar, parts)
     form_of = instance.form_of  # a qualified form is as dear and as short as what it is made of
@@ -625,6 +635,56 @@ def combine_events(
     )
 
 
+@dataclass(frozen=True)
+class _Strikes:
+    """What n events take from the same producers."""
+
+    scenario: Ints
+    begin: Floats
+    until: Floats
+    phi: Floats
+    """(n, T) share of each period in which they last."""
+    producers: Ints
+    lost: Mapping[str, Floats]
+    """Flow -> (n, producers, T) share lost, mean of each period."""
+    of_usual: bool
+    """It is a share of the usual flow, which counts once."""
+
+
+def _moment_by_moment(instance: Instance, strikes: Sequence[_Strikes], flow: str, found: Floats) -> None:
+    """Put right, in place, what a producer has left where several events begin or end in one period: the mean of what those in
+    force leave at each moment, not the product of their means. Within a period an event takes as much at each moment.
+
+    rho[s,j,t] = rho0[j,t] / |t| integral over t of usual[j,t] prod_{e in force} (1 - lost[e,j,t] / phi[e,t])      [share]
+
+    usual counts while an event of the usual flow is in force.
+    """
+    calendar, ends = instance.calendar, np.zeros(found.shape, dtype=int)
+    for one in strikes:
+        partly = ((one.phi > 0) & (one.phi < 1))[:, None, :] & (one.lost[flow] > 0)
+        np.add.at(ends, (one.scenario[:, None], one.producers), partly)
+    edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
+    for s, t in np.argwhere((ends > 1).any(axis=1)).tolist():
+        checkpoint()
+        here = [(one, n) for one in strikes for n in np.flatnonzero((one.scenario == s) & (one.phi[:, t] > 0)).tolist()]
+        dates = np.unique(
+            np.clip(
+                [edges[t], edges[t + 1], *(d for one, n in here for d in (one.begin[n], one.until[n]))],
+                *edges[t : t + 2],
+            )
+        )
+        mean = np.zeros(found.shape[1])
+        for begin, until in pairwise(dates.tolist()):
+            left, limited = np.ones(len(mean)), np.zeros(len(mean), dtype=bool)
+            for one, n in here:
+                if one.begin[n] <= begin and until <= one.until[n]:
+                    left[one.producers] *= 1 - np.minimum(1.0, one.lost[flow][n, :, t] / one.phi[n, t])
+                    limited[one.producers] |= one.of_usual
+            mean += (until - begin) / calendar.step * np.where(limited, instance.usual[:, t], 1.0) * left
+        several = ends[s, :, t] > 1
+        found[s, several, t] = (instance.availability[:, t] * mean)[several]
+
+
 Span = tuple[float, float, float]
 """(begin, end, depth against the deepest cut of the event) [decimal fiscal years]."""
 
@@ -650,6 +710,7 @@ def _squeeze(
         return [(begin + a, begin + b, depth) for a, b, depth in relative(known, event.severity, event.stretch)]
 
     for s, scenario in enumerate(events):
+        checkpoint()
         if all(event.profile is None for event in scenario):
             continue
         deepest: dict[tuple[Span, ...], Floats] = {}  # many materials share their spans
