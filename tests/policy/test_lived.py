@@ -414,6 +414,29 @@ def test_what_is_missing_is_bought_before_what_may_be_given() -> None:
     assert found.acquisition[1, :, 1] == pytest.approx([0.0, 500.0])
 
 
+def test_what_was_there_before_the_plan_is_not_bought_again() -> None:
+    """Proves: of 5 kt in a full store 3 were there before the plan. After a stop that takes all, the 2 kt that the plan bought come
+    back, and no more in any later year; after one that takes 1 kt, it does, since the 3 are still there."""
+    for share, after in ((1.0, 2.0), (0.2, 5.0)):
+        plan, data = tiny(
+            {"a": 10.0},
+            materials={"a": {"storage_t": 5 * KT}},
+            sources={"far": source("CHN", "a", 5.0)},
+            demand={"a": 5.0},
+            loss=100.0,
+            stock={"a": 3.0},
+            offers={"spot": offer("a", 2.0)},
+            scenarios=[cut("stop", 0.4, 2028, 1, share=share), cut("later", 0.5, 2032, 1)],
+            budget={"branch_money": "appropriated"},
+            years=6,
+            policy="targets",
+        )
+        first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+        assert first.solution.stock[0, 0, 0] / KT == pytest.approx(5.0)
+        found = lived(first, first.own_scenarios.rows(slice(0, 1))).stock[1, 0, 1:5] / KT
+        assert found == pytest.approx([5 * (1 - share), after, after, after])
+
+
 # --- what targets cost, by hand: no stocking-up for what only a scenario knows -----------------------------------------
 
 

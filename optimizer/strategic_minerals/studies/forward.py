@@ -558,7 +558,8 @@ class _Part:
             want[k], excess[k] = max(0.0, goal - held), max(0.0, held - goal)
             if struck[i]:  # what was there before the plan is not bought again
                 old = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])
-                want[k] = max(0.0, min(goal - held, refill * (goal - old) - max(0.0, held - old)))
+                left = min(old, self.least_held(instance, k))
+                want[k] = max(0.0, min(goal - held, refill * (goal - old) + left - held))
             if tight[i, t]:
                 again[k] = refill * max(0.0, min(held, goal))
         if chunk.simulator.first.is_reference:
@@ -592,6 +593,23 @@ class _Part:
         previous = int(self.blocks.previous[instance])
         begin = self.part.first_column + self.part.width * previous
         return np.array([self.chunk.x[begin + self.at["stock", i]] for i in self.sets.stocked])
+
+    def least_held(self, instance: int, k: int) -> float:
+        """The least that a branch has held of the k-th stocked material without the purchases of the period [unit]: so much of what
+        was there before the plan is left."""
+        i, least = self.sets.stocked[k], math.inf
+        bought = [self.at["acquisition", p.name] for p in self.sets.purchases if p.material == i]
+        for one in (
+            int(self.blocks.previous[self.blocks.first[int(self.blocks.scenario[instance])]]),
+            *self._since(instance),
+        ):
+            x = self.chunk.x[self.part.first_column + self.part.width * one :]
+            least = (1 - float(self.n.decay[i])) * min(least, max(0.0, float(x[self.at["stock", i]] - x[bought].sum())))
+        return least
+
+    def _since(self, instance: int) -> range:
+        """Instances of a branch before one of it."""
+        return range(int(self.blocks.first[int(self.blocks.scenario[instance])]), instance)
 
     def trunk(self, variable: str, key: Any) -> Floats:
         """(T,) values on the baseline course."""
