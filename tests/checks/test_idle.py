@@ -6,15 +6,7 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import (
-    Dataset,
-    Plan,
-    PlanError,
-    check,
-    load_plan,
-    scenario_outlook,
-    shipped,
-)
+from strategic_minerals import Dataset, Plan, PlanError, check, load_plan, scenario_outlook, shipped
 from strategic_minerals.question.base import Row
 from strategic_minerals.question.plan import Sample
 from strategic_minerals.question.read_toml import parse_plan
@@ -140,10 +132,7 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     (
-        {
-            "risk": {"alpha": 0.05, "cvar_weight": 1.0},
-            "materials": {"a": {"storage_t": 0.0}},
-        },
+        {"risk": {"alpha": 0.05, "cvar_weight": 1.0}, "materials": {"a": {"storage_t": 0.0}}},
         [
             "risk.alpha: 0.05, outside the usual range; expected at least 0.5",
             "materials.csv a storage_t: 0: the reserve can store",

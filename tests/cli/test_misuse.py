@@ -77,11 +77,7 @@ def test_what_is_no_run_folder_is_said_plainly(verb: str, tmp_path: Path, cli: C
     """Proves: no such folder, a file, an empty folder: each told as what it is."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "thesis.doc").write_text("mine", encoding="utf-8")
-    found = {
-        "nowhere": "no such folder",
-        "thesis.doc": "a file",
-        "empty": "a folder without manifest.json",
-    }
+    found = {"nowhere": "no such folder", "thesis.doc": "a file", "empty": "a folder without manifest.json"}
     for name, words in found.items():
         said = cli(verb, tmp_path / name)
         assert said.returncode == 2, said.stderr

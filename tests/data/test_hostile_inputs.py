@@ -214,10 +214,7 @@ def test_what_is_set_on_the_command_line_is_a_field_and_a_value() -> None:
             load_plan(plan, overrides([pair]))
         assert {fault.file for fault in error.value.faults} == {"overrides"}, pair
         assert len(str(error.value)) < 12_000
-    for pairs in (
-        ["discount_rate=0.1", "discount_rate=0.2"],
-        ["budget={appropriation_musd=7}", "budget.total_musd=5"],
-    ):
+    for pairs in (["discount_rate=0.1", "discount_rate=0.2"], ["budget={appropriation_musd=7}", "budget.total_musd=5"]):
         with pytest.raises(PlanError) as error:
             load_plan(plan, overrides(pairs))
         assert {fault.file for fault in error.value.faults} == {"overrides"}, pairs

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from strategic_minerals.question.estimates import (
-    allocated_loss,
-    growth,
-    magnet_demand,
-)
+from strategic_minerals.question.estimates import allocated_loss, growth, magnet_demand
 from support.facts import shipped_tables
 
 DIRECT, EMBEDDED = "ndfeb_magnet", "ndfeb_magnet_embedded"

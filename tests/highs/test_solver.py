@@ -26,14 +26,7 @@ from strategic_minerals.matrix.problem import Problem, prepare
 from strategic_minerals.solver import highs
 from strategic_minerals.solver import optimise as optimize
 from strategic_minerals.solver import stages as fixed_lp
-from strategic_minerals.solver.highs import (
-    TOLERANCES,
-    Model,
-    Run,
-    SolvedRun,
-    UnsolvedRun,
-    UnsolvedStatus,
-)
+from strategic_minerals.solver.highs import TOLERANCES, Model, Run, SolvedRun, UnsolvedRun, UnsolvedStatus
 from strategic_minerals.solver.infeasibility import DEMANDS
 from strategic_minerals.solver.optimise import optimise
 from strategic_minerals.solver.stages import FlatModel, Staged

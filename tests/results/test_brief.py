@@ -27,16 +27,7 @@ from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
-HEADINGS = [
-    "SIGN AND BUY",
-    "HOLD",
-    "LATER",
-    "IT TURNS ON",
-    "ALREADY OWED",
-    "NOT PROTECTED",
-    "HOW SURE",
-    "More: ",
-]
+HEADINGS = ["SIGN AND BUY", "HOLD", "LATER", "IT TURNS ON", "ALREADY OWED", "NOT PROTECTED", "HOW SURE", "More: "]
 
 
 @pytest.fixture(scope="module")

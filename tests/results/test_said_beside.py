@@ -7,17 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import (
-    Dataset,
-    Plan,
-    complete,
-    explain,
-    frontier,
-    load_plan,
-    shipped,
-    solve,
-    sweep,
-)
+from strategic_minerals import Dataset, Plan, complete, explain, frontier, load_plan, shipped, solve, sweep
 from strategic_minerals.answer.notes import notes as notes_of
 from strategic_minerals.answer.notes import other_losses
 from strategic_minerals.answer.result import Result

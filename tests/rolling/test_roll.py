@@ -199,10 +199,7 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     assert f"The only cause of what differs from the plan of before: {EVIDENCE}." in quiet.summary()
     assert "only cause" not in roll(first, learning=False).summary()
     # of three years, one event until the middle of the first and one of nine months leave 0.5 + 1.25 years
-    events = [
-        begun.model_copy(update={"from_year": 2028.0}),
-        NewsRow(item="stop", status="ended", from_year=2028.75),
-    ]
+    events = [begun.model_copy(update={"from_year": 2028.0}), NewsRow(item="stop", status="ended", from_year=2028.75)]
     seen = evidence_of(first.data.rows("hazards"), events, 2027.0, 2030.0, {"stop": 2027.5})["stop"]
     assert (seen.exposure_yr, seen.onsets) == (pytest.approx(1.75), 1)
 

@@ -20,14 +20,7 @@ from strategic_minerals.world.draws import Span, durations, elements, mean_remai
 from strategic_minerals.world.draws import draw as draw_with_exposure
 from strategic_minerals.world.events import hazards, longest_event
 from strategic_minerals.world.instance import Instance
-from strategic_minerals.world.scenarios import (
-    build_scenarios,
-    cvar_of,
-    draws,
-    equally_likely,
-    loss_proxy,
-    reduce,
-)
+from strategic_minerals.world.scenarios import build_scenarios, cvar_of, draws, equally_likely, loss_proxy, reduce
 from support.facts import shipped_tables
 from support.tiny import cut, hazard_row, project, source, tiny
 

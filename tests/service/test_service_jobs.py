@@ -21,13 +21,7 @@ from strategic_minerals.core.errors import Progress
 from strategic_minerals.service import dispatcher
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.dispatcher import Dispatcher, JobLimits, LocalRunner, start
-from strategic_minerals.service.job_folder import (
-    ENDED_FILE,
-    PROGRESS,
-    Folder,
-    ProgressReporter,
-    write_whole,
-)
+from strategic_minerals.service.job_folder import ENDED_FILE, PROGRESS, Folder, ProgressReporter, write_whole
 from strategic_minerals.service.settings import Limits
 from strategic_minerals.service.store import open_store
 from support.documents import SERVICE, the_block

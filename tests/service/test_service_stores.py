@@ -25,12 +25,7 @@ from strategic_minerals.service import store as stores
 from strategic_minerals.service.client import Client
 from strategic_minerals.service.records import AuditLogEntry, Job, StoreError, new_id
 from strategic_minerals.service.settings import Limits
-from strategic_minerals.service.store import (
-    RefusalError,
-    Store,
-    open_store,
-    sqlite_engine,
-)
+from strategic_minerals.service.store import RefusalError, Store, open_store, sqlite_engine
 from support.served import Server, token
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
@@ -89,13 +84,7 @@ def job_of(tenant: str = "t", **given: Any) -> Job:
     return replace(plain, **given)
 
 
-def put(
-    store: Store,
-    one: Job,
-    key: str | None = None,
-    limits: Limits | None = None,
-    size: int = 0,
-) -> Job:
+def put(store: Store, one: Job, key: str | None = None, limits: Limits | None = None, size: int = 0) -> Job:
     """Submit a job."""
     entry = AuditLogEntry(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
     return store.submit(one, key, limits or Limits(), entry, size)

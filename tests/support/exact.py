@@ -191,10 +191,7 @@ def _question(
 ONE_STOP = Case("one stop", ((0.12, 0.6, 0.6),), years=8)
 TWO_STOPS = Case("two stops", ((0.12, 0.5, 0.3), (0.05, 0.6, 0.8)), years=8)
 CHAINS: Mapping[str, tuple[Case, Mapping[str, Any]]] = {
-    "ore alone stops": (
-        ONE_STOP,
-        {"stopped": "o", "abroad": 0.0, "plant": 4.0},
-    ),
+    "ore alone stops": (ONE_STOP, {"stopped": "o", "abroad": 0.0, "plant": 4.0}),
     "both stop": (TWO_STOPS, {"abroad": 2.0, "plant": 2.0}),
     "a small plant": (ONE_STOP, {"abroad": 2.0, "plant": 2.5}),
     "dear goods": (TWO_STOPS, {"abroad": 0.0, "plant": 4.0, "premium": 0.2}),

@@ -20,7 +20,7 @@ from ..core.frames import rows_of
 from ..question.names import amount_in_words, column_in_words, range_in_words
 from ..question.plan import Plan
 from ..world.instance import CHOSEN
-from .notes import OF_SOURCES, Basis, floor_in_words
+from .notes import OF_SOURCES, Basis, come_with, floor_in_words
 from .year import fiscal_year_of
 
 WIDTH, LINES = 100, 30
@@ -217,6 +217,8 @@ def odds(share: float) -> str:
 
 
 LEAST_ODDS, MOST_ODDS, HALF = 1e-3, 0.2, 0.5
+TRACE = 1e-3
+"""Share of what is bought in all below which a purchase is what a solver leaves."""
 
 
 def brief_of(plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis) -> Brief:
@@ -255,12 +257,20 @@ class _Told:
         self.tested = tested if tested is not None and tested.lived else None
         """What new futures say; None where they say nothing."""
         self.depends = tables.get("depends", pd.DataFrame())
-        self.acts = pd.DataFrame() if self.tested is None else self.tested.acts
+        self.acts = pd.DataFrame() if self.tested is None else self._told_acts(self.tested.acts)
         done = self.acts[self.acts.chosen > 0] if len(self.acts) else self.acts
         began = int(done.through_year.min()) if len(done) else plan.horizon.first_year
         self.first = f"FY{began}"
         """Fiscal year of the steps."""
         self._year = began
+
+    def _told_acts(self, acts: pd.DataFrame) -> pd.DataFrame:
+        """Acts that are more than what a solver leaves: no purchase of next to nothing of what is bought later."""
+        if acts.empty:
+            return acts
+        bought = acts.item.map(self.tables["acquisitions"].groupby("material").acquired_t.sum())
+        traces = (acts.kind == "buy") & (acts.chosen < TRACE * bought) & (acts.budget_musd < LEAST_SHOWN)
+        return acts[~traces]
 
     # What is done, and when.
 
@@ -356,7 +366,7 @@ class _Told:
             return FREE
         mine, added = self._left_out(material), self._adds(material)
         if mine.empty or math.isinf(added):
-            return "a rule asks for it" if len(mine) and str(mine.why_not.iloc[0]) else "part of the best plan"
+            return "a rule asks for some of it" if len(mine) and str(mine.why_not.iloc[0]) else "part of the best plan"
         return f"the material adds {rounded(added)} M"
 
     def _left_out(self, material: str) -> pd.DataFrame:
@@ -370,7 +380,13 @@ class _Told:
         mine = self._left_out(material)
         if mine.empty:
             return 0.0
-        return math.inf if pd.isna(mine.cost_musd.iloc[0]) else float(mine.cost_musd.iloc[0])
+        return math.inf if pd.isna(mine.cost_musd.iloc[0]) else self._of_all(float(mine.cost_musd.iloc[0]))
+
+    def _of_all(self, musd: float) -> float:
+        """What was measured in some scenarios, as the same share of the worth in all [million USD]."""
+        whole = self.depends[self.depends.kind == "plan"] if len(self.depends) else self.depends
+        there = float(whole.worth_musd.iloc[0]) if len(whole) else 0.0
+        return musd * self._worth / there if min(there, self._worth) >= SMALL_MUSD else musd
 
     def held(self) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """(years, targets at their ends), what costs most first."""
@@ -409,7 +425,11 @@ class _Told:
             last = aside[(aside.material == code) & (aside.aside_t > 0)].sort_values("aside_t")
             if len(last):
                 row = last.iloc[-1]
-                kept = f"; keep {rounded(row.aside_t)} t of {self._material(code)} back from {row.segment} users"
+                most = self.tested.stock_by_year if self.tested is not None else last
+                ever = most[most.material == code].target_t.max() if "target_t" in most else math.inf
+                last_of = f"; the least needs of {row.segment} users get {self._material(code)}"
+                kept = f"{last_of} only while over {rounded(row.aside_t)} t are left"
+                kept = kept if row.aside_t < ever else f"{last_of.replace(' get ', ' get no ')}"
         fill = "" if rule.refill_share == 1 else f" to {percent(rule.refill_share)}"
         return f"Release: first to those who lose most{kept}. Refill{fill}."
 
@@ -473,9 +493,10 @@ class _Told:
             return ""
         if waits[0].why_not:
             return " No plan that waits keeps the rules."
-        costs = [(int(row.years), float(row.cost_musd)) for row in waits if not row.why_not]
+        costs = [(int(row.years), self._of_all(float(row.cost_musd))) for row in waits if not row.why_not]
         first = f"forgoes {rounded(costs[0][1])} M" if waits[0].needed else "forgoes nothing measurable"
-        rest = f", {costs[-1][0]} years {rounded(costs[-1][1])} M" if len(costs) > 1 and waits[-1].needed else ""
+        more = len(costs) > 1 and waits[-1].needed and costs[-1][1] > costs[0][1]
+        rest = f", {costs[-1][0]} years {rounded(costs[-1][1])} M" if more else ""
         length = "a year" if costs[0][0] == 1 else f"{costs[0][0]} years"
         return f" Waiting {length} {first}{rest}."
 
@@ -489,7 +510,7 @@ class _Told:
         """What to do this year, what the policy costs and protects, and what more than a quarter of it hangs on."""
         sentences = [*self._status()]
         nothing = not held and not steps and not self._signed() and self.tables["contracts"].empty
-        if nothing and self.tables["floors"].empty:
+        if nothing and self.tables["floors"].empty and self.tables["acquisitions"].empty:
             none = "Do nothing new: nothing on offer is worth what it costs."
             found = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
             sentences += [found, self._protects(), self._untested()]
@@ -576,11 +597,21 @@ class _Told:
             least, most = (rounded(float(end)) for end in (band.worth_musd.min(), band.worth_musd.max()))
             other = f"; {'' if worth > -SMALL_MUSD else 'gains of '}{least} to {most} M by those of others"
         threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
+        ends = f"{moves} from {rounded(before)} to {rounded(after)} M"
+        ends = f"stay at {rounded(after)} M" if rounded(before) == rounded(after) else ends
         gain = "the gain is" if worth > -SMALL_MUSD else "the plan loses"
+        asked = f" It is made to keep {self._rules()}." if worth < -SMALL_MUSD and self._rules() else ""
         return (
-            f"Expected shortage losses{threat} {moves} from {rounded(before)} to {rounded(after)} M. After all costs {gain} "
-            f"{rounded(abs(worth))} M {by}{other}.{self._bill()}"
+            f"Expected shortage losses{threat} {ends}. After all costs {gain} {rounded(abs(worth))} M {by}{other}.{asked}"
+            f"{self._bill()}"
         )
+
+    def _rules(self) -> str:
+        """What the plan has to keep, whatever it costs, in words; empty where there is nothing."""
+        cover = [f"{one.days:g} days of {self._material(one.material)}" for one in self.plan.days_of_cover]
+        promises = [f"promises on {self._material(one.material)}" for one in self.plan.service_levels]
+        shares = [f"shares of {self._material(one.material)}" for one in self.plan.diversification]
+        return some(list(dict.fromkeys([*cover, *promises, *shares])))
 
     def _bill(self) -> str:
         """What of the worth is money rather than tonnes: what the plan does to the prices of imports."""
@@ -592,14 +623,11 @@ class _Told:
         return f" Dearer imports have taken {rounded(-bill)} M off that."
 
     def _threats(self) -> str:
-        """Hazards in whose scenarios most is lost without the plan."""
+        """The hazard with which most loss comes without the plan."""
         table = self.tables["scenario_losses"]
-        table = table[(table.loss_without_plan_musd > 0) & (table.hazards != "")]
-        if table.empty:
-            return ""
-        every = table.assign(hazard=table.hazards.str.split(), weight=table.probability * table.loss_without_plan_musd)
-        largest = every.explode("hazard").groupby("hazard").weight.sum().sort_values(ascending=False, kind="stable")
-        return f"mostly from '{self.names.hazard(str(largest.index[0]))}'"
+        found = come_with(table, table.loss_without_plan_musd)
+        worst = max(found, key=lambda hazard: found[hazard], default="")
+        return f"mostly from '{self.names.hazard(worst)}'" if worst and found[worst] >= SMALL_MUSD else ""
 
     def _losses(self) -> tuple[float, float, float]:
         if self.tested is None:
@@ -613,12 +641,13 @@ class _Told:
         """One item on which more than a quarter of the worth hangs, and where that ends."""
         table = self.depends
         mine = table[table.kind == "mineral"] if len(table) else table
-        mine = mine[mine.worth_musd > LARGE_SHARE * self._worth] if len(mine) else mine
-        if mine.empty or self._worth <= 0:
+        whole = float(table.worth_musd[table.kind == "plan"].max()) if len(mine) else 0.0
+        mine = mine[mine.worth_musd > LARGE_SHARE * whole] if len(mine) else mine
+        if mine.empty or whole <= 0:
             return
         code = str(mine.sort_values("worth_musd", ascending=False, kind="stable").item.iloc[0])
         of = mine[mine.item == code]
-        share = min(1.0, float(of.worth_musd.iloc[0]) / self._worth)
+        share = min(1.0, float(of.worth_musd.iloc[0]) / whole)
         where = next(iter(sorted(_flipping(of), key=_distance)), None)
         till = "" if where is None else f"; it {STOPS} {self._flip(where)}"
         yield f"{share:.0%} of the gain rests on {self._material(code)}{till}."
@@ -655,6 +684,7 @@ class _Told:
                 low, high = rounded(row.at_low_musd), rounded(row.at_high_musd)
                 found.append(f"the gain is {low} M at the low and {high} M at the high end of {figure}")
         if self.tested is not None and len(self.tested.band) and not self.basis.extended:
+            found = found or ["no figure within its range"]
             found.append("`regret` finds a plan for those who trust no single loss")
         return f"{'; '.join(found)}." if found else ""
 
@@ -662,7 +692,7 @@ class _Told:
         if row.kind == "plan":
             return THE_PLAN
         name = self._material(str(row.item)) if row.kind == "mineral" else f"the {row.item}"
-        return f"{name} (gain {rounded(row.worth_musd)} M)"
+        return f"{name} (gain {rounded(self._of_all(row.worth_musd))} M)"
 
     def _flip(self, row: Any) -> str:
         """Where a part stops paying, and how far that is."""
@@ -704,10 +734,10 @@ class _Told:
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         apart = self.figures.total("paid_apart_by_year_musd")
         others = [musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set]
-        span = f" ({money(min(others))} to {money(max(others))} at other prices)" if others else ""
+        span = f" at the plan's prices ({money(min(others))} to {money(max(others))} at others)" if others else ""
         run = self.figures.total("paid_apart_as_run_by_year_musd")
         told = (
-            f"{money(apart)} M, undiscounted{span}, for guarantees signed before, at full output, from other money; "
+            f"{money(apart)} M{span}, undiscounted, for guarantees signed before, at full output, from other money; "
             f"{money(run)} M on what this plan has them make for users at home"
         )
         parts += [told] * (apart >= SMALL_MUSD)
@@ -761,10 +791,12 @@ class _Told:
         ranked = sorted(left.items(), key=lambda pair: -pair[1])
         named = [f"{self._material(m)} {rounded(v)}{self._wanting(m)}" for m, v in ranked[:NAMED] if v >= SMALL_MUSD]
         rest = total - sum(value for _, value in ranked[: len(named)])
-        named += [f"all else {rounded(rest)}"] * (len(named) > 0 and rest >= 0.05 * total)
+        else_ = "all else" if len(ranked) > len(named) else "dearer substitutes"
+        named += [f"{else_} {rounded(rest)}"] * (len(named) > 0 and rest >= max(SMALL_MUSD, 0.05 * total))
         mostly = f" ({', '.join(named)})" if named else ""
         others = "" if math.isnan(before) else f" (else {odds(before).replace('future ', '')})"
-        defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else " Defence never runs short."
+        defence = " Defence never runs short." * self.basis.has_defence
+        defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else defence
         return f"{rounded(total)} M of losses remain{mostly}{bad}.{defence}"
 
     def _wanting(self, material: str) -> str:
@@ -785,8 +817,8 @@ class _Told:
         tail = f"{estimates}{checked}.{seen}"
         if self.tested is None:
             proven = {
-                "optimal": "no plan beats it in its scenarios",
-                "within_gap": "no plan clearly beats it in its scenarios",
+                "optimal": f"no plan{' that keeps its rules' * bool(self._rules())} beats it in its scenarios",
+                "within_gap": f"no plan{' that keeps its rules' * bool(self._rules())} clearly beats it in its scenarios",
             }
             return f"{proven.get(self.basis.reason, 'better plans may exist')}; {tail}"
         tested = self.tested
@@ -823,8 +855,8 @@ UNPROVEN = {
 
 def _function(plan: Plan) -> str:
     """A loss function's code as one reads it: `usgs_2025` -> `USGS 2025`, with the end of its range where it is one."""
-    parts = [part.upper() if len(part) <= 4 else part for part in plan.loss_function.split("_")]
-    code = plan.loss_function if len(parts) == 1 else " ".join(parts)
+    first, *rest = plan.loss_function.split("_")
+    code = " ".join([first.upper(), *rest]) if rest and len(first) <= 4 else plan.loss_function
     return code if plan.loss_level == "central" else f"{code} ({plan.loss_level} end)"
 
 

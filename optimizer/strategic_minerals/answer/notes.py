@@ -31,7 +31,7 @@ from ..question.sources import objections, unquoted
 from ..question.tables import FACT_TABLES
 from ..solver.optimise import Solved
 from ..world.build import build_instance
-from ..world.events import ScenarioSet, longest_event, profiles_of
+from ..world.events import ScenarioSet, hazards, longest_event, profiles_of
 from ..world.instance import DEFENCE, Instance, floor_names
 from ..world.packages import Support, build_support, never
 from ..world.producers import survival
@@ -86,7 +86,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     producers = {row.producer for row in data.rows("yields") if row.material in chosen}
     by_table: dict[str, tuple[int, int]] = {}
     wide: list[tuple[Any, ...]] = []
-    shaped = profiles_of(plan, data)
+    shaped, stated = profiles_of(plan, data), hazards(plan, data)
     drawn = set(plan.sample.hazards) if plan.sample is not None else set()  # of no other hazards the rates matter
     quoted = {
         row.hazard
@@ -96,6 +96,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     idle_tables = set() if plan.price_channel else {"price_responses"}
     for table in sorted(data.tables.keys() - FACT_TABLES - idle_tables):
         rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
+        rows = [stated[row.hazard] for row in rows] if table == "hazards" else rows
         guessed = sum(row.confidence == "estimate" for row in rows)
         by_table[table] = (len(rows) - guessed, guessed)
         shape = table == "hazards"
@@ -265,8 +266,10 @@ def _idle_levels(instance: Instance, scenarios: ScenarioSet, names: Names) -> It
     """Service levels that name a scenario which never touches their material."""
     for level in instance.plan.service_levels:
         c = instance.component[instance.materials.index(level.material)] if level.material in instance.materials else -1
-        for name in level.scenarios:
-            if c < 0 or scenarios.onset[scenarios.names.index(name), c] >= instance.calendar.periods:
+        if c < 0:
+            yield level.material, f"{names.material(level.material)} is not planned, so the promise on it has no effect"
+        for name in level.scenarios if c >= 0 else ():
+            if scenarios.onset[scenarios.names.index(name), c] >= instance.calendar.periods:
                 yield (
                     level.material,
                     f"{names.material(level.material)}, {level.segment}: scenario {name} never affects this material, so the "
@@ -656,6 +659,11 @@ class Basis:
         self.replayed = of_kind(REPLAYED)
         self.embedded = {row.material for row in data.rows("materials") if row.embedded and not plan.risk.embedded}
         """Materials that come only inside imported goods and that risk measures leave out."""
+        chosen = set(select_materials(plan, data))
+        wanted = [row for row in data.rows("demand") if row.material in chosen]
+        self.has_defence = any(
+            (row.priority or DEFENCE) == DEFENCE for row in wanted if row.priority or row.segment == "defence"
+        )
         self.facts, self.estimates = counted.facts, counted.estimates
         self.widest = _widest(counted.widest, stake, names)
         self.reluctant = tuple(names.material(m) for m in sorted(set(noted.item[noted.kind == DEAR]) & set(stake)))
@@ -768,11 +776,22 @@ def _stakes(result: Result) -> dict[str, float]:
     share |= dict.fromkeys(projects.project[projects.share > 1e-6], 0.5)
     share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
     struck = result.tables["scenario_losses"]
-    avoided = struck.probability * (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
-    for names_of, worth in avoided.groupby(struck.hazards).sum().items():
-        for hazard in str(names_of).split():
-            share[hazard] = share.get(hazard, 0.0) + 1.0 + float(worth) / total
+    avoided = (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
+    for hazard, worth in come_with(struck, avoided).items():
+        share[hazard] = (1.0 + worth / total) * (worth > 0)
     return share
+
+
+def come_with(scenarios: pd.DataFrame, amount: pd.Series) -> dict[str, float]:
+    """Hazard -> what comes with it: how much more there is of an amount where it strikes than where it does not, times its
+    probability. A frequent hazard that does no harm comes with the harm of others, and without it."""
+    pi, of, found = scenarios.probability.to_numpy(), amount.to_numpy(), dict[str, float]()
+    for hazard in sorted({name for names in scenarios.hazards for name in names.split()}):
+        there = np.array([hazard in names.split() for names in scenarios.hazards])
+        never = float(pi[~there].sum())
+        beside = float(pi[~there] @ of[~there]) / never if never > 0 else 0.0
+        found[hazard] = float(pi[there] @ of[there]) - float(pi[there].sum()) * beside
+    return found
 
 
 # Public functions that tie several rooms together: check a question, open a run.

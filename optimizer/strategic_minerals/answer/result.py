@@ -14,10 +14,7 @@ import pandas as pd
 
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
-from ..core.errors import (
-    Outcome,
-    missing_part,
-)
+from ..core.errors import Outcome, missing_part
 from ..core.frames import plainly
 from ..matrix.named import IndexNames, Label
 from ..matrix.problem import prepare, structure_of

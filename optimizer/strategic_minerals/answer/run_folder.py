@@ -77,13 +77,7 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
 
 
 def write_unanswered(
-    plan: Plan,
-    data: Dataset,
-    error: SolveError,
-    folder: str | Path,
-    *,
-    options: Mapping[str, Any],
-    log: str = "",
+    plan: Plan, data: Dataset, error: SolveError, folder: str | Path, *, options: Mapping[str, Any], log: str = ""
 ) -> Path:
     """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers of a plan.
 

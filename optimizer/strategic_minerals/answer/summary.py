@@ -160,16 +160,12 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     if basis.act_now is not None and not basis.act_now.why_not and not basis.relaxed:
         return [
             title,
-            *verdict(basis.act_now, plan.price_year),
+            *verdict(basis.act_now, plan.price_year, foreseen=basis.release is None),
             f"Loss function: {plan.loss_function} ({plan.loss_level}); {_other_losses(basis)}.",
             *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
             *in_own_money(basis, figures, basis.act_now),
         ]
-    return [
-        title,
-        *_solved(figures, plan, basis),
-        *([] if basis.relaxed else in_own_money(basis, figures, None)),
-    ]
+    return [title, *_solved(figures, plan, basis), *([] if basis.relaxed else in_own_money(basis, figures, None))]
 
 
 def _first(basis: Basis) -> list[str]:
@@ -198,9 +194,11 @@ def _solved(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             _relaxed(figures, plan, basis),
         ]
     avoided = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
+    lived = basis.act_now is not None and basis.act_now.lived
+    begin = "By its own aim and in its own scenarios the" if lived else "The"
     return [
         *_stages(figures, plan),
-        f"The plan is worth {round(figures.value('worth_musd')):,} million USD (M) net compared with doing nothing "
+        f"{begin} plan is worth {round(figures.value('worth_musd')):,} million USD (M) net compared with doing nothing "
         f"({plan.price_year} money, discounted, expected). {_proof(figures, basis)}.",
         f"It avoids {avoided:,.0f} M of expected shortage losses. Loss function: {plan.loss_function} ({plan.loss_level}); "
         f"{_other_losses(basis)}.",
@@ -569,13 +567,14 @@ MOST_LINES = 12
 """Lines of a section before the rest is counted."""
 
 
-def verdict(of: ActNow, price_year: int) -> list[str]:
-    """Worth, true gap and losses."""
+def verdict(of: ActNow, price_year: int, *, foreseen: bool) -> list[str]:
+    """Worth, true gap and losses. foreseen: each disruption's course is known once it has begun."""
+    how = "each known once a disruption begins" if foreseen else "that nobody foresees"
     confidence = f"{of.figure('confidence'):.0%}"
     tested = int(of.figure("samples") * of.figure("scenarios"))
     return [
         f"The plan is worth {musd(of.figure('worth_musd'))} million USD (M) net compared with doing nothing, lived through "
-        f"{tested:,} new scenarios that nobody foresees ({confidence} interval {_interval(of, 'worth')}; {price_year} money, "
+        f"{tested:,} new scenarios {how} ({confidence} interval {_interval(of, 'worth')}; {price_year} money, "
         "discounted, expected).",
         *_band(of),
         _gap(of),

@@ -99,8 +99,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "substitution_cost_musd",
     ),
     "transfers": TableOf(
-        "Stock moved between the homes of a plan of several.",
-        "scenario period tail material sent_t received_t",
+        "Stock moved between the homes of a plan of several.", "scenario period tail material sent_t received_t"
     ),
     "users_stock": TableOf(
         "What users hold themselves, where the plan has them do so.",
@@ -121,10 +120,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "Where the worth of the plan comes from, by component of the supply chain.",
         "component materials shortage_avoided_musd bill_saved_musd users_musd authority_musd penalties_musd risk_charge_musd",
     ),
-    "purchases_in_scenarios": TableOf(
-        "Expected purchases in scenarios.",
-        "material expected_acquired_t",
-    ),
+    "purchases_in_scenarios": TableOf("Expected purchases in scenarios.", "material expected_acquired_t"),
     "notes": TableOf("What is doubtful or worth knowing of the question.", "kind item note"),
     "dropped": TableOf("What was left out before the solve, and why.", "item reason"),
     "prices": TableOf("Shadow prices with the commitments fixed.", "price item scenario period value unit meaning"),
@@ -197,8 +193,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "worth_musd loss_musd loss_without_musd",
     ),
     "sample_acts": TableOf(
-        "What the plan of each sample does first (of a tested plan).",
-        "sample kind item through_year amount",
+        "What the plan of each sample does first (of a tested plan).", "sample kind item through_year amount"
     ),
 }
 """Name of a table -> what it is, in the order of the summary; some are there only where a plan has something for them."""

@@ -566,11 +566,7 @@ def _shortage(accounts: Accounts) -> Records:
         for s, p in enumerate(scenarios.probability)
         if all(int(scenarios.onset[s, c]) >= n.calendar.planned for c in range(len(n.components)))
     ]
-    return {
-        "remaining_loss_musd": remaining,
-        "defence_short_t": defence,
-        "undisturbed_probability": {"": sum(calm)},
-    }
+    return {"remaining_loss_musd": remaining, "defence_short_t": defence, "undisturbed_probability": {"": sum(calm)}}
 
 
 def _purchases(accounts: Accounts) -> Records:

@@ -96,9 +96,7 @@ def expected_rate(path_data: PathData, p: int, signed: int) -> float:
     if key not in known:
         flows = np.zeros(project.life)
         for q, margins in zip(
-            _weights(n, pricing.reference),
-            _margins_along(n, pricing.reference, project, (), (), signed),
-            strict=True,
+            _weights(n, pricing.reference), _margins_along(n, pricing.reference, project, (), (), signed), strict=True
         ):
             flows += q @ margins
         known[key] = _same_worth(n, project, flows, value)

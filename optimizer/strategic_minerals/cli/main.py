@@ -86,9 +86,7 @@ LIMITS: dict[str, tuple[Any, Any]] = {
         Annotated[
             float | None,
             typer.Option(
-                min=1,
-                max=LONGEST_S,
-                help="Seconds for the whole command; a solve that has a plan in time gives it.",
+                min=1, max=LONGEST_S, help="Seconds for the whole command; a solve that has a plan in time gives it."
             ),
         ],
         None,
@@ -395,8 +393,7 @@ START = "quickstart"
 def init(
     directory: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     plan: Annotated[
-        str | None,
-        typer.Option(help="Shipped plan to start from. Default: quickstart, or that of the home."),
+        str | None, typer.Option(help="Shipped plan to start from. Default: quickstart, or that of the home.")
     ] = None,
     home: Annotated[
         str | None, typer.Option(help="Home to plan for, such as JPN or NLD. Default: that of the plan, else USA.")

@@ -478,10 +478,7 @@ def compile_templates(structure: Structure, known: Templates | None = None) -> T
         if known is not None:
             return replace(known, root=_root(structure))
         return Templates(
-            _root(structure),
-            tuple(_each(_period, structure)),
-            tuple(_each(_branch, structure)),
-            _scenario(structure),
+            _root(structure), tuple(_each(_period, structure)), tuple(_each(_branch, structure)), _scenario(structure)
         )
 
 

@@ -17,17 +17,7 @@ from ..core.errors import Fault, InputError
 from ..core.frames import INF, Floats
 from ..core.logs import logger_of
 from .assembly import SMALLEST_ENTRY
-from .named import (
-    OWN,
-    OWN_TERMS,
-    PLAN_COST,
-    NamedMatrix,
-    Place,
-    named_model,
-    objective_costs,
-    row_key,
-    variables_of,
-)
+from .named import OWN, OWN_TERMS, PLAN_COST, NamedMatrix, Place, named_model, objective_costs, row_key, variables_of
 from .problem import Problem, with_columns, with_rows
 from .template import PYOMO_LOCK
 

@@ -69,10 +69,7 @@ VARIABLES: Mapping[str, Sequence[Sequence[str]]] = {
         ("short_of_promise", "service_level year", "unit", "shortfall against a soft service level"),
         ("loss", "", M, "loss of the component in the scenario"),
     ),
-    "scenario": (
-        ("scenario_loss", "", M, "loss of the scenario"),
-        ("tail", "", M, "loss beyond the value at risk"),
-    ),
+    "scenario": (("scenario_loss", "", M, "loss of the scenario"), ("tail", "", M, "loss beyond the value at risk")),
 }
 """By block: name, index, unit, meaning."""
 

@@ -527,9 +527,7 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
     made = [i for i in sets.materials if any(instance.yields[j, i] > 0 for j in b.output)]
     b.surplus = pyo.Var(made, bounds=(0, None), doc="output beyond home demand, exported")
     b.excess = pyo.Var(
-        [n for n, d in sets.diversification if not d.hard],
-        bounds=(0, None),
-        doc="supply beyond a diversification rule",
+        [n for n, d in sets.diversification if not d.hard], bounds=(0, None), doc="supply beyond a diversification rule"
     )
     add_users_stock_variables(b, sets)
 
@@ -757,8 +755,7 @@ def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -
     """
     rules = dict(enumerate(sets.cover))
     b.days_of_cover = pyo.Constraint(
-        [n for n, (i, _) in rules.items() if i in sets.stocked],
-        rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n],
+        [n for n, (i, _) in rules.items() if i in sets.stocked], rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n]
     )
 
 

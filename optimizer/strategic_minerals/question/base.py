@@ -295,9 +295,7 @@ Low = Annotated[Number | None, Field(description="Lower end.")]
 Central = Annotated[Number | None, Field(description="Middle.")]
 High = Annotated[Number | None, Field(description="Upper end.")]
 Premium = Annotated[
-    float,
-    Field(ge=-0.9, le=10, description="Premium on the material's base price; 0.1 is 10 % more."),
-    PREMIUM,
+    float, Field(ge=-0.9, le=10, description="Premium on the material's base price; 0.1 is 10 % more."), PREMIUM
 ]
 FloorPrice = Annotated[Positive | None, FLOOR, Field(description="Price guaranteed by the floor.")]
 Depth = Annotated[

@@ -11,16 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from ..core.errors import (
-    OVERRIDES,
-    Fault,
-    FaultsError,
-    InputError,
-    PlanError,
-    near_miss,
-    shipped,
-    shown,
-)
+from ..core.errors import OVERRIDES, Fault, FaultsError, InputError, PlanError, near_miss, shipped, shown
 from .dataset import Dataset
 from .plan import Plan
 from .read_csv import load_dataset, unknown_home

@@ -16,19 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from ..core.errors import FORMAT, MisplacedError, near_miss, shown
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
 from . import base
-from .base import (
-    USA,
-    Column,
-    Iso3,
-    Key,
-    Names,
-    NonNegative,
-    Number,
-    Positive,
-    Section,
-    Share,
-    Year,
-)
+from .base import USA, Column, Iso3, Key, Names, NonNegative, Number, Positive, Section, Share, Year
 
 # Sections of a plan file, one class each.
 

@@ -438,15 +438,7 @@ def _packages(u: Union, name: str) -> list[str]:
 # The tables of homes that plan together: rows of one home under its name, what all have in common once.
 
 
-COMMON = (
-    "price_states",
-    "instruments",
-    "deflators",
-    "exchange_rates",
-    "policy_events",
-    "production",
-    "reserves",
-)
+COMMON = ("price_states", "instruments", "deflators", "exchange_rates", "policy_events", "production", "reserves")
 """Tables of which the homes have the same rows."""
 OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation", "price_responses", "surges")
 """Tables with rows of single materials; a row of `*` holds for those of all homes."""

@@ -54,11 +54,7 @@ from .requests import (
 # Upload of a plan with its tables: the known parts of a form, each as often as allowed.
 
 
-PARTS = {
-    "plan": "a file: TOML, JSON or xlsx",
-    "tables": "files, <table>.csv each",
-    "options": "text: JSON",
-}
+PARTS = {"plan": "a file: TOML, JSON or xlsx", "tables": "files, <table>.csv each", "options": "text: JSON"}
 """Name of a part -> what it is."""
 MOST_FILES = len(TABLES) + 10
 """Most parts of a form; a few more than can be right are still reported one by one."""

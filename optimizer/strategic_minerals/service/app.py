@@ -527,7 +527,7 @@ SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "description": "Create one with `strategic-minerals token create OFFICE`.",
-    },
+    }
 }
 OPEN = ("get_liveness", "get_readiness")
 """What anybody may ask."""

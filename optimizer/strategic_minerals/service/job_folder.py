@@ -273,11 +273,7 @@ def job_log(folder: Folder, *, job: str, tenant: str) -> Iterator[None]:
     )
     records.setFormatter(JsonLines())
     sentences.setFormatter(SecondsSince(time.time()))  # without what an exception says of this machine
-    with (
-        about(job=job, tenant=tenant),
-        listening(records, logging.INFO),
-        listening(sentences, logging.INFO, OWNERS),
-    ):
+    with about(job=job, tenant=tenant), listening(records, logging.INFO), listening(sentences, logging.INFO, OWNERS):
         yield
 
 

@@ -242,11 +242,7 @@ class Session:
         return Answer(problem, best.outcome, best.x, z0)
 
     def _with_reference(
-        self,
-        problem: Problem,
-        method: Method,
-        reference: FlatModel | LShaped | None,
-        left: Callable[[], float],
+        self, problem: Problem, method: Method, reference: FlatModel | LShaped | None, left: Callable[[], float]
     ) -> tuple[Problem, Floats, FlatModel | LShaped | None]:
         """(the problem with what is measured against doing nothing, that reference: (columns,), what solves it)."""
         idle, cost, nothing = reference_model(problem), objective_costs(problem)["social_cost"], self._nothing

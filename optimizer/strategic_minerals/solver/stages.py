@@ -427,13 +427,7 @@ def _hindrance(problem: Problem) -> tuple[str, str, str] | None:
 
 
 def solver_of(
-    problem: Problem,
-    assembly: Assembly,
-    cost: Floats,
-    method: Method,
-    *,
-    integer: bool,
-    threads: int = 0,
+    problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool, threads: int = 0
 ) -> FlatModel | LShaped:
     """What minimises a model of the problem's columns. threads: for clusters of scenarios, as `LShaped`."""
     if method == "decomposed":

@@ -27,16 +27,7 @@ from ..solver.session import Session
 from ..world.build import build_instance
 from ..world.events import SampledScenarios, ScenarioSet, longest_event
 from ..world.instance import Instance, level_in, scale
-from ..world.packages import (
-    Identity,
-    Item,
-    MenuLevel,
-    build_support,
-    identity,
-    market_items,
-    refusals,
-    signings,
-)
+from ..world.packages import Identity, Item, MenuLevel, build_support, identity, market_items, refusals, signings
 from ..world.scenarios import PricingSample, build_scenarios, pricing_sample
 
 # What could flip an item of a plan: figures of the plan and its tables, each with the whole range in which it makes sense.

@@ -170,10 +170,7 @@ def _study(
                 "division_musd": sum(shares[home] for home in chosen),
             }
         )
-    tables = {
-        "homes": pd.DataFrame(homes),
-        "coalitions": pd.DataFrame(every),
-    }
+    tables = {"homes": pd.DataFrame(homes), "coalitions": pd.DataFrame(every)}
     titles = {row.home: row.name for data in alone.tables.values() for row in data.rows("homes")}
     names = {home: titles.get(home, home) for home in members}
     facts = {

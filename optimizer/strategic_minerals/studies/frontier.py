@@ -80,10 +80,7 @@ def frontier(
             rows[factor] = _point(plan, factor, done, k)
         asked = midpoints(list(rows), partial(_differ, rows), tolerance)[: max(0, most_solves - len(rows))]
     table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
-    tables = {
-        "points": listed(table, "portfolio"),
-        "switches": _switches(table, tolerance, Names.of(data)),
-    }
+    tables = {"points": listed(table, "portfolio"), "switches": _switches(table, tolerance, Names.of(data))}
     facts = {"gap": gap, "tolerance": tolerance, "tail_counts": plan.horizon.tail_years != 0}
     return Study("frontier", tables, _words(tables, facts), facts, TITLES)
 

@@ -22,13 +22,7 @@ from ..question.estimates import calibrate
 from ..question.names import Names
 from ..question.plan import Plan
 from ..world.build import build_instance
-from ..world.events import (
-    ScenarioSet,
-    describe,
-    hazards,
-    longest_event,
-    sampled,
-)
+from ..world.events import ScenarioSet, describe, hazards, longest_event, sampled
 from ..world.instance import Instance
 from ..world.loss_values import headline, length_in_words, rate_in_words, span_in_words
 from ..world.scenarios import cvar_of, losses_by_period, population, quantile

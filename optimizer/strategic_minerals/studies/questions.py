@@ -7,9 +7,9 @@ choice is to turning.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,20 @@ from ..core.errors import BESIDE_THE_ANSWER, InputError, StoppedError, shipped
 from ..core.formats import SMALL_MUSD, amount, chance, lower, rounded
 from ..core.frames import rows_of
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, Problem, prepare
-from ..matrix.solution import decided_point
+from ..matrix.solution import Solution, decided_point, trunk_alone
 from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan, ServiceLevel
-from ..question.read_csv import homes_of, load_dataset, read_laid_over
+from ..question.read_csv import load_dataset
 from ..question.read_toml import load_plan
 from ..question.references import select_materials
 from ..solver.session import Session
 from ..world.events import short_of_promise
 from ..world.packages import Item
 from .explain import GAP, ForcedSolve, forced_solve
+from .forward import Simulator
+from .recourse import FirstStage
 
 COLUMNS = "kind item question answer".split()
 TABLES = {"hazard": "hazards", "project": "projects", "material": "materials", "source": "activities"}
@@ -62,24 +64,20 @@ class Statement:
 def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     """What a plan and its tables hold beyond the shipped plan of the same name and the shipped tables of its home; where no shipped
     plan has the name, all that the plan itself states. Nothing of tables that are not made out of the shipped ones."""
-    shipped_rows = {
-        kind: {key_of(row): row for row in rows} for kind, rows in zip(TABLES, _shipped_rows(plan.home), strict=True)
-    }
     own_rows = {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
+    shipped_rows = _shipped_rows(plan.home)
     known = {key for rows in shipped_rows.values() for key in rows}
     if 2 * len(known & {key for rows in own_rows.values() for key in rows}) < len(known):
-        return []
+        shipped_rows = own_rows
     base = _shipped(plan)
-    found = []
-    for kind, rows in own_rows.items():
-        changed = (key for key, row in rows.items() if shipped_rows[kind].get(key) != row)
-        found += [Statement(kind, key) for key in changed if key not in shipped_rows[kind] or kind in CHANGED]
-    told = {one.item for one in found}
+    added = {
+        kind: [key for key, row in rows.items() if key not in before or (kind in CHANGED and before[key] != row)]
+        for (kind, rows), before in zip(own_rows.items(), shipped_rows.values(), strict=True)
+    }
+    found = [Statement(kind, key) for kind in CHANGED for key in added[kind]]
     old = () if base is None else base.hazards
+    told = set(added["hazard"])
     found += [Statement("hazard", one.hazard) for one in plan.hazards if one not in old and one.hazard not in told]
-    if base is not None:
-        more = {*select_materials(plan, data)} - {*select_materials(base, data)} - told
-        found += [Statement("material", one) for one in sorted(more)]
     scenarios = () if base is None else base.scenarios
     found += [Statement("scenario", one.name) for one in plan.scenarios if one not in scenarios]
     floors = () if base is None else base.instruments.price_floors
@@ -88,21 +86,20 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
         before = () if base is None else getattr(base, section)
         every = enumerate(getattr(plan, section))
         found += [Statement("rule", f"{section}.{k}") for k, one in every if one not in before]
+    more = {*select_materials(plan, data)} - {*select_materials(plan if base is None else base, data)}
+    materials = list(dict.fromkeys([*added["material"], *sorted(more)]))
+    found += [Statement("material", one) for one in materials]
+    found += [Statement("source", one) for one in added["source"] if one not in materials]
     return found[:MOST]
 
 
-def _shipped_rows(home: str) -> Iterator[Sequence[Any]]:
-    """Rows of each of `TABLES` as they are shipped for a home."""
-    folder = shipped("inputs")
-    if home in homes_of(folder):
-        yield from (read_laid_over(table, folder, home)[0] for table in TABLES.values())
-        return
+def _shipped_rows(home: str) -> dict[str, dict[str, Any]]:
+    """Rows by key of each of `TABLES` as they are shipped for a home."""
     try:
-        data = load_dataset(folder, home)  # a home whose tables are estimates
+        data = load_dataset(shipped("inputs"), home)
     except InputError:
-        yield from ((),) * len(TABLES)
-        return
-    yield from (data.rows(table) for table in TABLES.values())
+        return {kind: {} for kind in TABLES}
+    return {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
 
 
 def _shipped(plan: Plan) -> Plan | None:
@@ -151,7 +148,14 @@ class _Answers:
     def project(self, code: str) -> tuple[str, str]:
         """Whether a project is supported."""
         items = [item for item in self.choices.items if item.kind == "project" and item.project == code]
-        return self.names.producer(code), self._chosen(items, "this plan cannot support it")
+        built = dict(
+            zip((p.name for p in self.problem.natural.projects), self.problem.structure.support.baseline, strict=True)
+        )
+        if built.get(code) and not any(self.choices.chosen(item, self.x) for item in items):
+            return self.names.producer(
+                code
+            ), "it needs no support: its owner builds it without any, and the plan counts on it."
+        return self.names.producer(code), self._chosen(items, self._never(code) or "this plan cannot support it")
 
     def source(self, code: str) -> tuple[str, str]:
         """Whether anything is bought or contracted from a producer."""
@@ -173,18 +177,22 @@ class _Answers:
         items = [item for item in self.choices.items if item.name in wanted.get(item.kind, ())]
         short = self.result.tables["shortfalls"]
         if short.empty or not (short.material == code).any():
-            return name, "no: nobody runs short of it in any scenario."
+            return name, "not bought: none of its own users runs short of it in any scenario."
         return name, self._chosen(items, "no table offers any of it to the reserve")
 
     def floor(self, number: str) -> tuple[str, str]:
         """Whether a price floor of the plan's menu is guaranteed."""
         menu = self.plan.instruments.price_floors[int(number)]
         items = [item for item in self.choices.items if item.kind == "floor" and item.level and item.level.menu == menu]
-        levels = " or ".join(f"{level:g}" for level in menu.levels_usd_per_kg)
+        levels = " or ".join(f"{level:.4g}" for level in menu.levels_usd_per_kg)
         name = f"a floor of {levels} USD/kg for {lower(self.names.material(menu.material))}"
+        return name, self._chosen(items, self._never(f"floor {menu.material}") or "it cannot be chosen")
+
+    def _never(self, item: str) -> str:
+        """Why something can never be chosen; empty where nothing says so."""
         notes = self.result.tables["notes"]
-        never = notes[(notes.kind == NEVER) & notes.item.str.startswith(f"floor {menu.material}")].note
-        return name, self._chosen(items, str(never.iloc[0]) if len(never) else "it cannot be chosen")
+        why = notes[(notes.kind == NEVER) & notes.item.str.contains(item, regex=False)].note
+        return str(why.iloc[0]).rstrip(".") if len(why) else ""
 
     def _chosen(self, items: Sequence[Item], none: str) -> str:
         """Whether any of some items is in the plan, and what the choice is worth."""
@@ -272,25 +280,41 @@ class _Answers:
 
     def _kept(self, promise: ServiceLevel) -> str:
         """Whether a promise is kept in the scenarios that it names, and by how much."""
-        n, scenarios = self.problem.natural, self.problem.structure.scenarios
-        if (promise.material, promise.segment) not in n.demands:
+        if (promise.material, promise.segment) not in self.problem.natural.demands:
             return "nobody has this demand"
-        short = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
-        for k, (q, _) in enumerate(n.tiers):
-            short[:, q] += self.result.solution.shortfall[1:, k]
-        every = promise.model_copy(update={"level": 1.0})
-        natural = scenarios.counted_in(1 / self.problem.structure.instance.material_unit)
-        missing, wanted = short_of_promise(n, natural, short, every)
-        named = np.isin(scenarios.names, promise.scenarios)
-        asked = named[:, None] & (wanted > 0)
-        if not asked.any():
-            return "kept: no scenario tests it"
-        served = 1 - np.where(asked, missing, 0.0) / np.where(asked, wanted, 1.0)
-        least = float(served[asked].min())
+        least = self._least_served(promise, self.result.solution)
+        if least is None:
+            return "not tested: no scenario that it names touches it"
         if least < promise.level - ENOUGH:
             return f"NOT kept: in the worst scenario {chance(least)} is served"
         own = "" if self.plan.sample is None else " in its own scenarios"
-        return f"kept{own}: at least {chance(least)} is served, {100 * (least - promise.level):.2g} points to spare"
+        spare = f"{100 * max(0.0, least - promise.level):.2g} points to spare"
+        kept = f"kept{own}: at least {chance(least)} is served, {spare}"
+        if self.plan.policy != "targets":
+            return kept
+        by_rule = self._least_served(promise, self._lived)
+        if by_rule is None or by_rule >= promise.level - ENOUGH:
+            return kept
+        return f"kept by the plan, NOT by the rule of release, which serves {chance(by_rule)}: those who lose more come first"
+
+    @cached_property
+    def _lived(self) -> Solution:
+        """What is done in the plan's own scenarios by its rule of release."""
+        stage = FirstStage.of(self.plan, self.data, trunk_alone(self.result.solution), problem=self.problem)
+        return Simulator(stage, self.plan.release).lived(stage.own_scenarios)[0]
+
+    def _least_served(self, promise: ServiceLevel, solution: Solution) -> float | None:
+        """The least share that a promise is served in the scenarios that it names; None where none touches it."""
+        n, scenarios = self.problem.natural, self.problem.structure.scenarios
+        short = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
+        for k, (q, _) in enumerate(n.tiers):
+            short[:, q] += solution.shortfall[1:, k]
+        every = promise.model_copy(update={"level": 1.0})
+        natural = scenarios.counted_in(1 / self.problem.structure.instance.material_unit)
+        missing, wanted = short_of_promise(n, natural, short, every)
+        asked = np.isin(scenarios.names, promise.scenarios)[:, None] & (wanted > 0)
+        served = 1 - np.where(asked, missing, 0.0) / np.where(asked, wanted, 1.0)
+        return float(served[asked].min()) if asked.any() else None
 
 
 WORDS = {"rate_per_yr": "yearly rate", "after_probability": "follow-on chance", "probability": "probability"}

@@ -305,11 +305,7 @@ def before_events(problem: Problem) -> Any:
 
 
 def evaluate(
-    problem: Problem,
-    solution: Solution,
-    scenarios: ScenarioSet,
-    first: FirstStage,
-    course: PathData | None = None,
+    problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage, course: PathData | None = None
 ) -> RecourseOutcome:
     """Costs and losses of a chunk by the audit's evaluator, the plan's own packages and floors priced along its scenarios. course:
     of these scenarios, where it was read already."""

@@ -21,7 +21,7 @@ from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..answer.year import ACTS, NEWS, ActRow, NewsRow, acts_of, decisions, news_facts, read_noted
 from ..core.errors import Fault, InputError, PlanError, near_miss
-from ..core.formats import capital, chance, musd, some
+from ..core.formats import SMALL_MUSD, capital, chance, musd, some
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
 from ..core.verb import FromFile, Gap, verb
@@ -524,7 +524,11 @@ def _to_do(result: Result) -> list[str]:
         for (does, about), how in decisions(due[due.fiscal_year == first]).items()
     ]
     before = f", {musd(money.signed_before_musd)} of it for what was signed before" * bool(money.signed_before_musd > 0)
-    cost = f"  The year costs {musd(money.outlay_musd)}{before}, of {musd(money.appropriation_musd)} appropriated."
+    kept = result.plan.budget.carried_in_musd
+    more = f" and {musd(kept)} kept from before" * (kept >= SMALL_MUSD)
+    cost = (
+        f"  The year costs {musd(money.outlay_musd)}{before}, of {musd(money.appropriation_musd)} appropriated{more}."
+    )
     return [f"DO IN FY{first} (million USD):", *(acts or ["  Nothing new to buy, sign or support."]), cost]
 
 

@@ -224,10 +224,7 @@ YEARS = dict.fromkeys(
     "path policy fiscal_year material tight_share short_t released_t opening_t stock_t bought_t".split(), "number"
 ) | {"policy": "text", "material": "text"}
 """Columns of the tables and their kinds."""
-TITLES = {
-    "policies": "Worth of each policy on the same paths",
-    "differences": "What planning again is worth beyond it",
-}
+TITLES = {"policies": "Worth of each policy on the same paths", "differences": "What planning again is worth beyond it"}
 """Headings of the short tables."""
 
 
@@ -276,10 +273,7 @@ def _in_words(row: Any) -> str:
 
 
 def _tables(
-    drawn: Sequence[ScenarioPath],
-    cost: Mapping[str, Sequence[float]],
-    years: pd.DataFrame,
-    confidence: float,
+    drawn: Sequence[ScenarioPath], cost: Mapping[str, Sequence[float]], years: pd.DataFrame, confidence: float
 ) -> dict[str, pd.DataFrame]:
     """All tables of a simulation. cost: policy -> of each path [million USD]."""
     rows = []

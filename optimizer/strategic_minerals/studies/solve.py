@@ -78,16 +78,7 @@ from .questions import own_rows
 from .recourse import FirstStage
 from .regret import Asked, followed, lived
 from .score import at_ends, contracted, with_sources, worth_at
-from .stress import (
-    DRAWN_APART,
-    MOST_SCENARIOS,
-    SAMPLES,
-    SAMPLES_AT_ONCE,
-    SCENARIOS,
-    Met,
-    met,
-    met_own,
-)
+from .stress import DRAWN_APART, MOST_SCENARIOS, SAMPLES, SAMPLES_AT_ONCE, SCENARIOS, Met, met, met_own
 
 ACTS = (
     "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd verdict"

@@ -38,15 +38,7 @@ from ..world.draws import Exposure
 from ..world.events import DisruptionEvent, ScenarioSet, combine_events, describe, resolve_event, short_of_promise
 from ..world.events import hazards as hazard_rows
 from ..world.instance import DEFENCE, Instance
-from ..world.scenarios import (
-    NO_EVENT,
-    as_expected,
-    cvar_of,
-    exposures,
-    ongoing_events,
-    population,
-    trunk_course,
-)
+from ..world.scenarios import NO_EVENT, as_expected, cvar_of, exposures, ongoing_events, population, trunk_course
 from .forward import Simulator
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 

@@ -55,11 +55,7 @@ from ..world.build import build_instance
 from ..world.events import SampledScenarios, longest_event
 from ..world.instance import CHOSEN
 from ..world.scenarios import build_scenarios, cvar_of
-from .designs import (
-    Design,
-    indices,
-    left_out,
-)
+from .designs import Design, indices, left_out
 
 Rows = list[dict[str, Any]]
 
@@ -404,15 +400,7 @@ def sweep(
     parallel = run.processes > 1 or run.executor is not None
     parts = 1 if not parallel else PARTS if run.executor is not None else run.processes
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
-    options = (
-        held,
-        gap,
-        relax,
-        method,
-        int(parallel),
-        extend,
-        store if run.executor is None else None,
-    )
+    options = (held, gap, relax, method, int(parallel), extend, store if run.executor is None else None)
     stretches = [
         PathSegment(plan, data, tuple(part), tuple(asked[k] for k in part), *options)
         for part in (path[k : k + size] for k in range(0, len(path), size))

@@ -690,10 +690,7 @@ Span = tuple[float, float, float]
 
 
 def _squeeze(
-    instance: Instance,
-    events: Sequence[tuple[DisruptionEvent, ...]],
-    lasting: Floats,
-    at_name: Mapping[str, int],
+    instance: Instance, events: Sequence[tuple[DisruptionEvent, ...]], lasting: Floats, at_name: Mapping[str, int]
 ) -> Floats:
     """(S, I, T) as `ScenarioSet.squeeze`; where no event has a profile it is how long the cuts last."""
     squeeze, by = lasting[:, instance.chain].copy(), _squeezed_by(instance, events, at_name)

@@ -215,11 +215,7 @@ class Support:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
-def build_support(
-    instance: Instance,
-    scenarios: ScenarioSet,
-    pricing: PricingSample | None = None,
-) -> Support:
+def build_support(instance: Instance, scenarios: ScenarioSet, pricing: PricingSample | None = None) -> Support:
     """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
     pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios.

@@ -17,18 +17,7 @@ from ..core.frames import Bools, Floats, Ints
 from ..core.stats import MUSD_PER_T
 from ..question.dataset import Dataset
 from ..question.plan import Plan
-from .instance import (
-    Calendar,
-    Carried,
-    Floor,
-    Instance,
-    Instrument,
-    PaidFloor,
-    Project,
-    Purchase,
-    Unsure,
-    overlap,
-)
+from .instance import Calendar, Carried, Floor, Instance, Instrument, PaidFloor, Project, Purchase, Unsure, overlap
 
 TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
@@ -193,12 +182,7 @@ def _received(instance: Instance, producer: int, price: Floats, floors: Sequence
 
 
 def survival(
-    instance: Instance,
-    producer: int,
-    price: Floats,
-    floors: Sequence[Floor],
-    start: int,
-    gap: Floats | None = None,
+    instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int, gap: Floats | None = None
 ) -> Bools:
     """(..., n) alive: revenue per unit has covered cash cost in every period from max(start, t - restart) to t.
 

@@ -489,13 +489,7 @@ class Evaluator:
     """One model taken apart, to be minimised again with other costs of the master's columns: its cuts stay valid."""
 
     def __init__(
-        self,
-        structure: Structure,
-        assembly: Assembly,
-        cost: Floats,
-        *,
-        integer: bool,
-        threads: int = 0,
+        self, structure: Structure, assembly: Assembly, cost: Floats, *, integer: bool, threads: int = 0
     ) -> None:
         """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
 
