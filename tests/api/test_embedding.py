@@ -54,6 +54,8 @@ def test_a_child_answers_or_says_why_not() -> None:
     assert in_child(sum, [1, 2]) == 3
     with pytest.raises(ZeroDivisionError):
         in_child(divmod, 1, 0)
+    with pytest.raises(StoppedError, match="callbacks"):
+        in_child(len, lambda: None)
     for work, limits, kind in (
         (end, {}, StoppedError),
         (hoard, {"memory_mib": 1500.0}, StoppedError),

@@ -426,6 +426,8 @@ def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_an
     assert "samples" not in once.tables
     with pytest.raises(InputError, match="no store with own constraints"):
         sweep(plan, data, [{address: 1.0}], extend=little_germanium, run=Runner(store=tmp_path / "rows"))
+    with pytest.raises(ZeroDivisionError):
+        sweep(plan, data, [{address: 1.0}], extend=lambda m: 1 / 0)
 
 
 @pytest.mark.long

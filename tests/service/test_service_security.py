@@ -29,7 +29,7 @@ DOORS = {
     "read GET": """
         /v1/jobs /v1/jobs/{job_id} /v1/jobs/{job_id}/events /v1/jobs/{job_id}/result /v1/jobs/{job_id}/tables/{name}
         /v1/jobs/{job_id}/archive /v1/jobs/{job_id}/report /v1/jobs/{job_id}/log
-        /v1/schemas/{name} /v1/questions /v1/usage /metrics / /jobs/{job_id}""",
+        /v1/schemas/{name} /v1/questions /v1/questions/{question_id} /v1/usage /metrics / /jobs/{job_id}""",
     "submit GET": "/edit",
     "submit POST": """
         /v1/jobs /v1/jobs/upload /v1/jobs/{job_id}/cancel /v1/jobs/{job_id}/resume /v1/check

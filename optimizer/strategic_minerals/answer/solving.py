@@ -20,7 +20,7 @@ from ..core.verb import Gap, verb
 from ..matrix.named import named_model
 from ..matrix.own import Extend, OwnParts, extended
 from ..matrix.problem import Problem, prepare
-from ..matrix.template import PYOMO_LOCK
+from ..matrix.template import pyomo_alone
 from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.plan import Plan
@@ -60,7 +60,7 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     """
     require(plan, data)
     problem, z0 = with_reference(prepare(plan, data), REFERENCE_LIMIT_S)
-    with PYOMO_LOCK:
+    with pyomo_alone():
         return named_model(problem, z0)
 
 

@@ -90,7 +90,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], Any]
-"""Called now and then during a solve; returning True cancels it."""
+"""Called now and then during the work. True stops a solve from within; who gives one to a `Runner` stops it by `cancelled`."""
 
 
 # Near misses: names that are spelled almost like a word.

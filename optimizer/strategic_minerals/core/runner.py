@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -261,13 +262,17 @@ def in_child(
     Raises what `do` raises; DeadlineError, CancelledError, MemoryLimitError where memory was refused, StoppedError where the
     process crashed or did not begin.
     """
+    try:
+        task = ForkingPickler.dumps((do, given, options))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise _ended("failed", f"what is given cannot be sent to a process, as callbacks cannot: {error}") from None
     spawned, call = multiprocessing.get_context("spawn"), current()
     end = min(time.monotonic() + deadline_s, call.end)
     here, there = spawned.Pipe()
     child = spawned.Process(target=_in_child, args=(there, memory_mib), daemon=True)
     child.start()
     there.close()
-    sending = threading.Thread(target=_send, args=(here, (do, given, options)), daemon=True)
+    sending = threading.Thread(target=_send, args=(here, task), daemon=True)
     sending.start()
     try:
         while not here.poll(max(0.0, min(POLL_S, end - time.monotonic()))):
@@ -290,7 +295,7 @@ def in_child(
 def _send(there: Any, task: Any) -> None:
     """Send a task to a process that may be gone before it has read it."""
     with contextlib.suppress(OSError):
-        there.send(task)
+        there.send_bytes(task)
 
 
 def _ended(reason: Reason, text: str) -> StoppedError:

@@ -24,7 +24,7 @@ from ..model.period import Links, add_period
 from ..model.scenario import add_scenario
 from ..model.sets import ComponentSets, Structure
 from ..model.values import branch_values, penalty_weights, period_values, period_weights, root_values
-from .template import PYOMO_LOCK, Template, compile_block
+from .template import Template, compile_block, pyomo_alone
 
 # Parts of the whole matrix: cost vectors, what counts money, what a row is.
 
@@ -474,7 +474,7 @@ def compile_templates(structure: Structure, known: Templates | None = None) -> T
 
     known: blocks of a structure whose operations are written alike; only commitments are compiled.
     """
-    with PYOMO_LOCK, _uncollected():
+    with pyomo_alone(), _uncollected():
         if known is not None:
             return replace(known, root=_root(structure))
         return Templates(

@@ -19,7 +19,7 @@ from ..core.logs import logger_of
 from .assembly import SMALLEST_ENTRY
 from .named import OWN, OWN_TERMS, PLAN_COST, NamedMatrix, Place, named_model, objective_costs, row_key, variables_of
 from .problem import Problem, with_columns, with_rows
-from .template import PYOMO_LOCK
+from .template import pyomo_alone
 
 # What a caller may not do to a model of `build_model`: change its rows or costs, widen its variables. Checked before a solve.
 
@@ -190,7 +190,7 @@ class OwnParts:
 
 def extended(problem: Problem, z0: Floats, extend: Extend) -> OwnParts:
     """What a function adds to the model of a problem with its reference z0: (columns,). Raises InputError as `own_parts`."""
-    with PYOMO_LOCK:
+    with pyomo_alone():
         model = named_model(problem, z0)
         made = untouched_rows(NamedMatrix(problem), model)
         extend(model)

@@ -8,7 +8,8 @@ other blocks that a template refers to are *externals*; stamping maps them to co
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +23,21 @@ from pyomo.repn.util import ExprType, VarRecorder
 
 from ..core.errors import FormulationError
 from ..core.frames import INF, Bools, Floats, Ints
+from ..core.runner import checkpoint
 
-PYOMO_LOCK = threading.RLock()
+PYOMO_LOCK, WAIT_S = threading.RLock(), 0.2
 """Pyomo is not safe in threads: everything that builds or walks Pyomo objects holds this lock."""
+
+
+@contextmanager
+def pyomo_alone() -> Iterator[None]:
+    """Hold the lock. While another thread has it, a limit of the current call ends the wait with StoppedError."""
+    while not PYOMO_LOCK.acquire(timeout=WAIT_S):
+        checkpoint()
+    try:
+        yield
+    finally:
+        PYOMO_LOCK.release()
 
 
 class _KeepParams(ParameterizedBeforeChildDispatcher):  # type: ignore[misc]

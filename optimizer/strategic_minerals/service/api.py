@@ -379,7 +379,10 @@ def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
     return status_of(request, own(request, caller, job_id))
 
 
-@router.get("/jobs/{job_id}/events", tags=["jobs"], response_class=StreamingResponse)
+OVER: dict[int | str, dict[str, Any]] = {204: {"description": "The job has ended, and its last event was received."}}
+
+
+@router.get("/jobs/{job_id}/events", tags=["jobs"], response_class=StreamingResponse, responses=OVER)
 async def stream_job_events(
     request: Request,
     caller: Reader,
@@ -393,6 +396,8 @@ async def stream_job_events(
     event named by `Last-Event-ID`."""
     job = await run_in_threadpool(own, request, caller, job_id)
     state = request.app.state
+    if job.state in ENDED and last == _version(await run_in_threadpool(status_of, request, job)):
+        return Response(status_code=204)  # nothing is to come, and by the standard a client asks no more
     if not state.streams.enter(caller.tenant):
         raise later("streams", "Too many event streams are open.", 10.0)
 
@@ -632,6 +637,9 @@ def records(folder: Folder, name: str) -> list[dict[str, Any]]:
 # Questions: what may be asked, what is wrong with one, what is kept to be asked later.
 
 
+QuestionId = Annotated[str, Path(pattern=JOB_ID, description="Identifier of the question.")]
+
+
 @router.post("/check", tags=["questions"], response_model=CheckResult, openapi_extra=takes("Question"))
 def check_question(request: Request, caller: Submitter, body: Body, turn: Turn) -> CheckResult:
     """Check a plan and its tables without solving: all faults, doubtful figures, and how many rows are estimates."""
@@ -661,12 +669,17 @@ def list_questions(request: Request, caller: Reader) -> list[Kept]:
     return questions_of(request, caller)
 
 
+@router.get("/questions/{question_id}", tags=["questions"])
+def get_a_question(request: Request, caller: Reader, question_id: QuestionId) -> Kept:
+    """A kept question."""
+    found = next((kept for kept in questions_of(request, caller) if kept.id == question_id), None)
+    if found is None:
+        raise ProblemError("not-found", f"There is no question {question_id}.")
+    return found
+
+
 @router.delete("/questions/{question_id}", status_code=204, tags=["questions"])
-def delete_a_question(
-    request: Request,
-    caller: Submitter,
-    question_id: Annotated[str, Path(pattern=JOB_ID, description="Identifier of the question.")],
-) -> Response:
+def delete_a_question(request: Request, caller: Submitter, question_id: QuestionId) -> Response:
     """Delete a kept question; jobs that referred to it have copies."""
     delete_question(request, caller, question_id)
     return Response(status_code=204)

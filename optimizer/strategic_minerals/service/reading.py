@@ -151,7 +151,7 @@ def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
 
 def look(folder: Folder, request: Mapping[str, Any], most_columns: int) -> None:
     """What is seen of a question without solving it. Raises PlanError or InputError with the faults that would fail the job."""
-    from ..question.consistency import check_data
+    from ..question.consistency import TABLES_THERE, check_data
 
     kind = request["kind"]
     if not VERBS[kind].asks:
@@ -159,6 +159,8 @@ def look(folder: Folder, request: Mapping[str, Any], most_columns: int) -> None:
     if kind == "together":
         members_of(folder, request)
     plan, data = question(folder, request)
+    if VERBS[kind].checked and (faults := [fault for check in TABLES_THERE for fault in check(plan, data)]):
+        raise PlanError(faults)  # nothing can be counted without them
     sized(plan, data, most_columns)
     if VERBS[kind].checked and (faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]):
         raise PlanError(faults)

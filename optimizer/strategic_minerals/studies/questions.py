@@ -68,7 +68,7 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     shipped_rows = _shipped_rows(plan.home)
     known = {key for rows in shipped_rows.values() for key in rows}
     if 2 * len(known & {key for rows in own_rows.values() for key in rows}) < len(known):
-        shipped_rows = own_rows
+        return []
     base = _shipped(plan)
     added = {
         kind: [key for key, row in rows.items() if key not in before or (kind in CHANGED and before[key] != row)]

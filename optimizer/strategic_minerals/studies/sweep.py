@@ -184,6 +184,8 @@ def _answers(
                 raise
             row["reason"] = error.outcome.reason
         except Exception as error:  # one point must not lose the others: its row has the reason and no numbers
+            if stretch.extend is not None and not isinstance(error, ReserveError):
+                raise  # a mistake in own code is one at every point
             row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
         else:
             row |= _figures(answer, solution)
@@ -377,7 +379,7 @@ def sweep(
     (addresses), block (points that hang together).
 
     Raises PlanError and InputError for a wrong address or value, and for a store with rows of another sweep, before
-    anything is solved. A point without an answer is a row with its reason.
+    anything is solved, and what `extend` raises. A point without an answer is a row with its reason.
     """
     asked = points_of(points.points if isinstance(points, Design) else points)
     design = points if isinstance(points, Design) else Design("points", tuple(asked), {})
