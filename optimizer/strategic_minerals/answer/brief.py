@@ -204,9 +204,9 @@ def _cover(days: float) -> str:
     if math.isnan(days):
         return ""
     if days >= MONTHS_FROM:
-        return f"{days * 12 / 365:,.0f} months"
+        return f"{days * 12 / 365:,.0f} months of use"
     count = f"{days:,.0f}"
-    return f"{count} day{'s' * (count != '1')}"
+    return f"{count} day{'s' * (count != '1')} of use"
 
 
 def odds(share: float) -> str:

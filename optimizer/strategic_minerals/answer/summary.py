@@ -328,7 +328,7 @@ def _release(figures: Figures, basis: Basis) -> list[str]:
     return [
         f"  In a disruption the dearest use gets all that it lacks{then}. After it the stock is filled up{share} again, as far as "
         "offers and money reach.",
-        *_left_aside(figures, basis),
+        *_left_aside(basis),
         *_better_rule(basis),
     ]
 
@@ -347,14 +347,14 @@ def _better_rule(basis: Basis) -> list[str]:
     ]
 
 
-def _left_aside(figures: Figures, basis: Basis) -> list[str]:
+def _left_aside(basis: Basis) -> list[str]:
     """What stays in the store for dearer needs before a use gets all that it lacks, by mineral."""
     table = pd.DataFrame() if basis.act_now is None else basis.act_now.release
     parts: dict[tuple[str, str], dict[float, list[str]]] = {}
     for row in rows_of(table):
         of = parts.setdefault((str(row.hazard), str(row.material)), {})
         of.setdefault(float(row.aside_t), []).append(str(row.segment))
-    lines, held = [], figures.items("peak_stock_t")
+    lines, held = [], basis.tables["stock"].groupby("material").stock_t.max()
     for (hazard, material), uses in parts.items():
         said = []
         for aside, who in sorted(uses.items()):

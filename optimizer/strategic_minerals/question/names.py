@@ -362,6 +362,9 @@ def owner_in_words(key: str, names: Names) -> str:
 
 def range_in_words(key: str, column: str, low: float, value: float, high: float, names: Names) -> str:
     """An uncertain figure: `Gallium, defence, 2026: demand 1.87 t/yr (0.561 to 5.61)`."""
+    if column == "rate_per_yr" and low > 0:
+        mean, often, seldom = (digits(1 / rate) for rate in (value, high, low))
+        return f"{owner_in_words(key, names)}: it comes once in {mean} years ({often} to {seldom})"
     unit = unit_in_words(column)
     first, last = (amount_in_words(column, end).removesuffix(unit) for end in (low, high))
     amount = amount_in_words(column, value)

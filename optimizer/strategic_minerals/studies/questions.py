@@ -209,7 +209,7 @@ class _Answers:
         worse = one.objective - self.objective
         name = "" if len(open_) == 1 else f" ({self.names.chosen(str(item))})"
         if item.kind == "floor" and item.level is not None:
-            name = f" (at {item.name.rpartition('-')[2]} USD/kg)"
+            name = f" (at {item.name.split('floor-')[-1].partition('-')[0]} USD/kg)"
         if worse <= self.little:
             said, other = ("yes", "without") if inside else ("no", "with")
             return f"{said}, but optional: the plan is as good {other} it{name}."

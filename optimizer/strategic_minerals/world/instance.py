@@ -746,9 +746,8 @@ def floor_names(plan: Plan) -> dict[FloorId, str]:
 
 
 def _level_word(level: float) -> str:
-    """A level in as few digits as it needs."""
-    short = f"{level:g}"
-    return short if float(short) == level else repr(float(level))
+    """A level in figures as one reads them."""
+    return f"{level:.0f}" if level == round(level) else f"{level:g}"
 
 
 def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
