@@ -558,7 +558,7 @@ class _Part:
             want[k], excess[k] = max(0.0, goal - held), max(0.0, held - goal)
             if struck[i]:  # what was there before the plan is not bought again
                 old = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])
-                left = min(old, self.least_held(instance, k))
+                left = min(old, self.least_held(instance, i)) if old > 0 else 0.0
                 want[k] = max(0.0, min(goal - held, refill * (goal - old) + left - held))
             if tight[i, t]:
                 again[k] = refill * max(0.0, min(held, goal))
@@ -594,22 +594,17 @@ class _Part:
         begin = self.part.first_column + self.part.width * previous
         return np.array([self.chunk.x[begin + self.at["stock", i]] for i in self.sets.stocked])
 
-    def least_held(self, instance: int, k: int) -> float:
-        """The least that a branch has held of the k-th stocked material without the purchases of the period [unit]: so much of what
-        was there before the plan is left."""
-        i, least = self.sets.stocked[k], math.inf
-        bought = [self.at["acquisition", p.name] for p in self.sets.purchases if p.material == i]
-        for one in (
-            int(self.blocks.previous[self.blocks.first[int(self.blocks.scenario[instance])]]),
-            *self._since(instance),
-        ):
-            x = self.chunk.x[self.part.first_column + self.part.width * one :]
-            least = (1 - float(self.n.decay[i])) * min(least, max(0.0, float(x[self.at["stock", i]] - x[bought].sum())))
-        return least
-
-    def _since(self, instance: int) -> range:
-        """Instances of a branch before one of it."""
-        return range(int(self.blocks.first[int(self.blocks.scenario[instance])]), instance)
+    def least_held(self, instance: int, i: int) -> float:
+        """The least that a branch has held of a material, the purchases of each period aside: so much of what was there before the
+        plan is left, decayed [unit]."""
+        first = int(self.blocks.first[int(self.blocks.scenario[instance])])
+        at = np.array([int(self.blocks.previous[first]), *range(first, instance)])
+        begin, x = self.part.first_column + self.part.width * at, self.chunk.x
+        held = x[begin + self.at["stock", i]]
+        for p in self.sets.purchases:
+            if p.material == i:
+                held = held - x[begin + self.at["acquisition", p.name]]
+        return float(((1 - self.n.decay[i]) ** np.arange(len(at), 0, -1) * np.maximum(0.0, held)).min())
 
     def trunk(self, variable: str, key: Any) -> Floats:
         """(T,) values on the baseline course."""
