@@ -132,7 +132,7 @@ class Brief:
             f"Sign and buy in {self.year}": pd.DataFrame(
                 steps, columns=["what", "how much", "from", "M in all", "why"]
             ),
-            "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "covers"]),
+            "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "use for"]),
         }
         return {head: table for head, table in found.items() if len(table)}
 
@@ -204,9 +204,9 @@ def _cover(days: float) -> str:
     if math.isnan(days):
         return ""
     if days >= MONTHS_FROM:
-        return f"{days * 12 / 365:,.0f} months of use"
+        return f"{days * 12 / 365:,.0f} months"
     count = f"{days:,.0f}"
-    return f"{count} day{'s' * (count != '1')} of use"
+    return f"{count} day{'s' * (count != '1')}"
 
 
 def odds(share: float) -> str:

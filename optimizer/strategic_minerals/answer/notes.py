@@ -783,15 +783,14 @@ def _stakes(result: Result) -> dict[str, float]:
 
 
 def come_with(scenarios: pd.DataFrame, amount: pd.Series) -> dict[str, float]:
-    """Hazard -> what comes with it: how much more there is of an amount where it strikes than where it does not, times its
-    probability. A frequent hazard that does no harm comes with the harm of others, and without it."""
-    pi, of, found = scenarios.probability.to_numpy(), amount.to_numpy(), dict[str, float]()
-    for hazard in sorted({name for names in scenarios.hazards for name in names.split()}):
-        there = np.array([hazard in names.split() for names in scenarios.hazards])
-        never = float(pi[~there].sum())
-        beside = float(pi[~there] @ of[~there]) / never if never > 0 else 0.0
-        found[hazard] = float(pi[there] @ of[there]) - float(pi[there].sum()) * beside
-    return found
+    """Hazard -> what comes with it: how much larger an amount is where it strikes, all others being as they are, times its probability;
+    by least squares over the scenarios, weighed by probability. A frequent hazard that does no harm has none of others' harm."""
+    hazards = sorted({name for names in scenarios.hazards for name in names.split()})
+    pi, there = scenarios.probability.to_numpy(), [names.split() for names in scenarios.hazards]
+    strikes = np.array([[1.0, *(hazard in names for hazard in hazards)] for names in there])
+    weight = np.sqrt(pi)
+    found = np.linalg.lstsq(strikes * weight[:, None], amount.to_numpy() * weight, rcond=None)[0]
+    return dict(zip(hazards, (found * (pi @ strikes))[1:].tolist(), strict=True))
 
 
 # Public functions that tie several rooms together: check a question, open a run.

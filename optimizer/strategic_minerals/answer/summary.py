@@ -358,7 +358,7 @@ def _left_aside(basis: Basis) -> list[str]:
     for (hazard, material), uses in parts.items():
         said = []
         for aside, who in sorted(uses.items()):
-            beyond = " (more than is ever held)" * (aside > held.get(material, 0.0))
+            beyond = " (more than is ever held)" if aside > held.get(material, 0.0) else ""
             said.append(
                 f"{' and '.join(who)} {'first' if aside <= 0 else f'in full once {amount(aside)} t are left aside{beyond}'}"
             )
