@@ -783,8 +783,8 @@ def _stakes(result: Result) -> dict[str, float]:
 
 
 def come_with(scenarios: pd.DataFrame, amount: pd.Series) -> dict[str, float]:
-    """Hazard -> what comes with it: how much larger an amount is where it strikes, all others being as they are, times its probability;
-    by least squares over the scenarios, weighed by probability. A frequent hazard that does no harm has none of others' harm."""
+    """Hazard -> what comes with it: how much larger an amount is where it strikes, all others being as they are, times its
+    probability; by least squares over the scenarios. A frequent hazard that does no harm has none."""
     hazards = sorted({name for names in scenarios.hazards for name in names.split()})
     pi, there = scenarios.probability.to_numpy(), [names.split() for names in scenarios.hazards]
     strikes = np.array([[1.0, *(hazard in names for hazard in hazards)] for names in there])

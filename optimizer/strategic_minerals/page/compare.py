@@ -396,15 +396,24 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     pi, objective, tested = scenarios["probability"], outcome.objective_musd, ActNow.of(result.tables)
     tested = tested if tested is not None and tested.lived else None
     gap = None if tested is None or tested.why_not else tested.figure("gap_limit_musd")
+    foreseen, new = result.plan.policy != "targets", "in new scenarios"
     return {
         ("how the solve ended", ""): ENDED.get(outcome.reason, outcome.reason),
-        ("worth in new scenarios", "million USD"): tested and tested.figure("worth_musd"),
+        (f"worth {new}", "million USD"): None if foreseen or tested is None else tested.figure("worth_musd"),
+        (f"worth {new}, each known once it begins", "million USD"): tested.figure("worth_musd")
+        if foreseen and tested
+        else None,
+        (f"expected shortage losses {new}", "million USD"): tested and tested.figure("loss_musd"),
+        (f"expected spending {new}, not discounted", "million USD"): tested
+        and float(tested.money_by_year.expected_musd.iloc[-1]),
         ("most that any plan is worth more (true gap)", "million USD"): gap,
-        ("worth compared with doing nothing", "million USD"): None if objective is None else -objective,
+        ("worth in its own scenarios", "million USD"): None if objective is None else -objective,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
-        ("expected shortage losses, discounted", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
-        ("largest shortage loss of any scenario, discounted", "million USD"): float(scenarios["loss_musd"].max()),
-        ("probability of a defence shortfall", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
+        ("expected shortage losses in its own scenarios", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
+        ("largest shortage loss of its own scenarios", "million USD"): float(scenarios["loss_musd"].max()),
+        ("probability of a defence shortfall in them", "share"): float(
+            pi[scenarios["defence_shortfall_t"] > 1e-3].sum()
+        ),
         ("spending in all years without a disruption, not discounted", "million USD"): spent,
     }
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from ..core.errors import FORMAT, Fault, InputError, first_of, format_fault, near_miss, shown
+from ..core.errors import FORMAT, Fault, InputError, first_of, format_fault, near_miss, plain, shown
 from ..core.files import read_bounded, text_of
 from ..core.runner import checkpoint
 from .base import USA, Row
@@ -169,6 +169,11 @@ def unknown_home(folder: Path, home: str) -> str:
     named = {str(record.get("home")): str(record.get("name")) for record in _records(folder / f"{HOMES}.csv")}
     told = ", ".join(f"{each} for {named[each]}" if each in named else each for each in homes)
     others = f", or one of {len(stated)} countries of which something is known" if stated else ""
+    named = {
+        plain(str(record.get("name"))): str(record.get("country")) for record in _records(folder / "countries.csv")
+    }
+    alike = [code for code in (*homes, *stated) if code[:2] == home.upper() or code == named.get(plain(home))]
+    others += f" (did you mean {alike[0]}?)" if len(alike) == 1 else ""
     if home in {record.get("country") for record in _records(folder / "countries.csv")}:
         missing = {str(r["name"]): str(r["next_source"]) for r in _stated(folder, "not_planned") if r["home"] == EVERY}
         sources = "; ".join(f"{name}: {source}" for name, source in sorted(missing.items()))
