@@ -800,7 +800,9 @@ def costs_by_home(accounts: Accounts) -> dict[str, float]:
 
 def _cost(accounts: Accounts, owners: Sequence[str], home: str) -> float:
     n, x = accounts.problem.natural, accounts.solution
-    of = [_serves(n, owners, j) for j in range(len(n.producers))]
+    of = [
+        {owners[i] for i in np.flatnonzero(row).tolist()} - {COMMON} for row in n.yields
+    ]  # of each, none of what all built
     producers = np.array([home in each for each in of], dtype=bool)
     alone = replace(accounts, solution=_of_home(accounts, owners, producers, home))
     signed = {p for p, project in enumerate(n.projects) if of[project.producer] == {home}}
@@ -819,11 +821,6 @@ def _cost(accounts: Accounts, owners: Sequence[str], home: str) -> float:
     commitments = sum(value for name, value in committed(alone).items() if name not in skipped)
     freight = _freight(accounts, owners, home)
     return running + drawn + commitments + freight
-
-
-def _serves(n: Instance, owners: Sequence[str], j: int) -> set[str]:
-    """Homes whose materials a producer makes or takes; none for a plant built together."""
-    return {owners[i] for i in np.flatnonzero(n.yields[j]).tolist()} - {COMMON}
 
 
 def _freight(accounts: Accounts, owners: Sequence[str], home: str) -> float:

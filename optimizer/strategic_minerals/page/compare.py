@@ -410,10 +410,6 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
         ("worth in its own scenarios", "million USD"): None if objective is None else -objective,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
         ("expected shortage losses in its own scenarios", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
-        ("largest shortage loss of its own scenarios", "million USD"): float(scenarios["loss_musd"].max()),
-        ("probability of a defence shortfall in them", "share"): float(
-            pi[scenarios["defence_shortfall_t"] > 1e-3].sum()
-        ),
         ("spending in all years without a disruption, not discounted", "million USD"): spent,
     }
 

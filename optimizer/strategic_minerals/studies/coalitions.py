@@ -95,7 +95,7 @@ class _Answer:
 
     def __init__(self, result: Result) -> None:
         figures, outcome = result.figures, result.outcome
-        self.cost = _cost_of(result)
+        self.cost = figures.value("do_nothing_musd") - figures.value("worth_musd")
         objective, bound = outcome.objective_musd, outcome.best_bound_musd
         self.open = max(0.0, objective - bound) if objective is not None and bound is not None else math.inf
         problem = prepare(result.plan, result.data)
@@ -184,11 +184,6 @@ def _study(
         "names": names,
     }
     return Study("together", tables, _words(tables, facts, names), facts, TITLES)
-
-
-def _cost_of(result: Result) -> float:
-    """Social cost of a plan [million USD]."""
-    return result.figures.value("do_nothing_musd") - result.figures.value("worth_musd")
 
 
 def _before_payments(

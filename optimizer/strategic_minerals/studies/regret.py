@@ -480,11 +480,6 @@ def _chosen(
     return [second, *candidates[1:]] if better else candidates
 
 
-def _for(loss: str) -> str:
-    """What the candidate of a loss is called."""
-    return f"for {loss}"
-
-
 # The best plan of each cell, and the plan of least regret.
 
 
@@ -657,7 +652,7 @@ class Candidate:
 
 def _candidates(grid: Grid, made: Made) -> list[Candidate]:
     """The recommended plan first, then that of each loss, published ceilings bought in full, and today's policy: nothing new."""
-    names = (RECOMMENDED, *map(_for, grid.losses))
+    names = (RECOMMENDED, *(f"for {loss}" for loss in grid.losses))
     found = [Candidate(name, one) for name, one in zip(names, made.solutions(grid), strict=True)]
     rule = next(
         (one for one in purchase_rules(grid.problem, 0.0, published_ceilings(grid.data)) if one.name == CEILINGS), None

@@ -287,7 +287,7 @@ class _Course:
             date, hazard, stream, k, due = heapq.heappop(self._next)
             if date >= self._drawn.span.end:
                 break
-            bar = self._barred(hazard, date)
+            bar = next((place for begin, end, place in self._bars(hazard) if begin <= date < end), None)
             if stream > 0:
                 if bar is None:
                     self._begin(hazard, stream, k, date)
@@ -360,10 +360,6 @@ class _Course:
                     event = self._events[place]
                     waits = event.flood if other != hazard and begins > 0 else 0.0
                     yield event.start + waits, self._ends[place], place
-
-    def _barred(self, hazard: str, date: float) -> int | None:
-        """Place of the event that does not let a hazard begin at a date; None: it may."""
-        return next((place for begin, end, place in self._bars(hazard) if begin <= date < end), None)
 
     def _shut(self, hazard: str, since: float, until: float) -> float:
         """Years between two dates in which a hazard could not begin."""

@@ -740,14 +740,10 @@ def floor_names(plan: Plan) -> dict[FloorId, str]:
     for n, menu in enumerate(plan.instruments.price_floors):
         market, kind = "market-" if menu.scope == "market" else "", "" if menu.kind == "contract" else f"{menu.kind}-"
         for m, level in enumerate(menu.levels_usd_per_kg):
-            names[FloorId(n, m)] = f"{market}{menu.material}-{kind}floor-{_level_word(level)}"
+            figure = f"{level:.0f}" if level == round(level) else f"{level:g}"
+            names[FloorId(n, m)] = f"{market}{menu.material}-{kind}floor-{figure}"
     alike = Counter(names.values())
     return {at: name if alike[name] == 1 else f"{name}-menu{at.menu + 1}" for at, name in names.items()}
-
-
-def _level_word(level: float) -> str:
-    """A level in figures as one reads them."""
-    return f"{level:.0f}" if level == round(level) else f"{level:g}"
 
 
 def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
