@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, Result, solve, write_run
+from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped, solve, write_run
 from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Told
+from strategic_minerals.answer.notes import come_with
 from strategic_minerals.cli.main import _solved
 from strategic_minerals.core.formats import chance, rounded, within
 from strategic_minerals.matrix.problem import prepare
@@ -48,7 +49,10 @@ def asked() -> Result:
             "events": [{"hazard": "ga_ge_sb_ban", "start_year": 2029.0, "duration_years": 1.0, "cut_share": 0.5}],
         }
     )
-    told["service_levels"] = [{"material": "germanium", "segment": "defence", "level": 0.75, "scenarios": ["ban-2028"]}]
+    told["service_levels"] = [
+        {"material": "germanium", "segment": segment, "level": level, "scenarios": ["ban-2028"]}
+        for segment, level in (("defence", 0.75), ("other", 0.6))
+    ]
     told["days_of_cover"] = [{"material": "gallium", "days": 60, "from_year": 2029}]
     told["instruments"]["price_floors"] = [{"material": "gallium", "levels_usd_per_kg": [500], "term_years": 10}]
     return solve(Plan.model_validate(told), data)
@@ -188,7 +192,10 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
     """Proves: each promise, rule, floor and scenario of the planner's own has a line: kept or not with its margin, chosen or not
     with what that is worth; the shipped plan has none."""
     answers = {row.question: row.answer for row in asked.tables["own_questions"].itertuples()}
-    assert len(answers) == 5  # one of the shipped scenarios was changed too
+    assert len(answers) == 6  # one of the shipped scenarios was changed too
+    assert "NOT by the rule of release, which serves" in next(
+        text for name, text in answers.items() if name.startswith("60%")
+    )
     promise = next(text for name, text in answers.items() if name.startswith("75%"))
     assert promise.startswith("kept: at least ")
     served = float(re.search(r"at least ([\d.]+)%", promise)[1])  # type: ignore[index]
@@ -198,10 +205,18 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
     assert floor.startswith("no: with it (at 500 USD/kg) the plan is ")
     plan, data = load_question(find_plan(Path("quickstart")))
     assert own_statements(plan, data) == []
+    plan = load_plan("japan").model_copy(update={"name": "own"})
+    assert own_statements(plan, load_dataset(shipped("inputs"), "JPN")), "in every home"
     costs = float(re.search(r"costs ([\d.]+) M", rule)[1])  # type: ignore[index]
     told = asked.plan.model_copy(update={"days_of_cover": ()})
     freed = solve(told, data, quick=True)
     assert float(freed.figures.value("worth_musd")) - asked.figures.value("worth_musd") == pytest.approx(costs, rel=0.1)
+
+
+def test_a_frequent_hazard_that_does_no_harm_is_no_cause() -> None:
+    """Proves: a stop costs 10 in the two of four scenarios in which it strikes; an outage strikes in three, these among them."""
+    table = pd.DataFrame({"hazards": ["", "outage", "outage stop", "outage stop"], "probability": [0.25] * 4})
+    assert come_with(table, pd.Series([0.0, 0.0, 10.0, 10.0])) == pytest.approx({"outage": 0.0, "stop": 5.0}, abs=1e-9)
 
 
 @pytest.mark.parametrize(

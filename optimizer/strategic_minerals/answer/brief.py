@@ -451,7 +451,8 @@ class _Told:
                 if after.fiscal_year.nunique() > 1
                 else f"in FY{after.fiscal_year.max()}"
             )
-            yield f"{when} fill up to the targets: {names} ({money(float(by_material.sum()))} M)"
+            what = "fill up to the targets: " if self.held()[1] else "buy "
+            yield f"{when} {what}{names} ({money(float(by_material.sum()))} M)"
         by_year: dict[int, list[tuple[float, str]]] = {}
         for start, rows in self.tables["contracts"].groupby("start", sort=True):
             by_year.setdefault(fiscal_year_of(start), []).extend(self._offtakes(rows))

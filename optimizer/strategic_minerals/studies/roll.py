@@ -340,7 +340,14 @@ def next_question(
         moved = _with_rates_of(moved, {row.hazard for row in rows["hazard_evidence"]})
     kept = {name: tuple(each) for name, each in rows.items() if each or name in data.tables}
     names = Names.of(data)
+    known, signed = {row.activity for row in now.rows("activities")}, {row.item for row in rows["commitments"]}
+    built = [row.activity for row in rows["activities"] if row.activity not in known and row.activity not in signed]
+    built = [code for code in built if any(project.name == code for project in n.projects)]
+    alone = (
+        f"Taken as begun by their owners without support, with what they make: {', '.join(map(names.producer, built))}."
+    )
     said = (*_moved_in_words(plan, moved, happened, names), *_rounded_in_words(question, state, names))
+    said = (*said, alone) if built else said
     return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), said)
 
 
