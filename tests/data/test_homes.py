@@ -68,12 +68,10 @@ def test_a_fault_stands_where_its_cell_does(tmp_path: Path) -> None:
 
 
 WHOLE = ("demand", "capacities", "offers")
+LONG = [pytest.param(home, marks=pytest.mark.long) for home in "DEU POL DNK GBR IND CHE NGA".split()]
 
 
-@pytest.mark.parametrize(
-    "home",
-    ["NLD", "AUS", *(pytest.param(home, marks=pytest.mark.long) for home in "DEU POL DNK GBR IND CHE NGA".split())],
-)
+@pytest.mark.parametrize("home", ["NLD", "AUS", *LONG])
 def test_a_country_without_a_folder_gets_estimates_and_a_plan_to_begin_with(home: str) -> None:
     """Proves: every figure is an estimate with a range and follows from what its note names; the first plan has no fault; each
     material is planned or named as missing with a source to look at, and none is both."""

@@ -20,7 +20,6 @@ def test_things_are_told_by_names_and_keep_the_code_that_a_command_needs(names: 
     for item, kept, told in (
         ("project narva_2: loan", "Narva phase 2 (Estonia) [project narva_2: loan]", "Narva phase 2 (Estonia): loan"),
         ("contract can_gallium", "Gallium (Canada) [contract can_gallium]", "offtake from Gallium (Canada)"),
-        ("project unheard_of", "project unheard_of", "project unheard_of"),
     ):
         assert (names.item(item), names.chosen(item)) == (kept, told)
     for named in (names.materials, names.countries, names.producers, names.hazards, names.offers):

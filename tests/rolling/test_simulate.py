@@ -223,8 +223,7 @@ def test_differences_are_paired_and_say_what_cannot_be_told() -> None:
     assert float(worth[NOTHING].abs().max()) == 0
     three = (REPLANNED, PRINTED, "60 days")
     rounding = pd.DataFrame(
-        [(k, name, k * 1e-9 * n) for k in range(1, 5) for n, name in enumerate(three, 1)],
-        columns=["path", "policy", "worth_musd"],
+        {"path": np.repeat(range(4), 3), "policy": three * 4, "worth_musd": 1e-9 * np.arange(12.0) ** 2}
     )
     assert set(differences(rounding, three, 0.95).told) == {"cannot be told"}, "rounding makes no rule the better one"
 

@@ -40,7 +40,7 @@ LEAST_TONNES = 1e-3
 """Less than a kilogram is shown as nothing."""
 LEAST_SHOWN = 0.095
 """Million USD from which on a sum is written out."""
-FREE, ABOVE = "optional: no gain shown", "as above, together"
+FREE, ABOVE, OUT = "optional: no gain shown", "as above, together", "lived, better left out"
 MONTHS_FROM = 120
 """Days of cover from which on they are months."""
 
@@ -281,10 +281,12 @@ class _Told:
         for material, step in found:
             total[material] = total.get(material, 0.0) + step.musd
         adds = {material: self._adds(material) for material in total}
-        found.sort(key=lambda pair: (pair[1].why == FREE, -adds[pair[0]], -total[pair[0]], pair[0], -pair[1].musd))
+        found.sort(
+            key=lambda pair: (pair[1].why in (FREE, OUT), -adds[pair[0]], -total[pair[0]], pair[0], -pair[1].musd)
+        )
         seen: set[tuple[str, str]] = set()
         for material, step in found:
-            again = (material, step.why) in seen and step.why not in ("", FREE)
+            again = (material, step.why) in seen and step.why not in ("", FREE, OUT)
             seen.add((material, step.why))
             yield Step(step.what, step.amount, step.whom, step.musd, ABOVE if again else step.why)
 
@@ -362,9 +364,11 @@ class _Told:
 
     def _why(self, material: str, verdict: str) -> str:
         """In five words: what leaving out all of its material costs."""
+        mine, added = self._left_out(material), self._adds(material)
+        if len(mine) and mine.cost_high_musd.iloc[0] <= -SMALL_MUSD:
+            return OUT
         if verdict == "free":
             return FREE
-        mine, added = self._left_out(material), self._adds(material)
         if mine.empty or math.isinf(added):
             return "a rule asks for some of it" if len(mine) and str(mine.why_not.iloc[0]) else "part of the best plan"
         return f"the material adds {rounded(added)} M"
@@ -521,7 +525,7 @@ class _Told:
 
     def _deed(self, steps: Sequence[Step], held: Sequence[Held]) -> str:
         """This year's acts in a sentence; where there are none, what the policy comes to."""
-        first = [step for step in steps if step.why != FREE] or [*steps]
+        first = [step for step in steps if step.why not in (FREE, OUT)] or [*steps]
         kinds = {
             "sell": [step.what.removeprefix("sell ") for step in first if step.what.startswith("sell ")],
             "buy": [step.what.removeprefix("buy ") for step in first if step.what.startswith("buy ")],
