@@ -398,7 +398,8 @@ def _support(basis: Basis) -> list[str]:
 
 def _guarantee(plan: Plan, basis: Basis) -> list[str]:
     floors = basis.tables["floors"]
-    gone, others = [f"  {text}" for text in basis.floors_gone], _out_of_reach(basis)
+    gone, others = [f"  {text}" for text in basis.floors_gone], [f"  {text}" for text in basis.out_of_reach]
+    others = ["", "OUT OF REACH:", *limited(others)] if others else []
     if floors.empty and not basis.floors_asked:
         return others[1:]
     if floors.empty and len(gone) == basis.floors_asked:
@@ -430,11 +431,6 @@ def _guarantee(plan: Plan, basis: Basis) -> list[str]:
         *limited(gone),
         *others,
     ]
-
-
-def _out_of_reach(basis: Basis) -> list[str]:
-    """What else can never be chosen, as a section of its own."""
-    return ["", "OUT OF REACH:", *limited([f"  {text}" for text in basis.out_of_reach])] if basis.out_of_reach else []
 
 
 def _contracts(basis: Basis) -> list[str]:
