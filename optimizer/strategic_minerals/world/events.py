@@ -664,9 +664,15 @@ def _moment_by_moment(instance: Instance, strikes: Sequence[_Strikes], flow: str
         partly = ((one.phi > 0) & (one.phi < 1))[:, None, :] & (one.lost[flow] > 0)
         np.add.at(ends, (one.scenario[:, None], one.producers), partly)
     edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
-    for s, t in np.argwhere((ends > 1).any(axis=1)).tolist():
+    met = np.argwhere((ends > 1).any(axis=1)).tolist()
+    events: dict[int, list[tuple[_Strikes, int]]] = {s: [] for s, _ in met}
+    for one in strikes:
+        for n, s in enumerate(one.scenario.tolist()):
+            if s in events:
+                events[s].append((one, n))
+    for s, t in met:
         checkpoint()
-        here = [(one, n) for one in strikes for n in np.flatnonzero((one.scenario == s) & (one.phi[:, t] > 0)).tolist()]
+        here = [(one, n) for one, n in events[s] if one.phi[n, t] > 0]
         dates = np.unique(
             np.clip(
                 [edges[t], edges[t + 1], *(d for one, n in here for d in (one.begin[n], one.until[n]))],
