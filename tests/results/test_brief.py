@@ -230,7 +230,6 @@ def test_no_spending_looks_larger_than_its_limit(value: float, limit: float, tex
 
 
 def test_small_chances_are_not_none() -> None:
-    """Proves: half a percent and a thousandth of one are written as such."""
     assert [chance(share) for share in (0.005, 0.00001, 0.1234)] == ["0.5%", "0.001%", "12%"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -19,7 +20,7 @@ from service.test_service_stores import job_of, put
 from strategic_minerals import InputError, load_result
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.service import dispatcher
-from strategic_minerals.service.client import Client, ServiceError
+from strategic_minerals.service.client import AsyncClient, Client, ServiceError
 from strategic_minerals.service.dispatcher import Dispatcher, JobLimits, LocalRunner, start
 from strategic_minerals.service.job_folder import ENDED_FILE, PROGRESS, Folder, ProgressReporter, write_whole
 from strategic_minerals.service.settings import Limits
@@ -305,6 +306,7 @@ def test_the_client_of_the_documents_works(
     exec(compile(lines, "README.md", "exec"), names)
     assert "Evidence" in (tmp_path / "report.html").read_text(encoding="utf-8")
     service = Client(server.address, names["token"])
+    assert asyncio.run(AsyncClient(server.address, names["token"]).wait(names["job"]))["state"] == "succeeded"
     assert service.result(names["job"], "budget")["included"]["budget"]
     with pytest.raises(ServiceError, match="discount_rate") as caught:
         service.submit("solve", shipped="quickstart", set={"discount_rate": 9})

@@ -23,6 +23,7 @@ from conftest import until
 from service.test_service_stores import run
 from strategic_minerals.core.errors import MisplacedError
 from strategic_minerals.service import dispatcher, webhooks
+from strategic_minerals.service.client import webhook
 from strategic_minerals.service.store import open_store
 from strategic_minerals.service.webhooks import RefusedError, Target, checked_address, is_public, send, target_of
 from support.served import QUICK, Obedient, client
@@ -87,7 +88,9 @@ def test_the_end_of_a_job_is_told_and_signed(tmp_path: Path, said: Callable[[str
         assert headers["host"] == there.host
         assert verified(headers, body, SECRET)
         assert not verified(headers, body.replace(b"told", b"t0ld"), SECRET)
-        sent = json.loads(body)
+        sent = webhook(SECRET, headers, body)
+        with pytest.raises(ValueError, match="signature"):
+            webhook(f"{SECRET}!", headers, body)
         assert (sent["type"], sent["tenant"]) == ("job.ended", "local")
         assert sent["data"] == service.get(f"/v1/jobs/{job}").json()
         assert sent["data"]["state"] == "succeeded"

@@ -674,7 +674,10 @@ class _Told:
         for row in sorted(by_figure.values(), key=rows.index)[:MOST_FLIPS]:
             shown.setdefault(self._part(row), []).append(self._flip(row))
         pays = {self._part(row): row.worth_musd > 0 for row in by_figure.values()}
-        verbs = {part: _agreeing(STOPS, part) if pays[part] else BEGINS for part in shown}
+        stops = {
+            part: STOPS.replace("stops", "stop", 1) if part.split(" (")[0].endswith("s") else STOPS for part in shown
+        }
+        verbs = {part: stops[part] if pays[part] else BEGINS for part in shown}
         found = [f"{part} {verbs[part]} {', or '.join(flips)}" for part, flips in shown.items()]
         if THE_PLAN not in shown and float(self.depends.worth_musd.iloc[0]) >= SMALL_MUSD:
             loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
@@ -863,11 +866,6 @@ def _function(plan: Plan) -> str:
     first, *rest = plan.loss_function.split("_")
     code = " ".join([first.upper(), *rest]) if rest and len(first) <= 4 else plan.loss_function
     return code if plan.loss_level == "central" else f"{code} ({plan.loss_level} end)"
-
-
-def _agreeing(verb: str, subject: str) -> str:
-    """A verb as its subject asks: NdFeB magnets stop, yttrium oxide stops."""
-    return verb.replace("stops", "stop", 1) if subject.split(" (")[0].endswith("s") else verb
 
 
 def _flipping(table: pd.DataFrame) -> list[Any]:

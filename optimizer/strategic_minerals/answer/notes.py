@@ -51,6 +51,7 @@ DEAR = "price above value"
 MOST_DEAR = 6
 """Materials up to which each has such a note of its own."""
 EITHER = "defence tied"
+NO_DEMAND = "there is no demand for the planned materials in these years, so there is nothing to protect"
 UNSURE = "unsure owner"
 """Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
 REPLAYED = "losses above what was seen"
@@ -191,7 +192,7 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
         "option cheaper than stock": _cheap_options(instance, names),
         UNSURE: _unsure(instance, names),
         "already owed": _already_owed(instance),
-        "no demand": _nothing_demanded(instance),
+        "no demand": [] if (instance.demand > 0).any() else [("demand", f"demand: {NO_DEMAND}")],
         EITHER: _ties(instance, names),
     }
     noted = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
@@ -305,13 +306,6 @@ def _cheap_options(instance: Instance, names: Names) -> Iterator[tuple[str, str]
     if cheap:
         text = "an offtake option costs less a year than holding the tonne, which sellers in a crisis seldom grant: "
         yield "contracts", f"{text}{'; '.join(cheap)}"
-
-
-def _nothing_demanded(instance: Instance) -> Iterator[tuple[str, str]]:
-    """A plan that protects nobody."""
-    if not (instance.demand > 0).any():
-        text = "there is no demand for the planned materials in these years, so there is nothing to protect"
-        yield "demand", f"demand: {text}"
 
 
 def _ties(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:

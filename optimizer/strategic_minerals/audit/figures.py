@@ -173,7 +173,7 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     return {
         "bought_t": dict(total.acquired_t.sum()),
         "bought_musd": dict(total.cost_musd.sum()),
-        "bought_from_musd": _by_origin(bought),
+        "bought_from_musd": dict(bought.cost_musd.groupby(bought.material + ORIGIN + bought.country, sort=False).sum()),
         "bought_expected_t": {
             str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > SMALL_T
         },
@@ -185,11 +185,6 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
 
 ORIGIN = ": "
 """Between a material and a country in the items of `bought_from_musd`."""
-
-
-def _by_origin(bought: pd.DataFrame) -> dict[str, float]:
-    named = bought.material + ORIGIN + bought.country
-    return {str(item): float(value) for item, value in bought.cost_musd.groupby(named, sort=False).sum().items()}
 
 
 def _signed(projects: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""A client of the service: submit, upload, wait, fetch.
+"""A client of the service: submit, upload, wait, fetch, and webhooks read.
 
-It needs no more than this package without extras.
+It needs no more than this package without extras. `AsyncClient` has the same methods for asyncio.
 
     client = Client("https://plans.example", token)
     job = client.submit("solve", shipped="rare-earths", set={"budget.appropriation_musd": 120}, key="budget-120")
@@ -10,6 +10,8 @@ It needs no more than this package without extras.
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import io
 import json
 import secrets
@@ -17,17 +19,19 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .records import ENDED, State
+from .webhooks import signature
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PAUSE_S = 1.0
-TRIES = 5
+TRIES, LATE_S = 5, 300.0
 
 
 class ServiceError(Exception):
@@ -186,6 +190,32 @@ class Client:
                     raise ServiceError(error.code, _problem(error.read())) from None
                 time.sleep(min(60.0, float(error.headers.get("Retry-After", 1))))
         raise AssertionError
+
+
+class AsyncClient:
+    """`Client` for asyncio: each of its methods is awaited and runs in a thread; `jobs` gives a list."""
+
+    def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
+        self._client = Client(address, token, timeout_s)
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._client, name)
+
+        def work(*given: Any, **options: Any) -> Any:
+            found = method(*given, **options)
+            return [*found] if isinstance(found, Iterator) else found
+
+        return partial(asyncio.to_thread, work)
+
+
+def webhook(secret: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """What a webhook says, if the service signed it with the secret within five minutes (Standard Webhooks). Raises ValueError."""
+    stated = {name.lower(): value for name, value in headers.items()}
+    name, at, signed = (stated.get(f"webhook-{part}", "") for part in ("id", "timestamp", "signature"))
+    right = signature(secret, name, int(at), body) if at.isdecimal() and abs(time.time() - int(at)) <= LATE_S else ""
+    if not right or not any(hmac.compare_digest(right.encode(), one.encode()) for one in signed.split()):
+        raise ValueError("not a webhook of the service: its signature is wrong, or it is too old")
+    return dict(json.loads(body))
 
 
 def _key(key: str | None) -> dict[str, str]:

@@ -270,7 +270,8 @@ def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
     2 elsewhere. The point itself where that has no answer.
     """
     assembly, structure, n = problem.assembly, problem.structure, problem.instance
-    under = {contract.source for k, contract in enumerate(structure.contracts) if _reserved(problem, x, k)}
+    of = problem.assembly.commitments.columns
+    under = {row.source for k, row in enumerate(structure.contracts) if (x[of("contract", k)] > LEAST_GAP).any()}
     rank = np.where(n.home, 0.0, np.where(n.allied, 1.0, 2.0))
     rank[list(under)] = 0.0
     weight, own = np.zeros(len(x)), []
@@ -303,11 +304,6 @@ def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
     better = x.copy()
     better[mine] = found
     return better
-
-
-def _reserved(problem: Problem, x: Floats, contract: int) -> bool:
-    """Whether an offtake contract is signed at a point."""
-    return bool((x[problem.assembly.commitments.columns("contract", contract)] > LEAST_GAP).any())
 
 
 def dearer(cost: Floats, before: Floats, after: Floats) -> bool:

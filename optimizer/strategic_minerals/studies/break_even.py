@@ -86,7 +86,10 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
     elif item.package:
         level = ("floor level", "floor_usd_per_kg", "USD/kg")
         own += _cell(problem, "packages", item.package, level, affects_owners=True, own=item.kind == "package")
-    return [*own, *_of_hazards(problem), _of_losses(problem)]
+    address = (
+        f"loss_functions[{problem.plan.loss_function}/*/*].loss_usd_per_t *"  # what going short costs beyond the price
+    )
+    return [*own, *_of_hazards(problem), Figure("loss value", (address,), 1.0, 0.0, MOST_LOSS, "times", False, False)]
 
 
 def _of_project(problem: Problem, item: Item) -> list[Figure]:
@@ -153,12 +156,6 @@ def _of_hazards(problem: Problem) -> list[Figure]:
         addresses += [f"hazards[{name}].rate_per_yr *" for name in plan.sample.hazards]
     found = Figure("hazard rate", tuple(addresses), 1.0, 0.0, MOST_TIMES, "times as often", False, False)
     return [found] if addresses else []
-
-
-def _of_losses(problem: Problem) -> Figure:
-    """What going short costs beyond the price, by one factor on the plan's loss function."""
-    address = f"loss_functions[{problem.plan.loss_function}/*/*].loss_usd_per_t *"
-    return Figure("loss value", (address,), 1.0, 0.0, MOST_LOSS, "times", False, False)
 
 
 # How an item stands at a value of a figure, from data alone: whether it can be chosen, and why not.

@@ -136,7 +136,8 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
     rows: list[tuple[object, ...]] = []
     for kind, item, mineral, having, lacking in parts:
         gains = np.concatenate([_saved(one, having, lacking) for one in lives])
-        spared = np.concatenate([_spared(one, having, lacking) for one in lives])
+        others = [one.without if lacking is None else one.plans[lacking] for one in lives]
+        spared = np.concatenate([o.named - one.plans[having].named for o, one in zip(others, lives, strict=True)])
         worth, avoided = float(pool.pi @ gains), float(pool.pi @ spared)
         (least, _), (most_lost, _) = other_losses(plan, data, mineral)
         flips = 1 - worth / avoided if avoided > 0 else np.nan
@@ -217,12 +218,6 @@ def _saved(one: Met, having: int, lacking: int | None) -> Floats:
     other = one.without if lacking is None else one.plans[lacking]
     penalties = one.plans[having].penalties - (0.0 if lacking is None else other.penalties)
     return other.cost - one.plans[having].cost - penalties
-
-
-def _spared(one: Met, having: int, lacking: int | None) -> Floats:
-    """(S,) what a plan loses less than another in each scenario, by the loss function alone [million USD]."""
-    other = one.without if lacking is None else one.plans[lacking]
-    return other.named - one.plans[having].named
 
 
 def _crossing(left: Callable[[float], float], at: float, least: float, most: float) -> float:

@@ -69,7 +69,8 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     known = {key for rows in shipped_rows.values() for key in rows}
     if 2 * len(known & {key for rows in own_rows.values() for key in rows}) < len(known):
         return []
-    base = _shipped(plan)
+    file = shipped("models") / f"{plan.name}.toml"
+    base = load_plan(file) if file.is_file() else None
     added = {
         kind: [key for key, row in rows.items() if key not in before or (kind in CHANGED and before[key] != row)]
         for (kind, rows), before in zip(own_rows.items(), shipped_rows.values(), strict=True)
@@ -100,12 +101,6 @@ def _shipped_rows(home: str) -> dict[str, dict[str, Any]]:
     except InputError:
         return {kind: {} for kind in TABLES}
     return {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
-
-
-def _shipped(plan: Plan) -> Plan | None:
-    """The shipped plan of the same name."""
-    file = shipped("models") / f"{plan.name}.toml"
-    return load_plan(file) if file.is_file() else None
 
 
 def own_rows(result: Result, like: Problem) -> pd.DataFrame:

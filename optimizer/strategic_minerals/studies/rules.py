@@ -100,7 +100,10 @@ def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, fl
     signing = f"{COVERS[0]} days of cover and all that the plan signs"
     schedules[signing] = _stock(problem, market, covers[COVERS[0]])
     if any(listed.get(i, 0.0) > 0 for i in market):
-        schedules[CEILINGS] = _yearly(problem, market, listed)
+        step = problem.natural.calendar.step
+        schedules[CEILINGS] = lambda scale: _filled(
+            problem, market, lambda i, t, had: scale * listed.get(i, 0.0) * step
+        )
     schedules["equal money for each material"] = _money(problem, market, {i: own / len(market) for i in market})
     if total > 0:
         by_value = {i: own * worth[i] / total for i in market}
@@ -183,12 +186,6 @@ def _filled(
 def _stock(problem: Problem, market: Mapping[int, Offered], target: Mapping[int, float]) -> Schedule:
     """A stock of each material, as soon as market and money allow."""
     return lambda scale: _filled(problem, market, lambda i, t, had: scale * target[i] - had)
-
-
-def _yearly(problem: Problem, market: Mapping[int, Offered], ceilings: Mapping[int, float]) -> Schedule:
-    """The same tonnes every year."""
-    step = problem.natural.calendar.step
-    return lambda scale: _filled(problem, market, lambda i, t, had: scale * ceilings.get(i, 0.0) * step)
 
 
 def _money(problem: Problem, market: Mapping[int, Offered], money: Mapping[int, float]) -> Schedule:

@@ -673,12 +673,8 @@ def _moment_by_moment(instance: Instance, strikes: Sequence[_Strikes], flow: str
     for s, t in met:
         checkpoint()
         here = [(one, n) for one, n in events[s] if one.phi[n, t] > 0]
-        dates = np.unique(
-            np.clip(
-                [edges[t], edges[t + 1], *(d for one, n in here for d in (one.begin[n], one.until[n]))],
-                *edges[t : t + 2],
-            )
-        )
+        turns = [date for one, n in here for date in (one.begin[n], one.until[n])]
+        dates = np.unique(np.clip([*edges[t : t + 2], *turns], *edges[t : t + 2]))
         mean = np.zeros(found.shape[1])
         for begin, until in pairwise(dates.tolist()):
             left, limited = np.ones(len(mean)), np.zeros(len(mean), dtype=bool)

@@ -218,7 +218,14 @@ def averaged_away(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
     """(hazard, text) of the hazards in the plan whose deepest cut lasts for less than a period; of the material hidden most."""
     period = plan.horizon.period_months / MONTHS_PER_YEAR
     used = {row.hazard for row in sampled(plan, data)}
-    used |= {event.hazard for scenario in plan.scenarios for event in scenario.events if _as_recorded(event)}
+    own = (
+        "cut_share",
+        "severity",
+        "stretch",
+        "duration_years",
+    )  # an event that states none has the profile as recorded
+    listed = [event for scenario in plan.scenarios for event in scenario.events]
+    used |= {event.hazard for event in listed if all(getattr(event, name) is None for name in own)}
     chosen, names = set(select_materials(plan, data)), Names.of(data)
     for hazard, profile in profiles_of(plan, data).items():
         cuts = [(*_cuts(steps, period), material) for material, steps in profile.effective if material in chosen]
@@ -232,11 +239,6 @@ def averaged_away(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
                 f"period of {plan.horizon.period_months} months {mean:.0%} at most; shorter periods (horizon.period_months) show "
                 "more losses",
             )
-
-
-def _as_recorded(event: Any) -> bool:
-    """Whether an event has the profile of its hazard, neither deeper nor longer."""
-    return not any(getattr(event, name) is not None for name in ("cut_share", "severity", "stretch", "duration_years"))
 
 
 def _cuts(steps: Steps, period: float) -> tuple[float, float]:
