@@ -132,7 +132,7 @@ class Brief:
             f"Sign and buy in {self.year}": pd.DataFrame(
                 steps, columns=["what", "how much", "from", "M in all", "why"]
             ),
-            "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "use for"]),
+            "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "lasts"]),
         }
         return {head: table for head, table in found.items() if len(table)}
 
