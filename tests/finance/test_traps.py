@@ -356,10 +356,9 @@ def test_7_allies_withhold_in_the_squeeze_alone():
 def test_7_a_short_squeeze_rations_for_as_long_as_it_lasts():
     """Proves: trap 7. China's 10 kt are cut for a quarter of 2028; an ally then withholds 6 of its 10 kt a year for that
     quarter: 7.5 + 8.5 of 20 kt are there and 4 are short. Rationed for the whole year it would give 4, and 8.5 be short.
-
     Two events of a quarter each that overlap by half last three eighths of the year, not half of it.
     """
-    for spans, far, ally in (([(2028.0, 0.25)], 7.5, 8.5), ([(2028.0, 0.25), (2028.125, 0.25)], 10 * 0.75**2, 7.75)):
+    for spans, far, ally in (([(2028.0, 0.25)], 7.5, 8.5), ([(2028.0, 0.25), (2028.125, 0.25)], 6.25, 7.75)):
         events = [e for start, years in spans for e in cut("cut", 0.5, start, years)["events"]]
         result = best(
             tiny(

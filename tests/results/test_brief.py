@@ -214,9 +214,10 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
 
 
 def test_a_frequent_hazard_that_does_no_harm_is_no_cause() -> None:
-    """Proves: a stop costs 10 in the two of four scenarios in which it strikes; an outage strikes in three, these among them."""
-    table = pd.DataFrame({"hazards": ["", "outage", "outage stop", "outage stop"], "probability": [0.25] * 4})
-    assert come_with(table, pd.Series([0.0, 0.0, 10.0, 10.0])) == pytest.approx({"outage": 0.0, "stop": 5.0}, abs=1e-9)
+    """Proves: a stop costs 10 in two of four scenarios; an outage strikes in three, these among them; a ban in force costs 100."""
+    table = pd.DataFrame({"hazards": ["ban", "ban outage", *["ban outage stop"] * 2], "probability": [0.25] * 4})
+    found = come_with(table, pd.Series([100.0, 100.0, 110.0, 110.0]))
+    assert found == pytest.approx({"ban": 100.0, "outage": 0.0, "stop": 5.0}, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -461,7 +461,7 @@ def test_worlds_that_do_not_differ_are_kept_once() -> None:
     [
         ({"after": "rare_earth_embargo"}, "after"),
         ({"element_share": 0.5, "materials": "*"}, "element_share"),
-        ({"duration_law": "lognormal", "duration_yr_low": None, "duration_yr_high": None}, "duration_yr_low"),
+        ({"duration_law": "lognormal", "duration_yr_high": None}, "duration_yr_high"),
     ],
 )
 def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[str, Any], column: str) -> None:
@@ -540,8 +540,7 @@ def test_a_measure_against_named_firms_strikes_them_alone() -> None:
 def test_events_of_one_year_take_what_those_in_force_take_at_each_moment(
     spans: list[tuple[float, float]], left: float, other: str
 ) -> None:
-    """Proves: a stop of a year is the same written as one event, two or four that follow each other, of one kind or of two; where
-    they overlap, it counts once."""
+    """Proves: a stop of a year is the same written as two or four that follow each other, of one kind or of two; it counts once."""
     events = []
     for k, (begin, end) in enumerate(spans):
         where = "CHN AUS" if other == "port" and k % 2 else "CHN"

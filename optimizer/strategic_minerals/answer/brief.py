@@ -40,7 +40,7 @@ LEAST_TONNES = 1e-3
 """Less than a kilogram is shown as nothing."""
 LEAST_SHOWN = 0.095
 """Million USD from which on a sum is written out."""
-FREE, ABOVE, OUT = "optional: no gain shown", "as above, together", "lived, better left out"
+FREE, ABOVE, OUT = "optional: no gain shown", "as above, together", "tests say: leave it out"
 MONTHS_FROM = 120
 """Days of cover from which on they are months."""
 
@@ -431,7 +431,7 @@ class _Told:
                 row = last.iloc[-1]
                 most = self.tested.stock_by_year if self.tested is not None else last
                 ever = most[most.material == code].target_t.max() if "target_t" in most else math.inf
-                last_of = f"; the least needs of {row.segment} users get {self._material(code)}"
+                last_of = f"; the least urgent uses of {row.segment} users get {self._material(code)}"
                 kept = f"{last_of} only while over {rounded(row.aside_t)} t are left"
                 kept = kept if row.aside_t < ever else f"{last_of.replace(' get ', ' get no ')}"
         fill = "" if rule.refill_share == 1 else f" to {percent(rule.refill_share)}"
@@ -602,8 +602,8 @@ class _Told:
             least, most = (rounded(float(end)) for end in (band.worth_musd.min(), band.worth_musd.max()))
             other = f"; {'' if worth > -SMALL_MUSD else 'gains of '}{least} to {most} M by those of others"
         threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
-        ends = f"{moves} from {rounded(before)} to {rounded(after)} M"
-        ends = f"stay at {rounded(after)} M" if rounded(before) == rounded(after) else ends
+        was, now = rounded(before), rounded(after)
+        ends = f"stay at {now} M" if was == now else f"{moves} from {was} to {now} M"
         gain = "the gain is" if worth > -SMALL_MUSD else "the plan loses"
         asked = f" It is made to keep {self._rules()}." if worth < -SMALL_MUSD and self._rules() else ""
         return (

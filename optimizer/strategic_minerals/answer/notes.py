@@ -130,19 +130,15 @@ def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[
     if table in ("activities", "capacities", "yields", "projects"):
         return key_of(row).split("/")[0] in producers
     if table == "hazard_prices":
-        return plan.uses_hazard(row.hazard) and row.hazard not in _repriced(plan)
+        own = next((one for one in plan.hazards if one.hazard == row.hazard), None)  # its quotes may be left aside
+        stated = () if own is None else (own.price_multiplier, own.cut_share, own.duration_yr)
+        return plan.uses_hazard(row.hazard) and all(figure is None for figure in stated)
     if table == "hazard_profiles":
         return plan.uses_hazard(row.hazard)
     if table != "hazards":
         return True
     struck = row.materials.split() if isinstance(row.materials, str) else row.materials
     return plan.uses_hazard(row.hazard) and ("*" in struck or not chosen.isdisjoint(struck))
-
-
-def _repriced(plan: Plan) -> set[str]:
-    """Hazards of which the plan leaves the quotes aside."""
-    stated = ("price_multiplier", "cut_share", "duration_yr")
-    return {own.hazard for own in plan.hazards if any(getattr(own, name) is not None for name in stated)}
 
 
 def doubtful(plan: Plan, data: Dataset) -> list[str]:
@@ -779,12 +775,16 @@ def _stakes(result: Result) -> dict[str, float]:
 def come_with(scenarios: pd.DataFrame, amount: pd.Series) -> dict[str, float]:
     """Hazard -> what comes with it: how much larger an amount is where it strikes, all others being as they are, times its
     probability; by least squares over the scenarios. A frequent hazard that does no harm has none."""
-    hazards = sorted({name for names in scenarios.hazards for name in names.split()})
-    pi, there = scenarios.probability.to_numpy(), [names.split() for names in scenarios.hazards]
-    strikes = np.array([[1.0, *(hazard in names for hazard in hazards)] for names in there])
+    pi, there = scenarios.probability.to_numpy(), [{*names.split()} for names in scenarios.hazards]
+    always = sorted(set.intersection(*there)) if there else []  # what comes without the others comes with them
+    hazards = sorted(set().union(*there) - {*always})
+    strikes = np.array([[1.0, *(hazard in names for hazard in hazards)] for names in there]).reshape(len(there), -1)
     weight = np.sqrt(pi)
-    found = np.linalg.lstsq(strikes * weight[:, None], amount.to_numpy() * weight, rcond=None)[0]
-    return dict(zip(hazards, (found * (pi @ strikes))[1:].tolist(), strict=True))
+    found = np.linalg.lstsq(strikes * weight[:, None], amount.to_numpy() * weight, rcond=None)[0] * (pi @ strikes)
+    return {
+        **dict.fromkeys(always, float(found[0]) / max(1, len(always))),
+        **dict(zip(hazards, found[1:].tolist(), strict=True)),
+    }
 
 
 # Public functions that tie several rooms together: check a question, open a run.

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ..core.errors import InfeasibleError
 from ..core.logs import logger_of, one_run
-from ..core.runner import HERE, Runner, checkpoint, current
+from ..core.runner import HERE, Runner, checkpoint, current, unlimited
 from ..core.stats import TOTAL
 from ..core.verb import Gap, verb
 from ..matrix.named import named_model
@@ -168,7 +168,7 @@ def solved(
     options = {"gap": gap, "relax": relax, "method": method, **TOLERANCES}
     found = read(searched, own)
     del problem, searched, own
-    result = Result(**answer(found, options))
+    result = Result(**unlimited(answer, found, options))
     seconds = found.problem.seconds
     seconds.phases[TOTAL] = time.perf_counter() - begin
     outcome = result.outcome

@@ -283,7 +283,10 @@ def table_objections(name: str, stated: pd.DataFrame, found: pd.DataFrame, round
     for column in kinds:
         one, two = stated[column].to_numpy(), found[column].to_numpy()
         if kinds[column] == "number":
-            near = np.abs(one - two) <= rounding * (1.0 + _largest(found, column))
+            size = found[column].abs()  # rounding is relative to the largest of the column, of those in the same unit
+            if len(size):
+                size = size.groupby(found["unit"]).transform("max") if "unit" in found else size.max()
+            near = np.abs(one - two) <= rounding * (1.0 + size)
             wrong = ~near & ~(np.isnan(one) & np.isnan(two))
         else:
             wrong = one != two
@@ -291,12 +294,6 @@ def table_objections(name: str, stated: pd.DataFrame, found: pd.DataFrame, round
             at = int(np.argmax(wrong))
             others = f" (and {int(wrong.sum()) - 1} more)" if wrong.sum() > 1 else ""
             yield f"{place}:{at + 2} {column}: {one[at]}; found {two[at]}{others}"
-
-
-def _largest(table: pd.DataFrame, column: str) -> Any:
-    """(rows,) what rounding of each number is relative to: the largest of its column, of those in its own unit."""
-    size = table[column].abs()
-    return (size.groupby(table["unit"]).transform("max") if "unit" in table else size.max()) if len(size) else size
 
 
 def _numbers(name: str, stated: Mapping[str, float], found: Mapping[str, float], size: float) -> Iterator[str]:
@@ -341,7 +338,14 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
         return _verified(stored, again, [])
     result, stated, faults = open_run(stored)
     objections = [str(fault) for fault in (*faults, *study_faults(Path(stored), stated))]
-    objections += [*misstated(result, stated), *_misfiled(result, stated["files"])]
+    texts = [
+        (name, digest_of(text)) for name, text in (*question_texts(result.plan, result.data), *answer_texts(result))
+    ]
+    wrong = [name for name, digest in texts if digest != stated["files"].get(name)]
+    objections += [
+        *misstated(result, stated),
+        *(f"{name}: its text does not go with what the folder holds" for name in wrong),
+    ]
     return _verified(result, again, objections)
 
 
@@ -390,13 +394,6 @@ def _verified(stored: Result, again: Result | None, objections: list[str]) -> St
         "not_compared": tuple(uncompared),
     }
     return Study("verify", {}, words, facts)
-
-
-def _misfiled(result: Result, files: Mapping[str, str]) -> Iterator[str]:
-    """Files of text that do not follow from what the folder holds. files: their hashes, which they have."""
-    for name, pieces in (*question_texts(result.plan, result.data), *answer_texts(result)):
-        if digest_of(pieces) != files.get(name):
-            yield f"{name}: its text is not the one that goes with what the folder holds"
 
 
 def _again(stored: Result) -> Result:

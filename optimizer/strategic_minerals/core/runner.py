@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
@@ -265,7 +265,9 @@ def in_child(
     try:
         task = ForkingPickler.dumps((do, given, options))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise _ended("failed", f"what is given cannot be sent to a process, as callbacks cannot: {error}") from None
+        raise _ended(
+            "failed", f"what is given cannot be sent to a process (callbacks work in this one alone): {error}"
+        ) from None
     spawned, call = multiprocessing.get_context("spawn"), current()
     end = min(time.monotonic() + deadline_s, call.end)
     here, there = spawned.Pipe()
@@ -345,6 +347,13 @@ def checkpoint(phase: str = "") -> None:
     call = _CALL.get()
     if call is not None:
         call.check(phase)
+
+
+def unlimited(do: Callable[..., A], *given: Any) -> A:
+    """What `do(*given)` gives, stopped by no limit of the current call: what has to be told of a plan that was found."""
+    inside = copy_context()
+    inside.run(_CALL.set, replace(current(), end=math.inf, cancelled=None))
+    return inside.run(do, *given)
 
 
 def cores() -> int:

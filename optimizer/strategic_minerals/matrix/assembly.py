@@ -365,12 +365,6 @@ class _Rows:
         return np.concatenate(self._pieces.pop(name))
 
 
-def _coincide(externals: Ints) -> bool:
-    """Whether two externals of one instance stand in the same column."""
-    ordered = np.sort(externals, axis=1)
-    return bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any())
-
-
 def _merge(template: Template, index: Ints, value: Floats) -> Floats:
     """Add up entries of one row that stand in the same column, so that terms which cancel leave nothing behind."""
     row = np.repeat(np.arange(len(template.rows)), np.diff(template.start))
@@ -423,7 +417,8 @@ def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: ColumnArr
             ).ravel()  # columns differ
     value = template.value.at(xi)
     index = placed(template.index)
-    if externals.size and _coincide(externals):
+    ordered = np.sort(externals, axis=1)  # whether two externals of one instance stand in the same column
+    if externals.size and ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
         value = _merge(template, index, value)
     keep = (value != 0) & (index >= 0)
     lengths = np.zeros((n, m), dtype=np.int32)

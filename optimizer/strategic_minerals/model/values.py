@@ -133,6 +133,8 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     if not instance.plan.instruments.trunk_disposal:
         disposal[on_trunk | (instance.plan.policy == "targets")] = 0.0
     cap, active, wanted = _supplier_rules(structure, sets, on_trunk, t)
+    markets = structure.support.markets  # (n, J) survival of existing sources under each market floor
+    floored_by = [np.where(on_trunk[:, None], m.trunk[:, t].T, m.scenarios[w, :, t]).astype(float) for m in markets]
     return {
         "price": price,
         "outside_price": _columns([instance.market_price(i, True, instance.price[i])[t] for i in sets.quoted], n),
@@ -146,11 +148,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
         "contract_share": _columns(contract_share, n),
         "survival_open": _columns([rho[:, j] * K[:, j] * alive[:, j] for j in sorted(floored)], n),
         "survival_floor": _columns(
-            [
-                rho[:, j] * K[:, j] * (_alive_with(structure, m, on_trunk, w, t)[:, j] - alive[:, j])
-                for j, m in sets.floors
-            ],
-            n,
+            [rho[:, j] * K[:, j] * (floored_by[m][:, j] - alive[:, j]) for j, m in sets.floors], n
         ),
         "project_share": _columns([_class_output(structure, g, on_trunk, w, t, rho, crisis) for g in sets.classes], n),
         "purchase_share": _columns(
@@ -302,12 +300,6 @@ def _depth(structure: Structure, sets: ComponentSets, direct: Floats, tight: Flo
             open_now = instance.offer_depth[p.offer] * instance.offer_open[p.offer, t]
             parts.append(open_now * (direct[:, p.source] if p.source >= 0 else crisis))
     return _columns(parts, len(t))
-
-
-def _alive_with(structure: Structure, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
-    """(n, J) survival of existing sources under a market floor."""
-    floor = structure.support.markets[market]
-    return np.where(on_trunk[:, None], floor.trunk[:, t].T, floor.scenarios[w, :, t]).astype(float)
 
 
 def _class_output(

@@ -539,8 +539,9 @@ def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     for row in data.rows("hazards"):
         if row.element_share < 1 and "*" in row.materials.split():
             yield _wrong("hazards", row, "element_share", "1 with materials = '*', or materials by name")
-        if row.duration_law == "lognormal" and not row.duration_yr_low:
-            yield _wrong("hazards", row, "duration_yr_low", "a figure, as duration_law is lognormal")
+        for end in ("duration_yr_low", "duration_yr_high") if row.duration_law == "lognormal" else ():
+            if not getattr(row, end):
+                yield _wrong("hazards", row, end, "a figure, as duration_law is lognormal")
         if row.hazard in _reached(row.hazard, after):
             yield _wrong("hazards", row, "after", "hazards that this one does not trigger itself")
     for event in data.rows("policy_events"):

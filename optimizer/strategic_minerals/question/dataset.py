@@ -431,8 +431,13 @@ def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
     dated = [
         (t, row, "money_year", row.money_year) for t in DATED for row in data.rows(t) if row.money_year is not None
     ]
-    if any(control.outside_prices for control in plan.controls):
-        dated += [("price_gaps", row, "date", int(row.date[:4])) for row in data.rows("price_gaps")]
+    asked = {
+        c for control in plan.controls if control.in_force and control.outside_prices for c in control.countries.split()
+    }
+    latest = {
+        (row.material, row.country): row for row in sorted(data.rows("price_gaps"), key=lambda row: str(row.date))
+    }
+    dated += [("price_gaps", row, "date", int(row.date[:4])) for row in latest.values() if row.country in asked]
     missing = set()
     for table, row, column, year in dated:
         if year != plan.price_year:

@@ -284,15 +284,12 @@ def _lots(offered: Mapping[str, Sequence[Any]]) -> dict[str, str]:
     found = {}
     for what, rows in offered.items():
         for n, row in enumerate(sorted(rows, key=lambda row: (row.premium_share, row.offer)), start=1):
-            found[row.offer] = what if len(rows) == 1 else f"{what}, lot {n}, {_step(row.premium_share)}"
+            step = (
+                f"{100 * abs(row.premium_share):.3g}% {'above' if row.premium_share > 0 else 'below'} the market price"
+            )
+            step = "at the market price" if abs(row.premium_share) < PAR else step
+            found[row.offer] = what if len(rows) == 1 else f"{what}, lot {n}, {step}"
     return found
-
-
-def _step(premium: float) -> str:
-    """How the price of an offer compares with the market's."""
-    if abs(premium) < PAR:
-        return "at the market price"
-    return f"{100 * abs(premium):.3g}% {'above' if premium > 0 else 'below'} the market price"
 
 
 def _placed(name: str, country: str) -> str:

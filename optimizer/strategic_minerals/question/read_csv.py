@@ -401,9 +401,8 @@ def dataset_texts(data: Dataset) -> Iterator[tuple[str, str]]:
     """(table, its CSV text); columns without a value are left out, unless every table has them or there is no row yet."""
     for table in data.tables:
         frame = data.frame(table)
-        named = (
-            (*PROVENANCE, *required(table)) if len(frame) else frame.columns
-        )  # nobody knows the columns of an empty table
+        # nobody knows the columns of an empty table
+        named = (*PROVENANCE, *required(table)) if len(frame) else frame.columns
         used = [c for c in frame.columns if frame[c].notna().any() or c in named]
         beside = [c for c in Row.model_fields if c in used]
         yield table, csv_text(frame[[*(c for c in used if c not in beside), *beside]])

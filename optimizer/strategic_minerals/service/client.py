@@ -193,12 +193,22 @@ class Client:
 
 
 class AsyncClient:
-    """`Client` for asyncio: each of its methods is awaited and runs in a thread; `jobs` gives a list."""
+    """`Client` for asyncio: each of its methods is awaited and runs in a thread; `jobs` gives a list. asyncio limits its waits."""
 
     def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
         self._client = Client(address, token, timeout_s)
 
+    async def wait(self, job: str, on_progress: Any = None, pause_s: float = PAUSE_S) -> dict[str, Any]:
+        """Wait for the end of a job; its status."""
+        while (found := dict(await self.status(job)))["state"] not in ENDED:
+            if on_progress is not None:
+                on_progress(found)
+            await asyncio.sleep(pause_s)
+        return found
+
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        if name.startswith("_"):
+            raise AttributeError(name)
         method = getattr(self._client, name)
 
         def work(*given: Any, **options: Any) -> Any:

@@ -159,8 +159,9 @@ def look(folder: Folder, request: Mapping[str, Any], most_columns: int) -> None:
     if kind == "together":
         members_of(folder, request)
     plan, data = question(folder, request)
-    if VERBS[kind].checked and (faults := [fault for check in TABLES_THERE for fault in check(plan, data)]):
-        raise PlanError(faults)  # nothing can be counted without them
+    absent = [as_sent(fault, request.get("set")) for check in TABLES_THERE for fault in check(plan, data)]
+    if VERBS[kind].checked and absent:  # nothing can be counted without them
+        raise PlanError(absent)
     sized(plan, data, most_columns)
     if VERBS[kind].checked and (faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]):
         raise PlanError(faults)

@@ -298,9 +298,8 @@ class Store:
             gone = ask.execute(jobs.delete().where(jobs.c.id == job, jobs.c.state.in_(ENDED))).rowcount
             if gone:
                 ask.execute(webhooks.delete().where(webhooks.c.job == job))
-                ask.execute(
-                    tokens.delete().where(tokens.c.scopes == "", tokens.c.note.endswith(job))
-                )  # what was shared
+                # what was shared
+                ask.execute(tokens.delete().where(tokens.c.scopes == "", tokens.c.note.endswith(job)))
                 ask.execute(self._insert(tombstones).values(job=job, at=time.time()).on_conflict_do_nothing())
                 _log(ask, entry)
         return bool(gone)

@@ -546,13 +546,11 @@ class Model:
         self._set("mip_rel_gap", float(gap))
         self._set("mip_abs_gap", float(absolute_gap) / self._units.money)
         self._set("presolve", "choose" if presolve else "off")
-        if (
-            self._mip
-        ):  # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
+        # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
+        if self._mip:
             _check(highs.clearSolver(), "clearSolver")
-        spent = (
-            0.0 if self._mip else highs.getRunTime()
-        )  # of linear runs HiGHS counts the instance's whole life, of searches each
+        # of linear runs HiGHS counts the instance's whole life, of searches each
+        spent = 0.0 if self._mip else highs.getRunTime()
         self._set("time_limit", spent + time_limit_s)
         self._limited(self._hasty and highs.getBasis().valid)
         before, hasty, wasted = highs.getRunTime(), self._hasty, 0
@@ -568,9 +566,8 @@ class Model:
                 self._set("simplex_strategy", DUAL)
                 status = self._run()
         finally:
-            if (
-                hasty and not self._hasty
-            ):  # the next start is near its end again; another scale would forget this answer
+            # the next start is near its end again; another scale would forget this answer
+            if hasty and not self._hasty:
                 self.configure_hot_start(scaled=True)
             if on_progress is not None:
                 highs.clearCallbacks()

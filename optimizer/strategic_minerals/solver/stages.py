@@ -63,9 +63,8 @@ class Face:
 
         Raises UntrustedError where the solver has no answer: the face holds a point.
         """
-        if float(cost @ self.x) <= NOTHING * float(
-            cost.max(initial=0.0)
-        ):  # it cannot be less: what it counts stays where it is
+        # it cannot be less: what it counts stays where it is
+        if float(cost @ self.x) <= NOTHING * float(cost.max(initial=0.0)):
             self._hold(np.flatnonzero(cost), self._lower)
             return self.x
         self._model.set_cost(cost)
@@ -153,9 +152,8 @@ def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], 
 
     model = Model(master, of_master(cost), integer=False)
     run = model.run(time_limit_s=left(), phase="reference")
-    if isinstance(
-        run, SolvedRun
-    ):  # where rounding leaves no room beside what is held, the master's point stays as it is
+    # where rounding leaves no room beside what is held, the master's point stays as it is
+    if isinstance(run, SolvedRun):
         face = Face(model, master, of_master(cost), run)
         settled_x[parts.mine] = settled(face, of.structure, of.assembly, of_master, left)[:own]
     aims = losses(of.structure, of.assembly), bought_abroad(of.structure, of.assembly)

@@ -553,10 +553,10 @@ def stockpile_report(
     problem = prepare(result.plan, result.data)
     n, name = problem.natural, _emergency(result, scenario)
     s = problem.structure.scenarios.names.index(name)
-    window = np.asarray(
-        problem.structure.scenarios.lasting[s, n.chain[n.demand_material]]
-    )  # (Q, T) share of each period
-    first, last = _emergency_years(n, window)
+    # (Q, T) share of each period
+    window = np.asarray(problem.structure.scenarios.lasting[s, n.chain[n.demand_material]])
+    inside = n.calendar.year_index[window.any(axis=0)] if window.size else np.zeros(0, dtype=int)
+    first, last = (n.calendar.years[inside.min()], n.calendar.years[inside.max()]) if len(inside) else (0, 0)
     wanted = (n.demand * problem.structure.scenarios.demand_factor[s] * window).sum(axis=1)
     before, after = (_missing_tonnes(problem, x, s, window) for x in (result.reference, result.solution))
     bought = result.tables["acquisitions"].groupby("material")[["acquired_t", "cost_musd"]].sum()
@@ -606,12 +606,6 @@ def _emergency(result: Result, asked: str) -> str:
         raise InputError([Fault(result.plan.name, "", "scenarios", "none", expected)])
     basis = [one.name for one in result.plan.scenarios if one.design_basis]
     return asked or (basis or names)[0]
-
-
-def _emergency_years(n: Instance, window: Floats) -> tuple[int, int]:
-    """First and last fiscal year in which an emergency lasts."""
-    inside = n.calendar.year_index[window.any(axis=0)] if window.size else np.zeros(0, dtype=int)
-    return (n.calendar.years[inside.min()], n.calendar.years[inside.max()]) if len(inside) else (0, 0)
 
 
 def _counted(n: Instance, material: int) -> Floats:

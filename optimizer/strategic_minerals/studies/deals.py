@@ -422,12 +422,6 @@ def _alive(deal: Deal, j: int, scenarios: ScenarioSet, kept: bool) -> Bools:
     return survival_of(deal.instance, j, _prices(deal, j, scenarios), _floors(deal, j, kept), deal.start(j))
 
 
-def _output(deal: Deal, j: int, scenarios: ScenarioSet, kept: bool) -> Floats:
-    """(S, n) what a producer makes."""
-    available = then_trunk(scenarios.availability[:, j], deal.instance.availability[j], deal.periods)
-    return np.asarray(_full_output(deal, j) * available * _alive(deal, j, scenarios, kept))
-
-
 def _floors(deal: Deal, j: int, counted: bool) -> tuple[Floor, ...]:
     return (deal.floors[j],) if counted and j in deal.floors else ()
 
@@ -443,7 +437,8 @@ def _margins(deal: Deal, scenarios: ScenarioSet, floors: tuple[bool, bool]) -> F
             for i, path in _prices(deal, j, scenarios).items()
         }
         earned = revenue_of(n, j, paid, _floors(deal, j, floors[1]), deal.start(j))
-        total += _output(deal, j, scenarios, floors[0]) * (earned - n.cash[j])
+        available = then_trunk(scenarios.availability[:, j], n.availability[j], deal.periods)
+        total += _full_output(deal, j) * available * _alive(deal, j, scenarios, floors[0]) * (earned - n.cash[j])
     return total
 
 

@@ -153,9 +153,8 @@ def _peeled(values: Floats, failed: Bools) -> Iterator[Limits]:
             cut = outward < edge
             if len(bad) - cut.sum() < least:
                 continue
-            share = (bad[cut].sum() + bad.mean()) / (
-                cut.sum() + 1
-            )  # a row at the mean beside it: a slab of few says little
+            # a row at the mean beside it: a slab of few says little
+            share = (bad[cut].sum() + bad.mean()) / (cut.sum() + 1)
             if share < best - 1e-12:
                 limit = sign * roundest(float(outward[cut].max()), float(edge)) + 0.0
                 best, peeled = share, box.moved(column, side, limit)

@@ -558,7 +558,8 @@ class _Part:
             want[k], excess[k] = max(0.0, goal - held), max(0.0, held - goal)
             if struck[i]:  # what was there before the plan is not bought again
                 old = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])
-                left = min(old, self.least_held(instance, i)) if old > 0 else 0.0
+                before_it, left = self.least_held(instance, i) if old > 0 else (0.0, 0.0)
+                old, left = min(old, before_it), min(old, left)
                 want[k] = max(0.0, min(goal - held, refill * (goal - old) + left - held))
             if tight[i, t]:
                 again[k] = refill * max(0.0, min(held, goal))
@@ -594,17 +595,19 @@ class _Part:
         begin = self.part.first_column + self.part.width * previous
         return np.array([self.chunk.x[begin + self.at["stock", i]] for i in self.sets.stocked])
 
-    def least_held(self, instance: int, i: int) -> float:
-        """The least that a branch has held of a material, the purchases of each period aside: so much of what was there before the
-        plan is left, decayed [unit]."""
+    def least_held(self, instance: int, i: int) -> tuple[float, float]:
+        """The least that was held of a material before the branch began, and so far, the purchases of each period aside: so much of
+        what was there before the plan is left, decayed [unit]."""
         first = int(self.blocks.first[int(self.blocks.scenario[instance])])
-        at = np.array([int(self.blocks.previous[first]), *range(first, instance)])
+        onset = int(self.blocks.period[first])
+        at = np.array([*range(onset), *range(first, instance)])
         begin, x = self.part.first_column + self.part.width * at, self.chunk.x
         held = x[begin + self.at["stock", i]]
         for p in self.sets.purchases:
             if p.material == i:
                 held = held - x[begin + self.at["acquisition", p.name]]
-        return float(((1 - self.n.decay[i]) ** np.arange(len(at), 0, -1) * np.maximum(0.0, held)).min())
+        left = (1 - self.n.decay[i]) ** np.arange(len(at), 0, -1) * np.maximum(0.0, held)
+        return float(left[:onset].min()), float(left.min())
 
     def trunk(self, variable: str, key: Any) -> Floats:
         """(T,) values on the baseline course."""

@@ -319,12 +319,12 @@ def lived_alone(
     found = replace(
         found,
         samples=pd.DataFrame(by_sample, columns=SAMPLE),
-        release=_if_there_is_time(partial(aside_rows, stage)),
+        release=if_there_is_time(partial(aside_rows, stage)),
         money_by_year=money_rows(problem.natural, lives, number),
         stock_by_year=stock_rows(problem.natural, result.solution, lives, number),
         remaining=remaining_rows(problem.natural, lives, number),
         loss_curve=curve_rows(lives, number),
-        depends=_if_there_is_time(partial(_hinges, problem, lives, number)),
+        depends=if_there_is_time(partial(_hinges, problem, lives, number)),
     )
     return with_samples(result, found)
 
@@ -336,7 +336,7 @@ def _hinges(problem: Problem, lives: Sequence[Met], number: int) -> pd.DataFrame
     return depends_rows(problem, lives, [("plan", "", "", number, None)])
 
 
-def _if_there_is_time(made: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+def if_there_is_time(made: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """A table that stands beside an answer; none where time or solver do not give it."""
     try:
         return made()

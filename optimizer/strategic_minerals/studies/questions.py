@@ -149,8 +149,10 @@ class _Answers:
         if built.get(code) and not any(self.choices.chosen(item, self.x) for item in items):
             return self.names.producer(
                 code
-            ), "it needs no support: its owner builds it without any, and the plan counts on it."
-        return self.names.producer(code), self._chosen(items, self._never(code) or "this plan cannot support it")
+            ), "no support needed: its owner builds it anyway, and the plan counts on it."
+        return self.names.producer(code), self._chosen(
+            items, self._never(f"project {code}") or "this plan cannot support it"
+        )
 
     def source(self, code: str) -> tuple[str, str]:
         """Whether anything is bought or contracted from a producer."""
@@ -181,12 +183,15 @@ class _Answers:
         items = [item for item in self.choices.items if item.kind == "floor" and item.level and item.level.menu == menu]
         levels = " or ".join(f"{level:.4g}" for level in menu.levels_usd_per_kg)
         name = f"a floor of {levels} USD/kg for {lower(self.names.material(menu.material))}"
-        return name, self._chosen(items, self._never(f"floor {menu.material}") or "it cannot be chosen")
+        return name, self._chosen(
+            items, self._never(f"floor {'market-' * (menu.scope == 'market')}{menu.material}") or "it cannot be chosen"
+        )
 
     def _never(self, item: str) -> str:
         """Why something can never be chosen; empty where nothing says so."""
         notes = self.result.tables["notes"]
-        why = notes[(notes.kind == NEVER) & notes.item.str.contains(item, regex=False)].note
+        mine = notes.item.map(lambda one: one == item or str(one).startswith((f"{item}:", f"{item}-"))).astype(bool)
+        why = notes.note[(notes.kind == NEVER) & mine]
         return str(why.iloc[0]).rstrip(".") if len(why) else ""
 
     def _chosen(self, items: Sequence[Item], none: str) -> str:

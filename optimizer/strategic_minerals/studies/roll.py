@@ -230,9 +230,11 @@ def check_events(plan: Plan, data: Dataset, happened: Sequence[NewsRow], first: 
 
 
 def watched(news: Iterable[NewsRow]) -> set[str]:
-    """Hazards of which somebody looked whether they struck: an event is stated, or their row names what was read. Missing news is
-    not good news."""
-    return {row.hazard for row in news if row.kind == "event" and row.hazard is not None and (row.told or row.source)}
+    """Hazards of which somebody looked whether they struck: one has begun, or a row names what was read. Missing news is not good
+    news."""
+    return {
+        row.hazard for row in news if row.kind == "event" and row.hazard and (row.status == "in force" or row.source)
+    }
 
 
 def lifted(name: str, happened: Iterable[NewsRow]) -> bool:
@@ -325,9 +327,8 @@ def next_question(
     check_events(plan, data, happened, first, first + n.calendar.step)
     happened = [row for row in happened if row.kind == "event" and row.told]
     moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws, chances)
-    tables = with_facts(
-        data, facts or {}
-    )  # before anything is carried: a new row of a source is split as the old one was
+    # before anything is carried: a new row of a source is split as the old one was
+    tables = with_facts(data, facts or {})
     now = Dataset(types.MappingProxyType(tables), data.name)
     rows: dict[str, list[Any]] = carried_rows(question, state, now, source)
     if learning:
@@ -347,7 +348,7 @@ def next_question(
         f"Taken as begun by their owners without support, with what they make: {', '.join(map(names.producer, built))}."
     )
     said = (*_moved_in_words(plan, moved, happened, names), *_rounded_in_words(question, state, names))
-    said = (*said, alone) if built else said
+    said += (alone,) * bool(built)
     return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), said)
 
 

@@ -81,9 +81,8 @@ def simulate(
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
     InputError where the runner's store is of another simulation; as `solve_once` where a year is not solved.
     """
-    plan = result.plan.model_copy(
-        update={"price_channel": False}
-    )  # years that are planned again have no common reference
+    # years that are planned again have no common reference
+    plan = result.plan.model_copy(update={"price_channel": False})
     _require(plan)
     free = without_promises(plan)
     problem = prepare(free, result.data)

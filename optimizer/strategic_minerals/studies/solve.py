@@ -65,6 +65,7 @@ from .lived import (
     curve_rows,
     defence_chances,
     depends_rows,
+    if_there_is_time,
     lived_alone,
     lived_figures,
     money_rows,
@@ -407,15 +408,6 @@ def _gains(worth: float, low: float, high: float) -> str:
     return f"{verb} {mean} M ({' to '.join(ends)} by their draw alone)"
 
 
-def _depends(problem: Problem, beside: Sequence[Met], parts: Sequence[Part]) -> pd.DataFrame:
-    """`depends_rows`, or none of them."""
-    try:
-        return depends_rows(problem, beside, parts)
-    except BESIDE_THE_ANSWER as error:
-        LOG.warning("what the answer turns on was not found: %s", error)
-        return pd.DataFrame(columns=DEPENDS)
-
-
 def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) -> Result:
     """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on
     (`hinges`); without what there is no time for. problem: of the plan, its matrix is not needed."""
@@ -499,7 +491,9 @@ def _answered(
     costs = left_out_rows(left_out, beside, names_of_acts(problem, names), confidence)
     done_by = [(name, *act, amount) for name, of_plan in plans for act, amount in of_plan.items()]
     worth = estimated([one.worth[number] for one in lives], confidence).mean
-    depends = _depends(problem, beside, list(_parts(left_out, costs)))
+    depends = if_there_is_time(partial(depends_rows, problem, beside, list(_parts(left_out, costs)))).reindex(
+        columns=DEPENDS
+    )
     act_now = ActNow(
         pd.DataFrame([gap_row]),
         act_rows(problem, result.solution, plans, costs, names),

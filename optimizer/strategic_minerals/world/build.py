@@ -626,6 +626,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     step, n, nothing = calendar.step, len(sources), np.zeros(len(calendar.years))
     haircut = np.array([m.haircut_share for m in M])
     response = _price_responses(plan, data, materials, form_of, step)
+    resold = {r.material: r.resale_share for r in plan.stock_rules if r.resale_share is not None}  # the last one counts
     instance = Instance(
         plan=plan,
         calendar=calendar,
@@ -648,7 +649,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         holding=np.array([m.holding_share_per_yr for m in M]) * base,
         decay=np.array([1 - (1 - m.decay_share_per_yr) ** step for m in M]),
         salvage=np.array([m.salvage_share if m.salvage_share is not None else 1 - m.haircut_share for m in M]),
-        resale=np.array([_resale(plan, m) for m in M]),
+        resale=np.array([resold.get(m.material, m.resale_share) for m in M]),
         storage=np.array([math.inf if m.storage_t is None else m.storage_t for m in M]),
         drawdown=np.array([math.inf if m.drawdown_t_per_yr is None else m.drawdown_t_per_yr * step for m in M]),
         disposal=np.array([m.disposal_t_per_yr * step for m in M]),
@@ -709,12 +710,6 @@ def _price_responses(
     row = home_row(data, plan.home)
     lawful = not (plan.existing and row is not None and row.sales_above_price)
     return {"market_trade": trade, "price_slope": slope, "slope_later": later, "gives_for_price": lawful}
-
-
-def _resale(plan: Plan, row: Any) -> float:
-    """Share of the price that users pay for a released tonne of a material: by the last rule that states one, or its row."""
-    stated = [r.resale_share for r in plan.stock_rules if r.material == row.material and r.resale_share is not None]
-    return float(stated[-1] if stated else row.resale_share)
 
 
 def _calendar(plan: Plan, longest_event_years: float) -> Calendar:

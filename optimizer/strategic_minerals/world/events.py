@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from operator import attrgetter
@@ -338,7 +338,71 @@ def _or(value: Any, row: Any, name: str, default: Any) -> Any:
     return default if row is None else getattr(row, name)
 
 
-# What events do to prices in each of two markets, inside their countries and outside.
+# What several events of one period take together: what those in force take at each moment.
+
+
+@dataclass(frozen=True)
+class _Strikes:
+    """What n events take from the same producers."""
+
+    scenario: Ints
+    begin: Floats
+    until: Floats
+    phi: Floats
+    """(n, T) share of each period in which they last."""
+    of: Ints
+    """Producers."""
+    lost: Mapping[str, Floats]
+    """Flow -> (n, producers, T) share lost, mean of each period."""
+    of_usual: bool = False
+    """The share lost is one of the usual flow, which counts once."""
+
+
+Force = list[tuple[_Strikes, int]]
+Meeting = tuple[int, int, Bools, list[tuple[float, Force]]]
+
+
+def _meetings(calendar: Calendar, shape: Any, strikes: list[_Strikes], name: str) -> Iterator[Meeting]:
+    """(scenario, period, producers for whom several events begin or end in it, (share of the period, what is in force then) from
+    one turn to the next). Within a period an event takes as much at each moment."""
+    ends = np.zeros(shape, dtype=int)
+    for one in strikes:
+        partly = ((one.phi > 0) & (one.phi < 1))[:, None, :] & ((one.lost[name] > 0) | one.of_usual)
+        np.add.at(ends, (one.scenario[:, None], one.of), partly)
+    edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
+    met = np.argwhere((ends > 1).any(axis=1)).tolist()
+    of = {
+        s: [(one, n) for one in strikes for n in np.flatnonzero(one.scenario == s).tolist()]
+        for s in {s for s, _ in met}
+    }
+    for s, t in met:
+        checkpoint()
+        here = [(one, n) for one, n in of[s] if one.phi[n, t] > 0]
+        turns = [date for one, n in here for date in (one.begin[n], one.until[n])]
+        dates = np.unique(np.clip([*edges[t : t + 2], *turns], *edges[t : t + 2])).tolist()
+        parts = [
+            ((b - a) / calendar.step, [(one, n) for one, n in here if one.begin[n] <= a and b <= one.until[n]])
+            for a, b in pairwise(dates)
+        ]
+        yield s, t, ends[s, :, t] > 1, parts
+
+
+def _left_together(instance: Instance, strikes: list[_Strikes], flow: str, found: Floats) -> None:
+    """Put right, in place, what producers have left where several events meet: not the product of the means of each.
+
+    rho[s,j,t] = rho0[j,t] / |t| integral over t of usual[j,t] prod_{e in force} (1 - lost[e,j,t] / phi[e,t])      [share]
+
+    usual counts while an event of the usual flow is in force.
+    """
+    for s, t, several, parts in _meetings(instance.calendar, found.shape, strikes, flow):
+        mean = np.zeros(found.shape[1])
+        for share, force in parts:
+            left, limited = np.ones(len(mean)), np.zeros(len(mean), dtype=bool)
+            for one, n in force:
+                left[one.of] *= 1 - np.minimum(1.0, one.lost[flow][n, :, t] / one.phi[n, t])
+                limited[one.of] |= one.of_usual
+            mean += share * np.where(limited, instance.usual[:, t], 1.0) * left
+        found[s, several, t] = (instance.availability[:, t] * mean)[several]
 
 
 class EventPrices:
@@ -361,10 +425,8 @@ class EventPrices:
         inside = np.repeat(cut[:, None, :], len(hit), axis=1)
         outside = inside.copy()
         if profile is not None and profile.priced:
-            severity, stretch = (
-                np.array([event.direct_severity for event in events]),
-                np.array([event.stretch for event in events]),
-            )
+            severity = np.array([event.direct_severity for event in events])
+            stretch = np.array([event.stretch for event in events])
             for n, i in enumerate(hit):
                 name = self._instance.materials[i]
                 if name in profile.priced:
@@ -382,11 +444,8 @@ class EventPrices:
     ) -> tuple[Floats, Floats]:
         """(n, T) twice: mean over each period of min(multiple(a / z) ** x, highest of the material) inside, and outside, where at
         no moment it is less than inside."""
-        calendar, here, there = (
-            self._instance.calendar,
-            dict(profile.inside).get(name, ()),
-            dict(profile.outside).get(name),
-        )
+        calendar, here = self._instance.calendar, dict(profile.inside).get(name, ())
+        there = dict(profile.outside).get(name)
         most = dict(profile.highest)[name]
         edges = sorted({edge for a, b, _ in (*here, *(there or ())) for edge in (a, b)})
         inside = np.ones((len(begin), calendar.periods))
@@ -587,9 +646,7 @@ def combine_events(
         np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), 1 - users)
         np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), 1 - reserve)
         strikes.append(_Strikes(s, begin, until, phi, at[1], lost, profile is not None))
-        strikes.append(
-            _Strikes(s, begin, until, phi, np.flatnonzero(third), {EFFECTIVE: users, DIRECT: reserve}, False)
-        )
+        strikes.append(_Strikes(s, begin, until, phi, np.flatnonzero(third), {EFFECTIVE: users, DIRECT: reserve}))
         prices.strike(s, hit, profile, [k for _, _, k in several])
         for q, wanted in _wanted(instance, touched, demand, surge, begin, until).items():
             np.multiply.at(factor, (s, np.full(len(s), q)), wanted)
@@ -598,12 +655,9 @@ def combine_events(
                 spans[scenario, int(c)].append((float(begin[n]), float(until[n])))
             if event.tight is not None:
                 override.append((scenario, order, hit, phi[n] > 0, event.tight))
-    for flow, found in (
-        (EFFECTIVE, availability),
-        (DIRECT, direct),
-    ):  # a cut is a share of the usual flow, which counts once
+    for flow, found in ((EFFECTIVE, availability), (DIRECT, direct)):  # a cut of the usual flow, which counts once
         found *= 1 - shaped * (1 - instance.usual) - (1 - arrives[flow]) * instance.usual
-        _moment_by_moment(instance, strikes, flow, found)
+        _left_together(instance, strikes, flow, found)
     for (scenario, c), parts in spans.items():
         lasting[scenario, c] = _union(calendar, parts)
     form_of = instance.form_of  # a qualified form is as dear and as short as what it is made of
@@ -633,58 +687,6 @@ def combine_events(
         end,
         trunk,
     )
-
-
-@dataclass(frozen=True)
-class _Strikes:
-    """What n events take from the same producers."""
-
-    scenario: Ints
-    begin: Floats
-    until: Floats
-    phi: Floats
-    """(n, T) share of each period in which they last."""
-    producers: Ints
-    lost: Mapping[str, Floats]
-    """Flow -> (n, producers, T) share lost, mean of each period."""
-    of_usual: bool
-    """It is a share of the usual flow, which counts once."""
-
-
-def _moment_by_moment(instance: Instance, strikes: Sequence[_Strikes], flow: str, found: Floats) -> None:
-    """Put right, in place, what a producer has left where several events begin or end in one period: the mean of what those in
-    force leave at each moment, not the product of their means. Within a period an event takes as much at each moment.
-
-    rho[s,j,t] = rho0[j,t] / |t| integral over t of usual[j,t] prod_{e in force} (1 - lost[e,j,t] / phi[e,t])      [share]
-
-    usual counts while an event of the usual flow is in force.
-    """
-    calendar, ends = instance.calendar, np.zeros(found.shape, dtype=int)
-    for one in strikes:
-        partly = ((one.phi > 0) & (one.phi < 1))[:, None, :] & (one.lost[flow] > 0)
-        np.add.at(ends, (one.scenario[:, None], one.producers), partly)
-    edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
-    met = np.argwhere((ends > 1).any(axis=1)).tolist()
-    events: dict[int, list[tuple[_Strikes, int]]] = {s: [] for s, _ in met}
-    for one in strikes:
-        for n, s in enumerate(one.scenario.tolist()):
-            if s in events:
-                events[s].append((one, n))
-    for s, t in met:
-        checkpoint()
-        here = [(one, n) for one, n in events[s] if one.phi[n, t] > 0]
-        turns = [date for one, n in here for date in (one.begin[n], one.until[n])]
-        dates = np.unique(np.clip([*edges[t : t + 2], *turns], *edges[t : t + 2]))
-        mean = np.zeros(found.shape[1])
-        for begin, until in pairwise(dates.tolist()):
-            left, limited = np.ones(len(mean)), np.zeros(len(mean), dtype=bool)
-            for one, n in here:
-                if one.begin[n] <= begin and until <= one.until[n]:
-                    left[one.producers] *= 1 - np.minimum(1.0, one.lost[flow][n, :, t] / one.phi[n, t])
-                    limited[one.producers] |= one.of_usual
-            mean += (until - begin) / calendar.step * np.where(limited, instance.usual[:, t], 1.0) * left
-        several = ends[s, :, t] > 1
-        found[s, several, t] = (instance.availability[:, t] * mean)[several]
 
 
 Span = tuple[float, float, float]

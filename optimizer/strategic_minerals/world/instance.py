@@ -739,8 +739,9 @@ def floor_names(plan: Plan) -> dict[FloorId, str]:
     names: dict[FloorId, str] = {}
     for n, menu in enumerate(plan.instruments.price_floors):
         market, kind = "market-" if menu.scope == "market" else "", "" if menu.kind == "contract" else f"{menu.kind}-"
+        short = [f"{level:.0f}" if level == round(level) else f"{level:g}" for level in menu.levels_usd_per_kg]
         for m, level in enumerate(menu.levels_usd_per_kg):
-            figure = f"{level:.0f}" if level == round(level) else f"{level:g}"
+            figure = short[m] if short.count(short[m]) == 1 else repr(level)
             names[FloorId(n, m)] = f"{market}{menu.material}-{kind}floor-{figure}"
     alike = Counter(names.values())
     return {at: name if alike[name] == 1 else f"{name}-menu{at.menu + 1}" for at, name in names.items()}

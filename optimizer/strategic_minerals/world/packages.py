@@ -423,7 +423,8 @@ class _Options:
         asked = (p, offtake, floors, start, bound)
         if asked not in self._asked:
             trunk, scenarios, at_end = self.owners.output(p, floors, start)
-            purchase = next((_right(floor, start) for floor in floors if floor.kind == "purchase"), None)
+            bought = [(f, start if f.begin is None else f.begin) for f in floors if f.kind == "purchase"]
+            purchase = next((PurchaseRight(f.material, f.take, at, at + f.term) for f, at in bought), None)
             found = (p, offtake, purchase, at_end, trunk.tobytes(), scenarios.tobytes(), bound)
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
@@ -451,12 +452,6 @@ class _Options:
                 if twice or (option.project, option.package.name, option.signed, variant) in variants:
                     excluded[o, i] = (*excluded.get((o, i), ()), m)
         return excluded
-
-
-def _right(floor: Floor, start: int) -> PurchaseRight:
-    """The right to buy under a purchase floor of a project with first output at `start`: it lasts as long as the floor."""
-    begin = start if floor.begin is None else floor.begin
-    return PurchaseRight(floor.material, floor.take, begin, begin + floor.term)
 
 
 # What a plan may choose, as items that a planner can name, and why some of them cannot be chosen.

@@ -40,9 +40,8 @@ def recv(price: Floats, floor: Floor) -> Floats:
 def payment(price: Floats, floor: Floor) -> Floats:
     """What the payer of a floor pays per tonne, net of the upside share: max(0, F-P) - upside*max(0, P-F)."""
     short = floor.level - price
-    short = np.where(
-        np.abs(short) <= ROUNDING * floor.level, 0.0, short
-    )  # a floor at the price pays nothing, not 1e-17
+    # a floor at the price pays nothing, not 1e-17
+    short = np.where(np.abs(short) <= ROUNDING * floor.level, 0.0, short)
     return np.asarray(np.maximum(0.0, short) - floor.upside * np.maximum(0.0, -short), dtype=float)
 
 

@@ -682,9 +682,8 @@ class BranchAndBound:
         runs = self.master.both(self.side(node, k, x, BELOW), self.side(node, k, x, ABOVE), here, s.left(), s.phase)
         for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
             run = s.counted(runs[up])
-            beyond = (
-                math.inf if run.status == "infeasible" else base
-            )  # unsolved, it may still cost as little as the node
+            # unsolved, it may still cost as little as the node
+            beyond = math.inf if run.status == "infeasible" else base
             value = max(base, run.objective) if isinstance(run, SolvedRun) else beyond
             cost = min(value, s.cutoff) - base
             if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost

@@ -581,9 +581,8 @@ class Evaluator:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
         answers, cuts = self.cuts_at(range(len(self.groups)), y, deadline)
         self.asked.append((y, cuts))
-        own_cost = float(
-            (cost[self.parts.mine] * y).sum()
-        )  # so long a dot product wakes threads that spin beside the clusters'
+        # so long a dot product wakes threads that spin beside the clusters'
+        own_cost = float((cost[self.parts.mine] * y).sum())
         return Evaluated(
             y,
             offset + own_cost + sum(answer.cost for answer in answers),
