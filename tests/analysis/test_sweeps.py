@@ -59,6 +59,8 @@ from support.instances import quick_first, random_case
 from support.promising import promising
 from support.tiny import cut, offer, project, source, tiny
 
+pytestmark = pytest.mark.long
+
 SOME = {
     "sources": {"far": source("CHN", "a", 10.0)},
     "demand": {"a": 10.0},
@@ -243,7 +245,6 @@ def test_what_homes_share_is_taken_over_and_given_up(change: str) -> None:
     assert prepare(*other, before, None).templates is before.templates
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", MOVED)
 def test_no_compiled_block_holds_a_figure_as_a_number(name: str) -> None:
     """Proves: for every field said to be no number of the blocks, blocks of a problem where it is another one, stamped again, give
@@ -359,7 +360,6 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
     assert {line["kind"] for line in told} == {"stock"}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("method", ["flat", pytest.param("decomposed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", quick_first([0, 3, 2, 5], 2))
 def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:

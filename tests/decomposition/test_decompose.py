@@ -68,6 +68,7 @@ KINDS: dict[str, tuple[dict[str, bool], dict[str, Any], int]] = {
 """What random plans are asked for -> (switches, what the plan says beside, seeds tried wherever tests run)."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [

@@ -31,6 +31,8 @@ from support.instances import many, quick_first
 from support.programs import set_search
 from support.tiny import cut, imported, offer
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from conftest import until
 from support.served import QUICK, Server, token
 
 NGINX = shutil.which("nginx") or ("/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else None)
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(NGINX is None, reason="nginx is not installed")]
 CONF = Path(__file__).resolve().parents[2] / ".github" / "container" / "nginx.conf"
 PATIENT = 60.0
 """Seconds that a socket of a test waits at most: a guard against hanging, no claim."""
