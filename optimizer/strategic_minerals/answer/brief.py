@@ -431,9 +431,9 @@ class _Told:
                 row = last.iloc[-1]
                 most = self.tested.stock_by_year if self.tested is not None else last
                 ever = most[most.material == code].target_t.max() if "target_t" in most else math.inf
-                last_of = f"; the least urgent uses of {row.segment} users get {self._material(code)}"
-                kept = f"{last_of} only while over {rounded(row.aside_t)} t are left"
-                kept = kept if row.aside_t < ever else f"{last_of.replace(' get ', ' get no ')}"
+                uses, name = f"; the least urgent uses of {row.segment} users get", self._material(code)
+                kept = f"{uses} {name} only while over {rounded(row.aside_t)} t are left"
+                kept = f"{uses} no {name}" if row.aside_t >= ever else kept
         fill = "" if rule.refill_share == 1 else f" to {percent(rule.refill_share)}"
         return f"Release: first to those who lose most{kept}. Refill{fill}."
 

@@ -128,8 +128,8 @@ class Gate:
                     await self._refuse(Request(scope), wrong)(scope, receive, with_headers)
                 else:
                     await self._app(scope, self._bounded(scope, receive), with_headers)
-            # logged here, where request and tenant are known; the answer reveals nothing of this machine
             except Exception:
+                # logged here, where request and tenant are known; the answer reveals nothing of this machine
                 with about(**_whose(scope)):
                     logger.exception("%s %s failed", scope["method"], _route(scope))
                 if begun:

@@ -200,11 +200,13 @@ class AsyncClient:
 
     async def wait(self, job: str, on_progress: Any = None, pause_s: float = PAUSE_S) -> dict[str, Any]:
         """Wait for the end of a job; its status."""
-        while (found := dict(await self.status(job)))["state"] not in ENDED:
+        while True:
+            found = dict(await self.status(job))
             if on_progress is not None:
                 on_progress(found)
+            if found["state"] in ENDED:
+                return found
             await asyncio.sleep(pause_s)
-        return found
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         if name.startswith("_"):

@@ -86,9 +86,8 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
     elif item.package:
         level = ("floor level", "floor_usd_per_kg", "USD/kg")
         own += _cell(problem, "packages", item.package, level, affects_owners=True, own=item.kind == "package")
-    address = (
-        f"loss_functions[{problem.plan.loss_function}/*/*].loss_usd_per_t *"  # what going short costs beyond the price
-    )
+    # what going short costs beyond the price
+    address = f"loss_functions[{problem.plan.loss_function}/*/*].loss_usd_per_t *"
     return [*own, *_of_hazards(problem), Figure("loss value", (address,), 1.0, 0.0, MOST_LOSS, "times", False, False)]
 
 
