@@ -397,15 +397,14 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     tested = tested if tested is not None and tested.lived else None
     gap = None if tested is None or tested.why_not else tested.figure("gap_limit_musd")
     foreseen, new = result.plan.policy != "targets", "in new scenarios"
+    worth, lost = (None if tested is None else tested.figure(name) for name in ("worth_musd", "loss_musd"))
+    outlay = None if tested is None else float(tested.money_by_year.expected_musd.iloc[-1])
     return {
         ("how the solve ended", ""): ENDED.get(outcome.reason, outcome.reason),
-        (f"worth {new}", "million USD"): None if foreseen or tested is None else tested.figure("worth_musd"),
-        (f"worth {new}, each known once it begins", "million USD"): tested.figure("worth_musd")
-        if foreseen and tested
-        else None,
-        (f"expected shortage losses {new}", "million USD"): tested and tested.figure("loss_musd"),
-        (f"expected spending {new}, not discounted", "million USD"): tested
-        and float(tested.money_by_year.expected_musd.iloc[-1]),
+        (f"worth {new}", "million USD"): None if foreseen else worth,
+        (f"worth {new}, each known once it begins", "million USD"): worth if foreseen else None,
+        (f"expected shortage losses {new}", "million USD"): lost,
+        (f"expected spending {new}, not discounted", "million USD"): outlay,
         ("most that any plan is worth more (true gap)", "million USD"): gap,
         ("worth in its own scenarios", "million USD"): None if objective is None else -objective,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),

@@ -169,10 +169,10 @@ def unknown_home(folder: Path, home: str) -> str:
     named = {str(record.get("home")): str(record.get("name")) for record in _records(folder / f"{HOMES}.csv")}
     told = ", ".join(f"{each} for {named[each]}" if each in named else each for each in homes)
     others = f", or one of {len(stated)} countries of which something is known" if stated else ""
-    named = {
+    codes = {
         plain(str(record.get("name"))): str(record.get("country")) for record in _records(folder / "countries.csv")
     }
-    alike = [code for code in (*homes, *stated) if code[:2] == home.upper() or code == named.get(plain(home))]
+    alike = [code for code in (*homes, *stated) if code[:2] == home.upper() or code == codes.get(plain(home))]
     others += f" (did you mean {alike[0]}?)" if len(alike) == 1 else ""
     if home in {record.get("country") for record in _records(folder / "countries.csv")}:
         missing = {str(r["name"]): str(r["next_source"]) for r in _stated(folder, "not_planned") if r["home"] == EVERY}

@@ -143,16 +143,11 @@ class _Answers:
     def project(self, code: str) -> tuple[str, str]:
         """Whether a project is supported."""
         items = [item for item in self.choices.items if item.kind == "project" and item.project == code]
-        built = dict(
-            zip((p.name for p in self.problem.natural.projects), self.problem.structure.support.baseline, strict=True)
-        )
-        if built.get(code) and not any(self.choices.chosen(item, self.x) for item in items):
-            return self.names.producer(
-                code
-            ), "no support needed: its owner builds it anyway, and the plan counts on it."
-        return self.names.producer(code), self._chosen(
-            items, self._never(f"project {code}") or "this plan cannot support it"
-        )
+        name, support = self.names.producer(code), self.problem.structure.support
+        alone = [p.name for p, built in zip(self.problem.natural.projects, support.baseline, strict=True) if built]
+        if code in alone and not any(self.choices.chosen(item, self.x) for item in items):
+            return name, "no support needed: its owner builds it anyway, and the plan counts on it."
+        return name, self._chosen(items, self._never(f"project {code}") or "this plan cannot support it")
 
     def source(self, code: str) -> tuple[str, str]:
         """Whether anything is bought or contracted from a producer."""

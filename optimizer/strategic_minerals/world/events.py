@@ -405,6 +405,9 @@ def _left_together(instance: Instance, strikes: list[_Strikes], flow: str, found
         found[s, several, t] = (instance.availability[:, t] * mean)[several]
 
 
+# What events do to prices in each of two markets, inside their countries and outside.
+
+
 class EventPrices:
     """Factors on trunk prices, (S, I, T) in each market, gathered event by event."""
 
