@@ -371,10 +371,11 @@ def _meetings(calendar: Calendar, shape: Any, strikes: list[_Strikes], name: str
         np.add.at(ends, (one.scenario[:, None], one.of), partly)
     edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
     met = np.argwhere((ends > 1).any(axis=1)).tolist()
-    of = {
-        s: [(one, n) for one in strikes for n in np.flatnonzero(one.scenario == s).tolist()]
-        for s in {s for s, _ in met}
-    }
+    of: dict[int, Force] = {s: [] for s, _ in met}
+    for one in strikes:
+        for n, s in enumerate(one.scenario.tolist()):
+            if s in of:
+                of[s].append((one, n))
     for s, t in met:
         checkpoint()
         here = [(one, n) for one, n in of[s] if one.phi[n, t] > 0]

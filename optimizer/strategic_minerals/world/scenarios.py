@@ -347,7 +347,7 @@ def asked_for(instance: Instance, data: Dataset) -> Any:
     """
     plan = instance.plan
     rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data), data.rows("hazard_evidence")
-    return plan.sample, *rows, span(instance), instance.materials, instance.members, standing(plan), plan.ongoing
+    return plan.sample, *rows, span(instance), instance.materials, set(instance.members), standing(plan), plan.ongoing
 
 
 def standing(plan: Plan) -> set[str]:
