@@ -5,8 +5,6 @@ Refresh the pinned model text after a change of the mathematics that is meant, a
     python -m pytest tests/formulation/test_golden_lp.py --refresh-golden
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

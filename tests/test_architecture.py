@@ -1,7 +1,5 @@
 """How the rooms of the package depend on one another: one way, in files that can be read, the audit apart from the model."""
 
-from __future__ import annotations
-
 import ast
 import importlib.util
 import sys

@@ -1,7 +1,5 @@
 """Documents cannot drift: links lead somewhere, commands exist, the formulation names its families, and all of it stays short."""
 
-from __future__ import annotations
-
 import re
 import shlex
 

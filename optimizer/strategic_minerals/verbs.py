@@ -4,8 +4,6 @@ Command line, job requests, results, the service's description and the end-to-en
 functions' signatures. To add a verb: its function with `core.verb.verb`, a line here, its words, its test.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Callable, Mapping

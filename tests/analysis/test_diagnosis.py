@@ -1,7 +1,5 @@
 """Where there is no plan: the least relaxation by hand, single changes that restore one and no less, and what conflicts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -186,8 +184,6 @@ def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
 
 
 # --- money where more is owed already --------------------------------------------------------------------------
-
-
 def owing(money: Any, cover: Mapping[str, float], total: float | None = None) -> tuple[Plan, Dataset]:
     """Holding 10 kt of `a` costs 10 million USD a year; stocks of `b` and `c` are asked for, at 10 million USD a kt."""
     return tiny(

@@ -1,7 +1,5 @@
 """Scenario discovery: boxes that are known beforehand, figures counted by hand, noise without a box, words, refusals."""
 
-from __future__ import annotations
-
 import math
 from functools import cache
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """What `explain` says of choices: one item under any name, its state over a whole range, and what cannot be chosen."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
@@ -89,8 +87,6 @@ def floors(*menus: dict[str, Any]) -> dict[str, Any]:
 
 
 # Whole pictures, against answers worked out by hand
-
-
 def test_a_mine_is_built_by_its_owner_then_supported_then_not_chosen() -> None:
     """Proves: the owner earns 56 and builds it alone for up to that; beyond, a grant of c - 56 buys the 4 kt that users get in the
     embargo, .5 * 4 * 2 * 30 = 120 of losses: supported up to 56 + 120 = 176. Two switches, both told, with tight brackets."""
@@ -232,8 +228,6 @@ def test_what_is_sunk_is_no_figure_and_what_is_nothing_yet_is_one() -> None:
 
 
 # Identity
-
-
 TWO = ({"levels_usd_per_kg": [61.0, 90.0]}, {"levels_usd_per_kg": [90.0], "upside_share": 0.2})
 
 
@@ -349,8 +343,6 @@ def test_the_level_of_a_package_of_the_table_is_searched_too() -> None:
 
 
 # What cannot be chosen
-
-
 FLOOR_OF_B = {"material": "b", "levels_usd_per_kg": [5.0]}
 IMPOSSIBLE: list[tuple[dict[str, Any], str, str]] = [
     ({"instruments": floors(FLOOR_OF_B)}, "floor b-floor-5", "no project that the plan may support makes b"),
@@ -419,8 +411,6 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
 
 
 # Sums
-
-
 PART = re.compile(r"([+-][\d,]+\.\d) M ")
 
 

@@ -1,7 +1,5 @@
 """How firm an answer is and why: frontier, break-evens, prices in words, designs, sweeps that go on."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Re-solves are what cold solves are: addresses, held scenarios, blocks taken over, bases carried, cuts kept, sweeps checked."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import replace
@@ -142,6 +140,7 @@ def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
     reused = 0
     courses: list[dict[str, Any]] = [{"tight_cut_share": 0.3}]
     courses += [{"scenarios.0.events.0.price_multiplier": 3.0}] if plan.scenarios else []
+    courses += [{"sample.seed": 99}] if plan.sample else []
     for changes in variants(plan, data) + courses:
         now = edited(plan, data, changes)
         beside = prepare(*now, before, before.structure.scenarios.drawn)
@@ -616,8 +615,6 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
 
 
 # --- rows that were written down ------------------------------------------------------------------------------
-
-
 def test_parts_of_a_computation_are_read_as_they_were_written_or_refused(tmp_path: Path) -> None:
     """Proves D14 and R56: while one writes, another one is refused; parts come back as they were, and no changed byte, and no part
     of another question, is read."""

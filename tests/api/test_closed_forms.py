@@ -3,8 +3,6 @@
 Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -218,8 +216,6 @@ def test_a_control_in_force_ends_on_its_date():
 
 
 # --- money -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("share", "held", "worth_musd"), [(0.0, 15.0, 733.75), (0.5, 17.5, 859.375), (1.0, 20.0, 985.0)]
 )
@@ -248,8 +244,6 @@ def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
 
 
 # --- projects ----------------------------------------------------------------------------------------------------
-
-
 def knapsack(**changes):
     """110 million USD of grants in 2027 for projects that produce in 2028 and 2029, each kt sparing 5 a year.
 
@@ -401,8 +395,6 @@ def test_support_is_paid_in_parts_that_are_worth_it_at_signing(row, paid):
 
 
 # --- price floors ------------------------------------------------------------------------------------------------
-
-
 def clawback(rate: float = 0.25, **changes):
     """A floor of 110 with half of the upside handed back, for three years from 2028; price 100, 20 % up or down.
 
@@ -658,8 +650,6 @@ def test_a_purchase_floor_covers_a_share_of_revenue_only():
 
 
 # --- chains, contracts -------------------------------------------------------------------------------------------
-
-
 def offtake(loss: float, lot: float = 0.0, demand: float = 10.0):
     """An ally of 10 kt serves home with 4 of them while China's 10 kt are cut, and with 0.6 of each further kt under
     contract; the fee is 1 USD/kg a year for two years."""
@@ -747,8 +737,6 @@ def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, packag
 
 
 # --- risk and promises -------------------------------------------------------------------------------------------
-
-
 def tail(**changes):
     """Losses 0, 10, 20 and 40 with probabilities .5, .3, .15 and .05: a missing kg costs 1 USD (price and loss .5)."""
     scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
@@ -842,8 +830,6 @@ def test_a_soft_promise_is_broken_where_its_penalty_is_cheaper():
 
 
 # --- objectives --------------------------------------------------------------------------------------------------
-
-
 def test_least_budget_buys_no_more_than_was_promised():
     """Proves: the promise of 60 % needs 4 kt of stock for 40, although 12 kt are worth buying.
 

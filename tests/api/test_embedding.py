@@ -1,7 +1,5 @@
 """The library inside somebody's process: children that may be killed, deadlines, what things equal and print, own tables."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

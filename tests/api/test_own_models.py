@@ -1,7 +1,5 @@
 """Constraints, variables and terms of a caller's own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

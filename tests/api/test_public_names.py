@@ -1,7 +1,5 @@
 """The public names: each loads from where the stub says, and importing the package alone loads nothing heavy."""
 
-from __future__ import annotations
-
 import inspect
 import subprocess
 import sys

@@ -6,8 +6,6 @@ Large plans run in a named, smaller form. After a change that is meant to move r
     REFRESH_PUBLISHED=1 python -m pytest tests/api/test_shipped_plans.py
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Shipped studies ask what they say: every point is a question that can be asked of the plans it is for."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

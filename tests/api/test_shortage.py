@@ -3,8 +3,6 @@
 Money in million USD, tonnes in kilotonnes, prices and losses in USD/kg (`support/tiny.py`).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -42,8 +40,6 @@ def nothing_done(case: Case) -> float:
 
 
 # --- losses change while a disruption lasts ----------------------------------------------------------------------
-
-
 def test_the_named_loss_falls_month_by_month() -> None:
     """Proves: with half the loss from month 6 and a fifth from month 18 a stop of two years costs 10 + 75, then 10 + 35 a kg:
     means over the year; before and after, 10 kt cost 100."""
@@ -131,8 +127,6 @@ def test_tiers_keep_their_order() -> None:
 
 
 # --- a year hides a spike ----------------------------------------------------------------------------------------
-
-
 def spike(months: int = 12) -> Case:
     """A unit a year whose first fifth is missed at 1, the rest at 20; four fifths of supply stop for a quarter."""
     return imported(
@@ -179,8 +173,6 @@ def test_all_of_a_segment_can_go_short_on_a_spike() -> None:
 
 
 # --- what users hold themselves ----------------------------------------------------------------------------------
-
-
 def held(level: float = 2.0, *args: Any, **changes: Any) -> Case:
     """`stopped` with room to refill, 12 kt a year from abroad, and stock of users."""
     return stocked(stopped(*args, **{"sources": {"far": source("CHN", "a", 12.0)}, **changes}), {"a": level})
@@ -291,8 +283,6 @@ def test_a_tonne_more_in_users_stock_is_worth_the_loss_it_spares() -> None:
 
 
 # --- the model and the audit -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("rule", ["add_users_stock_balance", "add_segment_bound"])
 def test_a_dropped_rule_does_not_go_unseen(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: without the balance stock comes from nowhere; without the bound civil users' stock serves defence."""
@@ -345,8 +335,6 @@ def test_total_is_what_the_audit_adds_up() -> None:
 
 
 # --- tables and plan ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("levels", "found"), [({}, "neither"), ({"level_months": 1.0, "level_t": 5.0}, "both")])
 def test_a_stock_has_one_level(levels: dict[str, float], found: str) -> None:
     plan, data = stopped()
@@ -416,8 +404,6 @@ def test_a_stress_test_lives_by_the_same_rules() -> None:
 
 
 # --- whose shortage is told by itself is a column of the table of demand, not a name -----------------------------------
-
-
 @pytest.mark.parametrize(
     ("priority", "segment", "told"), [(1, "forces", True), (None, "forces", False), (3, "defence", False)]
 )

@@ -121,8 +121,6 @@ def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authori
 
 
 # Options: what a planner may sign is what the formulation lets him sign, at the same money.
-
-
 def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.SignedPackage]]:
     """Every package x market floors x date that keeps the formulation, worked out by the audit alone."""
     n, path_data = problem.natural, audit_paths.path_data_of(problem)
@@ -228,8 +226,6 @@ def test_a_market_floor_carries_a_plant_whose_own_floor_has_ended() -> None:
 
 
 # Broken plans: one value of a good plan spoilt for each family of rules.
-
-
 def changed(case: Case, **values: Callable[[np.ndarray], None]) -> Solution:
     """The case's plan with some arrays spoilt."""
     arrays = {}

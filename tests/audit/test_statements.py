@@ -1,7 +1,5 @@
 """What an answer says of itself: every figure of the summary is a named record, and the audit works each of them out again."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

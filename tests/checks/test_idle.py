@@ -1,7 +1,5 @@
 """What a plan states and nothing comes of it: each is a fault or a note, and what is at work is neither."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Loss functions on observed shortages: what they would have said, beside what is known to have stopped."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import pytest

@@ -1,7 +1,5 @@
 """The command line: every verb, every exit code, messages that say what to do, nothing else on the screen."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -121,7 +119,6 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
 
 
 # --- 2: wrong input -----------------------------------------------------------------------------------------
-
 PARSERS_WORDS = re.compile(
     r"Input should be|Extra inputs|Field required|[Vv]alue error|type=|pydantic|valid (?:integer|number|string)|Traceback|<class"
 )
@@ -186,8 +183,6 @@ def test_faults_of_plan_and_tables_come_together(tmp_path: Path, cli: Cli) -> No
 
 
 # --- 3: infeasible ------------------------------------------------------------------------------------------
-
-
 def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_path: Path, cli: Cli) -> None:
     """Proves R13: a promise beyond the money: exit 3, the conflicting demands by name, no number; the folder keeps the question."""
     plan, data = promising()
@@ -218,8 +213,6 @@ def keeps_the_question(folder: Path, reason: str, cli: Cli) -> None:
 
 
 # --- 4: stopped ---------------------------------------------------------------------------------------------
-
-
 def ends(monkeypatch: pytest.MonkeyPatch, ended: Callable[[solver.Run], solver.Run]) -> None:
     """Lets the solve of the plan end otherwise than it did."""
     real = solver.Model.run
@@ -261,8 +254,6 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
 
 
 # --- 5: not trusted, 70: nobody's fault, 130: interrupted ---------------------------------------------------
-
-
 def test_a_failed_canary_is_exit_5_and_an_internal_error_70(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     """Proves R1: a solver that answers wrongly ends the command before anything is planned; the unforeseen has a traceback."""
     with monkeypatch.context() as patch:
@@ -356,8 +347,6 @@ def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
 
 
 # --- documents ----------------------------------------------------------------------------------------------
-
-
 def test_a_closed_output_and_an_interrupt_while_it_begins_end_without_a_traceback(tmp_path: Path) -> None:
     """Proves D13: a standard output that was closed is no error, and Ctrl-C while modules are read is exit 130."""
     code = f"import os, sys; sys.stdout = None; sys.argv[1:] = ['init', {str(tmp_path / 'x')!r}]; {ENTRY}"

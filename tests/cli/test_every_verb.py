@@ -1,8 +1,6 @@
 """Every verb of the table on a question small enough to answer in a second or two: the same answer from the command line, as JSON
 and in a folder, and as a job of the service; and what all commands take."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
@@ -341,7 +339,6 @@ def test_what_a_job_cannot_build_on_is_refused(asked: Asked) -> None:
 
 
 # --- what all commands take ---------------------------------------------------------------------------------------------------
-
 PROGRAM = typer.main.get_command(app)
 
 

@@ -1,7 +1,5 @@
 """The command line used wrongly: options in plain words, folders that hold something else, parts that are not installed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

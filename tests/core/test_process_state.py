@@ -1,7 +1,5 @@
 """What a process shares between solves: nothing that one solve does is seen by another."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -57,8 +55,6 @@ def test_a_problem_that_was_solved_is_as_it_was_before() -> None:
 
 
 # --- what is switched for a moment --------------------------------------------------------------------------------------------
-
-
 def test_the_banner_is_kept_and_what_others_write_meanwhile_is_not() -> None:
     """Proves: while the first HiGHS of a process prints its banner, what other threads write and what processes that they start
     write comes through, and C's standard output is there again afterwards."""

@@ -1,7 +1,5 @@
 """Parts of a sum, rounded so that what is printed adds up."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

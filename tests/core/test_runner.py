@@ -1,7 +1,5 @@
 """How work runs: tasks in order from processes that end with their parent; one deadline, one cancellation, one memory limit."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

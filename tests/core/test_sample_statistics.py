@@ -1,7 +1,5 @@
 """What samples say of a plan covers the truth as often as it claims: a stock against four hazards."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which minerals of the official list can be planned: each has demand, a price and a loss, and can go short."""
 
-from __future__ import annotations
-
 import pytest
 
 from strategic_minerals import Plan, load_plan, shipped, solve

@@ -1,7 +1,5 @@
 """Money of different years: what is stated in one year's dollars is planned in another's."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """A wrong plan or table is refused at the edge: every fault at once, each with its place, what was found and what was expected."""
 
-from __future__ import annotations
-
 import math
 import re
 import tomllib
@@ -119,8 +117,6 @@ def load_faults(folder: Path) -> tuple[Fault, ...]:
 
 
 # --- numbers ------------------------------------------------------------------------------------------------
-
-
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
     """All models of sections within an annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -165,8 +161,6 @@ def test_ends_of_a_range_are_as_admissible_as_the_value_and_in_order() -> None:
 
 
 # --- misspelt names (R29) -----------------------------------------------------------------------------------
-
-
 def test_a_misspelt_key_of_a_plan_is_refused_with_a_suggestion() -> None:
     """Proves R29: each key of a plan with one letter doubled is a fault, with the right key proposed. Ignored,
     `emergency_musdd = 5` would plan without emergency money."""
@@ -205,8 +199,6 @@ def test_a_misspelt_table_or_column_is_refused_with_a_suggestion(tmp_path: Path)
 
 
 # --- text and types (R30, R32, R33) -------------------------------------------------------------------------
-
-
 TEXTS = ["NA", "null", "no", "1e3", "12:30", " padded ", 'quo"te', "com,ma", "new\nline", "=1+1", "-2+3", "\tx", "'=1"]
 
 
@@ -241,8 +233,6 @@ def test_text_comes_back_as_it_was_written_and_no_formula_is_written(tmp_path: P
 
 
 # --- values that cannot be meant ----------------------------------------------------------------------------
-
-
 def magnets() -> tuple[Plan, Dataset]:
     """Magnets from home and China, a project and offers: right before they are broken."""
     return tiny(

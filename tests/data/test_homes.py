@@ -1,7 +1,5 @@
 """Homes as folders: a home's tables laid over the world's, unions as homes of members, what belongs to no home of the plan."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 import tomllib

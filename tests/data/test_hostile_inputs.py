@@ -1,7 +1,5 @@
 """Inputs that nobody means: each is a fault with its place and exit code 2, whatever the column, the kind of file and the size."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import math
@@ -222,7 +220,6 @@ def test_what_is_set_on_the_command_line_is_a_field_and_a_value() -> None:
 
 
 # --- files: kinds and sizes ---------------------------------------------------------------------------------
-
 MANY = 100_000
 BOMBS = {
     "brackets": "a = " + "[" * MANY,

@@ -1,7 +1,5 @@
 """The shipped tables: they validate, say where each figure comes from, agree with each other and with public facts."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -37,8 +35,6 @@ def by_key(name: str) -> dict[str, Any]:
 
 
 # (a) form and provenance
-
-
 def test_the_folders_hold_the_tables_of_the_schema_and_nothing_else() -> None:
     """Proves: every table is a file of the world or of a home, and no other file is there; what is a home's is in no world file."""
     world, usa = ({path.stem for path in folder.glob("*.csv")} for folder in (INPUTS, INPUTS / "homes" / "USA"))
@@ -56,8 +52,6 @@ def test_every_row_says_where_it_comes_from() -> None:
 
 
 # (b) estimates
-
-
 @pytest.mark.parametrize("home", HOMES)
 def test_every_estimate_follows_from_the_figures_that_its_note_names(home: str) -> None:
     """Proves: value, low and high of every figure with a recipe are what the recipe gives on the tables of the home."""
@@ -74,8 +68,6 @@ def test_an_estimate_names_its_function() -> None:
 
 
 # (c) completeness
-
-
 def test_every_material_has_a_price_in_every_set_and_a_loss_under_every_function_where_it_is_demanded() -> None:
     priced = {(row.price_set, row.material) for row in table("prices")}
     own = [name for name, row in by_key("materials").items() if row.qualified_of is None]
@@ -87,8 +79,6 @@ def test_every_material_has_a_price_in_every_set_and_a_loss_under_every_function
 
 
 # (d) reconciliation
-
-
 def test_countries_add_up_to_the_world_total_of_2024_within_two_percent() -> None:
     totals: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in table("production"):

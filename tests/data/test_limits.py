@@ -1,7 +1,5 @@
 """Requests too large to be answered are refused before they are built (failure mode R26)."""
 
-from __future__ import annotations
-
 import tracemalloc
 
 import pytest

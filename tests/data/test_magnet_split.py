@@ -1,7 +1,5 @@
 """Magnets of home factories and magnets inside imported goods: the shipped tables count each tonne and each loss once."""
 
-from __future__ import annotations
-
 import pytest
 
 from strategic_minerals.question.estimates import allocated_loss, growth, magnet_demand

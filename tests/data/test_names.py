@@ -1,7 +1,5 @@
 """Readers are told names and figures with units, not codes: of things, of drawn scenarios, of figures."""
 
-from __future__ import annotations
-
 import pytest
 
 from strategic_minerals.core.formats import digits

@@ -1,7 +1,5 @@
 """Disruptions as they were observed: the facts add up, and what hazards of a kind share follows from them."""
 
-from __future__ import annotations
-
 import math
 import re
 from itertools import pairwise

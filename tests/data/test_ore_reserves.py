@@ -1,7 +1,5 @@
 """A source that gives no more than its country's published reserves."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

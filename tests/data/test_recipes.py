@@ -1,7 +1,5 @@
 """Estimates live: what no longer follows from its facts is found and listed."""
 
-from __future__ import annotations
-
 from strategic_minerals import Dataset, check, load_plan, shipped
 from strategic_minerals.question.recipes import CALL, outdated, stale, without_recipes
 from support.facts import shipped_tables

@@ -1,7 +1,5 @@
 """The sheet `start here`: questions in plain words fill a plan and its tables; empty answers change nothing."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

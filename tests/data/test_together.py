@@ -1,7 +1,5 @@
 """Several homes in one question: what is common stands once, what is a home's own stays its own, what is shared is counted once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

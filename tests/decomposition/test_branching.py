@@ -1,8 +1,6 @@
 """Branch and bound over a master, on small two-stage problems whose second stage is a maximum of linear functions, so that every
 cut is exact, against the same problems written out in full and solved by HiGHS."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

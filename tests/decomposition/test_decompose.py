@@ -1,7 +1,5 @@
 """Master and clusters of scenarios give what the whole model gives: cuts, bounds, plans, and what cannot be taken apart."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

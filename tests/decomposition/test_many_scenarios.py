@@ -1,8 +1,6 @@
 """What is done differently where scenarios are many: clusters made anew for every answer, more groups of cuts, prices read off
 master and clusters. Here with limits lowered, so that small cases take these ways, against the whole model."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

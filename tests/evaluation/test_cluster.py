@@ -1,7 +1,5 @@
 """Independent solves on a cluster: a real local Dask cluster of two worker processes."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

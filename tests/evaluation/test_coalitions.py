@@ -1,7 +1,5 @@
 """Homes that plan together: what every coalition can get, and whether the gain can be divided so that nobody leaves."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import numpy as np

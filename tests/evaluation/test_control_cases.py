@@ -1,7 +1,5 @@
 """Open controls: each case is the plan that states it, probabilities multiply, and what all cases decide is told apart."""
 
-from __future__ import annotations
-
 import pytest
 
 from strategic_minerals import PlanError, control_cases

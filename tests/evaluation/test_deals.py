@@ -1,8 +1,6 @@
 """Signed agreements replayed: the figures of one plant worked out by hand (`tests/finance/test_owners.py`), owners with several
 plants, what is left out, and the verb."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """What rules of origin cost: stricter rules cost more, nothing costs nothing, and what is bought stands beside it."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """Shortfalls of a plan that holds nothing, beside those that a report printed."""
 
-from __future__ import annotations
-
 import json
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The smallest disruption that breaks a promise, against figures worked out by hand."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Rules of thumb of ministries beside the plan, in the same new scenarios."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

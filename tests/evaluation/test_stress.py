@@ -1,7 +1,5 @@
 """The plan against scenarios that it was not made for: what it reproduces, what theory says, what the intervals promise."""
 
-from __future__ import annotations
-
 import math
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context

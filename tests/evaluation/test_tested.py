@@ -1,7 +1,5 @@
 """A plan tested in samples that it was not made with: a true gap, and acts that have to be signed because they are needed."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """Instruments beside each other, and at the edges of their time: what may be signed, bought and counted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd
@@ -206,8 +204,6 @@ def test_a_guarantee_to_a_committed_project_costs_from_its_first_output_on() -> 
 
 
 # --- members of a reserve who pay for keeping it: the cost stays in the social cost and leaves the budget --------------
-
-
 LOAN = {"interest": 0.05, "term_years": 10.0}
 
 

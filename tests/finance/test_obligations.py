@@ -1,7 +1,5 @@
 """What was signed and held before a plan: what it costs whom, what it keeps open, what the plan may call its own."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Offtake contracts by hand: what an option is worth to its seller, who pays it, and what arrives of it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

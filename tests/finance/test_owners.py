@@ -11,8 +11,6 @@ a floor carries it. Worked out by hand, million USD at signing:
     grant and floor together cost     50 - (30+0.1F)/(1.225-0.002F) + 0.1(F-50) = 18  at  F^2 + 157.5F - 15375 = 0
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

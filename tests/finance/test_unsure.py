@@ -1,7 +1,5 @@
 """A plant whose owner may build it without support or not, by hand: counted by its chance, not by a sign."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Branch and bound against trying everything: all 0/1 choices of tiny problems, a linear program for each."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A rule that is dropped from the model changes its answer, and the audit, which never saw the model, objects."""
 
-from __future__ import annotations
-
 import pytest
 
 from strategic_minerals import ReserveError, Runner, UntrustedError, solve

@@ -3,8 +3,6 @@
 Its loss is told apart and left out of risk measures, unless the plan asks for it. Kilotonnes, USD/kg, million USD (see `tiny`).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

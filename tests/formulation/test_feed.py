@@ -1,7 +1,5 @@
 """Feed of makers elsewhere followed to its origin: what an embargo leaves of it, by hand."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

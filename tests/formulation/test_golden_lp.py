@@ -4,8 +4,6 @@ After a change of the mathematics that is meant: `python -m pytest tests/formula
 diff.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import replace

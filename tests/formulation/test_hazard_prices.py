@@ -1,7 +1,5 @@
 """Prices in an event by material, market and month, by hand: who pays which and when."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

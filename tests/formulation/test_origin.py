@@ -1,7 +1,5 @@
 """Rules of origin by hand: what is closed when, that feed is followed to the mine, and that nobody else is touched."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """What a plan does to the prices that home users pay abroad: closed forms of one market, and what must not count twice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

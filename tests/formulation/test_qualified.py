@@ -1,7 +1,5 @@
 """Qualified forms by hand: what counts for users who may not take every tonne, and that they share nothing with the rest."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Rules of drawdown and refill that a law can state: what they do, and what they cost."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -3,8 +3,6 @@
 Trap 23 of the formulation: with two prices and no shortage nothing is bought.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Many solves at once, in threads and in other processes; progress that is told and cancels."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import sys

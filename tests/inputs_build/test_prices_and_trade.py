@@ -3,8 +3,6 @@
 The files below are synthetic: their figures are made up, their form is that of the download.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 There is no later edition yet. The one here is synthetic: the file of 2026 with every year one later, and two figures of its own.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import shutil
@@ -166,8 +164,6 @@ def test_the_command_prints_what_changes(tmp_path: Path, capsys: pytest.CaptureF
 
 
 # --- estimates --------------------------------------------------------------------------------------------
-
-
 def with_gallium(data: Dataset, consumption_t: float | None) -> Dataset:
     """The tables with another consumption of gallium, and nothing else."""
     rows = tuple(

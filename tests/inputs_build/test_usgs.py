@@ -1,7 +1,5 @@
 """The USGS data release of 2026, as published, and the tables written from it."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import replace
 from functools import cache

@@ -4,8 +4,6 @@ No number is known beforehand: a problem is solved, told in another way or made 
 Random problems leave out the features that break a relation, and each test says which and why.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math
@@ -54,8 +52,6 @@ def no_worse(harder: Result, easier: Result) -> None:
 
 
 # --- telling a problem in another way ------------------------------------------------------------------------------
-
-
 def plainly(plan: Plan) -> dict[str, Any]:
     return plan.to_toml_like()
 
@@ -202,8 +198,6 @@ def test_the_calendar_means_nothing(seed: int) -> None:
 
 
 # --- scenarios --------------------------------------------------------------------------------------------------------
-
-
 def impossible(told: dict[str, Any]) -> None:
     """A catastrophe that cannot happen costs nothing and buys nothing, CVaR and emergency money included; the scenario without any
     event keeps its probability."""
@@ -275,8 +269,6 @@ def test_an_impossible_scenario_takes_no_probability_from_others(certain: float)
 
 
 # --- money ---------------------------------------------------------------------------------------------------------
-
-
 def times(value: Any, factor: float) -> Any:
     return {k: v * factor for k, v in value.items()} if isinstance(value, dict) else value * factor
 
@@ -306,8 +298,6 @@ def test_more_money_is_never_worse(seed: int) -> None:
 
 
 # --- parts and wholes ----------------------------------------------------------------------------------------------
-
-
 def dominated(frames: dict[str, pd.DataFrame]) -> None:
     """A twin of a project with a fifth more capex, that may be built only instead, is of no use, and of no harm."""
     worse = {"capex_musd": lambda capex: 1.2 * capex, "excludes": "oxide-project", "additional": True}
@@ -398,8 +388,6 @@ def test_unrelated_materials_are_planned_apart_where_money_does_not_bind(seed: i
 
 
 # --- risk ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("seed", EACH)
 def test_a_tail_of_no_weight_is_no_risk_measure(seed: int) -> None:
     """Proves: weight 0 beside limits too wide to bind, which need the rows of losses and tails, is the plan without."""
@@ -433,8 +421,6 @@ def test_the_last_of_the_tail_is_the_worst_case(seed: int) -> None:
 
 
 # --- time ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("seed", quick_first(range(5), 2))
 def test_half_years_are_years_where_nothing_happens_within_a_year(seed: int) -> None:
     """Proves: with steady years and events of whole years, six-month periods give the answer of twelve-month ones.
@@ -493,8 +479,6 @@ def test_short_periods_by_hand(months: int) -> None:
 
 
 # --- chance and order ----------------------------------------------------------------------------------------------
-
-
 def told_in_full(result: Result) -> str:
     """Everything that was decided and found, to the last digit."""
     names = ("acquisitions", "projects", "contracts", "floors", "scenario_losses", "operations", "prices")

@@ -1,7 +1,5 @@
 """The matrix that the solver gets is the model as written: stamped templates against the flat Pyomo model."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from dataclasses import replace
@@ -311,8 +309,6 @@ def test_terms_that_cancel_leave_no_entry() -> None:
 
 
 # --- prices of a branch that are those of the trunk but for rounding ---------------------------------------------------
-
-
 def test_a_price_that_differs_by_rounding_is_the_same_price() -> None:
     """Proves: a scenario whose prices are the trunk's but for the last digits pays the trunk's prices, so that no entry of the
     matrix is next to nothing; a difference that can be told stands."""

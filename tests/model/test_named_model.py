@@ -1,7 +1,5 @@
 """The model for people: the matrix that is solved, in tonnes and million USD, with names for indices."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from typing import Any

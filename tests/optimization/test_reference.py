@@ -1,7 +1,5 @@
 """The do-nothing reference is one point, whatever the solver finds first; aims in turn are measured against it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -168,8 +166,6 @@ def test_a_scenario_of_next_to_no_probability_is_one_of_none(probability: float)
 
 
 # --- sources that cost the same: who runs on the baseline course -------------------------------------------------------
-
-
 SAME = {"demand": {"a": 4.0}, "scenarios": [cut("stop", 0.5, 2029.0, 1.0)]}
 
 

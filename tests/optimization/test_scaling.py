@@ -1,7 +1,5 @@
 """Sizes do not matter: a problem in other tonnes and other money has the same plan, and "no plan" needs a witness."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

@@ -4,8 +4,6 @@ The solver gets the same model instantiated from compiled blocks (`strategic_min
 compares the two entry by entry.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Targets and the rule of release, lived without foresight: beside the best policy, and by hand."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -438,8 +436,6 @@ def test_what_was_there_before_the_plan_is_not_bought_again() -> None:
 
 
 # --- what targets cost, by hand: no stocking-up for what only a scenario knows -----------------------------------------
-
-
 LEFT = 0.5 * 0.15 * 10.0 * 10.0 / 3
 """What a third of the target counts that is missing in the last year [million USD]."""
 

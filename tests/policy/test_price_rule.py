@@ -1,7 +1,5 @@
 """Sales above a price, and money drawn early."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

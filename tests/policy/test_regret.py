@@ -1,7 +1,5 @@
 """One plan for several losses and beliefs: against the extensive form, closed forms, redrawn samples, and what a reader is told."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import replace

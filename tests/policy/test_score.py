@@ -1,7 +1,5 @@
 """A plan that was made, under other losses, prices and rates: nothing of it is decided anew."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """What a reader sees: figures that equal the tables, the verdict."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

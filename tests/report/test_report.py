@@ -1,7 +1,5 @@
 """The page in a real browser: every figure drawn, nothing fetched, names inert, what one clicks works; comparison."""
 
-from __future__ import annotations
-
 import html
 import re
 import shutil

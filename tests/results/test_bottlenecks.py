@@ -1,7 +1,5 @@
 """Which stage of a chain keeps a material from being made, by hand."""
 
-from __future__ import annotations
-
 import pytest
 
 from strategic_minerals import solve

@@ -1,7 +1,5 @@
 """The first screen of an answer: its length and order, its figures the same on every surface, and what the planner asked."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

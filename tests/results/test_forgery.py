@@ -1,7 +1,5 @@
 """Run folders that were changed, by accident or by somebody who writes hashes and digests anew: none of them passes."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import json

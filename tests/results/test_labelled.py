@@ -1,7 +1,5 @@
 """Decisions as labelled arrays: names on every axis, units, the same numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

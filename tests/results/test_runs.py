@@ -1,7 +1,5 @@
 """Results and run folders: complete, equal after a round trip, finished or recognisably not, openable anywhere."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

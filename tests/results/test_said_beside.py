@@ -1,7 +1,5 @@
 """What is said of a plan and beside it, where it once was not true: ties, tails, floors that money keeps out, parts of projects."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -5,8 +5,6 @@ number in between. Money in million USD, tonnes in kilotonnes, prices in USD/kg 
 published in USD/t, a thousand times as much.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -175,8 +173,6 @@ def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> Non
 
 
 # --- commitments -------------------------------------------------------------------------------------------------
-
-
 def whole(musd: float = 100.0) -> Case:
     """100 in 2027 for plants of 60 each, which are whole, and for stock at 12 that 1 scenario in 4 needs in 2029.
 
@@ -222,8 +218,6 @@ def test_prices_hold_for_the_commitments_taken_and_not_for_the_relaxation() -> N
 
 
 # --- where more is owed already ------------------------------------------------------------------------------------
-
-
 def owing(money: Any, total: float | None = None, **changes: Any) -> Case:
     """10 kt of `a` in store cost 10 million USD a year to hold; a kt of `b`, which is lost in a stop, costs 10 and saves 60."""
     return tiny(
@@ -290,7 +284,6 @@ def test_money_at_what_is_owed_is_priced_at_most() -> None:
 
 
 # --- the assembled matrix ----------------------------------------------------------------------------------------
-
 FAMILY = {name: name for name in MEANING} | {
     "appropriation": "budget",
     "stock": "stock_balance",
@@ -457,8 +450,6 @@ def test_every_published_price_is_the_slope_of_its_row(
 
 
 # --- where there are none ----------------------------------------------------------------------------------------
-
-
 def test_a_relaxation_has_no_prices() -> None:
     """Proves: a bound is no plan, and its duals are not published."""
     assert optimum(*whole(), relax=True).prices.empty
@@ -488,8 +479,6 @@ def test_a_stopped_run_has_no_prices(phase: str, monkeypatch: pytest.MonkeyPatch
 
 
 # --- aims of several stages --------------------------------------------------------------------------------------
-
-
 def test_a_promise_is_priced_in_the_spending_that_it_asks_for() -> None:
     """Proves: under least budget a price is spending, not social cost. A promise of 60 % of 10 kt needs 6 kt at 10 USD/kg;
     a tonne less of it spares 10,000 USD, which is the slope of the least spending in the level."""

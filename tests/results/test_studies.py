@@ -1,7 +1,5 @@
 """One protocol of studies: each gives tables, facts, words, JSON and a notebook's view in the same way."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from functools import cache

@@ -1,7 +1,5 @@
 """Who writes, writes alone and whole: two writers of one run folder, killed ones, full disks under reports and workbooks."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """News of the year: events that need naming, facts on what was signed already, rates that a plan states itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A plan carried on through the years: nothing signed is forgotten, without news nothing changes, and what changes says why."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Paths lived through without foresight: values on paper, what a planner may not know, a study that goes on where it stopped."""
 
-from __future__ import annotations
-
 import math
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Supply from year to year: plants built by chance go on, contracts give what they gave, makers come nearer to their grade."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Events that have begun before the plan: the baseline course is in short supply, and nobody knows when it ends."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace as Law
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Disruptions with a profile, by hand: cuts by months, severity and stretch, the direct flow, rationing as deep as the cut."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

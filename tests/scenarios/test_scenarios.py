@@ -1,8 +1,7 @@
 """Disruption scenarios worth trusting: calibrated rates, drawn scenarios, reduction, what they say before any solve."""
 
-from __future__ import annotations
-
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +19,15 @@ from strategic_minerals.world.draws import Span, durations, elements, mean_remai
 from strategic_minerals.world.draws import draw as draw_with_exposure
 from strategic_minerals.world.events import hazards, longest_event
 from strategic_minerals.world.instance import Instance
-from strategic_minerals.world.scenarios import build_scenarios, cvar_of, draws, equally_likely, loss_proxy, reduce
+from strategic_minerals.world.scenarios import (
+    asked_for,
+    build_scenarios,
+    cvar_of,
+    draws,
+    equally_likely,
+    loss_proxy,
+    reduce,
+)
 from support.facts import shipped_tables
 from support.tiny import cut, hazard_row, project, source, tiny
 
@@ -51,8 +58,6 @@ def national() -> tuple[Instance, Any]:
 
 
 # --- calibration -------------------------------------------------------------------------------------------------
-
-
 def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name() -> None:
     """Proves: every rate with its interval is recomputed from events that took effect; a measure that never did is no onset. What
     another hazard brings on counts where the row says so: the embargo strikes as often in all as the record allows."""
@@ -107,8 +112,6 @@ def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
 
 
 # --- drawing -----------------------------------------------------------------------------------------------------
-
-
 def test_a_hazard_strikes_as_often_late_as_early() -> None:
     """Proves: at .9 a year and half a year each, onsets a year settle at 1/(1/.9 + .5) = .62 and stay there for twelve years,
     in the Sobol coordinates and beyond them."""
@@ -207,6 +210,13 @@ def test_every_event_may_bring_a_follower_and_one_that_came_by_itself_does_not_f
         hoards = [s.start for s in scenario if s.label == "hoarding"]
         for stop in (s for s in scenario if s.label == "stop" and s.start < 2039.9):
             assert any(h - 0.1 <= stop.start <= h + 1e-3 or abs(h - stop.start) < 0.11 for h in hoards)
+
+
+def test_a_plant_that_a_price_brings_in_has_no_scenarios_drawn_anew(national: tuple[Instance, Any]) -> None:
+    instance, data = national
+    more = replace(instance, members=(*instance.members, instance.members[0]))
+    elsewhere = replace(instance, members=(*instance.members, frozenset({"Atlantis"})))
+    assert asked_for(more, data) == asked_for(instance, data) != asked_for(elsewhere, data)
 
 
 def test_leaving_a_hazard_out_changes_no_other_draw_and_a_seed_gives_the_same_worlds() -> None:
@@ -350,8 +360,6 @@ def test_events_that_overlap_last_once(spans: list[tuple[float, float]], lasting
 
 
 # --- reduction ---------------------------------------------------------------------------------------------------
-
-
 def test_a_plan_without_existing_sources_is_reduced() -> None:
     """Proves: all that is wanted goes short in every scenario, to be made by projects alone; the proxy counts no producer."""
     plan, data = tiny(
@@ -405,8 +413,6 @@ def test_cvar_of_a_distribution_by_hand(alpha: float, expected: float) -> None:
 
 
 # --- what can happen, before any solve ---------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) -> None:
     """Proves: a hazard that struck once in 16 years strikes in 1 - (16/25)**1.5 of scenarios before the planned ten years end, its

@@ -1,7 +1,5 @@
 """The service's API with real children: every form of an answer, its description, its traces."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging
@@ -144,7 +142,6 @@ def test_events_follow_a_job_to_its_end(tmp_path: Path) -> None:
 
 
 # --- its description ----------------------------------------------------------------------------------------------------------
-
 JSON = "application/json"
 
 
@@ -181,8 +178,6 @@ def test_every_operation_has_a_name_and_examples_that_fit_its_schemas() -> None:
 
 
 # --- logs ----------------------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def lines() -> Iterator[list[dict[str, Any]]]:
     """What the server writes meanwhile, as JSON."""

@@ -1,7 +1,5 @@
 """What other programs meet at the doors: turns, forms of answers, mounting, kept questions, what a full disk and a kill leave."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging
@@ -88,8 +86,6 @@ def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: py
 
 
 # --- forms of answers --------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with client(tmp_path_factory.mktemp("doors") / "s", Obedient()) as found:
@@ -253,8 +249,6 @@ def test_text_that_takes_forever_to_decode_and_words_that_are_no_methods_are_ref
 
 
 # --- mounted -----------------------------------------------------------------------------------------------------------------
-
-
 def test_an_application_mounts_the_service_and_runs_its_lifespan(tmp_path: Path) -> None:
     """Proves E2: links and page stand under the path; without the lifespan a sentence says what is missing."""
     minerals = create_app(Settings(folder=tmp_path / "s"), runner=Obedient())
@@ -304,8 +298,6 @@ def test_a_token_ends_when_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 # --- what a full disk, a kill and a crowded machine leave ---------------------------------------------------------------------
-
-
 def test_jobs_are_deleted_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R61: the reserve is given up for a delete that finds no room, and taken again later."""
     with client(tmp_path / "s", Obedient()) as service:

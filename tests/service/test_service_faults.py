@@ -1,7 +1,5 @@
 """What is wrong with a request is said at once, in plain words, by the field as it was sent; nothing twice is taken silently."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator
@@ -122,7 +120,6 @@ def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:
 
 
 # --- studies -----------------------------------------------------------------------------------------------------------------
-
 STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"kind": "grid", "axes": {"discount_rate": []}}, "axes"),
     ({"kind": "grid", "axes": {"stock[nothing].opening_t": [1]}}, "stock[nothing].opening_t"),
@@ -167,7 +164,6 @@ def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.
 
 
 # --- uploads -----------------------------------------------------------------------------------------------------------------
-
 PLAN = ("plan", ("p", TOML))
 FORMS: list[tuple[list[tuple[str, Any]], str]] = [
     ([PLAN, ("gap", (None, "0.1"))], "gap"),
@@ -207,8 +203,6 @@ def test_no_workbook_is_opened_in_the_process_that_answers(
 
 
 # --- around the body -----------------------------------------------------------------------------------------------------------
-
-
 def test_other_routes_refuse_in_plain_words_too(service: TestClient) -> None:
     """Proves: 404 or 422 for names that are none, 405 with what is allowed; no filter is passed over."""
     for name in ("latest", "%00", "..%2f..%2fetc", "0" * 31, "0" * 32 + "%0a"):

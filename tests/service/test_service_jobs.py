@@ -1,7 +1,5 @@
 """Jobs: nothing accepted is lost and nothing finished either, whatever is killed; limits hold; one job at a time belongs to one."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -178,8 +176,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
 
 # --- children --------------------------------------------------------------------------------------------------------------
-
-
 def jobs_children(of: int | None = None) -> list[int]:
     """Children of a process, this one by default, that run jobs."""
     found = []
@@ -259,8 +255,6 @@ def test_a_child_dies_with_its_server(tmp_path: Path) -> None:
 
 
 # --- servers that are killed ------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_kills_at_any_moment_lose_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Proves R24, R38: whether jobs wait, run, are written or end: all succeed, once. `service_load.py` kills at random."""

@@ -1,7 +1,5 @@
 """Behind nginx, as the container has it, under a path: hostile connections cost others nothing, callers keep their address."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

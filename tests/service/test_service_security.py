@@ -1,7 +1,5 @@
 """Nobody gets in, nobody sees another's jobs, nothing that is sent breaks it: tokens, scopes, limits, fuzzing."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The store's promises, for both databases: PostgreSQL of the machine's own packages beside SQLite; copies of it."""
 
-from __future__ import annotations
-
 import glob
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The service's page in a real browser: sign in, upload, edit, faults in place; phone too."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import threading

@@ -3,8 +3,6 @@
 Nothing is discounted, nothing costs anything to hold, and stock is worth its price at the end (`support.tiny`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

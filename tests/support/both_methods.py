@@ -1,7 +1,5 @@
 """An answer by either method: they agree, and the audit passes both."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The project's documents: where they are, what they show, what they link to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass

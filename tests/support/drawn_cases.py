@@ -1,7 +1,5 @@
 """Small questions whose scenarios are drawn."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,8 +1,6 @@
 """Reserves whose best policy is known, of one material by dynamic programming, of chains by the tree of all courses: yearly
 periods, stops that begin and end by chance."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

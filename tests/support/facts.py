@@ -1,7 +1,5 @@
 """The shipped tables, read once for all tests of a process."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from strategic_minerals import Dataset, load_dataset, shipped

@@ -5,8 +5,6 @@ Home plants are never cut and never shut, tiers cover all demand, soft rules hav
 plan, whatever the switches, because the hard service level (5 %) is within what home plants make in any scenario.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One mineral, two projects and a stock: small enough to solve by hand, large enough to choose."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from strategic_minerals import Dataset, Plan

@@ -1,7 +1,5 @@
 """A plan as the text of a file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

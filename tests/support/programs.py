@@ -1,7 +1,5 @@
 """Small programs as arrays, as the package passes them to the solver, and other settings of its search."""
 
-from __future__ import annotations
-
 import importlib
 import math
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Promises that a disruption threatens."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from strategic_minerals import Dataset, Plan

@@ -1,7 +1,5 @@
 """Scalings of a problem by known factors: the answer is the small problem's times tonnes * prices."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from strategic_minerals import Dataset, Plan

@@ -1,7 +1,5 @@
 """Tables about shortage, beside those of `tiny`: how losses change while a disruption lasts, and what users hold themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

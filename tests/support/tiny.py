@@ -6,8 +6,6 @@ are USD/kg, tonnes are kilotonnes: a kilotonne at 1 USD/kg is one million USD, s
 USD/kg.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

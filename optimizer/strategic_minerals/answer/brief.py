@@ -4,8 +4,6 @@ Where samples have tested a plan, every figure is of the futures that it was liv
 figures are those of the plan's own scenarios.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A manifest is valid only in the spelling in which it is written, so that no byte of it can change unnoticed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
@@ -222,8 +220,6 @@ def read_json(path: Path) -> tuple[str, Any]:
 
 
 # What stands in each file of a run folder, by name: the same text for writing and for comparing.
-
-
 ANALYSES = "analyses"
 """Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
 PLAN, SUMMARY, LOG_FILE, DECISIONS = "plan.json", "summary.txt", "log.txt", "decisions.npz"

@@ -391,8 +391,6 @@ def without_data(data: Dataset) -> list[str]:
 
 
 # What a caller's own variables, constraints and terms came to, beside the plan: a table, and lines of the objective.
-
-
 OWN_PARTS = "own_parts"
 """Name of the table."""
 COLUMNS = {
@@ -537,8 +535,6 @@ def _finite(value: float) -> float:
 
 
 # Tables for readers: names and units of columns, and scenarios named by what happens in them.
-
-
 NAMED_UNITS = {
     "share": "share",
     "probability": "probability",
@@ -619,8 +615,6 @@ def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> d
 
 
 # What an answer rests on beside its own figures: facts and estimates of the inputs, how the solve ended, how large it was.
-
-
 MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
 
@@ -788,8 +782,6 @@ def come_with(scenarios: pd.DataFrame, amount: pd.Series) -> dict[str, float]:
 
 
 # Public functions that tie several rooms together: check a question, open a run.
-
-
 @dataclass(frozen=True)
 class CheckReport:
     """What `check` found: faults that forbid a solve, notes that do not, and provenance."""
@@ -834,8 +826,6 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
 
 
 # A plan's home in words: its money beside the dollar.
-
-
 def home_money(plan: Plan, data: Dataset) -> tuple[str, float, int] | None:
     """(currency, what a dollar is worth in it, in which year) of a plan's home: mean of the price year, or of the last year before
     it that is known; NaN where none is. None where no table names the home."""

@@ -10,8 +10,6 @@ the unit after.
 A limit on money is what the plan gives, and at least what holding the opening stock costs (`Instance.spendable`). Where that is
 more, one more USD of the appropriation or of the total moves no limit and is worth nothing, whatever the dual of the row."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -192,8 +190,6 @@ def _item(name: str, alike: list[int], n: int) -> str:
 
 
 # Parts of an answer that are read off a solved problem, and what made it.
-
-
 def stages_of(solved: Solved) -> dict[str, tuple[float, float]]:
     """Aim -> (with the plan, without), penalties left out."""
     costs, parts = solved.costs, solved.problem.assembly.costs
@@ -219,8 +215,6 @@ def versions() -> dict[str, str]:
 
 
 # From a solved problem to the answer: decisions read, tables and words made, everything audited before anybody sees it.
-
-
 LOG = logger_of(__name__)
 
 

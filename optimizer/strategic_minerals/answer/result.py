@@ -1,7 +1,5 @@
 """The answer: outcome first, then tables, prices, objective parts, audit."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -45,8 +43,6 @@ def tables_in_words() -> str:
 
 
 # Decisions of a plan as labelled arrays: every axis with its names, every array with its unit.
-
-
 AXES: Mapping[str, tuple[str, ...]] = {
     "sign": ("option",),
     "contract": ("offtake_contract",),

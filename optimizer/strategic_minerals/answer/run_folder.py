@@ -3,8 +3,6 @@
 The manifest has the hash of every file, taken from what was written, and a digest over its own content (`manifest`). A
 folder has one writer at a time (`core.files`). What other verbs find out about a run stands under `analyses` (`answer.study`)."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """One solve from plan and tables to a result: prepared, optimised, read, audited."""
 
-from __future__ import annotations
-
 import logging
 import time
 from dataclasses import replace

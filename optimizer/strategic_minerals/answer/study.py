@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 
 # What every study gives: tables by the names of their files, figures beside them, words, JSON, a view for notebooks.
-
-
 LONGEST_LINE = 160
 """Letters of a study's first line that `repr` shows."""
 
@@ -114,8 +112,6 @@ def listed(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 # Studies of a run, under `analyses` of its folder: tables of other verbs, sealed together and bound to the run.
-
-
 SEAL, STUDY = "seal.json", "study.json"
 RESUMED = "rows"
 """Folder of rows from which a sweep goes on."""

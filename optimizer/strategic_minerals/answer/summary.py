@@ -3,8 +3,6 @@
 Every number of an answer comes from its named records (`figures`), which the audit works out again; what stands beside them, of the
 inputs and of the solve, comes from `Basis`."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -106,8 +104,6 @@ def evidence_said(basis: Basis) -> list[str]:
 
 
 # Where the reserve's purchases come from, in words: countries as declared.
-
-
 SMALL = 0.01
 """Share of all purchases below which countries are counted, not named."""
 
@@ -557,8 +553,6 @@ def _left(figures: Figures) -> list[str]:
 
 
 # What samples say of a plan and of its first years, in the words of a summary.
-
-
 MOST_LINES = 12
 """Lines of a section before the rest is counted."""
 
@@ -673,8 +667,6 @@ def _interval(of: ActNow, name: str) -> str:
 
 
 # The home's own money and figures, in words.
-
-
 USD = "USD"
 DIGITS = 3
 

@@ -2,8 +2,6 @@
 
 Plan tables show planned years; `operations`, `flows` and `shortfalls` hold the tail too and say so."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -200,8 +198,6 @@ RESULT_TABLES: Mapping[str, TableOf] = {
 
 
 # What tables of results share: columns as declared, and the names of paths.
-
-
 LEAST_SHARE = 1e-9
 """Of a demand, the same where it is a matter of grams."""
 
@@ -263,8 +259,6 @@ def _purchase_prices(problem: Problem, solution: Solution) -> Floats:
 
 
 # Tables of what happens in each scenario: operations, flows, shortfalls, losses and what they are worth.
-
-
 PLANTS = "plants"
 """Who holds stock of an input that no segment wants."""
 

@@ -4,8 +4,6 @@
 the proof: bound, gap, do-nothing reference, aims in turn, prices. Nothing can recompute wall clock, versions, the log and the
 options that a caller chose: the digest of the manifest alone guards them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -405,8 +403,6 @@ def _again(stored: Result) -> Result:
 
 
 # From solving once more.
-
-
 def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]]:
     """(objections, what was not compared and why) of a stored run against the same question solved again.
 

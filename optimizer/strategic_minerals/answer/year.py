@@ -100,7 +100,6 @@ def decisions(acts: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 # Two files of a run folder, which a planner fills in when the year is over.
-
 NOTED = ACTS, NEWS = "acts.csv", "news.csv"
 
 

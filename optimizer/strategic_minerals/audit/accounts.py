@@ -3,8 +3,6 @@
 Packages and market floors as they are signed, the books of one solution, outlays, losses and the parts of social cost,
 worked out from `audit.producers` and natural data alone. Axes and units are those of `audit.producers`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -468,8 +466,6 @@ def unfilled(accounts: Accounts) -> float:
 
 
 # What an answer states of itself, worked out again from its decisions: the audit's own records of `figures.RECOMPUTED`.
-
-
 SMALL_T = 1e-6
 """Tonnes below this are no action."""
 CHOSEN = 1e-6
@@ -770,8 +766,6 @@ def differences(stated: Figures, found: Records) -> Iterable[tuple[str, Any, Any
 
 
 # Whose cost it is: social cost of a plan of several homes, split into what each of them bears (home by home).
-
-
 COMMON = ""
 """What belongs to no single home."""
 BY_PRODUCER = ("output", "reserve_output", "clean_output")

@@ -7,8 +7,6 @@ was signed and its money in `accounts`, the facts behind in `producers`.
 A violation counts where it exceeds `TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a
 producer, that of its main output), or the money in the row: the solver works to a millionth of units of about that size."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -302,8 +300,6 @@ ORIGIN_OF_SUPPORT: tuple[Rule, ...] = (support_origin,)
 
 
 # Rules of policy on operations, checked by loops over natural data: diversification, days of cover, service levels.
-
-
 DAYS_PER_YEAR = 365.0
 
 
@@ -490,8 +486,6 @@ POLICY: tuple[Rule, ...] = (
 
 
 # Rules of budgets and risk, checked by loops over natural data.
-
-
 def branch_purchases(k: AuditContext) -> Iterable[Row]:
     """Branch purchases at branch prices <= the trunk's planned ones + extra  [million USD], per component and year."""
     paid = np.zeros_like(k.path_data.weight)
@@ -616,8 +610,6 @@ MONEY: tuple[Rule, ...] = (
 
 
 # Rules of what is signed, checked by loops over natural data: packages, market floors, offtake contracts.
-
-
 def one_package(k: AuditContext) -> Iterable[Row]:
     """sum_{l,t0} sign <= 1 for each project; = 1 where its owner builds it anyway  [-]."""
     for p, project in enumerate(k.n.projects):
@@ -728,8 +720,6 @@ CONTRACTS: tuple[Rule, ...] = (contract_lot, contracts_in_force)
 
 
 # What events do to prices in each of two markets: the audit's own reckoning, in plain loops.
-
-
 Steps = Sequence[tuple[float, float, float]]
 
 

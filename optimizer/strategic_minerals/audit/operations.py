@@ -4,8 +4,6 @@
 much the row is violated, and how large its amounts are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any

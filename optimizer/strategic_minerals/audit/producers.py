@@ -5,8 +5,6 @@ Commitments and events of the formulation in plain loops over tonnes, from nothi
 
 Arrays have the axes (path, period); million USD per tonne; periods from 0."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
@@ -187,8 +185,6 @@ def worst_state(n: Instance) -> float:
 
 
 # The audit's own facts: the formulation in plain loops over tonnes.
-
-
 Prices = tuple[Floats, Floats]
 """(W, I, T) prices in the lower market, and as a multiple of them outside in an event."""
 
@@ -470,8 +466,6 @@ def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Fl
 
 
 # What a tonne unserved costs on every path, how much of a tier can go unserved, and users' own stocks: the audit's own reckoning.
-
-
 Cuts = tuple[tuple[float, float], ...]
 """(begin, end) of cuts [decimal fiscal years]."""
 

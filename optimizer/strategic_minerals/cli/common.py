@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 
 # How much the command line tells beside the answer: `--verbose` and `--quiet` of all verbs, on standard error.
-
-
 QUIET, PLAIN, LOUD, LOUDEST = -1, 0, 1, 2
 LEVELS = {LOUD: logging.INFO, LOUDEST: logging.DEBUG}
 OWN_LOG = "serve"
@@ -70,8 +68,6 @@ def is_quiet() -> bool:
 
 
 # The application and what every verb of it takes: `-h`, `--quiet` and `--verbose`.
-
-
 PROGRAM = "strategic-minerals"
 """The command that an installation brings."""
 SETTINGS: dict[str, Any] = {
@@ -226,8 +222,6 @@ def words(now: Progress) -> str:
 
 
 # The verb that shows results.
-
-
 @app.command()
 def report(
     directories: Annotated[

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 
 # Verbs of the table on the command line: arguments and options follow from the signatures of their functions.
-
-
 LOG = logger_of(__name__)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of a solved plan.")]
@@ -274,8 +272,6 @@ def show(found: Study, out: Path | None, as_json: bool) -> None:
 
 
 # plans
-
-
 def _refuse_folder(out: Path, source: Path) -> None:
     """Raise InputError where a run folder cannot be written."""
     from ..answer.run_folder import refuse_foreign, refuse_inside

@@ -253,8 +253,6 @@ def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
 
 
 # Faults of options and arguments in plain words; the parser's own messages are for programmers.
-
-
 def say(errors: Console, text: str) -> None:
     """Print a line on standard error, if it can be written to."""
     with suppress(OSError):

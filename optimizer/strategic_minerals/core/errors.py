@@ -36,8 +36,6 @@ def shipped(kind: Literal["models", "inputs"]) -> Path:
 
 
 # How a solve ended: its reason, objective, bound and gap, and what is known while it runs.
-
-
 Reason = Literal[
     "optimal",
     "within_gap",
@@ -94,8 +92,6 @@ OnProgress = Callable[[Progress], Any]
 
 
 # Near misses: names that are spelled almost like a word.
-
-
 MOST_NAMES = 2_000
 """Known names that are compared letter by letter."""
 LONGEST = 60
@@ -122,8 +118,6 @@ def near_miss(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 # Dotted addresses of fields, e.g. `scenarios.0.probability`: which of several set the same value.
-
-
 DEEPEST_ADDRESS = 40
 """Parts of an address that are read."""
 
@@ -385,8 +379,6 @@ class UntrustedError(ReserveError):
 
 
 # The one format of what the package writes and reads again: plans, tables, run folders, studies, the service's store.
-
-
 FORMAT = 1
 
 

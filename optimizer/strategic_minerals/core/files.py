@@ -175,8 +175,6 @@ def digest_of(pieces: Iterable[str]) -> str:
 
 
 # Parts of a long computation are kept as they finish, so that one that was killed goes on where it stopped.
-
-
 @dataclass(frozen=True)
 class Kept:
     """A folder of finished parts, a file each, called by the digest of its content and of the question that it is a part of."""
@@ -217,8 +215,6 @@ class Kept:
 
 
 # A folder has one writer at a time, also of several processes; a writer that is killed leaves nothing that blocks the next.
-
-
 LOCK = ".lock"
 """The file whose lock a writer holds; the writer removes it. One that was left behind by a killed process holds nothing."""
 
@@ -253,8 +249,6 @@ def _locked(folder: Path, wait_s: float) -> FileLock:
 
 
 # Templates of pages.
-
-
 def templates(folder: str, where: str, extra: str) -> jinja2.Environment:
     """The templates in a folder of the package; what is put into them is text. Raises InputError where `extra` is not installed."""
     try:

@@ -1,7 +1,5 @@
 """Figures for people: how many digits a number, money, tonnes and shares are written with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 SMALL_MUSD = 0.05

@@ -1,7 +1,5 @@
 """Arrays and tables: kinds by what they hold, whether two hold the same, HTML."""
 
-from __future__ import annotations
-
 import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +36,6 @@ INF = float("inf")
 
 
 # Data frames that come back as they went: the kind of each column is stated, never guessed from its values.
-
-
 MOST_NOTEBOOK_ROWS = 60
 KINDS = {"boolean": "bool", "integer": "int64", "number": "float64", "text": "object"}
 

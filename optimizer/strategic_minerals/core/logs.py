@@ -4,8 +4,6 @@ Every module has a logger of its own below `strategic_minerals`, so that rooms a
 anywhere unless whoever calls adds a handler: the package has a `NullHandler` and leaves the root logger alone.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

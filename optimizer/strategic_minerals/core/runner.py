@@ -5,8 +5,6 @@ starts. Long work asks `checkpoint` on its way, so that a deadline and a cancell
 built, not only while HiGHS runs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import multiprocessing

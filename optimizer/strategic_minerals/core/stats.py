@@ -1,7 +1,5 @@
 """Units, sums in print that add up, seconds by phase, estimates with intervals."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,8 +36,6 @@ def rounded_to_add_up(total: float, parts: Sequence[float], digits: int) -> tupl
 
 
 # Unit conversions in one place: tables use USD/kg and tonnes, the model USD/t, results million USD.
-
-
 MONTHS_PER_YEAR = 12.0
 DAYS_PER_YEAR = 365.0
 """Of a stock: days of cover count calendar days of a common year, as statutes on stocks do."""
@@ -61,15 +57,11 @@ SMALL_T = 1e-6
 
 
 # Words that stand in tables and are looked for there.
-
-
 BASELINE_COURSE = "baseline course"
 """What the course without any disruption is called where scenarios are named."""
 
 
 # Where a solve spends time: wall-clock seconds by phase.
-
-
 LOG = logger_of(__name__)
 TOTAL = "total"
 
@@ -113,8 +105,6 @@ class Timings:
 
 
 # What independent samples say of one plan: how far it can be from the best, and what it is worth, with confidence.
-
-
 class Estimate(NamedTuple):
     """A mean over independent samples."""
 
@@ -167,8 +157,6 @@ def _moments(values: Sequence[float]) -> tuple[float, float, int]:
 
 
 # Bisection: brackets between a value at which something fails and one at which it holds, halved until they are narrow enough.
-
-
 def bracket(
     holds: Callable[[float], bool],
     fails_at: float,

@@ -4,8 +4,6 @@ An option is a keyword with `Annotated[type, Field(ge=..., description=...)]` an
 for the command line and the service, which read the same signature.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -45,7 +43,8 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> R:
-        if given and isinstance(given[0], str | Path) and function.__annotations__.get("plan") == "Plan":
+        asked = function.__annotations__.get("plan")
+        if given and isinstance(given[0], str | Path) and getattr(asked, "__name__", asked) == "Plan":
             raise InputError(
                 [Fault(function.__name__, "", "plan", shown(given[0]), "a Plan: load_plan(...) makes one")]
             )

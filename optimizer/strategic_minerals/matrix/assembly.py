@@ -441,8 +441,6 @@ def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: ColumnArr
 
 
 # The model as arrays: each Pyomo block is compiled once and instantiated for every period, branch and scenario.
-
-
 STAND_INS = 64
 """Made at once."""
 

@@ -1,7 +1,5 @@
 """Cost vectors of every aim, and the model under names that a caller knows, for constraints of one's own."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -211,8 +209,6 @@ def objective_costs(problem: Problem) -> dict[str, Floats]:
 
 
 # The model for people: a Pyomo model in tonnes and million USD, every index a name, made from the very matrix that is solved.
-
-
 PLAN_COST = "plan_cost"
 """Expressions of what the plan itself costs beyond doing nothing, by aim."""
 OWN_TERMS = "own_terms"

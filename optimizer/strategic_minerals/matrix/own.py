@@ -2,8 +2,6 @@
 
 The plan's own rows stay as they are: whoever wants another rule changes the plan. Bounds of its variables may be narrowed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """A planning problem built and compiled, its aims as cost vectors, and the typed verdict of a solve."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -163,8 +161,6 @@ def _structure(plan: Plan, free_menus: bool) -> Plan:
 
 
 # Which figure of a table an entry of the matrix comes from: so that a planner is told of a cell, not of a row of the solver's.
-
-
 SMALL_SHARE = 1e-3
 """A share below it is likelier to be the small figure than a capacity beside it."""
 MADE = ("plant_pull", "material_balance", "surplus_limit", "reserve_production", "diversification")
@@ -375,9 +371,9 @@ def with_price_channel(problem: Problem, nothing: Solution) -> Problem:
     return replace(problem, structure=structure, assembly=instantiate(structure, problem.templates))
 
 
-def structure_of(plan: Plan, data: Dataset) -> tuple[Structure, Instance]:
-    """The structure of a problem in model units, and its instance in tonnes."""
-    structure, natural, *_ = _built(plan, data)
+def structure_of(plan: Plan, data: Dataset, like: Problem | None = None) -> tuple[Structure, Instance]:
+    """The structure of a problem in model units, and its instance in tonnes. like: as `prepare`, with its sampled scenarios."""
+    structure, natural, *_ = _built(plan, data, like, None if like is None else like.structure.scenarios.drawn)
     return structure, natural
 
 
@@ -415,18 +411,20 @@ def _built(
 def _support(
     instance: Instance, scenarios: ScenarioSet, like: Structure | None, pricing: PricingSample | None
 ) -> Support:
-    """Ways of support: those of another structure where nothing that they hang on differs."""
+    """Ways of support: those of another structure where nothing that they hang on differs; where only the plan's own scenarios do,
+    what owners expect is taken over."""
+    known = None
     if like is not None:
         before = like.support.owners.pricing
         same = pricing.same(before) if pricing is not None else before is None
-        if same and equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
-            return like.support
-    return build_support(instance, scenarios, pricing)
+        if same and same_menus(like.instance, instance):
+            if equal(like.scenarios, scenarios):
+                return like.support
+            known = like.support.owners
+    return build_support(instance, scenarios, pricing, known)
 
 
 # A model with more rows or columns, the last, which belong to no template: what a caller asks for beside the plan.
-
-
 def with_row(
     assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float, *, money: bool = False
 ) -> Assembly:
@@ -491,8 +489,6 @@ def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float
 
 
 # Decisions as items that a planner can name, and a compiled model in which one of them is held in or out.
-
-
 LEAST_USE = 0.1
 """Share of what an offer or a contract without a lot gives in a year that counts as using it; where projects are supported in part,
 share of one that counts as supporting it where it has to be."""
@@ -711,8 +707,6 @@ def _offers(problem: Problem, found: dict[str, Decided]) -> None:
 
 
 # What a plan does in its first fiscal years, as sums of columns: what is bought and sold, whom it supports, what it signs.
-
-
 FIRST_YEARS = 2
 """Fiscal years that a ministry decides on now: the one that begins, and the one whose budget is written."""
 

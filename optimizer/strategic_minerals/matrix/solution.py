@@ -1,7 +1,5 @@
 """A solution in natural units, as arrays by name: what the solver's columns mean."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -5,8 +5,6 @@ mutable Params; Python objects are made once per template, and `assembly` instan
 other blocks that a template refers to are *externals*; stamping maps them to columns.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

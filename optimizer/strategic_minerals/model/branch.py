@@ -4,8 +4,6 @@ A branch starts at its onset; `stand` gives the variable of a period, which is t
 branch's price is the trunk's, so the terms of purchases cancel by themselves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@
 units: each material counts in a power of ten tonnes of its own (`world.instance.scale`); money in million USD.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -3,8 +3,6 @@
 Money in million USD, tonnes in model units.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any

@@ -88,8 +88,6 @@ def add_seller_depth(b: pyo.Block, structure: Structure, sets: ComponentSets) ->
 
 
 # Stock that users hold themselves: what they pull in a shortage and what they refill after it.
-
-
 USERS_STOCK_PARAMS: dict[str, str] = {
     "users_opening": "missing from the level before the first period [unit]",
     "users_pull_limit": "L where users may pull: in a branch while the material is tight, else 0 [unit]",
@@ -148,8 +146,6 @@ def add_plant_pull(b: pyo.Block, structure: Structure, sets: ComponentSets) -> N
 
 
 # Clean feed: what the authority buys or supports under a rule of origin with reach-back.
-
-
 def add_clean_chain(b: pyo.Block, structure: Structure, sets: ComponentSets, operating: Mapping[int, Any]) -> None:
     """Variable, and the three families of rows. operating: share of each output class signed, a variable of commitments."""
     b.clean_output = pyo.Var(list(sets.clean.makers), bounds=(0, None), doc="part of the production made of clean feed")
@@ -230,8 +226,6 @@ def add_qualified_supply(b: pyo.Block, structure: Structure, sets: ComponentSets
 
 
 # What the plan does to the prices that home users pay abroad.
-
-
 LESS = (0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5)
 """Ends of pieces of tonnes that the plan leaves in the market, as shares of what home users buy there without it; at half of that
 most is saved."""
@@ -760,8 +754,6 @@ def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -
 
 
 # Rules that a law can state for a stock: when it may be released and to whom, and by when it has to be full again.
-
-
 Stand = Callable[[str, Any, int], Any]
 """(variable, index, period) -> the Pyomo variable that holds it."""
 

@@ -1,8 +1,6 @@
 """What ties the components of one scenario together: its loss, the tail of CVaR, the money that branches share; and what a period
 costs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -66,8 +64,6 @@ def add_shared_money(
 
 
 # What the operations of one component cost in one period.
-
-
 def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Costs of the period at undisturbed prices, market-value accounting [million USD, undiscounted].
 

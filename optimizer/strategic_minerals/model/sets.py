@@ -437,8 +437,6 @@ def active_rule(structure: Structure, rule: Diversification | DaysOfCover) -> Bo
 
 
 # The aims of a plan in words.
-
-
 def aim_in_words(plan: Plan, stage: str) -> str:
     """What a stage minimises, with the weights that the plan sets."""
     return {"social_cost": "social cost", "spending": "discounted spending"}.get(stage) or _risk(plan)

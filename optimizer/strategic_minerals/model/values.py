@@ -4,8 +4,6 @@ Each function returns arrays whose first axis is the instance (or the branch) an
 `model.period.param_keys` and `model.branch.param_keys`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -106,8 +106,6 @@ def every_scenario(result: Result) -> pd.DataFrame:
 
 
 # What a figure of the page is, and what all of them share: width, axes, the library that draws them.
-
-
 WIDTH = 720
 TITLE_LETTERS = 72
 """Letters of a title that stand in a line above the narrowest chart."""
@@ -274,8 +272,6 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
 
 
 # Colours of the figures.
-
-
 PALETTE = ["#0a3a5c", "#d97706", "#2f7a52", "#5b1a4a", "#8089a8", "#7a5500", "#4c51bf", "#16998c", "#9b2c2c", "#334155"]
 """Colours that keep apart for the colour-blind, each at least 3 : 1 on white; neighbours by their lightness too, in grey print."""
 DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
@@ -288,8 +284,6 @@ FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8
 
 
 # The figures of a result.
-
-
 def figures(result: Result) -> list[Figure]:
     """Every figure that the result has something to show in, in the order of the page."""
     return [figure for draw in DRAWN for figure in draw(result)]
@@ -655,8 +649,6 @@ DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_curve, _timeline, _s
 
 
 # What figures of a study are about: money, risk and inputs, as its result or the study itself states them.
-
-
 @dataclass(frozen=True)
 class Subject:
     """What a study's figures call things."""
@@ -682,8 +674,6 @@ class Subject:
 
 
 # Figures of budgets and of sweeps.
-
-
 MOST_BARS = 20
 
 
@@ -769,8 +759,6 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
 
 
 # Which figures a study has: those of the page, and of `charts`.
-
-
 OF_STUDIES: Mapping[str, Callable[[pd.DataFrame, Subject], Iterator[Figure]]] = {
     "frontier/points": frontier_figure,
     "sweep/indices": tornado_figure,

@@ -173,8 +173,6 @@ def money(result: Result) -> pd.DataFrame:
 
 
 # Several results side by side: what differs in the question, in the plan, in the outcome.
-
-
 ABSENT = "-"
 TITLES = {
     "plan": "Decisions that differ",
@@ -452,8 +450,6 @@ def _cell(value: Any, path: str = "") -> str:
 
 
 # Where each material comes from, now, later and in a crisis: shares along the chain.
-
-
 RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
 LAST = ("OTH", OTHERS, RESERVE, SHORT)
 """Suppliers that are no single country, in their order after those that are; the first: what the statistics give as one."""
@@ -610,8 +606,6 @@ def chain(product: str, found: Sequence[Moment]) -> list[str]:
 
 
 # A chain as it flows from its first feed to its users, in tonnes of its last step.
-
-
 class Flow(NamedTuple):
     """From (step, supplier) to (step, country of a plant) or (number of steps, segment), as tonnes of the last step that it is
     enough for: with the average recipe of all plants where it leaves, with the plant's own where it arrives."""

@@ -1,7 +1,5 @@
 """The page: one self-contained file, no network, prints well, names from tables inert."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re
@@ -43,8 +41,6 @@ CODE = re.compile(r"`([^`]+)`")
 
 
 # Tables of the page after the figures: scenarios, studies, the most uncertain estimates.
-
-
 MOST_ESTIMATES = 15
 YEAR = r"/\d{4}$"
 """How the key of a figure of one year ends."""
@@ -123,8 +119,6 @@ def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
 
 
 # What a report may do in a browser.
-
-
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
@@ -312,8 +306,6 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
 
 
 # The figures of a result or of a study as Altair charts, for scripts and notebooks, and the page as a file.
-
-
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's charts in Altair, by name, in the order of the page; those with nothing to show are left out.
 

@@ -1,7 +1,5 @@
 """Base classes of rows and plans: closed frozen records, checked scalar types, provenance of each value."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import re
@@ -164,8 +162,6 @@ def grouped(rows: Iterable[Any], *columns: str) -> defaultdict[Any, list[Any]]:
 
 
 # What a column or a field holds beyond its type: its meaning, label, unit and usual range, stated once, where it is declared.
-
-
 UNITS = {
     "_usd_per_kg": "USD/kg",
     "_usd_per_t": "USD/t",
@@ -246,7 +242,6 @@ def meaning(model: type[BaseModel], column: str) -> str:
 
 
 # --- columns that several tables have ------------------------------------------------------------------------------
-
 PREMIUM = Column("premium over the market price", 0.005, 0.95)
 KAPPA = Column("supply left in a crisis for users without a contract", 0.03, unit="share")
 RESTART = Column("time to restart after a shutdown", 0.1, 8)
@@ -320,8 +315,6 @@ FromYear = Annotated[
 
 
 # Words for people: what a field of a plan means.
-
-
 def field_meaning(model: type[BaseModel], field: str) -> str:
     """What a dotted field of a plan means: the description that its schema gives; empty where it has none."""
     return " ".join(

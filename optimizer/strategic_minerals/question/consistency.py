@@ -1,7 +1,5 @@
 """Checks across tables and plan, all collected; a loader has already checked each row by itself."""
 
-from __future__ import annotations
-
 import datetime as dt
 import itertools
 import math
@@ -109,8 +107,6 @@ def origin_rules_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 # Whether the courses of disruptions make sense: cuts and prices of hazards by months since their onset.
-
-
 def profiles_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Steps of a profile end after they begin and do not overlap, and every material of the hazard has some."""
     yield from _steps_follow(data, "hazard_profiles", "flow")
@@ -160,8 +156,6 @@ def hazard_prices_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 # Materials that come only inside imported goods: nothing that a plan decides may reach them.
-
-
 ALONE = "no material inside imported goods (embedded = true in materials.csv): no stock and no plant can supply it"
 
 
@@ -218,8 +212,6 @@ def feed_shares_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 # Qualified forms of a material: who asks for them, and what makes them.
-
-
 def forms_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A qualified form is one of a planned material, some users ask for it, each for one, and one activity at home makes it: a
     tonne of a tonne, at no cost."""
@@ -255,8 +247,6 @@ def forms_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 # What contradicts itself in the table of users' own stocks.
-
-
 def shortage_tables_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A stock of users has one level, and a holder: a segment that demands the material, or plants that use it."""
     wanted = grouped(data.rows("demand"), "material")

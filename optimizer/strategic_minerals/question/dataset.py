@@ -147,8 +147,6 @@ def required(table: str) -> frozenset[str]:
 
 
 # Places in a workbook: cells of tables, and of the fields of the sheet `plan`.
-
-
 def cell_name(row: int, column: int) -> str:
     """`B7` of a row counted from 1 and a column counted from 0."""
     letters, column = "", column + 1
@@ -359,8 +357,6 @@ def _restored(tables: dict[str, tuple[Row, ...]], *others: Any) -> Dataset:
 
 
 # The home of a plan: a country, or a union of countries, and what its government is known by.
-
-
 def home_row(data: Dataset, home: str) -> HomeRow | None:
     """The row of a home; None where the tables say nothing of it."""
     return next((row for row in data.rows("homes") if row.home == home), None)
@@ -392,8 +388,6 @@ def not_compiled(home: str, data: Dataset) -> list[str]:
 
 
 # Money of different years brought to the money of the plan: one price index.
-
-
 DATED = ("prices", "activities", "projects", "packages", "substitution", "loss_functions", "commitments")
 """Tables whose rows say in which year's money they are stated."""
 

@@ -173,7 +173,6 @@ class Facts:
 
 
 # --- what is compared with what ------------------------------------------------------------------------------------
-
 AGAINST: tuple[tuple[str, str, str, str, float, float, float], ...] = (
     ("prices", "price_usd_per_kg", "printed", "material", 1 / 60, 60, 1),
     ("capacities", "normal_t_per_yr", "capacity", "activity", 1e-3, 3, 0.9),
@@ -349,8 +348,6 @@ def _doubt(alike: Sequence[Comparison]) -> Doubt:
 
 
 # --- figures outside the usual range of their column ---------------------------------------------------------------
-
-
 def _unusual(facts: Facts) -> Iterator[Doubt]:
     """Figures outside their range; those of a column that are probably in the same other unit together."""
     alike: dict[tuple[str, str, str], list[tuple[Figure, float, Column]]] = defaultdict(list)

@@ -72,8 +72,6 @@ def calibrate(data: Dataset) -> pd.DataFrame:
 
 
 # The reserve: selling, keeping, buying.
-
-
 def haircut(price_cv: float) -> Estimate:
     """Share of the price lost when selling: 0.05 + 0.2 cv (at most 0.4), from half to double of it (0.5).
 
@@ -134,8 +132,6 @@ def crisis_availability(largest_t: float, world_t: float, kappa: float) -> Estim
 
 
 # Existing sources.
-
-
 def accessible_capacity(consumption_t: float, home_output_t: float, import_share: float) -> Estimate:
     """Tonnes that home users can buy from an origin: (consumption - home output) x share x 1.1 (1.0-1.3).
 
@@ -196,8 +192,6 @@ def offtake_lot(capacity_t: float) -> Estimate:
 
 
 # Rare-earth chain: yields, prices, costs.
-
-
 def feed_price(*price_and_yield: float) -> Estimate:
     """Price of separation feed: payability 0.71 (0.6-0.8; 29 % goes to separation, Carina PFS) x value."""
     return Estimate(0.60, 0.71, 0.80).times(_value(*price_and_yield))
@@ -534,8 +528,6 @@ def war_demand(kind: str, month: float) -> Estimate:
 
 
 # Hazards, prices, finance.
-
-
 def geometric_range(*observed: float) -> Estimate:
     """Range and geometric mean of what was observed (price multiples)."""
     low, high = min(observed), max(observed)
@@ -596,8 +588,6 @@ def _value(*pairs: float) -> float:
 
 
 # What users want of a mineral, what an origin can sell them and what a shortage costs, where no source says.
-
-
 DEFENCE = {"general": (0.01, 0.03, 0.1), "aerospace": (0.03, 0.1, 0.3), "rare_earth": (0.007, 0.02, 0.058)}
 """Kind of mineral -> low, central and high share of American use that is defence."""
 CIVILIAN = {"essential": (0.15, 0.30, 0.50), "other": (0.50, 0.70, 0.85)}
@@ -654,7 +644,6 @@ def anode_demand(planned_t: float, sold_t: float, segment: str) -> Estimate:
 
 
 # Of homes, from their own figures alone.
-
 DEFENCE_SHARE = 3.4
 """Per cent of gross product that the United States spend on defence (SIPRI, 2024): what `DEFENCE` was found at."""
 SPREAD = 3.0
@@ -720,7 +709,6 @@ def days_held(use_t: float, days: float, days_low: float, days_high: float) -> E
 
 # NdFeB magnets: those that home factories use, and those inside imported goods. Two totals are published: what home factories use
 # (about 2025), and all use with the magnets inside imported goods (2028). A reserve or a plant can supply the first alone.
-
 DIRECT_YEAR = 2025
 """Year of the published figures of direct use, and of the studies of losses."""
 
@@ -807,8 +795,6 @@ def allocated_loss(
 
 
 # How long the ore of a country lasts at today's output.
-
-
 TOGETHER = "all "
 """How the basis of reserves begins that several metals share, such as the platinum group's: no one metal's output uses them up."""
 DUG = ("mine", "ore", "concentrate", "primary")
@@ -842,8 +828,6 @@ def ore_ends(data: Dataset) -> dict[str, float]:
 
 
 # What observed losses say of a disruption yet to come: functions that notes of tables name, beside those of `estimates`.
-
-
 NORMAL_POINT = NormalDist().inv_cdf((1 + LEVEL) / 2)
 """Standard deviations from the median to the 95 % point."""
 

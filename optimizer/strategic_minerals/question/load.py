@@ -161,8 +161,6 @@ def _value(key: str, text: str) -> Any:
 
 
 # Promises as planners write them: how much of a segment's demand is to be served while a disruption lasts.
-
-
 WRITTEN = "material:segment:level, with a level from 0 to 1 (80 % is 0.8), e.g. ndfeb_magnet:civil:0.8"
 """How a promise is written."""
 

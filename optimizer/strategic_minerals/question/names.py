@@ -302,8 +302,6 @@ def _placed(name: str, country: str) -> str:
 
 
 # Figures of the tables in words: what a column holds, of what, and how much in which unit.
-
-
 ENDS = {"_low": "lowest estimate of the ", "_high": "highest estimate of the "}
 KNOWN: dict[str, Column] = {
     name: column

@@ -473,8 +473,6 @@ Selection = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 # Sections of a plan about living through it: events that have begun, rules of drawdown and refill.
-
-
 class Ongoing(Event):
     """A disruption that has begun before the plan and of which nobody knows when it ends.
 
@@ -536,8 +534,6 @@ class Release(Section):
 
 
 # The section of a plan that is made for several homes.
-
-
 class Member(Section):
     """A home that plans with others."""
 

@@ -1,7 +1,5 @@
 """Rows of what a plan may support (projects, ramps, packages, capital instruments), and of hazards, their profiles and evidence."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -137,8 +135,6 @@ class InstrumentRow(Row, key="instrument", ranged="score"):
 
 
 # Rows of what may happen: hazards, and how deep they cut month by month.
-
-
 class HazardRow(Row, key="hazard", ranged="rate_per_yr duration_yr cut_share price_multiplier after_probability"):
     """A kind of disruption: what it affects, how often, how long and how severely."""
 
@@ -238,8 +234,6 @@ class HazardPriceRow(Row, key="hazard material market month_from", ranged="price
 
 
 # Rows of the state that earlier years left: what was signed, what it still costs, where stock is from, what hazards have shown.
-
-
 UNKNOWN = "unknown"
 """Origin of stock of which nobody says where it is from."""
 Date = Annotated[float, Field(ge=1900, le=2200)]
@@ -331,8 +325,6 @@ class HazardEvidenceRow(Row, key="hazard"):
 
 
 # Rows of the tables about homes: the country, or the union of countries, that a plan is made for.
-
-
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z]{2}$")]
 
 

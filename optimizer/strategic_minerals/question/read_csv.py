@@ -1,7 +1,5 @@
 """Tables as CSV files: read within limits, and written so that a spreadsheet treats no cell as a formula."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os
@@ -127,8 +125,6 @@ def _length_faults(name: str, columns: Sequence[str], records: Sequence[Sequence
 
 
 # The tables of one home: `inputs/*.csv` hold the world, `inputs/homes/<HOME>/*.csv` are laid over them.
-
-
 CODE = re.compile("[A-Z]{3}")
 """What folders of homes are called; others are none."""
 HOMES = "homes"
@@ -440,8 +436,6 @@ def unguarded(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 # Tables of a home that nobody compiled: estimates from trade, and from what a union uses that it is a member of.
-
-
 Record = Mapping[str, Any]
 """Filled cells of a row by column."""
 Records = Mapping[str, Sequence[Record]]
@@ -528,8 +522,6 @@ def _use(record: str, figures: Mapping[str, Record]) -> list[tuple[str, Any]]:
 
 
 # A member of a union.
-
-
 def _part_of_union(known: Known) -> dict[str, list[dict[str, Any]]]:
     """Its part of the union's demand, sources and offers; the origins, losses and hazards are those of the union's market."""
     figures, union = known.figures, known.union
@@ -587,8 +579,6 @@ def _owned(row: dict[str, Any], known: Known, parts: Mapping[str, float]) -> dic
 
 
 # A country of no union with tables.
-
-
 def _from_trade(known: Known) -> dict[str, list[dict[str, Any]]]:
     """Use and origins by the country's own trade; losses by the rise of the price; tiers by what it shares with others."""
     figures, home = known.figures, known.home

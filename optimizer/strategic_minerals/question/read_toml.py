@@ -1,7 +1,5 @@
 """Line of each field in a plan file, so that faults of the plan, found now or later with the tables, name their line."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -5,8 +5,6 @@ low and its high are what the function `offer_depth` makes of two figures of `mi
 no longer follow from their facts.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence

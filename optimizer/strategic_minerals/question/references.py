@@ -71,8 +71,6 @@ def segment_names(data: Dataset) -> Known:
 
 
 # Names that a plan uses, and its tables should have.
-
-
 def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """The home of the plan is the country or union whose demand, stock and imports the tables hold: its members have that tier."""
     rows = data.rows("countries")

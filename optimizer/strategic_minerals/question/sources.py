@@ -10,8 +10,6 @@ name to have stopped, once for each stop that the widest survey of firms counted
 as large, stopped for as long. A function whose loss takes more fails: more plants for longer (depth and duration) than could have
 gone unnamed. Passing says only that nothing observed speaks against it at that depth and length."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -220,8 +218,6 @@ def _central(rows: Sequence[Any], role: str) -> float | None:
 
 
 # Materials under a control with a market of its own outside, of which nobody quotes a price there.
-
-
 def unquoted(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
     """(material, text) of such planned materials: their price is taken to be the same everywhere."""
     chosen = set(select_materials(plan, data))

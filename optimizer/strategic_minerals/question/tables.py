@@ -3,8 +3,6 @@
 The docstring under each field is its dictionary entry.
 A column `x` that may be an estimate has `x_low` and `x_high` beside it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -412,8 +410,6 @@ class SupportedProducerRow(Row, key="agreement producer"):
 
 
 # Rows of the tables about shortage: what it costs, how users adapt to it, what they hold themselves, what was seen of it.
-
-
 Months = Annotated[float, Field(ge=0, le=12_000)]
 """A length in months."""
 
@@ -535,8 +531,6 @@ class LossReplayRow(Row, key="control_event country sector metric"):
 
 
 # Rows on origin: rules on where material may come from, and what producers declare of their feed.
-
-
 class OriginRuleRow(Row, key="rule"):
     """A law, a practice of suppliers or a policy on where material may come from that the authority buys, reserves or supports."""
 

@@ -5,8 +5,6 @@ one name share what their seller has (`sellers`). Whatever belongs to one home i
 between homes but what their plan moves: stock of pooled materials, and the output of plants that they build together. So doing
 nothing costs as much together as apart, but for such plants. The answer is an ordinary plan with ordinary tables."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -210,8 +208,6 @@ def said(home: str, /, **update: Any) -> dict[str, Any]:
 
 
 # Projects of a joint question: those of one home, and plants that several build together.
-
-
 NO_PLANT = 1e-6
 """Tonnes a year that are no plant."""
 CAPITAL = ("capex_musd", "capex_musd_low", "capex_musd_high")
@@ -316,8 +312,6 @@ def _put(found: Rows, table: str, plant: Any, **cells: Any) -> None:
 
 
 # The plan of homes that plan together: rules for each of them, their part of the money.
-
-
 ALL = "ALL"
 """Home of a joint plan: the union of its members."""
 LOSSES = "own"
@@ -436,8 +430,6 @@ def _packages(u: Union, name: str) -> list[str]:
 
 
 # The tables of homes that plan together: rows of one home under its name, what all have in common once.
-
-
 COMMON = ("price_states", "instruments", "deflators", "exchange_rates", "policy_events", "production", "reserves")
 """Tables of which the homes have the same rows."""
 OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation", "price_responses", "surges")

@@ -4,8 +4,6 @@ A sheet a table, its name the table's, its first row the columns; the sheet `pla
 `--set`. Text stays text: formulas, `NA`, leading zeros. Faults name sheet and cell. A book is looked at before it is opened
 (`question.workbook`)."""
 
-from __future__ import annotations
-
 import datetime
 import html
 import io
@@ -131,8 +129,6 @@ def optional(name: str) -> Any:
 
 
 # The sheet `plan` of a workbook: one field per row, with dots as in `--set`; values are interpreted as planners type them.
-
-
 FIRST_YEAR = 1000
 """Numbers from here on name a year of a series and no place in a list."""
 TEXT_STARTS = ("[", "{", '"')

@@ -5,8 +5,6 @@ column for each of several: disruptions, hazards, projects, price floors, promis
 are no facts and are there to be replaced. What `--set` fills, no answer changes.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import types
@@ -200,8 +198,6 @@ QUESTIONS = {one.text: one for one in asked()}
 
 
 # The answers of a sheet, read by themselves and then against the tables.
-
-
 @dataclass(frozen=True)
 class Answers:
     """What was answered, by question and column, and where."""
@@ -417,8 +413,6 @@ def _with_feeds(materials: Iterable[str], data: Dataset, answers: Answers) -> li
 
 
 # What the answers of the sheet `start here` make of a plan and its tables.
-
-
 SAMPLE = {"scenarios": 40, "draws": 1000, "seed": 1}
 """Scenarios of a plan that drew none."""
 PROMISED = 0.005

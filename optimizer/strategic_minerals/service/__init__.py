@@ -1,7 +1,5 @@
 """The planning service; `create_app` makes the application of a server, to run or to mount."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

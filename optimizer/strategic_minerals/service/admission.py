@@ -3,8 +3,6 @@
 What may take long is read and examined in a process of its own, with limits on memory and time; the caller has its `auth.Turn`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os
@@ -240,8 +238,6 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
 
 
 # Questions that are kept: a folder each, with plan and tables as they came; jobs refer to them, and nothing changes them.
-
-
 def keep_question(request: Request, caller: Caller, sent: Sent) -> Kept:
     """Keep a plan and its tables. The tenant's oldest make room. Raises ProblemError, PlanError, InputError."""
     limits: Limits = request.app.state.limits

@@ -1,7 +1,5 @@
 """Routes of the API, version 1: jobs, their answers, questions, what the service is fit for."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib
@@ -228,8 +226,6 @@ Key = Annotated[
 
 
 # What routes share: which job is meant, how it looks to callers, which form of an answer is wanted.
-
-
 def own(request: Request, caller: Caller, job_id: str) -> Job:
     """A job of the caller's tenant. Raises ProblemError: another tenant's job is not there."""
     found: Job | None = request.app.state.store.job(job_id, caller.tenant)
@@ -282,8 +278,6 @@ def freed(request: Request, work: Callable[[], T]) -> T:
 
 
 # Health.
-
-
 @health.get("/healthz")
 def get_liveness(request: Request) -> Health:
     """Liveness, for load balancers and supervisors: how long a request takes that needs a thread and the store."""
@@ -308,8 +302,6 @@ def get_metrics(request: Request, caller: Reader) -> Response:
 
 
 # Jobs.
-
-
 def takes(schema: str) -> dict[str, Any]:
     """What the API's description says of a body that is read by `reading`: JSON of a schema."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
@@ -482,8 +474,6 @@ def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
 
 
 # Answers of jobs: figures, tables, report, run folder and log.
-
-
 @router.get("/jobs/{job_id}/result", tags=["results"], response_model=JobResult)
 def get_result(
     request: Request,
@@ -635,8 +625,6 @@ def records(folder: Folder, name: str) -> list[dict[str, Any]]:
 
 
 # Questions: what may be asked, what is wrong with one, what is kept to be asked later.
-
-
 QuestionId = Annotated[str, Path(pattern=JOB_ID, description="Identifier of the question.")]
 
 
@@ -694,8 +682,6 @@ def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> di
 
 
 # Administration.
-
-
 @router.get("/usage", tags=["administration"])
 def get_usage(request: Request, caller: Reader) -> Usage:
     """What the tenant has used of its quotas within 24 hours, what it keeps, and how many of its jobs wait and run."""

@@ -1,7 +1,5 @@
 """The application: routes with store, dispatcher, gate, metrics and readiness of one server; every error is a problem response."""
 
-from __future__ import annotations
-
 import asyncio
 import collections
 import json
@@ -440,8 +438,6 @@ def leaves(routes: list[Any]) -> list[Any]:
 
 
 # Metrics in Prometheus format, one registry per server; the instrumentator counts requests.
-
-
 JOB_SECONDS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 
 
@@ -476,8 +472,6 @@ class Metrics:
 
 
 # Readiness: whether the service can accept jobs, and if not, why.
-
-
 FRESH_S = 0.25
 """Seconds for which a result is reused, so that frequent requests do not cause frequent writes."""
 PROBE_BYTES = 64 * 1024
@@ -518,8 +512,6 @@ class Readiness:
 
 
 # The OpenAPI description: the framework's own, completed with bodies that are read elsewhere, statuses, headers and webhooks.
-
-
 REF = "#/components/schemas/{model}"
 SECURITY = {
     "token": {

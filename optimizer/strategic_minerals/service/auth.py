@@ -1,7 +1,5 @@
 """Who asks: tokens, scopes, rates of callers, and the turns in which their costly requests are served."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import secrets

@@ -1,7 +1,5 @@
 """Background work of a server: claims jobs and runs them in threads, recovers after a crash, deletes old things, sends webhooks."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import json
@@ -143,8 +141,6 @@ def _crash(code: int) -> Any:
 
 
 # Retention: when old jobs, lines of the audit log and folders without a job are deleted.
-
-
 YOUNG_S = 3600.0
 """A folder without a job may be one that is being submitted: it is left alone until it was seen for so long."""
 
@@ -533,8 +529,6 @@ def lock_folder(folder: Path) -> FileLock:
 
 
 # Delivery: a thread that looks for jobs with a webhook that have ended, and sends it, again where need be.
-
-
 WAITS_S = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21_600.0, 43_200.0)
 """Seconds after each failed try; after the last try there is none."""
 LEASE_S = LIMIT_S + 60.0

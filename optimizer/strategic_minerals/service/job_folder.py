@@ -207,8 +207,6 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 # The log of a server, and of the process of a job: one JSON object a line.
-
-
 MOST_LOG_BYTES = 8 * 2**20
 """Of one file of a job, of which the one before is kept: a study of many thousand points tells no more."""
 OWNERS = f"{PACKAGE}.service"
@@ -278,8 +276,6 @@ def job_log(folder: Folder, *, job: str, tenant: str) -> Iterator[None]:
 
 
 # How far a job is, as its process writes it down now and then.
-
-
 LOG = logger_of(__name__)
 
 MOST_GAP = 10.0

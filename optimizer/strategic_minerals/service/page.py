@@ -3,8 +3,6 @@
 The form asks the questions of a workbook's sheet `start here`. Rendered here, with a little JavaScript for what moves. A token
 stands in a cookie that scripts cannot read and other sites cannot send."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -86,8 +84,6 @@ def documents(request: Request) -> Response:
 
 
 # Who is signed in.
-
-
 @router.get("/login")
 def login_page(request: Request) -> Response:
     """Where a token is typed in."""
@@ -126,8 +122,6 @@ def wrong(request: Request, problem: Problem) -> Response:
 
 
 # What there is, and where a new run begins.
-
-
 @router.get("/")
 def home(request: Request, caller: Reader) -> Response:
     """Runs, and where a new one begins."""
@@ -172,8 +166,6 @@ def _seen_of(request: Request, name: str) -> dict[str, Any]:
 
 
 # The form: the questions of the sheet `start here`.
-
-
 @lru_cache(maxsize=16)
 def _form_of_shipped(name: str) -> dict[str, Any]:
     plan = load_plan(shipped("models") / f"{name}.toml")
@@ -366,8 +358,6 @@ def _workbook(request: Request, caller: Caller, asked: dict[str, Any]) -> Respon
 
 
 # One run: live, its answer, and what may be asked of it.
-
-
 @router.get("/jobs/{job_id}")
 def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> Response:
     """One run, live."""

@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
 
 # Check a study before it becomes a job: it varies something, nothing twice, and only what exists.
-
-
 MOST_PUT = 300
 """Points of a study that are put into the question before it is accepted; the others are seen when the job begins."""
 
@@ -71,8 +69,6 @@ def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
 
 
 # The question in a job's folder: read with its tables, and checked without solving, as far as this is quick.
-
-
 STATED, FACTS = "tables.json", "facts.json"
 
 
@@ -233,8 +229,6 @@ def new_facts(folder: Folder) -> Dataset | None:
 
 
 # What the page's form shows of a question.
-
-
 def form_of(plan: Plan, data: Dataset) -> dict[str, Any]:
     """What the form shows of a plan and its tables, JSON-ready: title, questions with their numbers, lists to choose from."""
     rows = [

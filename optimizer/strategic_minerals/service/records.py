@@ -1,7 +1,5 @@
 """Records of the service: jobs, tokens, the audit log; and why something could not be written."""
 
-from __future__ import annotations
-
 import errno
 import uuid
 from dataclasses import dataclass, field, fields

@@ -102,8 +102,6 @@ FORMS = {
 
 
 # Errors as problem details (RFC 9457), with the same faults as on the command line.
-
-
 MEDIA_TYPE = "application/problem+json"
 LONGEST_TEXT, LONGEST_DETAIL = 300, 5000
 """Characters of a fault's part, and of a problem's detail."""
@@ -221,8 +219,6 @@ def printable(text: str, most: int) -> str:
 
 
 # Requests and responses: the schemas of the service's API.
-
-
 NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 """NUL, and halves of characters."""
 DEEPEST = 40
@@ -465,8 +461,6 @@ class Readiness(Strict):
 
 
 # Every kind of job: each verb of the table is one, its request and its result are read from the verb's signature.
-
-
 LONGEST_FIELD, LONGEST_LIST = 300, 10_000
 
 _STRICT: Mapping[Any, Any] = {
@@ -624,8 +618,6 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 
 # Check the addresses that a request sets, and name faults as the caller sent them.
-
-
 EXAMPLE = "a field of the plan, e.g. budget.appropriation_musd"
 
 

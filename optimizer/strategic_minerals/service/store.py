@@ -4,8 +4,6 @@ SQLite is one file for one server, written ahead (WAL) and synchronised at every
 Several servers can share a PostgreSQL database. Everything raises StoreError where the database is away, full or damaged.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import sqlite3
@@ -648,8 +646,6 @@ def _token(row: Sequence[Any]) -> Token:
 
 
 # Where the store lies, and what its errors mean.
-
-
 def file_of(folder: Path) -> Path:
     """The store of a folder, made or not."""
     return folder / "service.sqlite3"

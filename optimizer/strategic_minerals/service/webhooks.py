@@ -4,8 +4,6 @@ Signatures follow the Standard Webhooks: HMAC-SHA256 over identifier, time and b
 checked is the one that is called, and redirects are not followed.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

@@ -88,8 +88,6 @@ def run_of(folder: Folder, place: int = 0) -> Result:
 
 
 # Answers of jobs: a verb called with what its folder holds, and the look at a question without solving it.
-
-
 Given = Mapping[str, Any]
 SHARE_OF_DEADLINE = 0.9
 """Share of the job's time limit for the work; the rest is for writing the answer."""

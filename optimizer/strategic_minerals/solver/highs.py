@@ -148,8 +148,6 @@ def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
 
 
 # How a run ended: with a point or without one, its status, bound and effort.
-
-
 SolvedStatus = Literal["optimal", "time_limit", "interrupted", "limit"]
 """Statuses beside which a point may be used."""
 UnsolvedStatus = Literal[
@@ -240,8 +238,6 @@ def finite_or_none(value: float) -> float | None:
 
 
 # What HiGHS is told, and the tolerances by which its answers are read, each with what it was measured at.
-
-
 TOLERANCES = {
     "primal_feasibility_tolerance": 1e-7,
     "dual_feasibility_tolerance": 1e-7,
@@ -306,8 +302,6 @@ DEVEX, EXACT = 1, -1
 
 
 # Between a model's own units and those in which the solver counts: money alone differs (`assembly.Money`).
-
-
 @dataclass
 class SolverUnits:
     """Units of one loaded model. `rows` grows and shrinks with the model's own."""

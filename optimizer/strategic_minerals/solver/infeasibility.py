@@ -4,8 +4,6 @@ Doing nothing keeps every rule but the demands on a plan, by construction. So a 
 "infeasible" is believed only where it finds, with all demands open to be missed, a point, and misses something at the best of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -2,8 +2,6 @@
 
 Nothing here knows Pyomo or the solver's own names."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

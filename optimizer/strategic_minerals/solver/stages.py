@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 
 # The one do-nothing reference among those that cost the same.
-
-
 TIE = 1e-9
 """Reduced cost or price of a row, relative to the terms that it is made of, that counts as none; so does one within the solver's
 own tolerance, as those of a scenario of next to no probability."""
@@ -556,8 +554,6 @@ def outcome_of(
 
 
 # The linear program with integers fixed: prices, and a check on the answer.
-
-
 LEAST_CHECK_S, BEYOND_S = 60.0, 1.0
 """Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer; and how far it
 may go beyond the deadline of the whole call."""
@@ -618,8 +614,6 @@ def with_commitments(problem: Problem, cost: Floats, x: Floats, offset: float) -
 
 
 # The do-nothing reference Z0 and what is measured against it.
-
-
 REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
 
@@ -730,8 +724,6 @@ def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, i
 
 
 # How every solve of a plan goes, whoever asks: the reference first, then what is measured against it, then every stage.
-
-
 @dataclass(frozen=True)
 class Optimum:
     """The best point of a problem, and how it was found."""

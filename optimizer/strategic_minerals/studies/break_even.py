@@ -6,8 +6,6 @@ do. Values tried are the ends of the range, the plan's own, landmarks, and some 
 then narrowed down, by data alone where these say why. So an item that comes, goes and comes again is seen as often as it does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -158,8 +156,6 @@ def _of_hazards(problem: Problem) -> list[Figure]:
 
 
 # How an item stands at a value of a figure, from data alone: whether it can be chosen, and why not.
-
-
 Edit = Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
 
 
@@ -241,8 +237,6 @@ def _near(instance: Instance, item: Item, key: Identity) -> Instance:
 
 
 # What an item is at the values of a figure, and the intervals that this makes of the figure's range.
-
-
 State = Literal[
     "built by its owner",
     "built by its owner and supported",
@@ -652,8 +646,6 @@ class _Search:
 
 
 # What an item would be over a figure's range, in a sentence.
-
-
 INTERVALS = "figure unit item state from_value to_value switch_low switch_high why".split()
 """Columns: one row an interval; between switch_low and switch_high lies the switch to the next one."""
 CALLED = {

@@ -4,8 +4,6 @@ A plant under support becomes an activity with its capacity by year, its claim i
 an offtake contract one with kappa = 1 for the term. So a plan cannot cancel or sign again what binds it, and everything else -
 audit, prices, comparison - reads tables like any others."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

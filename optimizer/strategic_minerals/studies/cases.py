@@ -1,7 +1,5 @@
 """Plans and their tables case by case: uncertain controls, rules of origin, requirements, observed losses, what data lack."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,8 +118,6 @@ def _or_nan(value: float | None) -> float:
 
 
 # One engine for plans that differ in a field: each case is solved by itself, and leaves the same figures.
-
-
 @dataclass(frozen=True)
 class Solved:
     """What a case leaves: figures of its plan, and what it decides."""
@@ -182,8 +178,6 @@ def _solved_case(plan: Plan, data: Dataset, gap: float, case: Mapping[str, Any])
 
 
 # Controls of which nobody knows whether they are in force: the plan for each case, and what all of them have in common.
-
-
 MOST_OPEN = 4
 """Open controls of a plan: each doubles the cases."""
 CASES = "case probability in_force worth_musd expected_loss_musd outlay_musd bought_musd supported".split()
@@ -285,8 +279,6 @@ def _chance(plan: Plan, case: Mapping[int, bool]) -> float:
 
 
 # What rules of origin cost: the plan under none of them, under each switch alone, and under its own.
-
-
 SWITCHES = ("law", "practice", "policy")
 WORDS = {
     "none": "no rule of origin",
@@ -345,8 +337,6 @@ def _origin_words(table: pd.DataFrame, gap: float) -> list[str]:
 
 
 # Shortfalls that a plan foresees if nothing is held, beside those that a government's own report printed.
-
-
 REQUIREMENT_COLUMNS = (
     "report item name published_t published_musd after_extra_buy_t computed_t computed_musd lowest_t highest_t ratio "
     "within_factor_two reason"
@@ -433,8 +423,6 @@ def _requirement_words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> li
 
 
 # What is missing from a question: materials without data.
-
-
 WANTED = {
     "demand": "no demand: only the use by plants counts",
     "loss_functions": "no loss in the plan's loss function: a shortage costs nothing beyond the price",
@@ -522,8 +510,6 @@ def _has_row(plan: Plan, data: Dataset, table: str, material: str) -> bool:
 
 
 # The report of a stockpile manager: what an emergency asks of each material, what would be missing, what is held, what to buy.
-
-
 LINES = (
     "material requirement_t defence_t essential_t shortfall_t shortfall_defence_t shortfall_musd held_t ordered_t buy_t "
     "buy_from_year buy_musd target_t left_t left_defence_t"

@@ -4,8 +4,6 @@ Grids; each figure at its low and high end alone (tornado); Latin hypercubes (Mc
 indices (Sobol 2001; Saltelli et al. 2010) by SALib. No estimator gets a run that failed: its block is left out, and the study
 states the share left out."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

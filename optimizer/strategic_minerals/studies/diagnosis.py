@@ -4,8 +4,6 @@ Elastic programs: every requirement of the plan may be missed at a price, and th
 Infeasibility in Optimization, 2008, chapter 6). Conflicts by deletion filtering (Chinneck and Dravnieks 1991) over requirements as
 the planner knows them. Each single change is put into the plan, and the plan solved again, before it is listed."""
 
-from __future__ import annotations
-
 import json
 import math
 import time

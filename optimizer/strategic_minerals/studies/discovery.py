@@ -196,8 +196,6 @@ def _luckiest(values: Floats, failed: Bools, box: Limits) -> tuple[int, int] | N
 
 
 # Rows in which a promise may fail: points of a sweep, scenarios of a stress test by what happens in them, a table of one's own.
-
-
 DISCOVER = "discover"
 """Place of a fault of an argument."""
 POINTS = "points"
@@ -366,8 +364,6 @@ def promised_of(cases: Cases, promise: str) -> Promised:
 
 
 # Inputs as the search sees them, and their ranges with names in place of codes.
-
-
 MOST_CATEGORIES = 10
 """Different texts of an input up to which each is tried as a category."""
 LISTED = re.compile(r"^scenarios\.(?P<scenario>\d+)(?:\.events\.(?P<event>\d+))?$")
@@ -492,8 +488,6 @@ def exact(value: float) -> str:
 
 
 # The search for boxes: one after the other on the rows searched, each held against the rows held out.
-
-
 LEAST_FURTHER = 0.1
 """Share of all failures that a box after the first one covers at least."""
 Rows = list[dict[str, Any]]
@@ -591,8 +585,6 @@ def _split(failed: Bools, share: float, draw: np.random.Generator, groups: Any) 
 
 
 # What scenario discovery found: boxes, their limits, and all of it in words.
-
-
 BOXES = (
     "box promised fails_when confirmed limits rows failures coverage density held_out_rows "
     "held_out_failures held_out_coverage held_out_density luck probability failing_probability"

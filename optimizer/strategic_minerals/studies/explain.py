@@ -3,8 +3,6 @@
 Every item is held in where the plan leaves it, or out where it has it, and the question solved again: the difference is what it
 brings, or would cost. Constraint prices of the plan's commitments only name what binds."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,8 +93,6 @@ def fixed_program(result: Result) -> Fixed:
 
 
 # Why an item was chosen or rejected, in a sentence.
-
-
 NOTHING = 1e-3
 """Share of the plan's worth up to which it is no loss to do without an item, and at most `SMALL_MUSD`."""
 
@@ -202,8 +198,6 @@ def _between(low: float, high: float) -> str:
 
 
 # Who bears the cost of a plan: what an item changes for each, as parts that add up to what it changes in the main aim.
-
-
 @dataclass(frozen=True)
 class Costs:
     """Social cost of a plan by who bears it [million USD]; NaN where there is no plan. Only differences of them mean something."""
@@ -266,8 +260,6 @@ def parts_of_gain(plan: Plan, gain: float, before: Costs, after: Costs, spending
 
 
 # The question solved again with one item after the other held in or out, in one session for each share of the items.
-
-
 EXECUTOR_SHARES = 8
 """Shares of the items for an executor, whose size is not known."""
 

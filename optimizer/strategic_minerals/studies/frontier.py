@@ -4,8 +4,6 @@ Every budget is a plan solved for its own aim. Between two budgets with differen
 lies within a tolerance. Portfolios need not grow with the budget: a project that the money of a middle year just allows may make
 way for a more expensive one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any

@@ -4,8 +4,6 @@ For each question the plan is made again without them, in its own scenarios, and
 Left out one by one acts stand in for each other, and none seems needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

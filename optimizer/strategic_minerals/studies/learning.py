@@ -1,7 +1,5 @@
 """What the years have shown of hazards, and paths of years to live a plan through."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -103,8 +101,6 @@ def posterior(prior_rate: float, shape: float, exposure_yr: float, onsets: int) 
 
 
 # Paths of years: what happens, month by month, and what of it is known at a date.
-
-
 PATHS = 7_919
 """Added to the seeds of paths: other draws of the same plan have others."""
 

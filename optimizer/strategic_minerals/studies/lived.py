@@ -110,8 +110,6 @@ def defence_chances(lives: Sequence[Met], number: int) -> dict[str, float]:
 
 
 # What an answer hangs on: the value of a figure at which a part of it stops paying, in the same futures.
-
-
 DEPENDS = "kind item worth_musd figure hazard value flips_at low high at_low_musd at_high_musd".split()
 LOSS = "loss"
 REACH, STEPS = 30.0, 60
@@ -278,8 +276,6 @@ def _columns(name: str, of: Estimate) -> dict[str, float]:
 
 
 # An answer that no sample bounds, tried in new scenarios.
-
-
 def tried(
     result: Result, problem: Problem, reason: str, samples: int, scenarios: int, confidence: float, run: Runner
 ) -> Result:

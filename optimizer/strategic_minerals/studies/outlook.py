@@ -1,7 +1,5 @@
 """What can happen, before any solve: how often, for how long and how severely each material is disrupted."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any

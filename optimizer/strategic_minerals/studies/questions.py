@@ -4,8 +4,6 @@ An item that may be chosen is held in or out, and a rule is left out, and the pl
 choice is to turning.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

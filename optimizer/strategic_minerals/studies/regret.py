@@ -193,8 +193,6 @@ def _alike(one: dict[tuple[str, str], float], other: dict[tuple[str, str], float
 
 
 # All candidates lived through the same new scenarios, under every loss.
-
-
 @dataclass(frozen=True)
 class Asked:
     """What workers need to live candidates."""
@@ -223,7 +221,7 @@ class Asked:
         assert plan.sample is not None
         names, _ = admitted(plan, data)
         free = without_promises(plan)
-        natural = like.natural if free == plan else structure_of(free, data)[1]
+        natural = like.natural if free == plan else structure_of(free, data, like)[1]
         beliefs = named_beliefs(natural, data)
         if len(names) * len(beliefs) == 1:
             return None
@@ -481,8 +479,6 @@ def _chosen(
 
 
 # The best plan of each cell, and the plan of least regret.
-
-
 @dataclass(frozen=True)
 class Made:
     """Plans in the scenarios that they were made with."""
@@ -666,8 +662,6 @@ def _candidates(grid: Grid, made: Made) -> list[Candidate]:
 
 
 # What a reader gets: who regrets what, what the candidates do, and what would change the choice.
-
-
 def _tables(
     grid: Grid, candidates: Sequence[Candidate], lives: Sequence[Lived], confidence: float
 ) -> dict[str, pd.DataFrame]:

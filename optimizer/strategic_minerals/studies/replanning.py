@@ -6,8 +6,6 @@ nothing new to sign. After the last planned year its plan is lived like any othe
 days of cover are left out, as where rules of thumb are compared.
 """
 
-from __future__ import annotations
-
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -174,8 +172,6 @@ def later_signed_cost(solved: Planned) -> float:
 
 
 # A path lived year by year, planned again each year.
-
-
 @dataclass(frozen=True)
 class Year:
     """A year as it was lived."""

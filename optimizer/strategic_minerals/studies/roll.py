@@ -3,8 +3,6 @@
 The causes come in a fixed order: a year passes as planned; then what was really done and what happened; then the facts of the year;
 then what the year has shown of the hazards. A cause that changes nothing in the question changes nothing in the plan."""
 
-from __future__ import annotations
-
 import types
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -190,8 +188,6 @@ def _sum(rows: Sequence[Any], name: str) -> float | None:
 
 
 # What happened in the years that are over, as the next plan has it: events in force, lifted, announced, suspended.
-
-
 OVER = ("suspended", "ended")
 EVENT_FIELDS = tuple("hazard countries materials cut_share price_multiplier severity stretch duration_years".split())
 
@@ -283,8 +279,6 @@ def lasting(plan: Plan, happened: Sequence[NewsRow], end: float) -> dict[str, fl
 
 
 # Next year's question: the plan moved on, the tables with new facts and what was signed in them, events that began or were lifted.
-
-
 Horizon = Literal["fixed", "rolling"]
 CHANCES = 4096
 """Draws from which the chance is read off that nothing has happened yet."""
@@ -494,8 +488,6 @@ def _untouched(plan: Plan, data: Dataset, n: Instance, begin: float, chances: in
 
 
 # What planning again gives: the new plan, the state that it starts from, and what changed it, cause by cause.
-
-
 AS_PLANNED = "the year passed as planned"
 STATE = "what was done and what happened"
 FACTS = "new facts"

@@ -4,8 +4,6 @@ Each comes at its own money and at as much as the plan spends. A rule signs noth
 contracts, floors.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -208,8 +206,6 @@ def _scale(problem: Problem, market: Mapping[int, Offered], schedule: Schedule, 
 
 
 # A plan beside what ministries do: every rule of thumb and the plan in the same new scenarios, with paired differences.
-
-
 CLOSE = 0.05
 """Share of the plan's worth within which a rule counts as close."""
 ASKED = 0.01

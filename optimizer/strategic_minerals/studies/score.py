@@ -1,7 +1,5 @@
 """What a plan that was made is worth if other losses, prices, rates or tables are right: nothing of it is decided anew."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,14 +22,14 @@ from ..core.stats import estimated
 from ..core.verb import Confidence, FromFile, verb
 from ..matrix.problem import Problem, is_support, prepare
 from ..matrix.solution import Solution, extract, trunk_alone
-from ..question.dataset import Dataset
 from ..question.names import edited
 from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
 from .lived import DEPENDS
+from .recourse import FirstStage
 from .rules import without_promises
-from .stress import met, stages_of
+from .stress import met
 from .sweep import require_points
 from .sweep_file import SweepFile, located
 
@@ -85,7 +83,9 @@ def score(
     except PlanError as error:
         raise located(study.place, error) from None
     seeds = [0] if plan.sample is None else sample_seeds(plan.sample.seed, SAMPLES, APART)
-    one = partial(_scored, plan, data, trunk_alone(result.solution), scenarios // SAMPLES, seeds)
+    like = prepare(plan, data)
+    like = replace(like, assembly=like.assembly.without_matrix())
+    one = partial(_scored, like, trunk_alone(result.solution), scenarios // SAMPLES, seeds)
     found = list(run.each("futures", one, asked))
     base = found[0]
     rows = []
@@ -110,18 +110,20 @@ def _no_futures(plan: Plan) -> str:
 
 
 def _scored(
-    plan: Plan, data: Dataset, own: Solution, scenarios: int, seeds: Sequence[int], changes: Mapping[str, Any]
+    like: Problem, own: Solution, scenarios: int, seeds: Sequence[int], changes: Mapping[str, Any]
 ) -> tuple[Any, Any, Any, Any] | str:
-    """(worth, loss, loss without, outlay), each by sample [million USD], in one future; why there are none. It travels."""
+    """(worth, loss, loss without, outlay), each by sample [million USD], in one future; why there are none. like: the plan's
+    problem, without its matrix: scenarios stay the same as far as the hazards do. It travels."""
+    plan, data = like.plan, like.data
     try:
         then, tables = edited(plan, data, changes)
         if (then.horizon, then.materials) != (plan.horizon, plan.materials):
             return "it has other years or other materials: what was decided says nothing of them"
         then = without_promises(then)  # what was decided is not asked to keep them anew
-        problem = prepare(then, tables)
+        problem = prepare(then, tables, like, like.structure.scenarios.drawn)
         limited, z0 = with_reference(problem, current().left())
         nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
-        kept = _kept(own, prepare(plan, data), problem) if changes else own
+        kept = _kept(own, like, problem) if changes else own
         search = SampleSearch(limited, nothing, deadline=time.perf_counter() + current().left())
         bought = {name: kept.acquisition[0, k] for k, name in enumerate(kept.purchases)}
         course = search.under(kept, bought) if changes else own
@@ -129,7 +131,10 @@ def _scored(
         return str(error)
     if course is None:
         return "what was signed and bought does not fit the budget"
-    lived = met(stages_of(tables, (then, nothing), [(then, course)]), scenarios, seeds)
+    stages = [
+        FirstStage.of(then, tables, one, is_reference=one is nothing, problem=problem) for one in (nothing, course)
+    ]
+    lived = met(stages, scenarios, seeds)
     planned = len(problem.natural.calendar.planned_years)
     outlay = [float(one.probability @ one.plans[0].outlay[:, :planned].sum(axis=1)) for one in lived]
     by_sample = [
@@ -175,11 +180,11 @@ def at_ends(result: Result, problem: Problem, figures: Sequence[Any]) -> list[tu
 
 
 def worth_at(
-    plan: Plan, data: Dataset, scenarios: int, seeds: Sequence[int], decided: Solution, changes: Mapping[str, Any]
+    like: Problem, scenarios: int, seeds: Sequence[int], decided: Solution, changes: Mapping[str, Any]
 ) -> list[float]:
-    """What a plan is worth in one future [million USD]; NaN where that is not found. It travels."""
+    """What a plan is worth in one future [million USD]; NaN where that is not found. like: as `_scored`. It travels."""
     try:
-        found = _scored(plan, data, decided, scenarios, seeds, changes)
+        found = _scored(like, decided, scenarios, seeds, changes)
     except (StoppedError, UntrustedError) as error:
         found = str(error)
     return [math.nan if isinstance(found, str) else float(found[0].mean())]

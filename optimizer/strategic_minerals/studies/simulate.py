@@ -3,8 +3,6 @@
 Paths of years are drawn; nobody foresees them. What doing nothing costs on a path, less what a policy costs on it, is the policy's
 worth there; differences are paired. All but planning again is lived by one simulator (`forward`)."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -210,8 +208,6 @@ def _years(flows: Mapping[str, Flows], drawn: Sequence[ScenarioPath], first: int
 
 
 # What a simulation says: worth of policies on the same paths, paired differences.
-
-
 POLICIES = dict.fromkeys("policy paths worth_musd error_musd low_musd high_musd worst_musd".split(), "number")
 POLICIES |= {"policy": "text"}
 DIFFERENCES = dict.fromkeys(

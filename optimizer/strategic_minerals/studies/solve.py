@@ -148,8 +148,6 @@ def _package(package: Package, problem: Problem, names: Names) -> str:
 
 
 # A plan that does not hang on its sample: made with several, chosen among equals, tested on others, with a true gap.
-
-
 LOG = logger_of(__name__)
 
 Preference = Literal["less_money_now", "most_worth", "fewer_projects", "less_from_one_country"]
@@ -347,19 +345,19 @@ def _examined(
     those that take longest begin first. Then all is lived that may take its place."""
     assert chosen.plan.sample is not None
     seeds = sample_seeds(chosen.plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)
-    at_end = partial(worth_at, chosen.plan, chosen.data, min(scenarios, ALONGSIDE), seeds)
-    of_band = partial(_band_sample, chosen.plan, chosen.data, like, stage.solution, base.solution)
+    at_end = partial(worth_at, like, min(scenarios, ALONGSIDE), seeds)
+    of_band = partial(_band_samples, chosen.plan, chosen.data, like, stage.solution, base.solution, seeds)
     tasks: list[Callable[[], Any]] = [
         partial(without, chosen, like, tests[0].extend),
         *(partial(_tested, one) for one in tests),
-        *(partial(of_band, seed) for seed in seeds),
+        of_band,
         *(partial(at_end, *one) for one in at_ends(chosen, like, contracted(chosen))),
     ]
     found = _Examined()
     try:
         for n, part in enumerate(run.each("", _done, tasks)):
-            beyond = n - len(tests) - len(seeds)
-            of: list[Any] = found.at_ends if beyond > 0 else found.banded if n > len(tests) else found.tests
+            beyond = n - len(tests) - 1
+            of: list[Any] = found.at_ends if beyond > 0 else found.banded if beyond == 0 else found.tests
             of = found.left_out if n == 0 else of
             of += part
             report(len(part) if of is found.tests else 0, "model's bound")
@@ -418,7 +416,7 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) ->
         if hinges and result.plan.sample is None and result.plan.scenarios:
             lived = met_own(result, problem)
             sources = contracted(result)
-            ends = [worth_at(result.plan, result.data, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
+            ends = [worth_at(problem, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
             depends = depends_rows(problem, [lived], [("plan", "", "", 0, None)])
             tables["depends"] = whole(with_sources(depends, sources, ends, lived.worth[0]))
         asked = own_rows(replace(result, tables=tables), problem)
@@ -527,29 +525,34 @@ def _parts(left_out: Sequence[Without], costs: pd.DataFrame) -> Iterator[Part]:
 BAND = "belief loss worth_musd worth_error_musd".split()
 
 
-def _band_sample(
-    plan: Plan, data: Dataset, like: Problem, decided: Solution, nothing: Solution, seed: int
+def _band_samples(
+    plan: Plan, data: Dataset, like: Problem, decided: Solution, nothing: Solution, seeds: Sequence[int]
 ) -> list[pd.DataFrame]:
-    """The worth of a plan under every loss and belief that may be right, as it is lived in one sample: `BAND` without errors, and
-    whether a cell is the plan's own. None where nothing is in doubt, and where there was no time. It travels to other processes."""
+    """The worth of a plan under every loss and belief that may be right, as it is lived in samples: of each `BAND` without errors,
+    and whether a cell is the plan's own. None where nothing is in doubt, and where there was no time. It travels."""
     try:
         asked = Asked.alone(plan, data, like, decided, nothing, ALONGSIDE)
         if asked is None:
             return []
-        worth = lived(asked, [seed])[0].worth[0]
+        worths = [one.worth[0] for one in lived(asked, seeds)]
     except (InputError, StoppedError, UntrustedError) as error:
         LOG.info("no band over losses and beliefs: %s", error)
         return []
     cells = [(belief, k, loss, n) for k, belief in enumerate(asked.beliefs) for n, loss in enumerate(asked.losses)]
-    rows = [
-        (belief.name, loss, worth[k, n], not belief.hazards and loss == plan.loss_function)
-        for belief, k, loss, n in cells
+    return [
+        pd.DataFrame(
+            [
+                (belief.name, loss, worth[k, n], not belief.hazards and loss == plan.loss_function)
+                for belief, k, loss, n in cells
+            ],
+            columns=["belief", "loss", "worth_musd", "own"],
+        )
+        for worth in worths
     ]
-    return [pd.DataFrame(rows, columns=["belief", "loss", "worth_musd", "own"])]
 
 
 def _band(samples: Sequence[pd.DataFrame], figures: Mapping[str, Any]) -> pd.DataFrame:
-    """The worth of the plan under every loss and belief (`BAND`), from samples of `_band_sample`; no row without two.
+    """The worth of the plan under every loss and belief (`BAND`), from `_band_samples`; no row without two.
 
     The samples are few. Where the plan's own loss and figures are among the cells, the others stand by their paired difference to
     that cell from the worth that all samples give (`figures`): it is in the band, and what the few draws have in common drops out.

@@ -507,8 +507,6 @@ def _touches(event: DisruptionEvent, materials: set[str]) -> bool:
 
 
 # Reverse stress test: the shortest, and the least severe, disruption that breaks a promise.
-
-
 TOGETHER = "all together"
 """Name of the disruption in which all hazards occur together."""
 STEPS = 12

@@ -66,8 +66,6 @@ def identity(plan: Plan, data: Dataset, *asked: Any) -> str:
 
 
 # One segment of a sweep: its points solved one after another, and some solved again cold.
-
-
 SAME = 1e-9
 """Relative difference below which two exact answers are the same."""
 SHORT_T = 1e-3
@@ -261,8 +259,6 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> Rows:
 
 
 # What a sweep found: answers and decisions of its points, how often each thing is chosen, what moves the answer; in words.
-
-
 TITLES = {"indices": "What moves it", "chosen": "Chosen, by share of the points", "points": "Points"}
 """Headings of the short tables."""
 DECISIONS = ("point", "kind", "item", "year", "value")
@@ -340,8 +336,6 @@ def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
 
 
 # Points cut into stretches, each answered by one session.
-
-
 STRETCH = 100
 """Points answered one after the other before a new session starts: a fresh one costs two cold solves."""
 PARTS = 16

@@ -10,8 +10,6 @@ estimates = 20                      # the widest estimates of the tables at thei
 discount_rate = [0.02, 0.05]        # ... and what else is to be varied
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self

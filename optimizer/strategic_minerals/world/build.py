@@ -66,8 +66,6 @@ def named_materials(names: str, materials: Mapping[str, int]) -> Bools:
 
 
 # Origin: from whom the authority may buy, reserve or support what, and when.
-
-
 COVERED = "covered"
 """In a list of countries: all of that tier."""
 MODELLED = "modelled"
@@ -308,8 +306,6 @@ def struck_feed(shares: Sequence[tuple[tuple[str, float], ...]], countries: str)
 
 
 # Demand, what it costs to leave it unserved, how that changes while a disruption lasts, and what users hold themselves.
-
-
 PRIORITIES = {"defence": DEFENCE, "essential": ESSENTIAL}
 """Of segments by name, where no row of `demand` says it."""
 
@@ -454,8 +450,6 @@ def users_stock(
 
 
 # Measures in force when the plan starts, as baseline data: what they cut, what they do to prices, and the market outside them.
-
-
 @dataclass(frozen=True)
 class Measures:
     """What the measures in force leave of supply, and at which prices."""

@@ -5,8 +5,6 @@ the same materials are states of one relation: a harsher one ends a milder one, 
 rate is itself uncertain: each scenario draws it from what the record leaves open.
 """
 
-from __future__ import annotations
-
 import heapq
 import math
 import zlib

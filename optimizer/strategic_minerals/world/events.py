@@ -339,8 +339,6 @@ def _or(value: Any, row: Any, name: str, default: Any) -> Any:
 
 
 # What several events of one period take together: what those in force take at each moment.
-
-
 @dataclass(frozen=True)
 class _Strikes:
     """What n events take from the same producers."""
@@ -407,8 +405,6 @@ def _left_together(instance: Instance, strikes: list[_Strikes], flow: str, found
 
 
 # What events do to prices in each of two markets, inside their countries and outside.
-
-
 class EventPrices:
     """Factors on trunk prices, (S, I, T) in each market, gathered event by event."""
 
@@ -483,8 +479,6 @@ def _raised(multiple: float, severity: Floats, highest: float) -> Floats:
 
 
 # Scenarios: what availability, demand, prices and tightness are in each period of each course of events.
-
-
 Demand = tuple[tuple[str, float], ...]
 """(segment, multiplier) pairs."""
 
@@ -940,8 +934,6 @@ def _extent(
 
 
 # What a segment goes short of a promise: the one definition that operations along other scenarios and reverse stress tests share.
-
-
 class Promised(Protocol):
     """A share of a segment's demand that is to be met: a service level of the plan, or one that is asked about."""
 

@@ -4,8 +4,6 @@ Units: tonnes (flows per period, stocks at the end of a period), million USD of 
 are million USD per tonne. Periods are counted 0..T-1, fiscal years 0..F-1. Producers `j` are the existing sources
 first, then the projects. Demands `q` are (material, segment) pairs. `build.py` makes an instance from plan and tables."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,8 +96,6 @@ def yearly(rows: Sequence[tuple[int, float]], calendar: Calendar) -> Floats:
 
 
 # A price floor, as an owner or the treasury sees it.
-
-
 @dataclass(frozen=True)
 class FloorId:
     """Which floor of the plan's menu a floor is, however high it is and whatever it is called."""
@@ -133,8 +129,6 @@ class Floor:
 
 
 # Ways for the reserve to buy, and offtake contracts that it may sign.
-
-
 @dataclass(frozen=True)
 class Purchase:
     """One way for the reserve to buy: a row of `offers`, or the tonnes under a project's purchase floor."""
@@ -165,8 +159,6 @@ class Contract:
 
 
 # What earlier years left to a plan: payments that were signed for, floors that still pay.
-
-
 @dataclass(frozen=True)
 class PaidFloor:
     """A floor that was guaranteed before this plan, on the output of one producer that stands or is committed."""
@@ -614,8 +606,6 @@ class Instance:
 
 
 # What a plan may sign: projects, packages with the plan's menu of floors, market-wide floors.
-
-
 Unsure = tuple[float, float, float]
 """(chance, gain, loss) of a project, as `Project.chance` and `Project.spread`."""
 SURE: Unsure = (0.0, 0.0, 0.0)
@@ -836,8 +826,6 @@ def impossible(
 
 
 # Units of account inside the solver: each material counts in a power of ten tonnes of its own.
-
-
 USUAL, USUAL_POWER = (1.0, 1e5), 3
 """Sizes of a plan's money [million USD a year] at which the solver is at home, and the power of ten that others are brought to."""
 

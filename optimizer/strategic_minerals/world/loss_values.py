@@ -6,8 +6,6 @@ A segment without rows in the table `adaptation` has one loss for all periods: t
 
 so that going short never becomes a saving."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -145,8 +143,6 @@ def tier_limits(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int]
 
 
 # What happens in a scenario, told in a line: the most harmful event, and how many more there are.
-
-
 NOTHING = "no disruption"
 """What is told of a scenario in which nothing happens to the planned materials."""
 MONTHS_UP_TO = 2.0

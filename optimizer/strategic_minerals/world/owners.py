@@ -124,8 +124,6 @@ def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
 
 
 # What a project is worth to its owner in expectation, and the rate that is asked for it. FORMULATION, owners.
-
-
 HALVINGS = 60
 """Of the interval in which a rate is looked for: to the last digits of a double."""
 
@@ -357,14 +355,29 @@ def once(method: Callable[Concatenate[OwnerValuation, P], R]) -> Callable[Concat
     return found
 
 
+EXPECTED = ("baseline", "npv", "figures", "expected_rate", "_flows", "_seen")
+"""What an owner reckons with, whatever the plan's own scenarios."""
+
+
 class OwnerValuation:
     """What projects bring to their owners, when they live and what their floors cost: each worked out once."""
 
-    def __init__(self, instance: Instance, scenarios: ScenarioSet, pricing: PricingSample | None = None) -> None:
-        """pricing: what owners expect (`world.scenarios`); None: the baseline course."""
+    def __init__(
+        self,
+        instance: Instance,
+        scenarios: ScenarioSet,
+        pricing: PricingSample | None = None,
+        known: OwnerValuation | None = None,
+    ) -> None:
+        """pricing: what owners expect (`world.scenarios`); None: the baseline course. known: of an instance and a pricing sample
+        like these; what does not hang on the scenarios is taken over."""
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
         self.kept: dict[tuple[Any, ...], Any] = {}
         """What was worked out, by what it is and of what."""
+        if known is not None:
+            self.kept.update((key, value) for key, value in known.kept.items() if key[0] in EXPECTED)
+            if pricing is not None:
+                self._priced = known._priced
         self._trunk_weight = scenarios.trunk_weight(instance.calendar.periods)
         self._end = float(instance.calendar.beta[instance.calendar.periods])
 

@@ -3,8 +3,6 @@
 Enumerated once from data: package x market floors x signing date. What cannot be financed, or fails participation, is
 dropped and listed with its reason."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -215,10 +213,16 @@ class Support:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
-def build_support(instance: Instance, scenarios: ScenarioSet, pricing: PricingSample | None = None) -> Support:
+def build_support(
+    instance: Instance,
+    scenarios: ScenarioSet,
+    pricing: PricingSample | None = None,
+    known: OwnerValuation | None = None,
+) -> Support:
     """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
-    pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios.
+    pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios. known: what projects
+    bring to their owners in an instance and a pricing sample like these, whatever the scenarios.
     """
     if (pricing is None) != (instance.plan.owners.expectation == "trunk"):
         raise ValueError("a pricing sample is needed where owners.expectation is 'scenarios', and only there")
@@ -236,7 +240,7 @@ def build_support(instance: Instance, scenarios: ScenarioSet, pricing: PricingSa
             continue
         renumbered = replace(market, floor=replace(market.floor, market=len(markets)))
         markets.append(replace(support, floor=renumbered))
-    valuation = OwnerValuation(instance, scenarios, pricing)
+    valuation = OwnerValuation(instance, scenarios, pricing, known)
     builder = _Options(instance, scenarios, [m.floor for m in markets], valuation)
     baseline = []
     for p in range(len(instance.projects)):
@@ -455,8 +459,6 @@ class _Options:
 
 
 # What a plan may choose, as items that a planner can name, and why some of them cannot be chosen.
-
-
 Kind = Literal["project", "package", "contract", "offer", "floor"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -628,8 +630,6 @@ def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
 
 
 # What commitments cost: one figure, or one a fiscal year, for every signature and, after those, every market floor.
-
-
 def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
     """(commitments,) or (commitments, fiscal years) figures [million USD] by the Param of the formulation that holds them; zeros
     where the plan sets no such limit. Social cost: payments that close gaps and fees + expected floor cost with terminal liability

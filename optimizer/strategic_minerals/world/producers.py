@@ -4,8 +4,6 @@ Financing gap, price-floor receipts and cost, survival of plants through a flood
 Money in million USD, prices in million USD per tonne, periods counted from 0.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -335,8 +333,6 @@ def payment_parts(project: Project, step: float) -> float:
 
 
 # What was signed before a plan, from the tables `commitments` and `payments_due`: floors in force, what they cost whom.
-
-
 def signed_floors(
     plan: Plan,
     data: Dataset,

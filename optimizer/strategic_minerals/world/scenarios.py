@@ -63,8 +63,6 @@ def quantile(values: Floats, probability: Floats, level: float) -> float:
 
 
 # Many drawn scenarios -> few that stand for them: k-medoids on what the scenarios would cost, the tail apart.
-
-
 TAIL = 0.1
 """Probability of the worst scenarios that are clustered apart."""
 TAIL_SHARE = 0.4
@@ -191,8 +189,6 @@ def _medoids(x: Floats, weight: Floats, k: int) -> tuple[Ints, Ints]:
 
 
 # Events that have begun before the plan and of which nobody knows when they end.
-
-
 SHORTEST = 1 / MONTHS_PER_YEAR
 """Years that what has outlasted every expectation is believed to go on."""
 UNKNOWN_MEAN_YR = 1.0
@@ -495,8 +491,6 @@ def span(instance: Instance) -> Span:
 
 
 # The pricing sample: what owners of projects expect. One fixed set of scenarios, whatever sample a plan is made with.
-
-
 SEEN = ("probability", "price", "market_gap", "availability", "onset", "trunk")
 """Fields of scenarios that an owner looks at."""
 
@@ -598,8 +592,6 @@ def courses(instance: Instance, scenarios: ScenarioSet, producer: int) -> Course
 # Scenarios are drawn in equal parts from the law of each belief. Under a belief each weighs as that law makes it likelier than the
 # mean of all of them, so that no belief counts on less than about its share of the sample. The likelihood of a scenario is that of
 # its onsets and of what brought on what: beliefs differ in nothing else (FORMULATION, losses and beliefs).
-
-
 LEAST_PROBABILITY = 1e-9
 """Probability of a scenario below which it counts as none."""
 PROBE = 2048
@@ -716,8 +708,6 @@ def _of_rate(of: Law, onsets: Floats, free: Floats) -> Floats:
 
 
 # What the product believes where a plan names no beliefs: the ends of the range of the one figure that carries most of the loss.
-
-
 def named_beliefs(instance: Instance, data: Dataset) -> tuple[Belief, ...]:
     """The plan's own beliefs; where it names none, the table's figures and, of the rate or chance that carries most of the loss,
     the ends of its range."""

@@ -1,7 +1,5 @@
 """Entries of a plan that change nothing, or something else than they seem to; limits of zero where an empty cell means no limit."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -190,8 +188,6 @@ def _channel(known: _Known) -> Iterator[Finding]:
 
 
 # --- rows of the tables --------------------------------------------------------------------------------------------
-
-
 def _limits(known: _Known) -> Iterator[Finding]:
     """Limits of 0 on a reserve that is offered or holds the material."""
     plan, data = known.plan, known.data
@@ -208,8 +204,6 @@ def _limits(known: _Known) -> Iterator[Finding]:
 
 
 # What periods longer than the steps of a disruption's profile average away.
-
-
 HIDDEN = 0.1
 """Share of supply by which the deepest step exceeds the mean of a period, from which on it is told."""
 

@@ -5,8 +5,6 @@ cut of a scenario, without a weight, holds for all of them: one pool serves ever
 Design-basis scenarios are the master's and are operated alike under all losses.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress

@@ -5,8 +5,6 @@ the group's cost [million USD]. Cuts are valid for every plan and for every cost
 of them while one linear program holds few: what has not been tight for long is taken out, and comes back when clusters say it
 again."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence

@@ -4,8 +4,6 @@ Rounds ask between the best point known and the master's (in-out separation, Ben
 branch and bound on the same master (`BranchAndBound`); each choice gets linear rounds of its own. Bounds are true: the master's
 from below, evaluated points from above."""
 
-from __future__ import annotations
-
 import heapq
 import logging
 import math
@@ -358,8 +356,6 @@ def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
 
 
 # Branch and bound over the master's linear program, with cuts that stay.
-
-
 BELOW, ABOVE = 0, 1
 IN_TURN: tuple[Effort, ...] = ("coarse", "close", "exact")
 """How a choice of integers is settled when it comes for the first time, again, and still again."""
@@ -703,8 +699,6 @@ class BranchAndBound:
 
 
 # The L-shaped method from end to end: the relaxation, then plan and proof by branch and bound, on one master whose cuts stay.
-
-
 class LShaped(Evaluator):
     """One model taken apart, and minimised: its cuts stay valid from one aim to the next."""
 

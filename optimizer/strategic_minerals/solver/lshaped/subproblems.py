@@ -469,8 +469,6 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
 
 
 # L-shaped method: a master of commitments and trunk, and clusters of scenarios that answer it with cuts.
-
-
 @dataclass(frozen=True)
 class Evaluated:
     """What a point of the master costs in full."""
