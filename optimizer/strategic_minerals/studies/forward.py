@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -65,24 +65,39 @@ ROOM = 1e-7
 """Tolerance of a row that earlier periods filled  [unit of the model]."""
 
 
+T = TypeVar("T")
+
+
 @dataclass
 class _Met:
-    """Scenarios that were met last, by where their chunks begin: problem along them, shares signed, and what the audit reads."""
+    """What is known of chunks of the scenarios that were met last, by where they begin."""
 
-    scenarios: ScenarioSet | None
-    parts: dict[int, tuple[Problem, Floats, ScenarioSet, PathData]]
+    scenarios: ScenarioSet | None = None
+    parts: dict[int, Any] = field(default_factory=dict)
+
+    def of(self, scenarios: ScenarioSet, begin: int, made: Callable[[], T]) -> T:
+        """What is known of a chunk, made where it is not."""
+        if self.scenarios is not scenarios:
+            self.scenarios = scenarios
+            self.parts.clear()
+        if begin not in self.parts:
+            self.parts[begin] = made()
+        found: T = self.parts[begin]
+        return found
 
 
 class Simulator:
     """One plan and one rule, with what they share from chunk to chunk of scenarios."""
 
-    def __init__(self, first: FirstStage, rule: Release) -> None:
+    def __init__(self, first: FirstStage, rule: Release, beside: Simulator | None = None) -> None:
+        """beside: one of the same facts, whatever its decisions: what the audit reads of scenarios is shared with it."""
         self.first, self.rule = first, rule
         self._templates: Templates | None = None
         self._programs: dict[tuple[int, bytes], _Program] = {}
         self._hazards = hazards(first.plan, first.data)
         self._rest: dict[str, Floats] = {}
-        self._met = _Met(None, {})
+        self._met = _Met()
+        self._read: _Met = _Met() if beside is None else beside._read
 
     def by(self, first: FirstStage) -> Simulator:
         """One of the same decisions by another rule of release: what does not hang on the rule is shared, scenarios that were met
@@ -98,21 +113,24 @@ class Simulator:
 
         Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
         """
-        if self._met.scenarios is not scenarios:
-            self._met.scenarios = scenarios
-            self._met.parts.clear()
         found = []
         for begin in range(0, len(scenarios.names), CHUNK):
             checkpoint()
-            if begin not in self._met.parts:
-                rows = slice(begin, begin + CHUNK)
-                part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
-                problem, shares, self._templates = along(self.first, part, self._templates)
-                course = path_data_along(self.first.natural, part, self.first.owners)
-                self._met.parts[begin] = problem, shares, part, course
-            problem, shares, part, course = self._met.parts[begin]
+            rows = slice(begin, begin + CHUNK)
+            part, course = self._read.of(scenarios, begin, partial(self._course, scenarios, rows))
+            problem, shares = self._met.of(scenarios, begin, partial(self._along, part))
             found.append(self._lived(Chunk(self, problem, shares, part), course)[1])
         return RecourseOutcome.joined(found)
+
+    def _course(self, scenarios: ScenarioSet, rows: slice) -> tuple[ScenarioSet, PathData]:
+        """Some of the scenarios, each counted in full, and what the audit reads of them."""
+        part = replace(scenarios.rows(rows), probability=np.ones(len(scenarios.names[rows])))
+        return part, path_data_along(self.first.natural, part, self.first.owners)
+
+    def _along(self, part: ScenarioSet) -> tuple[Problem, Floats]:
+        """The problem along some scenarios, and shares signed."""
+        problem, shares, self._templates = along(self.first, part, self._templates)
+        return problem, shares
 
     def lived(self, scenarios: ScenarioSet) -> tuple[Solution, RecourseOutcome]:
         """(what is done, in tonnes, what it costs) in a chunk of scenarios."""
@@ -128,8 +146,7 @@ class Simulator:
         """Some scenarios (in tonnes) before anything is done in them. Each counts in full: beside what a tonne in store is worth,
         costs weighted by its chance would say that nothing is to be given."""
         scenarios = replace(scenarios, probability=np.ones(len(scenarios.names)))
-        problem, shares, self._templates = along(self.first, scenarios, self._templates)
-        return Chunk(self, problem, shares, scenarios)
+        return Chunk(self, *self._along(scenarios), scenarios)
 
     def run(self, chunk: Chunk) -> None:
         """Live them, period by period."""

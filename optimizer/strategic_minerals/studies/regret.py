@@ -53,7 +53,7 @@ from .recourse import FirstStage
 from .rules import CEILINGS, purchase_rules, without_promises
 from .stress import SAMPLES as TESTS
 from .stress import SCENARIOS as TEST_SCENARIOS
-from .stress import living
+from .stress import lives_of
 
 # Losses and beliefs of which nobody knows which is right: as the cells of one model, and as plans live under them.
 
@@ -255,7 +255,7 @@ def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
         by_loss.append([of(asked.nothing, 0.0, True), *(of(one, 0.0, False) for one in asked.candidates)])
     natural = by_loss[0][0].natural
     planned = len(natural.calendar.planned_years)
-    lives = [[living(first) for first in firsts] for firsts in by_loss]
+    lives = [lives_of(firsts) for firsts in by_loss]
     found = []
     for seed in seeds:
         own, common = believed(natural, asked.data, asked.beliefs, asked.scenarios, seed)

@@ -249,22 +249,24 @@ def evaluated(first: FirstStage, scenarios: ScenarioSet) -> RecourseOutcome:
 
 def living(first: FirstStage) -> Callable[[ScenarioSet], RecourseOutcome]:
     """What lives a first stage through sets of scenarios, as its plan's policy does."""
-    if first.plan.policy != "targets":
-        return partial(evaluate_recourse, first)
-    return Simulator(first, first.plan.release).live
+    return lives_of([first])[0]
 
 
 def lives_of(stages: Sequence[FirstStage]) -> list[Callable[[ScenarioSet], RecourseOutcome]]:
-    """What lives each of some first stages (`living`); those of the same decisions share what does not hang on their rule."""
+    """What lives each of some first stages (`living`). Those of the same facts read scenarios once; those of the same decisions
+    share what does not hang on their rule."""
     known: list[Simulator] = []
     found: list[Callable[[ScenarioSet], RecourseOutcome]] = []
     for one in stages:
-        if one.plan.policy != "targets" or one.is_reference:
-            found.append(living(one))
+        if one.plan.policy != "targets":
+            found.append(partial(evaluate_recourse, one))
             continue
-        like = next((of for of in known if of.first.solution is one.solution and of.first.is_of(one.plan)), None)
-        known.append(Simulator(one, one.plan.release) if like is None else like.by(one))
-        found.append(known[-1].live)
+        beside = [of for of in known if of.first.natural is one.natural]
+        same = (of for of in beside if of.first.solution is one.solution and of.first.is_of(one.plan))
+        like = None if one.is_reference else next((of for of in same if not of.first.is_reference), None)
+        made = Simulator(one, one.plan.release, next(iter(beside), None)) if like is None else like.by(one)
+        known.append(made)
+        found.append(made.live)
     return found
 
 
