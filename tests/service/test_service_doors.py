@@ -22,7 +22,7 @@ from strategic_minerals.service import store as stores
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import Turns, new_token
 from strategic_minerals.service.dispatcher import Janitor, start
-from strategic_minerals.service.job_folder import Folder, Reserve, Seldom, own_alone
+from strategic_minerals.service.job_folder import Folder, Reserve, own_alone, seldom
 from strategic_minerals.service.records import AuditLogEntry, StoreError
 from strategic_minerals.service.requests import ProblemError
 from strategic_minerals.service.settings import Limits, Settings
@@ -409,9 +409,9 @@ def test_nobody_else_reads_a_store_whose_folder_was_there(tmp_path: Path) -> Non
 
 def test_the_log_is_not_flooded() -> None:
     """Proves R63: what one place says again and again is written once in a while."""
-    record, filtered = logging.makeLogRecord({"pathname": "a.py", "lineno": 3}), Seldom(every_s=3600.0)
-    assert [filtered.filter(record) for _ in range(3)] == [True, False, False]
-    assert filtered.filter(logging.makeLogRecord({"pathname": "a.py", "lineno": 4}))
+    record, filtered = logging.makeLogRecord({"pathname": "a.py", "lineno": 3}), seldom(every_s=3600.0)
+    assert [filtered(record) for _ in range(3)] == [True, False, False]
+    assert filtered(logging.makeLogRecord({"pathname": "a.py", "lineno": 4}))
 
 
 def test_health_is_a_request_of_its_own(tmp_path: Path) -> None:

@@ -271,7 +271,6 @@ class _Told:
         return acts[~traces]
 
     # What is done, and when.
-
     def steps(self) -> Iterator[Step]:
         """What the first year does: what is for one material together, what adds most first, what one is free to choose last."""
         found = [*(self._acts() if len(self.acts) else self._planned())]
@@ -504,7 +503,6 @@ class _Told:
         return f" Waiting {length} {first}{rest}."
 
     # What it costs and protects, and what that hangs on.
-
     @property
     def _worth(self) -> float:
         return self.figures.value("worth_musd") if self.tested is None else self.tested.figure("worth_musd")

@@ -23,7 +23,7 @@ from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
 from ..question.plan import Plan
 from ..question.tables import TABLES
 from ..verbs import VERBS
-from .admission import Sent, checked, delete_question, entry_of, keep_question, questions_of, submit
+from .admission import Sent, checked, delete_question, entry_of, keep_question, own_question, questions_of, submit
 from .auth import Admin, Caller, Reader, Submitter, Turn, later
 from .dispatcher import end, start
 from .job_folder import ENDED_FILE, LOG_FILE, REPORT, RESULT, Folder
@@ -660,10 +660,7 @@ def list_questions(request: Request, caller: Reader) -> list[Kept]:
 @router.get("/questions/{question_id}", tags=["questions"])
 def get_a_question(request: Request, caller: Reader, question_id: QuestionId) -> Kept:
     """A kept question."""
-    found = next((kept for kept in questions_of(request, caller) if kept.id == question_id), None)
-    if found is None:
-        raise ProblemError("not-found", f"There is no question {question_id}.")
-    return found
+    return own_question(request, caller, question_id)[0]
 
 
 @router.delete("/questions/{question_id}", status_code=204, tags=["questions"])

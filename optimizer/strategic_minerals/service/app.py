@@ -182,7 +182,6 @@ class Gate:
 
 
 def not_allowed(method: str, methods: list[str]) -> ProblemError:
-    """405, with what is allowed."""
     done = ", ".join(methods)
     return ProblemError("method", f"{method} is not allowed here; allowed: {done}.", headers={"Allow": done})
 
@@ -310,7 +309,6 @@ class Works:
 
     @property
     def started(self) -> bool:
-        """Whether it runs."""
         return self._parts is not None
 
     def start(self, app: FastAPI) -> None:
@@ -352,7 +350,6 @@ class Streams:
         return True
 
     def leave(self, tenant: str) -> None:
-        """Remove one."""
         self._open -= collections.Counter([tenant])
 
 
@@ -442,8 +439,6 @@ JOB_SECONDS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
 
 
 class Metrics:
-    """What is counted."""
-
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         name = "strategic_minerals_"
@@ -461,7 +456,6 @@ class Metrics:
         Instrumentator(should_group_status_codes=False, registry=self._registry).instrument(app)
 
     def ended(self, job: Job, state: str, seconds: float) -> None:
-        """A job ended."""
         self._ended.labels(job.kind, state).observe(seconds)
 
     def text(self, store: Store) -> bytes:
@@ -489,7 +483,9 @@ class Readiness:
         """Check -> `ok` or what was found."""
         async with self._lock:
             if time.monotonic() - self._at > FRESH_S:
-                self._checks = {**await run_in_threadpool(self._written), "queue": self._queue()}
+                queue = self._state.dispatcher
+                told = str(queue.trouble or "ok") if queue.alive else "not served"
+                self._checks = {**await run_in_threadpool(self._written), "queue": told}
                 self._at = time.monotonic()
             return self._checks
 
@@ -505,10 +501,6 @@ class Readiness:
             except Exception as error:
                 found[name] = in_words(error)
         return found
-
-    def _queue(self) -> str:
-        dispatcher = self._state.dispatcher
-        return str(dispatcher.trouble or "ok") if dispatcher.alive else "not served"
 
 
 # The OpenAPI description: the framework's own, completed with bodies that are read elsewhere, statuses, headers and webhooks.

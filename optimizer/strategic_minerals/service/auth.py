@@ -46,15 +46,12 @@ def digest_of(text: str) -> str:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks."""
-
     tenant: str
     token: str
     scopes: tuple[Scope, ...]
     address: str
 
     def may(self, scope: Scope) -> bool:
-        """Whether a scope is held."""
         return scope in self.scopes or "admin" in self.scopes
 
 

@@ -220,7 +220,6 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -236,7 +235,6 @@ class Loop:
 
     @property
     def alive(self) -> bool:
-        """Whether it goes on."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -339,12 +337,10 @@ class Dispatcher:
 
     @property
     def stopping(self) -> bool:
-        """Whether it ends."""
         return self._loop.stopping.is_set()
 
     @property
     def alive(self) -> bool:
-        """Whether it does its work."""
         return self._loop.alive
 
     @property

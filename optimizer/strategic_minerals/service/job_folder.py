@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
@@ -230,20 +231,18 @@ class JsonLines(JsonFormatter):
             log_data["error"] = self.formatException(record.exc_info)
 
 
-class Seldom(logging.Filter):
-    """Lets a record through once in a while where the same place says the same again and again."""
+def seldom(every_s: float = 10.0) -> Callable[[logging.LogRecord], bool]:
+    """A filter that lets a record through once in a while where the same place says the same again and again."""
+    last: dict[tuple[str, int], float] = {}
 
-    def __init__(self, every_s: float = 10.0) -> None:
-        super().__init__()
-        self._every, self._last = every_s, dict[tuple[str, int], float]()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is written."""
+    def due(record: logging.LogRecord) -> bool:
         place, now = (record.pathname, record.lineno), time.monotonic()
-        due = now - self._last.get(place, float("-inf")) >= self._every
-        if due:
-            self._last[place] = now
-        return due
+        if now - last.get(place, -math.inf) < every_s:
+            return False
+        last[place] = now
+        return True
+
+    return due
 
 
 @contextmanager
@@ -252,7 +251,7 @@ def server_log(level: int) -> Iterator[None]:
     own, http, loop = logging.StreamHandler(), logging.StreamHandler(), logging.StreamHandler()
     for handler in (own, http, loop):
         handler.setFormatter(JsonLines())
-    loop.addFilter(Seldom())  # without descriptors left, it says so at every attempt
+    loop.addFilter(seldom())  # without descriptors left, it says so at every attempt
     with (
         listening(own, level),
         listening(http, logging.WARNING, "uvicorn"),

@@ -362,7 +362,8 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int) -> dict[str, A
     where = "options" if form == "upload" else "body"
     raw = parsed(body, where)
     known = bounded(raw, most_rows, where)
-    files = _files(folder)
+    sent = [path for name in ("plan.*", "tables/*.csv") for path in folder.path.glob(name)]
+    files = {path.relative_to(folder.path).as_posix(): path.read_bytes() for path in sent}
     if form == "upload":
         raw = {"kind": "solve", **raw}
         twice = [name for name in (*PLANS, "tables") if raw.get(name) is not None]
@@ -386,12 +387,6 @@ def read_in(folder: Folder, asked: Mapping[str, Any]) -> dict[str, Any]:
         return {"problem": problem_of(error).model_dump()}
     except MemoryError:
         return {"problem": problem("too-large", "Reading the request needs too much memory.").model_dump()}
-
-
-def _files(folder: Folder) -> dict[str, bytes]:
-    """Files that came with a request, by the names under which they are kept."""
-    found = [path for name in ("plan.*", "tables/*.csv") for path in folder.path.glob(name)]
-    return {path.relative_to(folder.path).as_posix(): path.read_bytes() for path in found}
 
 
 def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, most_rows: int) -> dict[str, Any]:

@@ -67,8 +67,6 @@ TOKEN_FIELDS = tuple(one.name for one in fields(Token))
 
 @dataclass(frozen=True)
 class AuditLogEntry:
-    """A line of the audit log."""
-
     at: float
     tenant: str
     token: str

@@ -617,7 +617,6 @@ def request_id(headers: Mapping[str, str]) -> str:
     return given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-# Check the addresses that a request sets, and name faults as the caller sent them.
 EXAMPLE = "a field of the plan, e.g. budget.appropriation_musd"
 
 
@@ -626,11 +625,8 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
     addresses = list(raw) if isinstance(raw, dict) else []
     for address in addresses:
         parts = address.split(".")
-        at = place(["set", address])
-        if not all(part.strip() for part in parts):
-            yield Fault(where, "", at, "an empty part between dots" if address else "nothing", EXAMPLE)
-        elif len(parts) > DEEPEST_ADDRESS:
-            yield Fault(where, "", at, f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}")
+        if len(parts) > DEEPEST_ADDRESS or not all(part.strip() for part in parts):
+            yield Fault(where, "", place(["set", address]), f"{len(parts):,} parts, or an empty one", EXAMPLE)
     for outer, inner in overlapping(addresses):
         found = f"a value inside set[{shown(outer)}], which is also set"
         yield Fault(where, "", place(["set", inner]), found, "each value only once")

@@ -203,7 +203,6 @@ class Store:
         return True
 
     # Jobs.
-
     def job(self, job: str, tenant: str | None = None) -> Job | None:
         """A job, where it is the tenant's; None: any tenant's."""
         with self._reading() as ask:
@@ -231,7 +230,6 @@ class Store:
         return dict.fromkeys(STATES, 0) | {str(state): int(number) for state, number in rows}
 
     def known(self) -> set[str]:
-        """Every job."""
         with self._reading() as ask:
             return set(ask.scalars(sa.select(jobs.c.id)))
 
@@ -318,14 +316,12 @@ class Store:
             ask.execute(jobs.update().where(jobs.c.id == job).values(bytes=size))
 
     # Limits of tenants.
-
     def room(self, tenant: str, limits: Limits) -> None:
         """Whether one more job of a tenant may wait. Raises RefusalError."""
         with self._reading() as ask:
             self._room(ask, tenant, limits)
 
     def used(self, tenant: str, limits: Limits) -> Used:
-        """What a tenant has used."""
         with self._reading() as ask:
             return self._used(ask, tenant, limits)
 
@@ -376,7 +372,6 @@ class Store:
         ask.execute(usage.delete().where(usage.c.hour < hour - 2 * WINDOW_HOURS))
 
     # Turns: the tenant with the fewest running jobs, then the one served least recently; within a tenant first come.
-
     def claim(self, server: str, limits: Limits) -> Job | None:
         """The job whose turn it is, now this server's to run; None where none may. Tenants that have used their seconds wait."""
         turns = _turns().subquery()
@@ -468,16 +463,13 @@ class Store:
         return row is not None
 
     # Servers and their heartbeats, and the service's own uptime.
-
     def seen(self, server: str) -> None:
-        """This server lives."""
         row = self._insert(servers).values(id=server, seen=self._now)
         with self._writing() as ask:
             ask.execute(row.on_conflict_do_update(index_elements=["id"], set_={"seen": self._now}))
             ask.execute(servers.delete().where(servers.c.seen < self._now - FORGOTTEN_S))
 
     def gone(self, server: str) -> None:
-        """This server ends."""
         with self._writing() as ask:
             ask.execute(servers.delete().where(servers.c.id == server))
 
@@ -503,7 +495,6 @@ class Store:
             return float(ask.scalar(changed) or 0.0)
 
     # Tokens and the audit log.
-
     def keep_token(self, token: Token, digest: str, entry: AuditLogEntry | None = None, *, alone: bool = False) -> None:
         """Keep a new token by its hash. entry: of the audit log. alone: others with the same note are gone."""
         with self._writing() as ask:
@@ -554,7 +545,6 @@ class Store:
             ask.execute(audit_log.delete().where(audit_log.c.at < before))
 
     # Webhooks: what is to be sent at the end of a job, and how far that is.
-
     def due_webhook(self, most_tries: int, lease_s: float, waiting: Iterable[str] = ()) -> Delivery | None:
         """A webhook to be sent now, this server's for so long; None: there is none. waiting: tenants whose others go first."""
         anew = webhooks.c.ended.is_(None) | (webhooks.c.ended != jobs.c.ended)  # a job that was resumed ends anew

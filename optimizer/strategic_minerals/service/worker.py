@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a job."""
-
     headline: str
     summary: str
     facts: dict[str, Any]
@@ -235,7 +233,6 @@ def answer(folder: Folder) -> None:
 
 
 def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
-    """As `answer`, with a log."""
     request = folder.read(REQUEST) or {}
     reporter = ProgressReporter(folder)
     reporter.phase("reading")
@@ -257,7 +254,6 @@ def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and what it came from."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

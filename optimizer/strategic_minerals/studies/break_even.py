@@ -426,7 +426,6 @@ class _Search:
         return self._answer(chosen, low, high, below, above)
 
     # Data alone
-
     def _look(self, value: float) -> Standing | None:
         """The standing at a value; None where plan and tables refuse it."""
         if value not in self.evaluations:
@@ -491,7 +490,6 @@ class _Search:
         return (False, False) if look is None else (look.there, look.alone)
 
     # Solves
-
     def _try(self, value: float, most: float) -> bool:
         """Whether a value, or one beside it, is known now: solved where solves are left for it."""
         settled = self._settled(value)
@@ -588,7 +586,6 @@ class _Search:
         return a + share * (b - a)
 
     # What is found
-
     def _answer(self, chosen: bool, low: float, high: float, below: str, above: str) -> BreakEven:
         figure, known = self.figure, sorted(self.points)
         stands, flips = self._nearest(chosen)

@@ -137,7 +137,6 @@ class _Answers:
         self.paths: list[PathData] = []
 
     # What may be chosen.
-
     def project(self, code: str) -> tuple[str, str]:
         """Whether a project is supported."""
         items = [item for item in self.choices.items if item.kind == "project" and item.project == code]
@@ -219,7 +218,6 @@ class _Answers:
         )
 
     # What may happen.
-
     def hazard(self, code: str) -> tuple[str, str]:
         """What a hazard costs, with the plan and without it."""
         table = self.result.tables["scenario_losses"]
@@ -255,7 +253,6 @@ class _Answers:
         return f"it counts: {said}, and {helped}.{near}"
 
     # What is asked of the plan.
-
     def rule(self, path: str) -> tuple[str, str]:
         """Whether a rule is kept, with its margin, and what it costs: the plan is made again without it."""
         section, _, number = path.partition(".")
