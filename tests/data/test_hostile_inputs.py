@@ -28,6 +28,8 @@ from strategic_minerals.question.read_toml import parse_plan
 from strategic_minerals.question.tables import TABLES
 from strategic_minerals.question.workbook import load_workbook
 
+pytestmark = pytest.mark.long
+
 HOSTILE = {
     "nan": "nan",
     "infinity": "-Infinity",

@@ -19,6 +19,8 @@ from support.instances import random_case
 from support.programs import market_split
 from support.promising import squeezed
 
+pytestmark = pytest.mark.long
+
 SEEDS = (0, 1, 2, 5)
 
 

@@ -15,6 +15,8 @@ from refresh import refresh
 from strategic_minerals import InputError, load_dataset, shipped
 from trade import TO_CARBONATE, Flow, import_shares, read_flows
 
+pytestmark = pytest.mark.long
+
 near = pytest.approx
 
 

@@ -16,6 +16,8 @@ from strategic_minerals import Dataset, InputError, load_dataset, shipped
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.recipes import stale
 
+pytestmark = pytest.mark.long
+
 FILE = Path(__file__).with_name("MCS2026_Commodities_Data.csv")
 DETAIL, UNIT, YEAR, VALUE = 5, 6, 7, 8
 Change = Callable[[list[str]], None]

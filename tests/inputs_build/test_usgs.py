@@ -11,6 +11,8 @@ from strategic_minerals import load_dataset, shipped
 from strategic_minerals.core.errors import InputError
 from usgs import ELSEWHERE, country_code, off_the_total, parsed, read_release, us_statistics, usgs_rows
 
+pytestmark = pytest.mark.long
+
 FILE = Path(__file__).with_name("MCS2026_Commodities_Data.csv")
 FIGURES = (
     "consumption_t",

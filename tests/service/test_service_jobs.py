@@ -26,6 +26,8 @@ from strategic_minerals.service.store import open_store
 from support.documents import SERVICE, the_block
 from support.served import QUICK, Obedient, Server, children_of, client, ended, settings, token
 
+pytestmark = pytest.mark.long
+
 # --- the queue, without the solver ----------------------------------------------------------------------------------------
 
 

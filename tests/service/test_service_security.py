@@ -18,6 +18,8 @@ from strategic_minerals.service import auth as security
 from strategic_minerals.service.app import leaves
 from support.served import QUICK, Obedient, ended, reported, running, served, token
 
+pytestmark = pytest.mark.long
+
 Office = tuple[TestClient, dict[str, dict[str, str]], str]
 """A service, headers of its callers, a job of the first tenant."""
 DOORS = {

@@ -28,6 +28,8 @@ from strategic_minerals.service.store import Store, open_store, sqlite_engine
 from strategic_minerals.service.worker import NO_ROOM
 from support.served import QUICK, Obedient, client, ended, records, settings, token
 
+pytestmark = pytest.mark.long
+
 # --- a full disk --------------------------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,8 @@ from strategic_minerals.service.store import open_store
 from strategic_minerals.service.webhooks import RefusedError, Target, checked_address, is_public, send, target_of
 from support.served import QUICK, Obedient, client
 
+pytestmark = pytest.mark.long
+
 SECRET = "a secret of a test"
 
 
