@@ -56,7 +56,7 @@ SAID: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("models/study.md", f"cost {N} million and lose {N}", "vault", (f"years cost {N} million", f"plan loses {N} M")),
     (
         "models/study.md",
-        f"forty days {N} billion, thirty {N}; no rule {N}",
+        f"forty days {N}, thirty {N}, no rule {N}",
         "vault-study",
         (f"days 40.0: worth {N}", f"days 30.0: worth {N}", f"total_musd 2000.0: worth {N}"),
     ),

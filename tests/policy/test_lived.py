@@ -12,6 +12,7 @@ from strategic_minerals import Result, stress_test
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.model import branch
 from strategic_minerals.question.plan import Plan, Release
+from strategic_minerals.studies import forward
 from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse, solution_of
 from strategic_minerals.studies.stress import lives_of, living
@@ -133,18 +134,24 @@ def test_living_costs_no_less_than_knowing(case: Case) -> None:
     assert live(nothing, courses).cost == pytest.approx(evaluate_recourse(nothing, courses).cost, rel=1e-12)
 
 
-def test_rules_that_share_their_scenarios_are_lived_as_alone() -> None:
-    """Proves: the same decisions by several rules of release, in one set of scenarios after the other, cost what each costs alone;
-    rules differ."""
+def test_rules_that_share_their_scenarios_are_lived_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: doing nothing, the same decisions by several rules of release, and other decisions, in one set of scenarios after the
+    other, cost what each costs alone, and the audit reads a set once for all of them; rules differ."""
     case = CASES[1]
     first, nothing, _ = planned(case, 60, 1)
     rules = [Release(), Release(this_event=3.0, new_events_yr=2.0), Release(refill_share=0.0)]
     by_rule = [first.other(first.plan.model_copy(update={"release": rule}), first.solution) for rule in rules]
-    together = lives_of([nothing, *by_rule])
+    idle = replace(nothing, natural=first.natural, structure=first.structure)
+    stages, read = [idle, *by_rule, first.other(first.plan, nothing.solution)], list[Any]()
+    real = forward.path_data_along
+    monkeypatch.setattr(forward, "path_data_along", lambda *asked: read.append(asked) or real(*asked))
+    together = lives_of(stages)
     for seed in (3, 4):
         courses = futures(first, case, drawn(case, 40, seed))
+        read.clear()
         costs = [one(courses).cost for one in together]
-        for found, stage in zip(costs, [nothing, *by_rule], strict=True):
+        assert len(read) == 1
+        for found, stage in zip(costs, stages, strict=True):
             assert found == pytest.approx(living(stage)(courses).cost, rel=1e-7, abs=1e-6)
         assert np.abs(costs[1] - costs[3]).max() > 1e-3
 
