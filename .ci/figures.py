@@ -3,7 +3,8 @@
     python .ci/figures.py                 ends with 1 where a document has another figure than the stored answer
     python .ci/figures.py --solve [NAME]  solves again, stores what the commands print in .ci/answers, and then compares
 
-An answer is what a command prints. A sentence of a document and a place of an answer are patterns with the same groups.
+An answer is what a command prints. A sentence of a document and a place of an answer are patterns with the same groups. What a
+search by the clock found (the plan of `regret`) differs from run to run: documents state its range, and nothing compares it.
 """
 
 import argparse
@@ -48,8 +49,6 @@ SAID: list[tuple[str, str, str, tuple[str, ...]]] = [
         "rare-earths",
         (f"\\(else {N}% of futures", f"short in {N}% of futures"),
     ),
-    ("README.md", f"gives up at most {N} % whichever", "regret", (f"recommended plan gives up at most {N}%",)),
-    ("models/study.md", f"recommended plan gives up at most {N} %", "regret", (f"plan gives up at most {N}%",)),
     ("models/study.md", f"that for USGS's {N}\\.", "regret", (f"for usgs_2025 .*? {N}% ",)),
     ("models/study.md", f"the joint plan saves {N} million", "allies", (f"planning together save {N} M",)),
     ("models/study.md", f"own {N} together", "allies", (f"plans of their own \\({N} M",)),
