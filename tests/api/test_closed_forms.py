@@ -6,6 +6,7 @@ Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`).
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from strategic_minerals import InfeasibleError, check, solve
@@ -21,6 +22,7 @@ from strategic_minerals.world.producers import (
     payment,
     quantile_state,
     recv,
+    standing,
     survival,
     worth,
 )
@@ -914,6 +916,23 @@ def test_what_is_built_anyway_is_part_of_doing_nothing(plant, stands, worth_musd
     assert result.outcome.objective_musd == close(-worth_musd)
     assert result.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * nothing)
     assert result.objective_parts["capital_support"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("signed", "lead", "given"),
+    [(2027, 2, [0, 0, 3, 6, 6]), (2025, 4, [0, 0, 3, 6, 6]), (2024, 3, [0, 6, 6, 6, 0]), (2020, 3, [0] * 5)],
+    ids=["signed now", "half built", "runs since the start", "over"],
+)
+def test_a_plant_that_was_begun_before_the_plan_stands_when_it_was_due(signed, lead, given):
+    """Proves: a plant of 6 kt, half of it in its first year, gives through four years from its own date on, whatever year a plan
+    begins in; only the first period, in which nothing happens, does without one that runs already."""
+    plant = project("a", 6.0, committed=True, earliest_signing=signed, lead_yr=lead, life_yr=4.0)
+    ramps = [{"project": "plant", "age_yr": age, "ramp_share": share} for age, share in ((0, 0.5), (1, 1.0))]
+    plan, data = imported(100.0, years=5, projects={"plant": plant})
+    n = prepare(plan, data.replace(ramps=pd.DataFrame(ramps))).natural
+    (found,) = n.projects
+    made = n.capacity[found.producer, 0] * standing(found, found.earliest + found.lead, np.arange(5))
+    assert made == pytest.approx(np.array(given) * 1000)
 
 
 def test_the_gap_is_measured_against_what_the_plan_can_move():

@@ -10,7 +10,9 @@ import pytest
 
 from strategic_minerals import Result, stress_test
 from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.matrix.solution import Solution
 from strategic_minerals.model import branch
+from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan, Release
 from strategic_minerals.studies import forward
 from strategic_minerals.studies.forward import Simulator
@@ -397,6 +399,102 @@ def test_the_reserve_buys_in_an_event_what_it_gives_in_it() -> None:
     assert found.release[1, 1, 1] == pytest.approx(1000.0)
     assert found.acquisition[1, 0, 1] == pytest.approx(500.0)
     assert found.stock[1, 1].max() <= 500.0 + 1e-6
+
+
+def done_in(plan: Plan, data: Dataset) -> tuple[FirstStage, Solution]:
+    """A plan for its own scenarios, and what is done in them."""
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    simulator = Simulator(first, plan.release)
+    chunk = simulator.chunk(first.own_scenarios)
+    simulator.run(chunk)
+    return first, solution_of(chunk.problem, chunk.x, chunk.shares)
+
+
+@pytest.mark.parametrize("offered", [1.0, 5.0])
+def test_nobody_buys_and_gives_what_nobody_lacks(offered: float) -> None:
+    """Proves: of a 1 kt lacks and 2 are in store, of b 9 and 2; money buys 3 kt. However much of a is for sale,
+    1 kt of it is bought again, and 2 kt of b."""
+    stops = [
+        {"start_year": FIRST + 1.0, "duration_years": 1.0, "countries": "CHN", "materials": m, "cut_share": share}
+        for m, share in (("a", 0.1), ("b", 0.9))
+    ]
+    plan, data = tiny(
+        {"a": 10.0, "b": 10.0},
+        sources={m: source("CHN", m, 10.0) for m in "ab"},
+        demand={"a": 10.0, "b": 10.0},
+        loss={"a": 200.0, "b": 100.0},
+        offers={"a": offer("a", offered, crisis=1.0), "b": offer("b", 2.0, crisis=1.0)},
+        materials={m: {"storage_t": 2000.0} for m in "ab"},
+        stock={"a": 2.0, "b": 2.0},
+        scenarios=[{"name": "A", "probability": 0.5, "events": stops}],
+        money={FIRST: 0.0, FIRST + 1: 30.0, FIRST + 2: 0.0},
+        budget={"branch_money": "appropriated"},
+        policy="targets",
+    )
+    _, done = done_in(plan, data)
+    assert done.acquisition[1, :, 1] / KT == pytest.approx([1.0, 2.0], abs=1e-3)
+
+
+@pytest.mark.parametrize("total", [25.0, 30.0])
+def test_all_years_together_cost_no_more_than_is_allowed(total: float) -> None:
+    """Proves: three stops take what is left of the money in all once, not each year anew."""
+    stops = [
+        {
+            "start_year": FIRST + 1.0 + 2 * k,
+            "duration_years": 1.0,
+            "countries": "CHN",
+            "materials": "*",
+            "cut_share": 1.0,
+        }
+        for k in range(3)
+    ]
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 2.0)},
+        scenarios=[{"name": "three", "probability": 0.3, "events": stops}, cut("one", 0.3, FIRST + 1.0, 1.0)],
+        years=7,
+        money=40.0,
+        budget={"total_musd": total, "branch_money": "appropriated"},
+        policy="targets",
+    )
+    _, done = done_in(plan, data)
+    assert done.acquisition[1:3, 0].sum(axis=1) * 10.0 / KT == pytest.approx([total, total], abs=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_one_who_knows_may_keep_money_too(share: float) -> None:
+    """Proves: what a future leaves of a year it spends in the next; one who knows it all does no worse."""
+
+    def stop(year: float, cut_share: float, price: float) -> dict[str, Any]:
+        names = {"duration_years": 1.0, "countries": "CHN", "materials": "*"}
+        return {"start_year": FIRST + year, "cut_share": cut_share, "price_multiplier": price, **names}
+
+    plan, data = tiny(
+        {"a": 10.0},
+        materials={"a": {"storage_t": 2000.0}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 2.0, 0.05, crisis=1.0)},
+        scenarios=[
+            {"name": "A", "probability": 0.2, "events": [stop(1, 0.1, 1.0), stop(2, 1.0, 1.0)]},
+            {"name": "B", "probability": 0.8, "events": [stop(1, 1.0, 2.0)]},
+        ],
+        years=4,
+        money={FIRST: 21.0, FIRST + 1: 21.0, FIRST + 2: 0.0},
+        budget={"carry_over_share": share, "branch_money": "appropriated"},
+        policy="targets",
+    )
+    result = solve_once(plan, data, gap=0.0)
+    first = FirstStage.of(plan, data, result.solution)
+    nothing = FirstStage.of(plan, data, result.reference, is_reference=True)
+    own = first.own_scenarios
+    spared = live(nothing, own).cost - live(first, own).cost
+    knows = solve_once(plan.model_copy(update={"policy": "knowing"}), data, gap=0.0)
+    assert knows.audited.passed
+    assert own.probability @ spared <= -knows.outcome.best_bound_musd + 1e-6
+    assert own.probability @ spared == pytest.approx(318.4 if share else 298.5, rel=1e-3)
 
 
 def test_what_is_missing_is_bought_before_what_may_be_given() -> None:

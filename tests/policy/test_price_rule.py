@@ -48,6 +48,14 @@ def test_what_nobody_needs_is_given_above_a_price(price: float, share: float, gi
     )
 
 
+@pytest.mark.parametrize(("lacks", "share", "given"), [(1.0, 0.5, 1.5), (0.5, 0.25, 0.875), (2.0, 0.5, 2.0)])
+def test_what_is_needed_now_is_not_sold_twice(lacks: float, share: float, given: float) -> None:
+    """Proves: of 2 kt in store all that is lacking is given, and a share of what is left then."""
+    sources = {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 4.0 - lacks)}
+    rule = Release(new_events_yr=0.0, this_event=0.0, sell_above=2.0, sell_share=share)
+    assert released(stopped(3.0, sources=sources)[0], rule) == pytest.approx(given, abs=1e-3)
+
+
 def test_no_price_takes_what_a_shortage_needs() -> None:
     """Proves: 1 kt is short a year in a stop of two years: of 2 kt in store one is given, and nothing of the one needed later."""
     short = {"sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 3.0)}}

@@ -12,7 +12,7 @@ import pytest
 
 from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped, solve, write_run
 from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Told
-from strategic_minerals.answer.notes import come_with
+from strategic_minerals.answer.notes import come_with, touching
 from strategic_minerals.cli.main import _solved
 from strategic_minerals.core.formats import chance, rounded, within
 from strategic_minerals.matrix.problem import prepare
@@ -22,6 +22,7 @@ from strategic_minerals.question.load import find_plan, load_question
 from strategic_minerals.studies.lived import _listed, _Pool
 from strategic_minerals.studies.questions import own_statements
 from strategic_minerals.studies.stress import met, met_own, stages_of
+from strategic_minerals.world.events import UNNAMED
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
 
@@ -198,7 +199,7 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
     assert promise.startswith("kept: at least ")
     served = float(re.search(r"at least ([\d.]+)%", promise)[1])  # type: ignore[index]
     assert f"{served - 75:.2g} points to spare" in promise
-    rule = next(text for name, text in answers.items() if "days of cover" in name)
+    rule = next(text for name, text in answers.items() if "days of net imports" in name)
     floor = next(text for name, text in answers.items() if "floor" in name)
     assert floor.startswith("no: with it (at 500 USD/kg) the plan is ")
     plan, data = load_question(find_plan(Path("quickstart")))
@@ -211,10 +212,26 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
     assert float(freed.figures.value("worth_musd")) - asked.figures.value("worth_musd") == pytest.approx(costs, rel=0.1)
 
 
+def test_a_hazard_of_other_materials_is_no_cause() -> None:
+    """Proves: of a plan for germanium no outage at a maker of rare earths is named, whatever comes with it in few scenarios."""
+    plan = load_plan("quickstart").model_copy(update={"materials": ("germanium",)})
+    known = touching(plan, load_dataset(shipped("inputs"), "USA"))
+    assert {"ga_ge_sb_ban", UNNAMED} <= known
+    assert "lynas_outage" not in known
+    table = pd.DataFrame({"probability": [0.5, 0.5], "hazards": ["lynas_outage", "ga_ge_sb_ban lynas_outage"]})
+    assert come_with(table, pd.Series([0.0, 10.0]), known) == {"ga_ge_sb_ban": pytest.approx(5.0)}
+
+
+def test_a_plan_without_money_says_so() -> None:
+    plan, data = deciding()
+    none = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 0.0})})
+    assert "Do nothing new: no money is given." in brief_of(solve(none, data, quick=True)).recommendation
+
+
 def test_a_frequent_hazard_that_does_no_harm_is_no_cause() -> None:
     """Proves: a stop costs 10 in two of four scenarios; an outage strikes in three, these among them; a ban in force costs 100."""
     table = pd.DataFrame({"hazards": ["ban", "ban outage", *["ban outage stop"] * 2], "probability": [0.25] * 4})
-    found = come_with(table, pd.Series([100.0, 100.0, 110.0, 110.0]))
+    found = come_with(table, pd.Series([100.0, 100.0, 110.0, 110.0]), {"ban", "outage", "stop"})
     assert found == pytest.approx({"ban": 100.0, "outage": 0.0, "stop": 5.0}, abs=1e-9)
 
 

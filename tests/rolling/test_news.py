@@ -13,7 +13,7 @@ from strategic_minerals.answer.run_folder import load_result, write_run
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.roll import FACTS, STATE
-from support.tiny import FIRST, KT, bought, cut, floored, offer, project, source, tiny, total
+from support.tiny import FIRST, KT, bought, cut, floored, imported, offer, project, source, tiny, total
 
 
 def tables(**rows: dict[str, Any]) -> Dataset:
@@ -259,6 +259,17 @@ def test_a_run_leaves_two_files_that_a_planner_fills_in(tmp_path: Path, cli: Cli
     later = [row.model_copy(update={"done": 1.0}) for row in acts if row.fiscal_year == FIRST + 1]
     with pytest.raises(InputError, match="a year that has passed"):
         roll(first, acts=later, **CALM)
+
+
+def test_an_event_of_the_plan_s_own_is_answered_by_its_status(tmp_path: Path) -> None:
+    """Proves: the row of a listed event without a hazard states what the plan says of it; a word under its status is enough."""
+    plan, data = imported(10.0, scenarios=[cut("own", 0.3, FIRST + 1.0, 1.0, price_multiplier=2.0)])
+    folder = write_run(solve(plan, data, quick=True), tmp_path / "run")
+    table = pd.read_csv(folder / "news.csv", dtype=str)
+    table.loc[table.item == "own", "status"] = "in force"
+    table.to_csv(folder / "news.csv", index=False)
+    row = next(row for row in read_noted(folder / "news.csv", NewsRow) if row.item == "own")
+    assert (row.countries, row.cut_share, row.price_multiplier, row.remaining_years) == ("CHN", 1.0, 2.0, 1.0)
 
 
 def test_what_was_not_done_is_not_paid_and_what_did_not_arrive_is(tmp_path: Path) -> None:

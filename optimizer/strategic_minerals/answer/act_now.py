@@ -73,8 +73,13 @@ class ActNow:
 
     @property
     def lived(self) -> bool:
-        """Whether it says what the plan comes to in new futures."""
+        """Whether it says what the plan comes to without foresight."""
         return len(self.loss_curve) > 0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether that was in new futures; else in the plan's own scenarios."""
+        return self.lived and self.figure("tried") > 0
 
     def figure(self, name: str) -> float:
         """A figure of the row of figures."""

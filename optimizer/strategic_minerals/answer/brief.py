@@ -17,6 +17,8 @@ from ..core.formats import NAMED, SMALL_MUSD, amount, capital, chance, lower, pe
 from ..core.frames import rows_of
 from ..question.names import amount_in_words, column_in_words, range_in_words
 from ..question.plan import Plan
+from ..question.together import ALL
+from ..world.events import UNNAMED
 from ..world.instance import CHOSEN
 from .notes import OF_SOURCES, Basis, come_with, floor_in_words
 from .year import fiscal_year_of
@@ -124,7 +126,10 @@ class Brief:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Its tables as text, by heading; those that have rows."""
         steps = [(one.what, one.amount, one.whom, money(one.musd), one.why) for one in self.steps]
-        held = [(one.material, *map(_tonnes, one.targets), _cover(one.days)) for one in self.held]
+        held = [
+            (one.material, *map(_tonnes, one.targets), _cover(one.days) if one.targets[-1] > LEAST_TONNES else "")
+            for one in self.held
+        ]
         years = [f"FY{year}" for year in self.years]
         found = {
             f"Sign and buy in {self.year}": pd.DataFrame(
@@ -190,7 +195,7 @@ def _cut(text: str, most: int) -> str:
 
 def money(musd: float) -> str:
     """Million USD in two figures, small sums as such."""
-    return "< 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
+    return "under 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
 
 
 def _tonnes(value: float) -> str:
@@ -253,7 +258,9 @@ class _Told:
         self.plan, self.names, self.figures, self.tables, self.basis = plan, basis.names, figures, tables, basis
         tested = basis.act_now
         self.tested = tested if tested is not None and tested.lived else None
-        """What new futures say; None where they say nothing."""
+        """What was lived without foresight says; None where nothing was."""
+        self.fresh = self.tested is not None and self.tested.fresh
+        """Whether that was in new futures."""
         self.depends = tables.get("depends", pd.DataFrame())
         self.acts = pd.DataFrame() if self.tested is None else self._told_acts(self.tested.acts)
         done = self.acts[self.acts.chosen > 0] if len(self.acts) else self.acts
@@ -312,6 +319,8 @@ class _Told:
         bought, main = self.tables["acquisitions"], self.basis.mineral_of
         for code, rows in bought[bought.fiscal_year == self._year].groupby("material", sort=False):
             tonnes, cost = float(rows.acquired_t.sum()), float(rows.cost_musd.sum())
+            if tonnes < LEAST_TONNES and cost < LEAST_SHOWN:
+                continue
             what, whom = f"buy {self._material(str(code))}", self._whom("buy", str(code))
             yield str(code), Step(what, f"{amount(tonnes)} t", whom, cost, self._spares(str(code)))
         for row in self._signed():
@@ -399,7 +408,7 @@ class _Told:
         if wide.empty:
             return (), ()
         every = [int(year) for year in wide.columns]
-        years = [*every[:: math.ceil(len(every) / (MOST_YEARS - 1))]]
+        years = [*every[:: max(1, math.ceil((len(every) - 1) / (MOST_YEARS - 1)))]]
         years += [every[-1]] * (every[-1] not in years)
         cost, days = self.figures.items("bought_musd"), self.tables["stock"].groupby("material").days_of_use.last()
         order = sorted(wide.index, key=lambda code: (-cost.get(str(code), 0.0), str(code)))
@@ -410,7 +419,7 @@ class _Told:
                 days.get(str(code), math.nan),
             )
             for code in order
-            if wide.loc[code].max() > LEAST_TONNES
+            if wide.loc[code, years].max() > LEAST_TONNES
         )
 
     def release(self) -> str:
@@ -455,7 +464,10 @@ class _Told:
             what = "fill up to the targets: " if self.held()[1] else "buy "
             yield f"{when} {what}{names} ({money(float(by_material.sum()))} M)"
         by_year: dict[int, list[tuple[float, str]]] = {}
+        end, till = self.plan.horizon.first_year + self.plan.horizon.years, dict[int, str]()
         for start, rows in self.tables["contracts"].groupby("start", sort=True):
+            if fiscal_year_of(start) + float(rows.term_yr.max()) > end:
+                till[fiscal_year_of(start)] = " to the end of their terms"
             by_year.setdefault(fiscal_year_of(start), []).extend(self._offtakes(rows))
         for row in self._signed():
             name = self.names.producer(row.project)
@@ -469,7 +481,7 @@ class _Told:
         for year in sorted(year for year in by_year if year > self._year):
             parts = sorted(by_year[year], key=lambda part: -part[0])
             total = sum(cost for cost, _ in parts)
-            yield f"by FY{year} {some([what for _, what in parts])}, {money(total)} M"
+            yield f"by FY{year} {some([what for _, what in parts])}, {money(total)} M{till.get(year, '')}"
 
     def _offtakes(self, contracts: pd.DataFrame) -> list[tuple[float, str]]:
         """(fees, words) of contracts, those for one material together, the dearest first."""
@@ -511,8 +523,11 @@ class _Told:
         """What to do this year, what the policy costs and protects, and what more than a quarter of it hangs on."""
         sentences = [*self._status()]
         nothing = not held and not steps and not self._signed() and self.tables["contracts"].empty
+        nothing = nothing and not self._in_disruptions()
         if nothing and self.tables["floors"].empty and self.tables["acquisitions"].empty:
             none = "Do nothing new: nothing on offer is worth what it costs."
+            if self.figures.total("appropriation_by_year_musd") + self.plan.budget.carried_in_musd <= 0:
+                none = "Do nothing new: no money is given."
             found = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
             sentences += [found, self._protects(), self._untested()]
             return " ".join(sentence for sentence in sentences if sentence)
@@ -538,9 +553,16 @@ class _Told:
             later = "later hold" if len(self.tables["acquisitions"]) else "hold"
             parts = [f"sign and buy nothing; {later} {some([lower(one.material) for one in held])}"] if held else []
         if not parts:
-            return "Sign and buy nothing yet."
+            later = self._in_disruptions()
+            return f"Sign and buy nothing yet{f'; in a disruption buy {later}' if later else ''}."
         deed = f"{'; '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
         return f"In {self.first} {deed}."
+
+    def _in_disruptions(self) -> str:
+        """What an untested plan buys once something has happened, by name; empty where nothing."""
+        bought = self.tables["purchases_in_scenarios"]
+        codes = [str(row.material) for row in rows_of(bought) if row.expected_acquired_t > LEAST_TONNES]
+        return some([self._material(code) for code in codes]) if codes and self.tested is None else ""
 
     def _status(self) -> Iterator[str]:
         """What a reader has to know before any figure."""
@@ -559,11 +581,14 @@ class _Told:
 
     def _untested(self) -> str:
         """Of which scenarios the figures are, where nothing new was lived."""
-        if self.tested is not None or (self.plan.sample is not None and self.basis.act_now is None):
+        lived = self.tested is not None
+        if self.fresh or (self.plan.sample is not None and self.basis.act_now is None):
             return ""
-        why = "" if self.basis.act_now is None else f" ({self.basis.act_now.why_not})"
-        count = f"{self.basis.counts['scenarios']:,}"
-        return f"These figures are for the plan's own {count} scenarios; it was tested in no others{why}."
+        why = "" if lived or self.basis.act_now is None else f" ({self.basis.act_now.why_not})"
+        count = self.basis.counts["scenarios"]
+        own, others = (f"own {count:,} scenarios", "no others") if count != 1 else ("only scenario", "no other")
+        how = ", lived without foresight" * lived
+        return f"These figures are for the plan's {own}{how}; it was tested in {others}{why}."
 
     def _cost(self) -> str:
         """Money of the planned years against what is given."""
@@ -575,30 +600,29 @@ class _Told:
         if self.tested is None:
             gross = self.figures.total("outlay_by_year_musd")
             net = gross - self.figures.value("sales_musd") * self.plan.budget.revolving
-            sold = ", net of what sales bring back" if net < gross - SMALL_MUSD else ""
+            sold = ", net of what sales bring back," if net < gross - SMALL_MUSD else ""
             return f"{years} {within(net, given)} million USD (M){sold} of {amount(given)} M given."
         whole = self.tested.money_by_year.iloc[-1]
         low, high = (within(float(value), given) for value in (whole.low_musd, whole.high_musd))
         spent = within(float(whole.expected_musd), given)
         spent += ", net of sales" * self.plan.budget.revolving
-        return (
-            f"{years} about {spent} million USD (M; {low} to {high} in nine of ten futures) of {amount(given)} M given."
-        )
+        span = f"; {low} to {high} in nine of ten futures" if low != high else ""
+        return f"{years} about {spent} million USD (M{span}) of {amount(given)} M given."
 
     def _protects(self) -> str:
         before, after, worth = self._losses()
-        if before < SMALL_MUSD:
+        if before <= 0:
             return "No future of this plan has a shortage."
-        by = f"by the losses of {_function(self.plan)} ({self.plan.price_year} money, discounted)"
+        by = f"by {_function(self.plan)} ({self.plan.price_year} money, discounted)"
         if abs(worth) < SMALL_MUSD and abs(before - after) < SMALL_MUSD:
-            return f"Shortages are expected to cost {rounded(before)} M, with the plan or without it, {by}."
+            return f"Shortages are expected to cost {money(before)} M, with the plan or without it, {by}."
         band = pd.DataFrame() if self.tested is None else self.tested.band
         other = ""
         if len(band):
             least, most = (rounded(float(end)) for end in (band.worth_musd.min(), band.worth_musd.max()))
             other = f"; {'' if worth > -SMALL_MUSD else 'gains of '}{least} to {most} M by those of others"
         threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
-        was, now = rounded(before), rounded(after)
+        was, now = money(before), money(after)
         ends = f"stay at {now} M" if was == now else f"{moves} from {was} to {now} M"
         gain = "the gain is" if worth > -SMALL_MUSD else "the plan loses"
         asked = f" It is made to keep {self._rules()}." if worth < -SMALL_MUSD and self._rules() else ""
@@ -609,7 +633,9 @@ class _Told:
 
     def _rules(self) -> str:
         """What the plan has to keep, whatever it costs, in words; empty where there is nothing."""
-        cover = [f"{one.days:g} days of {self._material(one.material)}" for one in self.plan.days_of_cover]
+        cover = [
+            f"{one.days:g} days of net imports of {self._material(one.material)}" for one in self.plan.days_of_cover
+        ]
         promises = [f"promises on {self._material(one.material)}" for one in self.plan.service_levels]
         shares = [f"shares of {self._material(one.material)}" for one in self.plan.diversification]
         return some(list(dict.fromkeys([*cover, *promises, *shares])))
@@ -626,9 +652,15 @@ class _Told:
     def _threats(self) -> str:
         """The hazard with which most loss comes without the plan."""
         table = self.tables["scenario_losses"]
-        found = come_with(table, table.loss_without_plan_musd)
+        found = come_with(table, table.loss_without_plan_musd, self.basis.touching)
         worst = max(found, key=lambda hazard: found[hazard], default="")
-        return f"mostly from '{self.names.hazard(worst)}'" if worst and found[worst] >= SMALL_MUSD else ""
+        if not worst or found[worst] < SMALL_MUSD:
+            return ""
+        if worst != UNNAMED:
+            return f"mostly from '{self.names.hazard(worst)}'"
+        mine = table[[UNNAMED in hazards.split() for hazards in table.hazards]]
+        expected = (mine.probability * mine.loss_without_plan_musd).to_numpy()
+        return f"mostly in scenario '{mine.scenario.iloc[int(expected.argmax())]}'"
 
     def _losses(self) -> tuple[float, float, float]:
         if self.tested is None:
@@ -775,8 +807,7 @@ class _Told:
             worst = max(loss, key=lambda name: loss[name], default="")
             bad = ""
             if worst and loss[worst] >= SMALL_MUSD:
-                what = f"{self._scenario(worst)}, {chance(likely[worst])} likely"
-                bad = f"; at worst ({what}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
+                bad = f"; at worst ({self._worst()}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
             short = sum(
                 likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > LEAST_TONNES
             )
@@ -784,12 +815,16 @@ class _Told:
         else:
             table, curve = self.tested.remaining, self.tested.loss_curve
             left = dict(zip(table.material, table.loss_musd, strict=True)) if len(table) else {}
-            row = next(row for row in rows_of(curve) if math.isclose(row.chance, ONE_IN_TWENTY))
+            row = next(row for row in rows_of(curve) if math.isclose(row.chance, ONE_IN_TWENTY if self.fresh else 0.0))
             lost, without_plan = rounded(row.loss_musd), rounded(row.loss_without_musd)
             bad = f"; 1 future in 20 loses over {lost} M ({without_plan} with no plan)"
+            if not self.fresh:
+                bad = f"; at worst ({self._worst()}) {lost} M ({without_plan} with no plan)" * (
+                    row.loss_musd >= SMALL_MUSD
+                )
             short, before = self.tested.figure("defence_short"), self.tested.figure("defence_short_without")
         total = self._losses()[1]
-        if total < SMALL_MUSD:
+        if total < SMALL_MUSD and not bad:
             return ""
         left = {material: value for material, value in left.items() if material not in self.basis.embedded}
         ranked = sorted(left.items(), key=lambda pair: -pair[1])
@@ -801,7 +836,13 @@ class _Told:
         others = "" if math.isnan(before) else f" (else {odds(before).replace('future ', '')})"
         defence = " Defence never runs short." * self.basis.has_defence
         defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else defence
-        return f"{rounded(total)} M of losses remain{mostly}{bad}.{defence}"
+        return f"{money(total)} M of losses remain{mostly}{bad}.{defence}"
+
+    def _worst(self) -> str:
+        """The plan's own scenario that loses most with it, and how likely it is."""
+        loss = self.figures.items("loss_musd")
+        worst = max(loss, key=lambda name: loss[name])
+        return f"{self._scenario(worst)}, {chance(self.figures.items('probability')[worst])} likely"
 
     def _wanting(self, material: str) -> str:
         """Which other stage of its chain keeps a material from being made where most of it is missing."""
@@ -819,7 +860,7 @@ class _Told:
         seen = f" Losses exceed what past shortages show ({self.basis.replayed[0]})." if self.basis.replayed else ""
         checked = "; sums checked twice" if self.basis.audit_word == "passed" else ""
         tail = f"{estimates}{checked}.{seen}"
-        if self.tested is None:
+        if self.tested is None or not self.fresh:
             proven = {
                 "optimal": f"no plan{' that keeps its rules' * bool(self._rules())} beats it in its scenarios",
                 "within_gap": f"no plan{' that keeps its rules' * bool(self._rules())} clearly beats it in its scenarios",
@@ -858,10 +899,13 @@ UNPROVEN = {
 
 
 def _function(plan: Plan) -> str:
-    """A loss function's code as one reads it: `usgs_2025` -> `USGS 2025`, with the end of its range where it is one."""
+    """A plan's losses as one reads them: `usgs_2025` -> `the losses of USGS 2025`, with the end of the range where it is one."""
+    if plan.home == ALL:
+        return "each member's own losses"
     first, *rest = plan.loss_function.split("_")
     code = " ".join([first.upper(), *rest]) if rest and len(first) <= 4 else plan.loss_function
-    return code if plan.loss_level == "central" else f"{code} ({plan.loss_level} end)"
+    named = f"the losses of {code}" if code != plan.loss_function else f"the losses '{code}'"
+    return named if plan.loss_level == "central" else f"{named} ({plan.loss_level} end)"
 
 
 def _flipping(table: pd.DataFrame) -> list[Any]:

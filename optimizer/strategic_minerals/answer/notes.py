@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +31,7 @@ from ..question.sources import objections, unquoted
 from ..question.tables import FACT_TABLES
 from ..solver.optimise import Solved
 from ..world.build import build_instance
-from ..world.events import ScenarioSet, hazards, longest_event, profiles_of
+from ..world.events import UNNAMED, ScenarioSet, hazards, longest_event, profiles_of
 from ..world.instance import DEFENCE, Instance, floor_names
 from ..world.packages import Support, build_support, never
 from ..world.producers import survival
@@ -634,6 +634,7 @@ class Basis:
             return tuple(noted.note[noted.kind == kind])
 
         self.tables, self.relaxed = tables, outcome.relaxed
+        self.touching = touching(plan, data)
         self.release = plan.release if plan.policy == "targets" else None
         """Rule of release; None: the plan knows the course of each disruption."""
         self.reason: str = outcome.reason
@@ -761,15 +762,22 @@ def _stakes(result: Result) -> dict[str, float]:
     share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
     struck = result.tables["scenario_losses"]
     avoided = (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
-    for hazard, worth in come_with(struck, avoided).items():
+    for hazard, worth in come_with(struck, avoided, touching(result.plan, result.data)).items():
         share[hazard] = (1.0 + worth / total) * (worth > 0)
     return share
 
 
-def come_with(scenarios: pd.DataFrame, amount: pd.Series) -> dict[str, float]:
+def touching(plan: Plan, data: Dataset) -> frozenset[str]:
+    """Hazards that name a material of the plan; events of the plan that name no hazard among them."""
+    chosen = {*select_materials(plan, data), "*"}
+    rows = hazards(plan, data)
+    return frozenset({UNNAMED, *(code for code, row in rows.items() if not chosen.isdisjoint(row.materials.split()))})
+
+
+def come_with(scenarios: pd.DataFrame, amount: pd.Series, touching: Collection[str]) -> dict[str, float]:
     """Hazard -> what comes with it: how much larger an amount is where it strikes, all others being as they are, times its
-    probability; by least squares over the scenarios. A frequent hazard that does no harm has none."""
-    pi, there = scenarios.probability.to_numpy(), [{*names.split()} for names in scenarios.hazards]
+    probability; by least squares over the scenarios. A frequent hazard that does no harm has none. touching: those that may."""
+    pi, there = scenarios.probability.to_numpy(), [{*names.split()} & {*touching} for names in scenarios.hazards]
     always = sorted(set.intersection(*there)) if there else []  # what comes without the others comes with them
     hazards = sorted(set().union(*there) - {*always})
     strikes = np.array([[1.0, *(hazard in names for hazard in hazards)] for names in there]).reshape(len(there), -1)

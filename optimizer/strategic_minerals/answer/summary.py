@@ -190,8 +190,11 @@ def _solved(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             _relaxed(figures, plan, basis),
         ]
     avoided = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
-    lived = basis.act_now is not None and basis.act_now.lived
-    begin = "By its own aim and in its own scenarios the" if lived else "The"
+    begin = "The"
+    if basis.act_now is not None and basis.act_now.lived:
+        begin = "By its own aim and in its own scenarios the"
+        if not basis.act_now.fresh:
+            begin = "If the course of each disruption were known once it begins, the"
     return [
         *_stages(figures, plan),
         f"{begin} plan is worth {round(figures.value('worth_musd')):,} million USD (M) net compared with doing nothing "
@@ -468,8 +471,9 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
 
 def _there(basis: Basis) -> str:
     """Of which scenarios a figure is, where new ones lead the answer."""
-    tested = basis.act_now is not None and basis.act_now.lived
-    return " in the plan's own scenarios" * tested
+    if basis.act_now is None or not basis.act_now.lived:
+        return ""
+    return " in the plan's own scenarios" if basis.act_now.fresh else ", were each disruption's course known"
 
 
 def _protection(figures: Figures, basis: Basis) -> list[str]:
@@ -568,7 +572,7 @@ def verdict(of: ActNow, price_year: int, *, foreseen: bool) -> list[str]:
         "discounted, expected).",
         *_band(of),
         _gap(of),
-        f"It lowers expected shortage losses from {musd(of.figure('loss_without_musd'))} M to {musd(of.figure('loss_musd'))} M "
+        f"Expected shortage losses are {musd(of.figure('loss_musd'))} M instead of {musd(of.figure('loss_without_musd'))} M "
         f"({confidence} interval {_interval(of, 'loss')}).",
     ]
 
@@ -581,7 +585,8 @@ def _band(of: ActNow) -> list[str]:
     low, high = ordered[0], ordered[-1]
     losses, beliefs = of.band.loss.nunique(), of.band.belief.nunique()
     return [
-        f"That interval is for the draw of scenarios alone. Over {losses} losses and {beliefs} beliefs the plan is worth "
+        f"That interval is for the draw of scenarios alone. Over {losses} loss{'es' * (losses != 1)} and {beliefs} "
+        f"belief{'s' * (beliefs != 1)} the plan is worth "
         f"{musd(low.worth_musd)} M ({low.loss}, belief {low.belief}) to {musd(high.worth_musd)} M ({high.loss}, belief "
         f"{high.belief}); `regret` looks for the plan that loses least under any of them."
     ]
@@ -589,6 +594,11 @@ def _band(of: ActNow) -> list[str]:
 
 def untested(of: ActNow) -> list[str]:
     """Why no gap of the sample is claimed, and what the plan is worth in new scenarios all the same."""
+    if of.lived and not of.fresh:
+        return [
+            f"Lived through its own scenarios, whose course it does not know, the plan is worth {musd(of.figure('worth_musd'))} M; "
+            f"expected losses are {musd(of.figure('loss_musd'))} M instead of {musd(of.figure('loss_without_musd'))} M."
+        ]
     lines = [f"No gap of the sample is claimed: {of.why_not}."]
     if of.figure("tried") > 0:
         lines.append(

@@ -180,7 +180,7 @@ class NewsRow(Noted):
         if self.status is not None and self.kind != "event":
             raise ValueError(f"no status: a {self.kind} has a figure under `happened`")
         if self.kind == "event" and self.happened is not None:
-            raise ValueError("a status: only figures stand under `happened`")
+            raise ValueError("nothing under `happened`, which is for figures: an event has a status")
         if self.status in ("in force", "announced") and self.from_year is None:
             raise ValueError("from_year: the date when it begins or began")
         if self.status == "announced" and self.probability is None:
@@ -298,6 +298,10 @@ def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
         hazard = scenario.events[0].hazard
         listed.add(hazard)
         cells = {"hazard": hazard or "", "from_year": f"{scenario.events[0].start_year:g}", "unit": "probability"}
+        if hazard is None:  # stated in full by the plan alone
+            event = scenario.events[0]
+            cells |= {name: str(value) for name in STATED if (value := getattr(event, name)) is not None}
+            cells["remaining_years"] = cells.get("duration_years", "")
         what = f"{names.hazard(hazard) if hazard else scenario.name}: {asked}"
         yield {"what": what, "kind": "event", "item": scenario.name, "expected": scenario.probability, **cells}
     held = set(select_materials(plan, result.data))
@@ -313,6 +317,8 @@ def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
     yield from _possible_figures(result, held, names)
 
 
+STATED = ("countries", "materials", "cut_share", "price_multiplier", "duration_years")
+"""What news say of an event without a hazard."""
 FIGURES = {
     "price": ("prices", "price_usd_per_kg"),
     "demand": ("demand", "demand_t_per_yr"),

@@ -522,12 +522,16 @@ def calm_purchases(k: AuditContext) -> Iterable[Row]:
 
 
 def shared_money(k: AuditContext) -> Iterable[Row]:
-    """sum_c extra[c,f,s] <= emergency[f] + unspent[f]; unspent = 0 unless the plan leaves it to branches  [million USD]."""
-    most = k.n.by_year(k.n.plan.budget.emergency_musd)
-    if k.n.plan.budget.branch_money == "appropriated":
+    """sum_c extra[c,f,s] <= emergency[f] + unspent[f]; unspent = 0 unless the plan leaves it to branches; up to each year in all
+    for a bound on policies that carry over what they do not spend  [million USD]."""
+    plan, most = k.n.plan, k.n.by_year(k.n.plan.budget.emergency_musd)
+    used = k.x.shared_money.sum(axis=1)
+    if plan.budget.branch_money == "appropriated":
         most = most + k.x.unspent
+        if plan.policy == "knowing" and plan.budget.carry_over_share > 0:
+            most, used = most.cumsum(), used.cumsum(axis=1)
     for s, name in enumerate(k.path_data.scenarios.names):
-        yield name, k.x.shared_money[s].sum(axis=0) - most, most
+        yield name, used[s] - most, most
 
 
 def budget(k: AuditContext) -> Iterable[Row]:

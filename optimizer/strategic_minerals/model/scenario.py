@@ -49,15 +49,19 @@ def add_shared_money(
     """Components share a year's declared emergency money and, where the plan says so, its unspent appropriation.
 
     sum_c extra[c,f] - unspent[f] <= emergency[f]                                                  [million USD]
+    Where it bounds every policy (`knowing`), what a branch leaves of a year may serve later ones, as far as the plan carries over:
+    the same, summed over all years up to f.
     """
-    budget = structure.instance.plan.budget
+    plan, budget = structure.instance.plan, structure.instance.plan.budget
+    keeps = plan.policy == "knowing" and budget.branch_money == "appropriated" and budget.carry_over_share > 0
     most = structure.instance.by_year(budget.emergency_musd)
 
     def year(b: Any, f: int) -> Any:
-        used = [part("shared_money", f, c) for c in range(len(structure.component_sets))]
+        years = range(f + 1) if keeps else range(f, f + 1)
+        used = [part("shared_money", g, c) for g in years for c in range(len(structure.component_sets))]
         used = [extra for extra in used if extra is not None]
         if budget.branch_money == "appropriated":
-            return sum(used) - unspent(f) <= float(most[f])
+            return sum(used) - sum(unspent(g) for g in years) <= float(most[list(years)].sum())
         return sum(used) <= float(most[f]) if used else pyo.Constraint.Skip
 
     b.shared_money = pyo.Constraint(range(len(most)), rule=year)

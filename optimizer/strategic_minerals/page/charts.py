@@ -301,7 +301,8 @@ def _curve(result: Result) -> Iterator[Figure]:
     table, unit = loss_curve(result), money_unit(result)
     if table["case"].nunique() < 2:
         return
-    lived = "loss_curve" in result.tables
+    found = ActNow.of(result.tables)
+    lived = found is not None and found.fresh
     alt, least = altair(), max(float(table["chance"].min()), 1e-6)
     ticks = [value for value in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001, 1e-4) if value >= least / 2]
     axis, scale = alt.Axis(values=ticks, format="~%"), alt.Scale(type="log", nice=False, domain=[least / 1.5, 1.0])

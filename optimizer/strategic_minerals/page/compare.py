@@ -142,6 +142,7 @@ def loss_curve(result: Result) -> pd.DataFrame:
     As both were lived through new scenarios; where they were not, in the plan's own ones, as steps.
     """
     lived = result.tables.get("loss_curve")
+    lived = None if lived is None else lived[lived.chance > 0]
     if lived is None:
         table = result.tables["scenario_losses"]
         return exceeded({case: table[column] for case, column in CASES.items()}, table["probability"])
@@ -394,7 +395,8 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     pi, objective, tested = scenarios["probability"], outcome.objective_musd, ActNow.of(result.tables)
     tested = tested if tested is not None and tested.lived else None
     gap = None if tested is None or tested.why_not else tested.figure("gap_limit_musd")
-    foreseen, new = result.plan.policy != "targets", "in new scenarios"
+    foreseen = result.plan.policy != "targets"
+    new = "in its own scenarios, as lived" if tested is not None and not tested.fresh else "in new scenarios"
     worth, lost = (None if tested is None else tested.figure(name) for name in ("worth_musd", "loss_musd"))
     outlay = None if tested is None else float(tested.money_by_year.expected_musd.iloc[-1])
     return {
@@ -404,7 +406,7 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
         (f"expected shortage losses {new}", "million USD"): lost,
         (f"expected spending {new}, not discounted", "million USD"): outlay,
         ("most that any plan is worth more (true gap)", "million USD"): gap,
-        ("worth in its own scenarios", "million USD"): None if objective is None else -objective,
+        ("worth in its own scenarios", "million USD"): None if objective is None else round(-objective, 6) + 0.0,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
         ("expected shortage losses in its own scenarios", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
         ("spending in all years without a disruption, not discounted", "million USD"): spent,

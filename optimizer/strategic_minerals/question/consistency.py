@@ -484,13 +484,9 @@ def floors_do_not_overlap(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A project is not both committed before the plan and built only with the plan's support."""
-    first = plan.horizon.first_year
     for row in data.rows("projects"):
         if row.committed and row.additional:
             yield _wrong("projects", row, "committed", "additional = false as well")
-        if row.committed and row.earliest_signing < first:
-            expected = f"{first} or later, with the remaining lead time; a plant that already runs is an activity"
-            yield _wrong("projects", row, "earliest_signing", expected)
 
 
 def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:

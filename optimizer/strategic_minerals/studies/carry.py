@@ -302,7 +302,6 @@ def carried_rows(question: Question, state: State, data: Dataset, source: str) -
     for m in state.floors:
         carrier.market_floor(m)
     carrier.qualified()
-    carrier.under_construction()
     carrier.closures()
     carrier.stocks()
     carrier.users()
@@ -634,13 +633,6 @@ class _Carrier:
 
         rows = self.rows.get("qualifications", [])
         self.rows["qualifications"] = [row.model_copy(update=left(row)) for row in rows]
-
-    def under_construction(self) -> None:
-        """Projects whose finance was agreed before the plan, and that it does not plan, are a year nearer to their first output."""
-        for k, row in enumerate(self.rows.get("projects", [])):
-            if row.committed and row.earliest_signing < self.first:
-                left = max(self.calendar.step, row.lead_yr - (self.first - row.earliest_signing))
-                self.rows["projects"][k] = row.model_copy(update={"earliest_signing": self.first, "lead_yr": left})
 
     def finished(self) -> Rows:
         """The tables without what is over."""

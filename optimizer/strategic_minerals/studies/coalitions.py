@@ -437,10 +437,10 @@ def _listed(members: str, names: Mapping[str, str]) -> str:
 
 
 def _verdict_words(homes: Sequence[Any], whole: Any, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    missing = f"{facts['missing_musd']:,.0f} M"
+    missing = f"{round(facts['missing_musd']):,} M"
     head = (
-        f"{_listed(whole.members, names)} planning together save {whole.worth_musd:,.0f} M, {whole.gain_musd:,.0f} M more than "
-        f"with plans of their own ({whole.apart_musd:,.0f} M; million USD against doing nothing, expected)."
+        f"{_listed(whole.members, names)} planning together save {round(whole.worth_musd):,} M, {round(whole.gain_musd):,} M "
+        f"more than with plans of their own ({round(whole.apart_musd):,} M; million USD against doing nothing, expected)."
     )
     if facts["core"] == NONE:
         text = "No division of it lasts: whatever each gets, some of them would do better apart."
@@ -466,10 +466,10 @@ def _verdict_words(homes: Sequence[Any], whole: Any, facts: Mapping[str, Any], n
 def _home_words(homes: Sequence[Any], names: Mapping[str, str]) -> list[str]:
     lines = ["WHO GAINS [M]: alone, with the others at plans of their own -> together before payments -> after them"]
     for row in homes:
-        after = "" if math.isnan(row.division_musd) else f" -> {row.division_musd:,.0f}"
+        after = "" if math.isnan(row.division_musd) else f" -> {round(row.division_musd):,}"
         lines.append(
-            f"  {names[row.home]}: {row.alone_musd:,.0f} -> {row.before_payments_musd:,.0f}{after}; expected "
-            f"loss {row.loss_alone_musd:,.0f} -> {row.loss_together_musd:,.0f}"
+            f"  {names[row.home]}: {round(row.alone_musd):,} -> {round(row.before_payments_musd):,}{after}; expected "
+            f"loss {round(row.loss_alone_musd):,} -> {round(row.loss_together_musd):,}"
         )
     return lines
 
@@ -479,9 +479,9 @@ def _coalition_words(groups: Sequence[Any], names: Mapping[str, str]) -> list[st
     for row in groups:
         if row.size > 1:
             nan = math.isnan(row.division_musd)
-            divided = "" if nan else f"; the division gives its members {row.division_musd:,.0f}"
+            divided = "" if nan else f"; the division gives its members {round(row.division_musd):,}"
             lines.append(
-                f"  {_listed(row.members, names)}: {row.worth_musd:,.0f} (open: {row.open_musd:,.0f}), {row.gain_musd:,.0f} "
-                f"more than apart{divided}"
+                f"  {_listed(row.members, names)}: {round(row.worth_musd):,} (open: {round(row.open_musd):,}), "
+                f"{round(row.gain_musd):,} more than apart{divided}"
             )
     return lines

@@ -31,6 +31,7 @@ from ..question.plan import Event, Plan, Release
 from ..solver.highs import SmallProgram
 from ..world.draws import POINTS, mean_remainder
 from ..world.events import (
+    UNNAMED,
     DisruptionEvent,
     ScenarioSet,
     combine_events,
@@ -57,6 +58,8 @@ LIKE_PRICE = 1.02
 its price alone."""
 MOST_KNOWN = 20_000
 """Answers of a program that are remembered."""
+TURNED_OVER = 1e-3
+"""What buying in place of what is given costs beyond its price, so that nobody gives what no use lacks  [share of its worth]."""
 AFTER_USERS = 0.999
 """What filling the reserve counts against filling users' own stocks, which come first."""
 SLACK = 1e-7
@@ -207,7 +210,7 @@ class Simulator:
         """Years that an event is expected to go on, once its cut has lasted so long."""
         row = self._hazards.get(event.label)
         for one in self.first.plan.ongoing if event.begun is not None else ():
-            same = ((one.hazard or "event"), one.start_year) == (event.label, event.start)
+            same = ((one.hazard or UNNAMED), one.start_year) == (event.label, event.start)
             if same and one.remaining_years is not None:
                 return one.remaining_years
         if row is None:
@@ -218,19 +221,21 @@ class Simulator:
         return float(np.interp(age, AGES * np.arange(len(table)), table))
 
     @cached_property
-    def free_money(self) -> Floats:
-        """(F,) what the baseline course leaves of each year's money to disruptions, and declared emergency money [million USD]."""
+    def free_money(self) -> tuple[Floats, float]:
+        """((F,) what the baseline course leaves of each year's money to disruptions, and declared emergency money; how much of it
+        may be spent in all, beside emergency money) [million USD]."""
         n, budget = self.first.natural, self.first.plan.budget
         emergency = n.by_year(budget.emergency_musd)
         if budget.branch_money == "planned":
-            return emergency
+            return emergency, 0.0
         x = self.first.solution
         own = outlays(Question(self.first.structure, n, x)) - n.carried.due
         before = np.concatenate([[0.0], x.carry[:-1]])  # what the baseline course keeps is meant for later years
         free = np.maximum(0.0, n.spendable + before - x.carry - own)
+        in_all = math.inf
         if n.spendable_in_all is not None:
-            free = np.minimum(free, max(0.0, n.spendable_in_all - float(own[: len(n.calendar.planned_years)].sum())))
-        return np.asarray(emergency + free)
+            in_all = max(0.0, n.spendable_in_all - float(own[: len(n.calendar.planned_years)].sum()))
+        return np.asarray(emergency + free), in_all
 
     @cached_property
     def beliefs(self) -> Beliefs:
@@ -349,8 +354,14 @@ class Chunk:
         self._parts = {
             part.component: _Part(self, k, part) for k, part in enumerate(self.assembly.blocks) if part.kind == "period"
         }
-        self.left = np.tile(simulator.free_money, (len(scenarios.names), 1))
+        free, in_all = simulator.free_money
+        emergency = simulator.first.natural.by_year(simulator.first.plan.budget.emergency_musd)
+        self.left = np.tile(free, (len(scenarios.names), 1))
         """(S, F) money that components share beyond what was planned for each  [million USD]."""
+        self.emergency = np.tile(emergency, (len(scenarios.names), 1))
+        """(S, F) how much of it is emergency money, which is spent first."""
+        self.in_all = np.full(len(scenarios.names), in_all)
+        """(S,) how much else may be spent of it over all years."""
 
     @property
     def components(self) -> list[int]:
@@ -363,7 +374,7 @@ class Chunk:
         n, budget = self.simulator.first.natural, self.simulator.first.plan.budget
         if budget.branch_money == "appropriated":
             room = budget.carry_over_share * n.appropriation[f - 1] - self.simulator.first.solution.carry[f - 1]
-            unspent = np.maximum(0.0, self.left[:, f - 1] - n.by_year(budget.emergency_musd)[f - 1])
+            unspent = np.maximum(0.0, self.left[:, f - 1] - self.emergency[:, f - 1])
             self.left[:, f] += np.minimum(max(0.0, float(room)), unspent)
 
     def needs(self, c: int, t: int) -> Iterator[tuple[int, Floats]]:
@@ -483,7 +494,7 @@ class _Part:
             want, again, excess, sold = self.wanted(instance, t)
             for column, most_sold in sold.items():
                 bounds[1][column] = most_sold
-            sale = self.price_sales(instance, t, ahead, tight)
+            sale = self.price_sales(instance, t, most_short, ahead, tight)
             x = program.lived(
                 bounds,
                 low,
@@ -502,9 +513,9 @@ class _Part:
             chunk.x[begin : begin + self.part.width] = x
             self.pay(instance, t)
 
-    def price_sales(self, instance: int, t: int, ahead: Floats, tight: Bools) -> Floats:
-        """(stocked,) tonnes that the reserve also gives because they have become so much dearer than they were: a share of what is
-        beyond all needs ahead [unit]."""
+    def price_sales(self, instance: int, t: int, need: Floats, ahead: Floats, tight: Bools) -> Floats:
+        """(stocked,) tonnes that the reserve gives because they have become so much dearer than they were: what is needed now, and
+        a share of what is beyond all needs, now and ahead [unit]."""
         rule, n, found = self.chunk.simulator.rule, self.n, np.zeros(len(self.sets.stocked))
         if rule.sell_above is None:
             return found
@@ -518,23 +529,26 @@ class _Part:
         ]
         for k, i in enumerate(self.sets.stocked):
             price = n.market_price(i, True, scenarios.price[s, i], gap=scenarios.market_gap[s, i])[t]
-            if tight[i] and price >= rule.sell_above * self.mean_cost[i]:
-                kept = sum(float(ahead[h]) for h, of in enumerate(needed) if of == i)
-                found[k] = rule.sell_share * max(0.0, float((1 - n.decay[i]) * before[k]) - kept)
+            if tight[i] and price >= rule.sell_above * self.mean_cost[i][t]:
+                mine = [h for h, of in enumerate(needed) if of == i]
+                now = float(need[mine].sum())
+                spare = float((1 - n.decay[i]) * before[k]) - now - float(ahead[mine].sum())
+                found[k] = now + rule.sell_share * spare if spare > 0 else 0.0
         return found
 
     @cached_property
-    def mean_cost(self) -> Mapping[int, float]:
-        """Material -> what a tonne in store has cost: the opening stock its price, the rest what the baseline course pays
+    def mean_cost(self) -> Mapping[int, Floats]:
+        """Material -> (T,) what a tonne bought so far has cost: the opening stock its price, the rest what the baseline course pays
         [million USD/unit]."""
-        n, found = self.n, dict[int, float]()
+        n, found = self.n, dict[int, Floats]()
         for i in self.sets.stocked:
-            tonnes, paid = float(n.opening[i]), float(n.opening[i] * n.price[i, 0])
+            tonnes = np.full(n.calendar.periods, float(n.opening[i]))
+            paid = tonnes * n.price[i, 0]
             for p in self.sets.purchases:
                 if p.material == i:
                     bought = self.trunk("acquisition", p.name)
-                    tonnes, paid = tonnes + float(bought.sum()), paid + float(bought @ purchase_price(n, p, n.price[i]))
-            found[i] = paid / tonnes if tonnes > 0 else float(n.price[i, 0])
+                    tonnes, paid = tonnes + bought.cumsum(), paid + (bought * purchase_price(n, p, n.price[i])).cumsum()
+            found[i] = np.where(tonnes > 0, paid / np.where(tonnes > 0, tonnes, 1.0), n.price[i, 0])
         return found
 
     def fading(self, t: int) -> float:
@@ -664,7 +678,8 @@ class _Part:
         f = int(calendar.year_index[t])
         periods = np.flatnonzero(calendar.year_index == f)
         own = max(0.0, float(self.planned[periods].sum()) - self.spent(s, periods[periods < t]))
-        left = own + float(self.chunk.left[s, f])
+        chunk = self.chunk
+        left = own + float(min(chunk.left[s, f], chunk.emergency[s, f] + chunk.in_all[s]))
         return left / int((periods >= t).sum())
 
     def spent(self, s: int, periods: Ints) -> float:
@@ -689,7 +704,11 @@ class _Part:
         periods = np.flatnonzero(calendar.year_index == f)
         before = self.spent(s, periods[periods < t])
         own = max(0.0, float(self.planned[periods].sum()) - before)
-        self.chunk.left[s, f] = max(0.0, self.chunk.left[s, f] - max(0.0, self.paid(instance) - own))
+        chunk, beyond = self.chunk, max(0.0, self.paid(instance) - own)
+        declared = min(beyond, float(chunk.emergency[s, f]))
+        chunk.left[s, f] = max(0.0, chunk.left[s, f] - beyond)
+        chunk.emergency[s, f] -= declared
+        chunk.in_all[s] = max(0.0, chunk.in_all[s] - (beyond - declared))
 
 
 def _key(*parts: Any) -> bytes:
@@ -915,6 +934,7 @@ class _Program:
             price[self.stock[k]] = -idle[i]  # neither holding costs nor what the end pays decides what is given
             above[places["gap"][k]] = INF
             above[places["again"][k]] = again[k]
+            price[places["again"][k]] = TURNED_OVER * filled[i]
             price[places["gap"][k]] = filled[i] * AFTER_USERS
         for k, u in enumerate(sets.users):
             i = self.n.users[u][0]

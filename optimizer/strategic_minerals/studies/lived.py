@@ -88,14 +88,14 @@ def remaining_rows(natural: Instance, lives: Sequence[Met], number: int) -> pd.D
     return found.sort_values("loss_musd", ascending=False, kind="stable", ignore_index=True)
 
 
-def curve_rows(lives: Sequence[Met], number: int) -> pd.DataFrame:
+def curve_rows(lives: Sequence[Met], number: int, chances: Sequence[float] = CHANCES) -> pd.DataFrame:
     """Loss that is exceeded with each chance, with the plan and without it (`CURVE`)."""
     pi = _weights(lives)
     lost = [
         np.concatenate([one.plans[number].loss for one in lives]),
         np.concatenate([one.without.loss for one in lives]),
     ]
-    rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost)) for chance in CHANCES]
+    rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost)) for chance in chances]
     return pd.DataFrame(rows, columns=CURVE)
 
 
@@ -116,6 +116,8 @@ REACH, STEPS = 30.0, 60
 """A rate or chance is looked for up to so many times above or below its value, in so many steps; bisected so often."""
 HALVED = 30
 ENDS = ("low", "high")
+ROUNDING_MUSD = 1e-6
+"""Million USD below which a difference of costs is rounding."""
 EFFECTIVE = 0.1
 """Effective share of the sample below which reweighted scenarios say nothing."""
 Part = tuple[str, str, str, int, int | None]
@@ -134,6 +136,7 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
     rows: list[tuple[object, ...]] = []
     for kind, item, mineral, having, lacking in parts:
         gains = np.concatenate([_saved(one, having, lacking) for one in lives])
+        gains[np.abs(gains) < ROUNDING_MUSD] = 0.0
         others = [one.without if lacking is None else one.plans[lacking] for one in lives]
         spared = np.concatenate([o.named - one.plans[having].named for o, one in zip(others, lives, strict=True)])
         worth, avoided = float(pool.pi @ gains), float(pool.pi @ spared)
@@ -251,13 +254,16 @@ def aside_rows(stage: FirstStage) -> pd.DataFrame:
 
 
 def lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
-    """Worth and losses of the plan that was chosen, as it was lived."""
+    """Worth and losses of the plan that was chosen, as it was lived. scenarios: new ones of each sample; 0: the plan's own."""
     of = len(lives[0].worth)
-    figures = {
-        "worth": estimated([one.worth[number] for one in lives], confidence, of),
-        "loss": estimated([one.loss[number] for one in lives], confidence, of),
-        "loss_without": estimated([one.loss_without for one in lives], confidence, 1),
+    by_sample = {
+        "worth": ([one.worth[number] for one in lives], of),
+        "loss": ([one.loss[number] for one in lives], of),
+        "loss_without": ([one.loss_without for one in lives], 1),
     }
+    figures = {name: estimated(values, confidence, plans) for name, (values, plans) in by_sample.items()}
+    if not scenarios:  # nothing was drawn
+        figures = {name: Estimate(values[0], 0.0, values[0], values[0]) for name, (values, _) in by_sample.items()}
     bill = sum(one.bill[number] for one in lives) / len(lives)
     found: dict[str, object] = {"tried": scenarios * len(lives), "bill_musd": bill}
     for name, one in figures.items():
@@ -303,7 +309,8 @@ def lived_alone(
     confidence: float,
     reason: str,
 ) -> Result:
-    """An answer with what it comes to in the samples that it was lived through, and why they do not say more. number: its place."""
+    """An answer with what it comes to in the samples that it was lived through, and why they do not say more. number: its place.
+    scenarios: as `lived_figures`."""
     counts = {"plans": len(lives[0].worth), "samples": len(lives), "scenarios": scenarios}
     row: dict[str, object] = {"why_not": reason, "confidence": confidence, **counts}
     row |= lived_figures(lives, number, scenarios, confidence) | defence_chances(lives, number)
@@ -314,12 +321,12 @@ def lived_alone(
     found = ActNow.none(pd.DataFrame([row]))
     found = replace(
         found,
-        samples=pd.DataFrame(by_sample, columns=SAMPLE),
+        samples=pd.DataFrame(by_sample if scenarios else [], columns=SAMPLE),
         release=if_there_is_time(partial(aside_rows, stage)),
         money_by_year=money_rows(problem.natural, lives, number),
         stock_by_year=stock_rows(problem.natural, result.solution, lives, number),
         remaining=remaining_rows(problem.natural, lives, number),
-        loss_curve=curve_rows(lives, number),
+        loss_curve=curve_rows(lives, number, CHANCES if scenarios else (*CHANCES, 0.0)),
         depends=if_there_is_time(partial(_hinges, problem, lives, number)),
     )
     return with_samples(result, found)

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..answer.notes import NEVER, scenario_names
+from ..answer.notes import NEVER, scenario_names, touching
 from ..answer.result import Result
 from ..audit.producers import PathData
 from ..core.errors import BESIDE_THE_ANSWER, InputError, StoppedError, shipped
 from ..core.formats import SMALL_MUSD, amount, chance, lower, rounded
 from ..core.frames import rows_of
 from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, Problem, prepare
-from ..matrix.solution import Solution, decided_point, trunk_alone
+from ..matrix.solution import Solution, decided_point
 from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
@@ -28,6 +28,7 @@ from ..question.plan import Plan, ServiceLevel
 from ..question.read_csv import load_dataset
 from ..question.read_toml import load_plan
 from ..question.references import select_materials
+from ..question.together import ALL
 from ..solver.session import Session
 from ..world.events import short_of_promise
 from ..world.packages import Item
@@ -61,11 +62,12 @@ class Statement:
 
 def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     """What a plan and its tables hold beyond the shipped plan of the same name and the shipped tables of its home; where no shipped
-    plan has the name, all that the plan itself states. Nothing of tables that are not made out of the shipped ones."""
+    plan has the name, all that the plan itself states. Nothing of tables that are not made out of the shipped ones, nor of a joint
+    plan."""
     own_rows = {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
     shipped_rows = _shipped_rows(plan.home)
     known = {key for rows in shipped_rows.values() for key in rows}
-    if 2 * len(known & {key for rows in own_rows.values() for key in rows}) < len(known):
+    if plan.home == ALL or 2 * len(known & {key for rows in own_rows.values() for key in rows}) < len(known):
         return []
     file = shipped("models") / f"{plan.name}.toml"
     base = load_plan(file) if file.is_file() else None
@@ -220,6 +222,8 @@ class _Answers:
     # What may happen.
     def hazard(self, code: str) -> tuple[str, str]:
         """What a hazard costs, with the plan and without it."""
+        if code not in touching(self.plan, self.data):
+            return self.names.hazard(code), "it changes nothing: it is about no material of the plan."
         table = self.result.tables["scenario_losses"]
         return self.names.hazard(code), self._with_it(table[[code in str(row).split() for row in table.hazards]], code)
 
@@ -290,7 +294,7 @@ class _Answers:
     @cached_property
     def _lived(self) -> Solution:
         """What is done in the plan's own scenarios by its rule of release."""
-        stage = FirstStage.of(self.plan, self.data, trunk_alone(self.result.solution), problem=self.problem)
+        stage = FirstStage.of(self.plan, self.data, self.result.solution, problem=self.problem)
         return Simulator(stage, self.plan.release).lived(stage.own_scenarios)[0]
 
     def _least_served(self, promise: ServiceLevel, solution: Solution) -> float | None:
@@ -316,7 +320,7 @@ def _asked(section: str, entry: Any, names: Names) -> str:
     if section == "service_levels":
         return f"{chance(entry.level)} of {name} for {entry.segment} users"
     if section == "days_of_cover":
-        return f"{entry.days:g} days of cover of {name} from {entry.from_year}"
+        return f"{entry.days:g} days of net imports of {name}, held from {entry.from_year}"
     if section == "diversification":
         who = (
             f"from {names.country(entry.country)}"

@@ -411,7 +411,7 @@ def _recommended(grid: Grid, candidate: Candidate, plan: Plan, most: float, conf
     goes. most: the share that it gives up at most."""
     assert candidate.solution is not None
     result, problem = followed(plan, grid.data, grid.problem, candidate.solution)
-    cells = f"{len(grid.losses)} losses and {len(grid.beliefs)} beliefs"
+    cells = _cells(grid)
     if len(grid.losses) * len(grid.beliefs) == 1:
         reason = "no sample was searched for a better plan"
     elif plan.ambiguity.rule == "cautious":
@@ -468,14 +468,16 @@ def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel
 def _chosen(
     grid: Grid, made: Made, candidates: list[Candidate], live: Callable[[Sequence[Candidate]], list[Lived]]
 ) -> list[Candidate]:
-    """The candidates with the plan that is recommended first: of that which was made and that made again once it is known how plans
-    live, the one that the rule prefers as they live through samples of their own."""
+    """The candidates with the plan that is recommended first: of those that were made by the plan's own rules, and that made again
+    once it is known how plans live, the one that the rule prefers as they live through samples of their own."""
     worth = np.array([one.worth for one in live(candidates)]).mean(axis=0)
     second = Candidate(RECOMMENDED, made.again(grid, worth, len(made.points)))
     again = np.array([one.worth for one in live([second])]).mean(axis=0)[0]
     best = np.maximum(worth.max(axis=0), again)
-    better = judged(best - again, best, grid) < judged(best - worth[0], best, grid)
-    return [second, *candidates[1:]] if better else candidates
+    given = [one for one in candidates if one.solution is not None]
+    lived_by = [*((of, one) for of, one in zip(worth, given, strict=True) if one.problem is None), (again, second)]
+    _, chosen = min(lived_by, key=lambda pair: judged(best - pair[0], best, grid))
+    return [replace(chosen, name=RECOMMENDED), *candidates[1:]]
 
 
 # The best plan of each cell, and the plan of least regret.
@@ -801,10 +803,16 @@ def _reaction(grid: Grid, given: Sequence[Candidate], lives: Sequence[Lived], wo
     return pd.DataFrame(rows, columns=REACTION)
 
 
+def _cells(grid: Grid) -> str:
+    """What may be right, counted."""
+    losses, beliefs = len(grid.losses), len(grid.beliefs)
+    return f"{losses} loss{'es' * (losses != 1)} and {beliefs} belief{'s' * (beliefs != 1)}"
+
+
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: Grid) -> Iterator[str]:
     """The answer as a planner reads it."""
     candidates, cells = tables["candidates"].set_index("candidate"), tables["cells"]
-    own, count = candidates.loc[RECOMMENDED], f"{len(grid.losses)} losses and {len(grid.beliefs)} beliefs"
+    own, count = candidates.loc[RECOMMENDED], _cells(grid)
     regrets = {row.candidate: float(row.largest_regret_share) for row in rows_of(tables["candidates"])}
     others = {name: share for name, share in regrets.items() if name != RECOMMENDED and not math.isnan(share)}
     other = min(others, key=lambda name: others[name])
@@ -840,9 +848,10 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
 def _table(cells: pd.DataFrame, candidates: pd.DataFrame, grid: Grid) -> Iterator[str]:
     """Candidates against losses, by central belief; the largest regret over all beliefs beside them."""
     belief = grid.beliefs[grid.central].name
+    least = max(grid.least, LEAST_OF_WORTH * float(cells.best_musd.max()))
     yield (
         f"Worth as lived [million USD], belief '{belief}'. Last: the most that each gives up of what the best of them saves, over "
-        f"all losses and beliefs (against {musd(grid.least)} million USD at least):"
+        f"all losses and beliefs (against {musd(least)} million USD at least):"
     )
     width = max(len(str(name)) for name in candidates.index) + 2
     columns = [max(10, len(name) + 1) for name in grid.losses]

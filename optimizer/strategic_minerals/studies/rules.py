@@ -18,6 +18,7 @@ from ..answer.act_now import SAMPLES
 from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, InputError
+from ..core.formats import SMALL_MUSD, musd
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import DAYS_PER_YEAR, bracket, estimated
@@ -276,8 +277,8 @@ def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
     elif len(rules) and rules.share_of_plan.isna().all():
         best, plan = rules.iloc[0], float(table[table.rule == PLAN].worth_musd.iloc[0])
         head = (
-            f"THE PLAN GAINS NOTHING in these scenarios: it is worth {plan:,.0f}, and the best rule, '{best.rule}' at {best.money} "
-            f"money, {best.worth_musd:,.0f}."
+            f"THE PLAN GAINS NOTHING in these scenarios: it is worth {musd(plan)}, and the best rule, '{best.rule}' at "
+            f"{best.money} money, {musd(best.worth_musd)}."
         )
     elif len(rules):
         best = rules.iloc[0]
@@ -324,7 +325,7 @@ def _row(name: str, money: str, spent: float, note: str, worth: Any, plan: Any, 
         "worth_musd": own.mean,
         "worth_low_musd": own.low,
         "worth_high_musd": own.high,
-        "share_of_plan": own.mean / float(plan.mean()) if plan.mean() > 0 else float("nan"),
+        "share_of_plan": own.mean / float(plan.mean()) if plan.mean() >= SMALL_MUSD else float("nan"),
         "behind_musd": behind.mean,
         "behind_error_musd": behind.standard_error,
         "behind_low_musd": behind.low,

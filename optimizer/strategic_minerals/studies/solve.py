@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import nan
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -418,6 +419,10 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) ->
             sources = contracted(result)
             ends = [worth_at(problem, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
             depends = depends_rows(problem, [lived], [("plan", "", "", 0, None)])
+            if result.plan.policy == "targets":
+                stage = FirstStage.of(result.plan, result.data, result.solution, problem=problem)
+                result = lived_alone(result, problem, stage, [lived], 0, 0, nan, "the plan draws no scenarios")
+                tables = dict(result.tables)
             tables["depends"] = whole(with_sources(depends, sources, ends, lived.worth[0]))
         asked = own_rows(replace(result, tables=tables), problem)
         if len(asked):

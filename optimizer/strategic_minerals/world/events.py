@@ -26,6 +26,8 @@ from .producers import built_anyway, survival
 
 
 EFFECTIVE, DIRECT = "effective", "direct"
+UNNAMED = "event"
+"""Label of an event of a plan that names no hazard."""
 INSIDE, OUTSIDE = "inside", "outside"
 NORMAL_90 = 1.6448536269514722
 """Standard deviations to the 5 % and 95 % points."""
@@ -243,7 +245,7 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
         demand=tuple(sorted(demand.items())),
         surge=(_or(event.surge, row, "surge", None) or "", event.surge_level, event.surge_months / MONTHS_PER_YEAR),
         tight=event.tight,
-        label=event.hazard or "event",
+        label=event.hazard or UNNAMED,
         name="" if row is None else row.name,
         profile=shaped,
         severity=severity,

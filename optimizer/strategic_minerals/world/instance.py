@@ -624,18 +624,22 @@ def build_projects(
     wanted = plan.instruments.project_list
     projects = []
     for n, row in enumerate(rows):
-        life = calendar.lasting(row.life_yr)
+        life, lead = calendar.lasting(row.life_yr), calendar.lasting(row.lead_yr)
+        early = min(0, row.earliest_signing - calendar.first_year) * calendar.per_year
+        left = max(1, lead + early) if row.committed else lead  # nothing happens in the first period
+        ran = left - lead - early if row.committed else 0  # periods that it has produced by then
         profile = sorted(ramps.get(row.project) or ramps.get("*") or [(0, 1.0)])
         ages = np.arange(life) * calendar.step
         ramp = np.array([next((v for age, v in reversed(profile) if age <= a + 1e-9), 0.0) for a in ages], dtype=float)
+        ramp = ramp[ran:] if ran < life else np.zeros(1)
         projects.append(
             Project(
                 name=row.project,
                 producer=first + n,
                 capex=0.0 if row.committed else row.capex_musd,
                 financed=row.financed_share,
-                lead=calendar.lasting(row.lead_yr),
-                life=life,
+                lead=left,
+                life=len(ramp),
                 ramp=ramp,
                 hurdle=row.hurdle_rate,
                 earliest=max(0, row.earliest_signing - calendar.first_year) * calendar.per_year,

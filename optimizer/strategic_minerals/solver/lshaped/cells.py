@@ -95,6 +95,8 @@ class Cells(Evaluator):
         """
         self._of_cell = cost
         self._aim, self._active = Aim({}), np.zeros(0, dtype=np.int64)
+        self._tight: set[int] = set()
+        """Cuts that were tight where earlier searches ended."""
         super().__init__(structure, assembly, cost[0, 0], integer=integer, threads=threads)
         own = probability[:, self.parts.scenarios]
         mean = own.mean(axis=0)
@@ -140,10 +142,12 @@ class Cells(Evaluator):
         """
         begin = time.perf_counter()
         self._look_at(aim)
+        self.pool.keep(self._tight)
         self.root = None  # of another aim
         search = Search(self, np.zeros(0), offset, begin, begin + time_limit_s, "regret", None, absolute_gap, gap)
         with suppress(OutOfTimeError, StoppedByCallerError):
             phases(search, None if start is None else np.append(start, 0.0))
+        self._tight |= {*search.master.recently_tight}
         if search.best is None:
             return None
         y = search.best.y[:-1]
