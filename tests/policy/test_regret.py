@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,19 @@ from strategic_minerals.question.plan import Ambiguity, Belief, HazardBelief
 from strategic_minerals.solver.lshaped.cells import Aim, Cells, Row
 from strategic_minerals.studies import regret as grid_module
 from strategic_minerals.studies import regret as regret_module
-from strategic_minerals.studies.regret import NOTHING, RECOMMENDED, SLOPES, Grid, Made, _line, admitted, measured
+from strategic_minerals.studies.regret import (
+    NOTHING,
+    RECOMMENDED,
+    SLOPES,
+    Candidate,
+    Grid,
+    Lived,
+    Made,
+    _chosen,
+    _line,
+    admitted,
+    measured,
+)
 from strategic_minerals.world.draws import Exposure
 from strategic_minerals.world.scenarios import (
     CENTRAL,
@@ -485,3 +498,26 @@ def test_a_relaxation_and_one_certain_cell_make_no_false_claim() -> None:
     bought = study.result.tables["acquisitions"].acquired_t.sum()
     assert bought == pytest.approx(mine.amount.sum(), rel=1e-4, abs=1e-2)
     assert bought > 1.0
+
+
+def test_no_candidate_is_better_by_the_rule_than_the_one_that_is_recommended() -> None:
+    """Proves: of plans that lose money as they live, doing nothing is recommended; other samples say what that is worth."""
+
+    def sample(*worth: float) -> Lived:
+        of = np.array(worth)[:, None, None]
+        return Lived(of, 2 * of, 3 * of, np.ones(1), 10, ())
+
+    ambiguity = SimpleNamespace(rule="regret")
+    grid: Any = SimpleNamespace(plan=SimpleNamespace(ambiguity=ambiguity), least=1.0)
+    solution: Any = object()
+    given = [Candidate(name, solution) for name in (RECOMMENDED, "for test", NOTHING)]
+    first, second = sample(-2.0, -3.0, 0.0), sample(1.0, 5.0, 0.5)
+    again = [sample(-1.0), sample(7.0)]
+    found, lives = _chosen(grid, given, [first, second], Candidate("second", solution), again, 1)
+    assert [one.name for one in found] == [RECOMMENDED, "for test", NOTHING]
+    assert len(lives) == 1
+    assert lives[0].worth.ravel().tolist() == [0.5, 5.0, 0.5]
+    better = [sample(1.0), sample(7.0)]
+    _, lives = _chosen(grid, given, [first, second], Candidate("second", solution), better, 1)
+    assert lives[0].worth.ravel().tolist() == [7.0, 5.0, 0.5]
+    assert lives[0].outlay.ravel().tolist() == [14.0, 10.0, 1.0]

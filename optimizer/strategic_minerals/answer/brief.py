@@ -27,9 +27,9 @@ WIDTH, LINES = 100, 30
 """Of the screen."""
 MOST_ANSWERS = 12
 """Own questions that are answered below the screen; a table has all."""
-MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_ROWS = 8, 5, 6, 2, 1
-"""Rows and columns of its tables; targets give way to steps down to `LEAST_HELD`, and at last all keeps `LEAST_ROWS`. Where even
-that is too long, the longest paragraphs end early."""
+MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_STEPS = 8, 5, 6, 2, 4
+"""Rows and columns of its tables: targets give way to steps, down to `LEAST_HELD` and `LEAST_STEPS` of each. Where even that is too
+long, the longest paragraphs end early."""
 LARGE_SHARE = 0.25
 """Share of the worth from which on the first sentences say what it hangs on."""
 NEARLY_ALONE = 0.05
@@ -104,11 +104,11 @@ class Brief:
 
         steps = min(len(self.steps), MOST_STEPS)
         held = min(len(self.held), MOST_HELD)
-        while over() and max(steps, held) > LEAST_ROWS:
-            steps, held = (steps, held - 1) if held > LEAST_HELD or steps <= LEAST_ROWS else (steps - 1, held)
+        while over() and (held > LEAST_HELD or steps > LEAST_STEPS):
+            steps, held = (steps, held - 1) if held > LEAST_HELD else (steps - 1, held)
         while over() and len(longest := max(tail, key=len, default=[])) > 1:
             longest.pop()
-            longest[-1] = f"{longest[-1][: WIDTH - 4].rstrip(' ,;')} ..."
+            longest[-1] = _ended(longest)
         blocks = [
             head,
             [*self._steps(steps)],
@@ -167,6 +167,14 @@ ON_FROM_HERE = "More: --full. A page to pass on: `report`. `roll` plans on by th
 def _rows(of: Sequence[object], shown: int) -> int:
     """Lines of a table."""
     return 1 + shown + (len(of) > shown)
+
+
+def _ended(lines: Sequence[str]) -> str:
+    """The last line of a paragraph that ends early: after a clause, where one ends in it outside brackets."""
+    last, before = lines[-1][: WIDTH - 4], " ".join(lines[:-1])
+    ends = [k for k, letter in enumerate(last) if letter in ";." and last[k : k + 2] in ("; ", ". ")]
+    whole = [k for k in ends if (before + last[:k]).count("(") == (before + last[:k]).count(")")]
+    return f"{last[: whole[-1]] if whole else last.rstrip(' ,;')} ..."
 
 
 def _paragraph(name: str, text: str) -> list[str]:
@@ -692,6 +700,8 @@ class _Told:
 
     def hinges(self) -> str:
         """The figures at which the recommendation flips, the nearest first; where the plan was not tested, the widest estimates."""
+        if self._losses()[0] <= 0:
+            return ""
         if self.depends.empty:
             wide = "; ".join(self.basis.widest[:NAMED])
             return f"figures that nobody knows well: {wide}." if wide else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
@@ -45,11 +45,12 @@ from ..question.sources import replays
 from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from ..solver.stages import against_nothing, reference_model, solve_reference, solver_of
-from ..world.build import published_ceilings
+from ..world.build import build_instance, published_ceilings
+from ..world.events import longest_event
 from ..world.scenarios import Believed, believed, named_beliefs, population
 from .joint import names_of_acts
 from .lived import tried, without_acts
-from .recourse import FirstStage
+from .recourse import FirstStage, RecourseOutcome
 from .rules import CEILINGS, purchase_rules, without_promises
 from .stress import SAMPLES as TESTS
 from .stress import SCENARIOS as TEST_SCENARIOS
@@ -94,7 +95,7 @@ class Grid:
     def of(cls, plan: Plan, data: Dataset) -> Grid:
         """From a plan and its tables. Raises as `prepare`, InputError where no loss may be right."""
         assert plan.sample is not None
-        _, natural = structure_of(plan, data)
+        natural = build_instance(plan, data, longest_event(plan, data))
         beliefs = named_beliefs(natural, data)
         asked, common = believed(natural, data, beliefs, plan.ambiguity.scenarios, plan.sample.seed)
         names, kept = admitted(plan, data)
@@ -242,9 +243,28 @@ class Lived:
     effective: Floats
     """(beliefs,) effective share of the sample."""
     scenarios: int
+    without: tuple[RecourseOutcome, ...]
+    """By loss, what doing nothing comes to."""
+
+    def led_by(self, other: Lived, candidate: int) -> Lived:
+        """The same with a candidate of another list in the first place."""
+
+        def led(mine: Floats, others: Floats) -> Floats:
+            return np.concatenate([others[[candidate]], mine[1:]])
+
+        worth, outlay, loss = (
+            led(self.worth, other.worth),
+            led(self.outlay, other.outlay),
+            led(self.loss, other.loss),
+        )
+        return replace(self, worth=worth, outlay=outlay, loss=loss)
 
 
-def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
+Sampled = tuple[int, tuple[RecourseOutcome, ...]]
+"""(seed, by loss what doing nothing comes to in its sample; empty where nobody lived that yet)"""
+
+
+def lived(asked: Asked, samples: Sequence[Sampled]) -> list[Lived]:
     """Live candidates through some samples. It travels to other processes. Raises UntrustedError as `Simulator.live`."""
     problem: Problem | None = None
     by_loss: list[list[FirstStage]] = []
@@ -257,21 +277,22 @@ def lived(asked: Asked, seeds: Sequence[int]) -> list[Lived]:
     planned = len(natural.calendar.planned_years)
     lives = [lives_of(firsts) for firsts in by_loss]
     found = []
-    for seed in seeds:
+    for seed, known in samples:
         own, common = believed(natural, asked.data, asked.beliefs, asked.scenarios, seed)
         assert own.sample is not None
         drawn = population(natural, asked.data, own.sample.scenarios, seed, held=common.drawn)
         pi = common.probability(drawn)
         worth = np.zeros((len(asked.candidates), len(pi), len(lives)))
         outlay, lost = np.zeros_like(worth), np.zeros_like(worth)
-        for k, of_loss in enumerate(lives):
-            without, *others = (live(drawn) for live in of_loss)
+        nothing = known or tuple(of_loss[0](drawn) for of_loss in lives)
+        for k, (of_loss, without) in enumerate(zip(lives, nothing, strict=True)):
+            others = [live(drawn) for live in of_loss[1:]]
             others = [one.beside(without, natural.calendar.beta[:-1]) for one in others]
             for c, one in enumerate(others):
                 worth[c, :, k] = pi @ (without.cost - one.cost) - one.penalties
                 outlay[c, :, k] = pi @ one.outlay[:, :planned].sum(axis=1)
                 lost[c, :, k] = pi @ one.loss
-        found.append(Lived(worth, outlay, lost, common.effective, own.sample.scenarios))
+        found.append(Lived(worth, outlay, lost, common.effective, own.sample.scenarios, nothing))
     return found
 
 
@@ -364,17 +385,18 @@ def least_regret(
     candidates = _candidates(grid, made)
     seeds = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
     count = max(1, samples // TRIED_ONE_IN)
-    choosing, fresh = seeds[:count], seeds[count:]
 
-    def live(some: Sequence[Candidate], of: Sequence[int]) -> list[Lived]:
+    def live(some: Sequence[Candidate], of: Sequence[Sampled]) -> list[Lived]:
         given = [one.solution for one in some if one.solution is not None]
         asked = partial(lived, Asked.of(grid, given, scenarios))
         each = -(-len(of) // max(1, run.processes))
         parts = [of[k : k + each] for k in range(0, len(of), each)]
         return [one for part in run.each("lived", asked, parts) for one in part]
 
-    candidates = _chosen(grid, made, candidates, partial(live, of=choosing))
-    lives = live(candidates, fresh)
+    lives = live(candidates, [(seed, ()) for seed in seeds])
+    second = Candidate(RECOMMENDED, made.again(grid, _mean(lives[:count]), len(made.points)))
+    again = live([second], [(seed, one.without) for seed, one in zip(seeds, lives, strict=True)])
+    candidates, lives = _chosen(grid, candidates, lives, second, again, count)
     tables = _tables(grid, candidates, lives, confidence)
     worth = np.array([one.worth for one in lives]).mean(axis=0)
     of_candidates = tables["candidates"].set_index("candidate").largest_regret_share
@@ -465,19 +487,29 @@ def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel
         model.add_component(f"{SETTLED}{name}", pyo.Constraint(course, rule=rule))
 
 
+def _mean(lives: Sequence[Lived]) -> Floats:
+    """(candidates, beliefs, losses) worth over some samples [million USD]."""
+    return np.asarray(np.mean([one.worth for one in lives], axis=0))
+
+
 def _chosen(
-    grid: Grid, made: Made, candidates: list[Candidate], live: Callable[[Sequence[Candidate]], list[Lived]]
-) -> list[Candidate]:
-    """The candidates with the plan that is recommended first: of those that were made by the plan's own rules, and that made again
-    once it is known how plans live, the one that the rule prefers as they live through samples of their own."""
-    worth = np.array([one.worth for one in live(candidates)]).mean(axis=0)
-    second = Candidate(RECOMMENDED, made.again(grid, worth, len(made.points)))
-    again = np.array([one.worth for one in live([second])]).mean(axis=0)[0]
-    best = np.maximum(worth.max(axis=0), again)
+    grid: Grid,
+    candidates: Sequence[Candidate],
+    lives: Sequence[Lived],
+    second: Candidate,
+    again: Sequence[Lived],
+    count: int,
+) -> tuple[list[Candidate], list[Lived]]:
+    """(the candidates with the plan that is recommended first; how they live through the samples that nothing was chosen by): of
+    those that were made by the plan's own rules, and that made again once it is known how plans live, the one that the rule
+    prefers in the first samples. again: how the second lives."""
     given = [one for one in candidates if one.solution is not None]
-    lived_by = [*((of, one) for of, one in zip(worth, given, strict=True) if one.problem is None), (again, second)]
-    _, chosen = min(lived_by, key=lambda pair: judged(best - pair[0], best, grid))
-    return [replace(chosen, name=RECOMMENDED), *candidates[1:]]
+    places = [(lives, c, one) for c, one in enumerate(given) if one.problem is None] + [(again, 0, second)]
+    worth = [_mean(of[:count])[c] for of, c, _ in places]
+    best = np.max([*worth, *_mean(lives[:count])], axis=0)
+    of, place, chosen = places[int(np.argmin([judged(best - one, best, grid) for one in worth]))]
+    led = [one.led_by(other, place) for one, other in zip(lives, of, strict=True)]
+    return [replace(chosen, name=RECOMMENDED), *candidates[1:]], led[count:]
 
 
 # The best plan of each cell, and the plan of least regret.

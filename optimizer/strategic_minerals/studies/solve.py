@@ -539,7 +539,7 @@ def _band_samples(
         asked = Asked.alone(plan, data, like, decided, nothing, ALONGSIDE)
         if asked is None:
             return []
-        worths = [one.worth[0] for one in lived(asked, seeds)]
+        worths = [one.worth[0] for one in lived(asked, [(seed, ()) for seed in seeds])]
     except (InputError, StoppedError, UntrustedError) as error:
         LOG.info("no band over losses and beliefs: %s", error)
         return []
