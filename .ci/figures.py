@@ -49,7 +49,7 @@ SAID: list[tuple[str, str, str, tuple[str, ...]]] = [
         "rare-earths",
         (f"\\(else {N}% of futures", f"short in {N}% of futures"),
     ),
-    ("models/study.md", f"that for USGS's {N}\\.", "regret", (f"for usgs_2025 .*? {N}% ",)),
+    ("models/study.md", f"that for USGS's {N} \\(", "regret", (f"for usgs_2025 .*? {N}% ",)),
     ("models/study.md", f"the joint plan saves {N} million", "allies", (f"planning together save {N} M",)),
     ("models/study.md", f"own {N} together", "allies", (f"plans of their own \\({N} M",)),
     ("models/study.md", f"cost {N} million and lose {N}", "vault", (f"years cost {N} million", f"plan loses {N} M")),
