@@ -31,7 +31,7 @@ from strategic_minerals import (
 )
 from strategic_minerals.core.runner import HERE
 from strategic_minerals.matrix.problem import structure_of
-from strategic_minerals.question.plan import Ambiguity, Belief, HazardBelief
+from strategic_minerals.question.plan import Ambiguity, Belief, DaysOfCover, HazardBelief
 from strategic_minerals.solver.lshaped.cells import Aim, Cells, Row
 from strategic_minerals.studies import regret as grid_module
 from strategic_minerals.studies import regret as regret_module
@@ -507,17 +507,23 @@ def test_no_candidate_is_better_by_the_rule_than_the_one_that_is_recommended() -
         of = np.array(worth)[:, None, None]
         return Lived(of, 2 * of, 3 * of, np.ones(1), 10, ())
 
-    ambiguity = SimpleNamespace(rule="regret")
-    grid: Any = SimpleNamespace(plan=SimpleNamespace(ambiguity=ambiguity), least=1.0)
+    plan, _ = doubtful(rule="regret")
+    grid: Any = SimpleNamespace(plan=plan, least=1.0)
     solution: Any = object()
     given = [Candidate(name, solution) for name in (RECOMMENDED, "for test", NOTHING)]
     first, second = sample(-2.0, -3.0, 0.0), sample(1.0, 5.0, 0.5)
     again = [sample(-1.0), sample(7.0)]
-    found, lives = _chosen(grid, given, [first, second], Candidate("second", solution), again, 1)
+    found, lives, twin = _chosen(grid, given, [first, second], Candidate("second", solution), again, 1)
+    assert twin == NOTHING
     assert [one.name for one in found] == [RECOMMENDED, "for test", NOTHING]
     assert len(lives) == 1
     assert lives[0].worth.ravel().tolist() == [0.5, 5.0, 0.5]
     better = [sample(1.0), sample(7.0)]
-    _, lives = _chosen(grid, given, [first, second], Candidate("second", solution), better, 1)
+    _, lives, twin = _chosen(grid, given, [first, second], Candidate(RECOMMENDED, solution), better, 1)
+    assert twin == ""
     assert lives[0].worth.ravel().tolist() == [7.0, 5.0, 0.5]
     assert lives[0].outlay.ravel().tolist() == [14.0, 10.0, 1.0]
+    cover = DaysOfCover(material="a", days=30.0, from_year=2028)
+    grid.plan = plan.model_copy(update={"days_of_cover": (cover,)})
+    _, lives, twin = _chosen(grid, given, [first, second], Candidate(RECOMMENDED, solution), again, 1)
+    assert twin == "", "doing nothing keeps no promise"

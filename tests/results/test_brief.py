@@ -228,6 +228,28 @@ def test_a_plan_without_money_says_so() -> None:
     assert "Do nothing new: no money is given." in brief_of(solve(none, data, quick=True)).recommendation
 
 
+def test_what_loses_money_as_it_is_lived_is_not_recommended() -> None:
+    """Proves: a storekeeper who keeps everything back makes a purchase worthless; then nothing new is the answer."""
+    plan, data = load_question(find_plan(Path("quickstart")))
+    told = plan.to_toml_like()
+    told["release"] = {"new_events_yr": 100.0, "this_event": 100.0}
+    result = solve(Plan.model_validate(told), data)
+    assert brief_of(result).recommendation.startswith("In FY2027 sign and buy nothing")
+    assert "loses money as it is lived" in dict(brief_of(result).points)["HOW SURE"]
+    assert float(result.tables["sample_gap"].worth_musd.iloc[0]) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_worst_of_the_plan_s_own_scenarios_is_one_of_them(asked: Result) -> None:
+    """Proves: name, loss and loss without the plan are those of one scenario, lived."""
+    row = asked.tables["loss_curve"].iloc[-1]
+    assert row.chance == 0.0
+    assert row.scenario in set(asked.tables["scenario_losses"].scenario)
+    lived = met_own(asked, prepare(asked.plan, asked.data))
+    place = lived.names.index(row.scenario)
+    assert row.loss_musd == pytest.approx(lived.plans[0].loss.max())
+    assert row.loss_without_musd == pytest.approx(lived.without.loss[place])
+
+
 def test_a_frequent_hazard_that_does_no_harm_is_no_cause() -> None:
     """Proves: a stop costs 10 in two of four scenarios; an outage strikes in three, these among them; a ban in force costs 100."""
     table = pd.DataFrame({"hazards": ["ban", "ban outage", *["ban outage stop"] * 2], "probability": [0.25] * 4})

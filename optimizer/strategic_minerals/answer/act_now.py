@@ -1,7 +1,7 @@
 """What to do first, and how sure that is: tables that lead an answer, and what a reader can work out again.
 
-They come from samples that the plan was not made with (`studies.solve`); a run that was solved for its own scenarios alone
-has none.
+They come from samples that the plan was not made with (`studies.solve`), or from the scenarios of a plan that draws none, as they
+were lived (`ActNow.fresh` tells). What was solved once (`quick`) has none.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ActNow:
 
     @classmethod
     def of(cls, tables: Mapping[str, pd.DataFrame]) -> ActNow | None:
-        """Out of the tables of a result; None where it was solved for its own scenarios alone."""
+        """Out of the tables of a result; None where it was solved once."""
         return cls(*(tables.get(name, pd.DataFrame()) for name in cls.names())) if GAP in tables else None
 
     @classmethod

@@ -472,10 +472,11 @@ class _Told:
             what = "fill up to the targets: " if self.held()[1] else "buy "
             yield f"{when} {what}{names} ({money(float(by_material.sum()))} M)"
         by_year: dict[int, list[tuple[float, str]]] = {}
-        end, till = self.plan.horizon.first_year + self.plan.horizon.years, dict[int, str]()
+        end, beyond = self.plan.horizon.first_year + self.plan.horizon.years, set[int]()
+        till = " (offtakes to the end of their terms)"
         for start, rows in self.tables["contracts"].groupby("start", sort=True):
             if fiscal_year_of(start) + float(rows.term_yr.max()) > end:
-                till[fiscal_year_of(start)] = " to the end of their terms"
+                beyond.add(fiscal_year_of(start))
             by_year.setdefault(fiscal_year_of(start), []).extend(self._offtakes(rows))
         for row in self._signed():
             name = self.names.producer(row.project)
@@ -489,7 +490,7 @@ class _Told:
         for year in sorted(year for year in by_year if year > self._year):
             parts = sorted(by_year[year], key=lambda part: -part[0])
             total = sum(cost for cost, _ in parts)
-            yield f"by FY{year} {some([what for _, what in parts])}, {money(total)} M{till.get(year, '')}"
+            yield f"by FY{year} {some([what for _, what in parts])}, {money(total)} M{till * (year in beyond)}"
 
     def _offtakes(self, contracts: pd.DataFrame) -> list[tuple[float, str]]:
         """(fees, words) of contracts, those for one material together, the dearest first."""
@@ -534,7 +535,10 @@ class _Told:
         nothing = nothing and not self._in_disruptions()
         if nothing and self.tables["floors"].empty and self.tables["acquisitions"].empty:
             none = "Do nothing new: nothing on offer is worth what it costs."
-            if self.figures.total("appropriation_by_year_musd") + self.plan.budget.carried_in_musd <= 0:
+            budget = self.plan.budget
+            emergency = budget.emergency_musd
+            declared = max(emergency.values(), default=0.0) if isinstance(emergency, Mapping) else emergency
+            if self.figures.total("appropriation_by_year_musd") + budget.carried_in_musd + declared <= 0:
                 none = "Do nothing new: no money is given."
             found = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
             sentences += [found, self._protects(), self._untested()]
@@ -668,7 +672,7 @@ class _Told:
             return f"mostly from '{self.names.hazard(worst)}'"
         mine = table[[UNNAMED in hazards.split() for hazards in table.hazards]]
         expected = (mine.probability * mine.loss_without_plan_musd).to_numpy()
-        return f"mostly in scenario '{mine.scenario.iloc[int(expected.argmax())]}'"
+        return f"mostly from {self._scenario(str(mine.scenario.iloc[int(expected.argmax())]))}"
 
     def _losses(self) -> tuple[float, float, float]:
         if self.tested is None:
@@ -802,7 +806,8 @@ class _Told:
         whose = ", those of this plan included" * bool(len(self.tables["floors"]))
         parts += [f"in a year of low prices up to {money(liability)} M for floors{whose}"] * (liability >= SMALL_MUSD)
         projects = self.tables["projects"]
-        standing = list(dict.fromkeys(projects.project[projects.committed.astype(bool)]))
+        made = set(self.tables["operations"].producer)
+        standing = [name for name in dict.fromkeys(projects.project[projects.committed.astype(bool)]) if name in made]
         names = some([self.names.producer(name) for name in standing], 1)
         run_on = f" Decided before, without new money: {names}." if standing else ""
         return f"{'; '.join(parts) or 'nothing'}.{run_on} {self.basis.held_before}".rstrip()
@@ -817,7 +822,7 @@ class _Told:
             worst = max(loss, key=lambda name: loss[name], default="")
             bad = ""
             if worst and loss[worst] >= SMALL_MUSD:
-                bad = f"; at worst ({self._worst()}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
+                bad = f"; at worst ({self._worst(worst)}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
             short = sum(
                 likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > LEAST_TONNES
             )
@@ -829,9 +834,8 @@ class _Told:
             lost, without_plan = rounded(row.loss_musd), rounded(row.loss_without_musd)
             bad = f"; 1 future in 20 loses over {lost} M ({without_plan} with no plan)"
             if not self.fresh:
-                bad = f"; at worst ({self._worst()}) {lost} M ({without_plan} with no plan)" * (
-                    row.loss_musd >= SMALL_MUSD
-                )
+                what = self._worst(str(row.scenario))
+                bad = f"; at worst ({what}) {lost} M ({without_plan} with no plan)" * (row.loss_musd >= SMALL_MUSD)
             short, before = self.tested.figure("defence_short"), self.tested.figure("defence_short_without")
         total = self._losses()[1]
         if total < SMALL_MUSD and not bad:
@@ -848,11 +852,9 @@ class _Told:
         defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else defence
         return f"{money(total)} M of losses remain{mostly}{bad}.{defence}"
 
-    def _worst(self) -> str:
-        """The plan's own scenario that loses most with it, and how likely it is."""
-        loss = self.figures.items("loss_musd")
-        worst = max(loss, key=lambda name: loss[name])
-        return f"{self._scenario(worst)}, {chance(self.figures.items('probability')[worst])} likely"
+    def _worst(self, scenario: str) -> str:
+        """A scenario of the plan's own, and how likely it is."""
+        return f"{self._scenario(scenario)}, {chance(self.figures.items('probability')[scenario])} likely"
 
     def _wanting(self, material: str) -> str:
         """Which other stage of its chain keeps a material from being made where most of it is missing."""
@@ -871,11 +873,16 @@ class _Told:
         checked = "; sums checked twice" if self.basis.audit_word == "passed" else ""
         tail = f"{estimates}{checked}.{seen}"
         if self.tested is None or not self.fresh:
+            known = ", were each one's course known" * (self.tested is not None)
+            kept = " that keeps its rules" * bool(self._rules())
             proven = {
-                "optimal": f"no plan{' that keeps its rules' * bool(self._rules())} beats it in its scenarios",
-                "within_gap": f"no plan{' that keeps its rules' * bool(self._rules())} clearly beats it in its scenarios",
+                "optimal": f"no plan{kept} beats it in its scenarios{known}",
+                "within_gap": f"no plan{kept} clearly beats it in its scenarios{known}",
             }
-            return f"{proven.get(self.basis.reason, 'better plans may exist')}; {tail}"
+            said = proven.get(self.basis.reason, "better plans may exist")
+            if self.tested is not None and self.basis.extended:
+                said = "the best plan by the model loses money as it is lived"
+            return f"{said}; {tail}"
         tested = self.tested
         count = int(tested.figure("samples") * tested.figure("scenarios"))
         low, high = (rounded(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))

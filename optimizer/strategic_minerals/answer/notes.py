@@ -770,8 +770,11 @@ def _stakes(result: Result) -> dict[str, float]:
 def touching(plan: Plan, data: Dataset) -> frozenset[str]:
     """Hazards that name a material of the plan; events of the plan that name no hazard among them."""
     chosen = {*select_materials(plan, data), "*"}
-    rows = hazards(plan, data)
-    return frozenset({UNNAMED, *(code for code, row in rows.items() if not chosen.isdisjoint(row.materials.split()))})
+    stated = *(event for scenario in plan.scenarios for event in scenario.events), *plan.ongoing
+    named = [(event.hazard, event.materials or "") for event in stated if event.hazard is not None]
+    named += [(control.hazard, control.materials) for control in plan.controls if control.hazard is not None]
+    named += [(code, row.materials) for code, row in hazards(plan, data).items()]
+    return frozenset({UNNAMED, *(code for code, materials in named if not chosen.isdisjoint(materials.split()))})
 
 
 def come_with(scenarios: pd.DataFrame, amount: pd.Series, touching: Collection[str]) -> dict[str, float]:

@@ -167,8 +167,9 @@ RESULT_TABLES: Mapping[str, TableOf] = {
         "material loss_musd loss_without_musd",
     ),
     "loss_curve": TableOf(
-        "Loss that is exceeded with each chance in the futures that were lived, with the plan and without it (of a tested plan).",
-        "chance loss_musd loss_without_musd",
+        "Loss that is exceeded with each chance in the futures that were lived, with the plan and without it; scenario: the worst "
+        "of the plan's own, where these were lived.",
+        "chance loss_musd loss_without_musd scenario",
     ),
     "depends": TableOf(
         "Where a part of the answer is worth nothing: at which loss of a missing tonne, as a multiple of the plan's, and at which "
@@ -553,19 +554,20 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     signed = {o: float(share) for o, share in enumerate(solution.sign) if share > 1e-6}
     for o, share in signed.items():
         option = support.options[o]
+        begun = n.projects[option.project].begun
         package = next(p for p in n.packages if p.name == option.package.name)
         floor = package.floor
         rows.append(
             {
                 **kept[option.project],
-                "signed": n.calendar.period_label(option.signed),
+                "signed": "" if begun else n.calendar.period_label(option.signed),
                 "package": package.name,
                 "instrument": package.instrument.name,
                 "offtake_share": package.offtake,
                 "floor_material": n.materials[floor.material] if floor else "",
                 "floor_usd_per_kg": floor.level / MUSD_PER_T if floor else float("nan"),
                 "market_floors": " ".join(support.markets[m].floor.name for m in option.market),
-                "first_output": n.calendar.period_label(option.start),
+                "first_output": "" if begun else n.calendar.period_label(option.start),
                 "share": share,
                 "hurdle_rate_expected": option.expected_hurdle,
                 "hurdle_rate_with_package": option.hurdle,

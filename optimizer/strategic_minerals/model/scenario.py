@@ -49,7 +49,7 @@ def add_shared_money(
     """Components share a year's declared emergency money and, where the plan says so, its unspent appropriation.
 
     sum_c extra[c,f] - unspent[f] <= emergency[f]                                                  [million USD]
-    Where it bounds every policy (`knowing`), what a branch leaves of a year may serve later ones, as far as the plan carries over:
+    Where it bounds every policy (`knowing`) and money may be carried over, all that a branch leaves of a year may serve later ones:
     the same, summed over all years up to f.
     """
     plan, budget = structure.instance.plan, structure.instance.plan.budget

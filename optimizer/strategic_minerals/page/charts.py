@@ -390,10 +390,11 @@ def _stocks(result: Result) -> Iterator[Figure]:
     table = named(stock_by_year(result), result)
     if table.empty:
         return
-    alt, lived = altair(), "stock_by_year" in result.tables
+    alt, found = altair(), ActNow.of(result.tables)
+    lived, new = found is not None and found.lived, found is not None and found.fresh
     materials = list(dict.fromkeys(table["material"]))
     wide = WIDTH / min(len(materials), 3)
-    band = f"{'5 to 95 %' if lived else 'least to most'} of {'new' if lived else 'its own'} scenarios"
+    band = f"{'5 to 95 %' if lived else 'least to most'} of {'new' if new else 'its own'} scenarios"
 
     def panel(material: str) -> Any:
         mine = table[table["material"] == material]
@@ -629,7 +630,7 @@ def _money(result: Result) -> Iterator[Figure]:
             base.mark_rule(color=INK, strokeWidth=2).encode(**band),
             base.mark_point(filled=True, fill="white", stroke=INK, size=60, opacity=1).encode(y="expected_musd:Q"),
         ]
-        note += " Dots and lines: on average and in nine of ten futures, lived through new scenarios."
+        note += " Dots and lines: on average and in nine of ten futures, as lived."
         low, high = whole.low_musd, whole.high_musd
         text += (
             f" Over all years {whole.expected_musd:,.3g} on average, {low:,.3g} to {high:,.3g} in nine of ten futures."

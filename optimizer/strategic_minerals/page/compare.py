@@ -112,7 +112,7 @@ def _musd(value: float) -> str:
 def stock_by_year(result: Result) -> pd.DataFrame:
     """fiscal_year, material, target_t, expected_t, low_t, high_t: what the reserve is to hold at the end of a year, and holds.
 
-    As the plan was lived through new scenarios, with 5 and 95 % of them; where it was not, over its own ones, from the least to the
+    As the plan was lived, with 5 and 95 % of its futures; where it was not, over its own ones, from the least to the
     most. Materials of which it holds something, the largest target first.
     """
     table = result.tables.get("stock_by_year")
@@ -139,7 +139,7 @@ def _own_stock(result: Result) -> pd.DataFrame:
 def loss_curve(result: Result) -> pd.DataFrame:
     """case (with the plan, without), loss_musd, chance: how probable it is that shortages cost more than an amount.
 
-    As both were lived through new scenarios; where they were not, in the plan's own ones, as steps.
+    As both were lived; where they were not, in the plan's own scenarios, as steps.
     """
     lived = result.tables.get("loss_curve")
     lived = None if lived is None else lived[lived.chance > 0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..answer.act_now import GAP
+from ..answer.act_now import ActNow
 from ..answer.manifest import ANALYSES, dictionary, names_in, read_manifest
 from ..answer.notes import heading, provenance
 from ..answer.result import Result
@@ -162,6 +162,7 @@ def report(
     top = {"title": first.plan.title or first.plan.name, "verdict": verdict(first), "brief": first.brief}
     if brief:
         return _rendered("brief.html", **top)
+    tested = ActNow.of(first.tables)
     drawn = [*figures(first), *study_figures(tables_of(studied), Subject.of(first))]
     return _rendered(
         "page.html",
@@ -169,7 +170,7 @@ def report(
         acts=all_acts(first),
         words=_paragraphs(first),
         figures=drawn,
-        untested="" if GAP in first.tables else f"{UNTESTED} {TEST_IT}",
+        untested=f"{UNTESTED} {TEST_IT}" if tested is None or (tested.lived and not tested.fresh) else "",
         specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn if not figure.drawings},
         sections=sections(first, studied),
         comparison=compared,

@@ -361,7 +361,7 @@ class Chunk:
         self.emergency = np.tile(emergency, (len(scenarios.names), 1))
         """(S, F) how much of it is emergency money, which is spent first."""
         self.in_all = np.full(len(scenarios.names), in_all)
-        """(S,) how much else may be spent of it over all years."""
+        """(S,) how much else may be spent of it over all planned years."""
 
     @property
     def components(self) -> list[int]:
@@ -679,7 +679,10 @@ class _Part:
         periods = np.flatnonzero(calendar.year_index == f)
         own = max(0.0, float(self.planned[periods].sum()) - self.spent(s, periods[periods < t]))
         chunk = self.chunk
-        left = own + float(min(chunk.left[s, f], chunk.emergency[s, f] + chunk.in_all[s]))
+        shared = float(chunk.left[s, f])
+        if f < len(calendar.planned_years):
+            shared = min(shared, float(chunk.emergency[s, f] + chunk.in_all[s]))
+        left = own + shared
         return left / int((periods >= t).sum())
 
     def spent(self, s: int, periods: Ints) -> float:
@@ -708,7 +711,8 @@ class _Part:
         declared = min(beyond, float(chunk.emergency[s, f]))
         chunk.left[s, f] = max(0.0, chunk.left[s, f] - beyond)
         chunk.emergency[s, f] -= declared
-        chunk.in_all[s] = max(0.0, chunk.in_all[s] - (beyond - declared))
+        if f < len(calendar.planned_years):
+            chunk.in_all[s] = max(0.0, chunk.in_all[s] - (beyond - declared))
 
 
 def _key(*parts: Any) -> bytes:
@@ -727,7 +731,7 @@ class _Program:
     of what nothing is short of, `made` by plants with what is kept, `served` of each use, and `own`, users' own stocks.
 
         sum_o buy[o] + gap[i] = want[i] + again[i],     again[i] <= release[i]                  [unit]  for each stocked i
-        sold[i] <= release[i],  and a share of what is beyond all needs, where prices are a reason  [unit]  for each stocked i
+        sold[i] <= release[i],  and what is needed now with a share of what is beyond all needs, where prices are a reason
         kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
         kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
         served[k] <= what dearer or equal uses would lack,  worth the mean of its loss and that of the next cheaper use

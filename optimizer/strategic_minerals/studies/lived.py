@@ -36,7 +36,7 @@ TOTAL_YEARS = "all"
 MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
 STOCK = "fiscal_year material target_t expected_t low_t high_t".split()
 REMAINING = "material loss_musd loss_without_musd".split()
-CURVE = "chance loss_musd loss_without_musd".split()
+CURVE = "chance loss_musd loss_without_musd scenario".split()
 CHANCES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 """Of a loss that is exceeded."""
 
@@ -88,14 +88,18 @@ def remaining_rows(natural: Instance, lives: Sequence[Met], number: int) -> pd.D
     return found.sort_values("loss_musd", ascending=False, kind="stable", ignore_index=True)
 
 
-def curve_rows(lives: Sequence[Met], number: int, chances: Sequence[float] = CHANCES) -> pd.DataFrame:
-    """Loss that is exceeded with each chance, with the plan and without it (`CURVE`)."""
+def curve_rows(lives: Sequence[Met], number: int, *, own: bool = False) -> pd.DataFrame:
+    """Loss that is exceeded with each chance, with the plan and without it (`CURVE`). own: in the plan's own scenarios, and
+    the one that loses most with it in the last row."""
     pi = _weights(lives)
     lost = [
         np.concatenate([one.plans[number].loss for one in lives]),
         np.concatenate([one.without.loss for one in lives]),
     ]
-    rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost)) for chance in chances]
+    rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost), "") for chance in CHANCES]
+    if own:
+        worst = int(lost[0].argmax())
+        rows.append((0.0, float(lost[0][worst]), float(lost[1][worst]), lives[0].names[worst]))
     return pd.DataFrame(rows, columns=CURVE)
 
 
@@ -141,7 +145,7 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
         spared = np.concatenate([o.named - one.plans[having].named for o, one in zip(others, lives, strict=True)])
         worth, avoided = float(pool.pi @ gains), float(pool.pi @ spared)
         (least, _), (most_lost, _) = other_losses(plan, data, mineral)
-        flips = 1 - worth / avoided if avoided > 0 else np.nan
+        flips = 1 - worth / avoided if avoided > ROUNDING_MUSD else np.nan
         rows.append((kind, item, worth, LOSS, "", 1.0, flips if flips > 0 else np.nan, least, most_lost))
         for row, name, at in _figures(plan, data):
             most = REACH * at if name == FIGURES[0] else min(REACH * at, 1.0)
@@ -326,7 +330,7 @@ def lived_alone(
         money_by_year=money_rows(problem.natural, lives, number),
         stock_by_year=stock_rows(problem.natural, result.solution, lives, number),
         remaining=remaining_rows(problem.natural, lives, number),
-        loss_curve=curve_rows(lives, number, CHANCES if scenarios else (*CHANCES, 0.0)),
+        loss_curve=curve_rows(lives, number, own=not scenarios),
         depends=if_there_is_time(partial(_hinges, problem, lives, number)),
     )
     return with_samples(result, found)

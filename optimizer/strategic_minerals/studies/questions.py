@@ -30,7 +30,7 @@ from ..question.read_toml import load_plan
 from ..question.references import select_materials
 from ..question.together import ALL
 from ..solver.session import Session
-from ..world.events import short_of_promise
+from ..world.events import hazards, short_of_promise
 from ..world.packages import Item
 from .explain import GAP, ForcedSolve, forced_solve
 from .forward import Simulator
@@ -222,7 +222,10 @@ class _Answers:
     # What may happen.
     def hazard(self, code: str) -> tuple[str, str]:
         """What a hazard costs, with the plan and without it."""
-        if code not in touching(self.plan, self.data):
+        counts, rows = {*touching(self.plan, self.data)}, hazards(self.plan, self.data)
+        for _ in rows:  # as many rounds as a chain of followers may be long
+            counts |= {parent for name in counts & {*rows} for parent in rows[name].after.split()}
+        if code not in counts:
             return self.names.hazard(code), "it changes nothing: it is about no material of the plan."
         table = self.result.tables["scenario_losses"]
         return self.names.hazard(code), self._with_it(table[[code in str(row).split() for row in table.hazards]], code)

@@ -361,9 +361,9 @@ def least_regret(
     be as good; beliefs, losses: what was asked.
     The recommended plan is an answer of its own: its commitments and targets are settled, operations beside them are the best in
     the plan's own scenarios, and what it comes to is lived in the futures that `solve` tests with. A relaxation is no such answer.
-    Facts: recommended, compromise (whether it is clearly better where it is worst than every other candidate), best_outright
-    (between which probabilities of the dearest loss it is worth more than all of them), scenarios
-    (new, in which candidates were lived), model_scenarios, model_regret and its bound.
+    Facts: recommended, same_as (another candidate that it is, or nothing), compromise (whether it is clearly better where it is
+    worst than every other candidate), best_outright (between which probabilities of the dearest loss it is worth more than all of
+    them), scenarios (new, in which candidates were lived), model_scenarios, model_regret and its bound.
 
     Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`.
     """
@@ -396,15 +396,16 @@ def least_regret(
     lives = live(candidates, [(seed, ()) for seed in seeds])
     second = Candidate(RECOMMENDED, made.again(grid, _mean(lives[:count]), len(made.points)))
     again = live([second], [(seed, one.without) for seed, one in zip(seeds, lives, strict=True)])
-    candidates, lives = _chosen(grid, candidates, lives, second, again, count)
+    candidates, lives, twin = _chosen(grid, candidates, lives, second, again, count)
     tables = _tables(grid, candidates, lives, confidence)
     worth = np.array([one.worth for one in lives]).mean(axis=0)
     of_candidates = tables["candidates"].set_index("candidate").largest_regret_share
-    least = float(of_candidates.drop(RECOMMENDED).min())
+    least = float(of_candidates.drop([RECOMMENDED, *filter(None, [twin])]).min())
     compromise = len(grid.losses) > 1 and bool(least - float(of_candidates.loc[[RECOMMENDED]].iloc[0]) >= LESS_BY)
     facts = {
         "rule": plan.ambiguity.rule,
         "recommended": RECOMMENDED,
+        "same_as": twin,
         "compromise": compromise,
         "best_outright": _best_outright(grid, worth) if len(grid.losses) > 1 else None,
         "scenarios": sum(one.scenarios for one in lives),
@@ -499,17 +500,20 @@ def _chosen(
     second: Candidate,
     again: Sequence[Lived],
     count: int,
-) -> tuple[list[Candidate], list[Lived]]:
-    """(the candidates with the plan that is recommended first; how they live through the samples that nothing was chosen by): of
-    those that were made by the plan's own rules, and that made again once it is known how plans live, the one that the rule
-    prefers in the first samples. again: how the second lives."""
+) -> tuple[list[Candidate], list[Lived], str]:
+    """(the candidates with the plan that is recommended first; how they live through the samples that nothing was chosen by; which
+    other candidate it is, or nothing): of those that keep the plan's own rules, and that made again once it is known how plans
+    live, the one that the rule prefers in the first samples. again: how the second lives."""
     given = [one for one in candidates if one.solution is not None]
-    places = [(lives, c, one) for c, one in enumerate(given) if one.problem is None] + [(again, 0, second)]
+    free = grid.plan == without_promises(grid.plan)  # doing nothing new keeps no promise
+    able = [c for c, one in enumerate(given) if one.problem is None and (free or one.name != NOTHING)]
+    places = [*((lives, c, given[c]) for c in able), (again, 0, second)]
     worth = [_mean(of[:count])[c] for of, c, _ in places]
     best = np.max([*worth, *_mean(lives[:count])], axis=0)
     of, place, chosen = places[int(np.argmin([judged(best - one, best, grid) for one in worth]))]
     led = [one.led_by(other, place) for one, other in zip(lives, of, strict=True)]
-    return [replace(chosen, name=RECOMMENDED), *candidates[1:]], led[count:]
+    twin = "" if chosen.name == RECOMMENDED else chosen.name
+    return [replace(chosen, name=RECOMMENDED), *candidates[1:]], led[count:], twin
 
 
 # The best plan of each cell, and the plan of least regret.
@@ -804,6 +808,8 @@ def _best_outright(grid: Grid, worth: Floats) -> dict[str, Any] | None:
     """
     of = worth[:, grid.central]
     cheap, dear = int(of.max(axis=0).argmin()), int(of.max(axis=0).argmax())
+    if cheap == dear:
+        return None
     low, high = 0.0, 1.0
     for other in of[1:]:
         at, end = float(of[0, cheap] - other[cheap]), float(of[0, dear] - other[dear])
@@ -835,6 +841,11 @@ def _reaction(grid: Grid, given: Sequence[Candidate], lives: Sequence[Lived], wo
     return pd.DataFrame(rows, columns=REACTION)
 
 
+def _least(grid: Grid, cells: pd.DataFrame) -> float:
+    """What regret is measured against at least (`measured`) [million USD]."""
+    return max(grid.least, LEAST_OF_WORTH * float(cells.best_musd.max()))
+
+
 def _cells(grid: Grid) -> str:
     """What may be right, counted."""
     losses, beliefs = len(grid.losses), len(grid.beliefs)
@@ -846,7 +857,8 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
     candidates, cells = tables["candidates"].set_index("candidate"), tables["cells"]
     own, count = candidates.loc[RECOMMENDED], _cells(grid)
     regrets = {row.candidate: float(row.largest_regret_share) for row in rows_of(tables["candidates"])}
-    others = {name: share for name, share in regrets.items() if name != RECOMMENDED and not math.isnan(share)}
+    same = {RECOMMENDED, facts["same_as"]}
+    others = {name: share for name, share in regrets.items() if name not in same and not math.isnan(share)}
     other = min(others, key=lambda name: others[name])
     if facts["rule"] == "cautious":
         yield (
@@ -858,6 +870,8 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
             f"ONE PLAN FOR {count.upper()}: whichever is right, the recommended plan gives up at most {regrets[RECOMMENDED]:.0%} "
             f"of what the best of these plans saves there; most under {own.worst_loss}, belief {own.worst_belief}."
         )
+    if facts["same_as"]:
+        yield f"  It is the plan '{facts['same_as']}'."
     if facts["compromise"]:
         yield f"  The next best ({other}) gives up as much as {others[other]:.0%}."
     elif facts["rule"] != "cautious" and len(grid.losses) > 1:
@@ -880,10 +894,9 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
 def _table(cells: pd.DataFrame, candidates: pd.DataFrame, grid: Grid) -> Iterator[str]:
     """Candidates against losses, by central belief; the largest regret over all beliefs beside them."""
     belief = grid.beliefs[grid.central].name
-    least = max(grid.least, LEAST_OF_WORTH * float(cells.best_musd.max()))
     yield (
         f"Worth as lived [million USD], belief '{belief}'. Last: the most that each gives up of what the best of them saves, over "
-        f"all losses and beliefs (against {musd(least)} million USD at least):"
+        f"all losses and beliefs (against {musd(_least(grid, cells))} million USD at least):"
     )
     width = max(len(str(name)) for name in candidates.index) + 2
     columns = [max(10, len(name) + 1) for name in grid.losses]
@@ -948,6 +961,8 @@ def _what_differs(done: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[str]
     last = done[done.through_year == done.through_year.max()]
     single = last[last.candidate.str.startswith("for ")]
     mine = last[last.candidate == RECOMMENDED].sort_values("budget_musd", ascending=False, kind="stable")
+    if mine.empty:
+        return
     count = int(candidates.index.str.startswith("for ").sum())
     year = int(last.through_year.max())
     yield f"THE RECOMMENDED PLAN by the end of FY{year}, if nothing happens (beside plans of single losses):"
@@ -983,7 +998,7 @@ def _asked_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], g
             yield f"  {row.loss} is left out: {row.left_out}"
     share = float(tables["beliefs"].effective_share.min())
     own = tables["cells"][tables["cells"].candidate == RECOMMENDED]
-    error = float((own.worth_error_musd / own.best_musd.clip(lower=grid.least)).max())
+    error = float((own.worth_error_musd / own.best_musd.clip(lower=_least(grid, own))).max())
     regret, bound = facts["model_regret"], facts["model_regret_bound"]
     of_rule = (
         f"the largest regret is {regret:.1%}, and at least {bound:.1%}"

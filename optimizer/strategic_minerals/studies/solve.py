@@ -418,11 +418,16 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) ->
             lived = met_own(result, problem)
             sources = contracted(result)
             ends = [worth_at(problem, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
-            depends = depends_rows(problem, [lived], [("plan", "", "", 0, None)])
             if result.plan.policy == "targets":
+                if lived.worth[0] <= -SMALL_MUSD:
+                    with suppress(InfeasibleError, UntrustedError):  # what the plan promises may not wait
+                        nothing = trunk_alone(result.reference)
+                        again = prepare(result.plan, result.data, problem)
+                        return _with_questions(*followed(result.plan, result.data, again, nothing))
                 stage = FirstStage.of(result.plan, result.data, result.solution, problem=problem)
                 result = lived_alone(result, problem, stage, [lived], 0, 0, nan, "the plan draws no scenarios")
                 tables = dict(result.tables)
+            depends = depends_rows(problem, [lived], [("plan", "", "", 0, None)])
             tables["depends"] = whole(with_sources(depends, sources, ends, lived.worth[0]))
         asked = own_rows(replace(result, tables=tables), problem)
         if len(asked):

@@ -263,6 +263,8 @@ class Project:
     additional: bool
     committed: bool
     """Under construction with its finance agreed: it has no capex left and no gap."""
+    begun: bool
+    """Committed, and signed before the plan's first year."""
     supportable: bool
     """False: the plan may not support it; it stands only if its owner builds it anyway."""
     needs: tuple[int, ...]
@@ -645,6 +647,7 @@ def build_projects(
                 earliest=max(0, row.earliest_signing - calendar.first_year) * calendar.per_year,
                 additional=row.additional,
                 committed=row.committed,
+                begun=early < 0 and row.committed,
                 supportable=plan.instruments.projects and ("*" in wanted or row.project in wanted),
                 needs=tuple(index[name] for name in row.needs.split() if name in index),
                 excludes=tuple(index[name] for name in row.excludes.split() if name in index),
