@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyomo.environ as pyo
 
 from ..answer.act_now import ActNow
-from ..answer.notes import other_losses
+from ..answer.notes import SETTLED, other_losses
 from ..answer.result import Result
-from ..core.errors import BESIDE_THE_ANSWER
+from ..answer.solving import solved
+from ..core.errors import BESIDE_THE_ANSWER, Fault, InputError
 from ..core.frames import Bools, Floats, whole
 from ..core.logs import logger_of
 from ..core.runner import Runner
 from ..core.stats import NINE_OF_TEN, SMALL_T, Estimate, estimated
+from ..matrix.named import NamedMatrix, Place
 from ..matrix.problem import Problem
-from ..matrix.solution import Solution
+from ..matrix.solution import Solution, decided_point
 from ..question.dataset import Dataset
 from ..question.plan import Belief, Plan, no_room_for_draws
 from ..solver.optimise import sample_seeds
@@ -361,3 +364,45 @@ def with_samples(result: Result, act_now: ActNow) -> Result:
     """A plan with what samples say of it."""
     tables = {name: whole(table) for name, table in act_now.tables.items()}
     return replace(result, tables={**result.tables, **tables})
+
+
+# A plan that does what is decided elsewhere.
+FOLLOWED = ("sign", "floor", "contract", "stock")
+"""Variables that the recommended plan settles: what is signed and guaranteed, and targets of stock."""
+ROOM = 1e-6
+"""Share of a target, and tonnes, within which it is met."""
+GAP_OF_RUN = 1e-3
+"""Gap of operations beside settled decisions."""
+
+
+def followed(plan: Plan, data: Dataset, like: Problem, decided: Solution) -> tuple[Result, Problem]:
+    """(a plan that does what is decided: its commitments and its targets, with the best operations beside them in the plan's own
+    scenarios; its problem without the matrix).
+
+    like: the problem of the decisions. Raises as `solve_once`.
+    """
+    named, x = NamedMatrix(like), decided_point(like.structure, like.assembly, decided)
+    amounts = {
+        place: float(x[column] * named.tonnes[column])
+        for column, place in enumerate(named.columns)
+        if place[0] in FOLLOWED and x[column] > 0
+    }
+    return solved(plan, data, gap=GAP_OF_RUN, extend=partial(_settled, amounts, named.base))
+
+
+def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel) -> None:
+    """Settle commitments and the targets of the baseline course, whose name is `base`. amounts: (variable, index) -> amount; of
+    others nothing. Raises InputError for what the model cannot do."""
+    known = {name: variables for name in FOLLOWED if (variables := model.component(name)) is not None}
+    there = {(name, index if isinstance(index, tuple) else (index,)) for name in known for index in known[name]}
+    if missing := [f"{name}[{', '.join(map(str, index))}]" for name, index in amounts.keys() - there]:
+        raise InputError([Fault("regret", "", "recommended", ", ".join(missing[:3]), "what its own scenarios allow")])
+    for name, variables in known.items():
+
+        def rule(_: Any, *index: Any, name: str = name, variables: Any = variables) -> Any:
+            amount = amounts.get((name, index), 0.0)
+            room = ROOM * (1 + amount) if amount and name in ("contract", "stock") else 0.0
+            return pyo.inequality(amount - room, variables[index], amount + room)
+
+        course = [index for index in variables if name != "stock" or index[1] == base]
+        model.add_component(f"{SETTLED}{name}", pyo.Constraint(course, rule=rule))

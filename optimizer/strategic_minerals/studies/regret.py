@@ -18,12 +18,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-import pyomo.environ as pyo
 from pydantic import Field
 
-from ..answer.notes import SETTLED
 from ..answer.result import Result
-from ..answer.solving import Relax, solved
+from ..answer.solving import Relax
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, Progress, ReserveError, StoppedError, UntrustedError
 from ..core.formats import SMALL_MUSD, amount, capital, chance, digits, musd
@@ -33,7 +31,7 @@ from ..core.runner import HERE, Runner, current
 from ..core.stats import estimated
 from ..core.verb import Confidence, verb
 from ..matrix.assembly import instantiate
-from ..matrix.named import NamedMatrix, Place, denominator, objective_costs
+from ..matrix.named import denominator, objective_costs
 from ..matrix.problem import FIRST_YEARS, TRACE, Problem, acts, prepare, structure_of
 from ..matrix.solution import Solution, decided_point, extract, trunk_alone
 from ..question.consistency import require, unstated_losses
@@ -49,7 +47,7 @@ from ..world.build import build_instance, published_ceilings
 from ..world.events import longest_event
 from ..world.scenarios import Believed, believed, named_beliefs, population
 from .joint import names_of_acts
-from .lived import tried, without_acts
+from .lived import followed, tried, without_acts
 from .recourse import FirstStage, RecourseOutcome
 from .rules import CEILINGS, purchase_rules, without_promises
 from .stress import SAMPLES as TESTS
@@ -249,15 +247,10 @@ class Lived:
     def led_by(self, other: Lived, candidate: int) -> Lived:
         """The same with a candidate of another list in the first place."""
 
-        def led(mine: Floats, others: Floats) -> Floats:
-            return np.concatenate([others[[candidate]], mine[1:]])
+        def led(name: str) -> Floats:
+            return np.concatenate([getattr(other, name)[[candidate]], getattr(self, name)[1:]])
 
-        worth, outlay, loss = (
-            led(self.worth, other.worth),
-            led(self.outlay, other.outlay),
-            led(self.loss, other.loss),
-        )
-        return replace(self, worth=worth, outlay=outlay, loss=loss)
+        return replace(self, worth=led("worth"), outlay=led("outlay"), loss=led("loss"))
 
 
 Sampled = tuple[int, tuple[RecourseOutcome, ...]]
@@ -445,47 +438,6 @@ def _recommended(grid: Grid, candidate: Candidate, plan: Plan, most: float, conf
         return tried(result, problem, reason, TESTS, TEST_SCENARIOS, confidence, run)
     except (StoppedError, UntrustedError) as error:
         return without_acts(result, {"why_not": f"{reason}; {error}", "confidence": confidence, "tried": 0})
-
-
-FOLLOWED = ("sign", "floor", "contract", "stock")
-"""Variables that the recommended plan settles: what is signed and guaranteed, and targets of stock."""
-ROOM = 1e-6
-"""Share of a target, and tonnes, within which it is met."""
-GAP_OF_RUN = 1e-3
-"""Gap of operations beside settled decisions."""
-
-
-def followed(plan: Plan, data: Dataset, like: Problem, decided: Solution) -> tuple[Result, Problem]:
-    """(a plan that does what is decided: its commitments and its targets, with the best operations beside them in the plan's own
-    scenarios; its problem without the matrix).
-
-    like: the problem of the decisions. Raises as `solve_once`.
-    """
-    named, x = NamedMatrix(like), decided_point(like.structure, like.assembly, decided)
-    amounts = {
-        place: float(x[column] * named.tonnes[column])
-        for column, place in enumerate(named.columns)
-        if place[0] in FOLLOWED and x[column] > 0
-    }
-    return solved(plan, data, gap=GAP_OF_RUN, extend=partial(_settled, amounts, named.base))
-
-
-def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel) -> None:
-    """Settle commitments and the targets of the baseline course, whose name is `base`. amounts: (variable, index) -> amount; of
-    others nothing. Raises InputError for what the model cannot do."""
-    known = {name: variables for name in FOLLOWED if (variables := model.component(name)) is not None}
-    there = {(name, index if isinstance(index, tuple) else (index,)) for name in known for index in known[name]}
-    if missing := [f"{name}[{', '.join(map(str, index))}]" for name, index in amounts.keys() - there]:
-        raise InputError([Fault("regret", "", "recommended", ", ".join(missing[:3]), "what its own scenarios allow")])
-    for name, variables in known.items():
-
-        def rule(_: Any, *index: Any, name: str = name, variables: Any = variables) -> Any:
-            amount = amounts.get((name, index), 0.0)
-            room = ROOM * (1 + amount) if amount and name in ("contract", "stock") else 0.0
-            return pyo.inequality(amount - room, variables[index], amount + room)
-
-        course = [index for index in variables if name != "stock" or index[1] == base]
-        model.add_component(f"{SETTLED}{name}", pyo.Constraint(course, rule=rule))
 
 
 def _mean(lives: Sequence[Lived]) -> Floats:

@@ -66,6 +66,7 @@ from .lived import (
     curve_rows,
     defence_chances,
     depends_rows,
+    followed,
     if_there_is_time,
     lived_alone,
     lived_figures,
@@ -78,7 +79,7 @@ from .lived import (
 )
 from .questions import own_rows
 from .recourse import FirstStage
-from .regret import Asked, followed, lived
+from .regret import Asked, lived
 from .score import at_ends, contracted, with_sources, worth_at
 from .stress import DRAWN_APART, MOST_SCENARIOS, SAMPLES, SAMPLES_AT_ONCE, SCENARIOS, Met, met, met_own
 
