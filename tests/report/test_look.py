@@ -177,7 +177,7 @@ def test_lived_tables_are_drawn_and_a_quick_answer_says_what_it_is() -> None:
     expected = tested.tables["money_by_year"].iloc[:-1]["expected_musd"]
     assert set(expected.round(6)) == set(shown["budget"].table["expected_musd"].round(6))
     assert "nine of ten futures" in shown["budget"].note
-    said = "not tested in other scenarios"
+    said = "tested in no other scenarios"
     assert said in report(quick).partition('id="loss-curve"')[0]
     assert said not in report(tested)
     assert "its own scenarios" in {figure.name: figure for figure in figures(quick)}["stocks"].note

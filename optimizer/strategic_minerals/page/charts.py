@@ -293,7 +293,8 @@ FAR = 3.0
 """How many times the most that is spent an appropriation may be, to be drawn."""
 ACTIONS = {"purchase": PALETTE[0], "project": PALETTE[2], "offtake contract": PALETTE[6], "price floor": PALETTE[1]}
 """Kind of action -> its colour."""
-UNTESTED = "This is a quick answer: it was not tested in other scenarios than the plan's own."
+QUICK = "This is a quick answer."
+UNTESTED = "It was tested in no other scenarios than the plan's own."
 
 
 def _curve(result: Result) -> Iterator[Figure]:

@@ -23,6 +23,7 @@ from ..question.names import Names, column_in_words, owner_in_words, unit_in_wor
 from ..question.read_csv import csv_text
 from .charts import (
     NARROW,
+    QUICK,
     UNTESTED,
     Figure,
     Subject,
@@ -162,7 +163,9 @@ def report(
     top = {"title": first.plan.title or first.plan.name, "verdict": verdict(first), "brief": first.brief}
     if brief:
         return _rendered("brief.html", **top)
-    tested = ActNow.of(first.tables)
+    tested, untested = ActNow.of(first.tables), ""
+    if tested is None or (tested.lived and not tested.fresh):
+        untested = " ".join([*([QUICK] if tested is None else []), UNTESTED, TEST_IT])
     drawn = [*figures(first), *study_figures(tables_of(studied), Subject.of(first))]
     return _rendered(
         "page.html",
@@ -170,7 +173,7 @@ def report(
         acts=all_acts(first),
         words=_paragraphs(first),
         figures=drawn,
-        untested=f"{UNTESTED} {TEST_IT}" if tested is None or (tested.lived and not tested.fresh) else "",
+        untested=untested,
         specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn if not figure.drawings},
         sections=sections(first, studied),
         comparison=compared,
