@@ -125,7 +125,7 @@ class Brief:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Its tables as text, by heading; those that have rows."""
-        steps = [(one.what, one.amount, one.whom, money(one.musd), one.why) for one in self.steps]
+        steps = [(one.what, one.amount, one.whom, money(one.musd).replace("under", "<"), one.why) for one in self.steps]
         held = [
             (one.material, *map(_tonnes, one.targets), _cover(one.days) if one.targets[-1] > LEAST_TONNES else "")
             for one in self.held
@@ -645,9 +645,10 @@ class _Told:
 
     def _rules(self) -> str:
         """What the plan has to keep, whatever it costs, in words; empty where there is nothing."""
-        cover = [
-            f"{one.days:g} days of net imports of {self._material(one.material)}" for one in self.plan.days_of_cover
-        ]
+        by_days: dict[float, list[str]] = {}
+        for one in self.plan.days_of_cover:
+            by_days.setdefault(one.days, []).append(self._material(one.material))
+        cover = [f"{days:g} days of net imports of {some(names)}" for days, names in by_days.items()]
         promises = [f"promises on {self._material(one.material)}" for one in self.plan.service_levels]
         shares = [f"shares of {self._material(one.material)}" for one in self.plan.diversification]
         return some(list(dict.fromkeys([*cover, *promises, *shares])))
