@@ -203,7 +203,7 @@ def test_the_page_says_the_verdict_inertly_and_points_nowhere_else(pages: dict[s
     text = pages["hostile"].read_text(encoding="utf-8")
     assert full().brief is not None
     assert "After all costs the gain is" in full().brief.recommendation
-    assert "by the losses of test" in full().brief.recommendation
+    assert "by the losses 'test'" in full().brief.recommendation
     assert text.count("<figcaption") == text.count("<details>") == text.count("<figure ")
     assert "<script>document.title" not in text
     quiet = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
