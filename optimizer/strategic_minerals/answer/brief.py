@@ -125,7 +125,7 @@ class Brief:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Its tables as text, by heading; those that have rows."""
-        steps = [(one.what, one.amount, one.whom, money(one.musd).replace("under", "<"), one.why) for one in self.steps]
+        steps = [(one.what, one.amount, one.whom, money(one.musd, "<"), one.why) for one in self.steps]
         held = [
             (one.material, *map(_tonnes, one.targets), _cover(one.days) if one.targets[-1] > LEAST_TONNES else "")
             for one in self.held
@@ -201,9 +201,9 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: max(0, most - 3)].rstrip()}..."
 
 
-def money(musd: float) -> str:
-    """Million USD in two figures, small sums as such."""
-    return "under 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
+def money(musd: float, under: str = "under") -> str:
+    """Million USD in two figures, small sums as such. under: what stands before the least that is shown."""
+    return f"{under} 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
 
 
 def _tonnes(value: float) -> str:

@@ -334,7 +334,7 @@ def lived_alone(
         stock_by_year=stock_rows(problem.natural, result.solution, lives, number),
         remaining=remaining_rows(problem.natural, lives, number),
         loss_curve=curve_rows(lives, number, own=not scenarios),
-        depends=if_there_is_time(partial(_hinges, problem, lives, number)),
+        depends=if_there_is_time(partial(_hinges, problem, lives, number)) if scenarios else pd.DataFrame(),
     )
     return with_samples(result, found)
 
