@@ -39,6 +39,10 @@ def seconds_left(_: int) -> float:
     return current().left()
 
 
+def seconds_since(_: int) -> float:
+    return current().seconds
+
+
 def wait_for_ever(_: int) -> None:
     while True:
         checkpoint()
@@ -85,6 +89,19 @@ def test_tasks_keep_order_deadline_and_cancellation_wherever_they_run(processes:
         with pytest.raises(StoppedError, match="cancelled") as error:
             list(run.each("tasks", wait_for_ever, [1, 2]))
     assert error.value.outcome.reason == "interrupted"
+
+
+@pytest.mark.long
+def test_a_deadline_does_not_wait_for_processes_that_only_begin() -> None:
+    """Proves: work whose time is over before a process is up ends then, and states the time since the call began; so does what a
+    process says of it later."""
+    run = Runner(processes=2, deadline_s=0.2)
+    with pytest.raises(StoppedError, match=r"deadline.* after 0\.[2-9] s"), run.started():
+        list(run.each("tasks", wait_for_ever, [1, 2]))
+    run = Runner(processes=2, deadline_s=30.0)
+    with run.started() as call:
+        assert list(run.each("tasks", double, [1, 2])) == [2, 4]
+        assert all(0 < seconds <= call.seconds for seconds in run.each("tasks", seconds_since, [1, 2]))
 
 
 def test_the_narrower_limit_holds_within() -> None:

@@ -10,6 +10,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
 from functools import partial
+from multiprocessing.context import SpawnContext
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -36,26 +38,60 @@ POLL_S = 0.2
 MIB = 2**20
 
 
+class _Spawned(SpawnContext):
+    """Starts processes that no Ctrl-C reaches: who started them stops them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[Any] = []
+
+    def Process(self, *given: Any, **options: Any) -> Any:  # noqa: N802 - the name that a pool calls
+        """A process, noted down."""
+        self.all.append(super().Process(*given, **options))
+        return self.all[-1]
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let processes that start within be deaf to Ctrl-C from their first moment on."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Crew:
     """Spawned processes of a call and of all that it calls: started when they are first needed, gone when the call ends."""
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
+        self._spawned = _Spawned()
         self._stop: Any = None
+        self._begun: Any = None
 
     def of(self, processes: int) -> ProcessPoolExecutor:
         """The processes; how many is decided by whoever asks first."""
         if self._pool is None:
-            spawned = multiprocessing.get_context("spawn")
-            self._stop = spawned.Event()
-            self._pool = ProcessPoolExecutor(processes, spawned, _begin_worker, (self._stop,))
+            self._stop, self._begun = self._spawned.Event(), self._spawned.Event()
+            self._pool = ProcessPoolExecutor(processes, self._spawned, _begin_worker, (self._stop, self._begun))
         return self._pool
 
-    def dismiss(self) -> None:
-        """Stop what they still do, and let them go."""
+    @property
+    def is_starting(self) -> bool:
+        """Whether no process has begun a task so far."""
+        return self._begun is not None and not self._begun.is_set()
+
+    def dismiss(self, wait: bool) -> None:
+        """Stop what they still do, and let them go. wait: until they are gone."""
         if self._pool is not None:
             self._stop.set()
-            self._pool.shutdown(cancel_futures=True)
+            for process in self._spawned.all if self.is_starting and not wait else ():
+                process.kill()
+            self._pool.shutdown(wait, cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -107,16 +143,17 @@ class Call:
             self.report(Progress(phase, self.seconds))
         self.stop_if_cancelled()
         if time.monotonic() >= self.end:
-            raise self._stopped("time_limit")
+            raise self.stopped("time_limit")
         if math.isfinite(self.memory_mib) and resident_mib() > self.memory_mib:
-            raise self._stopped("out_of_memory")
+            raise self.stopped("out_of_memory")
 
     def stop_if_cancelled(self) -> None:
         """Raise StoppedError where somebody has cancelled the work."""
         if self.cancelled is not None and self.cancelled():
-            raise self._stopped("interrupted")
+            raise self.stopped("interrupted")
 
-    def _stopped(self, reason: Reason) -> StoppedError:
+    def stopped(self, reason: Reason) -> StoppedError:
+        """The error of work that a limit has stopped."""
         return stopped(f"{ENDED[reason]} after {self.seconds:,.1f} s", Outcome(reason, None, None, None, None))
 
 
@@ -184,13 +221,14 @@ class Runner:
             crew=crew,
             begin=around.begin if around is not None else time.monotonic(),
         )
-        token = _CALL.set(call)
+        token, ended = _CALL.set(call), False
         try:
             yield call
+            ended = True
         finally:
             _CALL.reset(token)
             if around is None:
-                crew.dismiss()
+                crew.dismiss(wait=ended)
 
     def each(
         self, what: str, do: Callable[[A], B], tasks: Sequence[A], *, done: int = 0, of: int | None = None
@@ -221,8 +259,10 @@ class Runner:
         threads = call.threads
         if not threads and self.executor is None:  # they share what this machine has
             threads = max(1, cores() // min(self.processes, len(tasks)))
-        inside = partial(_remote, do, threads, call.memory_mib, time.time() + call.left())
-        futures = [team.submit(inside, task) for task in tasks]
+        now = time.time()
+        inside = partial(_remote, do, threads, call.memory_mib, now - call.seconds, now + call.left())
+        with _unheard():
+            futures = [team.submit(inside, task) for task in tasks]
         try:
             yield from (_awaited(call, future) for future in futures)
         finally:
@@ -294,7 +334,7 @@ def in_child(
 
 def _send(there: Any, task: Any) -> None:
     """Send a task to a process that may be gone before it has read it."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, TypeError, ValueError):  # closed meanwhile
         there.send_bytes(task)
 
 
@@ -368,20 +408,27 @@ def resident_mib() -> float:
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
-def _remote(do: Callable[[A], B], threads: int, memory_mib: float, ends: float, task: A) -> B:
-    """A task under the limits of whoever sent it, wherever it runs. ends: its deadline by the clock of the day, which machines
-    share."""
+def _remote(do: Callable[[A], B], threads: int, memory_mib: float, began: float, ends: float, task: A) -> B:
+    """A task under the limits of whoever sent it, wherever it runs. began, ends: the whole call's, by the clock of the day, which
+    machines share."""
+    for event in _BEGUN:
+        event.set()
+    now, call = time.time(), Call()
+    token = _CALL.set(replace(call, begin=call.begin - (now - began)))
     asks = _stopped if _STOP else None
-    with Runner(
-        threads=threads, memory_mib=memory_mib, deadline_s=max(0.0, ends - time.time()), cancelled=asks
-    ).started() as call:
-        call.check()
-        return do(task)
+    limits = Runner(threads=threads, memory_mib=memory_mib, deadline_s=max(0.0, ends - now), cancelled=asks)
+    try:
+        with limits.started() as inner:
+            inner.check()
+            return do(task)
+    finally:
+        call.crew.dismiss(wait=True)
+        _CALL.reset(token)
 
 
 def _awaited(call: Call, future: Future[B]) -> B:
-    """A result from elsewhere. The deadline is kept there: a solve that reaches it may have a plan, which takes a moment to
-    read."""
+    """A result from elsewhere. The deadline is kept there, once a process is up: a solve that reaches it may have a plan, which
+    takes a moment to read."""
     while True:
         try:
             return future.result(POLL_S)
@@ -389,20 +436,25 @@ def _awaited(call: Call, future: Future[B]) -> B:
             if future.done():
                 raise
             call.stop_if_cancelled()
+            if call.crew.is_starting:
+                call.check()
 
 
 _STOP: list[Any] = []
 """Of a spawned process: the event by which the process that started it stops its tasks."""
+_BEGUN: list[Any] = []
+"""Of a spawned process: the event by which it says that it is up."""
 
 
 def _stopped() -> bool:
     return any(event.is_set() for event in _STOP)
 
 
-def _begin_worker(stop: Any) -> None:
+def _begin_worker(stop: Any, begun: Any) -> None:
     """What a spawned process does first: listen for a stop, and end when the process that started it is gone. One that is killed
     cannot say so, and what it started would wait for its tasks for ever, with all the memory of its last one."""
     _STOP.append(stop)
+    _BEGUN.append(begun)
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

@@ -35,24 +35,33 @@ Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the i
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
 
 
+MADE_BY = {"Plan": "load_plan", "Result": "load_result"}
+"""What verbs build on -> what makes it of a path."""
+
+
 def verb(function: Callable[P, R]) -> Callable[P, R]:
     """Check a function's options and run it under its `Runner`.
 
     Raises InputError for values outside the limits that the signature states, all at once.
     """
 
+    signature = inspect.signature(function)
+
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> R:
-        asked = function.__annotations__.get("plan")
-        if given and isinstance(given[0], str | Path) and getattr(asked, "__name__", asked) == "Plan":
-            raise InputError(
-                [Fault(function.__name__, "", "plan", shown(given[0]), "a Plan: load_plan(...) makes one")]
-            )
-        for name, value in checked(function, options).items():
-            options[name] = value
+        named: dict[str, Any] = dict(zip(signature.parameters, given, strict=False))
+        for name, maker in MADE_BY.items():
+            asked = function.__annotations__.get(name.lower())
+            value = named.get(name.lower(), options.get(name.lower()))
+            if isinstance(value, str | Path) and getattr(asked, "__name__", asked) == name:
+                raise InputError(
+                    [Fault(function.__name__, "", name.lower(), shown(value), f"a {name}: {maker}(...) makes one")]
+                )
+        valid = checked(function, {**named, **options})
+        first = [valid.pop(name, value) for name, value in named.items()]
         run: Any = options.get("run") or HERE
         with run.started():
-            return function(*given, **options)
+            return function(*first, *given[len(first) :], **{**options, **valid})
 
     return called
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from ..core.errors import OVERRIDES, Fault, FaultsError, InputError, PlanError, near_miss, shipped, shown
+from ..core.runner import checkpoint
 from .dataset import Dataset
 from .plan import Plan
 from .read_csv import load_dataset, unknown_home
@@ -66,6 +67,7 @@ def load_question(
 
     Raises PlanError or InputError with the faults of both at once.
     """
+    checkpoint("reading the question")
     if path.suffix.lower() == ".xlsx":
         from .workbook import load_workbook
 
