@@ -115,9 +115,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--deadline", type=float, default=900.0, help="seconds for either kind of tests")
     parser.add_argument("--nearest", action="store_true", help="leave the wider tests out")
+    parser.add_argument("--check", action="store_true", help="see that each old text stands in the package, and end")
     parser.add_argument("ids", nargs="*")
     asked = parser.parse_args()
     faults = [fault for fault in read(ROOT / ".ci" / "mutations.txt") if not asked.ids or fault.name in asked.ids]
+    if asked.check:
+        for fault in faults:
+            place(fault, ROOT)
+        return
     copies: queue.Queue[Path] = queue.Queue()
     with tempfile.TemporaryDirectory() as work, asked.out.open("w") as table, ThreadPoolExecutor(asked.jobs) as pool:
         for k in range(asked.jobs):
