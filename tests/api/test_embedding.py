@@ -11,11 +11,14 @@ from pyomo.repn import generate_standard_repn
 from strategic_minerals import (
     Dataset,
     DeadlineError,
+    InputError,
     Plan,
     PlanError,
     Runner,
     StoppedError,
+    Study,
     build_model,
+    discover,
     in_child,
     load_dataset,
     load_plan,
@@ -54,6 +57,8 @@ def test_a_child_answers_or_says_why_not() -> None:
         in_child(divmod, 1, 0)
     with pytest.raises(StoppedError, match="callbacks"):
         in_child(len, lambda: None)
+    with pytest.raises(StoppedError, match="callbacks"):
+        in_child(print, run=Runner(on_progress=print))
     for work, limits, kind in (
         (end, {}, StoppedError),
         (hoard, {"memory_mib": 1500.0}, StoppedError),
@@ -75,6 +80,10 @@ def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
     table = here.tables["budget"]
     table.loc[:, :] = 0
     assert there == here
+    study = Study("tried", {"rows": table}, facts={"share": float("nan")})
+    rows = study.tables["rows"]
+    rows.loc[:, :] = 1
+    assert study == Study("tried", {"rows": table}, facts={"share": float("nan")}) != Study("tried", {})
     assert len(repr(here).splitlines()) <= 10
     xr = pytest.importorskip("xarray")
     arrays = here.to_xarray()
@@ -87,6 +96,23 @@ def test_a_deadline_has_an_error_of_its_own() -> None:
     plan, data = quickstart_of_one()
     with pytest.raises(DeadlineError):
         solve(plan, data, run=Runner(deadline_s=1e-6))
+
+
+def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:
+    """Proves: a name, a path or a number in place of a plan, its tables or a runner is a fault that says what makes one."""
+    plan, data = quickstart_of_one()
+    for given, options, column in (
+        (("quickstart", data), {}, "plan"),
+        ((plan, "inputs"), {}, "data"),
+        ((plan, data), {"run": 5}, "run"),
+    ):
+        with pytest.raises(InputError) as caught:
+            solve(*given, **options)  # type: ignore[arg-type]
+        assert caught.value.faults[0].column == column
+    with pytest.raises(InputError, match="at most 300 characters"):
+        discover("study", "y" * 400)
+    with pytest.raises(TypeError):
+        solve(plan, data, 0.1, True, 5, 7)  # type: ignore[misc]
 
 
 def test_a_plan_comes_by_name_path_or_fields() -> None:

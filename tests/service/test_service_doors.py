@@ -124,6 +124,11 @@ def test_head_is_get_without_a_body(service: TestClient, done: str) -> None:
         whole, head = service.get(path), service.head(path)
         assert (head.status_code, head.content) == (whole.status_code, b""), path
         assert head.headers["content-type"] == whole.headers["content-type"]
+    with pytest.MonkeyPatch.context() as patch:  # no room for a stream: none is opened
+        patch.setattr(service.app.state.streams, "_in_all", 0)  # type: ignore[attr-defined]
+        head, whole = service.head(f"/v1/jobs/{done}/events"), service.get(f"/v1/jobs/{done}/events")
+    assert (head.status_code, whole.status_code) == (200, 429)
+    assert head.headers["content-type"].startswith("text/event-stream")
 
 
 def test_every_fault_of_a_body_is_told_at_once(service: TestClient) -> None:
@@ -266,6 +271,13 @@ def test_an_application_mounts_the_service_and_runs_its_lifespan(tmp_path: Path)
         assert until(lambda: service.get(job.json()["links"]["self"]).json()["state"] == "succeeded")
         assert 'href="/minerals/static/page.css"' in service.get("/minerals/").text
         assert service.put("/minerals/v1/jobs").headers["allow"] == "GET, HEAD, POST"
+    told = create_app(Settings(folder=tmp_path / "u", public_url="https://gw.example/api/minerals"), runner=Obedient())
+    gateway = FastAPI(lifespan=lambda _: told.router.lifespan_context(told))
+    gateway.mount("/minerals", told)
+    with TestClient(gateway, headers=token(tmp_path / "u", "one")) as service:
+        job = service.post("/minerals/v1/jobs", json=QUICK)
+        assert job.headers["location"] == f"/api/minerals/v1/jobs/{job.json()['id']}"
+        assert job.json()["links"]["self"] == job.headers["location"]
     forgetful = FastAPI()
     other = create_app(Settings(folder=tmp_path / "t"), runner=Obedient())
     forgetful.mount("/minerals", other)
@@ -351,6 +363,22 @@ def test_an_act_and_its_line_in_the_log_are_one(tmp_path: Path, monkeypatch: pyt
         janitor.tidy()
         assert store.deleted() == []
         assert [one.action for one in store.log_entries()].count("delete") == 1
+
+
+def test_a_question_and_its_line_in_the_log_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R62 of kept questions: where the line cannot be written, none is kept and none is deleted."""
+    with client(tmp_path / "s", Obedient(), checker=Obedient()) as service:
+        name = service.post("/v1/questions", json={"shipped": "quickstart"}).json()["id"]
+
+        def full(*_: Any) -> None:
+            raise StoreError("full", "the store cannot be written")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(service.app.state.store, "log", full)  # type: ignore[attr-defined]
+            assert service.post("/v1/questions", json={"shipped": "quickstart"}).status_code == 503
+            assert service.delete(f"/v1/questions/{name}").status_code == 503
+        assert [one["id"] for one in service.get("/v1/questions").json()] == [name]
+        assert service.delete(f"/v1/questions/{name}").status_code == 204
 
 
 def test_the_audit_log_and_places_in_the_queue_cost_little(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The answer: outcome first, then tables, prices, objective parts, audit."""
 
 import html
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from textwrap import wrap
@@ -13,7 +13,7 @@ import pandas as pd
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
 from ..core.errors import Outcome, missing_part
-from ..core.frames import plainly
+from ..core.frames import Frames, plainly
 from ..matrix.named import IndexNames, Label
 from ..matrix.problem import prepare, structure_of
 from ..matrix.solution import Solution
@@ -70,8 +70,6 @@ PARTS = {
     "service_level": ("material", "segment", "number"),
 }
 """Axis -> what its names consist of; each is a coordinate of its own."""
-COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
-"""Whether a copy of a frame costs nothing until it is written to."""
 ROUNDING = 1e-9
 """Tonnes, shares or million USD that count as 0."""
 MEANING = {c.name: (c.text, c.unit) for c in COMPONENTS if c.kind == "variable"}
@@ -114,29 +112,6 @@ def labelled(plan: Plan, data: Dataset, solution: Solution, status: str) -> Any:
     kept = {name: array for name, array in arrays.items() if array[1].size}
     about = {"plan": plan.name, "status": status, "home": plan.home}
     return xr.Dataset(kept, coords=coordinates, attrs=about)
-
-
-class Frames(Mapping[str, pd.DataFrame]):
-    """Tables by name; each that is asked for is a copy, which costs nothing until it is written to (copy on write)."""
-
-    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        self._tables: dict[str, pd.DataFrame] = dict(tables._tables if isinstance(tables, Frames) else tables)
-
-    def __getitem__(self, name: str) -> pd.DataFrame:
-        return self._tables[name].copy(deep=not COPY_ON_WRITE)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tables)
-
-    def __len__(self) -> int:
-        return len(self._tables)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Frames) or self._tables.keys() != other._tables.keys():
-            return False
-        return all(table.equals(other._tables[name]) for name, table in self._tables.items())
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, eq=False)

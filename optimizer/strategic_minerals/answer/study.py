@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..core.errors import FORMAT, Fault, InputError, format_fault
 from ..core.files import LOCK, PART, one_writer, staged, whole_file
-from ..core.frames import kinds_of, notebook_html, plainly, records
+from ..core.frames import Frames, kinds_of, notebook_html, plainly, records
 from ..question.read_csv import csv_text
 from .manifest import (
     ANALYSES,
@@ -37,7 +37,7 @@ LONGEST_LINE = 160
 """Letters of a study's first line that `repr` shows."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Study:
     """What a study found, whatever it was about."""
 
@@ -53,6 +53,19 @@ class Study:
     """Tables that are short enough for a notebook -> their headings."""
     result: Result | None = None
     """The plan that a study made, of those that make one."""
+
+    def __post_init__(self) -> None:
+        """What is done to a table that was asked for is done to a copy."""
+        object.__setattr__(self, "tables", Frames(self.tables))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether kind, facts and tables are the same."""
+        if not isinstance(other, Study):
+            return NotImplemented
+        same = self.kind == other.kind and plainly(self.facts) == plainly(other.facts)
+        return same and self.tables == other.tables
+
+    __hash__ = None  # type: ignore[assignment]
 
     def summary(self) -> str:
         """The answer in plain words."""
@@ -141,7 +154,7 @@ def open_study(folder: Path) -> Study:
 
     Raises InputError for a folder that holds none, for a study that is not as it was written, and for a file that is no table.
     """
-    written = "the folder that a study was written into with --out"
+    written = "the folder that a study was written into"
     if not folder.is_dir():
         raise InputError([Fault(str(folder), "", "", "no folder", written)])
     folder = folder.resolve()
@@ -161,15 +174,16 @@ def open_study(folder: Path) -> Study:
     return Study(tables=tables, **kept)
 
 
-def refuse_mixed(out: Path, kind: str) -> None:
+def refuse_mixed(out: Path, kind: str, option: str = "") -> None:
     """Raise InputError where a study would be written beside files of others, or into a run folder other than as a study of it.
 
-    kind: of the study; an earlier one of that kind is replaced, and rows from which it goes on may lie there.
+    kind: of the study; an earlier one of that kind is replaced, and rows from which it goes on may lie there. option: of the
+    command line that names the folder.
     """
     run = next((folder for folder in (out.resolve(), *out.resolve().parents) if (folder / MANIFEST).is_file()), None)
     if run is not None and out.resolve().parent != run / ANALYSES:
         expected = f"a folder of its own under {run / ANALYSES}, or a place outside"
-        raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {run}", expected)])
+        raise InputError([Fault(str(out), "", option, f"a place in the run folder {run}", expected)])
     there = names_in(out) if out.is_dir() else []
     earlier = _kind_in(out) == kind
     foreign = [
@@ -181,12 +195,12 @@ def refuse_mixed(out: Path, kind: str) -> None:
         and not (earlier and (name == STUDY or name.endswith(".csv")))
     ]
     if out.exists() and not out.is_dir():
-        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
+        raise InputError([Fault(str(out), "", option, "a file", "a folder, or a new name")])
     if foreign and run is None:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         found = f"a folder with other files in it: {foreign[0]}{more}"
         expected = "a new or an empty folder, or one with an earlier such study"
-        raise InputError([Fault(str(out), "", "--out", found, expected)])
+        raise InputError([Fault(str(out), "", option, found, expected)])
 
 
 def _kind_in(folder: Path) -> str:
@@ -257,7 +271,7 @@ def study_faults(run: Path, stated: Mapping[str, Any]) -> list[Fault]:
 
 def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
     place = (study / SEAL).relative_to(run).as_posix()
-    again = "write the study again with `--out`, or take its folder away"
+    again = "write the study again, or take its folder away"
     try:
         text = (study / SEAL).read_bytes().decode()
         content = json.loads(text)

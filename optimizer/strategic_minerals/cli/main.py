@@ -212,7 +212,7 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
     if out is not None and verb.makes_plan:
         _refuse_folder(out, given["source"])
     elif out is not None:
-        refuse_mixed(out, verb.name)
+        refuse_mixed(out, verb.name, "--out")
     options = options_from(verb, given)
     if not verb.long:
         show(verb.function(*_first(verb, given), **options), out, as_json)

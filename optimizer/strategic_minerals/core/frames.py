@@ -137,3 +137,30 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     plain = value.item() if hasattr(value, "item") else value
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3
+"""Whether a copy of a frame costs nothing until it is written to."""
+
+
+class Frames(Mapping[str, pd.DataFrame]):
+    """Tables by name; each that is asked for is a copy, which costs nothing until it is written to (copy on write)."""
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._tables: dict[str, pd.DataFrame] = dict(tables._tables if isinstance(tables, Frames) else tables)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self._tables[name].copy(deep=not COPY_ON_WRITE)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frames) or self._tables.keys() != other._tables.keys():
+            return False
+        return all(table.equals(other._tables[name]) for name, table in self._tables.items())
+
+    __hash__ = None  # type: ignore[assignment]

@@ -45,7 +45,7 @@ class _Spawned(SpawnContext):
         super().__init__()
         self.all: list[Any] = []
 
-    def Process(self, *given: Any, **options: Any) -> Any:  # noqa: N802 - the name that a pool calls
+    def Process(self, *given: Any, **options: Any) -> Any:  # type: ignore[override]  # noqa: N802 - a pool's name for it
         """A process, noted down."""
         self.all.append(super().Process(*given, **options))
         return self.all[-1]
@@ -123,7 +123,7 @@ class Call:
         if progress.done is not None:
             self.counted.append(progress.done)
         if self.on_progress is not None:
-            self.on_progress(progress)
+            self.on_progress(replace(progress, seconds=self.seconds))
         return self.cancelled is not None and self.cancelled()
 
     @property
@@ -300,6 +300,9 @@ def in_child(
     Raises what `do` raises; DeadlineError, CancelledError, MemoryLimitError where memory was refused, StoppedError where the
     process crashed or did not begin.
     """
+    run = options.get("run") or HERE
+    if run.on_progress is not None or run.cancelled is not None:
+        raise _ended("failed", "callbacks of a runner work in this process alone: leave on_progress and cancelled out")
     try:
         task = ForkingPickler.dumps((do, given, options))
     except (pickle.PicklingError, AttributeError, TypeError) as error:

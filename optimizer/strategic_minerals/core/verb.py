@@ -35,8 +35,13 @@ Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the i
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
 
 
-MADE_BY = {"Plan": "load_plan", "Result": "load_result"}
-"""What verbs build on -> what makes it of a path."""
+MADE_BY = {
+    "plan": ("Plan", "load_plan"),
+    "data": ("Dataset", "load_dataset"),
+    "result": ("Result", "load_result"),
+    "run": ("Runner", "Runner"),
+}
+"""What verbs build on -> its kind, and what makes it."""
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
@@ -45,23 +50,24 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     Raises InputError for values outside the limits that the signature states, all at once.
     """
 
-    signature = inspect.signature(function)
+    every = inspect.signature(function).parameters.values()
+    places = [one.name for one in every if one.kind is one.POSITIONAL_OR_KEYWORD]
 
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> R:
-        named: dict[str, Any] = dict(zip(signature.parameters, given, strict=False))
-        for name, maker in MADE_BY.items():
-            asked = function.__annotations__.get(name.lower())
-            value = named.get(name.lower(), options.get(name.lower()))
-            if isinstance(value, str | Path) and getattr(asked, "__name__", asked) == name:
-                raise InputError(
-                    [Fault(function.__name__, "", name.lower(), shown(value), f"a {name}: {maker}(...) makes one")]
-                )
+        named: dict[str, Any] = dict(zip(places, given, strict=False))
+        for name, (kind, maker) in MADE_BY.items():
+            asked, value = function.__annotations__.get(name), {**named, **options}.get(name)
+            kinds = [one.__name__ for one in type(value).__mro__]
+            if value is not None and getattr(asked, "__name__", asked) == kind and kind not in kinds:
+                expected_kind = f"a {kind}: {maker}(...) makes one"
+                raise InputError([Fault(function.__name__, "", name, shown(value), expected_kind)])
         valid = checked(function, {**named, **options})
-        first = [valid.pop(name, value) for name, value in named.items()]
+        first: Any = [valid.pop(name, value) for name, value in named.items()]
+        first += given[len(first) :]
         run: Any = options.get("run") or HERE
         with run.started():
-            return function(*first, *given[len(first) :], **{**options, **valid})
+            return function(*first, **{**options, **valid})
 
     return called
 

@@ -249,11 +249,11 @@ def keep_question(request: Request, caller: Caller, sent: Sent) -> Kept:
             raise PlanError([Fault("body", "", "question", "a question of a question", "a plan of its own")])
         stated = {name: asked[name] for name in ("shipped", "on_top_of_shipped", "set", "answers")}
         about = {"label": sent.label, "at": time.time(), "bytes": folder.size, "stated": stated}
+        request.app.state.store.log(entry_of(caller, "keep question", folder.path.name))
         folder.write(ABOUT, about)
     except BaseException:
         folder.delete()
         raise
-    request.app.state.store.log(entry_of(caller, "keep question", folder.path.name))
     left = limits.stored_mib_of_tenant * 2**20
     for n, (name, size, _) in enumerate(_all_kept(request, caller)):
         left -= size
@@ -263,11 +263,11 @@ def keep_question(request: Request, caller: Caller, sent: Sent) -> Kept:
 
 
 def delete_question(request: Request, caller: Caller, name: str) -> None:
-    """Delete a kept question; what describes it goes first. Raises ProblemError."""
+    """Delete a kept question, which is logged first; then goes what describes it. Raises ProblemError, StoreError."""
     _, folder = own_question(request, caller, name)
+    request.app.state.store.log(entry_of(caller, "delete question", name))
     (folder.path / ABOUT).unlink(missing_ok=True)
     folder.delete()
-    request.app.state.store.log(entry_of(caller, "delete question", name))
 
 
 def questions_of(request: Request, caller: Caller) -> list[Kept]:

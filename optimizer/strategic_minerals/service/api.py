@@ -11,6 +11,7 @@ import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from email.message import Message
+from functools import partial
 from typing import IO, Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -240,8 +241,8 @@ def folder_of(request: Request, job_id: str) -> Folder:
 
 
 def root_of(request: Request) -> str:
-    """Path under which the service stands: of its public address, or where an application has mounted it."""
-    return str(request.scope.get("root_path", "")).rstrip("/")
+    """Path under which the service stands: of its public address, else where an application has mounted it."""
+    return request.app.state.settings.prefix or str(request.scope.get("root_path", "")).rstrip("/")
 
 
 def status_of(request: Request, job: Job, places: Mapping[str, int] | None = None) -> JobStatus:
@@ -390,6 +391,8 @@ async def stream_job_events(
     state = request.app.state
     if job.state in ENDED and last == _version(await run_in_threadpool(status_of, request, job)):
         return Response(status_code=204)  # nothing is to come, and by the standard a client asks no more
+    if request.state.head:
+        return Response(media_type="text/event-stream")
     if not state.streams.enter(caller.tenant):
         raise later("streams", "Too many event streams are open.", 10.0)
 
@@ -666,7 +669,7 @@ def get_a_question(request: Request, caller: Reader, question_id: QuestionId) ->
 @router.delete("/questions/{question_id}", status_code=204, tags=["questions"])
 def delete_a_question(request: Request, caller: Submitter, question_id: QuestionId) -> Response:
     """Delete a kept question; jobs that referred to it have copies."""
-    delete_question(request, caller, question_id)
+    freed(request, partial(delete_question, request, caller, question_id))
     return Response(status_code=204)
 
 

@@ -101,7 +101,7 @@ class Gate:
         name = request_id(Request(scope).headers)
         root = scope.get("root_path") or self._prefix
         scope = {**scope, "method": "GET" if head else scope["method"], "root_path": root}
-        scope["state"] = {**scope.get("state", {}), "name": name, "begin": begin}
+        scope["state"] = {**scope.get("state", {}), "name": name, "begin": begin, "head": head}
         sent = {**SECURITY_HEADERS, "X-Request-Id": name}
         status, begun = 500, False
 

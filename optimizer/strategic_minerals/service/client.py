@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.errors import ReserveError
 from .records import ENDED, State
 from .webhooks import signature
 
@@ -34,7 +35,7 @@ PAUSE_S = 1.0
 TRIES, LATE_S = 5, 300.0
 
 
-class ServiceError(Exception):
+class ServiceError(ReserveError):
     """The service refused; `problem` holds its problem details (RFC 9457), `status` that of HTTP."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:

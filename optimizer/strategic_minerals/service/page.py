@@ -11,7 +11,7 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path as File
 from typing import Annotated, Any
@@ -130,8 +130,13 @@ def home(request: Request, caller: Reader) -> Response:
     runs = [
         (status_of(request, job, places), _asked(request, job)) for job in store.jobs(caller.tenant, None, MOST_JOBS)
     ]
-    plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in SHIPPED}
-    return page("home.html", request, runs=runs, plans=plans, may_submit=caller.may("submit"))
+    return page("home.html", request, runs=runs, plans=_titles(), may_submit=caller.may("submit"))
+
+
+@cache
+def _titles() -> dict[str, str]:
+    """Titles of the shipped plans, by name."""
+    return {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in SHIPPED}
 
 
 def _asked(request: Request, job: Job) -> str:

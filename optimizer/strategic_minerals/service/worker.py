@@ -266,7 +266,8 @@ def _failure(error: Exception) -> Problem:
     if isinstance(error, InfeasibleError):
         return problem("infeasible", f"{error} A job of kind diagnose says which changes restore a plan.")
     if isinstance(error, StoppedError):
-        return problem("out-of-memory" if error.outcome.reason == "out_of_memory" else "stopped", str(error))
+        kinds = {"out_of_memory": "out-of-memory", "time_limit": "deadline"}
+        return problem(kinds.get(error.outcome.reason, "stopped"), str(error))
     if isinstance(error, MemoryError) or _out_of_room():
         return problem("out-of-memory", "The job needs more memory than it is allowed.")
     if isinstance(error, UntrustedError | FormulationError):

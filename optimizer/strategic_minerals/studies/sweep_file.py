@@ -70,9 +70,9 @@ class SweepFile(Section):
         return self._place
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | Path) -> Self:
         """A file, which knows its lines. Raises PlanError with file and line of each fault."""
-        found, place = read_as(cls, path, wanted="a sweep file")
+        found, place = read_as(cls, Path(path), wanted="a sweep file")
         found._place = place
         return found
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ...core.errors import UntrustedError
+from ...core.errors import Outcome, UntrustedError, stopped
 from ...core.frames import INF, Floats, Ints
 from ...core.runner import cores
 from ...matrix.assembly import Assembly, entries_of
@@ -233,6 +233,8 @@ def ask(model: Model, part: Subproblem, at: Floats, deadline: float) -> Subprobl
         return SubproblemSolution(run.objective, slopes, run.iterations, own, run.prices.row)
     if run.status == "time_limit":
         raise OutOfTimeError
+    if run.status == "out_of_memory":
+        raise stopped("the solver was refused memory", Outcome("out_of_memory", None, None, None, None))
     raise UntrustedError(f"a cluster of scenarios was not solved: {run.status}")
 
 
