@@ -209,7 +209,7 @@ class Session:
             problem, z0 = with_rules(problem, z0, self._extend)
             method = chosen_method(problem, self._method, integer=not self._relax)
             solver = solver if isinstance(solver, LShaped) == (method == "decomposed") else None
-        load = partial(_loaded, problem, method=method, threads=self._threads, deadline=time.perf_counter() + left())
+        load = partial(loaded, problem, method=method, threads=self._threads, deadline=time.perf_counter() + left())
         costs = objective_costs(problem)
         if hold is not None:
             held = (
@@ -248,7 +248,7 @@ class Session:
         idle, cost, nothing = reference_model(problem), objective_costs(problem)["social_cost"], self._nothing
         if nothing is not None and nothing.stands(idle, cost):
             return against_nothing(problem, nothing.z0), nothing.z0, reference
-        reference = _loaded(
+        reference = loaded(
             problem,
             idle,
             cost,
@@ -269,7 +269,7 @@ class Session:
         return found
 
 
-def _loaded(
+def loaded(
     problem: Problem,
     assembly: Assembly,
     cost: Floats,

@@ -41,8 +41,10 @@ from ..question.plan import Belief, Plan
 from ..question.references import select_materials
 from ..question.sources import replays
 from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
+from ..solver.lshaped.search import LShaped
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
-from ..solver.stages import against_nothing, reference_model, solve_reference, solver_of
+from ..solver.session import loaded
+from ..solver.stages import FlatModel, against_nothing, chosen_method, reference_model, solve_reference
 from ..world.build import build_instance, published_ceilings
 from ..world.events import longest_event
 from ..world.scenarios import Believed, believed, named_beliefs, population
@@ -104,9 +106,12 @@ class Grid:
         base = next(iter(found.values()))
         probability = common.probability(base.structure.scenarios)
         costs, nothing, points = [], [], []
+        method, left = chosen_method(base, "auto", integer=False), current().left()
+        load = partial(loaded, method=method, threads=0, integer=False, deadline=time.perf_counter() + left)
+        solver: FlatModel | LShaped | None = None
         for of in found.values():
             own = objective_costs(of)["social_cost"]
-            solver = solver_of(of, reference_model(of), own, "auto", integer=False)
+            solver = load(of, reference_model(of), own, solver=solver)
             points.append(solve_reference(of, own, current().left(), None, solver))
             costs.append([_costs_under(against_nothing(of, points[-1]), pi) for pi in probability])
             nothing.append([float(cost @ points[-1]) for cost in costs[-1]])
