@@ -21,7 +21,7 @@ from ..answer.brief import UNITS
 from ..answer.notes import scenario_names
 from ..answer.result import Result
 from ..core.errors import missing_part
-from ..core.formats import capital, chance, digits
+from ..core.formats import capital, chance, digits, rounded
 from ..core.frames import rows_of
 from ..core.stats import SMALL_T
 from ..question.names import Names
@@ -761,10 +761,46 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     )
 
 
+def grid_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
+    """Worth of the best plan at each point of a grid of two figures."""
+    axes = list(points.columns[: list(points.columns).index("reason")])
+    whole = len(axes) == 2 and len(points) == points[axes].nunique().prod() and points["objective_musd"].notna().any()
+    if not whole:
+        return
+    alt, titles = altair(), [about.words.title(str(name)) for name in axes]
+    labels = [[value if isinstance(value, str) else digits(float(value), 4) for value in points[name]] for name in axes]
+    levels = [
+        list(dict.fromkeys(label[k] for k in points[name].argsort())) for name, label in zip(axes, labels, strict=True)
+    ]
+    worth = 0.0 - points["objective_musd"]
+    shown = ["none" if value != value else rounded(value) for value in worth]
+    table = pd.DataFrame({"across": labels[0], "down": labels[1], "worth_musd": worth, "worth": shown})
+    base = alt.Chart(table).encode(
+        x=alt.X("across:O", title=titles[0], sort=levels[0], axis=alt.Axis(labelAngle=0, labelLimit=120)),
+        y=alt.Y("down:O", title=titles[1], sort=levels[1][::-1]),
+    )
+    low, high = float(worth.min()), float(worth.max())
+    colour = alt.Color("worth_musd:Q", title=f"worth [{about.money}]", scale=alt.Scale(scheme="blues"))
+    ink = alt.condition(f"datum.worth_musd > {(low + high) / 2}", alt.value("white"), alt.value("black"))
+    chart = alt.layer(base.mark_rect().encode(color=colour), base.mark_text().encode(text="worth:N", color=ink))
+    best = int(worth.argmax())
+    most = ", ".join(f"{title} {label[best]}" for title, label in zip(titles, labels, strict=True))
+    yield Figure(
+        "grid",
+        "Two figures",
+        "Worth by two figures",
+        "Each cell is the best plan at its two values, compared with doing nothing.",
+        f"Worth from {rounded(low)} to {rounded(high)} {about.money}, the most at {most}.",
+        chart.properties(width=WIDTH - 160, height=40 + 30 * len(levels[1])),
+        table.drop(columns="worth").set_axis([*titles, "worth_musd"], axis=1),
+    )
+
+
 # Which figures a study has: those of the page, and of `charts`.
 OF_STUDIES: Mapping[str, Callable[[pd.DataFrame, Subject], Iterator[Figure]]] = {
     "frontier/points": frontier_figure,
     "sweep/indices": tornado_figure,
+    "sweep/points": grid_figure,
 }
 """Table of a study -> what draws it."""
 
