@@ -439,7 +439,7 @@ def commitments(accounts: Accounts) -> dict[str, float]:
 
 FILLING_YR, UNFILLED_SHARE = 3.0, 0.15
 """Years in which a stock is filled again after an event, and what a tonne missing from the target costs a year, as a share of its
-highest price."""
+highest price; at the end also its price, less what it would be worth then."""
 
 
 def unfilled(accounts: Accounts) -> float:
@@ -451,7 +451,9 @@ def unfilled(accounts: Accounts) -> float:
         return 0.0
     total, refill = 0.0, n.plan.release.refill_share
     for i in sorted(bought):
-        price = UNFILLED_SHARE * float(n.price[i].max()) * n.calendar.step
+        beta, last = n.calendar.beta, n.calendar.periods - 1
+        price = UNFILLED_SHARE * float(n.price[i].max()) * n.calendar.step * beta
+        price[last] += float(n.price[i, last]) * max(0.0, beta[last] - float(n.salvage[i]) * beta[last + 1])
         for s, pi in enumerate(path_data.scenarios.probability):
             calm: float | None = None
             for t in range(n.calendar.periods):
@@ -461,7 +463,7 @@ def unfilled(accounts: Accounts) -> float:
                 target = float(x.stock[0, i, t]) - old
                 lacks = max(0.0, share * target - float(x.stock[1 + s, i, t]))
                 if path_data.branch[1 + s, n.component[i], t] or share < 1:
-                    total += float(pi) * float(n.calendar.beta[t]) * price * lacks
+                    total += float(pi) * float(price[t]) * lacks
     return total
 
 

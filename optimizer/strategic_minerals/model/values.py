@@ -414,7 +414,8 @@ and a plan of `rare-earths` is worth 468 as it is lived and spends 47 million (0
 
 def _filling(structure: Structure, sets: ComponentSets, S: Ints) -> dict[str, Floats]:
     """(branches, materials and periods) share of its target that a stock has reached by then, what of that was there before the
-    plan, and what a unit missing costs."""
+    plan, and what a unit missing costs: each year, and at the end what it takes to buy it for no more than it is worth then, or a
+    target of the last years would cost next to nothing where the scenario knows that nobody will need it."""
     instance, scenarios, calendar = structure.instance, structure.scenarios, structure.instance.calendar
     T, needed, n = calendar.periods, FILLING_YR / calendar.step, len(S)
     share, before, price = [], [], []
@@ -429,6 +430,8 @@ def _filling(structure: Structure, sets: ComponentSets, S: Ints) -> dict[str, Fl
         old = instance.opening[i] * (1 - instance.decay[i]) ** np.arange(1, T + 1)
         before.append(np.where(struck, reached * old, 0.0))
         dear = UNFILLED * float(instance.price[i].max()) * calendar.step * calendar.beta[:-1]
+        last = float(instance.price[i, -1])
+        dear[-1] += last * max(0.0, calendar.beta[-2] - float(instance.salvage[i]) * calendar.beta[-1])
         price.append(np.tile(dear, (n, 1)))
     found = {"filled_share": share, "filled_before": before, "unfilled_price": price}
     return {name: np.concatenate(parts, axis=1) if parts else np.zeros((n, 0)) for name, parts in found.items()}

@@ -560,7 +560,8 @@ class _Part:
         return min(1.0, (calendar.periods - 1 - t) * calendar.step / 2)
 
     def rest(self, s: int, t: int) -> float:
-        """Periods that the longest event in force at the end of a period is expected to go on."""
+        """Periods that the longest event in force at the end of a period is expected to go on; whether one ends just then, nobody
+        knows in the period."""
         calendar = self.n.calendar
         now = calendar.first_year + calendar.step * (t + 1)
         named = {self.n.materials[i] for i in self.sets.materials}
@@ -569,7 +570,7 @@ class _Part:
             cut = event.start + event.flood
             if (
                 cut < now - 1e-9
-                and cut + event.duration > now + 1e-9
+                and cut + event.duration > now - 1e-9
                 and ("*" in event.materials.split() or named & {*event.materials.split()})
             ):
                 found = max(found, self.chunk.simulator.rest(event, now - cut))
