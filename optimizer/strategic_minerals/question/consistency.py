@@ -407,9 +407,16 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield _wrong("offers", row, "crisis_availability", "a share (mandatory for 'outside')")
         elif (row.source_producer, row.material) not in outputs:
             yield _wrong("offers", row, "material", f"an output of {row.source_producer}")
-        if row.material in rows and -row.premium_share > rows[row.material].haircut_share:
-            why = "otherwise buying and selling at once would be a risk-free profit"
-            yield _wrong("offers", row, "premium_share", f"a discount of at most the haircut: {why}")
+        most = _discount(rows[row.material]) if row.material in rows else 1.0
+        if -row.premium_share > most + 1e-12:
+            why = "otherwise buying and selling, or holding to the end, would be a risk-free profit"
+            yield _wrong("offers", row, "premium_share", f"a discount of at most {most:g}: {why}")
+
+
+def _discount(material: Any) -> float:
+    """Share of the price that a tonne loses at least, sold or left at the end."""
+    left = material.salvage_share
+    return float(material.haircut_share if left is None else min(material.haircut_share, 1 - left))
 
 
 def _in_part(row: Any, columns: Sequence[str]) -> bool:
