@@ -15,8 +15,8 @@ from strategic_minerals.solver.session import Session
 from strategic_minerals.studies.break_even import (
     MOST_SOLVES,
     BreakEven,
+    ItemStatuses,
     Pair,
-    Standings,
     figures_of,
     find_break_even,
     in_words,
@@ -323,7 +323,7 @@ def test_packages_called_like_floors_are_packages() -> None:
         assert {signed[column] for column in choices.decided(item).columns if column in signed} == {name}
     assert [item.name for item in choices.items if item.kind == "floor"] == ["a-floor-90"]
     forced = items["grant+a-floor-90"]
-    answer = Session(gap=0.0).answer(plan, data, hold=ForcedDecision(forced, inside=True))
+    answer = Session(gap=0.0).answer(plan, data, forced=ForcedDecision(forced, inside=True))
     held = DecisionIndex(answer.problem)
     chosen = [item.package for item in held.items if item.kind == "package" and held.chosen(item, answer.x)]
     assert chosen == [forced.package] == ["grant+a-floor-90"]
@@ -451,10 +451,10 @@ def test_how_an_item_stands_does_not_hang_on_what_was_asked_before(changes: list
             update={"owners": plan.owners.model_copy(update={"expectation": expectation, "sample": 16})}
         )
         item = Item("project", "mine", project="mine")
-        book = Standings(item, None)
+        book = ItemStatuses(item, None)
         for change in changes:
             variant = edited(asked, data, change)
-            assert book.of(*variant) == Standings(item, None).of(*variant)
+            assert book.of(*variant) == ItemStatuses(item, None).of(*variant)
 
 
 @pytest.mark.parametrize("policy", ["foresight", "targets"])

@@ -335,9 +335,9 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
     for seed in range(12):
         case = random_case(seed, market_floor=True, contracts=True, loss_limits=False)
         there = [market.floor.name for market in prepare(*case).structure.support.markets]
-        hold = ForcedDecision(Item("floor", there[0]), inside=True) if there else None
+        forced = ForcedDecision(Item("floor", there[0]), inside=True) if there else None
         try:
-            answer = Session(gap=1e-3, method="flat").answer(*case, hold=hold)
+            answer = Session(gap=1e-3, method="flat").answer(*case, forced=forced)
         except InfeasibleError:
             continue
         problem, choices = answer.problem, DecisionIndex(answer.problem)

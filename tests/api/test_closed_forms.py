@@ -21,8 +21,8 @@ from strategic_minerals.world.producers import (
     owner_npv,
     payment,
     quantile_state,
+    ramped_share,
     recv,
-    standing,
     survival,
     worth,
 )
@@ -931,7 +931,7 @@ def test_a_plant_that_was_begun_before_the_plan_stands_when_it_was_due(signed, l
     plan, data = imported(100.0, years=5, projects={"plant": plant})
     n = prepare(plan, data.replace(ramps=pd.DataFrame(ramps))).natural
     (found,) = n.projects
-    made = n.capacity[found.producer, 0] * standing(found, found.earliest + found.lead, np.arange(5))
+    made = n.capacity[found.producer, 0] * ramped_share(found, found.earliest + found.lead, np.arange(5))
     assert made == pytest.approx(np.array(given) * 1000)
 
 

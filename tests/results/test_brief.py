@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped, solve, write_run
-from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Told
+from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Sentences
 from strategic_minerals.answer.notes import come_with, touching
 from strategic_minerals.cli.main import _solved
 from strategic_minerals.core.formats import chance, rounded, within
@@ -273,11 +273,11 @@ def test_small_chances_are_not_none() -> None:
 
 def test_the_screen_names_first_what_adds_most(lived: Result) -> None:
     """Proves: a cheap step that carries the plan stands before a dear one that adds little, and a free choice stands last."""
-    told = _Told(lived.plan, lived.figures, lived.tables, lived._basis)
-    assert told.tested is not None
-    act, left = told.acts[told.acts.chosen > 0].iloc[0].to_dict(), told.tested.left_out.iloc[0].to_dict()
+    sentences = _Sentences(lived.plan, lived.figures, lived.tables, lived._basis)
+    assert sentences.tested is not None
+    act, left = sentences.acts[sentences.acts.chosen > 0].iloc[0].to_dict(), sentences.tested.left_out.iloc[0].to_dict()
     steps = {"dear": (90.0, 3.0, "first"), "cheap": (0.04, 900.0, "first"), "free": (500.0, 5000.0, "free")}
-    told.acts = pd.DataFrame(
+    sentences.acts = pd.DataFrame(
         [
             act | {"item": item, "kind": "buy", "budget_musd": m, "later_musd": 0.0, "verdict": v}
             for item, (m, _, v) in steps.items()
@@ -286,5 +286,5 @@ def test_the_screen_names_first_what_adds_most(lived: Result) -> None:
     rows = pd.DataFrame(
         [left | {"kind": "mineral", "item": item, "cost_musd": adds} for item, (_, adds, _) in steps.items()]
     )
-    told.tested = replace(told.tested, left_out=rows)
-    assert [step.musd for step in told.steps()] == [0.04, 90.0, 500.0]
+    sentences.tested = replace(sentences.tested, left_out=rows)
+    assert [step.musd for step in sentences.steps()] == [0.04, 90.0, 500.0]

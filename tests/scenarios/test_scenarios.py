@@ -81,8 +81,8 @@ def test_a_control_in_force_may_bring_on_what_an_event_of_its_hazard_does() -> N
     stop = hazard("stop", rate_per_yr=0.0)
     more = hazard("more", rate_per_yr=0.0, after="stop", after_probability=0.4, after_lag_yr=0.5)
     free, begun = (
-        draw([stop, more], [stop, more], SPAN, scenarios=4096, seed=1, events=1, standing=standing)
-        for standing in ((), ("stop",))
+        draw([stop, more], [stop, more], SPAN, scenarios=4096, seed=1, events=1, in_force=in_force)
+        for in_force in ((), ("stop",))
     )
     assert not any(free)
     onsets = [event.start for events in begun for event in events]

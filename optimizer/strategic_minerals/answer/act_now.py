@@ -92,7 +92,7 @@ class ActNow:
         return {**{str(k): v for k, v in figures.items()}, "acts": acts}
 
     def objections(self) -> Iterator[str]:
-        """Where figures and acts do not follow from the samples and plans that stand beside them."""
+        """Where figures and acts do not follow from the samples and plans that are shown with them."""
         if len(self.samples):
             yield from self._misstated()
         if self.why_not:

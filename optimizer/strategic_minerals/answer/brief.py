@@ -116,8 +116,8 @@ class Brief:
             *tail,
             [WHERE_MORE if self.explained else ON_FROM_HERE],
         ]
-        apart = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
-        screen = ("\n\n" if apart else "\n").join("\n".join(block) for block in blocks)
+        spaced = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
+        screen = ("\n\n" if spaced else "\n").join("\n".join(block) for block in blocks)
         shown, rest = self.answers[:MOST_ANSWERS], len(self.answers) - MOST_ANSWERS
         asked = [line for name, text in shown for line in _paragraph(f"{capital(name)}:", text)]
         asked += [f"And {rest} more in the table own_questions."] if rest > 0 else []
@@ -178,7 +178,7 @@ def _ended(lines: Sequence[str]) -> str:
 
 
 def _paragraph(name: str, text: str) -> list[str]:
-    """A heading and its text, wrapped; a text without a heading stands below what is above it."""
+    """A heading and its text, wrapped; a text without a heading continues what is above it."""
     return wrap(f"{name} {text}".strip(), WIDTH, initial_indent="" if name else "  ", subsequent_indent="  ")
 
 
@@ -202,7 +202,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def money(musd: float, under: str = "under") -> str:
-    """Million USD in two figures, small sums as such. under: what stands before the least that is shown."""
+    """Million USD in two figures, small sums as such. under: the word before the least amount that is shown."""
     return f"{under} 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
 
 
@@ -234,32 +234,32 @@ TRACE = 1e-3
 
 def brief_of(plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis) -> Brief:
     """The brief of an answer that is a plan, from its tables."""
-    told = _Told(plan, figures, tables, basis)
-    years, held = told.held()
-    steps = tuple(told.steps())
+    sentences = _Sentences(plan, figures, tables, basis)
+    years, held = sentences.held()
+    steps = tuple(sentences.steps())
     points = {
-        "LATER": told.later(),
-        "IT TURNS ON": told.hinges(),
-        "ALREADY OWED": told.owed(),
-        "NOT PROTECTED": told.unprotected(),
-        "HOW SURE": told.sure(),
+        "LATER": sentences.later(),
+        "IT TURNS ON": sentences.hinges(),
+        "ALREADY OWED": sentences.owed(),
+        "NOT PROTECTED": sentences.unprotected(),
+        "HOW SURE": sentences.sure(),
     }
     asked = rows_of(tables["own_questions"]) if "own_questions" in tables else []
     return Brief(
         plan.title or plan.name,
-        told.recommendation(held, steps),
-        told.first,
+        sentences.recommendation(held, steps),
+        sentences.first,
         steps,
         years,
         held,
-        told.release() if held else "",
+        sentences.release() if held else "",
         tuple((name, text) for name, text in points.items() if text),
         tuple((row.question, row.answer) for row in asked),
         not basis.extended,
     )
 
 
-class _Told:
+class _Sentences:
     """The sentences of a brief."""
 
     def __init__(self, plan: Plan, figures: Figures, tables: Mapping[str, pd.DataFrame], basis: Basis) -> None:
@@ -270,14 +270,14 @@ class _Told:
         self.fresh = self.tested is not None and self.tested.fresh
         """Whether that was in new futures."""
         self.depends = tables.get("depends", pd.DataFrame())
-        self.acts = pd.DataFrame() if self.tested is None else self._told_acts(self.tested.acts)
+        self.acts = pd.DataFrame() if self.tested is None else self._without_traces(self.tested.acts)
         done = self.acts[self.acts.chosen > 0] if len(self.acts) else self.acts
         began = int(done.through_year.min()) if len(done) else plan.horizon.first_year
         self.first = f"FY{began}"
         """Fiscal year of the steps."""
         self._year = began
 
-    def _told_acts(self, acts: pd.DataFrame) -> pd.DataFrame:
+    def _without_traces(self, acts: pd.DataFrame) -> pd.DataFrame:
         """Acts that are more than what a solver leaves: no purchase of next to nothing of what is bought later."""
         if acts.empty:
             return acts
@@ -485,8 +485,8 @@ class _Told:
             )
         for row in rows_of(self.tables["floors"]):
             who, material = floor_in_words(row, self.names)
-            said = f"a floor for {lower(material)} ({who})"
-            by_year.setdefault(fiscal_year_of(row.start), []).append((float(row.expected_cost_musd), said))
+            text = f"a floor for {lower(material)} ({who})"
+            by_year.setdefault(fiscal_year_of(row.start), []).append((float(row.expected_cost_musd), text))
         for year in sorted(year for year in by_year if year > self._year):
             parts = sorted(by_year[year], key=lambda part: -part[0])
             total = sum(cost for cost, _ in parts)
@@ -767,13 +767,13 @@ class _Told:
             return f"{what} {ends[0]} (assumed {ends[1]}; range {ends[2]} to {ends[3]})"
         every = (row.flips_at, row.value, low, high)
         if row.figure == "rate_per_yr":
-            said = [f"once in {rounded(1 / value)} years" if value > 0 else "never" for value in every]
+            in_words = [f"once in {rounded(1 / value)} years" if value > 0 else "never" for value in every]
             text = f"'{name}' comes {'less' if less else 'more'} often than"
         else:
-            said = [chance(value) for value in every]
+            in_words = [chance(value) for value in every]
             text = f"'{name}' follows others with a chance {'below' if less else 'above'}"
-        span = "" if math.isnan(low) or math.isnan(high) else f"; range {said[2]} to {said[3]}"
-        return f"{text} {said[0]} (assumed {said[1]}{span})"
+        span = "" if math.isnan(low) or math.isnan(high) else f"; range {in_words[2]} to {in_words[3]}"
+        return f"{text} {in_words[0]} (assumed {in_words[1]}{span})"
 
     def _scenario(self, code: str) -> str:
         """What happens in a listed scenario."""
@@ -783,15 +783,15 @@ class _Told:
         """What money is due for what was decided before."""
         before = float(self.tables["budget"].signed_before_musd.sum())
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
-        apart = self.figures.total("paid_apart_by_year_musd")
+        other_money = self.figures.total("paid_apart_by_year_musd")
         others = [musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set]
         span = f" at the plan's prices ({money(min(others))} to {money(max(others))} at others)" if others else ""
         run = self.figures.total("paid_apart_as_run_by_year_musd")
-        told = (
-            f"{money(apart)} M{span}, undiscounted, for guarantees signed before, at full output, from other money; "
+        guarantees = (
+            f"{money(other_money)} M{span}, undiscounted, for guarantees signed before, at full output, from other money; "
             f"{money(run)} M on what this plan has them make for users at home"
         )
-        parts += [told] * (apart >= SMALL_MUSD)
+        parts += [guarantees] * (other_money >= SMALL_MUSD)
         members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
         if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:
             parts.append(
@@ -808,9 +808,9 @@ class _Told:
         parts += [f"in a year of low prices up to {money(liability)} M for floors{whose}"] * (liability >= SMALL_MUSD)
         projects = self.tables["projects"]
         made = set(self.tables["operations"].producer)
-        standing = [name for name in dict.fromkeys(projects.project[projects.committed.astype(bool)]) if name in made]
-        names = some([self.names.producer(name) for name in standing], 1)
-        run_on = f" Decided before, without new money: {names}." if standing else ""
+        committed = [name for name in dict.fromkeys(projects.project[projects.committed.astype(bool)]) if name in made]
+        names = some([self.names.producer(name) for name in committed], 1)
+        run_on = f" Decided before, without new money: {names}." if committed else ""
         return f"{'; '.join(parts) or 'nothing'}.{run_on} {self.basis.held_before}".rstrip()
 
     def unprotected(self) -> str:
@@ -880,10 +880,10 @@ class _Told:
                 "optimal": f"no plan{kept} beats it in its scenarios{known}",
                 "within_gap": f"no plan{kept} clearly beats it in its scenarios{known}",
             }
-            said = proven.get(self.basis.reason, "better plans may exist")
+            verdict = proven.get(self.basis.reason, "better plans may exist")
             if self.tested is not None and self.basis.extended:
-                said = "the best plan by the model loses money as it is lived"
-            return f"{said}; {tail}"
+                verdict = "the best plan by the model loses money as it is lived"
+            return f"{verdict}; {tail}"
         tested = self.tested
         count = int(tested.figure("samples") * tested.figure("scenarios"))
         low, high = (rounded(tested.figure(f"worth_{end}_musd")) for end in ("low", "high"))
@@ -908,7 +908,7 @@ STOPS, BEGINS = "stops paying if", "would pay only if"
 THE_PLAN = "the plan as a whole"
 ONE_IN_TWENTY = 0.05
 MOST_FLIPS, FAR = 3, math.log(8.0)
-"""Figures that an answer is said to hang on; a flip is far where the figure would have to be eight times as high or as low."""
+"""Figures reported as those an answer depends on; a flip is far where the figure would have to be eight times as high or as low."""
 UNPROVEN = {
     "stalled": "the solver gave no answer in part of the search",
     "time_limit": "the time limit ended the search",

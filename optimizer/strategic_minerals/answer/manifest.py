@@ -43,7 +43,7 @@ Kind = Literal["boolean", "integer", "number", "text"]
 
 
 class Strict(BaseModel):
-    """Nothing that is not foreseen, no text for numbers; data classes within are held to the same. Numbers that `verify` works out
+    """Nothing that is not foreseen, no text for numbers; data classes within follow the same rules. Numbers that `verify` works out
     again may be infinite: a bound where nothing was proven when a solve was stopped."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -219,7 +219,7 @@ def read_json(path: Path) -> tuple[str, Any]:
         raise InputError([Fault(str(path), line, "", found, expected)]) from None
 
 
-# What stands in each file of a run folder, by name: the same text for writing and for comparing.
+# Content of each file of a run folder, by name: the same text for writing and for comparing.
 ANALYSES = "analyses"
 """Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
 PLAN, SUMMARY, LOG_FILE, DECISIONS = "plan.json", "summary.txt", "log.txt", "decisions.npz"
@@ -263,12 +263,12 @@ def is_litter(path: Path) -> bool:
 
 
 def result_file(table: str) -> str:
-    """Where a result table stands."""
+    """Where a result table is stored."""
     return f"results/{table}.csv"
 
 
 def dictionary(result: Result) -> pd.DataFrame:
-    """table, column, kind, unit: what stands in every column of the results; units are read off the columns' names."""
+    """table, column, kind, unit: the content of every column of the results; units are read off the columns' names."""
     rows = [
         (name, column, kind, unit_of(column, table))
         for name, table in result.tables.items()

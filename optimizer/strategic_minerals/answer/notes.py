@@ -155,7 +155,7 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     dear = [item for kind, item, _ in noted if kind == DEAR]
     many = len(dear) > MOST_DEAR
     return [
-        *(data.asked.said if isinstance(data.asked, PlanSheet) else ()),
+        *(data.asked.notes if isinstance(data.asked, PlanSheet) else ()),
         *odd,
         *outdated(data),
         *idle,
@@ -597,10 +597,10 @@ def _words(column: str) -> str:
     return HEADINGS.get(words, words)
 
 
-def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> dict[str, str]:
+def scenario_names(plan: Plan, losses: pd.DataFrame, *, described: bool = False) -> dict[str, str]:
     """Scenario -> its name for readers, no two alike: of a listed one its own, of a drawn one what happens in it.
 
-    losses: the table `scenario_losses`. told: whether what happens is added to listed scenarios too.
+    losses: the table `scenario_losses`. described: whether what happens is added to listed scenarios too.
     """
     listed = {scenario.name for scenario in plan.scenarios}
     happens = dict(zip(losses["scenario"], losses["what_happens"], strict=True))
@@ -608,7 +608,7 @@ def scenario_names(plan: Plan, losses: pd.DataFrame, *, told: bool = False) -> d
     names = {}
     for code, words in happens.items():
         if code in listed:
-            names[code] = f"{code} ({words})" if told else code
+            names[code] = f"{code} ({words})" if described else code
         else:
             names[code] = words if times[words] == 1 else f"{words} ({code})"
     return names
@@ -639,7 +639,7 @@ class Basis:
         """Rule of release; None: the plan knows the course of each disruption."""
         self.reason: str = outcome.reason
         self.names = names = Names.of(data)
-        self.scenarios = scenario_names(plan, tables["scenario_losses"], told=True)
+        self.scenarios = scenario_names(plan, tables["scenario_losses"], described=True)
         self.other_losses = other_losses(plan, data)
         self.replayed = of_kind(REPLAYED)
         self.embedded = {row.material for row in data.rows("materials") if row.embedded and not plan.risk.embedded}

@@ -268,7 +268,7 @@ def read(solved: Solved, own: OwnParts | None = None) -> Read:
 
 
 def _of_the_plan(solved: Solved, own: OwnParts) -> Solved:
-    """Aims and outcome without what was added to the first aim; the bound holds beside what it came to."""
+    """Aims and outcome without what was added to the first aim; the bound is valid beside what that came to."""
     outcome, problem = solved.outcome, solved.problem
     (aim, objective, bound, _), *later = outcome.stages
     more = float(own.cost @ (solved.x - solved.z0))

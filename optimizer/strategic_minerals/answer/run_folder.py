@@ -1,7 +1,7 @@
 """Run folders: plan, tables used, results, log and, last of all, `manifest.json`. A folder without it is not finished.
 
 The manifest has the hash of every file, taken from what was written, and a digest over its own content (`manifest`). A
-folder has one writer at a time (`core.files`). What other verbs find out about a run stands under `analyses` (`answer.study`)."""
+folder has one writer at a time (`core.files`). What other verbs find out about a run is under `analyses` (`answer.study`)."""
 
 import hashlib
 import os

@@ -96,7 +96,7 @@ def solve_once(
     """Decide stockpiles, friend-shored sources and price floors together, for the plan's own scenarios alone.
 
     extend: a function that is given the model of `build_model` and adds variables, linear constraints, and terms of the objective
-    by `add_term`; what is solved is that model, taken apart only where no constraint is about what is done in a scenario. The table
+    by `add_term`; what is solved is that model, decomposed only where no constraint is about what is done in a scenario. The table
     `own_parts` says what they came to, with the prices of the constraints; figures and audit are the plan's own. The bound is
     that of plans that keep the constraints; with terms it is that of worth and terms together, less these terms, and bounds no
     worth alone. It is called under a lock, and has to be picklable where there is an executor. None: the plan as it is. run: where

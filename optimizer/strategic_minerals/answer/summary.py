@@ -1,6 +1,6 @@
 """The answer in full (`--full`), in words that a planner understands, with the numbers behind it; the first screen is `brief`.
 
-Every number of an answer comes from its named records (`figures`), which the audit works out again; what stands beside them, of the
+Every number of an answer comes from its named records (`figures`), which the audit works out again; what is shown with them, of the
 inputs and of the solve, comes from `Basis`."""
 
 import math
@@ -44,7 +44,7 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
             "is an estimate made of the price itself that is so by construction; elsewhere check which figure is right."
         )
     lines += [f"  Hidden by the length of periods: {words}." for words in basis.averaged]
-    lines += [*controls_said(plan), *owners_said(plan)]
+    lines += [*control_lines(plan), *owner_lines(plan)]
     known = "once a disruption begins, everyone knows how long and how severe it will be"
     if plan.policy == "targets":
         known = "in the plan's own scenarios users and plants know how long a disruption lasts, the reserve keeps to its targets"
@@ -52,7 +52,7 @@ def based_on(plan: Plan, basis: Basis) -> list[str]:
     return lines
 
 
-def controls_said(plan: Plan) -> list[str]:
+def control_lines(plan: Plan) -> list[str]:
     """Measures that other countries have in force when the plan starts, and of which it is not known whether they are."""
     lines = []
     lasting = [control for control in plan.controls if control.until_year > plan.horizon.first_year]
@@ -73,7 +73,7 @@ def controls_said(plan: Plan) -> list[str]:
     return lines
 
 
-def owners_said(plan: Plan) -> list[str]:
+def owner_lines(plan: Plan) -> list[str]:
     """What owners of projects are taken to expect, where it is not the baseline course at their own hurdle rates."""
     owners, lines = plan.owners, []
     if owners.expectation == "scenarios":
@@ -88,7 +88,7 @@ def owners_said(plan: Plan) -> list[str]:
     return lines
 
 
-def evidence_said(basis: Basis) -> list[str]:
+def evidence_lines(basis: Basis) -> list[str]:
     counts, worst = basis.counts, basis.worst
     audit = {
         "passed": "the independent audit passed: every rule and every figure was worked out again, and agrees",
@@ -142,7 +142,7 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
         _protection(figures, basis),
         _value(figures, basis),
         based_on(plan, basis),
-        [*evidence_said(basis), *_in_sample(figures, plan, basis)],
+        [*evidence_lines(basis), *_in_sample(figures, plan, basis)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -355,13 +355,13 @@ def _left_aside(basis: Basis) -> list[str]:
         of.setdefault(float(row.aside_t), []).append(str(row.segment))
     lines, held = [], basis.tables["stock"].groupby("material").stock_t.max()
     for (hazard, material), uses in parts.items():
-        said = []
+        texts = []
         for aside, who in sorted(uses.items()):
             beyond = " (more than is ever held)" if aside > held.get(material, 0.0) else ""
-            said.append(
+            texts.append(
                 f"{' and '.join(who)} {'first' if aside <= 0 else f'in full once {amount(aside)} t are left aside{beyond}'}"
             )
-        lines.append(f"  {basis.names.material(material)}, in '{basis.names.hazard(hazard)}': {'; '.join(said)}")
+        lines.append(f"  {basis.names.material(material)}, in '{basis.names.hazard(hazard)}': {'; '.join(texts)}")
     return limited(lines)
 
 
@@ -373,13 +373,13 @@ def _support(basis: Basis) -> list[str]:
     if signed.empty:
         return ["SUPPORT: no project.", *later]
     lines: list[str] = []
-    standing: dict[str, list[str]] = {}
+    unsupported: dict[str, list[str]] = {}
     signed = signed.assign(cost=signed.support_cost_musd + signed.offtake_fees_musd)
     for row in rows_of(signed.sort_values("cost", ascending=False, kind="stable")):
         project = basis.names.producer(row.project)
         if row.baseline and row.package == "none":
             why = "Committed before this plan" if row.committed else "Expected to be built without support (baseline)"
-            standing.setdefault(why, []).append(project)
+            unsupported.setdefault(why, []).append(project)
             continue
         share = "" if row.share > 1 - CHOSEN else f" ({row.share:.0%} of it)"
         lines.append(
@@ -389,7 +389,7 @@ def _support(basis: Basis) -> list[str]:
     return [
         "SUPPORT these projects:" if lines else "SUPPORT: no project.",
         *limited(lines),
-        *(f"  {why}: {', '.join(names)}" for why, names in standing.items()),
+        *(f"  {why}: {', '.join(names)}" for why, names in unsupported.items()),
         *later,
         f"  Not supported: {(projects.share <= CHOSEN).sum()} of {projects.project.nunique()} projects (table projects).",
     ]

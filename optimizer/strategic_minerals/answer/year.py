@@ -373,8 +373,8 @@ def news_facts(news: Sequence[NewsRow], plan: Plan, data: Dataset, first: int) -
                 Fault(NEWS, str(line), "item", f"'{row.item}'", f"what has a {row.kind} in {table}.csv{near}")
             )
         else:
-            told = row.source or f"the planner's news of FY{first - 1}"
-            about = {"from_year": first, "source": told, "year": first, "confidence": "reported"}
+            source = row.source or f"the planner's news of FY{first - 1}"
+            about = {"from_year": first, "source": source, "year": first, "confidence": "reported"}
             ends = {f"{column}_{end}": None for end in ("low", "high")}
             found.setdefault(table, []).append(now.model_copy(update={**about, **ends, column: row.happened}))
     if faults:

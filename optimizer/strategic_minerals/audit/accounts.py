@@ -148,7 +148,7 @@ def already_owed(n: Instance) -> list[float]:
 
 def due_from_before(n: Instance) -> dict[str, list[float]]:
     """What was signed before the plan costs in each fiscal year  [million USD]: `plan`, its budget, instalments and fees included;
-    `apart`, money beside it; `worst`, what the floors of both may cost at w*. Top-ups are on what a producer makes while it stands
+    `apart`, money beside it; `worst`, what the floors of both may cost at w*. Top-ups are on what a producer makes while it exists
     and lives, on the undisturbed course. Border floors cost the budget nothing."""
     found = {"plan": [float(v) for v in n.carried.instalments]}
     found |= {name: [0.0] * len(n.calendar.years) for name in ("apart", "worst")}
@@ -317,8 +317,8 @@ def operations(accounts: Accounts, *, by_scenario: bool = False) -> dict[str, Fl
         for i, y in enumerate(n.yields[j]):
             if y != 0:
                 market = forms[0] if forms else i  # what is made into a qualified form counts as that does
-                apart = bool(n.outside[j, market])
-                asked = asked_price(n, i, apart, P[:, i], gap[:, i])
+                outside = bool(n.outside[j, market])
+                asked = asked_price(n, i, outside, P[:, i], gap[:, i])
                 worth_of = y * ((1 + n.premium[j]) * asked if y > 0 else asked if forms else P[:, i])
                 parts["users_activities"][c] += total(c, x.output[:, j] * worth_of)
                 parts["users_reserve_inputs"][c] += total(c, x.reserve_output[:, j] * worth_of) if y < 0 else 0.0
@@ -682,7 +682,7 @@ def _contracts(accounts: Accounts) -> Records:
 
 
 def _money(accounts: Accounts) -> Records:
-    """Outlays of the planned years by line and by year, and what stands beside them."""
+    """Outlays of the planned years by line and by year, and what is shown with them."""
     n, x, T = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.periods
     lines, sold, before = outlay_lines(accounts), sales(accounts), due_from_before(n)
     liability, spared, as_run = np.zeros(T), np.zeros(T), np.zeros(T)
@@ -748,12 +748,12 @@ def _value(accounts: Accounts, without: Accounts) -> Records:
     users = sum(v for name, v in spared.items() if name.startswith("users_") and name not in own)
     authority = sum(v for name, v in spared.items() if not name.startswith("users_") and name not in own)
     paid = signed["users_border_surcharge"] + signed["users_contracts"]
-    apart = signed["soft_penalties"] + signed["cvar"] + paid
+    excluded = signed["soft_penalties"] + signed["cvar"] + paid
     return {
         "shortage_avoided_musd": {"": sum(spared[name] for name in short)},
         "bill_saved_musd": {"": spared["users_prices_abroad"]},
         "users_musd": {"": users + paid},
-        "authority_musd": {"": authority + sum(signed.values()) - apart},
+        "authority_musd": {"": authority + sum(signed.values()) - excluded},
         "risk_charge_musd": {"": signed["cvar"]},
     }
 
@@ -761,9 +761,9 @@ def _value(accounts: Accounts, without: Accounts) -> Records:
 def differences(stated: Figures, found: Records) -> Iterable[tuple[str, Any, Any]]:
     """(record, by how much what is stated is off, its size) of every record. A number that one side leaves out is 0."""
     for name, items in found.items():
-        said = stated.items(name)
-        for item in {**items, **said}:
-            a, b = said.get(item, 0.0), items.get(item, 0.0)
+        values = stated.items(name)
+        for item in {**items, **values}:
+            a, b = values.get(item, 0.0), items.get(item, 0.0)
             yield f"{name}, {item}" if item else name, abs(a - b), abs(b)
 
 

@@ -226,7 +226,7 @@ def clean_balance(k: AuditContext) -> Iterable[Row]:
 
 
 def _clean_run(k: AuditContext, known: OriginFacts, j: int) -> Floats:
-    """(W, T) part of a run that takes clean feed: what is said to be clean, and what support that was signed under a rule gives."""
+    """(W, T) part of a run that takes clean feed: what is stated as clean, and what support that was signed under a rule gives."""
     run = k.x.clean_output[:, j].copy()
     p = j - k.n.sources
     if p < 0:
@@ -538,7 +538,7 @@ def budget(k: AuditContext) -> Iterable[Row]:
     """trunk outlay[f] + due[f] + unspent[f] + carry[f] - carry[f-1] <= max(appropriation[f], owed[f])  [million USD].
 
     due: what was signed before the plan; owed: that, and what holding the opening stock costs if it stays, which no decision can
-    save. Money kept from before the first year stands beside its appropriation.
+    save. Money kept from before the first year is added to its appropriation.
     """
     spent, carried, owed, due = outlays(k.accounts), 0.0, already_owed(k.n), due_from_before(k.n)["plan"]
     money = k.n.appropriation.copy()
@@ -654,7 +654,7 @@ def beside_market_floor(k: AuditContext) -> Iterable[Row]:
 
 
 def excluded(k: AuditContext, signing: SignedPackage, m: int) -> bool:
-    """Whether the deal may not stand beside market floor m: it has a floor of its own on the material, or leaves m aside although
+    """Whether the deal excludes market floor m: it has a floor of its own on the material, or leaves m aside although
     its variant with m could be signed."""
     floors = k.accounts.floors
     if m in signing.markets or floors[m].floor.material in [floors[a].floor.material for a in signing.markets]:
@@ -885,8 +885,8 @@ def scenario_prices(k: AuditContext) -> Iterable[Row]:
     for s, name in enumerate(k.path_data.scenarios.names):
         inside, outside = (price / k.n.price for price in prices_by_market(k.n, k.path_data.scenarios.events[s]))
         for scenarios, instance in ((k.path_data.scenarios, k.n), (structure.scenarios, structure.instance)):
-            told = scenarios.price[s] / instance.price
-            for mine, its in ((inside, told), (outside, told * scenarios.market_gap[s])):
+            ratio = scenarios.price[s] / instance.price
+            for mine, its in ((inside, ratio), (outside, ratio * scenarios.market_gap[s])):
                 yield name, float(np.abs(its / mine - 1).max(initial=0.0)), 0.0
 
 
@@ -925,7 +925,7 @@ def feed_cut(k: AuditContext) -> Iterable[Row]:
     """A foreign source of countries that an event does not name gives no more than the rest of its published feed  [share of its
     usual flow]; users' arrivals by all routes count that already, and a licence stop leaves others their feed."""
     n, D, rows = k.n, k.n.calendar.step, k.problem.data.rows("feed_origins")
-    told = {row.producer: row for row in rows if row.basis == "declared" or n.plan.unpublished_feed == "imports"}
+    published = {row.producer: row for row in rows if row.basis == "declared" or n.plan.unpublished_feed == "imports"}
     licences = {row.hazard for row in k.problem.data.rows("hazards") if row.kind == "licence"}
     for s, name in enumerate(k.path_data.scenarios.names):
         for event in k.path_data.scenarios.events[s]:
@@ -937,7 +937,7 @@ def feed_cut(k: AuditContext) -> Iterable[Row]:
             direct = routes or event.severity == 0
             arrives = scenarios.direct[s] if direct else scenarios.availability[s]
             for j, source in enumerate(n.producers):
-                row = told.get(source.removesuffix(UNSUPPORTED))
+                row = published.get(source.removesuffix(UNSUPPORTED))
                 if row is None or n.home[j] or n.country[j] in struck or "*" in struck:
                     continue
                 parts = zip(row.origins.split(), row.shares.split(), strict=False)

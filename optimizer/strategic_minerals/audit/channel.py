@@ -28,7 +28,7 @@ PAID_AT = np.array([(k / 6) ** 2 for k in range(7)])
 FILLED_FIRST = 0.9
 """Of the least loss beyond the price, the most that a tonne left in the market saves where Z0 lacks the material."""
 HELD_DOWN_AT = (0.7, 0.9)
-"""Shares of M at which a tangent to z (M - z) holds the saving down."""
+"""Shares of M at which a tangent to z (M - z) limits the saving."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Trade:
     slope: Floats
     """phi P / Q [million USD a tonne, for each tonne]."""
     rise: Floats
-    """How far P stands above that of an undisturbed world, 0 where it does not [million USD/t]."""
+    """How far P is above that of an undisturbed scenario, 0 where it does not [million USD/t]."""
     least_loss: Floats
     """What the tonne that is missed least costs beyond its price, inf where none is missed [million USD/t]."""
 

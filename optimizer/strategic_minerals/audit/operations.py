@@ -306,7 +306,7 @@ class Bottlenecks:
 
 
 IDLE = 1e-4
-"""Share of a material's yearly flow that a producer can make more, above which it stands idle."""
+"""Share of a material's yearly flow that a producer can make more, above which it is idle."""
 
 
 def floor_purchase(k: AuditContext) -> Iterable[Row]:
@@ -422,8 +422,8 @@ def non_anticipativity(k: AuditContext) -> Iterable[Row]:
     for name, materials in of.items():
         values = getattr(k.x, name)
         for a, i in enumerate(materials):
-            apart = np.where(k.path_data.branch[:, n.component[i]], 0.0, abs(values[:, a] - values[:1, a]))
-            yield f"{name} {n.materials[i]}", apart, k.size[i]
+            difference = np.where(k.path_data.branch[:, n.component[i]], 0.0, abs(values[:, a] - values[:1, a]))
+            yield f"{name} {n.materials[i]}", difference, k.size[i]
 
 
 Rule = Callable[[AuditContext], Iterable[Row]]

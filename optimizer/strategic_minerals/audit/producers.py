@@ -34,7 +34,7 @@ def revenue(
 ) -> Floats:
     """(W, n) sum_{y>0} y*recv((1+premium)*w*P) + sum_{y<0} y*w*P over (W, I, n) prices, in its market  [million USD/unit].
 
-    gap: (W, I, n), as in `asked_price`. most: (1, I, n) prices than whose, in the same market, none counts dearer.
+    gap: (W, I, n), as in `asked_price`. most: (1, I, n) highest prices that count, in the same market.
 
     recv = max(P,F) - upside*max(0,P-F) within a floor's term, on the share of the output that it covers; of two floors
     on one material, a market's and one agreed before the plan, the owner has the better.

@@ -40,7 +40,7 @@ VERBOSITY: ContextVar[int] = ContextVar("verbosity", default=PLAIN)
 
 
 def flags_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments of a command, with flags that all verbs have in front of the verb: they may stand anywhere."""
+    """The arguments of a command, with flags that all verbs have in front of the verb: they may be anywhere."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     flags = [word for word in arguments[:end] if FLAG.fullmatch(word)]
     return [*flags, *(word for word in arguments[:end] if not FLAG.fullmatch(word)), *arguments[end:]]
@@ -187,13 +187,13 @@ def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
 
         def follow(now: Progress) -> None:
             if now.words:
-                status.console.print(said(now), markup=False, highlight=False)
+                status.console.print(progress_text(now), markup=False, highlight=False)
             status.update(Text(words(now)))
 
         yield follow
 
 
-def said(now: Progress) -> str:
+def progress_text(now: Progress) -> str:
     """What is known so far, in lines of a screen."""
     from ..answer.brief import WIDTH
 
@@ -203,7 +203,7 @@ def said(now: Progress) -> str:
 def _first_words(now: Progress) -> None:
     """Print what is known so far where nothing else of the work is shown."""
     if now.words:
-        sys.stderr.write(said(now) + "\n")
+        sys.stderr.write(progress_text(now) + "\n")
         sys.stderr.flush()
 
 

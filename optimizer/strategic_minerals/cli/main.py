@@ -322,8 +322,8 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         content = _solved(answer) if isinstance(answer, Result) else answer.to_dict()
         typer.echo(json.dumps(content, indent=1, allow_nan=False))
     else:
-        said = answer.summary(full=given["full"]) if isinstance(answer, Result) else answer.summary()
-        console.print(said, markup=False)
+        text = answer.summary(full=given["full"]) if isinstance(answer, Result) else answer.summary()
+        console.print(text, markup=False)
         if given["full"] and not isinstance(answer, Result):
             console.print(f"\n{result.summary()}", markup=False)
     loud = not as_json and not common.is_quiet()

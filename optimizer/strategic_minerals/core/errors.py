@@ -125,7 +125,7 @@ DEEPEST_ADDRESS = 40
 def overlapping(addresses: Iterable[str]) -> list[tuple[str, str]]:
     """(outer, inner) pairs of which the second is, or lies within, what the first sets; the order tells nothing of which wins."""
     known: dict[tuple[str, ...], str] = {}
-    pairs = sorted((path_of(address), address) for address in addresses)  # what holds another comes before it
+    pairs = sorted((path_of(address), address) for address in addresses)  # what contains another comes before it
     found = []
     for path, address in pairs:
         outer = next((known[path[:n]] for n in range(1, len(path) + 1) if path[:n] in known), None)
@@ -291,7 +291,7 @@ class ReserveError(Exception):
 
 
 BESIDE_THE_ANSWER = (ReserveError, ArithmeticError, LookupError, ValueError)
-"""What may go wrong in a table beside an answer: the answer stands without it."""
+"""What may go wrong in a table beside an answer: the answer is valid without it."""
 
 
 class FaultsError(ReserveError):

@@ -199,7 +199,7 @@ class Kept:
         return path
 
     def read(self) -> Iterator[Any]:
-        """Every part. Raises InputError for files that are none, and for those of another question or not as they were written."""
+        """Every part. Raises InputError for files that are no parts, or of another question or not as they were written."""
         for path in sorted(self.folder.iterdir()):
             if path.name == LOCK or path.name.endswith(PART):
                 continue

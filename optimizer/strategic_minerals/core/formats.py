@@ -28,9 +28,9 @@ def some(names: Sequence[str], most: int = NAMED) -> str:
 
 def listed(names: Iterable[str], most: int = 12) -> str:
     """The first names, and how many more there are."""
-    told = [*names]
-    more = f" and {len(told) - most:,} more" if len(told) > most else ""
-    return ", ".join(told[:most]) + more if told else "none"
+    every = [*names]
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more if every else "none"
 
 
 def lower(name: str) -> str:
@@ -67,7 +67,7 @@ def capital(text: str) -> str:
 def rounded(value: float, spread: float = 0.0) -> str:
     """Two figures, three where the spread around the value is narrower than one of a hundred: 450 for 449.6, 1,200 for 1,230.
 
-    spread: width of the interval that the value stands in, in its unit.
+    spread: width of the interval around the value, in its unit.
     """
     if abs(value) < SMALL_MUSD:
         return "0"

@@ -50,7 +50,7 @@ def about(**fields: str) -> Iterator[None]:
 
 @contextmanager
 def one_run(plan: str) -> Iterator[str]:
-    """(name of the run) Records made within are told apart from those of other runs of this process by `run`: the plan's name and a
+    """(name of the run) Records made within differ from those of other runs of this process by `run`: the plan's name and a
     random part. A run within another one is part of it.
     """
     known = _ABOUT.get().get("run")

@@ -32,7 +32,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 LONGEST_S = 1e9
-"""Seconds that stand for no deadline where a solver wants a number."""
+"""Seconds that mean no deadline where a solver wants a number."""
 POLL_S = 0.2
 """Seconds between two looks at a cancellation while other processes work."""
 MIB = 2**20
@@ -96,7 +96,7 @@ class _Crew:
 
 @dataclass(frozen=True)
 class Call:
-    """A runner at work: when it ends, and what has to be asked and told on the way."""
+    """A runner at work: when it ends, and what has to be asked and reported on the way."""
 
     end: float = math.inf
     """Instant of `time.monotonic`."""
@@ -191,7 +191,7 @@ class Runner:
     """Folder that keeps finished parts of a long study: the same folder continues a stopped one. None: nothing is kept."""
 
     def __post_init__(self) -> None:
-        """Raises InputError for limits that are none."""
+        """Raises InputError for limits that are not valid."""
         limits = (
             ("processes", "an integer", 1),
             ("threads", "an integer", 0),
@@ -271,7 +271,7 @@ class Runner:
 
 
 def carrying(run: Runner, function: Any) -> Runner:
-    """The runner, or this process in place of its others where a function cannot be read there: one that stands in a notebook, in
+    """The runner, or this process in place of its others where a function cannot be read there: one that is in a notebook, in
     a script, or inside another function."""
     try:
         travels = function is None or (
@@ -391,7 +391,7 @@ def checkpoint(phase: str = "") -> None:
 
 
 def unlimited(do: Callable[..., A], *given: Any) -> A:
-    """What `do(*given)` gives, stopped by no limit of the current call: what has to be told of a plan that was found."""
+    """What `do(*given)` gives, stopped by no limit of the current call: what has to be reported of a plan that was found."""
     inside = copy_context()
     inside.run(_CALL.set, replace(current(), end=math.inf, cancelled=None))
     return inside.run(do, *given)

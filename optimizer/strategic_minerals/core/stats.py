@@ -17,7 +17,7 @@ def rounded_to_add_up(total: float, parts: Sequence[float], digits: int) -> tupl
     """The parts of a sum, rounded, so that they add up to the total as it is rounded.
 
     Rounded by themselves, parts may miss the total by some units of the last digit; these go one each to the parts after the first
-    that are nearest to the next figure: the first one, which is told elsewhere too, keeps its own where others can give way.
+    that are nearest to the next figure: the first one, which is shown elsewhere too, keeps its own where others can give way.
 
     total, parts: in one unit. digits: after the decimal point. None where the parts are not those of the total: more would have
     to be moved than rounding explains.
@@ -56,7 +56,7 @@ SMALL_T = 1e-6
 """Tonnes below this are the solver's rounding and are not shown as actions."""
 
 
-# Words that stand in tables and are looked for there.
+# Words that are written in tables and looked for there.
 BASELINE_COURSE = "baseline course"
 """What the course without any disruption is called where scenarios are named."""
 
@@ -67,7 +67,7 @@ TOTAL = "total"
 
 
 class Ran(Protocol):
-    """What is told of a solver's run."""
+    """What is reported of a solver's run."""
 
     @property
     def seconds(self) -> float: ...

@@ -113,7 +113,7 @@ BlockKind = Literal["commitments", "period", "branch", "scenario"]
 
 @dataclass(frozen=True)
 class PlacedBlock:
-    """A template put down n times: where its columns and rows stand in the whole matrix."""
+    """A template put down n times: the positions of its columns and rows in the whole matrix."""
 
     template: Template
     kind: BlockKind
@@ -171,7 +171,7 @@ class Assembly:
 
     @property
     def row_unit(self) -> Floats:
-        """(rows,) what a row's own unit is worth in the solver's: tolerances hold there."""
+        """(rows,) what a row's own unit is worth in the solver's: tolerances apply there."""
         return np.where(self.money.rows, self.money.unit, 1.0)
 
     @property
@@ -185,7 +185,7 @@ class Assembly:
         return len(self.row_lower), len(self.lower), len(self.index)
 
     def without_matrix(self) -> Assembly:
-        """The blocks alone: where every column stands, and nothing of rows and values."""
+        """The blocks alone: the position of every column, and nothing of rows and values."""
         flags = np.zeros(0, dtype=bool)
         empty: dict[str, Any] = dict.fromkeys(("lower", "upper", "row_lower", "row_upper", "value"), np.zeros(0))
         places = ("start", "index", "row_block", "row_local", "row_instance")
@@ -366,7 +366,7 @@ class _Rows:
 
 
 def _merge(template: Template, index: Ints, value: Floats) -> Floats:
-    """Add up entries of one row that stand in the same column, so that terms which cancel leave nothing behind."""
+    """Add up entries of one row that are in the same column, so that terms which cancel leave nothing behind."""
     row = np.repeat(np.arange(len(template.rows)), np.diff(template.start))
     merged = value.copy()
     for n in range(len(index)):
@@ -417,7 +417,7 @@ def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: ColumnArr
             ).ravel()  # columns differ
     value = template.value.at(xi)
     index = placed(template.index)
-    ordered = np.sort(externals, axis=1)  # whether two externals of one instance stand in the same column
+    ordered = np.sort(externals, axis=1)  # whether two externals of one instance are in the same column
     if externals.size and ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
         value = _merge(template, index, value)
     keep = (value != 0) & (index >= 0)
@@ -629,7 +629,7 @@ def _scenario(structure: Structure) -> Template | None:
 
 
 class _Finder:
-    """Knows in which column each variable of each instance stands."""
+    """Knows the column of each variable of each instance."""
 
     def __init__(
         self,

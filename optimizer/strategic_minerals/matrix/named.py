@@ -58,7 +58,7 @@ class IndexNames:
         rules = [(d.material, d.country or d.group) for d in plan.diversification]
         unit = dict(zip(n.materials, u, strict=True))
         self._labels: dict[str, Sequence[Label]] = {
-            "option": _apart(
+            "option": _distinct(
                 [(projects[o.project], o.package.name, self.periods[o.signed]) for o in support.options],
                 [" with ".join(support.markets[m].floor.name for m in o.market) for o in support.options],
             ),
@@ -74,9 +74,9 @@ class IndexNames:
             "demand": demand,
             "tier": [(*demand[q], k) for q, k in n.tiers],
             "step": [(*demand[q], k) for q, k in n.steps],
-            "rule": _apart(rules),
+            "rule": _distinct(rules),
             "users_stock": [(n.materials[i], demand[q][1] if q >= 0 else PLANTS) for i, q in n.users],
-            "service_level": _apart([(level.material, level.segment) for level in plan.service_levels]),
+            "service_level": _distinct([(level.material, level.segment) for level in plan.service_levels]),
             "seller": [(name,) for name in n.sellers],
             "period": [(period,) for period in self.periods],
             "piece": [(k + 1,) for k in range(max(len(LESS), len(MORE)) - 1)],
@@ -160,7 +160,7 @@ class IndexNames:
         return self._structure.component_sets[component]
 
 
-def _apart(labels: Sequence[Label], more: Sequence[str] = ()) -> list[Label]:
+def _distinct(labels: Sequence[Label], more: Sequence[str] = ()) -> list[Label]:
     """Labels; equal ones get `more` of their own, or their place."""
     found = list(labels)
     if more:
@@ -279,7 +279,7 @@ class NamedMatrix:
 
     @cached_property
     def _where(self) -> list[list[Label]]:
-        """By block, what stands behind the own index of each of its instances: course and period, or scenario."""
+        """By block, what the own index of each of its instances means: course and period, or scenario."""
         structure, names = self.problem.structure, self._names
         found: list[list[Label]] = []
         for block in self.problem.assembly.blocks:

@@ -126,7 +126,7 @@ LOG = logger_of(__name__)
 OTHER_TERMS = "other terms"
 """What the objective counts beside the plan's costs and the named terms."""
 SETTLED = ("value_at_risk", "tail")
-"""Variables that every answer has set to what losses make them: a constraint on them would not stand."""
+"""Variables that every answer has set to what losses make them: a constraint on them would not be kept."""
 ROUNDING_OF_SUMS = 1e-12
 """The same of costs that were put together twice from the same numbers."""
 
@@ -307,7 +307,7 @@ def _factor(name: str, sizes: Floats) -> float:
 
 
 def _own_rows(named: NamedMatrix, model: pyo.ConcreteModel) -> Iterator[Held]:
-    """Each constraint that is none of the plan's."""
+    """Each constraint that is not one of the plan's."""
     plan_rows = {id(row_in(model, place)) for _, place, _ in named.rows()}
     for data in model.component_data_objects(pyo.Constraint, active=True, descend_into=True):
         if id(data) not in plan_rows:

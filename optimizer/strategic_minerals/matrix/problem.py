@@ -160,13 +160,13 @@ def _structure(plan: Plan, free_menus: bool) -> Plan:
     return plan.model_copy(update={**sections, **dict.fromkeys(SEEN_ELSEWHERE)})
 
 
-# Which figure of a table an entry of the matrix comes from: so that a planner is told of a cell, not of a row of the solver's.
+# Which figure of a table an entry of the matrix comes from: so that a message names a cell to a planner, not a row of the solver's.
 SMALL_SHARE = 1e-3
 """A share below it is likelier to be the small figure than a capacity beside it."""
 MADE = ("plant_pull", "material_balance", "surplus_limit", "reserve_production", "diversification")
-"""Constraint families in which what is made stands at its yield."""
+"""Constraint families in which the coefficient of what is made is its yield."""
 PRICED = ("budget", "total_budget", "branch_purchases", "calm_purchases")
-"""Constraint families in which what is bought stands at its price."""
+"""Constraint families in which the coefficient of what is bought is its price."""
 
 
 def tiny_entry(structure: Structure, data: Dataset, entry: TinyEntryError) -> Fault:
@@ -488,12 +488,12 @@ def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float
     )
 
 
-# Decisions as items that a planner can name, and a compiled model in which one of them is held in or out.
+# Decisions as items that a planner can name, and a compiled model in which one of them is forced in or out.
 LEAST_USE = 0.1
 """Share of what an offer or a contract without a lot gives in a year that counts as using it; where projects are supported in part,
 share of one that counts as supporting it where it has to be."""
 SHARES = (1.0, 0.1, 0.01)
-"""Shares of the least that counts to which a hold gives way, in turn, where the plan may have any amount and no plan has more."""
+"""Shares of the least that counts tried for a forced decision, in turn, where the plan may have any amount and no plan has more."""
 
 TRACE_T = 1e-3
 """Tonnes up to which nothing is bought."""
@@ -513,7 +513,7 @@ class ForcedDecision:
 
 @dataclass(frozen=True)
 class Decided:
-    """How an item stands in a model's columns: chosen where factors . columns >= least."""
+    """An item in a model's columns: chosen where factors . columns >= least."""
 
     columns: Ints
     factors: Floats
@@ -522,7 +522,7 @@ class Decided:
     """Of factors . columns."""
     any_amount: bool = True
     """Whether a plan may have any amount of it (`in_amounts`): then it is chosen beyond rounding, and `least` is asked for where it
-    is held in."""
+    is forced in."""
 
 
 class DecisionIndex:
@@ -535,7 +535,7 @@ class DecisionIndex:
 
     @property
     def items(self) -> list[Item]:
-        """Everything that the plan could choose or leave, in the order of the tables; a project with one package apart."""
+        """Everything that the plan could choose or leave, in the order of the tables; a project with one package separately."""
         return [item for item in self._all if item.kind != "project" or not item.package]
 
     @property
@@ -547,7 +547,7 @@ class DecisionIndex:
         return refusals(self._problem.instance, self._problem.structure.support)
 
     def find(self, text: str) -> Item:
-        """The item of a name, with its kind before it or without; also one that cannot be chosen as figures stand (`refused`).
+        """The item of a name, with its kind before it or without; also one that cannot be chosen at these figures (`refused`).
 
         Raises PlanError where there is none, where there are several, and where no figure could bring it.
         """
@@ -579,7 +579,7 @@ class DecisionIndex:
         )
 
     def refused(self, item: Item) -> str:
-        """Why an item cannot be chosen as figures stand; empty where it can."""
+        """Why an item cannot be chosen at these figures; empty where it can."""
         found = self._refused.get(self._key(item))
         return "" if found is None else found[1]
 
@@ -600,15 +600,15 @@ class DecisionIndex:
             return identity(item, self._problem.plan)
         return next((key for key, (known, _) in self._found.items() if str(known) == str(item)), (item.kind, item.name))
 
-    def held(self, hold: ForcedDecision) -> Assembly:
-        """The model with an item held in or out; out, an offer is closed in every scenario. KeyError as `decided`."""
-        of, assembly = self.decided(hold.item), self._problem.assembly
-        if hold.inside:
-            return with_row(assembly, of.columns, of.factors, of.least * hold.share, INF)
+    def forced(self, decision: ForcedDecision) -> Assembly:
+        """The model with an item forced in or out; out, an offer is closed in every scenario. KeyError as `decided`."""
+        of, assembly = self.decided(decision.item), self._problem.assembly
+        if decision.inside:
+            return with_row(assembly, of.columns, of.factors, of.least * decision.share, INF)
         upper = assembly.upper.copy()
         upper[of.columns] = 0.0
-        if hold.item.kind == "offer":
-            upper[_bought(self._problem, [hold.item.name])] = 0.0
+        if decision.item.kind == "offer":
+            upper[_bought(self._problem, [decision.item.name])] = 0.0
         return replace(assembly, upper=upper)
 
     def amount(self, item: Item, x: Floats) -> float:

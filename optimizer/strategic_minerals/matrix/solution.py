@@ -160,7 +160,7 @@ def without_plan(structure: Structure, nothing: Solution) -> WithoutPlan:
 
 
 def _scales(structure: Structure) -> dict[str, Floats]:
-    """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
+    """Tonnes that a unit of each operation stands for, by its index; purchases excluded."""
     instance = structure.instance
     u, v = instance.material_unit, instance.producer_unit
     rules = instance.plan.diversification

@@ -236,7 +236,7 @@ RAISED = 1.01
 SHORT_FIRST = 0.9
 """Of what filling a shortage spares, the most that a tonne left in the market saves there: nobody goes short to lower a price."""
 TANGENTS = (0.7, 0.9)
-"""Shares of what was bought, left in the market, at which a tangent holds the saving down: beyond a half it shrinks."""
+"""Shares of what was bought, left in the market, at which a tangent limits the saving: beyond a half it shrinks."""
 
 CHANNEL_PARAMS: dict[str, str] = {
     "piece_saving": "what home users save by a unit left in the market, by piece [million USD/unit]",
@@ -301,7 +301,7 @@ def bought_abroad(b: Any, structure: Structure, of: MovedPrice) -> Any:
 
 
 def add_market_taken(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
-    """What the plan leaves in the market home buys less there: a tonne that fills a shortfall is none. Contracts stand outside it.
+    """What the plan leaves in the market home buys less there: a tonne that fills a shortfall is none. Contracts are outside it.
 
     z[i] <= bought in Z0 - sold in Z0 - (bought - contracted - sold)                                [unit]  for each i moved
     """

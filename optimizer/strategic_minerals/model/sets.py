@@ -188,7 +188,7 @@ class Structure:
 
     @property
     def at_risk(self) -> tuple[int, ...]:
-        """Components whose losses risk measures count: those of materials inside imported goods stand alone and may be left out."""
+        """Components whose losses risk measures count: those of materials inside imported goods are separate and optional."""
         counted = self.instance.at_risk
         return tuple(c for c, sets in enumerate(self.component_sets) if counted[list(sets.materials)].all())
 

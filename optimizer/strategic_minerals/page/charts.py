@@ -93,7 +93,7 @@ def _quantity(value: float, unit: str) -> str:
 def every_scenario(result: Result) -> pd.DataFrame:
     """Every scenario: what happens, probability, losses and shortfall, for readers; the largest loss without the plan first."""
     table = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
-    names = scenario_names(result.plan, table, told=True)
+    names = scenario_names(result.plan, table, described=True)
     return pd.DataFrame(
         {
             "what_happens": [names[scenario] for scenario in table["scenario"]],
@@ -108,7 +108,7 @@ def every_scenario(result: Result) -> pd.DataFrame:
 # What a figure of the page is, and what all of them share: width, axes, the library that draws them.
 WIDTH = 720
 TITLE_LETTERS = 72
-"""Letters of a title that stand in a line above the narrowest chart."""
+"""Letters of a title that fit in a line above the narrowest chart."""
 LABELS_ABOVE = {
     "labelAlign": "left",
     "labelPadding": 0,
@@ -117,12 +117,12 @@ LABELS_ABOVE = {
     "domain": False,
     "zindex": 1,
 }
-"""Axis of rows whose labels stand above them: for narrow screens, and wherever labels are sentences."""
+"""Axis of rows whose labels are above them: for narrow screens, and wherever labels are sentences."""
 ROWS_APART = {"type": "band", "paddingInner": 0.6, "paddingOuter": 0.45}
 """Scale of such rows, `ROW_STEP` pixels each, so that there is room for a label above each."""
 ROW_STEP = 40
 LINE = 56
-"""Letters of a label that stand in a line on a narrow screen."""
+"""Letters of a label that fit in a line on a narrow screen."""
 _HEAD = f"lastindexof(slice(datum.label, 0, {LINE}), ' ')"
 IN_TWO_LINES = (
     f"length(datum.label) > {LINE} ? [slice(datum.label, 0, {_HEAD}), slice(datum.label, {_HEAD} + 1)] : datum.label"
@@ -262,7 +262,7 @@ def years_axis(result: Result, *, until_the_end: bool) -> Any:
 def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
     """A table with names for readers in place of codes."""
     known = Names.of(result.data)
-    scenarios = scenario_names(result.plan, result.tables["scenario_losses"], told=True)
+    scenarios = scenario_names(result.plan, result.tables["scenario_losses"], described=True)
     words: dict[str, Callable[[str], str]] = {
         "material": known.material,
         "supplier": known.country,
@@ -273,12 +273,12 @@ def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
 
 # Colours of the figures.
 PALETTE = ["#0a3a5c", "#d97706", "#2f7a52", "#5b1a4a", "#8089a8", "#7a5500", "#4c51bf", "#16998c", "#9b2c2c", "#334155"]
-"""Colours that keep apart for the colour-blind, each at least 3 : 1 on white; neighbours by their lightness too, in grey print."""
+"""Colours that the colour-blind can distinguish, each at least 3 : 1 on white; neighbours by their lightness too, in grey print."""
 DASHES = [[1, 0], [6, 4], [2, 3], [8, 3, 2, 3]]
 """Of lines, in the order of their colours."""
 INK = "#111827"
 FIXED = {OTHERS: "#d3d7dd", RESERVE: INK, SHORT: "#b91c1c"}
-"""Suppliers that are no single country -> their colour; they stand last."""
+"""Suppliers that are no single country -> their colour; they come last."""
 FURTHER = ["#547f8e", "#93a8ac", "#7d6b91", "#b59a74", "#6b8f71", "#c08497", "#8d8d5a", "#5e7ce2", "#bf8b5e", "#4f6d7a"]
 """Of countries after the first ten."""
 
@@ -319,19 +319,19 @@ def _curve(result: Result) -> Iterator[Figure]:
             tooltip=[tip("case", title="case"), tip("loss_musd", ",.0f", unit), tip("chance", ".2~%", "chance")],
         )
     )
-    told = []
+    chances = []
     for likely, words in ((0.1, "1 in 10"), (0.01, "1 in 100")):
         reached = table[table["chance"] >= likely].groupby("case")["loss_musd"].max()
         if reached.get(WITHOUT, 0.0) > 0:
-            told.append(f"with a chance of {words} they are {reached[WITHOUT]:,.0f} or more without it")
-            told[-1] += f" and {reached.get(WITH, 0.0):,.0f} or more with it"
+            chances.append(f"with a chance of {words} they are {reached[WITHOUT]:,.0f} or more without it")
+            chances[-1] += f" and {reached.get(WITH, 0.0):,.0f} or more with it"
     yield Figure(
         "loss-curve",
         "Chances",
         "The chance that losses exceed an amount",
         f"Losses in {'new scenarios, which the plan was not made with' if lived else 'the scenarios of the plan itself'}. Go up "
         "from an amount to a line: its height is the chance that losses are larger. From 100 to 10 % is as far as from 10 to 1 %.",
-        f"Losses with the plan and without it, in {unit}: {'; '.join(told) or 'all are rarer than 1 in 100'}.",
+        f"Losses with the plan and without it, in {unit}: {'; '.join(chances) or 'all are rarer than 1 in 100'}.",
         chart.properties(width=WIDTH, height=260),
         table,
     )
@@ -429,16 +429,16 @@ COLUMN, BAR, HEAD_LETTERS, NAME_LETTERS = 170, 12, 20, 18
 """Pixels from a step of a chain to the next one, of a bar; letters of a line above a column, of a name beside a bar."""
 TALLEST, LEAST, LINE_HEIGHT = 150, 16, 15
 """Pixels of the tallest column without its gaps, of a bar with its words at least, of a line of words."""
-SAID = {RESERVE: "From the reserve", SHORT: "Missing"}
+SUPPLIER_LABELS = {RESERVE: "From the reserve", SHORT: "Missing"}
 
 
 def _supply(result: Result) -> Iterator[Figure]:
     """Where each material comes from, along its chain, and which countries supply."""
-    table, chosen, found, told = supply(result)
+    table, chosen, found, top_shares = supply(result)
     if table.empty:
         return
-    known, titles = Names.of(result.data), scenario_names(result.plan, result.tables["scenario_losses"], told=True)
-    drawn = courses(chosen, found)
+    titles = scenario_names(result.plan, result.tables["scenario_losses"], described=True)
+    known, drawn = Names.of(result.data), courses(chosen, found)
     suppliers = dict.fromkeys(who for course in drawn for step in reversed(course.drawn) for who in step)
     countries = [who for who in suppliers if who not in LAST]
     colours = dict(zip(countries, cycle([*PALETTE, *FURTHER]), strict=False)) | FIXED
@@ -451,7 +451,7 @@ def _supply(result: Result) -> Iterator[Figure]:
         f"{titles[worst_without(result)]}. Widths are tonnes of the last material that each step is enough for; dashed is what is "
         "missing. Where nothing comes in from the left, the tables do not follow the feed. Who buys from whom is not modelled: all "
         f"buyers share in all suppliers alike. At most {MOST_CHAINS} chains, along their main feeds; the table has the others.",
-        told,
+        top_shares,
         None,
         table,
         {known.material(course.steps[-1]): _chain(course, found, known, colours) for course in drawn},
@@ -468,7 +468,7 @@ def _chain(course: Course, found: Sequence[Moment], known: Names, colours: Mappi
     heads = [textwrap.wrap(name, HEAD_LETTERS) for name in names]
     drawings = []
     for moment, mine in zip(found, flows, strict=True):
-        shapes, texts, told = list[Shape](), [Words(0, 13, moment.name, "strong")], list[str]()
+        shapes, texts, suppliers = list[Shape](), [Words(0, 13, moment.name, "strong")], list[str]()
         # Between columns: from, to, pixels there, pixels here, which flow; lanes lead past the steps that a flow leaves out.
         hops = list[tuple[Any, Any, float, float, Flow]]()
         size, place = defaultdict[Any, float](float), dict[Any, float]()
@@ -483,8 +483,8 @@ def _chain(course: Course, found: Sequence[Moment], known: Names, colours: Mappi
             x, y = n * COLUMN, LINE_HEIGHT * (1.0 + max(map(len, heads))) + 12
             texts += [Words(x, 16 + LINE_HEIGHT * (k + 1), line, "soft") for k, line in enumerate(head)]
             order = course.drawn[n] if n < users else sorted({who for at, who in size if at == n})
-            said = {who: _beside(course, moment, (n, who), mine, known) for who in order if (n, who) in size}
-            for who, words in said.items():
+            labels = {who: _beside(course, moment, (n, who), mine, known) for who in order if (n, who) in size}
+            for who, words in labels.items():
                 high, slot = max(1.5, size[n, who]), max(LEAST, size[n, who])
                 place[n, who] = y + (slot - high) / 2
                 bar = f"M{x} {place[n, who]:.1f}h{BAR}v{high:.1f}h-{BAR}z"
@@ -495,8 +495,8 @@ def _chain(course: Course, found: Sequence[Moment], known: Names, colours: Mappi
                 y += slot + 5
             for lane in [node for node in size if node[0] == n and isinstance(node[1], Flow)]:
                 place[lane], y = y, y + size[lane] + 1
-            told.append(f"{names[n]}: {', '.join(said.values()) or 'none'}")
-            texts += [] if said else [Words(x, round(y) + 12, "none", "soft")]
+            suppliers.append(f"{names[n]}: {', '.join(labels.values()) or 'none'}")
+            texts += [] if labels else [Words(x, round(y) + 12, "none", "soft")]
         out, into = dict(place), dict(place)
         for one, other, leaves, arrives, flow in sorted(hops, key=lambda hop: (place[hop[0]], place[hop[1]])):
             x0, x1, y0, y1 = one[0] * COLUMN + BAR * (one == flow.source), other[0] * COLUMN, out[one], into[other]
@@ -506,16 +506,16 @@ def _chain(course: Course, found: Sequence[Moment], known: Names, colours: Mappi
             ribbon += f"C{bend} {into[other]:.1f} {bend} {out[one]:.1f} {x0} {out[one]:.1f}"
             shapes.insert(0, Shape(ribbon, "gap" if gap else "ribbon", colours[flow.source[1]]))
         size_of = COLUMN * (users + 1), round(max([*out.values(), *into.values()], default=60.0)) + 14
-        drawings.append(Drawing(*size_of, f"{moment.name}. {'; '.join(told)}.", shapes, texts))
+        drawings.append(Drawing(*size_of, f"{moment.name}. {'; '.join(suppliers)}.", shapes, texts))
     return drawings
 
 
 def _beside(course: Course, moment: Moment, node: tuple[int, str], flows: Sequence[Flow], known: Names) -> str:
-    """What stands beside a bar: who supplies which share; which users, and how much of what they want is missing."""
+    """Text beside a bar: who supplies which share; which users, and how much of what they want is missing."""
     n, who = node
     if n < len(course.steps):
         share = sum(part for each, part in moment.shares(course.steps[n]).items() if course.at(n, each) == who)
-        return f"{SAID.get(who) or capital(known.country(who))} {chance(share)}"
+        return f"{SUPPLIER_LABELS.get(who) or capital(known.country(who))} {chance(share)}"
     mine = [flow for flow in flows if flow.target == node]
     short = sum(flow.arrives for flow in mine if flow.source[1] == SHORT) / sum(flow.arrives for flow in mine)
     return f"{capital(who)}{f', {chance(short)} missing' if short > 0 else ''}"
@@ -541,9 +541,9 @@ def _map(table: pd.DataFrame, known: Names) -> Iterator[Figure]:
     for code, (_, _, outline) in outlines.items():
         colour = next(shade for most, shade in SHADES.items() if share.get(code, 0.0) <= most + 1e-9)
         shapes.append(Shape(outline, "land", colour, named.get(code, "")))
-    told = [row for row in rows_of(table) if row.country in outlines and (row.the_plan or row.supply_share >= LABELLED)]
-    points = {row.country: (outlines[row.country][0] - 3, outlines[row.country][1] - 3, 6, 6) for row in told}
-    for row in told:
+    rows = [row for row in rows_of(table) if row.country in outlines and (row.the_plan or row.supply_share >= LABELLED)]
+    points = {row.country: (outlines[row.country][0] - 3, outlines[row.country][1] - 3, 6, 6) for row in rows}
+    for row in rows:
         verbs = dict.fromkeys(act.partition(" ")[0] for act in row.the_plan.split("; ") if act)
         lines = [named[row.country], *([f"plan {', '.join(verbs)}"] if verbs else [])]
         x, y, _ = outlines[row.country]
@@ -617,8 +617,8 @@ def _money(result: Result) -> Iterator[Figure]:
         note += "Black marks: what it may spend in that year, the appropriation with money carried over."
     elif len(may):
         note += f"It may spend {may.min():,.0f} or more in each year, which lies far above this picture."
-    told = "; ".join(f"FY{year} {value:,.3g}" for year, value in spent.items())
-    text = f"Spending in {money_unit(result)}: {told}."
+    by_year = "; ".join(f"FY{year} {value:,.3g}" for year, value in spent.items())
+    text = f"Spending in {money_unit(result)}: {by_year}."
     if lived is not None and years is not None:
         whole = lived.iloc[-1]
         base = alt.Chart(years).encode(

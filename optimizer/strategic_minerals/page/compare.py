@@ -279,8 +279,8 @@ def _over_years(years: Iterable[int], tonnes: Iterable[float]) -> str:
     """A series in words: `2.29 in FY2027-2031, 4 in FY2032`; years in which there is nothing are left out."""
     held = enumerate((_cell(float(value)), year) for year, value in zip(years, tonnes, strict=True) if value > SMALL_T)
     spans = [[at for _, at in span] for _, span in groupby(held, key=lambda at: (at[1][0], at[1][1] - at[0]))]
-    said = (f"{span[0][0]} in FY{span[0][1]}" + f"-{span[-1][1]}" * (len(span) > 1) for span in spans)
-    return ", ".join(said) or ABSENT
+    texts = (f"{span[0][0]} in FY{span[0][1]}" + f"-{span[-1][1]}" * (len(span) > 1) for span in spans)
+    return ", ".join(texts) or ABSENT
 
 
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
@@ -336,10 +336,10 @@ def _changed(one: Result, other: Result) -> Iterator[str]:
     """What differs in the tables, in sentences: `12 prices rose by 3 to 8%`."""
     for table in sorted({*one.data.tables, *other.data.tables}):
         before, now = ({key_of(row): row for row in result.data.rows(table)} for result in (one, other))
-        said = table.replace("_", " ")
+        title = table.replace("_", " ")
         for keys, of, word in ((now.keys() - before, other, "more"), (before.keys() - now, one, "fewer")):
             if keys:
-                yield f"{said}: {len(keys)} {'row' if len(keys) == 1 else 'rows'} {word} ({_some(sorted(keys), of)})"
+                yield f"{title}: {len(keys)} {'row' if len(keys) == 1 else 'rows'} {word} ({_some(sorted(keys), of)})"
         pairs = {key: (before[key], row) for key, row in now.items() if key in before and before[key] != row}
         for column, field in TABLES[table].model_fields.items() if pairs else ():
             values = {key: (getattr(a, column), getattr(b, column)) for key, (a, b) in pairs.items()}
@@ -347,7 +347,7 @@ def _changed(one: Result, other: Result) -> Iterator[str]:
             if values and column not in Row.model_fields and not column.endswith(("_low", "_high")):
                 label = column_of(field).label
                 noun = label if 0 < len(label.split()) < 4 else stem_and_unit(column)[0].replace("_", " ")
-                head = "" if _several(noun) == said else f"{said}: "
+                head = "" if _several(noun) == title else f"{title}: "
                 yield from (head + text for text in _moves(noun, column, values, other))
 
 
@@ -456,8 +456,8 @@ RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countr
 LAST = ("OTH", OTHERS, RESERVE, SHORT)
 """Suppliers that are no single country, in their order after those that are; the first: what the statistics give as one."""
 MOST_MATERIALS = 12
-MOST_CHAINS, MOST_APART = 3, 5
-"""Chains that are drawn; countries of a step that are drawn apart."""
+MOST_CHAINS, MOST_COUNTRIES = 3, 5
+"""Chains that are drawn; countries of a step that are drawn separately."""
 SMALL_SHARE = 0.03
 """Share up to which a country is drawn among `OTHERS`; and part of the feeds of a step up to which one is not drawn."""
 
@@ -581,12 +581,12 @@ def supply(result: Result) -> tuple[pd.DataFrame, list[str], list[Moment], str]:
         for step in dict.fromkeys(step for code in chosen for step in chain(code, found))
         for who in ordered(step, found)
     ]
-    told = []
+    top = []
     for code in chosen:
         most = [max(moment.shares(code).items(), key=lambda pair: pair[1], default=("nobody", 0.0)) for moment in found]
-        told.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {chance(s)}' for who, s in most)}")
+        top.append(f"{names.material(code)}: {', '.join(f'{names.country(who)} {chance(s)}' for who, s in most)}")
     table = pd.DataFrame(rows, columns=["material", "supplier", *(moment.name for moment in found)])
-    return table, chosen, found, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(told)}."
+    return table, chosen, found, f"Top share: {'; '.join(moment.name for moment in found)}. {'. '.join(top)}."
 
 
 def ordered(material: str, found: Iterable[Moment]) -> list[str]:
@@ -643,9 +643,9 @@ class Course:
 
         steps, drawn = longest(product, ()), []
         for step in steps:
-            apart = [who for who in ordered(step, found) if who not in LAST]
-            apart = [who for who in apart if max(m.shares(step).get(who, 0.0) for m in found) > SMALL_SHARE]
-            drawn.append([*apart[:MOST_APART], *LAST])
+            countries = [who for who in ordered(step, found) if who not in LAST]
+            countries = [who for who in countries if max(m.shares(step).get(who, 0.0) for m in found) > SMALL_SHARE]
+            drawn.append([*countries[:MOST_COUNTRIES], *LAST])
         course = cls(steps, drawn, [1.0] * len(steps))
         for n in reversed(range(len(steps) - 1)):
             runs = [run for moment in found for run in course.runs(moment, n)]

@@ -35,7 +35,7 @@ def _wrong(table: str, row: Any, column: str, expected: str, found: str = "") ->
 
 
 def _written(value: Any) -> str:
-    """A cell as it stands in a table."""
+    """A cell as written in a table."""
     if value is None or value == "":
         return "an empty cell"
     if isinstance(value, bool | dt.date):
@@ -351,7 +351,7 @@ def _demands(plan: Plan, data: Dataset) -> list[tuple[str, str]]:
 
 
 def one_priority(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """A use has one priority, in whatever years its demand is told."""
+    """A use has one priority, in all years for which its demand is stated."""
     for first, *others in grouped(data.rows("demand"), "material", "segment").values():
         for row in others:
             if row.priority != first.priority:

@@ -37,7 +37,7 @@ def validate_rows(
 ) -> tuple[tuple[Row, ...], list[Fault]]:
     """Rows of a table from records, and what is wrong; where there is much, what comes after the first faults is not looked at.
 
-    lines: where each record stands, for the faults; None: from line 2 on, below the header.
+    lines: the line of each record, for the faults; None: from line 2 on, below the header.
     """
     model = TABLES[table]
     faults = first_of(_header_faults(table, file, columns))
@@ -66,7 +66,7 @@ def validate_rows(
 
 
 def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fault]:
-    """Columns that are none, and required columns that are not there."""
+    """Unknown columns, and required columns that are missing."""
     fields = TABLES[table].model_fields
     for column in columns:
         if column not in fields:
@@ -196,7 +196,7 @@ class PlanSheet:
     """Field as it is written there without a value -> its row."""
     answers: Mapping[str, Cell] = field(default_factory=dict)
     """Field of the plan -> the answer of another sheet that filled it."""
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     """What these answers changed besides, in words."""
     narrowed: Cell | None = None
     """Where the planner, who has chosen other materials, may name rules to leave out; None: the materials are the sheet's."""
@@ -232,7 +232,7 @@ class PlanSheet:
 
 @dataclass(frozen=True)
 class Book:
-    """A workbook: where its tables' rows and columns stand, and what other sheets it has."""
+    """A workbook: places of its tables' rows and columns, and what other sheets it has."""
 
     name: str
     columns: Mapping[str, tuple[str, ...]]
@@ -243,7 +243,7 @@ class Book:
     """(Table, key) of a row that answers of another sheet added -> column -> the answer; empty column: that for the rest."""
 
     def placed(self, fault: Fault, table: str, rows: Sequence[Any]) -> Fault:
-        """A fault with sheet and cell; its row is told by key, whole or the first part of it."""
+        """A fault with sheet and cell; its row is found by key, whole or the first part of it."""
         at = [n for n, row in enumerate(rows) if fault.row in (key_of(row), str(getattr(row, row.key[0])))]
         line = self.lines[table][at[0]] if at else None
         columns = self.columns[table]
@@ -264,7 +264,7 @@ class Dataset:
     book: Book | None = field(default=None, compare=False)
     """The workbook that they come from; None: not from one."""
     asked: PlanText | PlanSheet | None = field(default=None, compare=False)
-    """Where the plan that was read with them stands; None: nowhere that is known."""
+    """Places of the plan that was read with them; None: not known."""
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
@@ -315,16 +315,16 @@ class Dataset:
         unfit = [fault for fault in found if cell is not None and isinstance(fault, UnfitRule)]
         if cell is None or not unfit:
             return found
-        told = {".".join(fault.column.split(".")[:2]): fault.found for fault in unfit}
-        expected = f"here also '{', '.join(told)}', which leaves them out, or {unfit[0].expected}"
-        words = "; ".join(f"{rule} of the sheet plan ({what})" for rule, what in told.items())
+        rules = {".".join(fault.column.split(".")[:2]): fault.found for fault in unfit}
+        expected = f"here also '{', '.join(rules)}', which leaves them out, or {unfit[0].expected}"
+        words = "; ".join(f"{rule} of the sheet plan ({what})" for rule, what in rules.items())
         return [
             *(one for one in found if one not in unfit),
             cell.placed(replace(unfit[0], found=words, expected=expected)),
         ]
 
     def without_places(self) -> Dataset:
-        """The same tables, of which nobody knows in what sheet they stand: what is said of them is always the same."""
+        """The same tables without their places in sheets, so that messages about them are always the same."""
         return replace(self, book=None, asked=None)
 
     def rows(self, table: str) -> tuple[Any, ...]:
@@ -369,7 +369,7 @@ def members(data: Dataset, home: str) -> frozenset[str]:
 
 
 def fiscal_month(data: Dataset, home: str) -> int:
-    """Month in which a home's fiscal year begins; January where nothing is said."""
+    """Month in which a home's fiscal year begins; January where none is stated."""
     row = home_row(data, home)
     return 1 if row is None else row.fiscal_year_month
 
@@ -398,15 +398,15 @@ ENDINGS = ("usd_per_kg", "usd_per_t", "musd")
 def restated(plan: Plan, data: Dataset) -> Dataset:
     """The same facts in real money of the plan's price year: value * index[price_year] / index[money_year].
 
-    Rows without `money_year` are taken as they stand. Expects `unknown_years` to have found nothing.
+    Rows without `money_year` are taken unchanged. Expects `unknown_years` to have found nothing.
     """
     index = {row.money_year: row.price_index for row in data.rows("deflators")}
     tables = dict(data.tables)
     for table in DATED:
         rows = data.rows(table)
-        if any(_apart(row, plan) for row in rows):
+        if any(_of_another_year(row, plan) for row in rows):
             tables[table] = tuple(
-                _times(row, index[plan.price_year] / index[row.money_year]) if _apart(row, plan) else row
+                _times(row, index[plan.price_year] / index[row.money_year]) if _of_another_year(row, plan) else row
                 for row in rows
             )
     return Dataset(types.MappingProxyType(tables), data.name)
@@ -443,7 +443,7 @@ def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault(file, key, column, found, f"a year of deflators.csv{years}")
 
 
-def _apart(row: Any, plan: Plan) -> bool:
+def _of_another_year(row: Any, plan: Plan) -> bool:
     return row.money_year is not None and row.money_year != plan.price_year
 
 

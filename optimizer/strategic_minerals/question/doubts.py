@@ -296,7 +296,7 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
 
     chosen: materials that are looked at; None: all of the tables.
     """
-    facts, names, told = Facts(plan, data, chosen), Names.of(data), []
+    facts, names, notes = Facts(plan, data, chosen), Names.of(data), []
     unusual = list(_unusual(facts))
     odd = {_place(figure) for doubt in unusual for figure in doubt.figures}
     for doubt in (*unusual, *contradictions(comparisons(facts), odd)):
@@ -304,8 +304,8 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
         cell = fault.row if fault.row != key else ""
         place = " ".join(part for part in (f"{fault.file}:{cell}".rstrip(":"), key, fault.column) if part)
         what = "" if table == PLAN else f" [{column_in_words(column)}: {owner_in_words(key, names)}]"
-        told.append((KIND, key or column, f"{place}: {fault.found}; expected {fault.expected}{what}"))
-    return told
+        notes.append((KIND, key or column, f"{place}: {fault.found}; expected {fault.expected}{what}"))
+    return notes
 
 
 def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:

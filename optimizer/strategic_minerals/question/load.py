@@ -153,7 +153,7 @@ LONGEST_KEY = 80
 
 
 def _value(key: str, text: str) -> Any:
-    """A value as TOML spells it, else the text as it stands. Raises PlanError for a number of more digits than are read."""
+    """A value as TOML spells it, else the text unchanged. Raises PlanError for a number of more digits than are read."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:

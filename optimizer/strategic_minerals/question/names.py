@@ -44,7 +44,7 @@ class Axis:
 
 @lru_cache(maxsize=1024)  # callers choose the key
 def read_axis(address: str) -> Axis:
-    """An address as an axis. Raises PlanError where it is none."""
+    """An address as an axis. Raises PlanError where it is not an address."""
     text = address.strip()
     if not text:
         raise _refused(address, "nothing", "a field of the plan, or table[key].column")
@@ -201,18 +201,18 @@ class Names:
     @classmethod
     def of(cls, data: Dataset) -> Names:
         """The names of a dataset's tables."""
-        countries = _apart((row.country, row.name) for row in data.rows("countries"))
-        materials = _apart((row.material, row.name) for row in data.rows("materials"))
+        countries = _distinct((row.country, row.name) for row in data.rows("countries"))
+        materials = _distinct((row.material, row.name) for row in data.rows("materials"))
         made = [(row.activity, row.name, row.country) for row in data.rows("activities")]
         made += [(row.project, row.name, row.country) for row in data.rows("projects")]
         placed = {at: name for at, name in countries.items() if name != at}
-        producers = _apart((key, _placed(name or key, placed.get(at, ""))) for key, name, at in made)
+        producers = _distinct((key, _placed(name or key, placed.get(at, ""))) for key, name, at in made)
         offered: dict[str, list[Any]] = defaultdict(list)
         for row in data.rows("offers"):
             material, seller = materials.get(row.material, row.material), producers.get(row.source_producer, "")
             what = seller if material in seller else f"{material} from {seller or 'other suppliers'}"
             offered[what].append(row)
-        hazards = _apart((row.hazard, row.name) for row in data.rows("hazards"))
+        hazards = _distinct((row.hazard, row.name) for row in data.rows("hazards"))
         hit = {row.hazard: row.countries for row in data.rows("hazards")}
         return cls(materials, countries, producers, hazards, _lots(offered), hit)
 
@@ -240,28 +240,28 @@ class Names:
                 return known[code]
         return code
 
-    def item(self, said: str) -> str:
+    def item(self, item: str) -> str:
         """Something that a plan may choose, by its kind and code as `explain` takes them: its name, then these in brackets.
 
         `project narva_2: loan` -> `Narva phase 2 (Estonia) [project narva_2: loan]`.
         """
-        kind, _, code = said.partition(" ")
+        kind, _, code = item.partition(" ")
         key = code.partition(": ")[0]
         if kind == "floor":
             found = max((material for material in self.materials if f"-{material}-" in f"-{code}"), key=len, default="")
             name = self.material(found)
-            return said if name == found else f"price floor for {name} [{said}]"
+            return item if name == found else f"price floor for {name} [{item}]"
         name = {"project": self.producers, "contract": self.producers, "offer": self.offers}.get(kind, {}).get(key, key)
-        return said if name.startswith(key) else f"{name} [{said}]"
+        return item if name.startswith(key) else f"{name} [{item}]"
 
-    def chosen(self, said: str) -> str:
+    def chosen(self, item: str) -> str:
         """The same for readers who need no code: `Narva phase 2 (Estonia): loan`, `offtake from Gallium (Canada)`."""
-        kind, _, code = said.partition(" ")
+        kind, _, code = item.partition(" ")
         key, _, package = code.partition(": ")
         known = {"project": self.producers, "contract": self.producers, "stock": self.materials}.get(kind, {})
         name = known.get(key, key)
         if name == key:
-            return self.item(said)
+            return self.item(item)
         of = {"contract": "offtake from ", "stock": "stock of "}.get(kind, "")
         return f"{of}{name}{f': {package}' if package else ''}"
 
@@ -272,7 +272,7 @@ UNNAMED = Names({}, {}, {}, {}, {}, {})
 """Where no names are known: everything keeps its code."""
 
 
-def _apart(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Code -> name; a name that several have gets its code in brackets."""
     named = {key: name or key for key, name in pairs}
     times = Counter(named.values())
@@ -293,12 +293,12 @@ def _lots(offered: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 
 def _placed(name: str, country: str) -> str:
-    """A producer's name with its country, unless the name tells it already or the country has none."""
+    """A producer's name with its country, unless the name shows it already or the country has none."""
     stem = re.escape(country[:-1])
     if country and name.lower().endswith(f", {country.lower()}"):
         return f"{name[: -len(country) - 2]} ({country})"
-    told = country in name or (country.isalpha() and re.search(rf"\b{stem}{ADJECTIVE}\b", name))
-    return name if told else f"{name} ({country})"
+    has_country = country in name or (country.isalpha() and re.search(rf"\b{stem}{ADJECTIVE}\b", name))
+    return name if has_country else f"{name} ({country})"
 
 
 # Figures of the tables in words: what a column holds, of what, and how much in which unit.

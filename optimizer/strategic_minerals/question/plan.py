@@ -324,7 +324,7 @@ class Ambiguity(Section):
 
     @field_validator("beliefs")
     @classmethod
-    def _apart(cls, value: tuple[Belief, ...]) -> tuple[Belief, ...]:
+    def _names_differ(cls, value: tuple[Belief, ...]) -> tuple[Belief, ...]:
         names = [belief.name for belief in value]
         if len({*names}) < len(names):
             raise ValueError(f"names that differ, not {', '.join(names)}")
@@ -490,7 +490,7 @@ class Ongoing(Event):
     """Date within the first period at which it is known to have ended; unset: it goes on."""
 
     @model_validator(mode="after")
-    def _told(self) -> Ongoing:
+    def _has_duration(self) -> Ongoing:
         if self.hazard is None and self.remaining_years is None and self.ended_year is None:
             why = "as the event has no hazard whose law of durations would say how long it may last"
             raise ValueError(f"remaining_years, {why}")

@@ -95,7 +95,7 @@ def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
 
 
 def header_faults(table: str, place: str, columns: Sequence[str], at: Callable[[int], str]) -> list[Fault]:
-    """What is wrong with the first row of a file or a sheet, other than columns that are none or not there.
+    """What is wrong with the first row of a file or a sheet, other than unknown or missing columns.
 
     columns: its cells without those behind the last name. at: place of a column, counted from 0.
     """
@@ -107,7 +107,7 @@ def header_faults(table: str, place: str, columns: Sequence[str], at: Callable[[
 
 
 def _header_faults(table: str, name: str, columns: Sequence[str]) -> list[Fault]:
-    """What is wrong with the header of a file, other than columns that are none or not there."""
+    """What is wrong with the header of a file, other than unknown or missing columns."""
     found = header_faults(table, name, columns, lambda _: "1")
     if not TABLES[table].model_fields.keys() & {*columns}:
         return [replace(fault, expected=f"{fault.expected}, separated by commas") for fault in found]
@@ -126,7 +126,7 @@ def _length_faults(name: str, columns: Sequence[str], records: Sequence[Sequence
 
 # The tables of one home: `inputs/*.csv` hold the world, `inputs/homes/<HOME>/*.csv` are laid over them.
 CODE = re.compile("[A-Z]{3}")
-"""What folders of homes are called; others are none."""
+"""What folders of homes are called; other folders are ignored."""
 HOMES = "homes"
 """Folder of the folders of homes."""
 Read = tuple[tuple[Row, ...], list[Fault]]
@@ -163,7 +163,7 @@ def unknown_home(folder: Path, home: str) -> str:
     if not homes or home in (*homes, *stated):
         return ""
     named = {str(record.get("home")): str(record.get("name")) for record in _records(folder / f"{HOMES}.csv")}
-    told = ", ".join(f"{each} for {named[each]}" if each in named else each for each in homes)
+    known = ", ".join(f"{each} for {named[each]}" if each in named else each for each in homes)
     others = f", or one of {len(stated)} countries of which something is known" if stated else ""
     codes = {
         plain(str(record.get("name"))): str(record.get("country")) for record in _records(folder / "countries.csv")
@@ -174,8 +174,8 @@ def unknown_home(folder: Path, home: str) -> str:
         missing = {str(r["name"]): str(r["next_source"]) for r in _stated(folder, "not_planned") if r["home"] == EVERY}
         sources = "; ".join(f"{name}: {source}" for name, source in sorted(missing.items()))
         text = f"of {home} nothing is known that it buys abroad. Next sources, by mineral: {sources or 'none'}"
-        return f"a home with tables of its own: {told}{others}; {text}"
-    return f"a home with tables of its own: {told}{others}"
+        return f"a home with tables of its own: {known}{others}; {text}"
+    return f"a home with tables of its own: {known}{others}"
 
 
 def _records(file: Path) -> list[dict[str, object]]:
@@ -263,7 +263,7 @@ def read_laid_over(table: str, folder: Path, home: str, made: Sheet | None = Non
 
 
 def _validated(table: str, sheets: Sequence[Sheet], own: str) -> Read:
-    """Rows of the last sheet laid over those of the ones before. A fault stands where its cell does; a column that is in neither
+    """Rows of the last sheet laid over those of the ones before. A fault is placed at its cell; a column that is in neither
     file is missed in the home's own."""
     records: list[dict[str, object]] = []
     places: list[dict[str, Place]] = []
@@ -295,8 +295,8 @@ def _placed(fault: Fault, places: Sequence[Mapping[str, Place]], sheets: Sequenc
         return replace(fault, file=next((s.name for s in sheets if fault.column in s.columns), own))
     cells = places[int(fault.row.removeprefix(MARK))]
     name, line = cells.get(fault.column, cells[""])
-    told = re.sub(f"{MARK}(\\d+)", lambda other: str(places[int(other[1])][""][1]), fault.expected)
-    return replace(fault, file=name, row=str(line), expected=told)
+    expected = re.sub(f"{MARK}(\\d+)", lambda other: str(places[int(other[1])][""][1]), fault.expected)
+    return replace(fault, file=name, row=str(line), expected=expected)
 
 
 def of_the_home(tables: Mapping[str, tuple[Any, ...]], folder: Path, home: str) -> dict[str, tuple[Any, ...]]:
@@ -503,11 +503,11 @@ def _estimated(column: str, function: str, *given: float | str | tuple[str, Any]
     """A figure, its range and the recipe in the note. given: numbers and words, and (reference, value) of figures of tables."""
     values = [float(each[1]) if isinstance(each, tuple) else each for each in given]
     found: Estimate = FUNCTIONS[function](*values)
-    told = ", ".join(
+    arguments = ", ".join(
         each[0] if isinstance(each, tuple) else f"{each:.10g}" if isinstance(each, float) else each for each in given
     )
     ends = {f"{column}_low": rounded(found.low), column: rounded(found.central), f"{column}_high": rounded(found.high)}
-    return {**ends, "confidence": "estimate", "note": f"{column} = {function}({told})"}
+    return {**ends, "confidence": "estimate", "note": f"{column} = {function}({arguments})"}
 
 
 def _with(*parts: Record) -> dict[str, Any]:
@@ -616,9 +616,9 @@ def _from_trade(known: Known) -> dict[str, list[dict[str, Any]]]:
         found["materials"].append(_with(row, _estimated("disposal_t_per_yr", "disposal_ceiling", use)))
         for segment, priority in (("essential", 2), ("other", 3)):
             need = _estimated("demand_t_per_yr", "home_segment", low, use, high, segment, "general", 0.0)
-            told = {"note": "what defence uses is not published, and is in these segments"}
+            note = {"note": "what defence uses is not published, and is in these segments"}
             found["demand"].append(
-                _with(row, {"segment": segment, "from_year": PLANNED_FROM, "priority": priority}, need, told)
+                _with(row, {"segment": segment, "from_year": PLANNED_FROM, "priority": priority}, need, note)
             )
         found["loss_functions"].append(_with(row, loss))
         sources = [(home, _estimated("capacity_t_per_yr", "home_output", output))] if own else []
@@ -632,12 +632,12 @@ def _from_trade(known: Known) -> dict[str, list[dict[str, Any]]]:
             sources.append((share["country"], _with(capacity, {"normal_t_per_yr": normal, "note": flow})))
         for country, capacity in sources:
             producer = {"activity": f"{country.lower()}_{material}", **origin}
-            told = {"name": f"{materials[material]['name']}, {named.get(country, country)}", "country": country}
+            title = {"name": f"{materials[material]['name']}, {named.get(country, country)}", "country": country}
             stage = {"stage": materials[material]["stage"], "premium_share": 0.0}
             tier = "home" if country == home else tiers.get(country, "other")
             kappa = _estimated("kappa", "allied_kappa", tier)
             contract = _contract(producer["activity"], material, capacity, known) if tier in ("ally", "partner") else {}
-            found["activities"].append(_with(producer, told, stage, kappa, contract))
+            found["activities"].append(_with(producer, title, stage, kappa, contract))
             found["capacities"].append(_with(producer, {"from_year": PLANNED_FROM}, capacity))
             made = {"producer": producer["activity"], "material": material, "yield_t_per_t": 1.0, **origin}
             found["yields"].append(made | {"confidence": "derived", "note": "main output"})
@@ -679,8 +679,8 @@ def _price_loss(material: str, known: Known) -> dict[str, Any] | None:
         "loss_usd_per_t", "price_loss", _price(price), low, (hazard, worst["price_multiplier"]), float(HIGHEST)
     )
     about = {"loss_function": LOSS, "segment": EVERY, "horizon_months": 12, "money_year": price.get("money_year", "")}
-    told = {"event": "price rise of the worst disruption: no study of this home is compiled"}
-    return _with(about, told, figure)
+    event = {"event": "price rise of the worst disruption: no study of this home is compiled"}
+    return _with(about, event, figure)
 
 
 def _tiers(known: Known) -> dict[str, str]:

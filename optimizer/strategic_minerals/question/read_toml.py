@@ -57,7 +57,7 @@ class PlanText:
 
 
 def _lines(text: str) -> dict[str, int]:
-    """Dotted path -> line number, of the keys of a TOML text that stand at the start of a line."""
+    """Dotted path -> line number, of the keys of a TOML text that are at the start of a line."""
     prefix, found = "", dict[str, int]()
     seen: dict[str, int] = {}
     current: dict[str, str] = {}
@@ -110,7 +110,7 @@ def load_plan(path: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
 def read_as(
     model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
 ) -> tuple[M, PlanText]:
-    """A TOML file, or a JSON one, as any model, and where in the file its fields stand. wanted: what the file should be."""
+    """A TOML file, or a JSON one, as any model, and the places of its fields in the file. wanted: what the file should be."""
     text = _read(path, wanted)
     kind: TextKind = "JSON" if path.suffix.lower() == ".json" else "TOML"
     data = _content(path.name, text, kind)
@@ -122,7 +122,7 @@ def read_as(
 def _changed(
     model: type[M], data: dict[str, Any], place: PlanText, overrides: Mapping[str, Any] | None
 ) -> tuple[M, PlanText]:
-    """A model of plain data with values put into it, and where its fields stand. Raises PlanError."""
+    """A model of plain data with values put into it, and the places of its fields. Raises PlanError."""
     changed, faults = overridden(data, overrides or {})
     if faults:
         raise PlanError(faults)
@@ -164,7 +164,7 @@ def parse_as(model: type[M], data: Mapping[str, Any], *, file: str) -> M:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. ValueError for a key that stands there twice, as in TOML."""
+    """An object of JSON. ValueError for a key that is there twice, as in TOML."""
     ((key, times),) = Counter(key for key, _ in pairs).most_common(1) or [("", 1)]
     if times > 1:
         raise ValueError(f"key {key!r} occurs twice")
@@ -191,7 +191,7 @@ def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
 def _without_echoes(errors: list[Any]) -> list[Any]:
     """One error for each thing that is wrong, in order.
 
-    Where a field may be of several kinds, each of them has an error of its own: what is told of the kind that fits, or that was
+    Where a field may be of several kinds, each of them has an error of its own: what is reported of the kind that fits, or that was
     read into, stands for all; where none fits, the other kinds go into `also` of the first error. A list that is too short since
     its entries are wrong is none.
     """
@@ -211,7 +211,7 @@ def _without_echoes(errors: list[Any]) -> list[Any]:
 
 
 def place_of(item: Any) -> tuple[str, ...]:
-    """Where an error stands, without the branches of choices that pydantic names on the way."""
+    """Place of an error, without the branches of choices that pydantic names on the way."""
     parts = (str(part) for part in item["loc"])
     return tuple(part for n, part in enumerate(parts) if not part.startswith(BRANCHES) and not (n and part in KINDS))
 
@@ -271,7 +271,7 @@ def overridden(
     data: Any, overrides: Mapping[str, Any], path_of: Callable[[str], str] = str
 ) -> tuple[tuple[str, ...], list[Fault]]:
     """Put values into plain data by dotted paths; the fields that this sets, and what is wrong. path_of: the path of a field."""
-    apart(overrides)
+    require_disjoint(overrides)
     faults, changed = list[Fault](), list[str]()
     for field, value in overrides.items():
         try:
@@ -283,7 +283,7 @@ def overridden(
     return tuple(changed), faults
 
 
-def apart(changed: Collection[str]) -> None:
+def require_disjoint(changed: Collection[str]) -> None:
     """Raise PlanError where a dotted path that is put into a plan is, or lies within, another: the order would tell which holds."""
     faults = [
         Fault(OVERRIDES, "", inner, f"a value within {outer}, which is also set", "each value only once")

@@ -28,7 +28,7 @@ MOST_ARGUMENTS = 28
 LARGEST_ARGUMENT = 1e12
 """Beyond it a number of a note is no figure of a table."""
 ABSENT = " is not there"
-"""What is said of a figure that has no row or an empty cell."""
+"""What is reported of a figure that has no row or an empty cell."""
 
 
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
@@ -162,12 +162,12 @@ def without_recipes(note: str, columns: Collection[str]) -> str:
 
 def outdated(data: Dataset) -> list[str]:
     """Notes on figures that no longer follow from their facts, and on those whose facts are gone; empty where all follow."""
-    every, told = stale(data), list[str]()
+    every, notes = stale(data), list[str]()
     lost = gone(data, every)
     if lost:
         which = f"{lost[0].recipe.table}.csv {lost[0].recipe.key} {lost[0].recipe.column}"
         many = f"{len(lost):,} estimates" if len(lost) > 1 else "an estimate"
-        told.append(f"{many} cannot be worked out any more and stand as they were: {which}, for {lost[0].why}")
+        notes.append(f"{many} cannot be worked out any more and stand as they were: {which}, for {lost[0].why}")
     found = [(one, one.follows) for one in every if one.follows is not None]
     if found:
         first, follows = found[0]
@@ -175,8 +175,8 @@ def outdated(data: Dataset) -> list[str]:
         which = f"{first.recipe.table}.csv {first.recipe.key} {first.recipe.column} is {was}"
         many = f"{len(found):,} estimates no longer follow" if len(found) > 1 else "an estimate no longer follows"
         now = f"{first.recipe} is now {rounded(follows.central):,g}"
-        told.append(f"{many} from the figures that their notes name: {which}, and {now}")
-    return told
+        notes.append(f"{many} from the figures that their notes name: {which}, and {now}")
+    return notes
 
 
 def rounded(value: float) -> float:

@@ -29,7 +29,7 @@ class Known:
     where: str
 
     def faults(self, file: str, key: str, column: str, values: Iterable[str | None]) -> Iterator[Fault]:
-        """A fault for each value that is none of the names; empty cells are no names."""
+        """A fault for each value that is not one of the names; empty cells do not count."""
         for value in values:
             if value is not None and value not in self.names:
                 expected = f"{self.where}{near_miss(value, self.names)}"
@@ -102,8 +102,8 @@ def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield from known.faults("plan", "", place, names)
     yield from _covers(plan, data)
     materials, segments = material_names(data), segment_names(data)
-    told, forms = {(row.material, row.segment) for row in data.rows("demand")}, qualified_forms(plan, data)
-    pairs = {forms.demand(*pair) for pair in told}
+    demanded, forms = {(row.material, row.segment) for row in data.rows("demand")}, qualified_forms(plan, data)
+    pairs = {forms.demand(*pair) for pair in demanded}
     for n, level in enumerate(plan.service_levels):
         if (level.material, level.segment) in forms.asked:
             form = forms.asked[level.material, level.segment]
@@ -181,8 +181,8 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
         yield f"controls.{n}.materials", control.materials.split(), goods
         yield f"controls.{n}.hazard", [control.hazard], hazards
         own = control.materials.split()
-        told = "*" in own or not materials.names.issuperset(own)  # a slip among them is a fault already
-        cut = materials if told else Known(frozenset(own), "materials of the control")
+        any_material = "*" in own or not materials.names.issuperset(own)  # a slip among them is a fault already
+        cut = materials if any_material else Known(frozenset(own), "materials of the control")
         yield from ((f"controls.{n}.cut_shares.{name}", [name], cut) for name in control.cut_shares)
     if plan.sample is not None:
         yield from _each("sample.hazards", plan.sample.hazards, hazards.and_("*"))
@@ -219,7 +219,7 @@ def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Every name that a table uses is a key of the table that defines it; where that table has no rows, nothing is said here."""
+    """Every name that a table uses is a key of the table that defines it; where that table has no rows, nothing is checked here."""
     for known, places in _uses_of_table(plan, data):
         for table, _, column in (place.partition(".") for place in places.split() if known.names):
             many = _is_list(table, column)

@@ -1,4 +1,4 @@
-"""Loss functions replayed on what was seen: what each would have said of an observed shortage, beside what stopped.
+"""Loss functions replayed on what was seen: what each would have estimated for an observed shortage, beside what stopped.
 
 A function is tested on a shortage of about the length for which it is stated alone: users live for months on what they hold, so a
 loss of a year says nothing of a quarter, and the other way round.
@@ -70,7 +70,7 @@ class Episode:
 
 @dataclass(frozen=True)
 class Replay:
-    """What one loss function would have said of one episode."""
+    """What one loss function would have estimated for one episode."""
 
     episode: Episode
     function: str
@@ -88,7 +88,7 @@ class Replay:
 
     @property
     def weeks(self) -> Range | None:
-        """The same in weeks of plants; None where they cannot be told."""
+        """The same in weeks of plants; None where they are not known."""
         if self.episode.most_weeks is None:
             return None
         low, central, high = map(self.episode.weeks, self.loss)
@@ -96,7 +96,7 @@ class Replay:
 
     @property
     def differs(self) -> str:
-        """Why the function cannot be held against the episode; empty where both are of about one length."""
+        """Why the function cannot be compared with the episode; empty where both are of about one length."""
         months, horizon = self.episode.months, self.horizon_months
         if months is None:
             return "how long it lasted is not known"
@@ -130,10 +130,10 @@ class Replay:
         if self.verdict == "nothing was missing":
             return "as much arrived as usual, so that no loss per tonne is tested"
         short = digits(e.tonnes[1], 4)
-        said = f"{short} t short would have cost {_money(central)} million USD ({_money(low)} to {_money(high)})"
+        cost = f"{short} t short would have cost {_money(central)} million USD ({_money(low)} to {_money(high)})"
         weeks, most = self.weeks, e.most_weeks
         if weeks is None or most is None:
-            return f"{said}; how much stopped is not known, so that nothing is tested"
+            return f"{cost}; how much stopped is not known, so that nothing is tested"
         share = f"{100 * central / (e.output or 1.0):.2g} % of a year's output"
         depth = f"{weeks[1]:,.0f} weeks of a plant with {e.workers:,.0f} workers ({weeks[0]:,.0f} to {weeks[2]:,.0f})"
         known = f"Known by name is a stop of {e.stopped_weeks:g} {'week' if e.stopped_weeks == 1 else 'weeks'}"
@@ -141,7 +141,7 @@ class Replay:
             survey = f"if each of the {e.surveyed:g} stops of a survey was as long and the plant as large"
             known += f"; {most:,.0f} at most can be inferred, {survey}"
         differs = f": {self.differs}" if self.verdict == "not comparable" else ""
-        return f"{said}, {share}. That equals {depth}. {known}. Verdict: {self.verdict}{differs}"
+        return f"{cost}, {share}. That equals {depth}. {known}. Verdict: {self.verdict}{differs}"
 
 
 def episodes(data: Dataset) -> list[Episode]:

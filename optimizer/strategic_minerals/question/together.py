@@ -3,7 +3,7 @@
 What is common stands once: hazards strike everybody on the same day, a plant that several homes name is built once, and offers of
 one name share what their seller has (`sellers`). Whatever belongs to one home is called after it, `JPN.gallium`, and nothing flows
 between homes but what their plan moves: stock of pooled materials, and the output of plants that they build together. So doing
-nothing costs as much together as apart, but for such plants. The answer is an ordinary plan with ordinary tables."""
+nothing costs as much together as separately, but for such plants. The answer is an ordinary plan with ordinary tables."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -185,7 +185,7 @@ class Union:
 
     @cached_property
     def packages(self) -> list[tuple[Any, str]]:
-        """Packages of the joint tables, and what each is called in the homes'. What is for any project stands once."""
+        """Packages of the joint tables, and what each is called in the homes'. What is for any project is there once."""
         found: dict[str, tuple[Any, str]] = {}
         for home in self.homes:
             for row in self.tables[home].rows("packages"):
@@ -202,7 +202,7 @@ class Union:
         return list(found.values())
 
 
-def said(home: str, /, **update: Any) -> dict[str, Any]:
+def with_note(home: str, /, **update: Any) -> dict[str, Any]:
     """Changes of a row, with the tables that it is from: recipes of estimates do not hold among joint tables."""
     return {**update, "note": f"as in the tables of {home}"}
 
@@ -218,21 +218,21 @@ def add_projects(u: Union, found: Rows) -> None:
     """Projects, and the yields, feed and ramps of projects and of sources."""
     for home in u.homes:
         lost = {p for p in u.projects[home] if p in u.plants and u.free(p) < NO_PLANT}
-        apart = {*u.joint, *lost}
-        found["projects"] += [_project(u, home, row) for p, row in u.projects[home].items() if p not in apart]
+        excluded = {*u.joint, *lost}
+        found["projects"] += [_project(u, home, row) for p, row in u.projects[home].items() if p not in excluded]
         for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("ramps", "project")):
             for row in u.tables[home].rows(table):
                 name = getattr(row, column)
                 if name == "*" and home == u.homes[0]:
                     found[table].append(row)
-                elif name != "*" and name not in apart:
+                elif name != "*" and name not in excluded:
                     own = {column: f"{home}.{name}"}
                     own |= {"material": f"{home}.{row.material}"} if table == "yields" else {}
-                    found[table].append(row.model_copy(update=said(home, **own)))
+                    found[table].append(row.model_copy(update=with_note(home, **own)))
         for row in u.tables[home].rows("qualifications"):
             own = {"material": f"{home}.{row.material}"}
             own |= {} if row.producer == "*" else {"producer": u.called(home, row.producer)}
-            found["qualifications"].append(row.model_copy(update=said(home, **own)))
+            found["qualifications"].append(row.model_copy(update=with_note(home, **own)))
     for project, homes in u.joint.items():
         if u.free(project) >= NO_PLANT:
             _add_plant(u, found, project, homes)
@@ -240,7 +240,7 @@ def add_projects(u: Union, found: Rows) -> None:
 
 def _project(u: Union, home: str, row: Any) -> Any:
     """A project of one home; of a plant that others have taken a part of, what is left for it."""
-    own = said(home, project=f"{home}.{row.project}", name=f"{row.name} (for {u.titles[home]})")
+    own = with_note(home, project=f"{home}.{row.project}", name=f"{row.name} (for {u.titles[home]})")
     for column in ("needs", "excludes"):
         own[column] = " ".join(u.called(home, name) for name in getattr(row, column).split())
     if row.project in u.plants:
@@ -363,7 +363,7 @@ def plan_of(u: Union) -> Plan:
     known["controls"] = _about(u, known.get("controls", []))
     if rules := known.get("procurement", {}).get("exclusions"):
         known["procurement"]["exclusions"] = _about(u, rules)
-    # where no name that is planned is known, any material of the tables: those names are told as faults, and this adds none
+    # where no name that is planned is known, any material of the tables: those names are reported as faults, and this adds none
     spared = (ordered or u.ordered or known["materials"])[0]
     for scenario in known.get("scenarios", []):
         # what happens to others alone happens to nobody here: it stays, at its probability, with a cut of nothing
@@ -481,7 +481,7 @@ def tables_of(u: Union) -> Rows:
     found["packages"] = [row for row, _ in u.packages]
     found["commitments"] = list(_commitments(u))
     found["purchase_ceilings"] = [
-        row.model_copy(update=said(home, material=f"{home}.{row.material}"))
+        row.model_copy(update=with_note(home, material=f"{home}.{row.material}"))
         for home in u.homes
         for row in u.tables[home].rows("purchase_ceilings")
     ]
@@ -497,8 +497,8 @@ def _commitments(u: Union) -> Iterator[Any]:
         for row in u.tables[home].rows("commitments"):
             joint = row.producer in u.joint
             if joint and home != u.joint[row.producer][0]:
-                continue  # a plant built together stands once
-            own = said(home, commitment=f"{home}.{row.commitment}", producer=u.called(home, row.producer))
+                continue  # a plant built together is there once
+            own = with_note(home, commitment=f"{home}.{row.commitment}", producer=u.called(home, row.producer))
             if row.floor_material is not None:
                 own["floor_material"] = f"{row.producer if joint else home}.{row.floor_material}"
             if row.payer in u.homes:
@@ -514,7 +514,7 @@ def _materials(u: Union) -> Iterator[Any]:
         row = next(own[kind] for at, own in u.materials.items() if kind in own and home in (None, at))
         title = f"of {name.removesuffix(f'.{kind}')}" if home is None else u.titles[home]
         several = sum(kind in u.materials[other] for other in u.homes) > 1
-        update = said(
+        update = with_note(
             home or "its members",
             material=name,
             name=f"{row.name} ({title})",
@@ -543,7 +543,7 @@ def _of_materials(u: Union, table: str) -> list[Any]:
     for home in u.homes:
         for row in u.tables[home].rows(table):
             if row.material in u.materials[home]:
-                made = row.model_copy(update=said(home, material=f"{home}.{row.material}"))
+                made = row.model_copy(update=with_note(home, material=f"{home}.{row.material}"))
                 found[key_of(made)] = made
             elif row.material == "*":
                 found[key_of(row)] = row
@@ -568,7 +568,7 @@ def _losses(u: Union) -> Iterator[Any]:
             expected = f"a loss function of the tables of {home}: {', '.join(known)}"
             raise InputError([Fault("plan", "", "together.members", f"'{wanted}'", expected)])
         for row in rows:
-            yield row.model_copy(update=said(home, loss_function=LOSSES, material=f"{home}.{row.material}"))
+            yield row.model_copy(update=with_note(home, loss_function=LOSSES, material=f"{home}.{row.material}"))
 
 
 def _hazards(u: Union) -> tuple[list[Any], dict[str, dict[str, list[str]]]]:
@@ -605,10 +605,10 @@ def _hazards(u: Union) -> tuple[list[Any], dict[str, dict[str, list[str]]]]:
 def _add_sources(u: Union, found: Rows) -> None:
     for home in u.homes:
         for row in u.tables[home].rows("activities"):
-            own = said(home, activity=f"{home}.{row.activity}", name=f"{row.name} (for {u.titles[home]})")
+            own = with_note(home, activity=f"{home}.{row.activity}", name=f"{row.name} (for {u.titles[home]})")
             found["activities"].append(row.model_copy(update=own))
         for row in u.tables[home].rows("capacities"):
-            found["capacities"].append(row.model_copy(update=said(home, activity=f"{home}.{row.activity}")))
+            found["capacities"].append(row.model_copy(update=with_note(home, activity=f"{home}.{row.activity}")))
 
 
 def _add_offers(u: Union, found: Rows) -> None:
@@ -626,18 +626,18 @@ def _add_offers(u: Union, found: Rows) -> None:
             if row.material in u.materials[home] and source in {"outside", *made}:
                 own = {"offer": f"{home}.{row.offer}", "material": f"{home}.{row.material}", "source_producer": source}
                 seller = next((one for one in (row.seller, row.offer) if one in shared), None)
-                found["offers"].append(row.model_copy(update=said(home, **own, seller=seller)))
+                found["offers"].append(row.model_copy(update=with_note(home, **own, seller=seller)))
     first, past = u.asked.horizon.first_year, u.asked.horizon.first_year + u.asked.horizon.years
     for name in sorted(shared):
         series = sorted((row for row in sold if row.seller == name), key=lambda row: row.from_year)
-        told = -1.0
+        last = -1.0
         for year in range(first, past + 1):  # plans tell what they buy within their years; beyond nothing is taken
             row = next((row for row in reversed(series) if row.from_year <= year), series[0])
             left = max(0.0, row.depth_t_per_yr - u.taken.purchases.get((name, year), 0.0))
-            if left != told:
+            if left != last:
                 update = {"from_year": year, "depth_t_per_yr": left, "note": "what others have left"}
                 found["sellers"].append(row.model_copy(update=update))
-                told = left
+                last = left
 
 
 def _countries(u: Union) -> Iterator[Any]:

@@ -142,7 +142,7 @@ class Numbered(dict[int, Any]):
 
 
 def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str, Any]) -> tuple[Plan, PlanSheet]:
-    """The plan of a sheet: fields in the first column, values in the second, whatever stands further right.
+    """The plan of a sheet: fields in the first column, values in the second, whatever is further right.
 
     overrides: values by field, with the numbers of the sheet. Raises PlanError with every fault and its cell.
     """
@@ -250,7 +250,7 @@ def counted(part: str) -> bool:
 
 def typed(value: Any, field: str) -> Any:
     """A cell as a value of a plan: integers whole, lists and tables as TOML, lists typed with commas or spaces too. ValueError for
-    what begins like a list or a table and is none, or more than one."""
+    what begins like a list or a table but is not one, or is more than one."""
     listed = list_at(Plan, field)
     text = value.strip() if isinstance(value, str) else ""
     if text.startswith('"'):
@@ -286,7 +286,7 @@ TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 PLAN, READ_ME, NOTES = "plan", "read me", "notes"
-"""Sheets that are no tables; what stands in the last two is not read."""
+"""Sheets that are no tables; the content of the last two is not read."""
 LARGEST_BOOK_BYTES = 50_000_000
 LONGEST_TEXT = 32_767
 """Characters that a cell holds."""
@@ -524,7 +524,7 @@ DEFINED = {
 }
 """Column, or last part of a field of the plan -> the table whose first column lists what it may name."""
 LONGEST_LIST = 255
-"""Characters of a list that stands in a drop-down itself."""
+"""Characters of a list that is written into a drop-down itself."""
 
 
 def _range(data: Dataset, table: str) -> str:

@@ -104,7 +104,7 @@ class Question:
     """A row of the sheet."""
 
     text: str
-    """As it stands in the first column; answers are found by it."""
+    """As written in the first column; answers are found by it."""
     fills: str
     """Field of the plan, or column of what its block adds; empty: neither."""
     kind: str
@@ -113,7 +113,7 @@ class Question:
     listed: str
     """List (`lists`) from which is chosen; empty: none."""
     ready: str
-    """Answer that stands there from the beginning; empty: none."""
+    """Answer that is there from the beginning; empty: none."""
     low: float
     high: float
     help: str
@@ -126,7 +126,7 @@ class Question:
 
 
 def asked(**known: Any) -> list[Question]:
-    """Rows of the sheet. known: figures of the plan that stand in their words; none: for those who read answers alone."""
+    """Rows of the sheet. known: figures of the plan that are in their words; none: for those who read answers alone."""
     found = []
     for line in ASKED.strip().replace("\n    ", " ").splitlines():
         parts = [part.strip() for part in line.split("|")]
@@ -137,7 +137,7 @@ def asked(**known: Any) -> list[Question]:
 
 
 def questions(plan: Plan, data: Dataset) -> list[Question]:
-    """Rows of the sheet, ready with figures of the plan's own materials: no facts, they stand there to be replaced."""
+    """Rows of the sheet, ready with figures of the plan's own materials: no facts, they are there to be replaced."""
     wanted = [row.material for row in data.rows("demand")]
     chosen = next((name for name in plan.materials if name in wanted), wanted[0] if wanted else "")
     prices = {(row.price_set, row.material): row.price_usd_per_kg for row in reversed(data.rows("prices"))}
@@ -269,18 +269,18 @@ def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
     at = Answers(place, {}, rows)
     switches = [at for at, answer in given.items() if at[0].endswith(f": {USE}") and SWITCHED.get(_plain(answer))]
     on = {(QUESTIONS[text].block, n) for text, n in switches}
-    told = {(QUESTIONS[text].block, n) for text, n in given if QUESTIONS[text].kind != "switch"}
+    answered = {(QUESTIONS[text].block, n) for text, n in given if QUESTIONS[text].kind != "switch"}
     for n in [n for block, n in on if block == PROMISE]:  # it is kept in the disruption that it names, drawn or not
         which = given.get((WHICH, n), "")
-        if which in tuple("123456789") and (STOP, int(which)) not in told:
+        if which in tuple("123456789") and (STOP, int(which)) not in answered:
             faults.append(at.fault(WHICH, n, f"'{which}'", f"the number of a column with answers about a {STOP}"))
-        on |= {(STOP, k) for k in columns if (STOP, k) in told and str(k) == which}
-    for block, n in sorted(on - told):
+        on |= {(STOP, k) for k in columns if (STOP, k) in answered and str(k) == which}
+    for block, n in sorted(on - answered):
         faults.append(at.fault(f"{block}: {USE}", n, f"'{YES}' and no answer below", f"answers below it, or '{NO}'"))
     values: dict[tuple[str, int], Any] = {}
     for one in QUESTIONS.values():
         for n in columns:
-            answer, counts = given.get((one.text, n), ""), (one.block, n) in on & told
+            answer, counts = given.get((one.text, n), ""), (one.block, n) in on & answered
             if answer and not one.block and n > 1:
                 faults.append(at.fault(one.text, n, shown(answer), f"one answer, in {at.cell(one.text).at}"))
             elif answer and (counts or not one.block or one.kind == "switch"):
@@ -331,7 +331,7 @@ def _meant(question: Question, text: str) -> Any:
 
 
 def _number(text: str) -> float:
-    """A number, with or without a percent sign; one beyond all limits for text that is none."""
+    """A number, with or without a percent sign; one beyond all limits for text that is no number."""
     try:
         return float(text.rstrip("%").strip())
     except ValueError:
@@ -341,7 +341,7 @@ def _number(text: str) -> float:
 def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: Answers) -> Answers:
     """Answers with codes where names were written, in whatever letters, money in USD, and every fault that the tables show.
 
-    plan, sheet, data: as far as they could be read; what they do not say is not asked, so that one fault is told once.
+    plan, sheet, data: as far as they could be read; what they do not say is not asked, so that one fault is reported once.
     """
     year, values, faults = None if plan is None else plan.price_year, dict(answers.values), [*answers.faults]
     known = {name: codes for name, codes in lists(data, year).items() if codes}
@@ -374,7 +374,7 @@ def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: 
 def _unfit(plan: Plan | None, data: Dataset, answers: Answers, wrong: Collection[tuple[str, str]]) -> Iterable[Fault]:
     """Faults of answers that do not fit each other: materials that are not planned, years outside the plan.
 
-    wrong: cells with a fault already, of which, and by which, nothing more is said.
+    wrong: cells with a fault already, of which, and by which, nothing more is reported.
     """
 
     def fine(question: str, n: int = 1) -> bool:
@@ -424,9 +424,9 @@ RULES = ("days_of_cover", "service_levels", "diversification", "stock_rules", "i
 
 
 def answered(plan: Plan, sheet: PlanSheet, data: Dataset, answers: Answers) -> tuple[Plan, PlanSheet, Dataset]:
-    """Plan and tables with what was answered, and where it stands. Raises PlanError with the cells of answers that do not fit.
+    """Plan and tables with what was answered, and its places. Raises PlanError with the cells of answers that do not fit.
 
-    sheet: where the fields of the plan stand, and which were set elsewhere: these are not answered again. answers: `checked`,
+    sheet: places of the fields of the plan, and which were set elsewhere: these are not answered again. answers: `checked`,
     without faults.
     """
     return _Filling(plan, sheet, data, answers).done()
@@ -458,7 +458,7 @@ class _Filling:
         self.plan, self.sheet, self.data, self.answers = plan, sheet, data, answers
         self.known: Any = plan.to_toml_like()
         self.cells: dict[str, Cell] = {}
-        self.said: list[str] = []
+        self.notes: list[str] = []
         self.faults: list[Fault] = []
 
     def done(self) -> tuple[Plan, PlanSheet, Dataset]:
@@ -485,7 +485,7 @@ class _Filling:
         if self.faults:
             raise PlanError(self.faults)
         narrowed = answers.cell(LEAVE_OUT) if "materials" in self.cells else None
-        self.sheet = replace(self.sheet, answers=self.cells, said=tuple(self.said), narrowed=narrowed)
+        self.sheet = replace(self.sheet, answers=self.cells, notes=tuple(self.notes), narrowed=narrowed)
         try:
             return parse_plan(self.known, file=answers.place), self.sheet, self.data
         except PlanError as error:
@@ -513,7 +513,7 @@ class _Filling:
             planned = wanted if "*" in wanted else _with_feeds(wanted, self.data, answers)
             self._fill("materials", planned, answers.cell("materials"))
             if added := planned[len({*wanted}) :]:
-                self.said.append(
+                self.notes.append(
                     f"materials: {', '.join(added)} added, which makers of {', '.join(wanted)} use or make; "
                     f"'{NO}' at '{FEEDS}' ({answers.cell(FEEDS).at} of the sheet {START}) plans without them"
                 )
@@ -527,7 +527,7 @@ class _Filling:
             elif section == RULES[-1] and entry["material"] in floors:
                 named.add(rule)
         if others:
-            self.said.append(f"rules left out, as their materials are not planned: {listed(sorted(others))}")
+            self.notes.append(f"rules left out, as their materials are not planned: {listed(sorted(others))}")
         numbers = dict(self.sheet.numbers)
         for section in RULES:
             kept = [

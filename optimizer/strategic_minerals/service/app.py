@@ -65,7 +65,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 ONCE = ("authorization", "content-type", "idempotency-key")
-"""Headers that mean two things where they stand twice."""
+"""Headers that mean two things where they are sent twice."""
 RATE_POLICY = '"token";q={};w=60'
 
 
@@ -76,7 +76,7 @@ class BodyError(FrameworkError):
 class Gate:
     """ASGI middleware.
 
-    prefix: path under which the service stands, where no application mounts it. most_bytes: of a body. doors: methods by path, of
+    prefix: path under which the service runs, where no application mounts it. most_bytes: of a body. doors: methods by path, of
     routes that are named whole: no other route's pattern stands for them. started: whether the background work runs. refuse: makes
     an answer of a problem.
     """
@@ -484,8 +484,8 @@ class Readiness:
         async with self._lock:
             if time.monotonic() - self._at > FRESH_S:
                 queue = self._state.dispatcher
-                told = str(queue.trouble or "ok") if queue.alive else "not served"
-                self._checks = {**await run_in_threadpool(self._written), "queue": told}
+                status = str(queue.trouble or "ok") if queue.alive else "not served"
+                self._checks = {**await run_in_threadpool(self._written), "queue": status}
                 self._at = time.monotonic()
             return self._checks
 

@@ -195,7 +195,7 @@ class Turns:
     async def enter(self, tenant: str) -> None:
         """Wait for the tenant's turn. Raises ProblemError where too many wait, or for too long."""
         queue = self._waiting.setdefault(tenant, deque())
-        self._served.setdefault(tenant, self._count)  # who comes anew stands behind those that wait
+        self._served.setdefault(tenant, self._count)  # a new caller is behind those that wait
         if len(queue) >= self._most_waiting:
             raise later("turn", f"{len(queue)} of your requests that take long are waiting already.", 5.0)
         turn = asyncio.get_running_loop().create_future()
@@ -243,7 +243,7 @@ async def _turn(request: Request) -> AsyncIterator[None]:
 
 
 Turn = Annotated[None, Depends(_turn, scope="function")]
-"""A costly request's turn. It stands last among a route's parameters, for whoever waits has sent a whole body."""
+"""A costly request's turn. It comes last among a route's parameters, for whoever waits has sent a whole body."""
 
 
 def _bearer(request: Request) -> str | None:

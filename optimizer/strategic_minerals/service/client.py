@@ -53,7 +53,7 @@ class Client:
     """One caller of one service. Raises ServiceError, and OSError where there is no service."""
 
     def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
-        """address: with the path under which the service stands, if there is one."""
+        """address: with the path under which the service runs, if there is one."""
         self._address, self._timeout = address.rstrip("/"), timeout_s
         self._open = urllib.request.build_opener(_NoRedirect).open
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -288,7 +288,7 @@ class ProgressReporter:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._begin, self._last, self._said, self._words = time.monotonic(), 0.0, "", ""
+        self._begin, self._last, self._phase, self._words = time.monotonic(), 0.0, "", ""
 
     def report(self, now: Progress) -> None:
         """Of a solve, of many parts, or of a phase."""
@@ -310,15 +310,15 @@ class ProgressReporter:
         self._write(name, {}, at_once=True)
 
     def _write(self, phase: str, figures: dict[str, Any], *, at_once: bool) -> None:
-        if phase != self._said:
-            self._said = phase
+        if phase != self._phase:
+            self._phase = phase
             LOG.info("%s", phase)
         now = time.monotonic()
         if at_once or now - self._last >= PACE_S:
             self._last = now
-            told = {"phase": phase, "seconds": now - self._begin, **figures, "words": self._words or None}
+            progress = {"phase": phase, "seconds": now - self._begin, **figures, "words": self._words or None}
             with contextlib.suppress(OSError):  # a full disk must not end a solve; the answer will say so
-                self._folder.write(PROGRESS, told)
+                self._folder.write(PROGRESS, progress)
 
 
 def _finite(value: float | None) -> float | None:

@@ -140,11 +140,11 @@ def _titles() -> dict[str, str]:
 
 
 def _asked(request: Request, job: Job) -> str:
-    """What tells a run apart from others: the plan that it began from, and what was changed."""
+    """What distinguishes a run from others: the plan that it began from, and what was changed."""
     asked = folder_of(request, job.id).read(REQUEST) or {}
     begun = asked.get("shipped") or ("own plan" if VERBS[job.kind].asks else ", ".join(asked.get("labels", ())))
-    given = {question: ", ".join(filter(None, told)) for question, told in (asked.get("answers") or {}).items()}
-    given = {question: told for question, told in given.items() if told and not question.endswith(USE)}
+    given = {question: ", ".join(filter(None, answers)) for question, answers in (asked.get("answers") or {}).items()}
+    given = {question: answer for question, answer in given.items() if answer and not question.endswith(USE)}
     changed = [f"{name}: {value}" for name, value in {**given, **(asked.get("set") or {})}.items()]
     return "; ".join(filter(None, [begun, *changed]))
 
@@ -255,12 +255,12 @@ NAMES = tuple(QUESTIONS)
 
 
 def answers_of(form: Mapping[str, str]) -> dict[str, list[str]]:
-    """Answers of a form by question, those that count: what stands below a switch that says no is left out, but for disruptions
+    """Answers of a form by question, those that count: what is below a switch that says no is left out, but for disruptions
     where there is a promise, which names one."""
     given = {
         (text, n): form.get(f"q{k}.{n}", "").strip() for k, text in enumerate(NAMES) for n in range(1, 1 + len(HEADS))
     }
-    on = {(QUESTIONS[text].block, n) for (text, n), told in given.items() if text.endswith(USE) and told == "yes"}
+    on = {(QUESTIONS[text].block, n) for (text, n), answer in given.items() if text.endswith(USE) and answer == "yes"}
     promised = any(block == "promise" for block, _ in on)
     found: dict[str, list[str]] = {}
     for text in NAMES:
@@ -268,9 +268,9 @@ def answers_of(form: Mapping[str, str]) -> dict[str, list[str]]:
         if text == FEEDS and "materials" not in found:
             continue
         counts = [not block or (block, n) in on or (block == STOP and promised) for n in range(1, 1 + len(HEADS))]
-        told = [given[text, n] if counts[n - 1] else "" for n in range(1, 1 + len(HEADS))]
-        if any(told):
-            found[text] = told if block else told[:1]
+        answers = [given[text, n] if counts[n - 1] else "" for n in range(1, 1 + len(HEADS))]
+        if any(answers):
+            found[text] = answers if block else answers[:1]
     return found
 
 
@@ -297,7 +297,7 @@ def value_of(text: str) -> Any:
 
 
 def placed(faults: Sequence[FaultModel]) -> tuple[dict[str, list[FaultModel]], list[FaultModel]]:
-    """(faults by the field of the form beside which they stand, the others)."""
+    """(faults by the field of the form beside which they are shown, the others)."""
     near, others = dict[str, list[FaultModel]](), list[FaultModel]()
     for fault in faults:
         column = re.fullmatch(r"([A-Z])[0-9]+", fault.row)
@@ -325,7 +325,7 @@ def _form(request: Request, start: Mapping[str, Any], text: str, status: int = 2
     columns = range(1, 1 + len(HEADS))
     answers = start["answers"]
     values = {
-        f"q{row['number']}.{n}": told for row in start["rows"] for n in columns if (told := _answer(answers, row, n))
+        f"q{row['number']}.{n}": value for row in start["rows"] for n in columns if (value := _answer(answers, row, n))
     }
     used = {
         block for block, rows in blocks.items() for n in columns if values.get(f"q{rows[0]['number']}.{n}") == "yes"
@@ -336,10 +336,10 @@ def _form(request: Request, start: Mapping[str, Any], text: str, status: int = 2
 
 
 def _answer(answers: Mapping[str, Sequence[str]], row: Mapping[str, Any], n: int) -> str:
-    """What stands in a field of the form: what was answered, else what stands ready."""
-    told = answers.get(row["text"])
-    if told is not None:
-        return str(told[n - 1]) if n <= len(told) else ""
+    """Content of a field of the form: what was answered, else its default."""
+    given = answers.get(row["text"])
+    if given is not None:
+        return str(given[n - 1]) if n <= len(given) else ""
     return str(row["ready"]) if n == 1 or row["kind"] == "switch" else ""
 
 

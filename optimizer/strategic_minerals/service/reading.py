@@ -303,7 +303,7 @@ def _few_rows(rows: int, most: int) -> None:
 
 
 def _odd_tables(tables: Mapping[str, Any]) -> Iterator[Fault]:
-    """Tables that are none, rows that are no objects, cells that are no single values."""
+    """Unknown tables, rows that are no objects, cells that are no single values."""
     for name, rows in tables.items():
         if name not in TABLES:
             yield Fault("tables", "", "table", spelt(name), f"the name of a table{near_miss(name[:100], TABLES)}")
@@ -409,7 +409,7 @@ def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, mos
             raise PlanError([Fault("body", "", "shipped", spelt(request.shipped), expected)])
         uploaded = [shipped("models") / f"{request.shipped}.toml"]
     if uploaded:
-        load_plan(uploaded[0], request.set)  # its faults are told at once
+        load_plan(uploaded[0], request.set)  # its faults are reported at once
     elif request.question is None and not (folder.path / "plan.xlsx").is_file():
         raise PlanError([Fault("body", "", "plan", "nothing", f"a plan in one of {', '.join(PLANS)}")])
     return asked

@@ -236,7 +236,7 @@ def sanitise(value: Any) -> None:
 
 
 def _unsanitary(item: Any) -> tuple[str, str] | None:
-    """(found, expected) of a single value that is none."""
+    """(found, expected) of a single value that is not allowed."""
     if isinstance(item, float) and not math.isfinite(item):
         return shown(item), "a number that is finite"
     if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
@@ -637,7 +637,7 @@ def as_sent(fault: Fault, values: Mapping[str, Any] | None) -> Fault:
     if fault.file in (OVERRIDES, "plan", "plan.xlsx, sheet plan") or fault.file.endswith((".toml", ".json")):
         at = f"{fault.column}."
         within = [one for one in values or () if at.startswith(f"{one}.")]
-        around = [one for one in values or () if one.startswith(at)]  # it made something of a name that is none
+        around = [one for one in values or () if one.startswith(at)]  # it made something of an unknown name
         for one in (*within, *around):
             return replace(fault, file=place(["set", one]), row="")
     return replace(fault, file="plan", row="") if fault.file == "plan.json" else fault

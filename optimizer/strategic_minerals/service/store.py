@@ -402,7 +402,7 @@ class Store:
         return self.positions().get(job.id) or self.positions(anew=True).get(job.id)
 
     def positions(self, *, anew: bool = False) -> dict[str, int]:
-        """Places of all that wait, as turns stood a moment ago: the order in which they are claimed if no running job ends."""
+        """Places of all that wait, as turns were a moment ago: the order in which they are claimed if no running job ends."""
         at, known = self._places
         if not anew and time.monotonic() - at < self._places_s:
             return known
@@ -549,7 +549,7 @@ class Store:
         """A webhook to be sent now, this server's for so long; None: there is none. waiting: tenants whose others go first."""
         anew = webhooks.c.ended.is_(None) | (webhooks.c.ended != jobs.c.ended)  # a job that was resumed ends anew
         again = webhooks.c.delivered.is_(None) & (webhooks.c.tries < most_tries) & (webhooks.c.due <= self._now)
-        columns = (webhooks.c.url, webhooks.c.secret, webhooks.c.tries, webhooks.c.ended.label("told"))
+        columns = (webhooks.c.url, webhooks.c.secret, webhooks.c.tries, webhooks.c.ended.label("last_ended"))
         among = sa.select(*JOB, *columns).select_from(webhooks.join(jobs, jobs.c.id == webhooks.c.job))
         due = (jobs.c.state.in_(ENDED), jobs.c.ended.is_not(None), anew | again, jobs.c.tenant.not_in([*waiting]))
         first = among.where(*due).order_by(webhooks.c.due).limit(1)
@@ -561,7 +561,7 @@ class Store:
             if row is None:
                 return None
             job = _job(row[: len(JOB)])
-            tries = 1 + (row.tries if row.told == job.ended else 0)
+            tries = 1 + (row.tries if row.last_ended == job.ended else 0)
             leased = {"ended": job.ended, "tries": tries, "delivered": None, "due": self._now + lease_s}
             ask.execute(webhooks.update().where(webhooks.c.job == job.id).values(leased))
         return Delivery(job, row.url, row.secret, tries)

@@ -49,7 +49,7 @@ class Target:
 
 
 def target_of(url: str, allowed: frozenset[str]) -> Target:
-    """Take an address apart. allowed: hosts, or hosts with a port, that may be private and without TLS.
+    """Split an address into its parts. allowed: hosts, or hosts with a port, that may be private and without TLS.
 
     Raises MisplacedError for what is no address, for other schemes, and for names and numbers that stand for this machine or a
     private network.
@@ -133,7 +133,7 @@ def checked_address(target: Target, allowed: frozenset[str]) -> tuple[str, int]:
 
 
 def key_of(secret: str) -> bytes:
-    """The bytes of a secret. Raises MisplacedError for what is none, without showing it."""
+    """The bytes of a secret. Raises MisplacedError for what is no secret, without showing it."""
     sound = SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET and secret.isascii() and secret.isprintable()
     if not sound:
         expected = f"{SHORTEST_SECRET} to {LONGEST_SECRET} ASCII characters"
@@ -155,7 +155,7 @@ def signature(secret: str, name: str, at: int, body: bytes) -> str:
 def send(target: Target, place: tuple[str, int], headers: Mapping[str, str], body: bytes) -> int:
     """Send a webhook to an address that was checked; the status of the answer, whose body is not read.
 
-    Raises RefusedError where there is no answer within the time, or none that is HTTP.
+    Raises RefusedError where there is no answer within the time, or one that is not HTTP.
     """
     connection = _Pinned(target, place)
     watch = threading.Timer(LIMIT_S, connection.cut)

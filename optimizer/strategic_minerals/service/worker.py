@@ -64,7 +64,7 @@ MOST_HEADLINE = 300
 
 
 def headline_of(words: str) -> str:
-    """The first sentence of a study's words; a title that ends with a colon together with what stands below it."""
+    """The first sentence of a study's words; a title that ends with a colon together with what is below it."""
     first, *rest = [line.strip().replace("`", "") for line in words.splitlines() if line.strip()] or [""]
     found = f"{first} {rest[0]}" if first.endswith(":") and rest else first
     return found if len(found) <= MOST_HEADLINE else f"{found[: MOST_HEADLINE - 4].rsplit(' ', 1)[0]} ..."
@@ -79,7 +79,7 @@ def answer_of_study(found: Study) -> Answer:
 
 
 def run_of(folder: Folder, place: int = 0) -> Result:
-    """A solved plan that a job builds on. Raises InputError for a folder that is none."""
+    """A solved plan that a job builds on. Raises InputError for a folder without one."""
     from ..answer.run_folder import load_result
 
     return load_result(folder.before(place))

@@ -237,7 +237,7 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if math.isfinite(value) and abs(value) < 1e30 else None
 
 
-# What HiGHS is told, and the tolerances by which its answers are read, each with what it was measured at.
+# Options of HiGHS, and the tolerances by which its answers are read, each with what it was measured at.
 TOLERANCES = {
     "primal_feasibility_tolerance": 1e-7,
     "dual_feasibility_tolerance": 1e-7,
@@ -250,7 +250,7 @@ FIXED = {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0
 715)."""
 
 INTEGER_SEARCH = {"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False}
-"""What a search for integers is told beside HiGHS's own settings: no heuristics that solve a smaller problem of the kind.
+"""Options of a search for integers beside HiGHS's own settings: no heuristics that solve a smaller problem of the kind.
 `rare-earths` takes 22 s of processor time where it took 54 at 25 scenarios, and 12 to 13 s either way at 40; `critical-minerals`
 and `vault` take as long as before. Without restarts, and with pseudo-costs relied on after two tries, it takes 29 s (2026-11-28,
 HiGHS 1.16.0, one core)."""
@@ -286,10 +286,10 @@ ASTRAY = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kIteration
 """How a hot start gone astray ends."""
 
 SAME_OBJECTIVE = 1e-6
-"""Of the terms of an objective, how far what the solver says of a point may lie from it: points are told after its tolerances."""
+"""Of the terms of an objective, how far what the solver reports of a point may lie from it: points have its tolerances."""
 
 SMALLEST_ENTRY = 1e-9
-"""Coefficients below are none, such as a probability of 1e-16 that rounding has left in a row."""
+"""Coefficients below count as zero, such as a probability of 1e-16 that rounding has left in a row."""
 
 DUAL, PRIMAL = 1, 4
 """Strategies of the simplex method, as HiGHS counts them."""
@@ -370,9 +370,9 @@ class Model:
         basis = highs.getBasis() if size == (len(cost), len(assembly.row_lower)) else None
         usable = basis is not None and basis.valid and not self._mip and not (self._integer and assembly.integer.any())
         names = ("lower", "upper", "row_lower", "row_upper", "start", "index", "value")
-        held = usable and all(np.array_equal(getattr(self._assembly, name), getattr(assembly, name)) for name in names)
+        same = usable and all(np.array_equal(getattr(self._assembly, name), getattr(assembly, name)) for name in names)
         self._pass(assembly, cost, offset)
-        self._set("simplex_strategy", PRIMAL if held else DUAL)
+        self._set("simplex_strategy", PRIMAL if same else DUAL)
         self._configure_cold_start()
         if usable:
             _check(highs.setBasis(basis), "setBasis")
@@ -578,7 +578,7 @@ class Model:
             return highs.run()
         answer: list[Any] = []
         highs.HandleUserInterrupt = True
-        here = copy_context()  # callers that are told of progress find their context variables in that thread
+        here = copy_context()  # callers to which progress is reported find their context variables in that thread
         worker = threading.Thread(
             target=here.run, args=(lambda: answer.append(highs.run()),), name="highs", daemon=True
         )
@@ -627,28 +627,28 @@ class Model:
         if answered == ERROR and name != "kMemoryLimit":  # nothing of it is believed
             return UnsolvedRun(status="failed", bound=-math.inf, seconds=seconds, iterations=wasted)
         status, info = STATUS_OF.get(name, "failed"), highs.getInfo()
-        told: dict[str, Any] = {"seconds": seconds, "iterations": wasted + int(info.simplex_iteration_count)}
+        common: dict[str, Any] = {"seconds": seconds, "iterations": wasted + int(info.simplex_iteration_count)}
         objective = float(info.objective_function_value) * units.money
         if self._mip:  # its best point where it ended or a limit stopped it
-            told |= {
+            common |= {
                 "bound": _bound(float(info.mip_dual_bound) * units.money),
                 "nodes": int(max(0, info.mip_node_count)),
             }
             incumbent = info.primal_solution_status == FEASIBLE
             if status != "optimal" and not (incumbent and status in ("time_limit", "limit", "interrupted")):
-                return UnsolvedRun(status=status, **told)
+                return UnsolvedRun(status=status, **common)
             x = np.array(highs.getSolution().col_value, dtype=float) * units.columns
             if not self._is_of(objective, x):
                 return UnsolvedRun(status="failed", bound=-math.inf, seconds=seconds, iterations=wasted)
-            return SolvedRun(status=status, x=x, objective=objective, **told)
+            return SolvedRun(status=status, x=x, objective=objective, **common)
         if status != "optimal":  # a linear program that was stopped has no vertex
-            return UnsolvedRun(status=status, bound=-math.inf, **told)
+            return UnsolvedRun(status=status, bound=-math.inf, **common)
         solution, duals = highs.getSolution(), None
         if solution.dual_valid:
             rows, columns = np.array(solution.row_dual, dtype=float), np.array(solution.col_dual, dtype=float)
             duals = Duals(rows * (units.money / units.rows), columns * (units.money / units.columns))
         x = np.array(solution.col_value, dtype=float) * units.columns
-        return SolvedRun(status="optimal", x=x, objective=objective, bound=_bound(objective), duals=duals, **told)
+        return SolvedRun(status="optimal", x=x, objective=objective, bound=_bound(objective), duals=duals, **common)
 
     def _is_of(self, objective: float, x: Floats) -> bool:
         """Whether an objective is that of a point, but for the solver's tolerances."""

@@ -1,4 +1,4 @@
-"""Why there is no answer: confirmed by a witness, and told in the planner's words.
+"""Why there is no answer: confirmed by a witness, and explained in the planner's words.
 
 Doing nothing keeps every rule but the demands on a plan, by construction. So a solver that says
 "infeasible" is believed only where it finds, with all demands open to be missed, a point, and misses something at the best of them.

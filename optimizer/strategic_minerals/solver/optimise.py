@@ -37,7 +37,7 @@ from .stages import (
     with_reference,
 )
 
-# One sample of scenarios, taken apart: the least that any plan costs in it, and what given decisions cost in it.
+# One sample of scenarios, decomposed: the least that any plan costs in it, and what given decisions cost in it.
 
 
 HELD_GAP_MUSD = 0.01
@@ -147,7 +147,7 @@ class SampleSearch:
         )
         idle = reference_model(problem)
         self._solver = LShaped(problem.structure, idle, self._cost, integer=False, threads=self._threads)
-        found = self._solver.evaluate(self._standing(reference), self._cost, 0.0, self._deadline)
+        found = self._solver.evaluate(self._master_point(reference), self._cost, 0.0, self._deadline)
         return extract(problem.structure, problem.assembly, self._solver.full(found))
 
     def cost_of(self, solution: Solution) -> Cost:
@@ -155,7 +155,7 @@ class SampleSearch:
         if len(solution.sign) != len(self.problem.structure.support.options):
             raise UntrustedError("another sample of scenarios leaves other ways of support to choose from")
         try:
-            found = self._solver.evaluate(self._standing(solution), self._cost, 0.0, self._deadline)
+            found = self._solver.evaluate(self._master_point(solution), self._cost, 0.0, self._deadline)
         except OutOfTimeError:
             raise UntrustedError("a sample of scenarios was not worked out in time") from None
         x = self._solver.full(found)
@@ -167,7 +167,7 @@ class SampleSearch:
         Raises UntrustedError where the search ends without a plan or a bound.
         """
         x = np.zeros(len(self._cost))
-        x[self._solver.parts.mine] = self._standing(start)
+        x[self._solver.parts.mine] = self._master_point(start)
         run = self._solver.minimise(
             self._cost,
             x,
@@ -221,8 +221,8 @@ class SampleSearch:
                     tonnes = np.minimum(bought.get(key, np.zeros(T)) / unit, assembly.upper[at])
                     lower[at], upper[at] = 0.0, tonnes
                     cost[at] -= REWARD * np.abs(self._cost[at])
-        held = replace(assembly, lower=lower, upper=upper)
-        self._solver.load(structure, held, self._cost, self._deadline, integer=False)
+        fixed = replace(assembly, lower=lower, upper=upper)
+        self._solver.load(structure, fixed, self._cost, self._deadline, integer=False)
         try:
             run = self._solver.minimise(
                 cost, None, gap=0.0, absolute_gap=HELD_GAP_MUSD, time_limit_s=self._left(), phase="rule"
@@ -235,8 +235,8 @@ class SampleSearch:
         """Seconds left for a solve."""
         return max(1.0, self._deadline - time.perf_counter())
 
-    def _standing(self, solution: Solution) -> Floats:
-        """(master's columns,) decisions where they stand, and the rest of the master at its best beside them."""
+    def _master_point(self, solution: Solution) -> Floats:
+        """(master's columns,) decisions fixed at their values, and the rest of the master at its best for them."""
         parts = self._solver.parts
         columns, values = decided(self.problem.structure, self.problem.assembly, solution)
         place = _places(parts.mine, columns)
@@ -265,7 +265,7 @@ def _named_columns(assembly: Assembly, names: Sequence[str]) -> Ints:
 
 
 def _places(mine: Ints, columns: Ints) -> Ints:
-    """Where columns of the whole model stand among the master's, which are sorted."""
+    """Positions of columns of the whole model among the master's, which are sorted."""
     return np.searchsorted(mine, columns)
 
 
@@ -329,7 +329,7 @@ def optimise(
             costs = objective_costs(problem)
     make = partial(solver_of, problem, method=method, threads=threads)
     with seconds.measure("hand over"):
-        if isinstance(reference, LShaped):  # its clusters go on from where they stand
+        if isinstance(reference, LShaped):  # its clusters go on from their last bases
             solver: FlatModel | LShaped = reference
             deadline = time.perf_counter() + left()
             reference.load(problem.structure, problem.assembly, costs[stages[0]], deadline, integer=not relax)

@@ -1,6 +1,6 @@
 """A question kept loaded: variants of plan and data answered one after the other, each from where the last one ended.
 
-Scenarios are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver
+Scenarios are kept while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver
 keeps its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh."""
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Nothing:
         """Whether it is the best point of another model too: one that differs in limits alone, none of which it touches.
 
         A limit may be moved, as long as the best point touches it neither before nor after: no other point becomes better, and
-        none that costs the same becomes the one chosen. Columns that are held at zero, as all that is signed and bought, may also
+        none that costs the same becomes the one chosen. Columns that are fixed at zero, as all that is signed and bought, may also
         differ in costs and coefficients.
         """
         old, x = self.assembly, self.z0
@@ -82,11 +82,11 @@ class Nothing:
         if not all(np.array_equal(*pair) for pair in zip(_entries(old, free), _entries(assembly, free), strict=True)):
             return False
         every = np.arange(len(old.row_lower))
-        held = activities(assembly, every, x)
+        rows = activities(assembly, every, x)
         return all(
             _clear(at, getattr(old, f"{kind}lower"), getattr(assembly, f"{kind}lower"), 1.0)
             and _clear(at, getattr(old, f"{kind}upper"), getattr(assembly, f"{kind}upper"), -1.0)
-            for kind, at in (("", x), ("row_", held))
+            for kind, at in (("", x), ("row_", rows))
         )
 
 
@@ -114,7 +114,7 @@ def _entries(assembly: Assembly, columns: Bools) -> tuple[Ints, Ints, Floats]:
 
 
 def _clear(at: Floats, old: Floats, new: Floats, side: float) -> bool:
-    """Whether values stand apart from limits on one side, as they were and as they are, wherever these are not the same."""
+    """Whether values are clear of limits on one side, the old and the new ones, wherever these differ."""
     moved = old != new
     room = APART * (1.0 + np.abs(at[moved]))
     return all(bool((side * (at[moved] - limit[moved]) > room).all()) for limit in (old, new))
@@ -150,7 +150,7 @@ class Session:
         self._reference: FlatModel | LShaped | None = None
         self._nothing: Nothing | None = None
         self._asked: tuple[Plan, Dataset, Problem, Floats] | None = None
-        """The last variant with its problem, nothing held, and its reference."""
+        """The last variant with its problem, without forced decisions, and its reference."""
         self._solver: FlatModel | LShaped | None = None
         self._x: Floats | None = None
 
@@ -170,19 +170,19 @@ class Session:
         """Whether the next answer starts from nothing."""
         return self._solver is None
 
-    def answer(self, plan: Plan, data: Dataset, *, hold: ForcedDecision | Sequence[LeftOut] | None = None) -> Answer:
-        """Solve a variant. hold: an item that it must choose or must not, or acts that it must not have; not of doing nothing.
+    def answer(self, plan: Plan, data: Dataset, *, forced: ForcedDecision | Sequence[LeftOut] | None = None) -> Answer:
+        """Solve a variant. forced: an item that it must choose or must not, or acts that it must not have; not of doing nothing.
 
         Raises as `solve`, and KeyError where the variant has no such item; the session stays usable. It starts afresh with the
         next variant, unless a decomposed one was infeasible.
         """
         with one_run(plan.name):
             begin = time.perf_counter()
-            found = self._answer(plan, data, hold)
+            found = self._answer(plan, data, forced)
             LOG.info("variant answered: %s, %.3f s", found.outcome.reason, time.perf_counter() - begin)
             return found
 
-    def _answer(self, plan: Plan, data: Dataset, hold: ForcedDecision | Sequence[LeftOut] | None) -> Answer:
+    def _answer(self, plan: Plan, data: Dataset, forced: ForcedDecision | Sequence[LeftOut] | None) -> Answer:
         """As `answer`, whose records tell which run they are of."""
         call = current()
         call.check()
@@ -211,11 +211,10 @@ class Session:
             solver = solver if isinstance(solver, LShaped) == (method == "decomposed") else None
         load = partial(loaded, problem, method=method, threads=self._threads, deadline=time.perf_counter() + left())
         costs = objective_costs(problem)
-        if hold is not None:
-            held = (
-                DecisionIndex(problem).held(hold) if isinstance(hold, ForcedDecision) else without_acts(problem, hold)
-            )
-            problem = replace(problem, assembly=held)
+        if isinstance(forced, ForcedDecision):
+            problem = replace(problem, assembly=DecisionIndex(problem).forced(forced))
+        elif forced is not None:
+            problem = replace(problem, assembly=without_acts(problem, forced))
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
@@ -234,7 +233,7 @@ class Session:
                 prices=False,
             )
         except InfeasibleError:
-            if isinstance(solver, LShaped):  # what it knows of scenarios holds for the next variant
+            if isinstance(solver, LShaped):  # what it knows of scenarios is valid for the next variant
                 self._problem, self._reference, self._solver, self._x = problem, reference, solver, x
                 self._chosen = chosen
             raise

@@ -59,11 +59,11 @@ class Face:
     def least(self, cost: Floats, time_limit_s: float) -> Floats:
         """The point of the face that an aim, with no negative cost, costs least at; from now on the face is all such points.
 
-        Raises UntrustedError where the solver has no answer: the face holds a point.
+        Raises UntrustedError where the solver has no answer: the face contains a point.
         """
         # it cannot be less: what it counts stays where it is
         if float(cost @ self.x) <= NOTHING * float(cost.max(initial=0.0)):
-            self._hold(np.flatnonzero(cost), self._lower)
+            self._fix(np.flatnonzero(cost), self._lower)
             return self.x
         self._model.set_cost(cost)
         self._model.configure_feasible_start()
@@ -75,12 +75,12 @@ class Face:
         return self.x
 
     def _narrow(self, cost: Floats, run: SolvedRun) -> None:
-        """Hold every column and row with a nonzero price at its bound (complementary slackness: so are all best points)."""
+        """Fix every column and row with a nonzero price at its bound (complementary slackness: so are all best points)."""
         prices, reduced, a = run.prices.row, run.prices.column, self._assembly
         terms = np.abs(cost) + self._sizes.T @ np.abs(prices)
         least = TOLERANCES["dual_feasibility_tolerance"] * a.money.unit
         columns = np.flatnonzero(np.abs(reduced) > np.maximum(TIE * terms, least / a.column_unit))
-        self._hold(columns, np.where(reduced > 0, self._lower, self._upper))
+        self._fix(columns, np.where(reduced > 0, self._lower, self._upper))
         rows = np.flatnonzero(np.abs(prices) > np.maximum(TIE * self._unit_price(terms), least / a.row_unit))
         at, stands = (
             np.where(prices[rows] > 0, a.row_lower[rows], a.row_upper[rows]),
@@ -90,8 +90,8 @@ class Face:
         at = np.where(np.isfinite(at), at, stands)
         self._model.set_row_bounds(rows, at, at)
 
-    def _hold(self, columns: Ints, where: Floats) -> None:
-        """Hold columns at a bound, or where they stand if it is none. One that stands elsewhere is left open: its price is within
+    def _fix(self, columns: Ints, where: Floats) -> None:
+        """Fix columns at a bound, or at their current value if it is infinite. One elsewhere stays free: its price is within
         the solver's tolerance, and says nothing.
         """
         columns = columns[_near(where[columns], self.x[columns])]
@@ -110,7 +110,7 @@ class Face:
 
 
 def _near(bound: Floats, value: Floats) -> Bools:
-    """Whether values stand at their bounds, but for the solver's tolerance; none is as good as one."""
+    """Whether values are at their bounds, within the solver's tolerance; true where a bound is infinite."""
     return ~np.isfinite(bound) | (np.abs(bound - value) <= AT_BOUND * (1 + np.abs(value)))
 
 
@@ -134,7 +134,7 @@ def settled(
 
 
 def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
-    """The same where the model is taken apart: of the master first, with what clusters lean on where it is, then of each cluster.
+    """The same for a decomposed model: of the master first, with the columns that clusters use fixed, then of each cluster.
 
     cost: (columns,) of the whole model. x: (columns,) its best point.
     """
@@ -150,7 +150,7 @@ def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], 
 
     model = Model(master, of_master(cost), integer=False)
     run = model.run(time_limit_s=left(), phase="reference")
-    # where rounding leaves no room beside what is held, the master's point stays as it is
+    # where rounding leaves no room beside what is fixed, the master's point stays as it is
     if isinstance(run, SolvedRun):
         face = Face(model, master, of_master(cost), run)
         settled_x[parts.mine] = settled(face, of.structure, of.assembly, of_master, left)[:own]
@@ -178,15 +178,15 @@ def _least_loss(
             return known
     lower, upper = part.assembly.lower.copy(), part.assembly.upper.copy()
     lower[part.own :] = upper[part.own :] = at
-    held = replace(part.assembly, lower=lower, upper=upper)
-    model = Model(held, part.cost, integer=False)
+    fixed = replace(part.assembly, lower=lower, upper=upper)
+    model = Model(fixed, part.cost, integer=False)
     basis = cluster.last_basis
     if basis is not None:
         model.restore_basis(basis)
     run = model.run(time_limit_s=left(), phase="reference")
-    if not isinstance(run, SolvedRun):  # rounding leaves no room beside what the master holds
+    if not isinstance(run, SolvedRun):  # rounding leaves no room beside what the master fixes
         return x[columns]
-    face = Face(model, held, part.cost, run)
+    face = Face(model, fixed, part.cost, run)
     point = face.least(aim, left())
     if counted:
         point = face.least(np.concatenate([abroad[columns], rest]), left())
@@ -260,9 +260,9 @@ FREE = ("output", "clean_output", "surplus")
 
 def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
     """The point with as much of the baseline course as costs nothing made by plants at home and under signed contracts, then by
-    allies: of sources that cost the same the solver runs any, and a supported plant would stand idle beside imports.
+    allies: of sources that cost the same the solver runs any, and a supported plant would be idle beside imports.
 
-    min sum_j,t rank[j] y+ P run[j,t]  with all else as it stands and at the same cost;  rank 0 at home or under contract, 1 allied,
+    min sum_j,t rank[j] y+ P run[j,t]  with all else unchanged and at the same cost;  rank 0 at home or under contract, 1 allied,
     2 elsewhere. The point itself where that has no answer.
     """
     assembly, structure, n = problem.assembly, problem.structure, problem.instance
@@ -333,13 +333,13 @@ HiGHS 1.16 has called a point optimal that is 2,600 million USD from the best (f
 
 
 class FlatModel:
-    """The model as it stands, asked again and again with other costs."""
+    """The undecomposed model, solved again and again with other costs."""
 
     def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
         self._assembly, self._model = assembly, Model(assembly, cost, integer=integer)
 
     def load(self, assembly: Assembly, cost: Floats) -> None:
-        """Take another model in the place of this one, without the limits that were held; of one of the same size the last basis is
+        """Take another model in the place of this one, without the added limits; of one of the same size the last basis is
         the start.
         """
         self._assembly = assembly
@@ -376,15 +376,15 @@ class FlatModel:
         return Face(self._model, self._assembly, cost, run)
 
     def limit(self, cost: Floats, most: float) -> None:
-        """Hold an aim at or below a value from now on."""
+        """Keep an aim at or below a value from now on."""
         used = np.flatnonzero(cost)
         self._model.add_row(used, cost[used], -INF, most, money=True)
 
 
 def decomposition_pays(structure: Structure, assembly: Assembly, *, integer: bool) -> bool:
-    """Whether taking a model apart is expected to be faster: from as many scenarios, and columns, as measured."""
-    apart = int((~structure.scenarios.design_basis).sum())
-    return apart >= LEAST_SCENARIOS[integer] and len(assembly.lower) >= LEAST_COLUMNS
+    """Whether decomposing a model is expected to be faster: from as many scenarios, and columns, as measured."""
+    count = int((~structure.scenarios.design_basis).sum())
+    return count >= LEAST_SCENARIOS[integer] and len(assembly.lower) >= LEAST_COLUMNS
 
 
 def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal["flat", "decomposed"]:
@@ -406,7 +406,7 @@ def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal
 
 
 def _hindrance(problem: Problem) -> tuple[str, str, str] | None:
-    """(field, found, expected) of what keeps a model from being taken apart; None: nothing does."""
+    """(field, found, expected) of what keeps a model from being decomposed; None: nothing does."""
     kind, otherwise = problem.plan.objective.kind, "or method 'flat' or 'auto'"
     if len(STAGES[kind]) > 1:
         return "objective", kind, f"social_cost without a limit on losses, {otherwise}"
@@ -456,7 +456,7 @@ def stage_by_stage(
     on_progress: OnProgress | None = None,
     least_slack: float = LEAST_SLACK,
 ) -> Staged:
-    """Minimise each stage, the earlier ones held within their slack, at least `least_slack` of the terms that make up an aim.
+    """Minimise each stage, the earlier ones kept within their slack, at least `least_slack` of the terms that make up an aim.
     `left` tells the seconds left.
 
     Raises InfeasibleError, StoppedError and UntrustedError where the first stage has no answer.
@@ -525,7 +525,7 @@ def stage_by_stage(
 
 
 def _allowed(cost: Floats, x: Floats, slack: float, least: float) -> float:
-    """What later aims may add to an aim that stands at x: the slack, and no less than what rounding can hide  [million USD]."""
+    """What later aims may add to an aim whose value is at x: the slack, and no less than what rounding can hide  [million USD]."""
     return max(slack * max(abs(float(cost @ x)), 1.0), least * max(1.0, float(np.abs(cost * x).sum())))
 
 
@@ -605,7 +605,7 @@ def solve_fixed_lp(
 
 
 def with_commitments(problem: Problem, cost: Floats, x: Floats, offset: float) -> Model:
-    """The linear program in which the integer decisions of a point stand, rounded. x: (columns,)"""
+    """The linear program with the integer decisions fixed at those of a point, rounded. x: (columns,)"""
     model = Model(problem.assembly, cost, integer=False, offset=offset)
     binaries = np.flatnonzero(problem.assembly.integer)
     at = np.round(x[binaries])
@@ -702,7 +702,7 @@ def _decided(problem: Problem) -> Ints:
 
 
 def cap_trunk_shortfall(problem: Problem, z0: Floats) -> Problem:
-    """The problem with trunk shortfall of materials that must not lack more held at that of Z0; the one given stays as it is."""
+    """The problem with trunk shortfall of materials that must not lack more limited to that of Z0; the one given stays as it is."""
     row_upper = problem.assembly.row_upper.copy()
     for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
         row_upper[row] = most

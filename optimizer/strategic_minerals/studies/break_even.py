@@ -1,6 +1,6 @@
 """What an item of a plan would be at every value of a figure: built by its owner, chosen, not chosen, or out of reach.
 
-Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`Standings`).
+Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`ItemStatuses`).
 Elsewhere the question is solved twice at each value tried, with the item and without it, and the better one is what the plan would
 do. Values tried are the ends of the range, the plan's own, landmarks, and some between them; each pair of neighbours that differ is
 then narrowed down, by data alone where these say why. So an item that comes, goes and comes again is seen as often as it does.
@@ -90,7 +90,7 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
 
 
 def _of_project(problem: Problem, item: Item) -> list[Figure]:
-    whole = not item.package  # with another package the project stands where this one is held out
+    whole = not item.package  # with another package the project is built where this one is forced out
     committed = any(project.committed for project in problem.natural.projects if project.name == item.project)
     capex = [] if committed else [("capex", "capex_musd", "million USD")]  # of committed ones it is sunk
     found: list[Figure] = []
@@ -155,12 +155,12 @@ def _of_hazards(problem: Problem) -> list[Figure]:
     return [found] if addresses else []
 
 
-# How an item stands at a value of a figure, from data alone: whether it can be chosen, and why not.
+# Status of an item at a value of a figure, from data alone: whether it can be chosen, and why not.
 Edit = Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
 
 
 @dataclass(frozen=True)
-class Standing:
+class ItemStatus:
     """An item in one variant of a question."""
 
     there: bool
@@ -181,20 +181,20 @@ class _Built:
     """All in tonnes."""
 
 
-class Standings:
-    """How one item stands in variants of a question."""
+class ItemStatuses:
+    """Status of one item in variants of a question."""
 
     def __init__(self, item: Item, held: SampledScenarios | None) -> None:
         """held: sampled scenarios to keep."""
         self._item, self._held = item, held
         self._last: _Built | None = None
 
-    def of(self, plan: Plan, data: Dataset) -> Standing:
-        """How the item stands. Raises PlanError, InputError where plan and tables refuse the variant."""
+    def of(self, plan: Plan, data: Dataset) -> ItemStatus:
+        """Status of the item. Raises PlanError, InputError where plan and tables refuse the variant."""
         require(plan, data)
         item = self._item
         if item.kind in ("contract", "offer"):
-            return Standing(True, False, "")
+            return ItemStatus(True, False, "")
         natural = build_instance(plan, data, longest_event(plan, data))
         instance, last = scale(natural), self._last
         alike = last is not None and same_owners(last.natural, natural)
@@ -213,7 +213,7 @@ class Standings:
         there, why = bool(members) or key in market_items(near, support), ""
         if not there:
             why = refusals(near, support).get(key, (item, "neither the plan nor its tables offer it"))[1]
-        return Standing(there, alone, why)
+        return ItemStatus(there, alone, why)
 
 
 def _near(instance: Instance, item: Item, key: Identity) -> Instance:
@@ -324,13 +324,13 @@ SHARP, SHARPEST = 1e-4, 1e-6
 ASIDE = 1e-4
 """Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
 FIGURES_OF_A_LEVEL = 6
-"""Digits of a level that is tried: it stands in names."""
+"""Digits of a level that is tried: it is part of names."""
 NO_ROOM = "no plan that includes it stays within the money and meets all requirements"
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A plan with the item held, or free to use it."""
+    """A plan with the item forced, or free to use it."""
 
     objective: float
     """Of the main aim, against doing nothing [million USD]."""
@@ -354,34 +354,34 @@ class Pair:
     threads: int = 0
     solves: int = 0
     _sessions: dict[str, Session] = field(default_factory=dict, init=False)
-    _standings: Standings = field(init=False)
+    _statuses: ItemStatuses = field(init=False)
 
     def __post_init__(self) -> None:
-        self._standings = Standings(self.item, self.held)
+        self._statuses = ItemStatuses(self.item, self.held)
 
-    def standing(self, figure: Figure, value: float) -> Standing:
-        """How the item stands at a value. Raises PlanError and InputError where plan and tables refuse it."""
-        return self._standings.of(*self.edit(self.plan, self.data, figure.changes(value)))
+    def status(self, figure: Figure, value: float) -> ItemStatus:
+        """Status of the item at a value. Raises PlanError and InputError where plan and tables refuse it."""
+        return self._statuses.of(*self.edit(self.plan, self.data, figure.changes(value)))
 
     def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
         """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
-        hold = None if inside and self.amounts else ForcedDecision(self.item, inside)
-        return self._answered(figure, value, hold, "with" if inside else "without")
+        decision = None if inside and self.amounts else ForcedDecision(self.item, inside)
+        return self._answered(figure, value, decision, "with" if inside else "without")
 
     def some(self, figure: Figure, value: float, share: float) -> Tried | None:
         """The plan with a share of the least that counts of the item; None where no plan keeps to that. Raises ReserveError."""
         return self._answered(figure, value, ForcedDecision(self.item, inside=True, share=share), "some")
 
-    def _answered(self, figure: Figure, value: float, hold: ForcedDecision | None, session: str) -> Tried | None:
+    def _answered(self, figure: Figure, value: float, decision: ForcedDecision | None, session: str) -> Tried | None:
         plan, data = self.edit(self.plan, self.data, figure.changes(value))
         self.solves += 1
         fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
         try:
-            answer = self._sessions.setdefault(session, fresh).answer(plan, data, hold=hold)
+            answer = self._sessions.setdefault(session, fresh).answer(plan, data, forced=decision)
         except InfeasibleError:
             return None
         _, objective, bound, _ = answer.outcome.stages[0]
-        return Tried(objective, bound, hold is None and DecisionIndex(answer.problem).chosen(self.item, answer.x))
+        return Tried(objective, bound, decision is None and DecisionIndex(answer.problem).chosen(self.item, answer.x))
 
 
 def find_break_even(
@@ -403,10 +403,10 @@ class _Search:
         self.span = figure.high - figure.low
         self.slack = slack_of_later_aims(pair.plan) > pair.gap
         """Whether later aims may hide what lies within the slack of the main one."""
-        self.evaluations: dict[float, Standing | str] = {}
+        self.evaluations: dict[float, ItemStatus | str] = {}
         self.points: dict[float, Point] = {}
         self.outside: Tried | None = None
-        """Of the first solve without the item, where it holds for all values."""
+        """Of the first solve without the item, where it is the same for all values."""
         self.has = False
         """Whether the plan has the item."""
         self.some = 0
@@ -426,11 +426,11 @@ class _Search:
         return self._answer(chosen, low, high, below, above)
 
     # Data alone
-    def _look(self, value: float) -> Standing | None:
-        """The standing at a value; None where plan and tables refuse it."""
+    def _look(self, value: float) -> ItemStatus | None:
+        """The status of the item at a value; None where plan and tables refuse it."""
         if value not in self.evaluations:
             try:
-                self.evaluations[value] = self.pair.standing(self.figure, value)
+                self.evaluations[value] = self.pair.status(self.figure, value)
             except FaultsError as error:
                 self.evaluations[value] = error.faults[0].expected
         known = self.evaluations[value]
@@ -509,7 +509,7 @@ class _Search:
             return False
         return True
 
-    def _solved(self, value: float, look: Standing) -> Point:
+    def _solved(self, value: float, look: ItemStatus) -> Point:
         """The better of with and without, solved. Raises FormulationError where the numbers are unsafe."""
         shared = self.figure.own and not look.alone
         try:

@@ -206,7 +206,7 @@ class _Draft:
         first, step = n.calendar.first_year, n.calendar.per_year
         passed = [first + k for k in range(self.years)]
         ahead = [passed[-1] + 1] * (row.kind == "contract")  # one that begins with the next year is signed before it
-        at_the_end = row.kind == "stock"  # as it stands when the last of the years is over
+        at_the_end = row.kind == "stock"  # its level when the last of the years is over
         if year not in (None, *passed[-1 if at_the_end else 0 :], *ahead):
             expected = f"{passed[-1]}, at whose end it counts" if at_the_end else "a year that has passed"
             self.faults.append(replace(place, column="fiscal_year", found=str(year), expected=expected))
@@ -617,8 +617,8 @@ class _Carrier:
         self.rows["users_stock"] = [row for row in self.rows["users_stock"] if row.material not in planned]
         for (i, q), level in zip(self.n.users, self.n.users_level, strict=True):
             material, segment = self.n.materials[i], self.n.demands[q][1] if q >= 0 else "*"
-            told = self.n.materials[self.n.form_of[i]]  # of users of a qualified form the row is that of its material
-            row = old.get((told, segment)) or old[told, "*"]
+            base = self.n.materials[self.n.form_of[i]]  # of users of a qualified form the row is that of its material
+            row = old.get((base, segment)) or old[base, "*"]
             lacking = self.state.users_missing.get((material, "" if q < 0 else segment), 0.0)
             update = dict.fromkeys("level_months level_months_low level_months_high level_t_low level_t_high".split())
             update |= {"segment": segment, "level_t": float(level), "missing_share": lacking}

@@ -408,10 +408,10 @@ def _requirement_words(comparison: pd.DataFrame, facts: Mapping[str, int]) -> li
         printed = digits(row.published_t, 4)
         if np.isnan(row.published_t):
             money = row.computed_musd if row.item == ALL else row.published_musd
-            told = (
+            detail = (
                 "computed, at the prices of the plan" if row.item == ALL else f"printed in {row.report}: {row.reason}"
             )
-            lines.append(f"  {row.name}: {digits(money, 4)} million USD {told}")
+            lines.append(f"  {row.name}: {digits(money, 4)} million USD {detail}")
             continue
         if np.isnan(row.computed_t):
             lines.append(f"  {row.name}: {printed} printed; not computed: {row.reason}")

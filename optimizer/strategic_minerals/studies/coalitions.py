@@ -158,15 +158,15 @@ def _study(
         )
     every = []
     for chosen, answer in answers.items():
-        apart = sum(single[home] for home in chosen)
+        separate = sum(single[home] for home in chosen)
         every.append(
             {
                 "members": " ".join(home for home in members if home in chosen),
                 "size": len(chosen),
                 "worth_musd": worth[chosen],
                 "open_musd": answer.open,
-                "apart_musd": apart,
-                "gain_musd": worth[chosen] - apart,
+                "apart_musd": separate,
+                "gain_musd": worth[chosen] - separate,
                 "division_musd": sum(shares[home] for home in chosen),
             }
         )
@@ -390,7 +390,7 @@ def in_core(members: Sequence[str], worth: Mapping[Coalition, float], before: Ma
 
 
 def cost_of_stability(members: Sequence[str], worth: Mapping[Coalition, float]) -> float:
-    """The least that somebody else has to add so that no coalition gets more apart; 0 where the core is not empty."""
+    """The least that somebody else has to add so that no coalition gets more alone; 0 where the core is not empty."""
     rows, limits = _keeping(members, worth, extra=0)
     found = linprog(np.ones(len(members)), np.array(rows), limits, bounds=[(None, None)] * len(members), method="highs")
     return max(0.0, float(found.fun or 0.0) - worth[frozenset(members)])
@@ -399,7 +399,7 @@ def cost_of_stability(members: Sequence[str], worth: Mapping[Coalition, float]) 
 def _keeping(
     members: Sequence[str], worth: Mapping[Coalition, float], extra: int
 ) -> tuple[list[np.ndarray[tuple[int], np.dtype[np.float64]]], list[float]]:
-    """Rows that say that no proper coalition gets more apart: -sum of its shares <= -its worth; `extra` columns of zeros follow."""
+    """Rows that say that no proper coalition gets more alone: -sum of its shares <= -its worth; `extra` columns of zeros follow."""
     rows, limits = [], []
     for coalition in coalitions_of(members)[:-1]:
         row = np.zeros(len(members) + extra)

@@ -494,14 +494,14 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
     known = [row for row in rates.to_dict("records") if not math.isnan(row["implied_rate"])]
     lines = ["", "Rates of return, real, that plants to be built would just pay as signed:"] if known else []
     for row in sorted(known, key=lambda row: row["implied_rate"]):
-        said = (
+        decision = (
             "its owner builds and asks for no more" if row["decided"] else "its owner has not decided and asks for more"
         )
         rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else f"{row['implied_rate']:.1%}"
         rate += f" with {row['signed_musd']:,.0f} million USD signed"
         against = "" if row["fits"] else "; the model's margins and that rate cannot both be right"
         lines.append(
-            f"  {row['agreement']} ({_named(row, names)}): {rate}; {said}; hurdle rate of the tables "
+            f"  {row['agreement']} ({_named(row, names)}): {rate}; {decision}; hurdle rate of the tables "
             f"{row['hurdle_rate']:.1%}{against}."
         )
     return lines
@@ -510,8 +510,8 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
 def floor_words(row: Mapping[Any, Any], names: Names) -> list[str]:
     """One agreement with a floor in words."""
     fair = row["signed_fair_value_musd"]
-    apart = row["expected_cost_musd"] / fair if fair else math.nan
-    why = ", unexplained: what he assumed of prices is not published" if apart > EXPLAINED else ""
+    ratio = row["expected_cost_musd"] / fair if fair else math.nan
+    why = ", unexplained: what he assumed of prices is not published" if ratio > EXPLAINED else ""
     beside = "" if math.isnan(fair) else f" (booked by its owner at {fair:,.0f}{why})"
     return [
         f"{row['agreement']} ({_named(row, names)}), signed {row['signed_year']}: {row['floor_usd_per_kg']:.4g} USD/kg of "

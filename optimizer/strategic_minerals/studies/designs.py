@@ -42,7 +42,7 @@ class Design:
 
     @property
     def block(self) -> int:
-        """Points that stand or fall together in an estimate."""
+        """Points that an estimate uses together or not at all."""
         return len(self.ranges) + 2 if self.kind == "sobol" else 1
 
     @property
@@ -179,7 +179,7 @@ def _problem(ranges: Ranges) -> dict[str, Any]:
 
 
 def _checked(ranges: Ranges) -> None:
-    """Raises PlanError where a range is none."""
+    """Raises PlanError where a range is not valid."""
     faults = [
         Fault("sweep", "", address, f"{low} to {high}", "two numbers, the smaller one first")
         for address, (low, high) in ranges.items()

@@ -132,7 +132,7 @@ class _Asked:
                 self.rows.setdefault((family, self._placed(family, row)), []).append(row)
 
     def _placed(self, family: str, row: int) -> Any:
-        """The entry of a row; where the row stands is kept."""
+        """The entry of a row; the row's place is kept."""
         structure = self._problem.structure
         _, key, c, number = self._problem.assembly.row_name(row)
         if family == "service_level":

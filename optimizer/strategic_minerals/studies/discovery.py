@@ -38,9 +38,9 @@ from .sweep import FIGURES
 PEELED = 0.05
 """Share of the rows in a box that one step takes off (Friedman and Fisher's alpha)."""
 LEAST_MASS = 0.05
-"""Share of all rows that a box holds at least; where fewer than twice as many fail, half of those that fail."""
+"""Share of all rows that a box has at least; where fewer than twice as many fail, half of those that fail."""
 LEAST_ROWS = 5
-"""Rows that a box holds at least."""
+"""Rows that a box has at least."""
 LUCK = 0.05
 """Probability by luck above which a limit is dropped, and a box is not confirmed."""
 MOST_TRIED = 12
@@ -487,7 +487,7 @@ def exact(value: float) -> str:
     return f"{value:,.10g}" if abs(value) >= 1e4 else f"{value:.10g}"
 
 
-# The search for boxes: one after the other on the rows searched, each held against the rows held out.
+# The search for boxes: one after the other on the rows searched, each tested on the rows held out.
 LEAST_FURTHER = 0.1
 """Share of all failures that a box after the first one covers at least."""
 Rows = list[dict[str, Any]]
@@ -708,10 +708,10 @@ def discover(
     promised = promised_of(cases, promise)
     chosen = chosen_inputs(cases, promised.column)
     answered = ~np.isnan(promised.values)
-    bad, told = promised.broken[answered], promised.values[answered]
+    bad, outcomes = promised.broken[answered], promised.values[answered]
     if bad.all() or not bad.any():
         which = f"one that fails in {'all' if bad.any() else 'none'} of {len(bad):,} {cases.called}"
-        between = f"; {promised.column} goes from {told.min():,.4g} to {told.max():,.4g}" * bool(len(told))
+        between = f"; {promised.column} goes from {outcomes.min():,.4g} to {outcomes.max():,.4g}" * bool(len(outcomes))
         raise InputError(
             [Fault(DISCOVER, "", "promise", which, f"one that fails in some of them and not in others{between}")]
         )
@@ -732,7 +732,7 @@ def discover(
         "unsolved": int((~answered).sum()),
     }
     notes = [*_warnings(counts, cases), *notes]
-    own = dict(zip(OWN, (np.flatnonzero(answered), bad, aside, of_row, told), strict=True))
+    own = dict(zip(OWN, (np.flatnonzero(answered), bad, aside, of_row, outcomes), strict=True))
     limited = chosen[answered][list(dict.fromkeys(str(row["input"]) for row in limits))]
     limited = limited.replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
     tables = {

@@ -1,6 +1,6 @@
 """Why each item was chosen or rejected: what it brings, what stands in its way, and what would change the decision.
 
-Every item is held in where the plan leaves it, or out where it has it, and the question solved again: the difference is what it
+Every item is forced in where the plan lacks it, or out where it has it, and the question solved again: the difference is what it
 brings, or would cost. Constraint prices of the plan's commitments only name what binds."""
 
 import math
@@ -104,7 +104,7 @@ def has(item: Item, decided: Decided, amount: float) -> str:
 
 
 def least(item: Item, decided: Decided) -> str:
-    """What an item is held in with."""
+    """What an item is forced in with."""
     if decided.unit.startswith("t"):
         together = " (all start years together)" if item.kind == "contract" else ""
         return f"at least {decided.least:,.4g} {decided.unit} of it{together}"
@@ -154,7 +154,7 @@ def sentence(
     """A row in words.
 
     item, instead: the item, and what the plan takes in its place, by name. gains: what the item brings, by part of the aim; they
-    add up to it. what: that it is chosen, and how much of it; or the item, and how much of it was held in. worth: of the plan.
+    add up to it. what: that it is chosen, and how much of it; or the item, and how much of it was forced in. worth: of the plan.
     built_anyway: a project that its owner builds without support; the row is about supporting it.
     """
     name = f"{'support for ' if built_anyway else ''}{item}"
@@ -185,7 +185,7 @@ def _money(value: float) -> str:
 def _sum(total: float, gains: Mapping[str, float]) -> str:
     """`: +4.7 M shortage losses avoided, -0.4 M paid by users`: parts that add up to the total as printed.
 
-    Empty where they do not: a plan with the item held that is slightly better, within the gap, counts for nothing.
+    Empty where they do not: a plan with the item forced that is slightly better, within the gap, counts for nothing.
     """
     found = rounded_to_add_up(total, list(gains.values()), 1)
     parts = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
@@ -221,8 +221,8 @@ NO_COSTS = Costs(*[math.nan] * 6)
 
 def costs_of_parts(parts: Mapping[str, float], at_risk: float) -> Costs:
     """Costs of a plan from the parts of its social cost. at_risk: its expected losses as risk measures count them."""
-    apart = ("loss", "users_substitution", "cvar", "soft_penalties")
-    borne = {name: part for name, part in parts.items() if name not in apart}
+    excluded = ("loss", "users_substitution", "cvar", "soft_penalties")
+    borne = {name: part for name, part in parts.items() if name not in excluded}
     users = sum(part for name, part in borne.items() if name.startswith("users_"))
     government = sum(borne.values()) - users
     shortages = parts["loss"] + parts["users_substitution"]
@@ -259,14 +259,14 @@ def parts_of_gain(plan: Plan, gain: float, before: Costs, after: Costs, spending
     }
 
 
-# The question solved again with one item after the other held in or out, in one session for each share of the items.
+# The question solved again with one item after the other forced in or out, in one session for each share of the items.
 EXECUTOR_SHARES = 8
 """Shares of the items for an executor, whose size is not known."""
 
 
 @dataclass(frozen=True)
 class ForcedSolve:
-    """The plan with one item held."""
+    """The plan with one item forced in or out."""
 
     objective: float
     """Of the main aim, against doing nothing [million USD]; NaN where there is no answer."""
@@ -277,32 +277,32 @@ class ForcedSolve:
     note: str = ""
     """Why there is no answer."""
     impossible: bool = False
-    """Whether no plan keeps to the hold."""
+    """Whether no plan has the forced decision."""
     share: float = 1.0
-    """Of the least that counts of the item, where it is held in (`ForcedDecision`)."""
+    """Of the least that counts of the item, where it is forced in (`ForcedDecision`)."""
 
 
 def all_forced(
     result: Result,
-    holds: Sequence[tuple[ForcedDecision, bool]],
+    asked: Sequence[tuple[ForcedDecision, bool]],
     drawn: SampledScenarios | None,
     gap: float,
     run: Runner,
 ) -> list[ForcedSolve]:
-    """Every hold answered, in order."""
+    """Every forced decision solved, in order."""
     parallel = run.executor is not None or run.processes > 1
-    parts = min(len(holds), EXECUTOR_SHARES if run.executor is not None else run.processes)
+    parts = min(len(asked), EXECUTOR_SHARES if run.executor is not None else run.processes)
     call, done = current(), list[ForcedSolve]()
     answers = partial(_answers, result.plan, result.data, drawn, gap, int(parallel))
-    tasks = [[holds[k] for k in part] for part in np.array_split(np.arange(len(holds)), max(1, parts))]
-    for group in run.each("", partial(_all_answers, answers), tasks) if parallel else ([one] for one in answers(holds)):
+    tasks = [[asked[k] for k in part] for part in np.array_split(np.arange(len(asked)), max(1, parts))]
+    for group in run.each("", partial(_all_answers, answers), tasks) if parallel else ([one] for one in answers(asked)):
         done += group
-        call.report(Progress("items", call.seconds, done=len(done), of=len(holds)))
+        call.report(Progress("items", call.seconds, done=len(done), of=len(asked)))
     return done
 
 
-def _all_answers(answers: Callable[[Any], Iterator[ForcedSolve]], holds: Any) -> list[ForcedSolve]:
-    return list(answers(holds))
+def _all_answers(answers: Callable[[Any], Iterator[ForcedSolve]], asked: Any) -> list[ForcedSolve]:
+    return list(answers(asked))
 
 
 def _answers(
@@ -311,25 +311,25 @@ def _answers(
     drawn: SampledScenarios | None,
     gap: float,
     threads: int,
-    holds: Sequence[tuple[ForcedDecision, bool]],
+    asked: Sequence[tuple[ForcedDecision, bool]],
 ) -> Iterator[ForcedSolve]:
-    """One answer after the other, each from where the last one ended. holds: as of `all_forced`."""
+    """One answer after the other, each from where the last one ended. asked: as of `all_forced`."""
     session = Session(gap=gap, held=drawn, threads=threads)
     known: list[PathData] = []
-    for hold, any_amount in holds:
-        shares = SHARES if hold.inside and any_amount else SHARES[:1]
-        yield forced_solve(partial(session.answer, plan, data), hold, shares, known)
+    for decision, any_amount in asked:
+        shares = SHARES if decision.inside and any_amount else SHARES[:1]
+        yield forced_solve(partial(session.answer, plan, data), decision, shares, known)
 
 
 def forced_solve(
-    answered: Callable[..., Any], hold: ForcedDecision, shares: Sequence[float], known: list[PathData]
+    answered: Callable[..., Any], decision: ForcedDecision, shares: Sequence[float], known: list[PathData]
 ) -> ForcedSolve:
-    """The plan with an item held; held in, with the first share of what counts that any plan has. known: what the first answer
+    """The plan with an item forced; forced in, with the first share of what counts that any plan has. known: what the first answer
     reads of the question's paths serves those after it."""
     none = ForcedSolve(math.nan, math.nan, NO_COSTS, math.nan, {})
     for share in shares:
         try:
-            answer = answered(hold=replace(hold, share=share))
+            answer = answered(forced=replace(decision, share=share))
         except InfeasibleError as error:
             none = replace(none, note=str(error), impossible=True, share=share)
         except StoppedError:
@@ -370,7 +370,7 @@ BINDING = {
 }
 """Constraints that can stand in the way of an item, in words."""
 GAP = 5e-3
-"""Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
+"""Relative gap of re-solves where none is asked for: a plan with an item forced is a hard search of its own."""
 
 
 TITLES = {"reasons": "Reasons", "break_evens": "What would change the decision"}
@@ -433,7 +433,7 @@ def explain(
     forced = all_forced(result, asked, drawn, step, run)
     base, names = _base(result, fixed, choices, x), Names.of(result.data)
     rows = [_refused(one, why, names) for one, why in absent.items()]
-    rows += [_reason(fixed, choices, x, hold, base, one, names) for (hold, _), one in zip(asked, forced, strict=True)]
+    rows += [_reason(fixed, choices, x, force, base, one, names) for (force, _), one in zip(asked, forced, strict=True)]
     flips: list[dict[str, Any]] = []
     intervals: list[dict[str, Any]] = []
     if item is not None:
@@ -503,18 +503,18 @@ def _reason(
     fixed: Fixed,
     choices: DecisionIndex,
     x: Floats,
-    hold: ForcedDecision,
+    decision: ForcedDecision,
     base: ForcedSolve,
     other: ForcedSolve,
     names: Names,
 ) -> dict[str, Any]:
     """One row of `EXPLAINED_COLUMNS`; `brings`: what having the item gains, whether the plan has it or not."""
-    item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)
+    item, chosen, decided = decision.item, not decision.inside, choices.decided(decision.item)
     decided = replace(decided, least=decided.least * other.share)
     sign = 1.0 if chosen else -1.0
     brings, low, high = other.objective - base.objective, other.bound - base.objective, other.objective - base.bound
     parts = parts_of_gain(fixed.problem.plan, brings, other.costs, base.costs, other.spending - base.spending)
-    if not other.note:  # what is held cannot be better than what is free
+    if not other.note:  # a forced plan cannot be better than a free one
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
     news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
     row: dict[str, Any] = {

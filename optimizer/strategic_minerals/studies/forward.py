@@ -164,7 +164,7 @@ class Simulator:
         """(hazard, material, segment, tonnes to be left aside for dearer needs before the segment gets its last, what it lacks then
         [t]) in the typical event of the hazard that is expected to take most of each stored material, by what is left aside.
 
-        A segment with several tiers of loss stands with its cheapest. Only where a use takes what is stored itself.
+        A segment with several tiers of loss counts with its cheapest. Only where a use takes what is stored itself.
         """
         n, structure, rule = self.first.natural, self.first.structure, self.rule
         t, typical = min(SHOWN, n.calendar.periods - 1), self.beliefs.typical
@@ -244,7 +244,7 @@ class Simulator:
 
 
 def _remainders(row: Any, profile: Any) -> Floats:
-    """Expected years that an event goes on at ages `AGES` apart, by its hazard's law."""
+    """Expected years that an event goes on at ages in steps of `AGES`, by its hazard's law."""
     if profile is None:
         return np.array([mean_remainder(row, age) for age in np.arange(0.0, 20.0, AGES)])
     lengths = profile.length * spread(row.stretch_p05, row.stretch_p95, POINTS)

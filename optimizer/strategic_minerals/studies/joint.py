@@ -161,7 +161,7 @@ def mineral_of(problem: Problem, kind: str, item: str) -> str:
 
 def _without(session: Session, result: Result, asked: Question, own: tuple[Amounts, float]) -> Without:
     try:
-        answer = session.answer(result.plan, result.data, hold=asked.parts)
+        answer = session.answer(result.plan, result.data, forced=asked.parts)
     except InfeasibleError as error:
         return Without(asked, None, str(error), float("nan"), (), float("nan"))
     problem, x = answer.problem, answer.x

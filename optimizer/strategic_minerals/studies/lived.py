@@ -347,7 +347,7 @@ def _hinges(problem: Problem, lives: Sequence[Met], number: int) -> pd.DataFrame
 
 
 def if_there_is_time(made: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """A table that stands beside an answer; none where time or solver do not give it."""
+    """A table shown with an answer; none where time or solver do not give it."""
     try:
         return made()
     except BESIDE_THE_ANSWER as error:

@@ -1,6 +1,6 @@
 """A planner's own questions: what a plan and its tables hold beyond those that are shipped, each with an answer.
 
-An item that may be chosen is held in or out, and a rule is left out, and the plan made again: what that costs is how near the
+An item that may be chosen is forced in or out, and a rule is left out, and the plan made again: what that costs is how near the
 choice is to turning.
 """
 
@@ -57,7 +57,7 @@ class Statement:
 
     kind: str
     item: str
-    """Its code; of an entry of the plan, where it stands: `service_levels.0`."""
+    """Its code; of an entry of the plan, its path: `service_levels.0`."""
 
 
 def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
@@ -77,8 +77,8 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     }
     found = [Statement(kind, key) for kind in CHANGED for key in added[kind]]
     old = () if base is None else base.hazards
-    told = set(added["hazard"])
-    found += [Statement("hazard", one.hazard) for one in plan.hazards if one not in old and one.hazard not in told]
+    listed = set(added["hazard"])
+    found += [Statement("hazard", one.hazard) for one in plan.hazards if one not in old and one.hazard not in listed]
     scenarios = () if base is None else base.scenarios
     found += [Statement("scenario", one.name) for one in plan.scenarios if one not in scenarios]
     floors = () if base is None else base.instruments.price_floors
@@ -205,8 +205,8 @@ class _Answers:
         if item.kind == "floor" and item.level is not None:
             name = f" (at {item.name.split('floor-')[-1].partition('-')[0]} USD/kg)"
         if worse <= self.little:
-            said, other = ("yes", "without") if inside else ("no", "with")
-            return f"{said}, but optional: the plan is as good {other} it{name}."
+            answer, other = ("yes", "without") if inside else ("no", "with")
+            return f"{answer}, but optional: the plan is as good {other} it{name}."
         if inside:
             return (
                 f"yes{name}: without it the plan is {rounded(worse)} M worse. It stays unless it costs that much more."
@@ -234,7 +234,7 @@ class _Answers:
         """What a listed scenario costs."""
         table = self.result.tables["scenario_losses"]
         mine = table[table.scenario == name]
-        what = scenario_names(self.plan, table, told=True).get(name, name)
+        what = scenario_names(self.plan, table, described=True).get(name, name)
         return what, self._with_it(mine, name)
 
     def _with_it(self, mine: pd.DataFrame, code: str) -> str:
@@ -243,9 +243,9 @@ class _Answers:
             return "no scenario in this plan has it: draw more, or list one."
         pi = mine.probability.to_numpy() / likely
         before, after = (float(pi @ mine[f"loss_{end}musd"].to_numpy()) for end in ("without_plan_", ""))
-        said = f"{chance(likely)} likely over the plan"
+        odds = f"{chance(likely)} likely over the plan"
         if before < SMALL_MUSD:
-            return f"it changes nothing: {said}, and nobody runs short in it."
+            return f"it changes nothing: {odds}, and nobody runs short in it."
         helped = f"losses in it fall from {rounded(before)} to {rounded(after)} M"
         if before - after < SMALL_MUSD:
             helped = f"losses in it stay {rounded(before)} M with the plan or without it"
@@ -257,7 +257,7 @@ class _Answers:
             side, word = "Below" if flips.flips_at < flips.value else "Above", WORDS[flips.figure]
             pays = "the plan stops paying" if flips.worth_musd > 0 else "the plan begins to pay"
             near = f" {side} a {word} of {chance(flips.flips_at)} (now {chance(flips.value)}), {pays}."
-        return f"it counts: {said}, and {helped}.{near}"
+        return f"it counts: {odds}, and {helped}.{near}"
 
     # What is asked of the plan.
     def rule(self, path: str) -> tuple[str, str]:

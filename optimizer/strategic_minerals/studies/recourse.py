@@ -69,7 +69,7 @@ class RecourseOutcome:
     """(S, I, Y) what the reserve holds at the end of each planned fiscal year [t]."""
     bill: Floats
     """(S,) discounted, what the plan spares home users by lower prices abroad, less what its own buying costs them; counted in the
-    cost once it stands beside doing nothing (`beside`) [million USD]."""
+    cost once it is compared with doing nothing (`beside`) [million USD]."""
     overrun: float = 0.0
     """Soft penalties of limits on the baseline course, weighted by the probability of being on it [million USD]."""
     trade: Trade | None = None

@@ -308,7 +308,7 @@ DRAWN_APART = 0xBE11EF
 GAP = 0.01
 """Share of what a cell is measured against within which its best plan is sought."""
 CELL_S, REGRET_S, LONGEST = 20.0, 120.0, 5.0
-"""Seconds for the best plan of a cell and for the recommended one; what is open then stands as gap. So many times as long where
+"""Seconds for the best plan of a cell and for the recommended one; what is open then counts as gap. So many times as long where
 nothing bounds it by then."""
 GAP_OF_REGRET = 5e-3
 """Regret within which the recommended plan is sought."""
@@ -690,13 +690,13 @@ def _tables(
         (one.name, np.nan, "", "", np.nan, np.nan, np.nan, one.why_not) for one in candidates if one.solution is None
     ]
     share = np.mean([one.effective for one in lives], axis=0)
-    said = [
+    believed = [
         (belief.name, of_hazard.hazard, name, value, float(share[k]), belief.source or TABLES)
         for k, belief in enumerate(grid.beliefs)
         for of_hazard in belief.hazards
         for name, value in of_hazard.model_dump(exclude={"hazard"}, exclude_none=True).items()
     ]
-    said += [
+    believed += [
         (belief.name, "", "", np.nan, float(share[k]), belief.source or TABLES)
         for k, belief in enumerate(grid.beliefs)
         if not belief.hazards
@@ -710,7 +710,7 @@ def _tables(
         "choices": _choices(grid, given, worth),
         "reaction": _reaction(grid, given, lives, worth),
         "acts": done,
-        "beliefs": pd.DataFrame(said, columns=BELIEFS),
+        "beliefs": pd.DataFrame(believed, columns=BELIEFS),
         "losses": pd.DataFrame(asked, columns=LOSSES),
     }
 
@@ -941,13 +941,13 @@ def _what_differs(done: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[str]
 
 def _asked_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: Grid) -> Iterator[str]:
     """What was asked, and how sure the figures are."""
-    said = [
+    beliefs = [
         f"{row.belief} ({row.hazard} {row.figure.replace('_', ' ')} {digits(row.value)})"
         for row in rows_of(tables["beliefs"])
         if row.hazard
     ]
-    if said:
-        yield f"Beliefs: {', '.join(said)}; otherwise as the tables have it. Losses: {', '.join(grid.losses)}."
+    if beliefs:
+        yield f"Beliefs: {', '.join(beliefs)}; otherwise as the tables have it. Losses: {', '.join(grid.losses)}."
     for row in rows_of(tables["losses"]):
         if row.same_as:
             yield f"  {row.loss} says the same as {row.same_as}."

@@ -34,7 +34,7 @@ from ..world.scenarios import draws, for_ever, ongoing_events
 from .carry import Question, State, as_done, as_planned, carried_rows, floor_place
 from .learning import evidence_of, learned
 
-# New facts of a year, entered into tables in which what was signed already stands.
+# New facts of a year, entered into tables that already contain what was signed.
 
 
 Tables = dict[str, tuple[Any, ...]]
@@ -341,13 +341,13 @@ def next_question(
     alone = (
         f"Taken as begun by their owners without support, with what they make: {', '.join(map(names.producer, built))}."
     )
-    said = (*_moved_in_words(plan, moved, happened, names), *_rounded_in_words(question, state, names))
-    said += (alone,) * bool(built)
-    return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), said)
+    notes = (*_moved_in_words(plan, moved, happened, names), *_rounded_in_words(question, state, names))
+    notes += (alone,) * bool(built)
+    return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), notes)
 
 
 def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names: Names) -> Iterator[str]:
-    """What the next plan has at another date than stated, or no more although nobody said that it is over."""
+    """What the next plan has at another date than stated, or no more although nothing states that it is over."""
     begins = {s.name: s.events[0].start_year for s in moved.scenarios}
     for row in happened:
         if row.from_year is not None and begins.get(row.item, 0.0) > row.from_year:
@@ -606,9 +606,9 @@ def roll(
         raise PlanError([Fault("plan", "", "years", str(years), expected)])
     question = question_of(result)
     planned, reached = as_planned(question, years), as_done(question, years, acts, news)
-    told: Tables = {} if new is None else dict(new.tables)
-    for table, rows_told in news_facts(news, result.plan, result.data, result.plan.horizon.first_year + years).items():
-        told[table] = merged(told.get(table, ()), rows_told)
+    entered: Tables = {} if new is None else dict(new.tables)
+    for table, new_rows in news_facts(news, result.plan, result.data, result.plan.horizon.first_year + years).items():
+        entered[table] = merged(entered.get(table, ()), new_rows)
     asked: dict[str, Any] = {"horizon": horizon, "fresh_draws": fresh_draws}
 
     def step(state: State, events: Sequence[NewsRow], known: Tables, learns: Collection[str] = ()) -> NextQuestion:
@@ -617,8 +617,8 @@ def roll(
     steps = [
         (AS_PLANNED, step(planned, (), {})),
         (STATE, step(reached, news, {})),
-        (FACTS, step(reached, news, told)),
-        (EVIDENCE, step(reached, news, told, watched(news) if learning else ())),
+        (FACTS, step(reached, news, entered)),
+        (EVIDENCE, step(reached, news, entered, watched(news) if learning else ())),
     ]
     solved: list[Result] = []
     rows = [_row("", None, result)]

@@ -1,4 +1,4 @@
-"""The verb `solve`: a plan made, lived, tested and told, with what it does first beside what all other plans do."""
+"""The verb `solve`: a plan made, lived, tested and reported, with what it does first beside what all other plans do."""
 
 from __future__ import annotations
 
@@ -284,7 +284,7 @@ def solve(
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
     if extend is None and (reason := _no_better(lives, number, confidence)):
-        # what a plan promises may not wait; and a plan that was found stands where there is no time
+        # what a plan promises may not wait; and a plan that was found stays where there is no time
         with suppress(InfeasibleError, StoppedError, UntrustedError):
             return _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
     chosen, stage, like = results[number], stages[number], made[number].problem
@@ -318,7 +318,7 @@ BOUND_GAP = 5e-3
 
 @dataclass
 class _Examined:
-    """What stands beside a plan once samples have tested it."""
+    """What is shown with a plan once samples have tested it."""
 
     tests: list[Tested] = field(default_factory=list)
     left_out: list[Without] = field(default_factory=list)
@@ -565,7 +565,7 @@ def _band_samples(
 def _band(samples: Sequence[pd.DataFrame], figures: Mapping[str, Any]) -> pd.DataFrame:
     """The worth of the plan under every loss and belief (`BAND`), from `_band_samples`; no row without two.
 
-    The samples are few. Where the plan's own loss and figures are among the cells, the others stand by their paired difference to
+    The samples are few. Where the plan's own loss and figures are among the cells, the others are set by their paired difference to
     that cell from the worth that all samples give (`figures`): it is in the band, and what the few draws have in common drops out.
     """
     if len(samples) < BAND_SAMPLES:
@@ -577,8 +577,8 @@ def _band(samples: Sequence[pd.DataFrame], figures: Mapping[str, Any]) -> pd.Dat
         worth = worth - worth[:, cells.own].mean(axis=1, keepdims=True)
         anchor, drawn = float(figures["worth_musd"]), float(figures["worth_error_musd"])
     error = np.hypot(drawn, worth.std(axis=0, ddof=1) / len(worth) ** 0.5)
-    told = cells[["belief", "loss"]].assign(worth_musd=anchor + worth.mean(axis=0), worth_error_musd=error)
-    return told[BAND]
+    band = cells[["belief", "loss"]].assign(worth_musd=anchor + worth.mean(axis=0), worth_error_musd=error)
+    return band[BAND]
 
 
 BAND_SAMPLES = 2

@@ -446,7 +446,7 @@ def require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]
         try:
             if tuple(changes) not in varied:
                 varied.add(tuple(changes))
-                require_apart(changes)
+                require_independent(changes)
             edited(plan, data, changes)
         except FaultsError as error:
             for fault in error.faults:
@@ -459,7 +459,7 @@ def require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]
         raise PlanError(faults.values())
 
 
-def require_apart(addresses: Iterable[str]) -> None:
+def require_independent(addresses: Iterable[str]) -> None:
     """Raise PlanError for addresses that mean the same figure, or of which one lies within another."""
     known: dict[str, str] = {}
     faults: list[Fault] = []

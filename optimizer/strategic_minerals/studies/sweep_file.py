@@ -66,7 +66,7 @@ class SweepFile(Section):
 
     @property
     def place(self) -> PlanText | None:
-        """Where it stands, if it was read from a file."""
+        """Its place, if it was read from a file."""
         return self._place
 
     @classmethod

@@ -39,7 +39,7 @@ from .instance import (
     overlap,
     yearly,
 )
-from .producers import carried, signed_floors, standing, unsure
+from .producers import carried, ramped_share, signed_floors, unsure
 
 # Whom an event or a measure touches: materials that a list names, producers in countries that it names.
 
@@ -318,10 +318,10 @@ def demands(
     for row in data.rows("demand"):
         if row.material in materials:
             series[row.material, row.segment].append((row.from_year, row.demand_t_per_yr))
-    told, forms = tuple(series), qualified_forms(plan, data)  # a qualified form has the figures of its users' material
+    keys, forms = tuple(series), qualified_forms(plan, data)  # a qualified form has the figures of its users' material
     ranks = {(row.material, row.segment): row.priority for row in data.rows("demand") if row.priority is not None}
-    priority = [ranks.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in told]
-    demand = np.array([yearly(series[pair], calendar) for pair in told]).reshape(-1, calendar.periods) * calendar.step
+    priority = [ranks.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in keys]
+    demand = np.array([yearly(series[pair], calendar) for pair in keys]).reshape(-1, calendar.periods) * calendar.step
     losses = _losses(plan, data)
     tiers: list[tuple[int, int]] = []
     shares: list[float] = []
@@ -331,7 +331,7 @@ def demands(
     limits: list[float] = []
     costs: list[float] = []
     tier_rows, step_rows = data.rows("tiers"), data.rows("substitution")
-    for q, (material, segment) in enumerate(told):
+    for q, (material, segment) in enumerate(keys):
         own = [r for r in tier_rows if r.material == material and r.segment == segment]
         own = own or [r for r in tier_rows if r.material == "*" and r.segment == segment]
         gross = losses.get((material, segment), losses.get((material, "*"), 0.0))
@@ -345,7 +345,7 @@ def demands(
             steps.append((q, row.step))
             limits.append(row.limit_share)
             costs.append(row.cost_usd_per_kg * MUSD_PER_T)
-    pairs = tuple(forms.demand(*pair) for pair in told)
+    pairs = tuple(forms.demand(*pair) for pair in keys)
     return {
         "demands": pairs,
         "priority": np.array(priority, dtype=np.int64),
@@ -355,8 +355,8 @@ def demands(
         "tier_share": np.array(shares, dtype=float),
         "tier_loss": np.array(loss, dtype=float),
         "tier_named": np.array(named, dtype=float),
-        "adaptation": tuple(_adaptation(data, *pair) for pair in told),
-        "surges": _surges(data, told),
+        "adaptation": tuple(_adaptation(data, *pair) for pair in keys),
+        "surges": _surges(data, keys),
         "steps": tuple(steps),
         "step_limit": np.array(limits, dtype=float),
         "step_cost": np.array(costs, dtype=float),
@@ -473,8 +473,8 @@ class Measures:
 
     def outside(self, country: Sequence[str], sells: Bools) -> Bools:
         """(J, I) whether a seller in each country has the market outside for what it `sells` (J, I)."""
-        apart = np.array([[bool(of) and c not in of for of in self.inside] for c in country], dtype=bool)
-        return np.asarray(sells & apart.reshape(sells.shape))
+        has_outside = np.array([[bool(of) and c not in of for of in self.inside] for c in country], dtype=bool)
+        return np.asarray(sells & has_outside.reshape(sells.shape))
 
 
 def measures_in_force(
@@ -576,9 +576,9 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     M = [rows[name] for name in chosen]
     tier = {row.country: row.tier for row in data.rows("countries")}
     inside = _members(plan, data, M, yields)
-    told = [row for row in data.rows("feed_origins") if row.basis == "declared" or plan.unpublished_feed == "imports"]
-    declared = {row.producer: tuple(row.origins.split()) for row in told}
-    shared = {row.producer: (row.origins.split(), [float(part) for part in row.shares.split()]) for row in told}
+    used = [row for row in data.rows("feed_origins") if row.basis == "declared" or plan.unpublished_feed == "imports"]
+    declared = {row.producer: tuple(row.origins.split()) for row in used}
+    shared = {row.producer: (row.origins.split(), [float(part) for part in row.shares.split()]) for row in used}
     both: list[Any] = [*sources, *projects]
     country = tuple(row.country for row in both)
     home = np.array([c in own for c, own in zip(country, inside, strict=True)], dtype=bool)
@@ -611,9 +611,9 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     not_given = tuple(impossible(plan, data, materials, supported, yields, market_floors))
     capacity = _capacities(data, sources, projects, calendar) * _ore_left(plan, data, sources, len(projects), calendar)
     for project, row in zip(supported, projects, strict=True):
-        if project.chance > 0:  # it goes on from plan to plan: what was begun in earlier years stands
+        if project.chance > 0:  # it goes on from plan to plan: what was begun in earlier years exists
             start = (row.earliest_signing - calendar.first_year) * calendar.per_year + project.lead
-            ramp = standing(project, start, np.arange(calendar.periods))
+            ramp = ramped_share(project, start, np.arange(calendar.periods))
             part = project.chance * capacity[project.producer, 0]
             capacity[producers[f"{project.name}{UNSUPPORTED}"]] = part * ramp
     wanted = demands(plan, data, materials, base, calendar)
@@ -929,16 +929,16 @@ def _offers(
     sells = material[:, None] == np.arange(len(materials))
     premium = np.array([row.premium_share for row in rows], dtype=float)
     source = np.array([producers.get(row.source_producer, -1) for row in rows], dtype=int)
-    apart = measures.outside(origin, sells).any(axis=1)
-    split = np.isin(material, material[apart])
+    sells_outside = measures.outside(origin, sells).any(axis=1)
+    split = np.isin(material, material[sells_outside])
     abroad = np.array([j < 0 or not home[j] for j in source], dtype=bool)
-    moves = moved[material] & abroad & (apart | ~split)
+    moves = moved[material] & abroad & (sells_outside | ~split)
     return {
         "offers": tuple(row.offer for row in rows),
         "offer_material": material,
         "offer_source": source,
         "offer_country": origin,
-        "offer_outside": apart,
+        "offer_outside": sells_outside,
         "offer_moves": moves,
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),

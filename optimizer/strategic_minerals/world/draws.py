@@ -20,7 +20,7 @@ from ..core.runner import checkpoint
 from ..question.plan import Event
 from .events import NORMAL_90, DisruptionEvent, HazardProfile, Steps, drawn_spreads, resolve_event
 
-STANDING = 1000
+IN_FORCE = 1000
 """Number of the first stream of coordinates for what controls in force bring on; events of the span have those below it."""
 SOBOL_EVENTS = 3
 """Events of a hazard in one scenario that have coordinates of the joint sequence; later ones are few and pseudo-random."""
@@ -29,7 +29,7 @@ POINTS = (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS
 JEFFREYS = 0.5
 """Onsets that a rate without a record of its own stands for: as little as a rate can."""
 HARSHNESS = {"flood_squeeze": 1, "licence": 1, "embargo": 2, "war": 3}
-"""States of a relation; a glut is milder than any until its export stop begins. Outages, surges and limits of allies are none."""
+"""States of a relation; a glut is milder than any until its export stop begins. Outages, surges, allies' limits are no states."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def draw(
     events: int | None = None,
     shapes: Mapping[str, float] | None = None,
     profiles: Mapping[str, HazardProfile] | None = None,
-    standing: Collection[str] = (),
+    in_force: Collection[str] = (),
     alike: Mapping[str, str] | None = None,
     lasting: Sequence[Lasting] = (),
     grid: float | None = None,
@@ -94,7 +94,7 @@ def draw(
     its mean from which each scenario draws the rate; a hazard that is not named has its rate in every scenario. Where a hazard
     follows another (`after`), every event of the other may bring it on, by a coin and after an exponential lag, unless it cannot
     begin then. Events that cut nothing, `on_off` ones that are off, are left out. Events of a hazard with a profile (`profiles`)
-    draw its severity and stretch in place of a cut and a duration, at the same coordinates. standing: hazards of which a control is
+    draw its severity and stretch in place of a cut and a duration, at the same coordinates. in_force: hazards of which a control is
     in force when the span begins; they may bring on others from then on. alike: material -> what it is, where several homes have
     it: one event touches that of all. lasting: events in force when the span begins; they come first in each scenario. grid: step
     of all dates [years]; an event begins with the step in which it comes and lasts whole steps, one at least. None: any date.
@@ -106,7 +106,7 @@ def draw(
     for n in range(scenarios):
         if n % 256 == 0:
             checkpoint()
-        course = _Course(drawn, relations, n, standing, lasting)
+        course = _Course(drawn, relations, n, in_force, lasting)
         found.append((course.lived(), course.exposure()))
     return found
 
@@ -255,7 +255,7 @@ class _Course:
         drawn: _Draws,
         relations: frozenset[tuple[str, str]],
         n: int,
-        standing: Collection[str],
+        in_force: Collection[str],
         lasting: Sequence[Lasting],
     ) -> None:
         self._drawn, self._relations, self._n = drawn, relations, n
@@ -276,7 +276,7 @@ class _Course:
         begin = drawn.span.begin
         for name in drawn.rows:
             self._gap(name, begin)
-        for parent in sorted({*standing}):
+        for parent in sorted({*in_force}):
             self._followers(parent, begin, None)
 
     def lived(self) -> tuple[DisruptionEvent, ...]:
@@ -336,7 +336,7 @@ class _Course:
         for name, row in drawn.rows.items():
             parents = row.after.split()
             if parent in parents:
-                stream = 1 + parents.index(parent) if number is not None else STANDING + zlib.crc32(parent.encode())
+                stream = 1 + parents.index(parent) if number is not None else IN_FORCE + zlib.crc32(parent.encode())
                 k = 0 if number is None else number
                 if number is not None and drawn.limit is not None and k >= drawn.limit:
                     continue

@@ -639,10 +639,10 @@ def combine_events(
                 np.multiply.at(arrives[flow], at, 1 - of)
             np.maximum.at(shaped, at, np.broadcast_to(phi[:, None, :], (len(several), int(cut.sum()), T)))
         flows = _lost_elsewhere(instance, profile, [k for _, _, k in several], begin, phi, third, drawn, touched)
-        told = np.array([k.third_cut for _, _, k in several])[:, None, None] * phi[:, None, :] * reached[third][:, None]
+        cuts = np.array([k.third_cut for _, _, k in several])[:, None, None] * phi[:, None, :] * reached[third][:, None]
         felt = np.array([profile is None or (k.severity > 0 and not profile.all_routes) for _, _, k in several])
-        users = np.maximum(told, flows[EFFECTIVE]) * felt[:, None, None]  # arrivals by all routes count it already
-        reserve = np.maximum(told, flows[DIRECT])
+        users = np.maximum(cuts, flows[EFFECTIVE]) * felt[:, None, None]  # arrivals by all routes count it already
+        reserve = np.maximum(cuts, flows[DIRECT])
         np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), 1 - users)
         np.multiply.at(direct, (s[:, None], np.flatnonzero(third)), 1 - reserve)
         strikes.append(_Strikes(s, begin, until, phi, at[1], lost, profile is not None))
@@ -665,7 +665,7 @@ def combine_events(
     price, market_gap = prices.price[:, form_of], prices.gap[:, form_of]
     lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, market_gap, lasts)
-    for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
+    for scenario, _, ruled, inside, value in sorted(override, key=lambda entry: entry[:2]):
         tight[scenario, ruled[:, None], np.flatnonzero(inside)] = value
     tight = tight[:, form_of]
     base = undisturbed(instance) if trunk is None else trunk
@@ -887,7 +887,7 @@ def _tight(
     counted = baseline_sources(instance)
     active = lasts[:, instance.chain]
     troubled = availability < instance.usual * (1 - max(SMALLEST_TOUCH, instance.plan.tight_cut_share))
-    for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
+    for j in np.flatnonzero(counted):  # a baseline plant counts as if it existed from the start
         troubled[:, j] |= ~survival(instance, int(j), price, (), 0, market_gap)
     troubled &= counted[:, None]
     tight = np.matmul(makes.T, troubled) > 0

@@ -161,7 +161,7 @@ class Contract:
 # What earlier years left to a plan: payments that were signed for, floors that still pay.
 @dataclass(frozen=True)
 class PaidFloor:
-    """A floor that was guaranteed before this plan, on the output of one producer that stands or is committed."""
+    """A floor that was guaranteed before this plan, on the output of one producer that exists or is committed."""
 
     producer: int
     floor: Floor
@@ -266,7 +266,7 @@ class Project:
     begun: bool
     """Committed, and signed before the plan's first year."""
     supportable: bool
-    """False: the plan may not support it; it stands only if its owner builds it anyway."""
+    """False: the plan may not support it; it exists only if its owner builds it anyway."""
     needs: tuple[int, ...]
     excludes: tuple[int, ...]
     chance: float = 0.0
@@ -500,14 +500,14 @@ class Instance:
         """
         if not outside:
             return price
-        apart = price if gap is None else price * gap
+        with_gap = price if gap is None else price * gap
         if not self.outside_quote[material]:
-            return apart
+            return with_gap
         t = np.arange(price.shape[-1]) if periods is None else periods
         t = np.minimum(t, self.calendar.periods - 1)
         share, fall = self.outside_share[material, t], np.minimum(1.0, price / self.price[material, t])
-        standing = (1 - share) * price + share * np.maximum(price, self.outside_quote[material] * fall)
-        return np.asarray(np.maximum(standing, apart))
+        blended = (1 - share) * price + share * np.maximum(price, self.outside_quote[material] * fall)
+        return np.asarray(np.maximum(blended, with_gap))
 
     def dearest_price(self, material: int) -> Floats:
         """(T,) what users pay, undisturbed, where it is sold dearest: max over producers of (1+premium) P in each one's market."""
@@ -745,7 +745,7 @@ def floor_names(plan: Plan) -> dict[FloorId, str]:
 
 
 def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
-    """Where a level of another plan's menu stands in this one, whose levels or terms may have been changed; None: nowhere.
+    """Place of a level of another plan's menu in this one, whose levels or terms may have been changed; None: nowhere.
 
     A menu is the one in its place, on the same material. A level is known by its place, and by its value where levels were put in
     another order, added or left out.

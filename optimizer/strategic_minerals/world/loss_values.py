@@ -142,11 +142,11 @@ def tier_limits(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int]
     return trunk, limits
 
 
-# What happens in a scenario, told in a line: the most harmful event, and how many more there are.
+# What happens in a scenario, stated in a line: the most harmful event, and how many more there are.
 NOTHING = "no disruption"
-"""What is told of a scenario in which nothing happens to the planned materials."""
+"""Text for a scenario in which nothing happens to the planned materials."""
 MONTHS_UP_TO = 2.0
-"""Years below which a length is told in months."""
+"""Years below which a length is stated in months."""
 
 
 def headlines(scenarios: ScenarioSet, instance: Instance, names: Names) -> list[str]:

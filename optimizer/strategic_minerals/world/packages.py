@@ -191,13 +191,13 @@ class Support:
     baseline: Bools
     """(P,) projects that their owners build without support."""
     excluded_by: dict[tuple[int, int], tuple[int, ...]]
-    """(option, material) -> market floors beside which the option may not stand."""
+    """(option, material) -> market floors with which the option cannot be combined."""
     dropped: tuple[tuple[str, str], ...]
     """(what, why)"""
     owners: OwnerValuation
     """What it was worked out from that no probability changes."""
     refused: Mapping[tuple[int, str, tuple[int, ...]], str] = field(default_factory=dict)
-    """(project, package, market floors that it would count on) -> why it stands at no date, where there are dates; `TWIN` too."""
+    """(project, package, market floors that it would use) -> why it is possible at no date, where there are dates; `TWIN` too."""
 
     @cached_property
     def outlay(self) -> Floats:
@@ -438,7 +438,7 @@ class _Options:
         return self.classes[index], index
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
-        """Market floors beside which each option may not stand: its variant counts on them, or it has a floor on the material."""
+        """Market floors that each option excludes: its variant counts on them, or it has a floor on the material."""
         excluded: dict[tuple[int, int], tuple[int, ...]] = {}
         if not self.markets:
             return excluded
@@ -475,7 +475,7 @@ class MenuLevel:
     """A level of a menu, known again in a plan whose menus were edited."""
 
     menu: FloorMenu
-    """As it stood in the plan that the item is of."""
+    """As it was in the plan that the item is of."""
     at: FloorId
 
 
@@ -563,7 +563,7 @@ def market_items(instance: Instance, support: Support) -> dict[Identity, tuple[I
 
 
 def refusals(instance: Instance, support: Support) -> dict[Identity, tuple[Item, str]]:
-    """Items that cannot be chosen as figures stand, with why: their owners take no such support, or need none.
+    """Items that cannot be chosen at these figures, with why: their owners take no such support, or need none.
 
     What no figure could bring (`Instance.impossible`, no date to sign at) is not among them.
     """
@@ -605,7 +605,7 @@ def _in_words(by_project: dict[str, dict[str, None]]) -> str:
 
 
 def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
-    """(what, why) of floors, packages and projects that cannot be chosen: whatever figures are, or as they stand.
+    """(what, why) of floors, packages and projects that cannot be chosen: whatever figures are, or at these figures.
 
     Left out: projects that their owners build alone or that the plan may not support, and packages that another one stands for.
     """

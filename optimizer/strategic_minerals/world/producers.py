@@ -18,7 +18,7 @@ from ..question.plan import Plan
 from .instance import Calendar, Carried, Floor, Instance, Instrument, PaidFloor, Project, Purchase, Unsure, overlap
 
 TOLERANCE = 1e-9
-"""Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
+"""Relative slack when revenue is compared with cash cost, so that a tie is not decided by rounding."""
 
 
 ROUNDING = 1e-12
@@ -92,7 +92,7 @@ def spared(instance: Instance, purchase: Purchase) -> Floats:
 
 
 def guaranteed_price(instance: Instance, paid: PaidFloor) -> Floats:
-    """(T,) what a guarantee is held against on the undisturbed course: the producer's own price (1+premium) P of its material, or
+    """(T,) what a guarantee is compared with on the undisturbed course: the producer's own price (1+premium) P of its material, or
     of earnings what a unit of activity brings [million USD/t]."""
     j, i = paid.producer, paid.floor.material
     price = instance.market_price(i, bool(instance.outside[j, i]), instance.price[i])
@@ -344,7 +344,7 @@ def signed_floors(
 ) -> tuple[PaidFloor, ...]:
     """Floors that were guaranteed before the plan, on the producers that have them, as far as they have not ended.
 
-    yields: (J, I); cash: (J,) unit cost [million USD/t], on which guaranteed earnings stand.
+    yields: (J, I); cash: (J,) unit cost [million USD/t], on which guaranteed earnings are based.
     """
     rise, found = yearly_rise(data), list[PaidFloor]()
     for row in data.rows("commitments"):
@@ -428,8 +428,8 @@ def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]
     share = overlap(instance.calendar, paid.begin, paid.end)
     part = np.ones(len(t))
     for project in instance.projects:
-        if project.producer == j:  # committed: it stands from its date on
-            part = standing(project, project.earliest + project.lead, t)
+        if project.producer == j:  # committed: it exists from its date on
+            part = ramped_share(project, project.earliest + project.lead, t)
     each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
     made = np.minimum(floor.take, each * instance.capacity[j] * part)
     whole = replace(floor, begin=int((share > 0).argmax()), term=int((share > 0).sum()))
@@ -438,7 +438,7 @@ def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]
 
 
 def due_as_run(instance: Instance, run: Floats) -> Floats:
-    """(T,) what floors that the home pays apart cost on a course of activity (J, T) for users [million USD]."""
+    """(T,) what floors that the home pays separately cost on a course of activity (J, T) for users [million USD]."""
     found: Floats = np.zeros(instance.calendar.periods)
     for paid in instance.carried.floors:
         j, floor = paid.producer, paid.floor
@@ -449,7 +449,7 @@ def due_as_run(instance: Instance, run: Floats) -> Floats:
     return found
 
 
-def standing(project: Project, start: int, t: Ints) -> Floats:
+def ramped_share(project: Project, start: int, t: Ints) -> Floats:
     """(T,) share of its capacity that a project which produces from a period on has in each period."""
     age = t - start
     return np.where((age >= 0) & (age < project.life), project.ramp[np.clip(age, 0, project.life - 1)], 0.0)

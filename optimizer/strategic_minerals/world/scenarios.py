@@ -62,9 +62,9 @@ def quantile(values: Floats, probability: Floats, level: float) -> float:
     return float(values[order][min(at, len(values) - 1)])
 
 
-# Many drawn scenarios -> few that stand for them: k-medoids on what the scenarios would cost, the tail apart.
+# Many drawn scenarios -> few that stand for them: k-medoids on what the scenarios would cost, the tail separately.
 TAIL = 0.1
-"""Probability of the worst scenarios that are clustered apart."""
+"""Probability of the worst scenarios that are clustered separately."""
 TAIL_SHARE = 0.4
 """Share of the kept scenarios that the tail gets: it decides CVaR and much of the loss."""
 ROUNDS = 30
@@ -149,7 +149,7 @@ def _shares(n: int, sizes: list[int]) -> list[int]:
 
 
 def _features(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> Floats:
-    """(S, F) what tells scenarios apart: square roots of the losses by material and of the total, and when each is touched.
+    """(S, F) what distinguishes scenarios: square roots of the losses by material and of the total, and when each is touched.
 
     Roots make a scenario's small losses count beside its large ones; dates matter because plans differ before and after them.
     """
@@ -194,7 +194,7 @@ SHORTEST = 1 / MONTHS_PER_YEAR
 UNKNOWN_MEAN_YR = 1.0
 """Expected remaining years of an event that no hazard describes: an estimate (0.5 to 2), the mean length of a licence stop."""
 FAR = 1000.0
-"""Years after which an event is not said to end."""
+"""Years after which no end of an event is stated."""
 
 
 @dataclass(frozen=True)
@@ -343,10 +343,10 @@ def asked_for(instance: Instance, data: Dataset) -> Any:
     """
     plan = instance.plan
     rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data), data.rows("hazard_evidence")
-    return plan.sample, *rows, span(instance), instance.materials, set(instance.members), standing(plan), plan.ongoing
+    return plan.sample, *rows, span(instance), instance.materials, set(instance.members), in_force(plan), plan.ongoing
 
 
-def standing(plan: Plan) -> set[str]:
+def in_force(plan: Plan) -> set[str]:
     """Hazards of which an event is in force at the start."""
     controls = {control.hazard for control in plan.controls if control.in_force and control.hazard}
     return controls | {event.hazard for event in plan.ongoing if event.hazard}
@@ -423,7 +423,7 @@ def draws_with_exposure(
         events=chosen.events_per_hazard,
         shapes=shapes(instance.plan, data) if chosen.rates == "uncertain" else None,
         profiles=profiles_of(instance.plan, data),
-        standing=standing(instance.plan),
+        in_force=in_force(instance.plan),
         alike={row.material: row.alike for row in data.rows("materials") if row.alike},
         lasting=[Lasting(one.event, ends[k]) for k, one in enumerate(ongoing)],
         grid=grid,
@@ -580,10 +580,10 @@ def courses(instance: Instance, scenarios: ScenarioSet, producer: int) -> Course
     """The scenarios as one producer sees them, equal ones together: most of what happens never touches its component."""
     own = own_prices(instance, producer, scenarios.price, scenarios.market_gap)
     rows = np.concatenate([*own.values(), scenarios.availability[:, producer]], axis=1)
-    apart, of = np.unique(rows, axis=0, return_inverse=True)
-    weight: Floats = np.zeros(len(apart))
+    distinct, of = np.unique(rows, axis=0, return_inverse=True)
+    weight: Floats = np.zeros(len(distinct))
     np.add.at(weight, of.reshape(-1), scenarios.probability)
-    parts = np.split(apart, len(own) + 1, axis=1)
+    parts = np.split(distinct, len(own) + 1, axis=1)
     return Courses(weight, dict(zip(own, parts, strict=False)), parts[-1])
 
 
@@ -654,10 +654,10 @@ def believed(
 
 def believing(plan: Plan, belief: Belief) -> Plan:
     """A plan with what a belief says of hazards, in the place of what the plan itself says of the same figures."""
-    said = {(one.hazard, name): getattr(one, name) for one in belief.hazards for name in FIGURES}
-    said = {key: value for key, value in said.items() if value is not None}
+    stated = {(one.hazard, name): getattr(one, name) for one in belief.hazards for name in FIGURES}
+    stated = {key: value for key, value in stated.items() if value is not None}
     kept = [
-        old.model_copy(update={name: None for name in FIGURES if (old.hazard, name) in said}) for old in plan.hazards
+        old.model_copy(update={name: None for name in FIGURES if (old.hazard, name) in stated}) for old in plan.hazards
     ]
     new = [
         HazardOverride(hazard=one.hazard, **one.model_dump(exclude={"hazard"}, exclude_none=True))

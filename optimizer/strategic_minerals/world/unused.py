@@ -205,7 +205,7 @@ def _limits(known: _Known) -> Iterator[Finding]:
 
 # What periods longer than the steps of a disruption's profile average away.
 HIDDEN = 0.1
-"""Share of supply by which the deepest step exceeds the mean of a period, from which on it is told."""
+"""Share of supply by which the deepest step exceeds the mean of a period, from which on it is reported."""
 
 
 def averaged_away(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:

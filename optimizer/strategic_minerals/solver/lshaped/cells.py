@@ -77,7 +77,7 @@ class Found:
 
 
 class Cells(Evaluator):
-    """Models that differ in costs alone, taken apart together, once for every loss."""
+    """Models that differ in costs alone, decomposed together, once for every loss."""
 
     def __init__(
         self,
@@ -103,16 +103,16 @@ class Cells(Evaluator):
         self._weight = np.where(mean > 0, own / np.where(mean > 0, mean, 1.0), 0.0)
         """(beliefs, scenarios) of each against the mean of all beliefs, by which clusters cost."""
 
-    def _taken_apart(self, structure: Structure, assembly: Assembly, cost: Floats) -> Decomposed:
+    def _decomposed(self, structure: Structure, assembly: Assembly, cost: Floats) -> Decomposed:
         """Clusters of one scenario each, for one loss after the other. Between the master's columns and the costs of clusters the
         master has the worst of an aim."""
         mixed = self._of_cell.mean(axis=0)
-        apart = [decompose(structure, assembly, one, len(assembly.lower), size=1) for one in mixed]
-        bare, mine = apart[0].master, apart[0].mine
+        by_loss = [decompose(structure, assembly, one, len(assembly.lower), size=1) for one in mixed]
+        bare, mine = by_loss[0].master, by_loss[0].mine
         plain = len(mine)
 
         def placed(of: Any, own: Any) -> Any:
-            return np.concatenate([of[:plain], np.array([own], of.dtype), np.tile(of[plain:], len(apart))])
+            return np.concatenate([of[:plain], np.array([own], of.dtype), np.tile(of[plain:], len(by_loss))])
 
         master = replace(
             bare,
@@ -121,9 +121,9 @@ class Cells(Evaluator):
             integer=placed(bare.integer, False),
             money=replace(bare.money, columns=placed(bare.money.columns, True)),
         )
-        self._clusters = apart[0].clusters
-        every = tuple(cluster for one in apart for cluster in one.clusters)
-        return replace(apart[0], master=master, mine=np.append(mine, len(assembly.lower)), clusters=every)
+        self._clusters = by_loss[0].clusters
+        every = tuple(cluster for one in by_loss for cluster in one.clusters)
+        return replace(by_loss[0], master=master, mine=np.append(mine, len(assembly.lower)), clusters=every)
 
     def minimise_for(
         self,
@@ -176,11 +176,11 @@ class Cells(Evaluator):
         costs[own - 1] = aim.worst
         idle = own + np.setdiff1d(np.arange(parts.groups), self._active)
         lower[idle] = upper[idle] = 0.0
-        held = replace(parts.master, lower=lower, upper=upper)
+        master = replace(parts.master, lower=lower, upper=upper)
         twin = self._threads > 1 and len(self.decisions) > 0
         rows = [self._row(row) for row in aim.rows]
         return Master(
-            held, costs, offset, self.pool, self.decisions, self.sums, groups=parts.groups, twin=twin, rows=rows
+            master, costs, offset, self.pool, self.decisions, self.sums, groups=parts.groups, twin=twin, rows=rows
         )
 
     def _terms(self, weight: Mapping[Cell, float]) -> tuple[Ints, Floats]:

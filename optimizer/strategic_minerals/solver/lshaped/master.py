@@ -1,8 +1,8 @@
-"""Cuts of an L-shaped method, and the master's linear program that holds those that matter.
+"""Cuts of an L-shaped method, and the master's linear program with those that matter.
 
 A cut says that a group of scenarios costs at least so much:  factors . columns >= right-hand side,  the last of its columns being
 the group's cost [million USD]. Cuts are valid for every plan and for every cost of the master's columns, so that a pool keeps all
-of them while one linear program holds few: what has not been tight for long is taken out, and comes back when clusters say it
+of them while one linear program has few: what has not been tight for long is taken out, and comes back when clusters say it
 again."""
 
 import hashlib
@@ -27,7 +27,7 @@ from ..highs import BASIC, Model, Run, SolvedRun, Statuses
 class SearchSettings:
     """All figures of the method that could be others. Shares are in 0..1; money is in million USD, time in seconds."""
 
-    # How the model is taken apart
+    # How the model is decomposed
 
     clusters: int = 50
     """Clusters aimed at: each is one linear program; more of them are smaller and quicker, and keep more solvers."""
@@ -54,7 +54,7 @@ class SearchSettings:
     dear_gap_share: float = 0.3
     """That share and `fixed_integer_gap_share` at least, where rounds are expensive."""
     dear_group_share: float = 0.25
-    """Share of the groups that is asked about a point whose cost is no matter, where rounds are expensive. Those that said most of
+    """Share of the groups that is asked about a point whose cost is no matter, where rounds are expensive. Those that added most of
     late say half of what all would (at 1,000 scenarios)."""
     rounding: float = 1e-9
     """Difference of two sums, relative to the costs in them, that counts as none."""
@@ -85,7 +85,7 @@ class SearchSettings:
     row_rounding: float = 1e-13
     """Of the terms that a row adds up, what rounding may leave."""
     restoration_factor: float = 2.0
-    """How much tighter the row is held then, in units of how far the plan was beyond it."""
+    """How much tighter the row's bound is made then, in units of how far the plan was beyond it."""
     most_restorations: int = 3
     """Times that a plan is restored whose integers, made exact, break a row."""
 
@@ -102,18 +102,18 @@ class SearchSettings:
     round_up_from: float = 0.35
     """Fraction from which the next integer above is tried first."""
     cut_rounds_at_node: int = 2
-    """Rounds of cuts at the node that holds the bound down."""
+    """Rounds of cuts at the node that determines the bound."""
     least_gain_of_round: float = 0.1
     """What such a round must bring for another one, as a share of what the node lacks to be pruned."""
     separation_depth: float = 0.75
     """How far they ask from the centre of the relaxation to the node's own point: cuts there are deeper (half as far, and all the
     way, take a quarter more solves of the master)."""
     heuristic_gap_factor: float = 5.0
-    """Better plans are looked for where plan and bound are no farther apart than so many times the gap asked."""
+    """Better plans are looked for while the gap between plan and bound is at most so many times the gap asked."""
     plunging_window: float = 0.3
     """Share of the way from the least bound to being pruned within which a node is plunged from, or further into."""
 
-    # Cuts that are held
+    # Cuts in the linear program
 
     idle_solves: int = 60
     """Solves without being tight after which a cut is taken out."""
@@ -173,7 +173,7 @@ class CutPool:
         return list(self._cuts)
 
     def add(self, group: int, columns: Ints, slopes: Floats, right: float, own: int) -> int:
-        """Number of the cut  theta - slopes . columns >= right,  theta standing in column `own`; the same for the same cut."""
+        """Number of the cut  theta - slopes . columns >= right,  theta being column `own`; the same for the same cut."""
         cut = Cut(group, np.append(columns, own).astype(np.int32), np.append(-slopes, 1.0), right)
         name = _name(cut)
         if name not in self._numbers:
@@ -237,8 +237,8 @@ class Master:
         start: Root | None = None,
     ) -> None:
         """cost: (columns,). decisions: integers. sums: columns whose sums are integers. All as the master counts them.
-        groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once. rows: that bind
-        costs of groups, and always stay; of cuts those of groups that the assembly lets cost something are held. start: a basis
+        groups: of clusters. twin: load it into two solvers, so that both sides of a branching are solved at once. rows: that bind
+        costs of groups, and always stay; of cuts those of groups that the assembly lets cost something are in. start: a basis
         of a master with these columns and rows, whatever its cuts.
         """
         self._pool, self._twin, self._rows = pool, twin, rows
@@ -257,11 +257,11 @@ class Master:
         self._models = [self._made()]
         if start is not None and len(start.columns) == len(assembly.lower) and len(start.rows) == self._first:
             cuts = [start.cuts.get(number, BASIC) for number in self._held]
-            with suppress(UntrustedError):  # a basis that the solver refuses is none
+            with suppress(UntrustedError):  # a basis that the solver refuses is ignored
                 self._models[0].set_basis(start.columns, np.concatenate([start.rows, np.array(cuts, dtype=np.int8)]))
 
     def _made(self) -> Model:
-        """A solver of it, with the cuts that are held."""
+        """A solver of it, with its current cuts."""
         assembly, cost, offset, sums = self._program
         model = Model(assembly, cost, integer=False, offset=offset)
         model.configure_hot_start(scaled=True)
@@ -284,7 +284,7 @@ class Master:
         model.add_rows(columns, factors, np.array(right), np.full(len(found), INF), money=True)
 
     def add_cuts(self, cuts: Collection[int]) -> bool:
-        """Hold some cuts of the pool; whether one of them was missing."""
+        """Add some cuts of the pool; whether one of them was missing."""
         known = self._held
         missing = [k for k in dict.fromkeys(cuts) if k not in known and self._costly[self._pool[k].group]]
         self._see_missed(cuts)
@@ -300,7 +300,7 @@ class Master:
                 self.missed[cut.group] = max(0.0, above)
 
     def most_violated_groups(self, share: float) -> list[int]:
-        """A share of the groups, those that said most of what the master had not known when they were asked last, in order."""
+        """A share of the groups, those that added most of what the master had not known when they were asked last, in order."""
         missed = np.where(self._costly, self.missed, -1.0)
         most = np.argsort(-missed, kind="stable")[: math.ceil(share * self._costly.sum())]
         return sorted(most.tolist())
@@ -311,7 +311,7 @@ class Master:
         return [number for number, since in self._held.items() if since <= SETTINGS.recently_tight_solves]
 
     def bound(self, lower: Floats, upper: Floats) -> None:
-        """Hold decisions, then sums, between bounds."""
+        """Set bounds of decisions, then of sums."""
         self._bound(self._models[0], lower, upper)
 
     def _bound(self, model: Model, lower: Floats, upper: Floats) -> None:
@@ -340,13 +340,13 @@ class Master:
         return run
 
     def mendable(self, y: Floats) -> Floats:
-        """(rows,) as `excess`; 0 where a row, an equation say, has no room to be held tighter."""
+        """(rows,) as `excess`; 0 where a row, an equation say, has no room to be tightened."""
         assembly = self._program[0]
         found = excess(assembly, y, SETTINGS.row_tolerance)
         return np.where(assembly.row_upper - assembly.row_lower > 2 * SETTINGS.restoration_factor * found, found, 0.0)
 
     def run_within(self, off: Floats, time_limit_s: float, phase: str) -> Run:
-        """Solve once with rows held tighter, for a point that stays within them after a change that brought another one beyond.
+        """Solve once with tightened rows, for a point that stays within them after a change that brought another one beyond.
 
         off: (rows,) by how much.
         """
@@ -414,12 +414,12 @@ def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
     y: values of the first columns, which the rows use alone.
     """
     terms = np.concatenate([assembly.value * y[assembly.index], [0.0]])
-    held, rounding = (
+    activity, rounding = (
         np.add.reduceat(terms, assembly.start[:-1]),
         SETTINGS.row_rounding * np.add.reduceat(np.abs(terms), assembly.start[:-1]),
     )
-    held[np.diff(assembly.start) == 0] = 0.0
-    below, above = assembly.row_lower - held, held - assembly.row_upper
+    activity[np.diff(assembly.start) == 0] = 0.0
+    below, above = assembly.row_lower - activity, activity - assembly.row_upper
     bound = np.where(below > above, assembly.row_lower, assembly.row_upper)
     beyond = np.maximum(below, above)
     return np.where(beyond > np.maximum(tolerance * (1 + np.abs(bound)), rounding), beyond, 0.0)

@@ -62,7 +62,7 @@ class Search:
     warm: bool = False
     """Whether it goes on from a search for a variant, with its plan and its cuts."""
     held_up: bool = False
-    """Whether every group of clusters has had a cut that holds its cost up."""
+    """Whether every group of clusters has had a cut that bounds its cost from below."""
     given_up: int = 0
     """Nodes left out because the master's linear program had no answer there."""
     master: Master = field(init=False)
@@ -98,7 +98,7 @@ class Search:
         return share if self.of.parts.kept else max(share, SETTINGS.dear_gap_share)
 
     def tolerance(self, objective: float, share: float = 1.0) -> float:
-        """What objective and bound may lie apart: a share of the gap asked, and rounding."""
+        """By how much objective and bound may differ: a share of the gap asked, and rounding."""
         rounding = SETTINGS.rounding * (1 + abs(objective) + abs(self.offset))
         return share * max(self.absolute_gap, self.gap * abs(objective)) + rounding
 
@@ -111,7 +111,7 @@ class Search:
         return len(self.of.decisions) > 0 and self.is_closed(self.objective, self.bound)
 
     def run_master(self) -> Run:
-        """Solve the master as it stands. Raises OutOfTimeError."""
+        """Solve the master with its current cuts and bounds. Raises OutOfTimeError."""
         return self.counted(self.master.run(self.left(), self.phase))
 
     def counted(self, run: Run) -> Run:
@@ -153,7 +153,7 @@ class Search:
             raise StoppedByCallerError
 
     def log(self, what: str, level: int = logging.DEBUG) -> None:
-        """Write down where the search stands, if anybody reads it."""
+        """Log the state of the search, if anybody reads it."""
         if LOG.isEnabledFor(level):
             LOG.log(
                 level,
@@ -170,7 +170,7 @@ class Search:
 
     def at_corner(self, status: Status) -> Status:
         """Where no gap was allowed, ask once more where the relaxation has its corner: rounds end on the way there, a hair above
-        the least cost, and what costs next to nothing may stand elsewhere on the way.
+        the least cost, and what costs next to nothing may have another value on the way.
         """
         if self.gap > SETTINGS.rounding or self.absolute_gap > 0:
             return status
@@ -212,18 +212,18 @@ class Search:
         return "limit"
 
     def raise_bound(self, run: Run) -> None:
-        """Take a master's bound, once every group of clusters has a cut that holds its cost up."""
+        """Take a master's bound, once every group of clusters has a cut that bounds its cost from below."""
         if self.holds_up(run):
             self.raise_bound_to(min(run.bound, self.objective))
 
     def holds_up(self, run: Run) -> bool:
-        """Whether cuts, and not the floor under every group, hold up what the clusters cost in a run of the master."""
+        """Whether cuts, and not the floor under every group, bound what the clusters cost in a run of the master."""
         return isinstance(run, SolvedRun) and bool(
             (run.x[len(self.of.parts.mine) :] > SETTINGS.least_theta * (1 - SETTINGS.rounding)).all()
         )
 
     def raise_bound_to(self, bound: float) -> None:
-        """Take a bound where it says something: not before every group's cost is held up, nor where there is nothing to bound."""
+        """Take a bound where it means something: not before every group's cost is bounded, nor where there is nothing to bound."""
         if self.held_up and math.isfinite(bound):
             self.bound = max(self.bound, bound)
 
@@ -234,7 +234,7 @@ class Search:
         return "optimal"
 
     def widest(self) -> tuple[Floats, Floats]:
-        """(lower, upper) of decisions, then of their sums, where nothing is held."""
+        """(lower, upper) of decisions, then of their sums, where nothing is fixed."""
         return open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
 
     def enough(self, total: float, how: Effort) -> float:
@@ -286,19 +286,19 @@ class Search:
         return learned
 
     def restore_feasibility(self, x: Floats, whole: Floats) -> Floats:
-        """A point of the master with its integers exact. Rows that this breaks are held tighter, a few times at most: a solver
-        that holds a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
+        """A point of the master with its integers exact. Rows that this breaks are tightened, a few times at most: a solver
+        that keeps a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
         scenarios).
         """
         y = self.of.point(x)
         y[self.of.decisions] = whole
-        held = np.zeros(len(self.of.parts.master.row_lower))
+        tightened = np.zeros(len(self.of.parts.master.row_lower))
         for _ in range(SETTINGS.most_restorations):
             off = self.master.mendable(y)
             if not off.any():
                 break
-            held += off
-            run = self.counted(self.master.run_within(held, self.left(), self.phase))
+            tightened += off
+            run = self.counted(self.master.run_within(tightened, self.left(), self.phase))
             if isinstance(run, UnsolvedRun):
                 break
             y = self.of.point(run.x)
@@ -310,7 +310,7 @@ class Search:
         seconds = self.taken
         if self.given_up:
             LOG.warning("%s: left out %d nodes whose linear program had no answer", self.phase, self.given_up)
-        if status == "failed" and self.best is not None:  # what is known stands
+        if status == "failed" and self.best is not None:  # what is known stays
             status = "limit"
         if self.best is None or status not in ("optimal", "time_limit", "interrupted", "limit"):
             return UnsolvedRun(
@@ -403,7 +403,7 @@ class BranchAndBound:
     def explore(self) -> Status:
         """Dive from the node with the least bound, until the gap is closed or nothing is left.
 
-        Raises OutOfTimeError, and StoppedByCallerError where the caller wants no more; what is known then stands in the search.
+        Raises OutOfTimeError, and StoppedByCallerError where the caller wants no more; what is known then is in the search.
         """
         s = self.search
         self.heap.append(self.node(self.root, self.lower, self.upper))
@@ -472,7 +472,7 @@ class BranchAndBound:
         self.search.given_up += 1
 
     def requeue(self, run: SolvedRun, node: Node) -> bool:
-        """Put off a node that is no longer the one that holds the bound down, once there is a plan; whether it was.
+        """Re-queue a node that no longer determines the bound, once there is a plan; whether it was.
 
         Not one that came back and of which nothing new is known: it would come back again.
         """
@@ -672,7 +672,7 @@ class BranchAndBound:
         return best, bounds
 
     def strong_branch(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
-        """Bounds of both sides of a branching, which are remembered; each solved from where the node stands."""
+        """Bounds of both sides of a branching, which are remembered; each solved from the node's basis."""
         found, s = [], self.search
         s.report_progress()
         runs = self.master.both(self.side(node, k, x, BELOW), self.side(node, k, x, ABOVE), here, s.left(), s.phase)
@@ -700,7 +700,7 @@ class BranchAndBound:
 
 # The L-shaped method from end to end: the relaxation, then plan and proof by branch and bound, on one master whose cuts stay.
 class LShaped(Evaluator):
-    """One model taken apart, and minimised: its cuts stay valid from one aim to the next."""
+    """One model decomposed, and minimised: its cuts stay valid from one aim to the next."""
 
     def minimise(
         self,
@@ -743,7 +743,7 @@ class LShaped(Evaluator):
     ) -> Run:
         """A point that has the integers of x and costs no more, and what right-hand sides are worth there.
 
-        x: (columns,) a point that a search has found; where its integers are exact it is taken as it stands, since its rows
+        x: (columns,) a point that a search has found; where its integers are exact it is taken unchanged, since its rows
         may be kept to the solver's tolerance only.
 
         Rounds end within `Search.gap_share` of the gap asked, or after `SearchSettings.fixed_integer_rounds`; the bound says how
@@ -771,7 +771,7 @@ class LShaped(Evaluator):
     def _with_duals(
         self, search: Search, y: Floats, duals: Duals, bound: float, answers: Sequence[SubproblemSolution]
     ) -> SolvedRun:
-        """The best answer of a search, which stands at y, in full, with the master's duals and the clusters'."""
+        """The best answer of a search, at the point y, in full, with the master's duals and the clusters'."""
         own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape
         x, row_dual, column_dual = np.zeros(size[1]), np.zeros(size[0]), np.full(size[1], np.nan)
         x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = (
@@ -816,5 +816,5 @@ def phases(search: Search, start: Floats | None) -> Status:
         return status
     if not mixed:
         return search.at_corner(status)
-    search.master.trim(idle=0)  # from the relaxation, held by the cuts that are tight in it
+    search.master.trim(idle=0)  # from the relaxation, bounded by the cuts that are tight in it
     return BranchAndBound(search, search.root).explore()

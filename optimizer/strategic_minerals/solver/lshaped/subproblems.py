@@ -1,8 +1,8 @@
-"""A model taken apart: the master's columns, and clusters of scenarios that stand on them.
+"""A decomposed model: the master's columns, and clusters of scenarios that depend on them.
 
 What is decided before events, the trunk and the design-basis scenarios are the master's, so that their promises hold exactly.
 Every other scenario's branches belong to a cluster: one linear program, hot-started from its own last basis, in which the master's
-columns that it uses stand fixed; their reduced costs tell how its cost changes with them."""
+columns that it uses are fixed; their reduced costs show how its cost changes with them."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Subproblem:
     assembly: Assembly
     cost: Floats
     own: int
-    """Own columns; those after them stand fixed."""
+    """Own columns; those after them are fixed."""
 
 
 @dataclass(frozen=True)
 class SubproblemSolution:
-    """A cluster's least cost where the master's columns stand somewhere."""
+    """A cluster's least cost at given values of the master's columns."""
 
     cost: float
     slopes: Floats
@@ -72,7 +72,7 @@ class ColumnPartition:
     owner: Ints
     """(columns,) cluster of each column, -1 for the master's."""
     place: Ints
-    """(columns,) where each stands among its owner's."""
+    """(columns,) position of each among its owner's."""
     mine: Ints
     """The master's columns."""
     columns: tuple[Ints, ...]
@@ -117,13 +117,13 @@ class Cluster:
     basis: Any = None
     """A saved basis of the solver."""
     known: tuple[Floats, SubproblemSolution] | None = None
-    """(where the master's columns stood, the program's own answer there) at the best plan: the next search begins there."""
+    """(the master's columns, the program's own answer there) at the best plan: the next search begins there."""
     holds: bool = False
-    """Whether cuts of the program before this one hold for it."""
+    """Whether cuts of the program before this one are valid for it."""
     answers_alike: bool = False
     """Whether it is the program before it, or its answer at the best plan is that of the program before it."""
     settled: tuple[Floats, Floats, Floats] | None = None
-    """(where the master's columns stood, losses, own columns) of the one reference among those that cost the same."""
+    """(the master's columns, losses, own columns) of the one reference among those that cost the same."""
 
     @property
     def weight(self) -> float:
@@ -151,7 +151,7 @@ class Cluster:
         return self.basis if self.model is None else self.model.save_basis()
 
     def solve(self, y: Floats, deadline: float) -> SubproblemSolution:
-        """Least cost where the master's columns stand at y, by a time of `perf_counter`.
+        """Least cost with the master's columns fixed at y, by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
@@ -214,7 +214,7 @@ class Cluster:
 
 
 def ask(model: Model, part: Subproblem, at: Floats, deadline: float) -> SubproblemSolution:
-    """Solve a part where the master's columns stand. Raises as `Cluster.solve`."""
+    """Solve a part with the master's columns fixed. Raises as `Cluster.solve`."""
     assembly = part.assembly
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
     run = model.run(time_limit_s=left_until(deadline), phase=PHASE)
@@ -278,7 +278,7 @@ def limits_losses(assembly: Assembly) -> bool:
 
 def separable(structure: Structure, assembly: Assembly) -> bool:
     """Whether scenarios meet only through commitments, trunk and value at risk: no limit on losses binds them together, and what a
-    caller has added is about the master's columns alone, so that clusters can be operated wherever the master stands.
+    caller has added is about the master's columns alone, so that clusters can be operated at any point of the master.
     """
     if limits_losses(assembly):
         return False
@@ -371,15 +371,15 @@ def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints]
 
 def _owners(structure: Structure, assembly: Assembly, size: int | None = None) -> tuple[Ints, Ints]:
     """((columns,) cluster of each column, -1 for the master's, (clusters,) first scenario of each). size: as `decompose`."""
-    apart = np.flatnonzero(~structure.scenarios.design_basis)
-    usual = int(np.clip(math.ceil(len(apart) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
+    clustered = np.flatnonzero(~structure.scenarios.design_basis)
+    usual = int(np.clip(math.ceil(len(clustered) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
     drawn = structure.scenarios.drawn
-    listed = 0 if drawn is None else int((apart < len(structure.scenarios.names) - len(drawn.events)).sum())
+    listed = 0 if drawn is None else int((clustered < len(structure.scenarios.names) - len(drawn.events)).sum())
     alone = listed if size is None and listed <= SETTINGS.clusters else 0  # each of these has a probability of its own
-    place_of = np.arange(len(apart))
+    place_of = np.arange(len(clustered))
     place_of[alone:] = alone + (place_of[alone:] - alone) // (size or usual)
     cluster = np.full(len(structure.scenarios.names), -1, dtype=np.int64)
-    cluster[apart] = place_of
+    cluster[clustered] = place_of
     owner = np.full(len(assembly.lower), -1, dtype=np.int32)
     for part in assembly.blocks:
         if part.kind == "period":
@@ -392,10 +392,10 @@ def _owners(structure: Structure, assembly: Assembly, size: int | None = None) -
         else:
             continue
         owner[part.own] = np.repeat(of, part.width)
-    present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are none
+    present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are left out
     place = np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)
     first = np.searchsorted(place_of, np.flatnonzero(present))
-    return place[owner + 1], apart[first]
+    return place[owner + 1], clustered[first]
 
 
 def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
@@ -446,7 +446,7 @@ def _digest(own: Ints, links: Ints, part: Subproblem) -> bytes:
 
 
 def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints], thetas: int) -> Assembly:
-    """Some rows of a model with their columns, and columns for the costs of clusters. place: where a column stands among them."""
+    """Some rows of a model with their columns, and columns for the costs of clusters. place: position of a column among them."""
     entries = entries_of(assembly, rows)
     none = np.zeros(0, dtype=np.int64)
     return replace(
@@ -486,12 +486,12 @@ class Evaluated:
 
 
 class Evaluator:
-    """One model taken apart, to be minimised again with other costs of the master's columns: its cuts stay valid."""
+    """One decomposed model, to be minimised again with other costs of the master's columns: its cuts stay valid."""
 
     def __init__(
         self, structure: Structure, assembly: Assembly, cost: Floats, *, integer: bool, threads: int = 0
     ) -> None:
-        """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
+        """cost: (columns,) [million USD]; that of the clusters' columns never changes. threads: 0, one for each core allowed.
 
         ValueError where scenarios are bound together (`separable`).
         """
@@ -502,9 +502,9 @@ class Evaluator:
         """Points asked about last, and the numbers of their cuts."""
         self.root: Root | None = None
         """Where the relaxation of the last search ended."""
-        self._adopt(self._taken_apart(structure, assembly, cost), structure, assembly, cost)
+        self._adopt(self._decomposed(structure, assembly, cost), structure, assembly, cost)
 
-    def _taken_apart(self, structure: Structure, assembly: Assembly, cost: Floats) -> Decomposed:
+    def _decomposed(self, structure: Structure, assembly: Assembly, cost: Floats) -> Decomposed:
         """The parts of a model that is new here."""
         return decompose(structure, assembly, cost, groups_for(structure, assembly))
 
@@ -600,11 +600,11 @@ class Evaluator:
         most = SETTINGS.largest_value * master.column_unit[:own]  # columns of a caller's own may be without bounds
         lowest, highest = np.maximum(master.lower[:own], -most), np.minimum(master.upper[:own], most)
         answers = self.answers(y, [int(k) for g in groups for k in self.groups[g]], deadline)
-        told, cuts = iter(answers), []
+        remaining, cuts = iter(answers), []
         for g in groups:
             slopes, right = np.zeros(own), 0.0
             for k in self.groups[g]:
-                answer, links = next(told), self.parts.clusters[k].links
+                answer, links = next(remaining), self.parts.clusters[k].links
                 slopes[links] += answer.slopes
                 right += answer.cost - float(answer.slopes @ y[links])
             # left out of the row: at their worst within the columns' bounds
