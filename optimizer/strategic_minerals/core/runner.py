@@ -72,13 +72,21 @@ class _Crew:
         self._spawned = _Spawned()
         self._stop: Any = None
         self._begun: Any = None
+        self._counter: Any = None
 
     def of(self, processes: int) -> ProcessPoolExecutor:
         """The processes; how many is decided by whoever asks first."""
         if self._pool is None:
             self._stop, self._begun = self._spawned.Event(), self._spawned.Event()
-            self._pool = ProcessPoolExecutor(processes, self._spawned, _begin_worker, (self._stop, self._begun))
+            self._counter = self._spawned.Value("q", 0)
+            given = self._stop, self._begun, self._counter
+            self._pool = ProcessPoolExecutor(processes, self._spawned, _begin_worker, given)
         return self._pool
+
+    @property
+    def parts(self) -> int:
+        """Parts of tasks that its processes have done (`count_part`)."""
+        return 0 if self._counter is None else int(self._counter.value)
 
     @property
     def is_starting(self) -> bool:
@@ -231,23 +239,33 @@ class Runner:
                 crew.dismiss(wait=ended)
 
     def each(
-        self, what: str, do: Callable[[A], B], tasks: Sequence[A], *, done: int = 0, of: int | None = None
+        self,
+        what: str,
+        do: Callable[[A], B],
+        tasks: Sequence[A],
+        *,
+        done: int = 0,
+        of: int | None = None,
+        on_parts: Callable[[int], None] | None = None,
     ) -> Iterator[B]:
         """Results of independent tasks in their order, each as soon as it and those before it are there.
 
         what: the tasks in words, for progress; empty: the caller reports. done, of: parts that were finished before, and in all,
-        where the tasks are some of them. The function and the tasks travel to other processes: they have to be picklable, and a
+        where the tasks are some of them. on_parts: called with the parts of tasks that spawned processes have done, where tasks
+        count them. The function and the tasks travel to other processes: they have to be picklable, and a
         task should take a second or more. Raises what a task does, and StoppedError where a limit is reached in between.
         """
         call, total = current(), len(tasks) if of is None else of
         if what:
             call.report(Progress(what, call.seconds, done=done, of=total))
-        for n, result in enumerate(self._results(call, do, tasks), 1):
+        for n, result in enumerate(self._results(call, do, tasks, on_parts), 1):
             if what:
                 call.report(Progress(what, call.seconds, done=done + n, of=total))
             yield result
 
-    def _results(self, call: Call, do: Callable[[A], B], tasks: Sequence[A]) -> Iterator[B]:
+    def _results(
+        self, call: Call, do: Callable[[A], B], tasks: Sequence[A], on_parts: Callable[[int], None] | None
+    ) -> Iterator[B]:
         team = self.executor
         if team is None and min(self.processes, len(tasks)) > 1:
             team = call.crew.of(self.processes)
@@ -262,9 +280,17 @@ class Runner:
         now = time.time()
         inside = partial(_remote, do, threads, call.memory_mib, now - call.seconds, now + call.left())
         with _unheard():
-            futures = [team.submit(inside, task) for task in tasks]
+            begun, futures = call.crew.parts, [team.submit(inside, task) for task in tasks]
+        known = begun
+
+        def look() -> None:
+            nonlocal known
+            if on_parts is not None and call.crew.parts != known:
+                known = call.crew.parts
+                on_parts(known - begun)
+
         try:
-            yield from (_awaited(call, future) for future in futures)
+            yield from (_awaited(call, future, look) for future in futures)
         finally:
             for future in futures:
                 future.cancel()
@@ -429,7 +455,7 @@ def _remote(do: Callable[[A], B], threads: int, memory_mib: float, began: float,
         _CALL.reset(token)
 
 
-def _awaited(call: Call, future: Future[B]) -> B:
+def _awaited(call: Call, future: Future[B], look: Callable[[], None]) -> B:
     """A result from elsewhere. The deadline is kept there, once a process is up: a solve that reaches it may have a plan, which
     takes a moment to read."""
     while True:
@@ -441,23 +467,34 @@ def _awaited(call: Call, future: Future[B]) -> B:
             call.stop_if_cancelled()
             if call.crew.is_starting:
                 call.check()
+            look()
+
+
+def count_part(_: int = 0) -> None:
+    """State from a spawned process that another part of its task is done."""
+    for counter in _COUNTER:
+        with counter.get_lock():
+            counter.value += 1
 
 
 _STOP: list[Any] = []
 """Of a spawned process: the event by which the process that started it stops its tasks."""
 _BEGUN: list[Any] = []
 """Of a spawned process: the event by which it says that it is up."""
+_COUNTER: list[Any] = []
+"""Of a spawned process: counts the parts of tasks that are done."""
 
 
 def _stopped() -> bool:
     return any(event.is_set() for event in _STOP)
 
 
-def _begin_worker(stop: Any, begun: Any) -> None:
+def _begin_worker(stop: Any, begun: Any, counter: Any) -> None:
     """What a spawned process does first: listen for a stop, and end when the process that started it is gone. One that is killed
     cannot say so, and what it started would wait for its tasks for ever, with all the memory of its last one."""
     _STOP.append(stop)
     _BEGUN.append(begun)
+    _COUNTER.append(counter)
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

@@ -40,7 +40,7 @@ from ..core.errors import (
 from ..core.files import Kept, digest_of
 from ..core.formats import digits
 from ..core.frames import rows_of
-from ..core.runner import HERE, Runner, carrying, current
+from ..core.runner import HERE, Runner, carrying, count_part, current
 from ..core.verb import Gap, verb
 from ..matrix.own import Extend
 from ..matrix.problem import HALF, TRACE_T
@@ -192,8 +192,7 @@ def _answers(
         decisions += decided
         if stretch.kept is not None:
             parts.append(stretch.kept.write(asdict(SegmentResult(rows[-1:], decided))))
-        if tell is not None:
-            tell(len(rows))
+        (tell or count_part)(len(rows))
     return SegmentResult(rows, decisions), session
 
 
@@ -404,15 +403,20 @@ def sweep(
     walked = [known]
     call = current()
 
+    most = 0
+
     def tell(done: int, before: int = 0) -> None:
-        call.report(Progress("points", call.seconds, done=before + done, of=len(asked)))
+        nonlocal most  # points of several stretches are done at once, and some are solved again
+        most = min(max(most, before + done), len(asked))
+        call.report(Progress("points", call.seconds, done=most, of=len(asked)))
 
     if not parallel:
         for stretch in stretches:
             before = sum(len(part.rows) for part in walked)
             walked.append(solve_segment(stretch, partial(tell, before=before)))
     else:
-        for done in run.each("", solve_segment, stretches):
+        seen = partial(tell, before=len(known.rows))
+        for done in run.each("", solve_segment, stretches, on_parts=seen):
             walked.append(done)
             if store is not None and run.executor is not None:  # its workers may not see the folder
                 store.write(asdict(done))
