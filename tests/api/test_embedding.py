@@ -14,6 +14,7 @@ from strategic_minerals import (
     InputError,
     Plan,
     PlanError,
+    Result,
     Runner,
     StoppedError,
     Study,
@@ -89,6 +90,12 @@ def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
     arrays = here.to_xarray()
     arrays.to_netcdf(tmp_path / "decisions.nc", engine="scipy")
     assert xr.load_dataset(tmp_path / "decisions.nc", engine="scipy")["stock"].equals(arrays["stock"])
+    for name in ("run.nc", "run"):
+        assert Result.load(here.save(tmp_path / name)) == here
+    assert xr.load_dataset(tmp_path / "run.nc", engine="scipy")["stock"].equals(arrays["stock"])
+    assert (Result.load(tmp_path / "run.nc").solution.stock == here.solution.stock).all()
+    with pytest.raises(InputError, match="netCDF"):
+        Result.load(tmp_path / "decisions.nc")
 
 
 def test_a_deadline_has_an_error_of_its_own() -> None:

@@ -14,7 +14,7 @@ import pytest
 from conftest import environment, until
 from strategic_minerals import InputError, Progress, Runner, StoppedError, solve
 from strategic_minerals.core.errors import expected
-from strategic_minerals.core.runner import checkpoint, cores, current
+from strategic_minerals.core.runner import checkpoint, cores, count_part, current
 from support.tiny import offer, source, tiny
 
 AT_WORK = """
@@ -41,6 +41,13 @@ def seconds_left(_: int) -> float:
 
 def seconds_since(_: int) -> float:
     return current().seconds
+
+
+def in_two_parts(value: int) -> int:
+    for _ in "ab":
+        time.sleep(0.4)
+        count_part()
+    return value
 
 
 def wait_for_ever(_: int) -> None:
@@ -102,6 +109,10 @@ def test_a_deadline_does_not_wait_for_processes_that_only_begin() -> None:
     with run.started() as call:
         assert list(run.each("tasks", double, [1, 2])) == [2, 4]
         assert all(0 < seconds <= call.seconds for seconds in run.each("tasks", seconds_since, [1, 2]))
+        parts: list[int] = []
+        assert list(run.each("", in_two_parts, [1, 2, 3], on_parts=parts.append)) == [1, 2, 3]
+    assert parts == sorted(set(parts)), "parts of tasks are counted as they are done"
+    assert 0 < parts[0] <= parts[-1] <= 6
 
 
 def test_the_narrower_limit_holds_within() -> None:

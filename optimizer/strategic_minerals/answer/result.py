@@ -4,8 +4,9 @@ import html
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -175,6 +176,20 @@ class Result:
         """
         chosen = self.reference if doing_nothing else self.solution
         return labelled(self.plan, self.data, chosen, self.outcome.reason)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a run folder; where the name ends in `.nc`, a netCDF file with every decision as `to_xarray` has it, and the run
+        folder within. Raises as `write_run` and `to_xarray`."""
+        from .run_folder import ARRAYS, write_arrays, write_run
+
+        return (write_arrays if Path(path).suffix == ARRAYS else write_run)(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """What `save` wrote. Raises as `load_result`."""
+        from .run_folder import load_result
+
+        return cast(Self, load_result(path))
 
     @property
     def figures(self) -> Figures:

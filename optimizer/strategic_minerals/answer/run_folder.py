@@ -4,15 +4,20 @@ The manifest has the hash of every file, taken from what was written, and a dige
 folder has one writer at a time (`core.files`). What other verbs find out about a run is under `analyses` (`answer.study`)."""
 
 import hashlib
+import io
 import os
+import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError
-from ..core.files import LOCK, PART, Staged, one_writer
+import numpy as np
+
+from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError, missing_part
+from ..core.files import LOCK, PART, Staged, one_writer, whole_file
 from ..core.frames import kinds_of
 from ..question.dataset import Dataset
 from ..question.plan import Plan
@@ -237,13 +242,55 @@ def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def load_result(folder: str | Path) -> Result:
-    """Open a run folder.
+ARRAYS, WITHIN = ".nc", "run_folder"
+"""End of the name of a netCDF file, and its variable that holds the run folder."""
 
-    folder: what `write_run`, or `solve --out` of the command line, wrote.
+
+def write_arrays(result: Result, file: str | Path) -> Path:
+    """Write a netCDF file: every decision as `Result.to_xarray` has it, and the run folder within, as an archive.
+
+    Raises InputError where xarray is not installed, OSError where the disk cannot be written.
+    """
+    arrays, packed = result.to_xarray(), io.BytesIO()
+    with tempfile.TemporaryDirectory() as place:
+        folder = write_run(result, Path(place) / "run")
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in names_in(folder):
+                archive.write(folder / name, name)
+    content = np.frombuffer(packed.getvalue(), dtype=np.int8)
+    arrays[WITHIN] = (f"{WITHIN}_byte", content, {"long_name": "the run folder, a ZIP archive"})
+    with whole_file(Path(file)) as written:
+        written.write(bytes(arrays.to_netcdf(engine="scipy")))
+    return Path(file)
+
+
+def _of_arrays(file: Path) -> Result:
+    """What `write_arrays` wrote. Raises InputError as `load_result`."""
+    try:
+        import xarray as xr
+    except ImportError:
+        raise missing_part("load_result", "xarray", "arrays") from None
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            with xr.open_dataset(file, engine="scipy") as arrays:
+                content = arrays[WITHIN].to_numpy().astype(np.int8).tobytes()
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                archive.extractall(place)
+        except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            expected = "a netCDF file that `Result.save` wrote"
+            raise InputError([Fault(str(file), "", "", f"{type(error).__name__}: {error}", expected)]) from None
+        return load_result(place)
+
+
+def load_result(folder: str | Path) -> Result:
+    """Open a run folder, or a netCDF file with one in it.
+
+    folder: what `write_run`, or `solve --out` of the command line, wrote; or a file of `write_arrays`, whose name ends in `.nc`.
 
     Raises InputError where it is unfinished, of another format, or changed, with every fault.
     """
+    if Path(folder).suffix == ARRAYS and not Path(folder).is_dir():
+        return _of_arrays(Path(folder))
     result, _, faults = open_run(folder)
     if faults:
         raise InputError(faults)
