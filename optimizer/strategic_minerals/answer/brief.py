@@ -891,7 +891,7 @@ class _Sentences:
         if tested.why_not:
             most = f"; no bound on better plans: {tested.why_not}"
         elif bool(tested.gap.most_says.iloc[0]):
-            most = f"; perfect foresight would gain {rounded(tested.figure('most_musd'))} M"
+            most = f"; no policy that signs on these dates could gain over {rounded(tested.figure('most_musd'))} M"
         drawn = f" ({low} to {high} M by their draw alone)" if low != high else ""
         foreseen = " it cannot foresee" if self.basis.release is not None else ", each known once a disruption begins"
         return f"tested in {count:,} simulated futures{foreseen}{drawn}{most}; {tail}"
