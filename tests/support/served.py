@@ -21,7 +21,7 @@ from strategic_minerals import load_dataset, shipped
 from strategic_minerals.service import worker
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import new_token
-from strategic_minerals.service.dispatcher import JobLimits, Runner
+from strategic_minerals.service.dispatcher import JobLimits, JobRunner
 from strategic_minerals.service.job_folder import ENDED_FILE, REPORT, REQUEST, RESULT, Folder
 from strategic_minerals.service.records import Scope
 from strategic_minerals.service.settings import Limits, Settings
@@ -35,7 +35,7 @@ def records(table: str) -> list[dict[str, Any]]:
     return [row.model_dump(mode="json", exclude_none=True) for row in load_dataset(shipped("inputs")).rows(table)]
 
 
-class Obedient(Runner):
+class Obedient(JobRunner):
     """Ends jobs at once, or when told to: the queue without the solver."""
 
     def __init__(self, *, hold: bool = False) -> None:
@@ -82,13 +82,13 @@ def settings(folder: Path, **given: Any) -> Settings:
     return Settings(folder=folder, **given)
 
 
-def served(folder: Path, runner: Runner | None = None, checker: Runner | None = None, **given: Any) -> FastAPI:
+def served(folder: Path, runner: JobRunner | None = None, checker: JobRunner | None = None, **given: Any) -> FastAPI:
     """The application; given: settings, and limits by their names."""
     limits = {name: given.pop(name) for name in [*given] if name in Limits.__dataclass_fields__}
     return create_app(settings(folder, **given), Limits(**{"grace_s": 0.5, **limits}), runner=runner, checker=checker)
 
 
-class InProcess(Runner):
+class InProcess(JobRunner):
     """Answers in this process, which spares the start of another."""
 
     def run(self, folder: Folder, *_: Any) -> Any:
@@ -97,7 +97,7 @@ class InProcess(Runner):
 
 
 @contextmanager
-def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator[TestClient]:
+def client(folder: Path, runner: JobRunner | None = None, **given: Any) -> Iterator[TestClient]:
     """The application in this process, open, as a caller who may do everything sees it."""
     headers = token(folder, "local", "read", "submit", "admin")
     with TestClient(served(folder, runner, **given), raise_server_exceptions=False, headers=headers) as found:

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import resources
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -25,11 +24,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from ..answer.prices import versions
 from ..core.errors import MOST_FAULTS, Fault, FaultsError
 from ..core.logs import about, logger_of
 from .api import health, job_ended, job_status, router
 from .auth import Guard, Turns
-from .dispatcher import Deliveries, Dispatcher, LocalRunner, OnEnd, Runner
+from .dispatcher import Deliveries, Dispatcher, JobRunner, OnEnd
 from .job_folder import Reserve, write_whole
 from .page import router as pages
 from .page import wrong
@@ -228,8 +228,8 @@ def create_app(
     settings: Settings,
     limits: Limits | None = None,
     store: Store | None = None,
-    runner: Runner | None = None,
-    checker: Runner | None = None,
+    runner: JobRunner | None = None,
+    checker: JobRunner | None = None,
 ) -> FastAPI:
     """The application of a server; its lifespan runs the jobs. limits: of callers; None, the usual ones. store: None, that of the
     settings. runner: of jobs, checker: of questions that are not jobs; None, children of this process.
@@ -250,10 +250,10 @@ def create_app(
             if store is None:
                 kept.close()
 
-    works = Works(settings, limits, kept, runner or LocalRunner(), metrics.ended)
+    works = Works(settings, limits, kept, runner or JobRunner(), metrics.ended)
     app = FastAPI(
         title="strategic-minerals",
-        version=_version(),
+        version=versions()["strategic-minerals"],
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
@@ -265,7 +265,7 @@ def create_app(
     )
     app.state.settings, app.state.limits, app.state.store = settings, limits, kept
     app.state.metrics, app.state.works, app.state.reserve = metrics, works, Reserve(settings.folder)
-    app.state.checker = checker or LocalRunner()
+    app.state.checker = checker or JobRunner()
     app.state.turns = Turns(limits.costly, limits.waiting_of_tenant)
     app.state.streams = Streams(limits.streams_of_tenant, limits.streams)
     app.state.guard = Guard(kept, limits.requests_per_minute, settings.public_url)
@@ -291,17 +291,10 @@ def create_app(
     return app
 
 
-def _version() -> str:
-    try:
-        return version("strategic-minerals")
-    except PackageNotFoundError:  # run from a checkout
-        return "0"
-
-
 class Works:
     """Background work of a server: running jobs and sending webhooks."""
 
-    def __init__(self, settings: Settings, limits: Limits, store: Store, runner: Runner, on_end: OnEnd) -> None:
+    def __init__(self, settings: Settings, limits: Limits, store: Store, runner: JobRunner, on_end: OnEnd) -> None:
         self._settings, self._limits, self._store = settings, limits, store
         self._runner, self._on_end = runner, on_end
         self._parts: tuple[Deliveries, Dispatcher] | None = None
@@ -543,14 +536,6 @@ HEADERS = {
 }
 
 
-def without_null_defaults(described: Any) -> Any:
-    """A description in which what may be left out has no `default: null`: generated types would ask for it in every request."""
-    if isinstance(described, dict):
-        kept = {key: without_null_defaults(value) for key, value in described.items()}
-        return {key: value for key, value in kept.items() if not (key == "default" and value is None)}
-    return [without_null_defaults(each) for each in described] if isinstance(described, list) else described
-
-
 def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The description, made once."""
     if app.openapi_schema is None:
@@ -570,7 +555,6 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
             schemas[name] = schema
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        found["components"]["schemas"] = without_null_defaults(schemas)
         found["components"]["securitySchemes"] = SECURITY
         text = resources.files("strategic_minerals.service").joinpath("web_files", "examples.json").read_text("utf-8")
         examples = json.loads(text)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -50,14 +50,6 @@ class JobLimits:
 
     deadline_s: float
     grace_s: float
-
-
-class Runner(Protocol):
-    """Runs one job to its end."""
-
-    def run(self, folder: Folder, limits: JobLimits, report: OnProgress, stop: Stop) -> Ended:
-        """Run the job in a folder, report its progress, stop it when asked; how it ended. Raises OSError where the disk is full:
-        then it may run again."""
 
 
 def start(folder: Folder, *arguments: str) -> subprocess.Popen[bytes]:
@@ -96,11 +88,12 @@ def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
         process.stdin.close()
 
 
-class LocalRunner:
-    """Children of this process."""
+class JobRunner:
+    """Runs jobs in children of this process."""
 
     def run(self, folder: Folder, limits: JobLimits, report: OnProgress, stop: Stop) -> Ended:
-        """Run the job here."""
+        """Run the job in a folder to its end, report its progress, stop it when asked; how it ended. Raises OSError where the disk
+        is full: then it may run again."""
         folder.clear_answers()
         process = start(folder)
         begin = last = time.monotonic()
@@ -280,7 +273,7 @@ class Dispatcher:
         settings: Settings,
         limits: Limits,
         store: Store,
-        runner: Runner,
+        runner: JobRunner,
         on_end: OnEnd = lambda job, state, seconds: None,
     ) -> None:
         self.settings, self.limits, self.store, self._runner, self._on_end = settings, limits, store, runner, on_end
