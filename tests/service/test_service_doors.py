@@ -138,6 +138,11 @@ def test_every_fault_of_a_body_is_told_at_once(service: TestClient) -> None:
     found = service.post("/v1/jobs", json=wrong).json()
     assert {fault["column"] for fault in found["faults"]} >= {"gap", "gapp", 'set["budget."]', "table"}
     assert found["instance"].startswith("urn:strategic-minerals:request:")
+    plan = {"materials": ["germanium"], "budget": {"appropriation_musd": -1}}
+    rows = {"stock": [{"material": "germanium", "opening_t": "many"}]}
+    found = service.post("/v1/jobs", json={"kind": "solve", "gap": 7, "plan": plan, "tables": rows}).json()
+    places = {(fault["file"], fault["column"]) for fault in found["faults"]}
+    assert {("body", "gap"), ("plan", "budget.appropriation_musd"), ("stock", "opening_t")} <= places
 
 
 def test_a_stream_goes_on_after_the_last_event(service: TestClient, done: str) -> None:

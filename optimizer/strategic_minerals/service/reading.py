@@ -10,9 +10,10 @@ import hashlib
 import json
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -370,12 +371,35 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int) -> dict[str, A
         if twice:
             expected = "no value: the files of the form contain it"
             raise PlanError([Fault(where, "", name, "a value", expected) for name in twice])
-    request = validated(form, raw, where, known)
+    written = partial(_written, files=files, folder=folder, most_rows=most_rows)
     try:
-        asked = _written(request, files, folder, most_rows)
+        request = validated(form, raw, where, known)
+    except PlanError as error:
+        raise PlanError([*error.faults, *_beside(error.faults, raw, written)]) from None
+    try:
+        asked = written(request)
     except FaultsError as error:
         raise PlanError([as_sent(fault, getattr(request, "set", None)) for fault in error.faults]) from None
     return {"asked": asked, "digest": _digest(request, files)}
+
+
+def _beside(wrong: Sequence[Fault], raw: Mapping[str, Any], written: Callable[[Question], Any]) -> list[Fault]:
+    """Faults of a plan and of its tables whose request is wrong elsewhere: what is sound of the question is read all the same."""
+    bad = {fault.column.partition("[")[0].partition(".")[0] for fault in wrong}
+    sound = {name: raw[name] for name in Question.model_fields if name in raw and name not in bad}
+    with suppress(ValueError, TypeError):  # no question without what is wrong
+        question = Question.model_validate(sound)
+        return [as_sent(fault, question.set) for fault in _faults_of(partial(written, question))]
+    return []
+
+
+def _faults_of(work: Callable[[], Any]) -> list[Fault]:
+    """Faults that some work ends with."""
+    try:
+        work()
+    except FaultsError as error:
+        return list(error.faults)
+    return []
 
 
 def read_in(folder: Folder, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -409,7 +433,8 @@ def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, mos
             raise PlanError([Fault("body", "", "shipped", spelt(request.shipped), expected)])
         uploaded = [shipped("models") / f"{request.shipped}.toml"]
     if uploaded:
-        load_plan(uploaded[0], request.set)  # its faults are reported at once
+        if faults := _faults_of(lambda: load_plan(uploaded[0], request.set)):  # all are reported at once
+            raise PlanError([*faults, *_faults_of(lambda: _rows(request.tables or {}))])
     elif request.question is None and not (folder.path / "plan.xlsx").is_file():
         raise PlanError([Fault("body", "", "plan", "nothing", f"a plan in one of {', '.join(PLANS)}")])
     return asked
