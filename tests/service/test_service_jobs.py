@@ -19,7 +19,7 @@ from strategic_minerals import InputError, load_result
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.service import dispatcher
 from strategic_minerals.service.client import AsyncClient, Client, ServiceError
-from strategic_minerals.service.dispatcher import Dispatcher, JobLimits, JobRunner, start
+from strategic_minerals.service.dispatcher import Dispatcher, JobRunner, start
 from strategic_minerals.service.job_folder import ENDED_FILE, PROGRESS, Folder, ProgressReporter, write_whole
 from strategic_minerals.service.settings import Limits
 from strategic_minerals.service.store import open_store
@@ -210,7 +210,7 @@ def test_a_running_child_is_stopped_soon(tmp_path: Path, phase: str) -> None:
         asked.append(len(told) > 1 if phase == "any" else any(one["phase"] == phase for one in told))
         return asked[-1]
 
-    found = JobRunner().run(prepared(tmp_path, LONG), JobLimits(3600, 3), told.append, stop)
+    found = JobRunner().run(prepared(tmp_path, LONG), (3600, 3), told.append, stop)
     assert found == {"state": "cancelled"}
     assert asked.count(True) == 1
     assert not jobs_children()
@@ -218,7 +218,7 @@ def test_a_running_child_is_stopped_soon(tmp_path: Path, phase: str) -> None:
 
 def test_a_child_that_runs_too_long_is_ended(tmp_path: Path) -> None:
     """Proves R10: the wall clock ends a job, whatever the solver makes of its own limit of nearly an hour."""
-    found = JobRunner().run(prepared(tmp_path, LONG), JobLimits(2, 1), lambda _: None, lambda: False)
+    found = JobRunner().run(prepared(tmp_path, LONG), (2, 1), lambda _: None, lambda: False)
     assert found["problem"]["type"].endswith(":deadline")
     assert not jobs_children()
 
@@ -230,7 +230,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
         os.kill(until(jobs_children)[0], signal.SIGABRT)
 
     threading.Thread(target=kill).start()
-    found = JobRunner().run(prepared(tmp_path, LONG), JobLimits(3600, 1), lambda _: None, lambda: False)
+    found = JobRunner().run(prepared(tmp_path, LONG), (3600, 1), lambda _: None, lambda: False)
     assert found["problem"]["type"].endswith(":crashed")
     assert "SIGABRT" in found["problem"]["detail"]
 
@@ -239,7 +239,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
 def test_a_child_may_not_take_more_memory_than_told(tmp_path: Path) -> None:
     """Proves R26: a job beyond its memory fails and says so, or that it crashed; the machine does not notice."""
     folder = prepared(tmp_path, {**LONG, "set": {"sample.scenarios": 300}}, memory_mib=1000)
-    found = JobRunner().run(folder, JobLimits(3600, 1), lambda _: None, lambda: False)
+    found = JobRunner().run(folder, (3600, 1), lambda _: None, lambda: False)
     assert found["state"] == "failed"
     assert found["problem"]["type"].rpartition(":")[2] in ("out-of-memory", "crashed")
     assert "/" not in found["problem"]["detail"]

@@ -20,7 +20,7 @@ from service.test_service_stores import job_of, put, run
 from strategic_minerals import shipped
 from strategic_minerals.service import dispatcher as retention
 from strategic_minerals.service import dispatcher as runners
-from strategic_minerals.service.dispatcher import Janitor, JobLimits, JobRunner, lock_folder
+from strategic_minerals.service.dispatcher import Janitor, JobRunner, lock_folder
 from strategic_minerals.service.job_folder import Folder
 from strategic_minerals.service.records import StoreError, Token
 from strategic_minerals.service.settings import Limits
@@ -135,7 +135,7 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
         runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", command, *given[4:]], **named)
     )
     with pytest.raises(OSError, match="No space"):
-        JobRunner().run(folder, JobLimits(100, 1), lambda _: None, lambda: False)
+        JobRunner().run(folder, (100, 1), lambda _: None, lambda: False)
     assert NO_ROOM not in (0, 1, 2)
     assert not (folder.path / "run").exists()
     assert not list(folder.path.rglob("*.part"))

@@ -20,7 +20,7 @@ from ..core.errors import Fault, FaultsError, MisplacedError, PlanError
 from ..core.logs import logger_of
 from ..verbs import VERBS
 from .auth import Caller, digest_of
-from .dispatcher import JobLimits, end, start
+from .dispatcher import end, start
 from .job_folder import ADMISSION, ERRORS, LIMITS, READ, REQUEST, RESULT, Folder
 from .reading import BODY, SEEN, Form, look, noted_rows, read
 from .records import AuditLogEntry, Job, StoreError, is_id, new_id
@@ -225,7 +225,7 @@ def checked(request: Request, sent: Sent) -> tuple[CheckResult, dict[str, Any]]:
         asked = _with_kept(request, request.state.caller, asked, folder)
         folder.write(REQUEST, {**asked, "kind": "check"})
         folder.write(LIMITS, _aside(limits))
-        ended = request.app.state.checker.run(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
+        ended = request.app.state.checker.run(folder, (CHECK_S, 0.0), lambda _: None, lambda: False)
         found = folder.read(RESULT)
     finally:
         folder.delete()

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,16 +39,10 @@ REPORT_EVERY_S = 0.5
 
 OnProgress = Callable[[dict[str, Any]], None]
 Stop = Callable[[], bool]
+JobLimits = tuple[float, float]
+"""Seconds that a process may run, and that it may take to stop when asked."""
 Ended = dict[str, Any]
 """`state`, and `headline` or `problem`."""
-
-
-@dataclass(frozen=True)
-class JobLimits:
-    """How long a process may run, and how long it may take to stop when asked."""
-
-    deadline_s: float
-    grace_s: float
 
 
 def start(folder: Folder, *arguments: str) -> subprocess.Popen[bytes]:
@@ -95,7 +88,7 @@ class JobRunner:
         """Run the job in a folder to its end, report its progress, stop it when asked; how it ended. Raises OSError where the disk
         is full: then it may run again."""
         folder.clear_answers()
-        process = start(folder)
+        (deadline_s, grace_s), process = limits, start(folder)
         begin = last = time.monotonic()
         reported: dict[str, Any] | None = None
         try:
@@ -110,14 +103,14 @@ class JobRunner:
                     reported = found
                     report(found)
                 if stop():
-                    end(process, limits.grace_s)
+                    end(process, grace_s)
                     return folder.read(ENDED_FILE) or {"state": "cancelled"}
-                if now - begin > limits.deadline_s:
-                    end(process, limits.grace_s)
-                    late = problem("deadline", f"The job reached its time limit of {limits.deadline_s:,.0f} s.")
+                if now - begin > deadline_s:
+                    end(process, grace_s)
+                    late = problem("deadline", f"The job reached its time limit of {deadline_s:,.0f} s.")
                     return folder.read(ENDED_FILE) or {"state": "failed", "problem": late.model_dump()}
         finally:
-            end(process, limits.grace_s)
+            end(process, grace_s)
         ended = folder.read(ENDED_FILE)
         if ended is None and process.returncode == NO_ROOM:
             folder.clear_output()
@@ -401,7 +394,7 @@ class Dispatcher:
             limits = {"memory_mib": settings.memory_mib, "deadline_s": settings.deadline_s}
             limits |= {"niceness": self.limits.niceness, "most_columns": self.limits.columns}
             folder.write(LIMITS, {**named, **limits, "threads": settings.threads_of_job})
-            patience = JobLimits(settings.deadline_s, self.limits.grace_s)
+            patience = settings.deadline_s, self.limits.grace_s
             ended = self._runner.run(folder, patience, partial(self._tell, job), partial(self._to_stop, job))
             self._in_order(job)
         except OSError as error:  # a full disk, say: jobs wait, and so does this server
