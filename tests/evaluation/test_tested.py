@@ -199,7 +199,7 @@ def test_a_plan_that_was_found_is_not_lost_with_its_questions(monkeypatch: pytes
     honest = Session.answer
 
     def late(self: Session, *args: object, **options: object) -> object:
-        if options.get("hold") is not None and "offtake" not in options["hold"][0].kinds[:1]:  # type: ignore[index]
+        if options.get("forced") is not None and "offtake" not in options["forced"][0].kinds[:1]:  # type: ignore[index]
             raise StoppedError("too late", Outcome("time_limit", None, None, None, None))
         return honest(self, *args, **options)  # type: ignore[arg-type]
 

@@ -387,6 +387,8 @@ def _beside(wrong: Sequence[Fault], raw: Mapping[str, Any], written: Callable[[Q
     """Faults of a plan and of its tables whose request is wrong elsewhere: what is sound of the question is read all the same."""
     bad = {fault.column.partition("[")[0].partition(".")[0] for fault in wrong}
     sound = {name: raw[name] for name in Question.model_fields if name in raw and name not in bad}
+    if not any(sound.get(name) for name in PLANS):
+        return []
     with suppress(ValueError, TypeError):  # no question without what is wrong
         question = Question.model_validate(sound)
         return [as_sent(fault, question.set) for fault in _faults_of(partial(written, question))]
