@@ -29,6 +29,7 @@ from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.core.errors import Outcome, StoppedError
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import trunk_alone
+from strategic_minerals.question.plan import Release
 from strategic_minerals.solver.optimise import SampleSearch
 from strategic_minerals.solver.session import Session
 from strategic_minerals.studies import lived as lived_module
@@ -37,7 +38,7 @@ from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
 from strategic_minerals.studies.stress import Met, evaluated, met
 from support.drawn_cases import deciding
 from support.instances import quick_first
-from support.tiny import hazard_row, source, tiny
+from support.tiny import hazard_row, offer, source, tiny
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
 
@@ -86,6 +87,31 @@ def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result
     assert waits == sorted(waits)
     assert 0 < waits[0] < waits[-1] < groups.cost_musd.iloc[0]
     assert "WAIT: doing nothing new for one year costs" in answer.summary(full=True)
+
+
+def test_a_rule_that_is_clearly_better_takes_the_place_of_the_usual_one_alone() -> None:
+    """Proves: where the store has room for less than a stop takes of defence, who loses hardly more than others, giving all at once
+    is worth more than keeping it back: the answer follows that rule, and a plan that names the usual one keeps to it."""
+    stop = hazard_row("stop", "a", 0.15, kind="outage", duration_yr=2.0, cut_share=0.9, cut_law="fixed")
+    plan, data = tiny(
+        {"a": 10.0},
+        materials={"a": {"storage_t": 4000.0}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={("a", "civil"): 8.0, ("a", "defence"): 2.0},
+        tiers={"civil": [(1.0, 1.0)], "defence": [(1.0, 1.1)]},
+        loss=90.0,
+        offers={"spot": offer("a", 10.0)},
+        years=8,
+        policy="targets",
+        sample={"hazards": ["stop"], "scenarios": 48, "seed": 3},
+    )
+    data = data.replace(hazards=pd.DataFrame([stop]))
+    chosen = solve(plan, data, **FEW)
+    assert (chosen.plan.release.this_event, chosen.plan.release.new_events_yr) != (1.5, 2.0)
+    named = plan.model_copy(update={"release": Release()})
+    kept = solve(named, data, **FEW)
+    assert kept.plan.release == Release()
+    assert told(chosen).figure("worth_musd") > told(kept).figure("worth_musd")
 
 
 def test_where_no_plan_is_worth_more_than_nothing_that_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ from ..matrix.problem import FIRST_YEARS, TRACE, Act, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, trunk_alone
 from ..question.dataset import Dataset
 from ..question.names import Names
-from ..question.plan import Plan
+from ..question.plan import Plan, Release
 from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
 from ..world.events import sampled
@@ -222,8 +222,9 @@ def solve(
     sample and for others, and again without what goes together (`joint`). The plans are lived through new samples without
     foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
-    together; the table `act_now` says what to do first. Where the plan loses money as it is lived, the answer is to do nothing new.
-    Where the plan's own sample is a reduced one, the other candidates' are larger and kept whole. A plan that draws nothing, a
+    together; the table `act_now` says what to do first. Where the plan names no rule of release and another is worth clearly more
+    than the usual one, all is done again by it. Where the plan loses money as it is lived, the answer is to do nothing new. Where
+    the plan's own sample is a reduced one, the other candidates' are larger and kept whole. A plan that draws nothing, a
     relaxation and `quick` are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new
     ones; the table `sample_gap` says why there is no gap.
 
@@ -303,10 +304,43 @@ def solve(
     found = _examined(chosen, like, stage, base, tests, chunks, rules, scenarios, run, report)
     if found.failed:
         return lived_alone(chosen, like, stage, lives, number, scenarios, confidence, found.failed)
+    if (better := _better_rule(plan, rules, found, figures, confidence)) is not None:
+        LOG.info("another rule of release is worth more: %s", better)
+        again = plan.model_copy(update={"release": better})
+        options: dict[str, Any] = {
+            "candidates": candidates,
+            "samples": samples,
+            "scenarios": scenarios,
+            "extend": extend,
+        }
+        return solve(again, data, gap=gap, method=method, prefer=prefer, confidence=confidence, run=run, **options)
     answered = _answered(
         chosen, prepare(chosen.plan, data, like), stage, number, lives, found, rules, scenarios, confidence, prefer
     )
     return answered if extend is not None else _with_questions(answered, like)
+
+
+ERRORS, BETTER_BY = 2.0, 0.01
+"""Paired standard errors, and share of the worth, by which another rule of release has to be worth more than the usual one."""
+
+
+def _better_rule(
+    plan: Plan, rules: Sequence[Plan], found: _Examined, figures: Mapping[str, Any], confidence: float
+) -> Release | None:
+    """The rule of release by which the answer is worth clearly more, where the plan names none of its own."""
+    table = _rule_table(rules, found, confidence)
+    if "release" in plan.model_fields_set or table.empty:
+        return None
+    best = int(table.gain_musd.argmax())
+    gain, error = float(table.gain_musd.iloc[best]), float(table.gain_error_musd.iloc[best])
+    return rules[best].release if gain > max(ERRORS * error, BETTER_BY * abs(float(figures["worth_musd"]))) else None
+
+
+def _rule_table(rules: Sequence[Plan], found: _Examined, confidence: float) -> pd.DataFrame:
+    """What the answer is worth more by each rule (`rule_rows`)."""
+    made = sum(one.solution is not None for one in found.left_out)
+    by_rule = [replace(one, plans=(one.plans[0], *one.plans[1 + made :])) for one in found.beside]
+    return rule_rows(rules, by_rule, confidence)
 
 
 LEAST_SEARCHED = 5
@@ -467,10 +501,8 @@ def _answered(
     """The plan chosen, with what the samples say of it: worth and losses as lived, what leaving out costs, and its gap in the model
     that it was made by. other: the plan by other rules."""
     tests, left_out, beside = found.tests, found.left_out, found.beside
-    made = sum(one.solution is not None for one in left_out)
-    by_rule = [replace(one, plans=(one.plans[0], *one.plans[1 + made :])) for one in beside]
     figures = lived_figures(lives, number, scenarios, confidence)
-    rules, band = rule_rows(other, by_rule, confidence), _band(found.banded, figures)
+    rules, band = _rule_table(other, found, confidence), _band(found.banded, figures)
     of = len(tests[0].costs)
     gaps = [test.costs[number][0] - test.bound for test in tests]
     bound = gap_bound(gaps, confidence, of)
