@@ -42,7 +42,7 @@ SAID: list[tuple[str, str, str, tuple[str, ...]]] = [
     ),
     ("README.md", f"; {N} to {N} under other losses and odds", "rare-earths", (f"; {N} to {N} M by those of others",)),
     ("README.md", f"for an average {N} of {N} million", "rare-earths", (f"cost about {N} million .*? of {N} M given",)),
-    ("README.md", f"could be worth more than {N}\\.", "rare-earths", (f"on these dates can gain over {N} M",)),
+    ("README.md", f"could be worth more than {N}\\.", "rare-earths", (f"on these dates gains over {N} M",)),
     (
         "README.md",
         f"run short in {N} % of futures, with it in {N} %",

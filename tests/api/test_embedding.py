@@ -85,6 +85,8 @@ def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
     rows = study.tables["rows"]
     rows.loc[:, :] = 1
     assert study == Study("tried", {"rows": table}, facts={"share": float("nan")}) != Study("tried", {})
+    study.save(tmp_path / "study")
+    assert Study.load(tmp_path / "study") == study
     assert len(repr(here).splitlines()) <= 10
     xr = pytest.importorskip("xarray")
     arrays = here.to_xarray()
@@ -112,6 +114,7 @@ def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:
         (("quickstart", data), {}, "plan"),
         ((plan, "inputs"), {}, "data"),
         ((plan, data), {"run": 5}, "run"),
+        ((plan, None), {}, "data"),
     ):
         with pytest.raises(InputError) as caught:
             solve(*given, **options)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pytest
 from test_report import full, quickstart
 
 from strategic_minerals import Result, charts, solve
-from strategic_minerals.page.charts import figures
+from strategic_minerals.page.charts import Subject, figures, study_figures
 from strategic_minerals.page.compare import (
     Moment,
     by_country,
@@ -192,3 +192,17 @@ def test_charts_are_the_figures_of_the_page() -> None:
         assert (title if isinstance(title, str) else " ".join(title)) == figure.title
     worth = 0.0 - one().outcome.objective_musd  # type: ignore[operator]
     assert f"proven best, worth {worth:,.4g} million USD of {one().plan.price_year}" in repr(one())
+
+
+def test_a_grid_of_two_figures_is_a_heat_map_and_nothing_else_is() -> None:
+    """Proves: each point of a grid is a cell with its worth, in the order of the levels; a list of points, two points alike and one
+    level of a figure are no grid."""
+    frame = pd.DataFrame({"budget.total_musd": [1.0, 1.0, 2.0, 2.0], "price": [[1.0], [2.0]] * 2})
+    frame = frame.assign(reason="optimal", objective_musd=[-1.0, -2.0, float("nan"), -4.0])
+    (figure,) = study_figures({"sweep/points": frame}, Subject())
+    assert figure.table["worth_musd"].tolist()[:2] == [1.0, 2.0]
+    assert "from 1 to 4 million USD" in figure.alt
+    floors = frame.assign(price=["off", "60", "off", "60"])
+    assert len(study_figures({"sweep/points": floors}, Subject())) == 1
+    for other in (frame.iloc[:3], frame.iloc[:2], frame.drop(columns="price"), frame.iloc[[0, 1, 2, 2]]):
+        assert study_figures({"sweep/points": other}, Subject()) == []

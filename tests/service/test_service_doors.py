@@ -143,6 +143,11 @@ def test_every_fault_of_a_body_is_told_at_once(service: TestClient) -> None:
     found = service.post("/v1/jobs", json={"kind": "solve", "gap": 7, "plan": plan, "tables": rows}).json()
     places = {(fault["file"], fault["column"]) for fault in found["faults"]}
     assert {("body", "gap"), ("plan", "budget.appropriation_musd"), ("stock", "opening_t")} <= places
+    sound = {"kind": "solve", "gap": 7, "shipped": "quickstart", "tables": rows}
+    found = service.post("/v1/jobs", json=sound).json()
+    assert {fault["column"] for fault in found["faults"]} == {"gap", "opening_t"}
+    found = service.post("/v1/jobs", json={**QUICK, "set": {"budget.appropriation_musd": 5, "budget.": 1}}).json()
+    assert [fault["column"] for fault in found["faults"]] == ['set["budget."]']
 
 
 def test_a_stream_goes_on_after_the_last_event(service: TestClient, done: str) -> None:

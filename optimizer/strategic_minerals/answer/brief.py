@@ -871,7 +871,7 @@ class _Sentences:
         """How sure the answer is, in words that need no statistics."""
         estimates = f"{self.basis.estimates:,} of its {self.basis.facts + self.basis.estimates:,} figures are estimates"
         seen = f" Losses exceed what past shortages show ({self.basis.replayed[0]})." if self.basis.replayed else ""
-        checked = "; sums rechecked" if self.basis.audit_word == "passed" else ""
+        checked = "; audited" if self.basis.audit_word == "passed" else ""
         tail = f"{estimates}{checked}.{seen}"
         if self.tested is None or not self.fresh:
             known = ", were each one's course known" * (self.tested is not None)
@@ -891,7 +891,7 @@ class _Sentences:
         if tested.why_not:
             most = f"; no bound on better plans: {tested.why_not}"
         elif bool(tested.gap.most_says.iloc[0]):
-            most = f"; no policy on these dates can gain over {rounded(tested.figure('most_musd'))} M"
+            most = f"; no policy signing on these dates gains over {rounded(tested.figure('most_musd'))} M"
         drawn = f" ({low} to {high} M by their draw alone)" if low != high else ""
         foreseen = " it cannot foresee" if self.basis.release is not None else ", each known once a disruption begins"
         return f"tested in {count:,} simulated futures{foreseen}{drawn}{most}; {tail}"

@@ -276,7 +276,7 @@ def _of_arrays(file: Path) -> Result:
                 content = arrays[WITHIN].to_numpy().astype(np.int8).tobytes()
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 archive.extractall(place)
-        except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        except Exception as error:  # whatever xarray, scipy, zipfile and zlib raise for another or a damaged file
             expected = "a netCDF file that `Result.save` wrote"
             raise InputError([Fault(str(file), "", "", f"{type(error).__name__}: {error}", expected)]) from None
         return load_result(place)

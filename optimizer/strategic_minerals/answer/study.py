@@ -62,8 +62,7 @@ class Study:
         """Whether kind, facts and tables are the same."""
         if not isinstance(other, Study):
             return NotImplemented
-        same = self.kind == other.kind and plainly(self.facts) == plainly(other.facts)
-        return same and self.tables == other.tables
+        return self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -39,14 +39,14 @@ MIB = 2**20
 
 
 class _Spawned(SpawnContext):
-    """Starts processes that no Ctrl-C reaches: who started them stops them."""
+    """Notes down the processes that it makes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.all: list[Any] = []
 
     def Process(self, *given: Any, **options: Any) -> Any:  # type: ignore[override]  # noqa: N802 - a pool's name for it
-        """A process, noted down."""
+        """A process."""
         self.all.append(super().Process(*given, **options))
         return self.all[-1]
 
@@ -94,12 +94,14 @@ class _Crew:
         return self._begun is not None and not self._begun.is_set()
 
     def dismiss(self, wait: bool) -> None:
-        """Stop what they still do, and let them go. wait: until they are gone."""
+        """Stop what they still do, and let them go. wait: for those too that only begin."""
         if self._pool is not None:
             self._stop.set()
-            for process in self._spawned.all if self.is_starting and not wait else ():
-                process.kill()
-            self._pool.shutdown(wait, cancel_futures=True)
+            killed = self.is_starting and not wait
+            for process in self._spawned.all if killed else ():
+                if process.pid is not None:
+                    process.kill()
+            self._pool.shutdown(not killed, cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -326,8 +328,8 @@ def in_child(
     Raises what `do` raises; DeadlineError, CancelledError, MemoryLimitError where memory was refused, StoppedError where the
     process crashed or did not begin.
     """
-    run = options.get("run") or HERE
-    if run.on_progress is not None or run.cancelled is not None:
+    run = options.get("run")
+    if isinstance(run, Runner) and (run.on_progress is not None or run.cancelled is not None):
         raise _ended("failed", "callbacks of a runner work in this process alone: leave on_progress and cancelled out")
     try:
         task = ForkingPickler.dumps((do, given, options))
@@ -339,7 +341,8 @@ def in_child(
     end = min(time.monotonic() + deadline_s, call.end)
     here, there = spawned.Pipe()
     child = spawned.Process(target=_in_child, args=(there, memory_mib), daemon=True)
-    child.start()
+    with _unheard():
+        child.start()
     there.close()
     sending = threading.Thread(target=_send, args=(here, task), daemon=True)
     sending.start()
@@ -470,7 +473,7 @@ def _awaited(call: Call, future: Future[B], look: Callable[[], None]) -> B:
             look()
 
 
-def count_part(_: int = 0) -> None:
+def count_part() -> None:
     """State from a spawned process that another part of its task is done."""
     for counter in _COUNTER:
         with counter.get_lock():

@@ -6,7 +6,7 @@ for the command line and the service, which read the same signature.
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
@@ -56,13 +56,14 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> R:
         named: dict[str, Any] = dict(zip(places, given, strict=False))
-        for name, (kind, maker) in MADE_BY.items():
-            asked, value = function.__annotations__.get(name), {**named, **options}.get(name)
+        faults: list[Fault] = []
+        for name, value in {**named, **options}.items():
+            asked, (kind, maker) = function.__annotations__.get(name), MADE_BY.get(name, ("", ""))
             kinds = [one.__name__ for one in type(value).__mro__]
-            if value is not None and getattr(asked, "__name__", asked) == kind and kind not in kinds:
-                expected_kind = f"a {kind}: {maker}(...) makes one"
-                raise InputError([Fault(function.__name__, "", name, shown(value), expected_kind)])
-        valid = checked(function, {**named, **options})
+            if getattr(asked, "__name__", asked) == kind and kind not in kinds and (name, value) != ("run", None):
+                stated = f"a {kind}: {maker}(...) makes one"
+                faults.append(Fault(function.__name__, "", name, shown(value), stated))
+        valid = checked(function, {**named, **options}, faults=faults)
         first: Any = [valid.pop(name, value) for name, value in named.items()]
         first += given[len(first) :]
         run: Any = options.get("run") or HERE
@@ -91,13 +92,16 @@ def field_of(annotation: Any) -> FieldInfo | None:
     return next((one for one in get_args(annotation) if isinstance(one, FieldInfo)), None)
 
 
-def checked(function: Callable[..., Any], given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """Options with their values validated. where: what the faults name as their place; the function's name if empty.
+def checked(
+    function: Callable[..., Any], given: Mapping[str, Any], where: str = "", faults: Iterable[Fault] = ()
+) -> dict[str, Any]:
+    """Options with their values validated. where: what the faults name as their place; the function's name if empty. faults: those
+    that are known already.
 
     Raises InputError with a fault for each value outside its limits.
     """
     found: dict[str, Any] = {}
-    faults: list[Fault] = []
+    faults = [*faults]
     for name, option in options_of(inspect.unwrap(function)).items():
         if name not in given:
             continue

@@ -409,12 +409,12 @@ FILLING_YR = 3.0
 UNFILLED = 0.15
 """Share of its price that a tonne missing from the target costs a year, where the market gives no more: an estimate (0.1 to 0.25),
 about what keeping the tonne costs. Of fourteen problems whose best policy is known plans attain 95 % or more with it (0.25: 90 %),
-and a plan of `rare-earths` is worth 468 as it is lived and spends 47 million (0.1: 464 and 103)."""
+and a plan of `rare-earths` is worth 468 as it is lived and spends 47 million (0.1: 464 and 103; before the end was charged)."""
 
 
 def _filling(structure: Structure, sets: ComponentSets, S: Ints) -> dict[str, Floats]:
     """(branches, materials and periods) share of its target that a stock has reached by then, what of that was there before the
-    plan, and what a unit missing costs: each year, and at the end what it takes to buy it for no more than it is worth then, or a
+    plan, and what a unit missing costs: each year, and at the end what buying it then would lose, its price less salvage; or a
     target of the last years would cost next to nothing where the scenario knows that nobody will need it."""
     instance, scenarios, calendar = structure.instance, structure.scenarios, structure.instance.calendar
     T, needed, n = calendar.periods, FILLING_YR / calendar.step, len(S)

@@ -764,14 +764,14 @@ def tornado_figure(indices: pd.DataFrame, about: Subject) -> Iterator[Figure]:
 def grid_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     """Worth of the best plan at each point of a grid of two figures."""
     axes = list(points.columns[: list(points.columns).index("reason")])
-    whole = len(axes) == 2 and len(points) == points[axes].nunique().prod() and points["objective_musd"].notna().any()
-    if not whole:
+    if len(axes) != 2 or points["objective_musd"].isna().all():
+        return
+    labels = [[_level(value) for value in points[name]] for name in axes]
+    levels = [list(dict.fromkeys(label)) for label in labels]
+    cells = set(zip(*labels, strict=True))
+    if not len(points) == len(cells) == len(levels[0]) * len(levels[1]) or min(map(len, levels)) < 2:
         return
     alt, titles = altair(), [about.words.title(str(name)) for name in axes]
-    labels = [[value if isinstance(value, str) else digits(float(value), 4) for value in points[name]] for name in axes]
-    levels = [
-        list(dict.fromkeys(label[k] for k in points[name].argsort())) for name, label in zip(axes, labels, strict=True)
-    ]
     worth = 0.0 - points["objective_musd"]
     shown = ["none" if value != value else rounded(value) for value in worth]
     table = pd.DataFrame({"across": labels[0], "down": labels[1], "worth_musd": worth, "worth": shown})
@@ -794,6 +794,11 @@ def grid_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         chart.properties(width=WIDTH - 160, height=40 + 30 * len(levels[1])),
         table.drop(columns="worth").set_axis([*titles, "worth_musd"], axis=1),
     )
+
+
+def _level(value: Any) -> str:
+    """A value of an axis as its label."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 # Which figures a study has: those of the page, and of `charts`.

@@ -415,8 +415,7 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 def _discount(material: Any) -> float:
     """Share of the price that a tonne loses at least, sold or left at the end."""
-    left = material.salvage_share
-    return float(material.haircut_share if left is None else min(material.haircut_share, 1 - left))
+    return float(material.haircut_share if material.salvage_share is None else 1 - material.salvage_share)
 
 
 def _in_part(row: Any, columns: Sequence[str]) -> bool:

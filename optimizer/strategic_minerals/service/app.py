@@ -536,6 +536,14 @@ HEADERS = {
 }
 
 
+def without_null_defaults(described: Any) -> Any:
+    """A description in which what may be left out has no `default: null`: generated types would ask for it in every request."""
+    if isinstance(described, dict):
+        kept = {key: without_null_defaults(value) for key, value in described.items()}
+        return {key: value for key, value in kept.items() if not (key == "default" and value is None)}
+    return [without_null_defaults(each) for each in described] if isinstance(described, list) else described
+
+
 def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The description, made once."""
     if app.openapi_schema is None:
@@ -555,6 +563,7 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
             schemas[name] = schema
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        found["components"]["schemas"] = without_null_defaults(schemas)
         found["components"]["securitySchemes"] = SECURITY
         text = resources.files("strategic_minerals.service").joinpath("web_files", "examples.json").read_text("utf-8")
         examples = json.loads(text)

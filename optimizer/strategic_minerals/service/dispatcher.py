@@ -88,7 +88,8 @@ class JobRunner:
         """Run the job in a folder to its end, report its progress, stop it when asked; how it ended. Raises OSError where the disk
         is full: then it may run again."""
         folder.clear_answers()
-        (deadline_s, grace_s), process = limits, start(folder)
+        deadline_s, grace_s = limits
+        process = start(folder)
         begin = last = time.monotonic()
         reported: dict[str, Any] | None = None
         try:

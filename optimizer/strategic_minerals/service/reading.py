@@ -10,8 +10,7 @@ import hashlib
 import json
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import chain, islice
@@ -375,7 +374,8 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int) -> dict[str, A
     try:
         request = validated(form, raw, where, known)
     except PlanError as error:
-        raise PlanError([*error.faults, *_beside(error.faults, raw, written)]) from None
+        wrong = {fault.column.partition("[")[0].partition(".")[0] for fault in error.faults} | known.keys()
+        raise PlanError([*error.faults, *_beside(wrong, raw, files, written)]) from None
     try:
         asked = written(request)
     except FaultsError as error:
@@ -383,16 +383,17 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int) -> dict[str, A
     return {"asked": asked, "digest": _digest(request, files)}
 
 
-def _beside(wrong: Sequence[Fault], raw: Mapping[str, Any], written: Callable[[Question], Any]) -> list[Fault]:
-    """Faults of a plan and of its tables whose request is wrong elsewhere: what is sound of the question is read all the same."""
-    bad = {fault.column.partition("[")[0].partition(".")[0] for fault in wrong}
-    sound = {name: raw[name] for name in Question.model_fields if name in raw and name not in bad}
-    if not any(sound.get(name) for name in PLANS):
-        return []
-    with suppress(ValueError, TypeError):  # no question without what is wrong
-        question = Question.model_validate(sound)
-        return [as_sent(fault, question.set) for fault in _faults_of(partial(written, question))]
-    return []
+def _beside(
+    wrong: Collection[str], raw: Mapping[str, Any], files: Mapping[str, bytes], written: Callable[[Question], Any]
+) -> list[Fault]:
+    """Faults of a plan and of its tables whose request is wrong elsewhere: what is sound of the question is read all the same.
+    wrong: fields."""
+    sound = {name: raw[name] for name in Question.model_fields if name in raw and name not in wrong}
+    question = Question.model_construct(**sound)
+    there = any(sound.get(name) for name in PLANS) or any(name.startswith("plan.") for name in files)
+    of_plan = _faults_of(partial(written, question)) if there and "set" not in wrong else []
+    of_tables = _faults_of(lambda: _rows(question.tables or {}))
+    return [as_sent(fault, question.set) for fault in dict.fromkeys([*of_plan, *of_tables])]
 
 
 def _faults_of(work: Callable[[], Any]) -> list[Fault]:

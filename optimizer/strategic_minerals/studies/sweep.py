@@ -133,7 +133,7 @@ class SegmentResult:
 def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = None) -> SegmentResult:
     """Answer a stretch; one hot-started point of it again from nothing, and everything where the two disagree."""
     parts: list[Path] = []
-    walked, session = _answers(stretch, parts, hot=True, tell=tell)
+    walked, session = _answers(stretch, parts, hot=True, tell=tell or (lambda _: count_part()))
     hot = [row for row in walked.rows if not row["cold"] and row["objective_musd"] == row["objective_musd"]]
     if not hot:
         return walked
@@ -192,7 +192,8 @@ def _answers(
         decisions += decided
         if stretch.kept is not None:
             parts.append(stretch.kept.write(asdict(SegmentResult(rows[-1:], decided))))
-        (tell or count_part)(len(rows))
+        if tell is not None:
+            tell(len(rows))
     return SegmentResult(rows, decisions), session
 
 
@@ -410,6 +411,8 @@ def sweep(
         most = min(max(most, before + done), len(asked))
         call.report(Progress("points", call.seconds, done=most, of=len(asked)))
 
+    if run.executor is None and len(stretches) < 2:
+        parallel = False
     if not parallel:
         for stretch in stretches:
             before = sum(len(part.rows) for part in walked)
