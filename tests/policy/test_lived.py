@@ -300,8 +300,8 @@ def test_ore_that_nobody_can_refine_is_no_use_of_a_stop() -> None:
 
 def test_oxide_and_magnets_are_not_kept_both_for_one_need() -> None:
     """Proves (trap 63): in a stop of three expected years defence will lack 6 kt of magnets. A plant with room for 1 kt a year
-    makes 3 of metal in store, so 3 of 6 kt of magnets are kept and 3 given at once, whatever metal lies beside; one who counts all of
-    it gives 6, and defence goes short."""
+    makes 3 of metal in store, so 3 of 6 kt of magnets are kept and 3 given at once, whatever metal lies beside; one who counts
+    all of it gives 6, and defence goes short."""
     row = hazard_row("stop", "magnet metal", 0.1, kind="outage", duration_yr=3.0, cut_share=1.0, cut_law="fixed")
     event = {"hazard": "stop", "start_year": FIRST + 1.0, "duration_years": 3.0}
     plan, data = tiny(

@@ -313,8 +313,8 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
 def charts(of: Result | Study) -> dict[str, Any]:
     """The report's charts in Altair, by name, in the order of the page; those with nothing to show are left out.
 
-    of: a result (loss-curve, timeline, stocks, budget) or a study (frontier; tornado of a one-at-a-time sweep;
-    others have none).
+    of: a result (loss-curve, timeline, stocks, budget) or a study (frontier; tornado of a one-at-a-time sweep; grid of a sweep of
+    two figures; others have none).
 
     Raises InputError where the extra `report` is not installed.
     """
