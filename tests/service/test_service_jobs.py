@@ -303,7 +303,7 @@ def test_the_client_of_the_documents_works(
     assert "Evidence" in (tmp_path / "report.html").read_text(encoding="utf-8")
     service = Client(server.address, names["token"])
     assert asyncio.run(AsyncClient(server.address, names["token"]).wait(names["job"]))["state"] == "succeeded"
-    assert service.result(names["job"], "budget")["included"]["budget"]
+    assert asyncio.run(AsyncClient(server.address, names["token"]).result(names["job"], "budget"))["included"]["budget"]
     with pytest.raises(ServiceError, match="discount_rate") as caught:
         service.submit("solve", shipped="quickstart", set={"discount_rate": 9})
     assert caught.value.status == 422

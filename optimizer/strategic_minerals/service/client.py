@@ -20,9 +20,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from ..core.errors import ReserveError
 from .records import ENDED, State
@@ -58,7 +57,7 @@ class Client:
         self._open = urllib.request.build_opener(_NoRedirect).open
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
+    def submit(self, /, kind: str, *, key: str | None = None, **request: Any) -> str:
         """Submit a job; its identifier.
 
         kind: a verb. request: `plan`, `shipped` or `question`, and the verb's options; `of`, the identifier of a
@@ -67,7 +66,7 @@ class Client:
         return str(self._json("POST", "/v1/jobs", {"kind": kind, **request}, _key(key))["id"])
 
     def upload(
-        self, plan: str | Path, tables: Sequence[str | Path] = (), *, key: str | None = None, **options: Any
+        self, /, plan: str | Path, tables: Sequence[str | Path] = (), *, key: str | None = None, **options: Any
     ) -> str:
         """Submit a plan file (TOML, JSON, xlsx) with tables of your own (`<table>.csv`); the job's identifier."""
         return str(self._form("/v1/jobs/upload", plan, tables, {"kind": "solve", **options}, _key(key))["id"])
@@ -76,7 +75,7 @@ class Client:
         """Keep a plan file and its tables; what jobs name as `question`."""
         return str(self._form("/v1/questions/upload", plan, tables, {}, {})["id"])
 
-    def check(self, **question: Any) -> dict[str, Any]:
+    def check(self, /, **question: Any) -> dict[str, Any]:
         """Faults, doubtful figures and size of a question, without solving it."""
         return dict(self._json("POST", "/v1/check", question))
 
@@ -193,32 +192,58 @@ class Client:
         raise AssertionError
 
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _awaited(method: Callable[Concatenate[Client, P], R]) -> Callable[Concatenate[AsyncClient, P], Awaitable[R]]:
+    """A method that is awaited, and runs in a thread."""
+
+    async def called(self: AsyncClient, /, *given: P.args, **options: P.kwargs) -> R:
+        return await asyncio.to_thread(method, self._client, *given, **options)
+
+    called.__doc__ = method.__doc__
+    return called
+
+
 class AsyncClient:
-    """`Client` for asyncio: each of its methods is awaited and runs in a thread; `jobs` gives a list. asyncio limits its waits."""
+    """`Client` for asyncio: each of its methods is awaited and runs in a thread; `jobs` gives a list."""
 
     def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
         self._client = Client(address, token, timeout_s)
 
-    async def wait(self, job: str, on_progress: Any = None, pause_s: float = PAUSE_S) -> dict[str, Any]:
-        """Wait for the end of a job; its status."""
-        while True:
-            found = dict(await self.status(job))
-            if on_progress is not None:
-                on_progress(found)
-            if found["state"] in ENDED:
-                return found
-            await asyncio.sleep(pause_s)
+    submit = _awaited(Client.submit)
+    upload = _awaited(Client.upload)
+    keep = _awaited(Client.keep)
+    check = _awaited(Client.check)
+    status = _awaited(Client.status)
+    result = _awaited(Client.result)
+    table = _awaited(Client.table)
+    download = _awaited(Client.download)
+    cancel = _awaited(Client.cancel)
+    resume = _awaited(Client.resume)
+    delete = _awaited(Client.delete)
 
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        method = getattr(self._client, name)
+    async def jobs(self, state: State | None = None) -> list[dict[str, Any]]:
+        """The tenant's jobs, the newest first."""
+        return await asyncio.to_thread(lambda: [*self._client.jobs(state)])
 
-        def work(*given: Any, **options: Any) -> Any:
-            found = method(*given, **options)
-            return [*found] if isinstance(found, Iterator) else found
-
-        return partial(asyncio.to_thread, work)
+    async def wait(
+        self,
+        job: str,
+        on_progress: Callable[[dict[str, Any]], object] | None = None,
+        timeout_s: float | None = None,
+        pause_s: float = PAUSE_S,
+    ) -> dict[str, Any]:
+        """Wait for the end of a job; its status. Raises TimeoutError where it has not ended by then."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                found = await self.status(job)
+                if on_progress is not None:
+                    on_progress(found)
+                if found["state"] in ENDED:
+                    return found
+                await asyncio.sleep(pause_s)
 
 
 def webhook(secret: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
