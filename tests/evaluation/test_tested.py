@@ -112,6 +112,8 @@ def test_a_rule_that_is_clearly_better_takes_the_place_of_the_usual_one_alone() 
     kept = solve(named, data, **FEW)
     assert kept.plan.release == Release()
     assert told(chosen).figure("worth_musd") > told(kept).figure("worth_musd")
+    assert "The usual rule" in chosen.summary(full=True)
+    assert "The usual rule" not in kept.summary(full=True)
 
 
 def test_where_no_plan_is_worth_more_than_nothing_that_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,37 +271,10 @@ def test_two_materials_do_not_spend_the_same_dollar() -> None:
     assert (by["a"][3], by["b"][3]) == pytest.approx((1.5, 0.0), abs=1e-6)
 
 
-def test_ore_that_nobody_can_refine_is_no_use_of_a_stop() -> None:
-    """Proves (trap 63): a store of metal is released in a stop of magnets as far as the home plant has room, and is not counted
-    twice for one need: 3 kt of room turn 3 of 10 kt a year."""
-    row = hazard_row("stop", "magnet metal", 0.1, kind="outage", duration_yr=1.0, cut_law="fixed", cut_share=1.0)
-    event = {"hazard": "stop", "start_year": FIRST + 1.0, "duration_years": 2.0}
-    plan, data = tiny(
-        {"metal": 10.0, "magnet": 20.0},
-        sources={
-            "mine": source("CHN", "metal", 20.0),
-            "plant": source("USA", {"magnet": 1.0, "metal": -1.0}, 3.0, feed="modelled"),
-            "far": source("CHN", "magnet", 10.0),
-        },
-        demand={"magnet": 10.0},
-        loss={"metal": 0.0, "magnet": 100.0},
-        stock={"metal": 10.0, "magnet": 4.0},
-        scenarios=[{"name": "stop", "probability": 0.5, "events": [event]}],
-        years=5,
-        policy="targets",
-    )
-    data = data.replace(hazards=pd.DataFrame([row]))
-    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
-    x = lived(first, first.own_scenarios.rows(slice(0, 1)), Release(this_event=0.0, new_events_yr=0.0))
-    metal, magnet = (first.natural.materials.index(name) for name in ("metal", "magnet"))
-    assert x.release[1, metal, 1:3] / KT == pytest.approx([3.0, 3.0])
-    assert x.release[1, magnet, 1:3] / KT == pytest.approx([4.0, 0.0])
-
-
 def test_oxide_and_magnets_are_not_kept_both_for_one_need() -> None:
     """Proves (trap 63): in a stop of three expected years defence will lack 6 kt of magnets. A plant with room for 1 kt a year
-    makes 3 of metal in store, so 3 of 6 kt of magnets are kept and 3 given at once, whatever metal lies beside; one who counts
-    all of it gives 6, and defence goes short."""
+    makes 3 of metal in store, so 3 of 6 kt of magnets are kept and 3 given at once, whatever metal lies beside, of which 1 kt a
+    year is given; one who counts all of it gives 6, and defence goes short."""
     row = hazard_row("stop", "magnet metal", 0.1, kind="outage", duration_yr=3.0, cut_share=1.0, cut_law="fixed")
     event = {"hazard": "stop", "start_year": FIRST + 1.0, "duration_years": 3.0}
     plan, data = tiny(
@@ -322,7 +295,8 @@ def test_oxide_and_magnets_are_not_kept_both_for_one_need() -> None:
     data = data.replace(hazards=pd.DataFrame([row]))
     first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
     x = lived(first, first.own_scenarios.rows(slice(0, 1)), Release(this_event=1.0, new_events_yr=0.0))
-    magnet = first.natural.materials.index("magnet")
+    metal, magnet = (first.natural.materials.index(name) for name in ("metal", "magnet"))
+    assert x.release[1, metal, 1:4] / KT == pytest.approx([1.0, 1.0, 1.0], abs=1e-6)
     assert x.release[1, magnet, 1:4] / KT == pytest.approx([3.0, 1.0, 1.0], abs=1e-6)
 
 

@@ -4,6 +4,7 @@ Every number of an answer comes from its named records (`figures`), which the au
 inputs and of the solve, comes from `Basis`."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from ..core.frames import rows_of
 from ..core.stats import rounded_to_add_up
 from ..model.sets import aim_in_words
 from ..question.names import Names
-from ..question.plan import Plan
+from ..question.plan import Plan, Release
 from ..world.instance import CHOSEN
 from .act_now import ActNow
 from .notes import Basis, floor_in_words
@@ -328,22 +329,26 @@ def _release(figures: Figures, basis: Basis) -> list[str]:
         f"  In a disruption the dearest use gets all that it lacks{then}. After it the stock is filled up{share} again, as far as "
         "offers and money reach.",
         *_left_aside(basis),
-        *_better_rule(basis),
+        *_other_rules(basis),
     ]
 
 
-def _better_rule(basis: Basis) -> list[str]:
-    """The rule of release that new scenarios find better than the plan's own, if any."""
-    rules = pd.DataFrame() if basis.act_now is None else basis.act_now.rules
-    better = rules[rules.gain_low_musd > 0] if len(rules) else rules
-    if better.empty:
-        return []
-    row = next(rows_of(better.sort_values("gain_musd", ascending=False, kind="stable")))
-    between = f"{musd(row.gain_low_musd)} to {musd(row.gain_high_musd)}"
-    return [
-        f"  Another rule is worth {musd(row.gain_musd)} M more ({between}): [release] "
-        f"this_event = {row.this_event:g}, new_events_yr = {row.new_events_yr:g}, refill_share = {row.refill_share:g}."
-    ]
+def _other_rules(basis: Basis) -> Iterator[str]:
+    """The rule of release that new scenarios find better than the plan's own, and the usual one where it is worse."""
+    rules, usual = pd.DataFrame() if basis.act_now is None else basis.act_now.rules, Release()
+    if rules.empty:
+        return
+    for row in rows_of(rules.sort_values("gain_musd", ascending=False, kind="stable").head(1)):
+        if row.gain_low_musd > 0:
+            between = f"{musd(row.gain_low_musd)} to {musd(row.gain_high_musd)}"
+            yield (
+                f"  Another rule is worth {musd(row.gain_musd)} M more ({between}): [release] "
+                f"this_event = {row.this_event:g}, new_events_yr = {row.new_events_yr:g}, refill_share = {row.refill_share:g}."
+            )
+    for row in rows_of(rules[(rules.this_event == usual.this_event) & (rules.new_events_yr == usual.new_events_yr)]):
+        if row.refill_share == usual.refill_share and row.gain_musd < -2 * row.gain_error_musd:
+            named = f"this_event = {usual.this_event:g}, new_events_yr = {usual.new_events_yr:g}"
+            yield f"  The usual rule ({named}) is worth {musd(-row.gain_musd)} M less."
 
 
 def _left_aside(basis: Basis) -> list[str]:

@@ -100,15 +100,9 @@ class Client:
     ) -> dict[str, Any]:
         """Wait for the end of a job; its status. Raises TimeoutError where it has not ended by then."""
         begin = time.monotonic()
-        while True:
-            found = self.status(job)
-            if on_progress is not None:
-                on_progress(found)
-            if found["state"] in ENDED:
-                return found
-            if timeout_s is not None and time.monotonic() - begin > timeout_s:
-                raise TimeoutError(f"job {job} has not ended after {timeout_s:g} s")
+        while not _is_over(found := self.status(job), on_progress, begin, timeout_s):
             time.sleep(pause_s)
+        return found
 
     def result(self, job: str, *tables: str) -> dict[str, Any]:
         """Headline, figures and text, and the named tables as records under `included`."""
@@ -236,14 +230,10 @@ class AsyncClient:
         pause_s: float = PAUSE_S,
     ) -> dict[str, Any]:
         """Wait for the end of a job; its status. Raises TimeoutError where it has not ended by then."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                found = await self.status(job)
-                if on_progress is not None:
-                    on_progress(found)
-                if found["state"] in ENDED:
-                    return found
-                await asyncio.sleep(pause_s)
+        begin = time.monotonic()
+        while not _is_over(found := await self.status(job), on_progress, begin, timeout_s):
+            await asyncio.sleep(pause_s)
+        return found
 
 
 def webhook(secret: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -254,6 +244,19 @@ def webhook(secret: str, headers: Mapping[str, str], body: bytes) -> dict[str, A
     if not right or not any(hmac.compare_digest(right.encode(), one.encode()) for one in signed.split()):
         raise ValueError("not a webhook of the service: its signature is wrong, or it is too old")
     return dict(json.loads(body))
+
+
+def _is_over(
+    found: dict[str, Any], follow: Callable[[dict[str, Any]], object] | None, begin: float, timeout_s: float | None
+) -> bool:
+    """Pass a job's status on; whether it is the last. Raises TimeoutError where that takes longer than was allowed."""
+    if follow is not None:
+        follow(found)
+    if found["state"] in ENDED:
+        return True
+    if timeout_s is not None and time.monotonic() - begin > timeout_s:
+        raise TimeoutError(f"job {found['id']} has not ended after {timeout_s:g} s")
+    return False
 
 
 def _key(key: str | None) -> dict[str, str]:

@@ -304,7 +304,7 @@ def solve(
     found = _examined(chosen, like, stage, base, tests, chunks, rules, scenarios, run, report)
     if found.failed:
         return lived_alone(chosen, like, stage, lives, number, scenarios, confidence, found.failed)
-    if (better := _better_rule(plan, rules, found, figures, confidence)) is not None:
+    if (better := _rule_instead(plan, rules, found, figures, confidence)) is not None:
         LOG.info("another rule of release is worth more: %s", better)
         again = plan.model_copy(update={"release": better})
         options: dict[str, Any] = {
@@ -321,10 +321,11 @@ def solve(
 
 
 ERRORS, BETTER_BY = 2.0, 0.01
-"""Paired standard errors, and share of the worth, by which another rule of release has to be worth more than the usual one."""
+"""Paired standard errors (formulation, section 19), and share of the worth, by which another rule of release has to be worth more
+than the usual one: a second search for less would take minutes for what nobody sees."""
 
 
-def _better_rule(
+def _rule_instead(
     plan: Plan, rules: Sequence[Plan], found: _Examined, figures: Mapping[str, Any], confidence: float
 ) -> Release | None:
     """The rule of release by which the answer is worth clearly more, where the plan names none of its own."""

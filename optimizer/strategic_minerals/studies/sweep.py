@@ -393,26 +393,22 @@ def sweep(
         known = SegmentResult.together(SegmentResult(**part) for part in store.read())
     there = {row["point"] for row in known.rows}
     path = [k for k in _path(asked) if k not in there]
-    parallel = run.processes > 1 or run.executor is not None
-    parts = 1 if not parallel else PARTS if run.executor is not None else run.processes
+    parts = run.processes if run.executor is None else PARTS
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
+    parallel = run.executor is not None or (run.processes > 1 and len(path) > size)
     options = (held, gap, relax, method, int(parallel), extend, store if run.executor is None else None)
     stretches = [
         PathSegment(plan, data, tuple(part), tuple(asked[k] for k in part), *options)
         for part in (path[k : k + size] for k in range(0, len(path), size))
     ]
     walked = [known]
-    call = current()
-
-    most = 0
+    call, most = current(), 0
 
     def tell(done: int, before: int = 0) -> None:
         nonlocal most  # points of several stretches are done at once, and some are solved again
         most = min(max(most, before + done), len(asked))
         call.report(Progress("points", call.seconds, done=most, of=len(asked)))
 
-    if run.executor is None and len(stretches) < 2:
-        parallel = False
     if not parallel:
         for stretch in stretches:
             before = sum(len(part.rows) for part in walked)
