@@ -35,7 +35,7 @@ DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
     "package lines": 60_000,
-    "modules": 142,
+    "modules": 143,
     "largest module": 1_000,
     "test lines": 30_000,
     "arrows up": 0,

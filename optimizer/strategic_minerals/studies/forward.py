@@ -8,9 +8,8 @@ would take. Of its scenario a period sees its own data, and of the events in for
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -19,16 +18,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..audit.producers import PathData, path_data_along
-from ..core.errors import UntrustedError
-from ..core.frames import INF, Bools, Floats, Ints
+from ..core.frames import Bools, Floats, Ints
 from ..core.runner import checkpoint
 from ..matrix.assembly import Assembly, PlacedBlock, Templates
 from ..matrix.named import objective_costs
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
-from ..model.sets import ComponentSets
 from ..question.plan import Event, Plan, Release
-from ..solver.highs import SmallProgram
 from ..world.draws import POINTS, mean_remainder
 from ..world.events import (
     UNNAMED,
@@ -46,6 +42,7 @@ from ..world.producers import purchase_price
 from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, home_first, solution_of
+from .storekeeper import ROOM, Goal, Storekeeper, segments, uses
 
 SHOWN = 3
 """Period of the plan for which tonnes to leave aside are stated."""
@@ -53,19 +50,6 @@ CHUNK = 64
 """Scenarios that are instantiated together."""
 AGES = 0.25
 """Years between the ages at which the rest of an event is looked up."""
-LIKE_PRICE = 1.02
-"""What a stored tonne counts, against its price, where nobody states a loss for it: a little more, so that it is not used up for
-its price alone."""
-MOST_KNOWN = 20_000
-"""Answers of a program that are remembered."""
-TURNED_OVER = 1e-3
-"""What buying in place of what is given costs beyond its price, so that nobody gives what no use lacks  [share of its worth]."""
-AFTER_USERS = 0.999
-"""What filling the reserve counts against filling users' own stocks, which come first."""
-SLACK = 1e-7
-"""What a use may lack more than without the reserve: rounding  [unit of the model]."""
-ROOM = 1e-7
-"""Tolerance of a row that earlier periods filled  [unit of the model]."""
 
 
 T = TypeVar("T")
@@ -96,7 +80,7 @@ class Simulator:
         """beside: one of the same facts, whatever its decisions: what the audit reads of scenarios is shared with it."""
         self.first, self.rule = first, rule
         self._templates: Templates | None = None
-        self._programs: dict[tuple[int, bytes], _Program] = {}
+        self._programs: dict[tuple[int, bytes], Storekeeper] = {}
         self._hazards = hazards(first.plan, first.data)
         self._rest: dict[str, Floats] = {}
         self._met = _Met()
@@ -171,12 +155,12 @@ class Simulator:
         events = profiles_of(self.first.plan, self.first.data)
         rates = _rates(_foreseen(self.first.plan, self.first))
         for c, sets in enumerate(structure.component_sets):
-            mine = {hazard: need for (hazard, of), need in typical.items() if of == c}
+            mine = {hazard: need for (hazard, part), need in typical.items() if part == c}
             scaled, every = structure.instance, uses(sets)
-            rows = [(scaled.tiers if name == "shortfall" else scaled.steps)[k] for name, k in every]
+            of = segments(scaled, sets)
             loss = np.array([scaled.tier_loss[k] if name == "shortfall" else scaled.step_cost[k] for name, k in every])
             for i in sets.stocked:
-                here = [h for h, (q, *_) in enumerate(rows) if scaled.demand_material[q] == i]
+                here = [h for h, q in enumerate(of) if scaled.demand_material[q] == i]
                 if not here or not mine or float(self.first.solution.stock[0, i].max()) <= 0:
                     continue
                 hazard = max(mine, key=lambda one: rates[one] * float(mine[one][here].sum()))
@@ -187,8 +171,8 @@ class Simulator:
                 rest = self.rest(typical_event, n.calendar.step) / n.calendar.step
                 kept = rule.this_event * rest * need + rule.new_events_yr * self.beliefs.needs[c][t]
                 stated = []
-                for q in dict.fromkeys(rows[h][0] for h in here):
-                    own = [h for h in here if rows[h][0] == q and every[h][0] == "shortfall" and need[h] > 0]
+                for q in dict.fromkeys(of[h] for h in here):
+                    own = [h for h in here if of[h] == q and every[h][0] == "shortfall" and need[h] > 0]
                     if not own:
                         continue
                     cheapest = min(own, key=lambda h: float(loss[h]))
@@ -199,7 +183,7 @@ class Simulator:
                     if lacks > 0:
                         yield name, material, segment, left, lacks
 
-    def program(self, c: int, key: bytes, made: Any) -> _Program:
+    def program(self, c: int, key: bytes, made: Any) -> Storekeeper:
         """The program of a component whose matrix is that of the key."""
         found = self._programs.get((c, key))
         if found is None:
@@ -336,11 +320,6 @@ def targets_of(stock: Floats, released: Floats, decay: float) -> Floats:
     return np.asarray(stock + np.where(age >= 0, (1 - decay) ** np.maximum(age, 0.0), 0.0) @ released)
 
 
-def uses(sets: ComponentSets) -> list[tuple[str, int]]:
-    """What goes without in a shortage: tiers of demand and substitution steps, as columns of a period."""
-    return [*(("shortfall", k) for k in sets.tiers), *(("substitute", h) for h in sets.steps)]
-
-
 class Chunk:
     """Some scenarios while they are lived: all columns of the model, filled period by period."""
 
@@ -416,7 +395,7 @@ class _Part:
         """Instances of branches in a period."""
         return np.flatnonzero((self.blocks.scenario >= 0) & (self.blocks.period == t))
 
-    def program_of(self, instance: int) -> tuple[_Program, Floats, Floats]:
+    def program_of(self, instance: int) -> tuple[Storekeeper, Floats, Floats]:
         """The program whose matrix an instance has, and its right-hand sides, what lies outside put in."""
         assembly = self.chunk.assembly
         rows = self.rows[self.first_row[instance] : self.first_row[instance + 1]]
@@ -433,8 +412,8 @@ class _Part:
             local.tobytes() + row[own].astype(np.int32).tobytes() + mine.astype(np.int32).tobytes() + factors.tobytes()
         )
 
-        def made() -> _Program:
-            return _Program(self, local, row[own], mine, factors)
+        def made() -> Storekeeper:
+            return Storekeeper(self.n, self.sets, self.part.template, local, (row[own], mine, factors))
 
         program = self.chunk.simulator.program(self.c, key, made)
         return program, assembly.row_lower[rows] - outside, assembly.row_upper[rows] - outside
@@ -472,8 +451,8 @@ class _Part:
             if not self.tight(instance)[list(self.sets.materials)].any():
                 continue
             program, low, high = self.program_of(instance)
-            need, _ = program.needs(self.bounds(instance), low, high, self.prices(instance))
-            yield int(self.blocks.scenario[instance]), need
+            untouched = program.untouched(self.bounds(instance), low, high, self.prices(instance))
+            yield int(self.blocks.scenario[instance]), untouched.need
 
     def step(self, t: int, beliefs: Beliefs) -> None:
         """Live a period."""
@@ -481,37 +460,34 @@ class _Part:
         for instance in self.instances(t).tolist():
             program, low, high = self.program_of(instance)
             bounds, tight, price = self.bounds(instance), self.tight(instance), self.prices(instance)
-            ahead, spare = np.zeros(len(uses(self.sets))), np.zeros(len(program.plants))
-            most_short = np.full(len(uses(self.sets)), INF)
-            if self.sets.stocked or self.sets.users:  # nobody goes short for what is put into a store
-                most_short, most = program.needs(bounds, low, high, price)
-            if tight[list(self.sets.materials)].any() and (self.sets.stocked or self.sets.users):
-                need = most_short
+            untouched = program.untouched(bounds, low, high, price)  # nobody goes short for what is put into a store
+            goal = self.wanted(instance, t)
+            begin = self.part.first_column + self.part.width * instance
+            if self.at_rest(instance, bounds[1], goal):
+                chunk.x[begin : begin + self.part.width] = untouched.x
+                self.pay(instance, t)
+                continue
+            need, ahead, spare = untouched.need, np.zeros(len(program.uses)), np.zeros(len(program.plants))
+            if tight[list(self.sets.materials)].any():
                 rest = self.rest(int(self.blocks.scenario[instance]), t)
                 ahead = rule.this_event * rest * need + rule.new_events_yr * beliefs.needs[self.c][t]
                 ahead = ahead * self.fading(t)
-                spare = most * max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
-            want, again, excess, sold = self.wanted(instance, t)
-            for column, most_sold in sold.items():
+                spare = untouched.spare * max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
+            for column, most_sold in goal.sold.items():
                 bounds[1][column] = most_sold
-            sale = self.price_sales(instance, t, most_short, ahead, tight)
-            x = program.lived(
-                bounds,
-                low,
-                high,
-                price,
-                most_short,
-                want=want,
-                again=again,
-                excess=excess,
-                ahead=ahead,
-                spare=spare,
-                tight=tight,
-                sale=sale,
+            sale = self.price_sales(instance, t, need, ahead, tight)
+            chunk.x[begin : begin + self.part.width] = program.lived(
+                bounds, low, high, price, need, goal=goal, ahead=ahead, spare=spare, tight=tight, sale=sale
             )
-            begin = self.part.first_column + self.part.width * instance
-            chunk.x[begin : begin + self.part.width] = x
             self.pay(instance, t)
+
+    def at_rest(self, instance: int, upper: Floats, goal: Goal) -> bool:
+        """Whether nothing is to be bought, given, sold or put back: the reserve and users leave the period as it is."""
+        if (np.concatenate([goal.want, goal.again, goal.excess]) > ROOM).any():
+            return False
+        given = (self.before(instance, self.columns["stock"]) > 0) & (upper[self.columns["release"]] > 0)
+        missing = self.before(instance, self.columns["users_missing"]) > 0
+        return not (given.any() or missing.any() or upper[self.columns["users_pull"]].any())
 
     def price_sales(self, instance: int, t: int, need: Floats, ahead: Floats, tight: Bools) -> Floats:
         """(stocked,) tonnes that the reserve gives because they have become so much dearer than they were: what is needed now, and
@@ -522,15 +498,13 @@ class _Part:
         s, scenarios, before = (
             int(self.blocks.scenario[instance]),
             self.chunk.problem.structure.scenarios,
-            self.before(instance),
+            self.held(instance),
         )
-        needed = [
-            int(n.demand_material[(n.tiers if name == "shortfall" else n.steps)[k][0]]) for name, k in uses(self.sets)
-        ]
+        needed = n.demand_material[segments(n, self.sets)]
         for k, i in enumerate(self.sets.stocked):
             price = n.market_price(i, True, scenarios.price[s, i], gap=scenarios.market_gap[s, i])[t]
             if tight[i] and price >= rule.sell_above * self.mean_cost[i][t]:
-                mine = [h for h, of in enumerate(needed) if of == i]
+                mine = needed == i
                 now = float(need[mine].sum())
                 spare = float((1 - n.decay[i]) * before[k]) - now - float(ahead[mine].sum())
                 found[k] = now + rule.sell_share * spare if spare > 0 else 0.0
@@ -576,19 +550,17 @@ class _Part:
                 found = max(found, self.chunk.simulator.rest(event, now - cut))
         return found / calendar.step
 
-    def wanted(self, instance: int, t: int) -> tuple[Floats, Floats, Floats, dict[int, float]]:
-        """(stocked,) tonnes to buy towards the goal, as far as money reaches, tonnes that may be bought beside in place of what an
-        event takes in the same period, and tonnes above the goal; what each offer sells of them [unit]."""
+    def wanted(self, instance: int, t: int) -> Goal:
+        """What is bought and sold towards the targets, as far as money reaches."""
         chunk, sets, n = self.chunk, self.sets, self.n
         want, again, excess = np.zeros((3, len(sets.stocked)))
-        before, refill = self.before(instance), chunk.simulator.rule.refill_share
+        before, refill = self.held(instance), chunk.simulator.rule.refill_share
         tight = chunk.problem.structure.scenarios.tight[int(self.blocks.scenario[instance])]
-        struck = np.asarray(tight[:, : t + 1].any(axis=1))
         for k, i in enumerate(sets.stocked):
             goal = float(self.targets[i][t])
             held = float((1 - n.decay[i]) * before[k])
             want[k], excess[k] = max(0.0, goal - held), max(0.0, held - goal)
-            if struck[i]:  # what was there before the plan is not bought again
+            if tight[i, : t + 1].any():  # what was there before the plan is not bought again
                 old = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])
                 before_it, left = self.least_held(instance, i) if old > 0 else (0.0, 0.0)
                 old, left = min(old, before_it), min(old, left)
@@ -596,22 +568,33 @@ class _Part:
             if tight[i, t]:
                 again[k] = refill * max(0.0, min(held, goal))
         if chunk.simulator.first.is_reference:
-            return np.zeros_like(want), np.zeros_like(want), excess, {}
-        money, sold = self.money(instance, t), dict[int, float]()
+            return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})
+        sold = {column: 0.0 for offers in self.offers for _, column in offers}
+        money = self.money(instance, t) if want.any() or again.any() else 0.0
         _, upper, _ = self.bounds(instance)
         for asked in (want, again):  # what is missing comes before what may be given
-            for k, i in enumerate(sets.stocked):
+            for k in np.flatnonzero(asked).tolist():
                 bought = 0.0
-                offers = [p for p in sets.purchases if p.material == i and p.offer >= 0]
-                for p in sorted(offers, key=lambda p: self.price(p, instance)):
-                    price, column = self.price(p, instance), self.at["acquisition", p.name]
-                    left = float(upper[column]) - sold.get(column, 0.0)
+                for p, column in sorted(self.offers[k], key=lambda offer: self.price(offer[0], instance)):
+                    price, left = self.price(p, instance), float(upper[column]) - sold[column]
                     part = max(0.0, min(asked[k] - bought, left, money / price if price > 0 else math.inf))
-                    sold[column] = sold.get(column, 0.0) + part
+                    sold[column] += part
                     bought, money = bought + part, money - part * price
-                if asked is want and not any(p.material == i and p.offer < 0 for p in sets.purchases):
+                if asked is want and not self.made_at_home[k]:
                     want[k] = bought
-        return want, again, excess, sold
+        return Goal(want, again, excess, sold)
+
+    @cached_property
+    def offers(self) -> list[list[tuple[Any, int]]]:
+        """(purchase, its column) of what is for sale of each stored material."""
+        for_sale = [p for p in self.sets.purchases if p.offer >= 0]
+        return [[(p, self.at["acquisition", p.name]) for p in for_sale if p.material == i] for i in self.sets.stocked]
+
+    @cached_property
+    def made_at_home(self) -> list[bool]:
+        """(stocked,) whether supported plants sell to the reserve too."""
+        own = {p.material for p in self.sets.purchases if p.offer < 0}
+        return [i in own for i in self.sets.stocked]
 
     @cached_property
     def targets(self) -> Mapping[int, Floats]:
@@ -621,11 +604,21 @@ class _Part:
             for i in self.sets.stocked
         }
 
-    def before(self, instance: int) -> Floats:
+    @cached_property
+    def columns(self) -> Mapping[str, Ints]:
+        """Name of a variable of stocks -> its columns, in the order of what is stocked, or of users."""
+        stocks = dict.fromkeys(("stock", "release"), self.sets.stocked)
+        stocks |= dict.fromkeys(("users_missing", "users_pull"), self.sets.users)
+        return {name: np.array([self.at[name, k] for k in keys], dtype=int) for name, keys in stocks.items()}
+
+    def held(self, instance: int) -> Floats:
         """(stocked,) stock at the end of the period before [unit]."""
+        return self.before(instance, self.columns["stock"])
+
+    def before(self, instance: int, columns: Ints) -> Floats:
+        """What some columns were at the end of the period before [unit]."""
         previous = int(self.blocks.previous[instance])
-        begin = self.part.first_column + self.part.width * previous
-        return np.array([self.chunk.x[begin + self.at["stock", i]] for i in self.sets.stocked])
+        return np.asarray(self.chunk.x[self.part.first_column + self.part.width * previous + columns])
 
     def least_held(self, instance: int, i: int) -> tuple[float, float]:
         """The least that was held of a material before the branch began, and so far, the purchases of each period aside: so much of
@@ -672,305 +665,41 @@ class _Part:
                 total += price * self.trunk("acquisition", p.name)
         return total
 
+    @cached_property
+    def paid(self) -> Floats:
+        """(S, T) what purchases of each period cost: as planned until a scenario branches off, then as it is lived
+        [million USD]."""
+        return np.tile(self.planned, (len(self.chunk.scenarios.names), 1))
+
+    def own_money(self, s: int, t: int) -> float:
+        """What the plan meant for the component in a year, less what was spent before a period [million USD]."""
+        begin = t - t % self.n.calendar.per_year
+        meant = float(self.planned[begin : begin + self.n.calendar.per_year].sum())
+        return max(0.0, meant - float(self.paid[s, begin:t].sum()))
+
     def money(self, instance: int, t: int) -> float:
-        """Money for purchases in a period: what the plan meant for the component this year, less what was spent, and its part of
-        what components share; in even parts over what is left of the year [million USD]."""
+        """Money for purchases in a period: its own and its part of what components share; in even parts over what is left of the
+        year [million USD]."""
         calendar, s = self.n.calendar, int(self.blocks.scenario[instance])
-        f = int(calendar.year_index[t])
-        periods = np.flatnonzero(calendar.year_index == f)
-        own = max(0.0, float(self.planned[periods].sum()) - self.spent(s, periods[periods < t]))
-        chunk = self.chunk
+        chunk, f = self.chunk, t // calendar.per_year
         shared = float(chunk.left[s, f])
         if f < len(calendar.planned_years):
             shared = min(shared, float(chunk.emergency[s, f] + chunk.in_all[s]))
-        left = own + shared
-        return left / int((periods >= t).sum())
-
-    def spent(self, s: int, periods: Ints) -> float:
-        """What has been paid in some periods [million USD]."""
-        onset, first = int(self.blocks.period[self.blocks.first[s]]), int(self.blocks.first[s])
-        calm = float(self.planned[periods[periods < onset]].sum())
-        return calm + sum(self.paid(first + t - onset) for t in periods[periods >= onset].tolist())
-
-    def paid(self, instance: int) -> float:
-        """What a period's purchases cost [million USD]."""
-        begin = self.part.first_column + self.part.width * instance
-        return sum(
-            self.price(p, instance) * float(self.chunk.x[begin + self.at["acquisition", p.name]])
-            for p in self.sets.purchases
-            if p.offer >= 0
-        )
+        left_of_year = min((f + 1) * calendar.per_year, calendar.periods) - t
+        return (self.own_money(s, t) + shared) / left_of_year
 
     def pay(self, instance: int, t: int) -> None:
         """Take what a period cost beyond the component's own money out of what is shared."""
         s, calendar = int(self.blocks.scenario[instance]), self.n.calendar
-        f = int(calendar.year_index[t])
-        periods = np.flatnonzero(calendar.year_index == f)
-        before = self.spent(s, periods[periods < t])
-        own = max(0.0, float(self.planned[periods].sum()) - before)
-        chunk, beyond = self.chunk, max(0.0, self.paid(instance) - own)
+        x = self.chunk.x[self.part.first_column + self.part.width * instance :]
+        paid = sum(self.price(p, instance) * float(x[column]) for of in self.offers for p, column in of if x[column])
+        f, own = t // calendar.per_year, self.own_money(s, t)
+        self.paid[s, t] = paid
+        if paid <= own:
+            return
+        chunk, beyond = self.chunk, paid - own
         declared = min(beyond, float(chunk.emergency[s, f]))
         chunk.left[s, f] = max(0.0, chunk.left[s, f] - beyond)
         chunk.emergency[s, f] -= declared
         if f < len(calendar.planned_years):
             chunk.in_all[s] = max(0.0, chunk.in_all[s] - (beyond - declared))
-
-
-def _key(*parts: Any) -> bytes:
-    """What a program is asked, in a few bytes: the same question has the same answer."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part.tobytes())
-    return digest.digest()
-
-
-class _Program:
-    """One period of a component with what a storekeeper keeps back, solved many times with other bounds and costs.
-
-    Beyond the columns of the period: `gap`, what is not bought of what is wanted, and `again`, what is bought in place of what is
-    given in the same period; and the stock that is kept, put to its use in the time ahead: `kept` of each stored material, `more`
-    of what nothing is short of, `made` by plants with what is kept, `served` of each use, and `own`, users' own stocks.
-
-        sum_o buy[o] + gap[i] = want[i] + again[i],     again[i] <= release[i]                  [unit]  for each stocked i
-        sold[i] <= release[i],  and what is needed now with a share of what is beyond all needs, where prices are a reason
-        kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
-        kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
-        served[k] <= what dearer or equal uses would lack,  worth the mean of its loss and that of the next cheaper use
-    """
-
-    def __init__(self, part: _Part, local: Ints, row: Ints, column: Ints, value: Floats) -> None:
-        sets, n = part.sets, part.n
-        self.n, self.sets, self.at, self.width = n, sets, part.at, part.part.width
-        self.row = {part.part.template.rows[r]: k for k, r in enumerate(local.tolist())}
-        self.uses = [part.at[use] for use in uses(sets)]
-        self.material = [
-            int(n.demand_material[(n.tiers if name == "shortfall" else n.steps)[k][0]]) for name, k in uses(sets)
-        ]
-        self.segment = [int((n.tiers if name == "shortfall" else n.steps)[k][0]) for name, k in uses(sets)]
-        self.plants = [  # what is kept of a material serves no user of its qualified form
-            j
-            for name, j in part.at
-            if name == "output" and (n.yields[j] < 0).any() and float(n.kappa[j]) >= 1 - 1e-9
-            if j not in sets.clean.qualifying
-        ]
-        self.stock = [part.at["stock", i] for i in sets.stocked]
-        self.missing = [part.at["users_missing", u] for u in sets.users]
-        self._build(row, column, value)
-        self.bought = [part.at["acquisition", p.name] for p in sets.purchases]
-        self._worths: dict[bytes, tuple[Floats, Mapping[int, float], Mapping[int, float]]] = {}
-        self._known: dict[bytes, Floats] = {}
-        self._lacking: dict[bytes, tuple[Floats, Floats]] = {}
-
-    def _build(self, row: Ints, column: Ints, value: Floats) -> None:
-        """The matrix: rows of the period, then those of what is wanted and kept."""
-        sets, n, W = self.sets, self.n, self.width
-        count = W
-        places: dict[str, list[int]] = {}
-        for name, size in (
-            ("gap", len(sets.stocked)),
-            ("again", len(sets.stocked)),
-            ("kept", len(sets.stocked)),
-            ("sold", len(sets.stocked)),
-            ("more", len(sets.materials)),
-            ("made", len(self.plants)),
-            ("served", len(self.uses)),
-            ("own", len(sets.users)),
-        ):
-            places[name] = list(range(count, count + size))
-            count += size
-        self.places, self.columns = places, count
-        rows, columns, values = [row], [column], [value]
-        m = len(self.row)
-        lower, upper = [], []
-
-        def add(entries: Sequence[tuple[int, float]], low: float, high: float) -> None:
-            nonlocal m
-            rows.append(np.full(len(entries), m))
-            columns.append(np.array([k for k, _ in entries], dtype=int))
-            values.append(np.array([v for _, v in entries], dtype=float))
-            lower.append(low)
-            upper.append(high)
-            m += 1
-
-        for k, i in enumerate(sets.stocked):
-            bought = [(self.at["acquisition", p.name], 1.0) for p in sets.purchases if p.material == i]
-            add([*bought, (places["gap"][k], 1.0), (places["again"][k], -1.0)], 0.0, 0.0)
-        for k in range(len(sets.stocked)):
-            add([(places["kept"][k], 1.0), (self.stock[k], -1.0)], -INF, 0.0)
-        for k, i in enumerate(sets.stocked):
-            add([(places["sold"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
-        for k, i in enumerate(sets.stocked):
-            add([(places["again"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
-        for k, u in enumerate(sets.users):
-            add([(places["own"][k], 1.0), (self.missing[k], 1.0)], -INF, float(n.users_level[u]))
-        for k, u in enumerate(sets.users):
-            mine = [(places["served"][h], -1.0) for h, q in enumerate(self.segment) if q == n.users[u][1]]
-            add([(places["own"][k], 1.0), *mine], -INF, INF if n.users[u][1] < 0 else 0.0)
-        for at, i in enumerate(sets.materials):
-            entries = [(places["more"][at], 1.0)]
-            entries += [(places["kept"][k], 1.0) for k, stored in enumerate(sets.stocked) if stored == i]
-            entries += [
-                (places["made"][k], float(n.yields[j, i])) for k, j in enumerate(self.plants) if n.yields[j, i] != 0
-            ]
-            entries += [(places["own"][k], 1.0) for k, u in enumerate(sets.users) if n.users[u][0] == i]
-            entries += [(places["served"][h], -1.0) for h, of in enumerate(self.material) if of == i]
-            add(entries, 0.0, INF)
-        self.more_lower, self.more_upper = np.array(lower), np.array(upper)
-        self.solver = SmallProgram(
-            self.columns, m, np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
-        )
-
-    def needs(
-        self, bounds: tuple[Floats, Floats, Floats], low: Floats, high: Floats, price: Floats
-    ) -> tuple[Floats, Floats]:
-        """(what each use lacks, what each plant could make more) where nothing is bought, released, drawn from users' stocks or put
-        back."""
-        lower, upper, cost = bounds
-        upper = upper.copy()
-        for name, key in self.at:
-            if name in ("acquisition", "release", "disposal", "users_pull", "users_refill"):
-                upper[self.at[name, key]] = 0.0
-        asked = _key(lower, upper, cost, low, high, price)
-        if len(self._lacking) > MOST_KNOWN:
-            self._lacking.clear()
-        if asked not in self._lacking:
-            none = np.zeros(len(self.stock))
-            x = self._solve(lower, upper, cost, low, high, price, none, none)
-            self._lacking[asked] = x[self.uses], self._spare(x, upper, high)
-        return self._lacking[asked]
-
-    def _spare(self, x: Floats, upper: Floats, high: Floats) -> Floats:
-        """(plants,) what each could make more."""
-        activity = self.solver.activity(x)[: len(high)]
-        rows, first, found = self.row, self.n.sources, []
-        for j in self.plants:
-            left = float(upper[self.at["output", j]] - x[self.at["output", j]])
-            for name in (("source_capacity", j), ("source_survival", j), ("project_capacity", j - first)):
-                if name in rows:
-                    left = min(left, float(high[rows[name]] - activity[rows[name]]))
-            found.append(max(0.0, left) if math.isfinite(left) else 0.0)
-        return np.array(found)
-
-    def lived(
-        self,
-        bounds: tuple[Floats, Floats, Floats],
-        low: Floats,
-        high: Floats,
-        price: Floats,
-        most_short: Floats,
-        *,
-        want: Floats,
-        again: Floats,
-        excess: Floats,
-        ahead: Floats,
-        spare: Floats,
-        tight: Bools,
-        sale: Floats,
-    ) -> Floats:
-        """(own columns,) what is done in a period."""
-        lower, upper, cost = bounds
-        lower, upper = lower.copy(), upper.copy()
-        upper[self.uses] = np.minimum(upper[self.uses], most_short + SLACK)
-        for k, i in enumerate(self.sets.stocked):
-            column = self.at["disposal", i]
-            upper[column] = lower[column] = min(float(upper[column]), float(excess[k]))
-        asked = _key(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
-        if len(self._known) > MOST_KNOWN:
-            self._known.clear()
-        if asked not in self._known:
-            x = self._solve(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
-            self._known[asked] = x[: self.width]
-        return self._known[asked]
-
-    def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
-        """(what a tonne that is kept counts for each use, and for no use by material: the reserve's and users' own), in the costs
-        of the period."""
-        losses = cost[self.uses]
-        asked = losses.tobytes() + prices.tobytes()
-        if asked not in self._worths:
-            self._worths[asked] = self._valued(losses, prices)
-        return self._worths[asked]
-
-    def _filled(self, cost: Floats, idle: Mapping[int, float], tight: Bools | None) -> dict[int, float]:
-        """What a tonne that is wanted counts by material: all that is for sale is bought, but in an event no dearer than keeping
-        it is worth."""
-        found = dict(idle)
-        for k, p in zip(self.bought, self.sets.purchases, strict=True):
-            if tight is None or not tight[p.material]:
-                found[p.material] = max(found[p.material], LIKE_PRICE * float(cost[k]))
-        return found
-
-    def _valued(self, losses: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
-        worth, idle, own = np.zeros(len(self.uses)), dict[int, float](), dict[int, float]()
-        for at, i in enumerate(self.sets.materials):
-            mine = [h for h, of in enumerate(self.material) if of == i]
-            for found, price in ((idle, float(prices[0, at])), (own, float(prices[1, at]))):
-                least = min((float(losses[h]) for h in mine if losses[h] > price), default=0.0)
-                found[i] = (price + least) / 2 if least > price else LIKE_PRICE * price
-            for h in mine:
-                cheaper = [float(losses[g]) for g in mine if losses[g] < losses[h] * (1 - 1e-9)]
-                # what the reserve would not give for it, users' own stock may be kept for
-                spared = idle[i] if idle[i] < losses[h] else own[i]
-                worth[h] = (losses[h] + max([spared, *cheaper])) / 2
-        return worth, idle, own
-
-    def _solve(
-        self,
-        lower: Floats,
-        upper: Floats,
-        cost: Floats,
-        low: Floats,
-        high: Floats,
-        prices: Floats,
-        want: Floats,
-        again: Floats,
-        ahead: Floats | None = None,
-        spare: Floats | None = None,
-        tight: Bools | None = None,
-        sale: Floats | None = None,
-    ) -> Floats:
-        sets, places = self.sets, self.places
-        below, above, price = np.zeros(self.columns), np.zeros(self.columns), np.zeros(self.columns)
-        W = self.width
-        below[:W], above[:W], price[:W] = lower, upper, cost
-        worth, idle, own = self._worth(cost, prices)
-        filled = self._filled(cost, idle, tight)
-        for k, i in enumerate(sets.stocked):
-            price[self.stock[k]] = -idle[i]  # neither holding costs nor what the end pays decides what is given
-            above[places["gap"][k]] = INF
-            above[places["again"][k]] = again[k]
-            price[places["again"][k]] = TURNED_OVER * filled[i]
-            price[places["gap"][k]] = filled[i] * AFTER_USERS
-        for k, u in enumerate(sets.users):
-            i = self.n.users[u][0]
-            price[self.missing[k]] += own[i] if tight is not None and tight[i] else filled[i]
-        if sale is not None:
-            above[places["sold"]] = sale
-            for k, i in enumerate(sets.stocked):
-                price[places["sold"][k]] = -idle[i]
-        if ahead is not None and spare is not None and tight is not None:
-            for k in range(len(sets.stocked)):
-                above[places["kept"][k]] = INF
-            for at, i in enumerate(sets.materials):
-                above[places["more"][at]] = 0.0 if tight[i] else INF
-                price[places["more"][at]] = idle[i]
-            above[places["made"]] = spare
-            for k, j in enumerate(self.plants):
-                price[places["made"][k]] = cost[self.at["output", j]]
-            above[places["served"]] = ahead
-            price[places["served"]] = -worth
-            for k, i in enumerate(sets.stocked):  # what is kept and used counts its use alone
-                price[places["kept"][k]] = idle[i]
-            above[places["own"]] = INF
-            for k, u in enumerate(sets.users):
-                price[places["own"][k]] = own[self.n.users[u][0]]
-        rows_low = np.concatenate([low, self.more_lower])
-        rows_high = np.concatenate([high, self.more_upper])
-        m = len(low)
-        rows_low[m : m + len(want)] = rows_high[m : m + len(want)] = want
-        x = self.solver.solve(below, above, price, rows_low, rows_high)
-        if x is None:
-            x = self.solver.solve(below, above, price, rows_low - ROOM, rows_high + ROOM)
-        if x is None:
-            raise UntrustedError("a period that is lived without foresight was not solved to optimality")
-        return x

@@ -1,0 +1,326 @@
+"""What a storekeeper does in one period of a component: a small linear program, solved many times with other bounds and costs."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import UntrustedError
+from ..core.frames import INF, Bools, Floats, Ints
+from ..matrix.template import Template
+from ..model.sets import ComponentSets
+from ..solver.highs import SmallProgram
+from ..world.instance import Instance
+
+LIKE_PRICE = 1.02
+"""What a stored tonne counts, against its price, where nobody states a loss for it: a little more, so that it is not used up for
+its price alone."""
+MOST_KNOWN = 20_000
+"""Answers of a program that are remembered."""
+TURNED_OVER = 1e-3
+"""What buying in place of what is given costs beyond its price, so that nobody gives what no use lacks  [share of its worth]."""
+AFTER_USERS = 0.999
+"""What filling the reserve counts against filling users' own stocks, which come first."""
+SLACK = 1e-7
+"""What a use may lack more than without the reserve: rounding  [unit of the model]."""
+TOUCHING = ("acquisition", "release", "disposal", "users_pull", "users_refill")
+"""Variables by which reserve and users' stocks act in a period."""
+ROOM = 1e-7
+"""Tolerance of a row that earlier periods filled  [unit of the model]."""
+
+
+def segments(n: Instance, sets: ComponentSets) -> list[int]:
+    """Segment of demand of each use."""
+    return [int((n.tiers if name == "shortfall" else n.steps)[k][0]) for name, k in uses(sets)]
+
+
+def uses(sets: ComponentSets) -> list[tuple[str, int]]:
+    """What goes without in a shortage: tiers of demand and substitution steps, as columns of a period."""
+    return [*(("shortfall", k) for k in sets.tiers), *(("substitute", h) for h in sets.steps)]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a period does towards its targets [unit]."""
+
+    want: Floats
+    """(stocked,) tonnes to buy."""
+    again: Floats
+    """(stocked,) tonnes that may be bought beside in place of what an event takes in the same period."""
+    excess: Floats
+    """(stocked,) tonnes above the target."""
+    sold: Mapping[int, float]
+    """Column of an offer -> what it sells of them."""
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """A period in which nothing is bought, released, drawn from users' stocks or put back [unit]."""
+
+    need: Floats
+    """(uses,) what each use lacks."""
+    spare: Floats
+    """(plants,) what each plant could make more."""
+    x: Floats
+    """(own columns,) what is done."""
+
+
+def _key(*parts: Any) -> bytes:
+    """What a program is asked, in a few bytes: the same question has the same answer."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.tobytes())
+    return digest.digest()
+
+
+class Storekeeper:
+    """One period of a component with what a storekeeper keeps back, solved many times with other bounds and costs.
+
+    Beyond the columns of the period: `gap`, what is not bought of what is wanted, and `again`, what is bought in place of what is
+    given in the same period; and the stock that is kept, put to its use in the time ahead: `kept` of each stored material, `more`
+    of what nothing is short of, `made` by plants with what is kept, `served` of each use, and `own`, users' own stocks.
+
+        sum_o buy[o] + gap[i] = want[i] + again[i],     again[i] <= release[i]                  [unit]  for each stocked i
+        sold[i] <= release[i],  and what is needed now with a share of what is beyond all needs, where prices are a reason
+        kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
+        kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
+        served[k] <= what dearer or equal uses would lack,  worth the mean of its loss and that of the next cheaper use
+    """
+
+    def __init__(
+        self, n: Instance, sets: ComponentSets, template: Template, kept: Ints, matrix: tuple[Ints, Ints, Floats]
+    ) -> None:
+        """kept: rows of the template that the period has. matrix: row, column and value of its entries."""
+        self.n, self.sets, self.width = n, sets, len(template.columns)
+        at = self.at = {column: k for k, column in enumerate(template.columns)}
+        self.row = {template.rows[r]: k for k, r in enumerate(kept.tolist())}
+        self.uses = [at[use] for use in uses(sets)]
+        self.segment = segments(n, sets)
+        self.material = n.demand_material[self.segment].tolist()
+        self.plants = [  # what is kept of a material serves no user of its qualified form
+            j
+            for name, j in at
+            if name == "output" and (n.yields[j] < 0).any() and float(n.kappa[j]) >= 1 - 1e-9
+            if j not in sets.clean.qualifying
+        ]
+        self.stock = [at["stock", i] for i in sets.stocked]
+        self.missing = [at["users_missing", u] for u in sets.users]
+        self._build(*matrix)
+        self.bought = [at["acquisition", p.name] for p in sets.purchases]
+        self.touching = [column for (name, _), column in at.items() if name in TOUCHING]
+        self._worths: dict[bytes, tuple[Floats, Mapping[int, float], Mapping[int, float]]] = {}
+        self._known: dict[bytes, Floats] = {}
+        self._untouched: dict[bytes, Untouched] = {}
+
+    def _build(self, row: Ints, column: Ints, value: Floats) -> None:
+        """The matrix: rows of the period, then those of what is wanted and kept."""
+        sets, n, W = self.sets, self.n, self.width
+        count = W
+        places: dict[str, list[int]] = {}
+        for name, size in (
+            ("gap", len(sets.stocked)),
+            ("again", len(sets.stocked)),
+            ("kept", len(sets.stocked)),
+            ("sold", len(sets.stocked)),
+            ("more", len(sets.materials)),
+            ("made", len(self.plants)),
+            ("served", len(self.uses)),
+            ("own", len(sets.users)),
+        ):
+            places[name] = list(range(count, count + size))
+            count += size
+        self.places, self.columns = places, count
+        rows, columns, values = [row], [column], [value]
+        m = len(self.row)
+        lower, upper = [], []
+
+        def add(entries: Sequence[tuple[int, float]], low: float, high: float) -> None:
+            nonlocal m
+            rows.append(np.full(len(entries), m))
+            columns.append(np.array([k for k, _ in entries], dtype=int))
+            values.append(np.array([v for _, v in entries], dtype=float))
+            lower.append(low)
+            upper.append(high)
+            m += 1
+
+        for k, i in enumerate(sets.stocked):
+            bought = [(self.at["acquisition", p.name], 1.0) for p in sets.purchases if p.material == i]
+            add([*bought, (places["gap"][k], 1.0), (places["again"][k], -1.0)], 0.0, 0.0)
+        for k in range(len(sets.stocked)):
+            add([(places["kept"][k], 1.0), (self.stock[k], -1.0)], -INF, 0.0)
+        for k, i in enumerate(sets.stocked):
+            add([(places["sold"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
+        for k, i in enumerate(sets.stocked):
+            add([(places["again"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
+        for k, u in enumerate(sets.users):
+            add([(places["own"][k], 1.0), (self.missing[k], 1.0)], -INF, float(n.users_level[u]))
+        for k, u in enumerate(sets.users):
+            mine = [(places["served"][h], -1.0) for h, q in enumerate(self.segment) if q == n.users[u][1]]
+            add([(places["own"][k], 1.0), *mine], -INF, INF if n.users[u][1] < 0 else 0.0)
+        for at, i in enumerate(sets.materials):
+            entries = [(places["more"][at], 1.0)]
+            entries += [(places["kept"][k], 1.0) for k, stored in enumerate(sets.stocked) if stored == i]
+            entries += [
+                (places["made"][k], float(n.yields[j, i])) for k, j in enumerate(self.plants) if n.yields[j, i] != 0
+            ]
+            entries += [(places["own"][k], 1.0) for k, u in enumerate(sets.users) if n.users[u][0] == i]
+            entries += [(places["served"][h], -1.0) for h, of in enumerate(self.material) if of == i]
+            add(entries, 0.0, INF)
+        self.more_lower, self.more_upper = np.array(lower), np.array(upper)
+        self.solver = SmallProgram(
+            self.columns, m, np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+        )
+
+    def untouched(self, bounds: tuple[Floats, Floats, Floats], low: Floats, high: Floats, price: Floats) -> Untouched:
+        """The period without the reserve and users' stocks."""
+        lower, upper, cost = bounds
+        upper = upper.copy()
+        upper[self.touching] = 0.0
+        asked = _key(lower, upper, cost, low, high, price)
+        if len(self._untouched) > MOST_KNOWN:
+            self._untouched.clear()
+        if asked not in self._untouched:
+            none = np.zeros(len(self.stock))
+            x = self._solve(lower, upper, cost, low, high, price, none, none)
+            self._untouched[asked] = Untouched(x[self.uses], self._spare(x, upper, high), x[: self.width])
+        return self._untouched[asked]
+
+    def _spare(self, x: Floats, upper: Floats, high: Floats) -> Floats:
+        """(plants,) what each could make more."""
+        activity = self.solver.activity(x)[: len(high)]
+        rows, first, found = self.row, self.n.sources, []
+        for j in self.plants:
+            left = float(upper[self.at["output", j]] - x[self.at["output", j]])
+            for name in (("source_capacity", j), ("source_survival", j), ("project_capacity", j - first)):
+                if name in rows:
+                    left = min(left, float(high[rows[name]] - activity[rows[name]]))
+            found.append(max(0.0, left) if math.isfinite(left) else 0.0)
+        return np.array(found)
+
+    def lived(
+        self,
+        bounds: tuple[Floats, Floats, Floats],
+        low: Floats,
+        high: Floats,
+        price: Floats,
+        most_short: Floats,
+        *,
+        goal: Goal,
+        ahead: Floats,
+        spare: Floats,
+        tight: Bools,
+        sale: Floats,
+    ) -> Floats:
+        """(own columns,) what is done in a period."""
+        lower, upper, cost = bounds
+        lower, upper = lower.copy(), upper.copy()
+        upper[self.uses] = np.minimum(upper[self.uses], most_short + SLACK)
+        for k, i in enumerate(self.sets.stocked):
+            column = self.at["disposal", i]
+            upper[column] = lower[column] = min(float(upper[column]), float(goal.excess[k]))
+        want, again = goal.want, goal.again
+        asked = _key(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        if asked not in self._known:
+            x = self._solve(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
+            self._known[asked] = x[: self.width]
+        return self._known[asked]
+
+    def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
+        """(what a tonne that is kept counts for each use, and for no use by material: the reserve's and users' own), in the costs
+        of the period."""
+        losses = cost[self.uses]
+        asked = losses.tobytes() + prices.tobytes()
+        if asked not in self._worths:
+            self._worths[asked] = self._valued(losses, prices)
+        return self._worths[asked]
+
+    def _filled(self, cost: Floats, idle: Mapping[int, float], tight: Bools | None) -> dict[int, float]:
+        """What a tonne that is wanted counts by material: all that is for sale is bought, but in an event no dearer than keeping
+        it is worth."""
+        found = dict(idle)
+        for k, p in zip(self.bought, self.sets.purchases, strict=True):
+            if tight is None or not tight[p.material]:
+                found[p.material] = max(found[p.material], LIKE_PRICE * float(cost[k]))
+        return found
+
+    def _valued(self, losses: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
+        worth, idle, own = np.zeros(len(self.uses)), dict[int, float](), dict[int, float]()
+        for at, i in enumerate(self.sets.materials):
+            mine = [h for h, of in enumerate(self.material) if of == i]
+            for found, price in ((idle, float(prices[0, at])), (own, float(prices[1, at]))):
+                least = min((float(losses[h]) for h in mine if losses[h] > price), default=0.0)
+                found[i] = (price + least) / 2 if least > price else LIKE_PRICE * price
+            for h in mine:
+                cheaper = [float(losses[g]) for g in mine if losses[g] < losses[h] * (1 - 1e-9)]
+                # what the reserve would not give for it, users' own stock may be kept for
+                spared = idle[i] if idle[i] < losses[h] else own[i]
+                worth[h] = (losses[h] + max([spared, *cheaper])) / 2
+        return worth, idle, own
+
+    def _solve(
+        self,
+        lower: Floats,
+        upper: Floats,
+        cost: Floats,
+        low: Floats,
+        high: Floats,
+        prices: Floats,
+        want: Floats,
+        again: Floats,
+        ahead: Floats | None = None,
+        spare: Floats | None = None,
+        tight: Bools | None = None,
+        sale: Floats | None = None,
+    ) -> Floats:
+        sets, places = self.sets, self.places
+        below, above, price = np.zeros(self.columns), np.zeros(self.columns), np.zeros(self.columns)
+        W = self.width
+        below[:W], above[:W], price[:W] = lower, upper, cost
+        worth, idle, own = self._worth(cost, prices)
+        filled = self._filled(cost, idle, tight)
+        for k, i in enumerate(sets.stocked):
+            price[self.stock[k]] = -idle[i]  # neither holding costs nor what the end pays decides what is given
+            above[places["gap"][k]] = INF
+            above[places["again"][k]] = again[k]
+            price[places["again"][k]] = TURNED_OVER * filled[i]
+            price[places["gap"][k]] = filled[i] * AFTER_USERS
+        for k, u in enumerate(sets.users):
+            i = self.n.users[u][0]
+            price[self.missing[k]] += own[i] if tight is not None and tight[i] else filled[i]
+        if sale is not None:
+            above[places["sold"]] = sale
+            for k, i in enumerate(sets.stocked):
+                price[places["sold"][k]] = -idle[i]
+        if ahead is not None and spare is not None and tight is not None:
+            for k in range(len(sets.stocked)):
+                above[places["kept"][k]] = INF
+            for at, i in enumerate(sets.materials):
+                above[places["more"][at]] = 0.0 if tight[i] else INF
+                price[places["more"][at]] = idle[i]
+            above[places["made"]] = spare
+            for k, j in enumerate(self.plants):
+                price[places["made"][k]] = cost[self.at["output", j]]
+            above[places["served"]] = ahead
+            price[places["served"]] = -worth
+            for k, i in enumerate(sets.stocked):  # what is kept and used counts its use alone
+                price[places["kept"][k]] = idle[i]
+            above[places["own"]] = INF
+            for k, u in enumerate(sets.users):
+                price[places["own"][k]] = own[self.n.users[u][0]]
+        rows_low = np.concatenate([low, self.more_lower])
+        rows_high = np.concatenate([high, self.more_upper])
+        m = len(low)
+        rows_low[m : m + len(want)] = rows_high[m : m + len(want)] = want
+        x = self.solver.solve(below, above, price, rows_low, rows_high)
+        if x is None:
+            x = self.solver.solve(below, above, price, rows_low - ROOM, rows_high + ROOM)
+        if x is None:
+            raise UntrustedError("a period that is lived without foresight was not solved to optimality")
+        return x
