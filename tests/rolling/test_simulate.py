@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, Result, Runner, simulate, solve
+from strategic_minerals import Dataset, InputError, Plan, PlanError, Result, Runner, simulate, solve
 from strategic_minerals.studies.carry import as_planned
 from strategic_minerals.studies.learning import ScenarioPath as Course
 from strategic_minerals.studies.learning import draw_paths
@@ -208,6 +208,13 @@ def test_a_simulation_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert (6, 6) in told
     with pytest.raises(InputError, match="no part of this question"):
         simulate(reserve(), **{**asked, "seed": 2}, run=Runner(store=tmp_path / "s"))
+
+
+def test_an_unknown_rule_is_refused_before_a_path_is_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a misspelt rule costs no minutes of planning first."""
+    monkeypatch.setattr(Replanning, "live", lambda self, path: pytest.fail("a path was lived"))
+    with pytest.raises(PlanError, match="expected one of 60 days of cover"):
+        simulate(reserve(), paths=2, rules=("60 days",))
 
 
 def test_differences_are_paired_and_say_what_cannot_be_told() -> None:

@@ -42,7 +42,7 @@ from ..world.producers import purchase_price
 from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, home_first, solution_of
-from .storekeeper import ROOM, Goal, Storekeeper, segments, uses
+from .storekeeper import ROOM, Goal, Period, Storekeeper, segments, uses
 
 SHOWN = 3
 """Period of the plan for which tonnes to leave aside are stated."""
@@ -80,7 +80,7 @@ class Simulator:
         """beside: one of the same facts, whatever its decisions: what the audit reads of scenarios is shared with it."""
         self.first, self.rule = first, rule
         self._templates: Templates | None = None
-        self._programs: dict[tuple[int, bytes], Storekeeper] = {}
+        self.programs: dict[tuple[int, bytes], Storekeeper] = {}
         self._hazards = hazards(first.plan, first.data)
         self._rest: dict[str, Floats] = {}
         self._met = _Met()
@@ -142,7 +142,7 @@ class Simulator:
             if t % calendar.per_year == 0:
                 chunk.carry_over(int(calendar.year_index[t]))
             for c in chunk.components:
-                chunk.step(c, t, self.beliefs)
+                chunk.parts[c].step(t, self.beliefs)
 
     def aside(self) -> Iterator[tuple[str, str, str, float, float]]:
         """(hazard, material, segment, tonnes to be left aside for dearer needs before the segment gets its last, what it lacks then
@@ -182,13 +182,6 @@ class Simulator:
                 for left, name, material, segment, lacks in sorted(stated):
                     if lacks > 0:
                         yield name, material, segment, left, lacks
-
-    def program(self, c: int, key: bytes, made: Any) -> Storekeeper:
-        """The program of a component whose matrix is that of the key."""
-        found = self._programs.get((c, key))
-        if found is None:
-            found = self._programs[c, key] = made()
-        return found
 
     def rest(self, event: DisruptionEvent, age: float) -> float:
         """Years that an event is expected to go on, once its cut has lasted so long."""
@@ -281,7 +274,7 @@ def _beliefs(simulator: Simulator) -> Beliefs:
         chunk = simulator.chunk(part)
         for c in chunk.components:
             for t in range(1, T):
-                for scenario, need in chunk.needs(c, t):
+                for scenario, need in chunk.parts[c].needs(t):
                     k = begin + scenario
                     found[c][dates[k]] += weights[k] * need
                     if dates[k] == shown and need.sum() > worst.get((of[k], c), np.zeros(1)).sum():
@@ -330,7 +323,7 @@ class Chunk:
         columns, values = fixed_columns(problem, simulator.first, shares)
         self.x[columns] = values
         self.cost = objective_costs(problem)["social_cost"] + home_first(problem)
-        self._parts = {
+        self.parts = {
             part.component: _Part(self, k, part) for k, part in enumerate(self.assembly.blocks) if part.kind == "period"
         }
         free, in_all = simulator.free_money
@@ -345,8 +338,8 @@ class Chunk:
     @property
     def components(self) -> list[int]:
         """Those that something happens to, the dearest losses a dollar first: so they share money."""
-        struck = [c for c, part in self._parts.items() if len(part.blocks.branches)]
-        return sorted(struck, key=lambda c: (-self._parts[c].urgency, c))
+        struck = [c for c, part in self.parts.items() if len(part.blocks.branches)]
+        return sorted(struck, key=lambda c: (-self.parts[c].urgency, c))
 
     def carry_over(self, f: int) -> None:
         """What was left of the year before and may be kept."""
@@ -355,14 +348,6 @@ class Chunk:
             room = budget.carry_over_share * n.appropriation[f - 1] - self.simulator.first.solution.carry[f - 1]
             unspent = np.maximum(0.0, self.left[:, f - 1] - self.emergency[:, f - 1])
             self.left[:, f] += np.minimum(max(0.0, float(room)), unspent)
-
-    def needs(self, c: int, t: int) -> Iterator[tuple[int, Floats]]:
-        """(scenario, what each use of a component lacks without the reserve) in a period."""
-        return self._parts[c].needs(t)
-
-    def step(self, c: int, t: int, beliefs: Beliefs) -> None:
-        """Live a period of a component in all scenarios in which it has been touched."""
-        self._parts[c].step(t, beliefs)
 
 
 class _Part:
@@ -395,8 +380,8 @@ class _Part:
         """Instances of branches in a period."""
         return np.flatnonzero((self.blocks.scenario >= 0) & (self.blocks.period == t))
 
-    def program_of(self, instance: int) -> tuple[Storekeeper, Floats, Floats]:
-        """The program whose matrix an instance has, and its right-hand sides, what lies outside put in."""
+    def program_of(self, instance: int) -> tuple[Storekeeper, Period]:
+        """The program whose matrix an instance has, and what it asks, what lies outside put in."""
         assembly = self.chunk.assembly
         rows = self.rows[self.first_row[instance] : self.first_row[instance + 1]]
         begin = self.part.first_column + self.part.width * instance
@@ -408,21 +393,16 @@ class _Part:
         own = (index >= begin) & (index < begin + self.part.width)
         outside = np.bincount(row[~own], value[~own] * self.chunk.x[index[~own]], minlength=len(rows))
         local, mine, factors = assembly.row_local[rows], index[own] - begin, value[own]
-        key = (
-            local.tobytes() + row[own].astype(np.int32).tobytes() + mine.astype(np.int32).tobytes() + factors.tobytes()
-        )
-
-        def made() -> Storekeeper:
-            return Storekeeper(self.n, self.sets, self.part.template, local, (row[own], mine, factors))
-
-        program = self.chunk.simulator.program(self.c, key, made)
-        return program, assembly.row_lower[rows] - outside, assembly.row_upper[rows] - outside
-
-    def bounds(self, instance: int) -> tuple[Floats, Floats, Floats]:
-        """Lower and upper bounds, and costs, of the own columns of an instance."""
-        begin = self.part.first_column + self.part.width * instance
-        own = slice(begin, begin + self.part.width)
-        return self.chunk.assembly.lower[own], self.chunk.assembly.upper[own].copy(), self.chunk.cost[own]
+        at = np.stack([row[own], mine], dtype=np.int32)
+        key = (self.c, local.tobytes() + at.tobytes() + factors.tobytes())
+        programs = self.chunk.simulator.programs
+        if key not in programs:
+            programs[key] = Storekeeper(self.n, self.sets, self.part.template, local, (row[own], mine, factors))
+        low, high = (bounds[rows] - outside for bounds in (assembly.row_lower, assembly.row_upper))
+        columns, price = slice(begin, begin + self.part.width), self.replaced_at[int(self.blocks.period[instance])]
+        lower, upper = assembly.lower[columns], assembly.upper[columns]
+        asked = Period(lower, upper, self.chunk.cost[columns], low, high, price)
+        return programs[key], asked
 
     @cached_property
     def replaced_at(self) -> Floats:
@@ -436,10 +416,6 @@ class _Part:
             found.append([np.maximum(users, np.min(offers, axis=0)) if offers else users, users])
         return np.asarray(np.array(found).T * n.calendar.beta[:-1, None, None])
 
-    def prices(self, instance: int) -> Floats:
-        """(2, materials of the component) `replaced_at` in an instance."""
-        return np.asarray(self.replaced_at[int(self.blocks.period[instance])])
-
     def tight(self, instance: int) -> Bools:
         """(I,) materials that are tight."""
         s, t = self.blocks.scenario[instance], self.blocks.period[instance]
@@ -450,35 +426,30 @@ class _Part:
         for instance in self.instances(t).tolist():
             if not self.tight(instance)[list(self.sets.materials)].any():
                 continue
-            program, low, high = self.program_of(instance)
-            untouched = program.untouched(self.bounds(instance), low, high, self.prices(instance))
-            yield int(self.blocks.scenario[instance]), untouched.need
+            program, asked = self.program_of(instance)
+            yield int(self.blocks.scenario[instance]), program.untouched(asked).need
 
     def step(self, t: int, beliefs: Beliefs) -> None:
-        """Live a period."""
+        """Live a period in all scenarios in which the component has been touched."""
         chunk, rule = self.chunk, self.chunk.simulator.rule
         for instance in self.instances(t).tolist():
-            program, low, high = self.program_of(instance)
-            bounds, tight, price = self.bounds(instance), self.tight(instance), self.prices(instance)
-            untouched = program.untouched(bounds, low, high, price)  # nobody goes short for what is put into a store
-            goal = self.wanted(instance, t)
+            program, asked = self.program_of(instance)
+            untouched, tight = (
+                program.untouched(asked),
+                self.tight(instance),
+            )  # nobody goes short for what is put into a store
+            goal, need, kept = self.wanted(instance, t, asked.upper), untouched.need, program.nothing
             begin = self.part.first_column + self.part.width * instance
-            if self.at_rest(instance, bounds[1], goal):
-                chunk.x[begin : begin + self.part.width] = untouched.x
-                self.pay(instance, t)
-                continue
-            need, ahead, spare = untouched.need, np.zeros(len(program.uses)), np.zeros(len(program.plants))
             if tight[list(self.sets.materials)].any():
                 rest = self.rest(int(self.blocks.scenario[instance]), t)
                 ahead = rule.this_event * rest * need + rule.new_events_yr * beliefs.needs[self.c][t]
                 ahead = ahead * self.fading(t)
-                spare = untouched.spare * max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
-            for column, most_sold in goal.sold.items():
-                bounds[1][column] = most_sold
-            sale = self.price_sales(instance, t, need, ahead, tight)
-            chunk.x[begin : begin + self.part.width] = program.lived(
-                bounds, low, high, price, need, goal=goal, ahead=ahead, spare=spare, tight=tight, sale=sale
-            )
+                more = max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
+                sale = self.price_sales(instance, t, need, ahead, tight)
+                kept = kept._replace(ahead=ahead, spare=untouched.spare * more, tight=tight, sale=sale)
+            at_rest = self.at_rest(instance, asked.upper, goal)
+            x = untouched.x if at_rest else program.lived(asked, need, goal, kept._replace(tight=tight))
+            chunk.x[begin : begin + self.part.width] = x
             self.pay(instance, t)
 
     def at_rest(self, instance: int, upper: Floats, goal: Goal) -> bool:
@@ -550,7 +521,7 @@ class _Part:
                 found = max(found, self.chunk.simulator.rest(event, now - cut))
         return found / calendar.step
 
-    def wanted(self, instance: int, t: int) -> Goal:
+    def wanted(self, instance: int, t: int, upper: Floats) -> Goal:
         """What is bought and sold towards the targets, as far as money reaches."""
         chunk, sets, n = self.chunk, self.sets, self.n
         want, again, excess = np.zeros((3, len(sets.stocked)))
@@ -571,7 +542,6 @@ class _Part:
             return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})
         sold = {column: 0.0 for offers in self.offers for _, column in offers}
         money = self.money(instance, t) if want.any() or again.any() else 0.0
-        _, upper, _ = self.bounds(instance)
         for asked in (want, again):  # what is missing comes before what may be given
             for k in np.flatnonzero(asked).tolist():
                 bought = 0.0

@@ -88,6 +88,8 @@ def simulate(
     if before.due.any() or any(one.payer == "plan" for one in before.floors) or before.residual:
         expected = "a plan that nothing was signed before: paths count what it signs itself"
         raise PlanError([Fault("plan", "", "commitments", "payments from before", expected)])
+    courses = [(NOTHING, trunk_alone(result.reference)), (PRINTED, trunk_alone(result.solution))]
+    courses += _rules(problem, result, rules)
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
     replanned = partial(_replanned, unlisted, result.data, learning)
@@ -111,8 +113,6 @@ def simulate(
     if kept is not None:
         lock.release()
     again = [lived[path.number] for path in drawn]
-    courses = [(NOTHING, trunk_alone(result.reference)), (PRINTED, trunk_alone(result.solution))]
-    courses += _rules(problem, result, rules)
     followed = list(run.each("policies", partial(_followed, free, result.data, drawn), courses))
     cost = {name: costs for (name, _), (costs, _) in zip(courses, followed, strict=True)}
     cost[REPLANNED] = [path_cost(years, plan.discount_rate) for years in again]

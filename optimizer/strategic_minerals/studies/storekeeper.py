@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,8 +44,7 @@ def uses(sets: ComponentSets) -> list[tuple[str, int]]:
     return [*(("shortfall", k) for k in sets.tiers), *(("substitute", h) for h in sets.steps)]
 
 
-@dataclass(frozen=True)
-class Goal:
+class Goal(NamedTuple):
     """What a period does towards its targets [unit]."""
 
     want: Floats
@@ -58,8 +57,37 @@ class Goal:
     """Column of an offer -> what it sells of them."""
 
 
-@dataclass(frozen=True)
-class Untouched:
+class Period(NamedTuple):
+    """What a period asks, decisions of before put in."""
+
+    lower: Floats
+    """(own columns,) bounds."""
+    upper: Floats
+    cost: Floats
+    low: Floats
+    """(rows,) right-hand sides."""
+    high: Floats
+    price: Floats
+    """(2, materials) what a tonne is worth that serves no shortage, to the reserve and to users who hold it [million USD/unit]."""
+
+
+class Kept(NamedTuple):
+    """What is kept for the time ahead, beside what is wanted [unit]."""
+
+    want: Floats
+    again: Floats
+    """(stocked,) as in `Goal`."""
+    ahead: Floats
+    """(uses,) what each may lack in the time ahead."""
+    spare: Floats
+    """(plants,) what each may make more."""
+    tight: Bools
+    """(I,) materials that are tight."""
+    sale: Floats
+    """(stocked,) what is given for its price."""
+
+
+class Untouched(NamedTuple):
     """A period in which nothing is bought, released, drawn from users' stocks or put back [unit]."""
 
     need: Floats
@@ -70,10 +98,10 @@ class Untouched:
     """(own columns,) what is done."""
 
 
-def _key(*parts: Any) -> bytes:
+def _key(*asked: Iterable[Floats | Bools]) -> bytes:
     """What a program is asked, in a few bytes: the same question has the same answer."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
+    for part in chain(*asked):
         digest.update(part.tobytes())
     return digest.digest()
 
@@ -113,6 +141,9 @@ class Storekeeper:
         self._build(*matrix)
         self.bought = [at["acquisition", p.name] for p in sets.purchases]
         self.touching = [column for (name, _), column in at.items() if name in TOUCHING]
+        none = np.zeros(len(sets.stocked))
+        calm = np.zeros(len(n.materials), dtype=bool)
+        self.nothing = Kept(none, none, np.zeros(len(self.uses)), np.zeros(len(self.plants)), calm, none)
         self._worths: dict[bytes, tuple[Floats, Mapping[int, float], Mapping[int, float]]] = {}
         self._known: dict[bytes, Floats] = {}
         self._untouched: dict[bytes, Untouched] = {}
@@ -176,22 +207,21 @@ class Storekeeper:
             self.columns, m, np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
         )
 
-    def untouched(self, bounds: tuple[Floats, Floats, Floats], low: Floats, high: Floats, price: Floats) -> Untouched:
+    def untouched(self, asked: Period) -> Untouched:
         """The period without the reserve and users' stocks."""
-        lower, upper, cost = bounds
-        upper = upper.copy()
-        upper[self.touching] = 0.0
-        asked = _key(lower, upper, cost, low, high, price)
+        asked = asked._replace(upper=asked.upper.copy())
+        asked.upper[self.touching] = 0.0
+        key = _key(asked)
         if len(self._untouched) > MOST_KNOWN:
             self._untouched.clear()
-        if asked not in self._untouched:
-            none = np.zeros(len(self.stock))
-            x = self._solve(lower, upper, cost, low, high, price, none, none)
-            self._untouched[asked] = Untouched(x[self.uses], self._spare(x, upper, high), x[: self.width])
-        return self._untouched[asked]
+        if key not in self._untouched:
+            x = self._solve(asked, self.nothing)
+            self._untouched[key] = Untouched(x[self.uses], self._spare(x, asked), x[: self.width])
+        return self._untouched[key]
 
-    def _spare(self, x: Floats, upper: Floats, high: Floats) -> Floats:
+    def _spare(self, x: Floats, asked: Period) -> Floats:
         """(plants,) what each could make more."""
+        upper, high = asked.upper, asked.high
         activity = self.solver.activity(x)[: len(high)]
         rows, first, found = self.row, self.n.sources, []
         for j in self.plants:
@@ -202,35 +232,23 @@ class Storekeeper:
             found.append(max(0.0, left) if math.isfinite(left) else 0.0)
         return np.array(found)
 
-    def lived(
-        self,
-        bounds: tuple[Floats, Floats, Floats],
-        low: Floats,
-        high: Floats,
-        price: Floats,
-        most_short: Floats,
-        *,
-        goal: Goal,
-        ahead: Floats,
-        spare: Floats,
-        tight: Bools,
-        sale: Floats,
-    ) -> Floats:
-        """(own columns,) what is done in a period."""
-        lower, upper, cost = bounds
-        lower, upper = lower.copy(), upper.copy()
-        upper[self.uses] = np.minimum(upper[self.uses], most_short + SLACK)
+    def lived(self, asked: Period, need: Floats, goal: Goal, kept: Kept) -> Floats:
+        """(own columns,) what is done in a period. need: what uses lack without the reserve."""
+        asked = asked._replace(lower=asked.lower.copy(), upper=asked.upper.copy())
+        lower, upper = asked.lower, asked.upper
+        for column, most_sold in goal.sold.items():
+            upper[column] = most_sold
+        upper[self.uses] = np.minimum(upper[self.uses], need + SLACK)
         for k, i in enumerate(self.sets.stocked):
             column = self.at["disposal", i]
             upper[column] = lower[column] = min(float(upper[column]), float(goal.excess[k]))
-        want, again = goal.want, goal.again
-        asked = _key(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
+        kept = kept._replace(want=goal.want, again=goal.again)
+        key = _key(asked, kept)
         if len(self._known) > MOST_KNOWN:
             self._known.clear()
-        if asked not in self._known:
-            x = self._solve(lower, upper, cost, low, high, price, want, again, ahead, spare, tight, sale)
-            self._known[asked] = x[: self.width]
-        return self._known[asked]
+        if key not in self._known:
+            self._known[key] = self._solve(asked, kept)[: self.width]
+        return self._known[key]
 
     def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
         """(what a tonne that is kept counts for each use, and for no use by material: the reserve's and users' own), in the costs
@@ -241,12 +259,12 @@ class Storekeeper:
             self._worths[asked] = self._valued(losses, prices)
         return self._worths[asked]
 
-    def _filled(self, cost: Floats, idle: Mapping[int, float], tight: Bools | None) -> dict[int, float]:
+    def _filled(self, cost: Floats, idle: Mapping[int, float], tight: Bools) -> dict[int, float]:
         """What a tonne that is wanted counts by material: all that is for sale is bought, but in an event no dearer than keeping
         it is worth."""
         found = dict(idle)
         for k, p in zip(self.bought, self.sets.purchases, strict=True):
-            if tight is None or not tight[p.material]:
+            if not tight[p.material]:
                 found[p.material] = max(found[p.material], LIKE_PRICE * float(cost[k]))
         return found
 
@@ -264,63 +282,37 @@ class Storekeeper:
                 worth[h] = (losses[h] + max([spared, *cheaper])) / 2
         return worth, idle, own
 
-    def _solve(
-        self,
-        lower: Floats,
-        upper: Floats,
-        cost: Floats,
-        low: Floats,
-        high: Floats,
-        prices: Floats,
-        want: Floats,
-        again: Floats,
-        ahead: Floats | None = None,
-        spare: Floats | None = None,
-        tight: Bools | None = None,
-        sale: Floats | None = None,
-    ) -> Floats:
-        sets, places = self.sets, self.places
+    def _solve(self, asked: Period, kept: Kept) -> Floats:
+        sets, places, tight = self.sets, self.places, kept.tight
         below, above, price = np.zeros(self.columns), np.zeros(self.columns), np.zeros(self.columns)
-        W = self.width
-        below[:W], above[:W], price[:W] = lower, upper, cost
-        worth, idle, own = self._worth(cost, prices)
-        filled = self._filled(cost, idle, tight)
+        W, (want, again, ahead, spare, _, sale) = self.width, kept
+        below[:W], above[:W], price[:W] = asked.lower, asked.upper, asked.cost
+        worth, idle, own = self._worth(asked.cost, asked.price)
+        filled = self._filled(asked.cost, idle, tight)
         for k, i in enumerate(sets.stocked):
             price[self.stock[k]] = -idle[i]  # neither holding costs nor what the end pays decides what is given
-            above[places["gap"][k]] = INF
-            above[places["again"][k]] = again[k]
-            price[places["again"][k]] = TURNED_OVER * filled[i]
-            price[places["gap"][k]] = filled[i] * AFTER_USERS
+            price[places["gap"][k]], above[places["gap"][k]] = filled[i] * AFTER_USERS, INF
+            price[places["again"][k]], above[places["again"][k]] = TURNED_OVER * filled[i], again[k]
+            price[places["sold"][k]], above[places["sold"][k]] = -idle[i], sale[k]
+            price[places["kept"][k]], above[places["kept"][k]] = (
+                idle[i],
+                INF,
+            )  # what is kept and used counts its use alone
         for k, u in enumerate(sets.users):
             i = self.n.users[u][0]
-            price[self.missing[k]] += own[i] if tight is not None and tight[i] else filled[i]
-        if sale is not None:
-            above[places["sold"]] = sale
-            for k, i in enumerate(sets.stocked):
-                price[places["sold"][k]] = -idle[i]
-        if ahead is not None and spare is not None and tight is not None:
-            for k in range(len(sets.stocked)):
-                above[places["kept"][k]] = INF
-            for at, i in enumerate(sets.materials):
-                above[places["more"][at]] = 0.0 if tight[i] else INF
-                price[places["more"][at]] = idle[i]
-            above[places["made"]] = spare
-            for k, j in enumerate(self.plants):
-                price[places["made"][k]] = cost[self.at["output", j]]
-            above[places["served"]] = ahead
-            price[places["served"]] = -worth
-            for k, i in enumerate(sets.stocked):  # what is kept and used counts its use alone
-                price[places["kept"][k]] = idle[i]
-            above[places["own"]] = INF
-            for k, u in enumerate(sets.users):
-                price[places["own"][k]] = own[self.n.users[u][0]]
-        rows_low = np.concatenate([low, self.more_lower])
-        rows_high = np.concatenate([high, self.more_upper])
-        m = len(low)
+            price[self.missing[k]] += own[i] if tight[i] else filled[i]
+            price[places["own"][k]], above[places["own"][k]] = own[i], INF
+        for at, i in enumerate(sets.materials):
+            price[places["more"][at]], above[places["more"][at]] = idle[i], 0.0 if tight[i] else INF
+        for k, j in enumerate(self.plants):
+            price[places["made"][k]], above[places["made"][k]] = asked.cost[self.at["output", j]], spare[k]
+        price[places["served"]], above[places["served"]] = -worth, ahead
+        rows_low = np.concatenate([asked.low, self.more_lower])
+        rows_high = np.concatenate([asked.high, self.more_upper])
+        m = len(asked.low)
         rows_low[m : m + len(want)] = rows_high[m : m + len(want)] = want
-        x = self.solver.solve(below, above, price, rows_low, rows_high)
-        if x is None:
-            x = self.solver.solve(below, above, price, rows_low - ROOM, rows_high + ROOM)
-        if x is None:
-            raise UntrustedError("a period that is lived without foresight was not solved to optimality")
-        return x
+        for room in (0.0, ROOM):
+            x = self.solver.solve(below, above, price, rows_low - room, rows_high + room)
+            if x is not None:
+                return x
+        raise UntrustedError("a period that is lived without foresight was not solved to optimality")
