@@ -1,7 +1,6 @@
 """What the source and binary packages contain, looked at by name: python contents.py FOLDER.
 
-Raises where a package lacks what it should have, or has what it should not.
-"""
+Raises where a package lacks what it should have, or has what it should not."""
 
 from __future__ import annotations
 

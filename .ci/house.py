@@ -1,8 +1,7 @@
 """Count the house: lines by room, modules, arrows between rooms, circles; words of the documents.
 
 It prints the counts and ends with 1 where a limit below is passed or an arrow runs up. A line is blank, part of a docstring (any
-statement that is a string alone), a comment, or code: every other line with a token.
-"""
+statement that is a string alone), a comment, or code: every other line with a token."""
 
 from __future__ import annotations
 

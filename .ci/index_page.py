@@ -2,8 +2,7 @@
 
 An index shows the text alone, so a relative link leads nowhere there. The two addresses are settings of the hook in
 `pyproject.toml`; as long as they are empty, a link to a file is its words alone, and a picture is left out. Links within the page
-and to other sites stay.
-"""
+and to other sites stay."""
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|#", re.IGNORECASE)
 def index_page(readme: str, documents: str, images: str) -> str:
     """A README with absolute links. documents, images: addresses that end in a slash; empty: there is none.
 
-    Raises ValueError for a link that leads out of the checkout, and for an address without a slash at its end.
-    """
+    Raises ValueError for a link that leads out of the checkout, and for an address without a slash at its end."""
     for address in (documents, images):
         if address and not address.endswith("/"):
             raise ValueError(f"{address}: an address of a folder ends in a slash")

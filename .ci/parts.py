@@ -1,7 +1,6 @@
 """Every part of an installed package a little, in the current folder: python parts.py.
 
-Raises where a command ends otherwise than it should, or a part gives no answer.
-"""
+Raises where a command ends otherwise than it should, or a part gives no answer."""
 
 from __future__ import annotations
 

@@ -4,8 +4,7 @@
     python .ci/tutorial.py --check   ends with 1 where a command prints something else than the tutorial says
 
 Blocks of the text are steps: `sh` is run, `text` after it is what it prints; `toml FILE` is added at the end of a file; `csv FILE
-from KEY` copies the row of that key with the cells given; a picture is a screenshot of the page named above it.
-"""
+from KEY` copies the row of that key with the cells given; a picture is a screenshot of the page named above it."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 Refresh the pinned model text after a change of the mathematics that is meant, and read the diff:
 
-    python -m pytest tests/formulation/test_golden_lp.py --refresh-golden
-"""
+    python -m pytest tests/formulation/test_golden_lp.py --refresh-golden"""
 
 import contextlib
 import io
@@ -71,8 +70,7 @@ def cli() -> Cli:
     """Run `strategic-minerals <arguments>` in this process, in a folder; stdout and stderr are text, neither is a terminal.
 
     A start of Python and of the solver costs more than most commands do. What is told of processes, signals, pipes or of what
-    else is printed takes `command`.
-    """
+    else is printed takes `command`."""
 
     def run(*arguments: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         asked = ["strategic-minerals", *map(str, arguments)]

@@ -4,8 +4,7 @@ Scenarios are drawn unreduced. The growth exponent is the slope of log seconds a
 by the clock. Five thousand scenarios take six minutes as a relaxation, and some thirty with whole numbers.
 
     python .ci/benchmarks/many_scenarios.py [--plan critical-minerals] [--scenarios 100 400 1000 5000] [--mixed] [--quick]
-    [--write]
-"""
+    [--write]"""
 
 from __future__ import annotations
 

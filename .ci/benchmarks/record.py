@@ -4,8 +4,7 @@
     ...
     <!-- name: end -->
 
-Whatever stands between the marks of a name is replaced; the text around them is people's.
-"""
+Whatever stands between the marks of a name is replaced; the text around them is people's."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ times a second; then the server is killed at random moments and started again. E
 
 `--crowd`: for so many minutes one tenant submits 500 jobs, one sixty sweeps of 300 points at once, one sends workbooks of 700,000
 rows from six callers, one 5 MB of wrong rows from three; a fifth works as ever, and what it notices is told. `--full-disk`: the
-disk is full for a third of the time.
-"""
+disk is full for a third of the time."""
 
 from __future__ import annotations
 

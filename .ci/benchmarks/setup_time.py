@@ -4,8 +4,7 @@ Raw: the operations blocks' arrays assembled by hand with numpy from the same da
 compiled and stamped, and `passModel`. Pyomo: the flat model written out and handed over by Pyomo's own interface, at fewer
 scenarios, scaled by columns. Reports medians and ratios; nothing here passes or fails by the clock.
 
-    python .ci/benchmarks/setup_time.py [--scenarios 200] [--quick]
-"""
+    python .ci/benchmarks/setup_time.py [--scenarios 200] [--quick]"""
 
 from __future__ import annotations
 

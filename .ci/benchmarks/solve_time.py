@@ -5,8 +5,7 @@ Scenarios are drawn unreduced. Each pair is solved in turn, `--repeats` times, i
 same. Nothing here passes or fails by the clock.
 
     python .ci/benchmarks/solve_time.py [--plan rare-earths] [--scenarios 25 50 100 200] [--mixed] [--repeats 3] [--quick]
-    [--write]
-"""
+    [--write]"""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ those tools need for anything else is left out, in their favour. They are left o
 Objectives of the tools on the same sample are compared. Nothing here passes or fails by the clock.
 
     python .ci/benchmarks/true_gap.py [--plan rare-earths] [--scenarios 4 25 50 100 200] [--limit 600] [--write]
-                                                          needs the extra `bench` (mpi-sppy)
-"""
+                                                          needs the extra `bench` (mpi-sppy)"""
 
 from __future__ import annotations
 

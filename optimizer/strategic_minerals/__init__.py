@@ -1,7 +1,6 @@
 """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.
 
-The public names load on first use, so that importing the package stays quick.
-"""
+The public names load on first use, so that importing the package stays quick."""
 
 import ast
 import logging

@@ -1,8 +1,7 @@
 """Every verb, once: its function, what it builds on, what it leaves.
 
 Command line, job requests, results, the service's description and the end-to-end tests are read from this table and from the
-functions' signatures. To add a verb: its function with `core.verb.verb`, a line here, its words, its test.
-"""
+functions' signatures. To add a verb: its function with `core.verb.verb`, a line here, its words, its test."""
 
 import ast
 import inspect

@@ -30,8 +30,7 @@ def mine(**changes: Any) -> tuple[Plan, Dataset]:
     """A mine of 4 kt that its owner may build: margin of 2 USD/kg from 2028 to 2034 at 0 %, so 56 in all; an embargo in 2030-31.
 
     The trunk's price never falls, so it runs to the end; half of the scenarios lose 8 kt for two years at 30 USD/kg beyond the
-    price.
-    """
+    price."""
     plant = project("a", 4.0, capex_musd=70.0, cash_usd_per_kg=60.0, life_yr=7.0)
     case: dict[str, Any] = {
         "prices": {"a": 62.0},

@@ -1,7 +1,6 @@
 """Answers that a planner can work out on paper, beside what the optimizer says.
 
-Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`).
-"""
+Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`)."""
 
 from dataclasses import replace
 
@@ -55,8 +54,7 @@ def newsvendor(**changes):
 
     Quarters. Material at 60 USD/kg is bought in 2027 alone, before the cuts, which all begin in the second quarter;
     carrying is paid up front, as a premium of 1/60. What is left is worth 0.9 * 60 = 54. A missing tonne costs
-    60 + 100 = 160. A released tonne is paid by users to the authority, so it costs society nothing.
-    """
+    60 + 100 = 160. A released tonne is paid by users to the authority, so it costs society nothing."""
     lengths = {3: 0.12, 6: 0.10, 12: 0.06, 24: 0.02}
     case = {
         "materials": {"a": {"haircut_share": 0.1}},
@@ -74,8 +72,7 @@ def test_the_reserve_holds_the_newsvendor_quantity():
 
     P(lost <= 6 months) = 0.92 < 0.934 <= 0.98 = P(lost <= 12): hold 12 000 t. Left over: .70*12 + .12*9 + .10*6 = 10.08 kt.
     61*12 - 54*10.08 + 160*(.02*12) = 732 - 544.32 + 38.4 = 226.08. Without the plan 160 * 2.16 kt = 345.6 is lost,
-    so the plan is worth 119.52. Salvage not weighted by what is left: 732 - 648 + 38.4 = 122.4.
-    """
+    so the plan is worth 119.52. Salvage not weighted by what is left: 732 - 648 + 38.4 = 122.4."""
     result = best(newsvendor())
     assert bought(result, "a") == close(12.0)
     parts = result.objective_parts
@@ -92,8 +89,7 @@ def test_the_reserve_follows_the_critical_ratio(loss, held):
     """Proves: another loss, another quantile of what is lost: P(0) = .70, P(<= 3) = .82, P(<= 6) = .92, P(<= 12) = .98.
 
     (loss - 1)/(loss + 6): at 2 .125: nothing; at 20 .731: 3 kt; at 50 .875: 6 kt; at 400 .983: 24 kt. A stock sized for
-    the mean loss would be 2.16 kt at any of them.
-    """
+    the mean loss would be 2.16 kt at any of them."""
     assert bought(best(newsvendor(loss=loss)), "a") == close(held)
 
 
@@ -102,8 +98,7 @@ def test_a_shortage_is_met_in_order_of_cost():
     up to 3, stock worth 75, which keeps its worth: 1*20 + 2*45 + 2*60 = 230, marginal price 60 USD/kg, stock untouched.
 
     Thrift is so cheap (20 against 75) that it is used before the event as well: 1*20 + 2*45 + 2*75 = 260 in 2027.
-    Releasing for free would take 5 kt from the stock and cost 0.
-    """
+    Releasing for free would take 5 kt from the stock and cost 0."""
     ally = source("AUS", "a", {2027: 0.0, 2028: 3.0}, premium_share=-0.2)
     result = answered(
         75.0,
@@ -128,8 +123,7 @@ def test_a_shortage_is_met_in_order_of_cost():
 def test_offers_are_used_in_order_of_their_price():
     """Proves: 5 kt from offers of 2 kt at 10, 11 and 15: 2*10 + 2*11 + 1*15 = 57, and no tonne of the fourth at 20.
 
-    The scenario cuts 5 kt with probability 1, so no stock is left. Buying all at the first price would cost 50.
-    """
+    The scenario cuts 5 kt with probability 1, so no stock is left. Buying all at the first price would cost 50."""
     offers = {f"o{n}": offer("a", 2.0, premium) for n, premium in enumerate((0.0, 0.1, 0.5, 1.0))}
     result = answered(
         10.0, 5.0, offers=offers, scenarios=[cut("cut", 1.0, 2028, 1)], years=2, money={2027: 1e3, 2028: 0.0}
@@ -141,8 +135,7 @@ def test_offers_are_used_in_order_of_their_price():
 def test_stock_decays():
     """Proves: 10 kt bought in 2027 are 9 at the end of 2028 and 8.1 in 2029, when they meet a demand of 8.1.
 
-    Decay counted once too often would leave 7.29, once too few 9.
-    """
+    Decay counted once too often would leave 7.29, once too few 9."""
     result = answered(
         10.0,
         8.1,
@@ -168,8 +161,7 @@ def test_a_year_decays_alike_in_all_its_parts(months, last):
 def test_holding_is_paid_each_year_on_what_is_in_store():
     """Proves: 10 kt at 2 % of 10 a year cost 2 in each of three years, half of it in half years: Z = 3*50 + 6 - 100.
 
-    Charged a period instead of a year, half years would cost 12, and 2 a year would not be enough to keep it all.
-    """
+    Charged a period instead of a year, half years would cost 12, and 2 a year would not be enough to keep it all."""
     for months in (12, 6):
         result = answered(
             10.0, 5.0, materials={"a": {"holding_share_per_yr": 0.02}}, stock={"a": 10.0}, months=months, money=2.0
@@ -188,8 +180,7 @@ def test_disposal_keeps_to_its_ceiling_and_pays_the_haircut():
     """Proves: before the price halves in 2029 the reserve sells 3 kt a year at 90, and keeps 4 of 10 at 0.9*50 = 45.
 
     Sales 2*3*90 = 540, worth at the end 4*45 = 180. Without the ceiling all 10 would go at 90 for 900; without
-    `trunk_disposal` nothing is sold and 10*45 = 450 is left.
-    """
+    `trunk_disposal` nothing is sold and 10*45 = 450 is left."""
     case = {"materials": {"a": {"haircut_share": 0.1, "disposal_t_per_yr": 3 * KT}}, "stock": {"a": 10.0}}
     case |= {"sources": {"far": source("CHN", "a", 5.0)}, "demand": {"a": 5.0}}
     falling = {"a": {2027: 100.0, 2029: 50.0}}
@@ -205,8 +196,7 @@ def test_a_control_in_force_ends_on_its_date():
     """Proves: a control that halves supply and doubles the price until mid 2028 leaves 5, 7.5 and 10 of 10 kt.
 
     Shortfall 5, 2.5, 0; price 20, 15, 10: users pay 5*20 + 7.5*15 + 10*10 = 312.5. A control taken as lasting to the
-    end would leave 5 kt short in 2029 as well.
-    """
+    end would leave 5 kt short in 2029 as well."""
     quota = {"name": "quota", "countries": "CHN", "materials": "a", "cut_share": 0.5, "price_multiplier": 2.0}
     result = answered(10.0, controls=[{**quota, "until_year": 2028.5}])
     assert [short(result, "baseline course", y) for y in ("2027", "2028", "2029")] == [
@@ -250,8 +240,7 @@ def knapsack(**changes):
     """110 million USD of grants in 2027 for projects that produce in 2028 and 2029, each kt sparing 5 a year.
 
     A: 60 for 12 kt (net 60). B: 50 for 9.5 kt (net 45), needs D. C: 50 for 9 kt (net 40), excluded by A. D: 10 for 0.5 kt
-    (net -5). Revenue just covers cash cost, so the grant is the capex.
-    """
+    (net -5). Revenue just covers cash cost, so the grant is the capex."""
     sizes = {"A": (12.0, 60.0), "B": (9.5, 50.0), "C": (9.0, 50.0), "D": (0.5, 10.0)}
     projects = {
         name: project("a", kt, capex_musd=capex, cash_usd_per_kg=10.0, additional=True)
@@ -281,8 +270,7 @@ def test_projects_are_whole_and_keep_their_logic():
     """Proves: B + C + D for 110 is the best whole choice, worth 45 + 40 - 5 = 80. The linear bound is A whole and 5/6 of B with D:
     60 + 5/6*40 = 93.33, more than can be had.
 
-    Without the exclusion A + C would give 100, without the need A + B 105; A alone gives 60.
-    """
+    Without the exclusion A + C would give 100, without the need A + B 105; A alone gives 60."""
     result, relaxed = best(knapsack()), best(knapsack(), relax=True)
     assert built(result) == {"B", "C", "D"}
     assert result.outcome.objective_musd == close(-80.0)
@@ -316,8 +304,7 @@ GRANT = Instrument("grant", "grant", 1.0, 1.0, 0.0, 0.0, 0.0, False)
 def test_the_financing_gap_is_what_the_owner_lacks():
     """Proves: 50 + 50/1.25 = 90 of capex against 50*.64 + 50*.512 = 57.6 of margin leaves 32.4.
 
-    Capex undiscounted would leave 42.4, margins from the first year 17.6.
-    """
+    Capex undiscounted would leave 42.4, margins from the first year 17.6."""
     instance = prepare(*owner()).natural
     mine = instance.projects[0]
     assert owner_npv(instance, mine, (), 0) == close(-32.4)
@@ -387,8 +374,7 @@ def test_a_project_that_others_finance_is_not_financed_again(financed, chosen):
 def test_support_is_paid_in_parts_that_are_worth_it_at_signing(row, paid):
     """Proves: the cost at signing is paid in two years, each 1/1.8 of it: a grant of 32.4 as 18 and 18 (36 undiscounted).
 
-    18 + 18/1.25 = 32.4 to the owner. Paid as 16.2 twice it would be worth 29.16 and leave a gap.
-    """
+    18 + 18/1.25 = 32.4 to the owner. Paid as 16.2 twice it would be worth 29.16 and leave a gap."""
     result = best(owner(capital={"grant": row}))
     assert built(result) == {"mine"}
     assert result.objective_parts["capital_support"] == close(2 * paid / 1.8)
@@ -424,8 +410,7 @@ def test_a_floor_costs_its_expected_topup_less_what_comes_back():
     """Proves: at 80 the treasury pays 30, at 120 it gets 5 back: 12.5 expected on 1 kt a year.
 
     In the horizon 12.5*(.8 + .64) = 18; after it 12.5*.512 = 6.4; in the worst state 30 a year falls due. Clipping
-    each state at zero would give 15*(.8 + .64) = 21.6; at the mean price the top-up is 10: 14.4.
-    """
+    each state at zero would give 15*(.8 + .64) = 21.6; at the mean price the top-up is 10: 14.4."""
     result = best(clawback())
     assert built(result) == {"plant"}
     assert result.objective_parts["floor_cost"] == close(18.0)
@@ -456,8 +441,7 @@ def test_the_liability_cap_refuses_what_could_fall_due():
 def test_a_floor_is_paid_within_its_term_in_every_world():
     """Proves: a floor of 120 for the first year of output costs 20 on 1 kt in 2028, nothing in 2029 or after.
 
-    With it 70 + 50 + 50 cover the capex of 160. Paid on in the scenarios that are cut in 2029 it would cost 30.
-    """
+    With it 70 + 50 + 50 cover the capex of 160. Paid on in the scenarios that are cut in 2029 it would cost 30."""
     floor = floored("a", 120.0, 1.0)
     result = answered(
         100.0,
@@ -475,8 +459,7 @@ def test_a_floor_is_paid_within_its_term_in_every_world():
 def test_a_market_floor_owes_after_the_horizon_too():
     """Proves: five years of 20 on 3 kt: 180 within three years, 120 after; spared .5*3*300 = 450 in 2029. Net -150.
 
-    Left to those who come after, the 120 would make it -270.
-    """
+    Left to those who come after, the 120 would make it -270."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 5}
     result = answered(
         100.0,
@@ -494,8 +477,7 @@ def test_the_pieces_of_a_floor():
     """Proves: receipts, payments and the liability state by hand.
 
     recv(80) = 110, recv(120) = 120 - .5*10 = 115. Payments 30 and -5. With states 0.8, 1.0, 1.2 (.04, .5, .46) a
-    quantile of .95 leaves out 0.8: w* = 1.0; at .97 it counts.
-    """
+    quantile of .95 leaves out 0.8: w* = 1.0; at .97 it counts."""
     instance = prepare(*clawback()).natural
     floor = Floor(0, 0.11, 0.5, "contract", 3)
     prices = np.array([0.08, 0.12])
@@ -512,8 +494,7 @@ def test_only_the_floored_plant_lives_to_see_the_squeeze():
     50 in 2029, then 10 kt are cut in 2030. A floor of 80 is worth the output that it keeps alive through the flood.
 
     Cost: (80-50)*5 kt in half of the scenarios = 75. Worth: 5 kt * 100 spared in half of the scenarios = 250. Net 175. If
-    the flood shut nobody, `open` would spare the same for nothing and the plan would be worth 500.
-    """
+    the flood shut nobody, `open` would spare the same for nothing and the plan would be worth 500."""
     plant = {"cash_usd_per_kg": 60.0, "restart_yr": 5.0, "additional": True}
     result = answered(
         100.0,
@@ -535,8 +516,7 @@ def test_a_shut_plant_comes_back_after_its_restart():
     """Proves: a glut halves the price of 100 in 2028; an ally of 4 kt, cash 60, that takes a year to restart is shut then and, for
     the restart, in 2029; open in 2030. Loss .5 * 2 * 4 kt * 200 = 800.
 
-    Without restart 400; never reopening 1200.
-    """
+    Without restart 400; never reopening 1200."""
     ally = source("AUS", "a", 4.0, cash_usd_per_kg=60.0, restart_yr=1.0)
     case = imported(
         100.0,
@@ -557,8 +537,7 @@ def test_a_border_floor_by_hand():
 
     Floor 120, price 100 up or down 20: (40 + 0)/2 = 20. Users 20*10 kt*3 y = 600; treasury 20*(10-3)*3 = 420. Home's
     3 kt (cash 110) live: .5 * 3 * 200 = 300 spared in 2028. Net -120. Charged on imports only, users would pay 420 and
-    the floor would seem to cost nothing: -300.
-    """
+    the floor would seem to cost nothing: -300."""
     floor = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
     result = answered(
         100.0,
@@ -581,8 +560,7 @@ def test_a_border_floor_charges_the_feed_of_home_plants(embedded, paid, taken):
     the 6 kt in China's magnets too, where they come: 5*(10 + 10 + .5*10 + .5*4) = 135.
 
     Home oxide of 1 kt (cash 12) is not taxed, 15 less for the treasury; in the cut of 2029 it makes a kt of magnets,
-    .5*(110 - 40 - 10) = 30. Net -15 either way.
-    """
+    .5*(110 - 40 - 10) = 30. Net -15 either way."""
     border = {"material": "oxide", "kind": "border", "scope": "market", "levels_usd_per_kg": [15.0], "term_years": 3}
     menu = {**border, "embedded_content": embedded}
     made = {"magnet": 1.0, "oxide": -1.0}
@@ -615,8 +593,7 @@ def test_a_purchase_floor_by_hand():
     Covered half at 120, other half at 100: 110 covers 105 of cash, and two years of 5*4 kt cover the capex of 39. Top-up
     20*2 kt*2 y = 80. The reserve buys 2 kt in 2028 at 100 = 200. In half of the scenarios the plant spares 4*200 and the
     stock 2*300; elsewhere the stock keeps .5*100*2. Z = 80 + 200 - 400 - 300 - 50 = -470. Bought at the floor: -430;
-    the floor paid on all: -390.
-    """
+    the floor paid on all: -390."""
     floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
     result = answered(
         100.0,
@@ -637,8 +614,7 @@ def test_a_purchase_floor_by_hand():
 def test_a_purchase_floor_covers_a_share_of_revenue_only():
     """Proves: with half of the output at 120 and half at 100 the plant earns 110, too little for a cash cost of 112.
 
-    Its margin would be 8 a kg if all were covered, and capex of 39 paid back in two years of 4 kt.
-    """
+    Its margin would be 8 a kg if all were covered, and capex of 39 paid back in two years of 4 kt."""
     floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
     result = answered(
         100.0,
@@ -674,8 +650,7 @@ def contracted(result) -> float:
 def test_an_offtake_contract_buys_what_is_withheld_in_a_crisis():
     """Proves: each kt costs a fee of 2 and spares .5*.6*10 = 3: the whole 10 are signed, worth 30 - 20 = 10.
 
-    At a loss of 6 it spares 1.8 and none is signed. If a contract came on top of kappa, 6 kt would do: 30 - 12 = 18.
-    """
+    At a loss of 6 it spares 1.8 and none is signed. If a contract came on top of kappa, 6 kt would do: 30 - 12 = 18."""
     result = best(offtake(10.0))
     assert contracted(result) == close(10.0)
     assert result.objective_parts["contract_fees"] == close(20.0)
@@ -709,8 +684,7 @@ def test_a_contract_is_nothing_or_at_least_a_lot(loss, lot, signed, z):
     """Proves: 1.8 kt are short, for which 3 kt of contract would do (fee 6, spares .5*1.8*loss); a lot of 6 costs 12.
 
     At a loss of 10 (spares 9) the lot is not worth it; at 20 (spares 18) exactly the lot is signed. A lot that could
-    be halved would be signed for 3.
-    """
+    be halved would be signed for 3."""
     result = best(offtake(float(loss), float(lot), demand=5.8))
     assert contracted(result) == close(signed)
     assert result.outcome.objective_musd == close(z)
@@ -721,8 +695,7 @@ def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, packag
     """Proves: an ally's plant of 5 kt gives home half of it in a crisis, with a right to 60 % the half and .6*.5 more: 4.
 
     The right costs 2.5 USD/kg on 3 kt in each of four years, 30, and spares .5*1.5*loss more: at 100 it pays
-    (30 - .5*4*100 = -170), at 20 it does not (-.5*2.5*20 = -25). Without withholding either gives 5 kt.
-    """
+    (30 - .5*4*100 = -170), at 20 it does not (-.5*2.5*20 = -25). Without withholding either gives 5 kt."""
     plant = project("a", 5.0, country="AUS", kappa=0.5, additional=True)
     rights = {"instrument": "none", "offtake_share": 0.6, "offtake_fee_usd_per_kg": 2.5}
     result = answered(
@@ -836,8 +809,7 @@ def test_least_budget_buys_no_more_than_was_promised():
     """Proves: the promise of 60 % needs 4 kt of stock for 40, although 12 kt are worth buying.
 
     A missing kg costs 301, in a tenth of the scenarios: 30.1 for 10. Least social cost buys 12; least budget 4, and its
-    first stage is the 40 that it spends.
-    """
+    first stage is the 40 that it spends."""
     assert bought(best(promise("episode", loss=300.0)), "a") == close(12.0)
     result = best(promise("episode", loss=300.0, objective={"kind": "least_budget"}))
     assert bought(result, "a") == close(4.0)
@@ -850,8 +822,7 @@ def test_the_budget_goes_where_the_chosen_risk_is(share, chosen):
     """Proves: with money for 1 kt, the mean prefers what fails often, the tail what fails badly.
 
     `dire`: 10 kt at 100 USD/kg with probability .05; `often`: 10 kt at 20 with probability .5. One kt in store spares
-    .05*100 = 5 or .5*20 = 10 of the mean (150 without a plan); of the worst twentieth 100 or nothing.
-    """
+    .05*100 = 5 or .5*20 = 10 of the mean (150 without a plan); of the worst twentieth 100 or nothing."""
     result = best(
         tiny(
             {"dire": 10.0, "often": 10.0},
@@ -878,8 +849,7 @@ def test_doing_nothing_is_the_reference():
 
     10 kt at 10 in 2027, and in 2028 in nine of ten scenarios; in the tenth all are short at 110: Z0 = 100 + 90 + 110 = 300.
     10 kt in store cost 100, spare .1*1100 = 110 and keep .9*100 of worth: Z = 300 + 100 - 110 - 90 = 200. A reference
-    that had to keep the promise could not exist.
-    """
+    that had to keep the promise could not exist."""
     made = {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}
     result = answered(
         10.0,

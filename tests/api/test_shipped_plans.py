@@ -3,8 +3,7 @@ of before, on a frozen copy of tables and plans (`tests/frozen`).
 
 Large plans run in a named, smaller form. After a change that is meant to move results, refresh what is stored with
 
-    REFRESH_PUBLISHED=1 python -m pytest tests/api/test_shipped_plans.py
-"""
+    REFRESH_PUBLISHED=1 python -m pytest tests/api/test_shipped_plans.py"""
 
 import json
 import os

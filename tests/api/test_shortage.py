@@ -1,7 +1,6 @@
 """What shortage costs while a disruption lasts, and what users hold against it, by hand (traps 21 to 27).
 
-Money in million USD, tonnes in kilotonnes, prices and losses in USD/kg (`support/tiny.py`).
-"""
+Money in million USD, tonnes in kilotonnes, prices and losses in USD/kg (`support/tiny.py`)."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,8 +1,7 @@
 """The audit agrees with the solver on sound plans, sees every broken rule, and adds social cost up to the same sum.
 
 `instances.random_case` makes the plans. A random plan is the best one for a planner who is paid arbitrary amounts for
-each package, floor and contract: so decisions are audited that no sensible optimum would hold.
-"""
+each package, floor and contract: so decisions are audited that no sensible optimum would hold."""
 
 from __future__ import annotations
 

@@ -292,8 +292,7 @@ def test_an_unknown_method_is_refused() -> None:
 
 def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: a linear program that ends in `unknown` is solved from nothing once, with care, and believed only if that ends well;
-    the next run, from the basis found then, is hasty again.
-    """
+    the next run, from the basis found then, is hasty again."""
     problem = prepare(*many(0))
     model = Model(problem.assembly, objective_costs(problem)["social_cost"], integer=False)
     runs: list[tuple[tuple[int, int], bool]] = []

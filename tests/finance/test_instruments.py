@@ -104,8 +104,7 @@ def test_a_hard_rule_binds_nobody_where_nobody_can_be() -> None:
 def test_what_a_floor_brings_in_a_dear_year_is_no_money_of_the_budget() -> None:
     """Proves: a floor of 110 that hands back half of the upside, at a price of 100 that is 20 % up or down, costs (30 - .5*10)/2 =
     12.5 on 1 kt; at 120 it brings (.5*34 - 14)/2 = 1.5. Society counts it, 12.5 - 1.5 + 12.5 = 23.5; the budget of that year has
-    nothing to spend on 1 kt of b at 1.5, though b is cut the year after.
-    """
+    nothing to spend on 1 kt of b at 1.5, though b is cut the year after."""
     plan, data = tiny(
         {"a": {2027: 100.0, 2029: 120.0, 2030: 100.0}, "b": 1.5},
         sources={"far": source("CHN", "a", 1.0), "near": source("CHN", "b", 1.0)},

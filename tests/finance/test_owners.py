@@ -8,8 +8,7 @@ a floor carries it. Worked out by hand, million USD at signing:
     with a floor F in [60, 95]        flows 36 + 0.1(F-60);  on that output without it 40 or -10, m0 = 35
     downside                          d_0 = 0.1 x 45,  d_l = 0.1(95-F),  1 - d_l/d_0 = (F-50)/45
     at a premium of 0.09              h(l) = 0.125 - 0.002(F-50)
-    grant and floor together cost     50 - (30+0.1F)/(1.225-0.002F) + 0.1(F-50) = 18  at  F^2 + 157.5F - 15375 = 0
-"""
+    grant and floor together cost     50 - (30+0.1F)/(1.225-0.002F) + 0.1(F-50) = 18  at  F^2 + 157.5F - 15375 = 0"""
 
 import itertools
 import json

@@ -1,6 +1,5 @@
 """The traps of the formulation: each once gave a wrong answer, each has a test that names its number and says what a model without
-the rule would answer. Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`).
-"""
+the rule would answer. Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`)."""
 
 from typing import Any
 
@@ -39,8 +38,7 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority():
     """Proves: trap 1. A kt bought at 60 keeps .5*60 in eight of ten scenarios and spares 160 in two: 60 - 24 - 32 > 0.
 
     So none is bought. Credited with 60 for each kt released, while nobody pays, the reserve would earn
-    10*(60 - 24 - 32 - 12) = -80.
-    """
+    10*(60 - 24 - 32 - 12) = -80."""
     case = imported(
         60.0,
         materials={"a": {"haircut_share": 0.5}},
@@ -71,8 +69,7 @@ def test_1_the_two_sides_of_a_release_cancel():
 def test_2_a_cheap_segment_does_not_go_short_for_another():
     """Proves: trap 2. Civil users want 10 kt at 20 a missing kg, defence 2 at 110; 1 kt is left: 10*20 + 1*110 = 310.
 
-    Civil tiers add to 1.2. If their users could go short of 12 kt, 11 would cover defence too: 220, Z 90 lower.
-    """
+    Civil tiers add to 1.2. If their users could go short of 12 kt, 11 would cover defence too: 220, Z 90 lower."""
     case = tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 11.0), "home": source("USA", "a", 1.0)},
@@ -91,8 +88,7 @@ def test_2_a_cheap_segment_does_not_go_short_for_another():
 def test_3_stock_does_not_leave_through_exports():
     """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg a year later: 90 - .64*110.
 
-    Counted as surplus they would be exported at once: 90 - .8*110.
-    """
+    Counted as surplus they would be exported at once: 90 - .8*110."""
     kept = {"rate": 0.25, "years": 2}
     case = imported(10.0, 9.0, stock={"a": 20.0}, scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], **kept)
     result = best(case)
@@ -103,8 +99,7 @@ def test_3_stock_does_not_leave_through_exports():
 def test_3_stock_is_not_released_while_nothing_is_tight():
     """Proves: trap 3. 10 kt in store with a haircut of a tenth are worth 90 at the end; two years of demand cost 180.
 
-    Released at full price in quiet years they would save 100 instead: Z 80, not 90.
-    """
+    Released at full price in quiet years they would save 100 instead: Z 80, not 90."""
     case = imported(10.0, 9.0, materials={"a": {"haircut_share": 0.1}}, stock={"a": 10.0}, years=2)
     assert total(best(case)) == close(90.0)
 
@@ -131,8 +126,7 @@ def test_3_stock_does_not_leave_along_a_chain():
 def test_4_a_tonne_goes_to_users_or_to_the_reserve():
     """Proves: trap 4. A source of 10 kt that serves users with 10 has none for the reserve.
 
-    Sold twice, 10 kt for 100 would spare .5*1100 and keep .5*100: -500.
-    """
+    Sold twice, 10 kt for 100 would spare .5*1100 and keep .5*100: -500."""
     case = imported(
         10.0, offers={"spot": offer("a", 10.0, source="far")}, scenarios=[cut("cut", 0.5, 2028, 1)], years=2, money=ONCE
     )
@@ -144,8 +138,7 @@ def test_4_a_tonne_goes_to_users_or_to_the_reserve():
 def test_4_production_for_the_reserve_needs_its_feed():
     """Proves: trap 4. All 5 kt of oxide go into magnets for users, so none can be made for the reserve.
 
-    Made of nothing, 5 kt of magnets would cost 5*(50 - 10) = 200, spare .5*5*110 and keep .5*5*50: -200.
-    """
+    Made of nothing, 5 kt of magnets would cost 5*(50 - 10) = 200, spare .5*5*110 and keep .5*5*50: -200."""
     case = tiny(
         {"oxide": 10.0, "magnet": 50.0},
         sources={"mine": source("CHN", "oxide", 5.0), "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 10.0)},
@@ -163,8 +156,7 @@ def test_4_joint_products_are_not_bought_one_by_one():
     """Proves: trap 4. 1 kt of dy takes 4 kt of mining, of which 4 are spare: the reserve gets 1 of the 5 kt on offer.
 
     Z - Z0 = 1*100 - .5*1*1100 - .5*1*100 = -500 (loss 1000). Bought without being made, 2 kt would spare the whole
-    demand of two cut years: -1000.
-    """
+    demand of two cut years: -1000."""
     case = tiny(
         {"ndpr": 10.0, "dy": 100.0},
         sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
@@ -183,8 +175,7 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy():
     """Proves: trap 4. Three years of 5 kt of magnets cost 3*5*(9 + 40) = 735, whatever the plant could make for nobody.
 
     Oxide comes at a tenth below the price at which it is booked out to the reserve: 15 kt a year made for a reserve
-    that takes none would earn 3*15*1 = 45.
-    """
+    that takes none would earn 3*15*1 = 45."""
     case = tiny(
         {"oxide": 10.0, "magnet": 50.0},
         materials={m: {"haircut_share": 0.1} for m in ("oxide", "magnet")},
@@ -257,8 +248,7 @@ def test_5_money_left_over_buys_nothing_in_the_flood():
 
     The money of 2028 is free and nothing was planned with it (half of what is kept is lost). Knowing what follows, a branch
     would buy 10 kt, which count 11: .1*10*(11 - 20) = -9. It may not; the 44 of 2029, when material is tight, buy 4 kt at 11:
-    .1*4*(11 - 20) = -3.6.
-    """
+    .1*4*(11 - 20) = -3.6."""
     case = imported(
         10.0,
         materials={"a": {"haircut_share": 0.5}},
@@ -289,8 +279,7 @@ def test_6_a_low_floor_with_an_upside_share_prints_no_money():
     """Proves: trap 6. A floor of 50 with half of the upside, price 80 or 120, brings the treasury 25 a year on 1 kt.
 
     The owner, at 25 %, asks 44 for it; the treasury, at 0 %, counts 50: signed, it would earn 6 without a shortage
-    anywhere. It is dropped, with its reason.
-    """
+    anywhere. It is dropped, with its reason."""
     floor = floored("a", 50.0, 2.0, instrument="grant", upside_share=0.5)
     plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=50.0, life_yr=2.0, hurdle_rate=0.25)
     result = answered(
@@ -323,8 +312,7 @@ def test_6_nor_does_a_market_floor():
 def test_7_allies_withhold_in_the_squeeze_alone():
     """Proves: trap 7. 20 kt are wanted; an ally gives 4 of its 10 kt while China's 10 are cut, and all before and after.
 
-    Short 0, 16, 0 in flood, squeeze and after. Rationed from the onset on, 6, 16 and 6.
-    """
+    Short 0, 16, 0 in flood, squeeze and after. Rationed from the onset on, 6, 16 and 6."""
     case = tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
@@ -340,8 +328,7 @@ def test_7_allies_withhold_in_the_squeeze_alone():
 def test_7_a_short_squeeze_rations_for_as_long_as_it_lasts():
     """Proves: trap 7. China's 10 kt are cut for a quarter of 2028; an ally then withholds 6 of its 10 kt a year for that
     quarter: 7.5 + 8.5 of 20 kt are there and 4 are short. Rationed for the whole year it would give 4, and 8.5 be short.
-    Two events of a quarter each that overlap by half last three eighths of the year, not half of it.
-    """
+    Two events of a quarter each that overlap by half last three eighths of the year, not half of it."""
     for spans, far, ally in (([(2028.0, 0.25)], 7.5, 8.5), ([(2028.0, 0.25), (2028.125, 0.25)], 6.25, 7.75)):
         events = [e for start, years in spans for e in cut("cut", 0.5, start, years)["events"]]
         result = best(
@@ -359,8 +346,7 @@ def test_7_a_short_squeeze_rations_for_as_long_as_it_lasts():
 def test_7_a_source_that_the_flood_shuts_makes_nothing_tight():
     """Proves: trap 7. In the flood of 2028 a dear ally of 4 kt shuts, yet 10 + 10 kt meet the demand of 20: none is short.
 
-    Called tight because a source is shut, the other ally would keep 6 of its 10 kt at home.
-    """
+    Called tight because a source is shut, the other ally would keep 6 of its 10 kt at home."""
     result = best(
         tiny(
             {"a": 100.0},
@@ -382,8 +368,7 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short():
     """Proves: trap 7. China stops magnets alone; oxide from the store still goes through the home plant of 4 kt.
 
     4 kt at 10 spare 110 less 40 of value added in half of the scenarios and keep .5*10 elsewhere: 40 - 140 - 10 = -110.
-    Locked in store because oxide itself is not cut, they would be worth nothing.
-    """
+    Locked in store because oxide itself is not cut, they would be worth nothing."""
     case = tiny(
         {"oxide": 10.0, "magnet": 50.0},
         materials={"oxide": {"haircut_share": 0.5}},
@@ -408,8 +393,7 @@ def test_8_a_market_floor_is_paid_on_new_output_too():
     owner would build for nothing gets the top-up too. Top-ups 20*3 kt*3 y = 180 for the mine and 20*1*2 = 40 for the plant; spared
     .5*(3 + 1)*200 = 400 in half of the scenarios, in which China is cut in 2029.
 
-    Net -180. A plant that stood beside the floor without taking it would leave out the 40: -220.
-    """
+    Net -180. A plant that stood beside the floor without taking it would leave out the 40: -220."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3, "eligible": "home"}
     result = answered(
         100.0,
@@ -426,8 +410,7 @@ def test_8_a_market_floor_is_paid_on_new_output_too():
 def test_8_a_contract_with_a_dead_source_gives_nothing():
     """Proves: trap 8. The flood shuts the ally (cash 60) for years; its contract is worth nothing in the squeeze.
 
-    Survival left out of the contract's share, 10 kt for 3 of fees would give .6*10 kt, worth .5*6*100 = 300: -297.
-    """
+    Survival left out of the contract's share, 10 kt for 3 of fees would give .6*10 kt, worth .5*6*100 = 300: -297."""
     deal = {"lot_t_per_yr": 0.0, "fee_usd_per_kg": 0.1, "term_yr": 3.0}
     ally = source("AUS", "a", 10.0, kappa=0.4, cash_usd_per_kg=60.0, restart_yr=5.0, **deal)
     case = imported(
@@ -444,8 +427,7 @@ def test_8_a_contract_with_a_dead_source_gives_nothing():
 def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project():
     """Proves: trap 8. A border floor of 120 on 10 kt: users pay 600, the treasury takes 600, less 40 on the plant's output.
 
-    The 40 pay for its capex of 39; it spares .5*1*200 = 100: net -60. Not charged to anybody, -100.
-    """
+    The 40 pay for its capex of 39; it spares .5*1*200 = 100: net -60. Not charged to anybody, -100."""
     menu = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
     case = imported(
         100.0,
@@ -464,8 +446,7 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project():
 def test_9_a_flood_does_not_shut_what_is_not_built_yet():
     """Proves: trap 9. A plant signed in 2029 starts in 2030, after the flood of 2029, and spares .5*5*100 = 250 in 2030.
 
-    Judged from the first period on, it would be dead for the five years of its restart: 0.
-    """
+    Judged from the first period on, it would be dead for the five years of its restart: 0."""
     plant = project("a", 5.0, cash_usd_per_kg=60.0, restart_yr=5.0, additional=True)
     case = imported(
         100.0,
@@ -486,8 +467,7 @@ def test_9_a_flood_does_not_shut_what_is_not_built_yet():
 def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
     """Proves: trap 9. The price falls to 50 in 2029, below the cash cost of 60: the plant is shut at the end.
 
-    Gap 50 - 40 + 10 + 10 = 30, spared .5*1*200 = 100 in 2028: -70. A third of its life is left; credited, -80.
-    """
+    Gap 50 - 40 + 10 + 10 = 30, spared .5*1*200 = 100 in 2028: -70. A third of its life is left; credited, -80."""
     plant = project("a", 1.0, cash_usd_per_kg=60.0, capex_musd=50.0, life_yr=3.0)
     result = answered(
         {2027: 100.0, 2029: 50.0},
@@ -506,8 +486,7 @@ def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
 def test_10_stock_is_not_valued_at_crisis_prices():
     """Proves: trap 10. Bought at 10, a kg is worth 9 after the horizon, in a dear scenario too: none is bought.
 
-    At the tripled price of half of the scenarios it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40.
-    """
+    At the tripled price of half of the scenarios it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40."""
     case = imported(
         10.0,
         materials={"a": {"haircut_share": 0.1}},
@@ -530,8 +509,7 @@ def test_10_stock_is_not_sold_off_before_the_end():
 def test_11_floors_are_costed_over_price_states_in_branches_too():
     """Proves: trap 11. A floor at the price of 100, which is 80 or 120: 10 a year on 1 kt, in every scenario alike.
 
-    10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15.
-    """
+    10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15."""
     floor = floored("a", 100.0, 3.0)
     case = tiny(
         {"a": 100.0},
@@ -554,8 +532,7 @@ def test_12_what_is_owed_after_the_horizon_stands_beside_what_is_left(residual, 
     """Proves: trap 12. A floor of 100 for four years, price 80 from 2029: 20 in the horizon, 40 owed after it.
 
     Margin 10*4 of a capex of 100: grant 60; half of the life is left: credit 30. Spared .5*400 = 200 in 2028.
-    60 + 20 + 40 - 30 - 200 = -110. Liability without service would make it -80, neither of them -120.
-    """
+    60 + 20 + 40 - 30 - 200 = -110. Liability without service would make it -80, neither of them -120."""
     floor = floored("a", 100.0, 4.0, instrument="grant")
     result = answered(
         {2027: 100.0, 2029: 80.0},
@@ -577,8 +554,7 @@ def test_12_what_is_owed_after_the_horizon_stands_beside_what_is_left(residual, 
 def test_13_sales_are_no_budget_unless_declared_revolving(revolving, held, z):
     """Proves: trap 13. 1 kt of `old` a year may be sold for 10; nothing is appropriated, so no `new` is bought.
 
-    Revolving, the 10 buy 1 kt: 10 - .5*110 - .5*5 = -47.5.
-    """
+    Revolving, the 10 buy 1 kt: 10 - .5*110 - .5*5 = -47.5."""
     result = best(
         tiny(
             {"old": 10.0, "new": 10.0},
@@ -602,8 +578,7 @@ def test_13_sales_are_no_budget_unless_declared_revolving(revolving, held, z):
 def test_14_a_promise_holds_in_the_event_not_over_the_branch():
     """Proves: trap 14. Half of 10 kt in a cut of one year takes 5 kt in store, at 10 a kg.
 
-    Spread over the five years of the branch, 25 kt could go missing and nothing would be bought.
-    """
+    Spread over the five years of the branch, 25 kt could go missing and nothing would be bought."""
     made = {"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}
     case = imported(
         1.0,
@@ -624,8 +599,7 @@ def test_15_exports_do_not_count_as_home_supply():
     """Proves: trap 15. Four tenths of 10 kt from home: 4*10 + 6*7 = 82, China's at 7 being cheaper.
 
     Home output that is exported at 9 while China serves everybody would comply on paper: 4*10 + 10*7 - 4*9 = 74. (A
-    discount beyond the haircut is refused as data; the audit is left out to show what the rule alone forbids.)
-    """
+    discount beyond the haircut is refused as data; the audit is left out to show what the rule alone forbids.)"""
     rule = {"material": "a", "kind": "least_share", "group": "home", "share": 0.4, "from_year": 2027, "hard": True}
     case = imported(
         10.0,
@@ -640,8 +614,7 @@ def test_15_exports_do_not_count_as_home_supply():
 def test_15_going_short_is_no_way_to_comply():
     """Proves: trap 15. China may give half; home has 2 kt of 10: 3 kt too many, at a penalty of 300: 100 + 900 = 1000.
 
-    Going short of 6 kt at 110 would comply for 20 + 20 + 660 = 700.
-    """
+    Going short of 6 kt at 110 would comply for 20 + 20 + 660 = 700."""
     rule = supply_rule("country_cap", "a", 0.5, country="CHN", penalty_usd_per_kg=300.0)
     case = imported(
         10.0,
@@ -657,8 +630,7 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
     """Proves: trap 16. Users pay nearly 300 000 million USD a year; the project is worth 20 of it.
 
     With 100 appropriated in 2027, a gap of 1 % is 1 million USD, and the objective that the solver sees is Z - Z0. On Z,
-    1 % would be 9000 and hide the project.
-    """
+    1 % would be 9000 and hide the project."""
     seen: list[tuple[float, float]] = []
     run = Model.run
 
@@ -728,8 +700,7 @@ def test_18_a_baseline_project_does_not_forbid_a_market_floor():
 
     The mine gets 30 at 80 and gives back 5 at 120: 12.5*3*3 = 112.5, and spares .5*3*200 = 300: -187.5. The plant sells
     at 150, would give back 20 a year, and stands beside the floor as it is. Forced to take it or make way, the plant,
-    which its owner builds anyway, would make the floor impossible: 0.
-    """
+    which its owner builds anyway, would make the floor impossible: 0."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3, "upside_share": 0.5}
     case = imported(
         100.0,

@@ -1,8 +1,7 @@
 """Every constraint family, the objective and the bounds of one small problem, pinned as text that people can read.
 
 After a change of the mathematics that is meant: `python -m pytest tests/formulation/test_golden_lp.py --refresh-golden`, read the
-diff.
-"""
+diff."""
 
 import math
 import re

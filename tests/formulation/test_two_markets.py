@@ -1,7 +1,6 @@
 """Prices inside and outside a country that controls a material, by hand: who pays which, for how long, and what never gains.
 
-Trap 23 of the formulation: with two prices and no shortage nothing is bought.
-"""
+Trap 23 of the formulation: with two prices and no shortage nothing is bought."""
 
 from typing import Any
 

@@ -1,7 +1,6 @@
 """Prices of the World Bank and files of trade: read by their form, written into tables.
 
-The files below are synthetic: their figures are made up, their form is that of the download.
-"""
+The files below are synthetic: their figures are made up, their form is that of the download."""
 
 import csv
 from pathlib import Path

@@ -1,8 +1,7 @@
 """What must not change an answer, and what can change it in one direction only.
 
 No number is known beforehand: a problem is solved, told in another way or made harder or easier, and solved again.
-Random problems leave out the features that break a relation, and each test says which and why.
-"""
+Random problems leave out the features that break a relation, and each test says which and why."""
 
 import itertools
 import json
@@ -144,8 +143,7 @@ def test_names_and_the_order_of_rows_mean_nothing(seed: int) -> None:
     """Proves: tables shuffled, then everything renamed (backwards, so that sorting differs), give the same answer.
 
     Everything that is looked up by place instead of by name, or taken as the first of several, moves it. Scenarios are
-    listed, not sampled: a hazard draws its dates by its name.
-    """
+    listed, not sampled: a hazard draws its dates by its name."""
     case = random_case(seed, sample=False)
     first = optimum(case)
     alike(first, optimum(shuffled(case, seed)))
@@ -169,8 +167,7 @@ def test_units_and_currencies_mean_nothing(seed: int, tonnes: float, prices: flo
     """Proves: in kilograms or pounds (tonnages times a factor, prices over it) Z is the same (R5); a tenth of the tonnes and of the
     money at the same prices is a tenth of it, and a currency worth a third gives three times the figure.
 
-    Entries that the solver drops as too small, or tolerances stated in tonnes, would move it.
-    """
+    Entries that the solver drops as too small, or tolerances stated in tonnes, would move it."""
     alike(plain(seed), optimum(scaled(*random_case(seed), tonnes, prices)), tonnes * prices)
 
 
@@ -251,8 +248,7 @@ def test_scenarios_told_otherwise_are_answered_alike(
 def reserve(**changes: Any) -> Case:
     """10 kt a year at 10 USD/kg, cut for 2028 in half of the scenarios; a missing kg costs 30; 4 kt may be bought a year.
 
-    A kt in store costs 10, spares 30 in one half and keeps 10 in the other: worth .5*30 + .5*10 - 10 = 10.
-    """
+    A kt in store costs 10, spares 30 in one half and keeps 10 in the other: worth .5*30 + .5*10 - 10 = 10."""
     case = {"loss": 20.0, "offers": {"spot": offer("a", 4.0)}, "scenarios": [cut("cut", 0.5, 2028, 1)]}
     return imported(10.0, **{**case, **changes})
 
@@ -361,8 +357,7 @@ def test_twins_and_parts_are_answered_alike(
 def test_unrelated_materials_are_planned_apart_where_money_does_not_bind(seed: int) -> None:
     """Proves: magnets and gallium in one plan cost what two plans cost together.
 
-    Left out: what ties them: scarce money, CVaR (of the sum), and projects that need or exclude one another.
-    """
+    Left out: what ties them: scarce money, CVaR (of the sum), and projects that need or exclude one another."""
     money, risk = ("lean", "liability_cap", "emergency", "total_budget"), ("cvar", "loss_limits")
     ties = (*money, *risk, "logic", "market_floor", "border_floor")
     case = random_case(seed, gallium=True, **dict.fromkeys(ties, False))
@@ -426,8 +421,7 @@ def test_half_years_are_years_where_nothing_happens_within_a_year(seed: int) -> 
     """Proves: with steady years and events of whole years, six-month periods give the answer of twelve-month ones.
 
     Nothing may accrue within a year: no discounting, holding cost or decay, owners who ask for no return, lead times
-    and dates in whole years. Left out: rules on each period (diversification, cover), which ask more of two halves.
-    """
+    and dates in whole years. Left out: rules on each period (diversification, cover), which ask more of two halves."""
     case = random_case(
         seed, half_years=False, sample=False, decay=False, country_cap=False, least_share=False, cover=False
     )
@@ -466,8 +460,7 @@ def test_short_periods_by_hand(months: int) -> None:
 
     The plant of 2 kt earns nothing in two years beyond its cash cost of 10, so all its capex of 15 is a gap, and half
     of its life of four years is left in 2030: -40 - 20 + 15 - .5*15 = -52.5. Flows not cut into periods would be
-    twelve times as large by the month.
-    """
+    twelve times as large by the month."""
     plant = project("a", 2.0, capex_musd=15.0, cash_usd_per_kg=10.0, life_yr=4.0, additional=True)
     case = reserve(
         projects={"plant": plant},
@@ -509,8 +502,7 @@ for case in (two_hazards(), random_case(0), random_case(11)):
 def test_the_order_of_sets_does_not_reach_the_answer() -> None:
     """Proves: two processes that hash text differently tell the same answer to the last digit.
 
-    A loop over a set of names gives the solver its columns in another order, and another of several optima.
-    """
+    A loop over a set of names gives the solver its columns in another order, and another of several optima."""
     runs = [
         subprocess.Popen(
             [sys.executable, "-W", "error", "-c", RUN],

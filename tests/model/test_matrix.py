@@ -162,8 +162,7 @@ def difference(problem: Problem, m: Any) -> list[str]:
 def test_the_stamped_matrix_is_the_flat_model_entry_by_entry(seed: int, switches: dict[str, bool]) -> None:
     """Proves: columns, rows, coefficients, bounds, right-hand sides, integrality and costs of the compiled and stamped
     matrix are those of the flat model, each found by its name. A template compiled from the first stamp whose numbers
-    were frozen would give every later period the prices of the first one.
-    """
+    were frozen would give every later period the prices of the first one."""
     problem = prepare(*random_case(seed, **switches))
     with PYOMO_LOCK:
         assert difference(problem, flat_model(problem.structure)) == []

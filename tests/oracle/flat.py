@@ -1,8 +1,7 @@
 """The whole model written out in Pyomo, every period of the trunk and of every branch: what the solver's matrix is compared with.
 
 The solver gets the same model instantiated from compiled blocks (`strategic_minerals.matrix.assembly`); `model/test_matrix.py`
-compares the two entry by entry.
-"""
+compares the two entry by entry."""
 
 from functools import partial
 from typing import Any
@@ -45,8 +44,7 @@ def trunk_variable(m: pyo.ConcreteModel, c: int, name: str, key: Any, t: int) ->
 def add_aims(m: pyo.ConcreteModel, structure: Structure) -> None:
     """One objective a stage of the plan's aim, by name; only the first is active. `m.stages` gives their order.
 
-    A later stage is solved with the earlier ones held at their value and slack, as `solve` does.
-    """
+    A later stage is solved with the earlier ones held at their value and slack, as `solve` does."""
     m.stages = STAGES[structure.instance.plan.objective.kind]
     ways = {"social_cost": social_cost, "risk": weighted_risk, "spending": spending}
     for name in m.stages:
@@ -119,8 +117,7 @@ def add_scenarios(m: pyo.ConcreteModel, structure: Structure) -> None:
 def social_cost(m: pyo.ConcreteModel, structure: Structure) -> Any:
     """Expected discounted costs + commitments + soft penalties + lambda * CVaR  [million USD].
 
-    sum_stamps beta*w (users + authority + loss - salvage) + commitments - residual*credit + penalties + lambda*CVaR
-    """
+    sum_stamps beta*w (users + authority + loss - salvage) + commitments - residual*credit + penalties + lambda*CVaR"""
     plan = structure.instance.plan
     commitments = m.commitments.commitment_cost - plan.residual * m.commitments.residual_credit
     tail = plan.risk.cvar_weight * tail_risk(m, structure) if plan.risk.cvar_weight > 0 else 0
@@ -141,8 +138,7 @@ def spending(m: pyo.ConcreteModel, structure: Structure) -> Any:
 def expected(m: pyo.ConcreteModel, structure: Structure, what: str) -> Any:
     """Discounted expectation of an expression of all period blocks: beta*w0 on the trunk, beta*pi in branches.
 
-    The loss is that of components which risk measures count.
-    """
+    The loss is that of components which risk measures count."""
     total = 0
     counted = structure.at_risk
     for c, blocks in enumerate(structure.block_index):

@@ -2,8 +2,7 @@
 
 `slope` solves three times, a step below, at and above, and insists that both sides agree: on a kink a price is any
 number in between. Money in million USD, tonnes in kilotonnes, prices in USD/kg (see `tiny`); prices of tonnes are
-published in USD/t, a thousand times as much.
-"""
+published in USD/t, a thousand times as much."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,8 +51,7 @@ RATE = 0.05
 def promised(level: float, per: str, penalty: float | None = None) -> Case:
     """Stock that is worth too little by itself (63 against .1*70) and is bought for a promise in two years of cut.
 
-    Material costs 63 with its premium, holding 1.2 a year; 4 % of what is in store is lost a year.
-    """
+    Material costs 63 with its premium, holding 1.2 a year; 4 % of what is in store is lost a year."""
     service = {"material": "a", "segment": "civil", "level": level, "scenarios": ["long"], "per": per}
     home = source("USA", "a", {2027: 0.0, 2029: 3.0, 2030: 1.0})
     return tiny(
@@ -76,8 +74,7 @@ def test_a_tonne_short_of_the_promise_saves_what_keeping_it_costs(per: str, year
     """Proves: price of a promise = dZ per tonne promised, as present value and in USD/t.
 
     One more share of a level on 20 kt over the episode (10 kt in each of two years) is 20 kt. The price of a fiscal year is
-    its own, the later one dearer by what is lost and paid in store.
-    """
+    its own, the later one dearer by what is lost and paid in store."""
     rise = slope(lambda level: promised(level, per), 0.6, step=1e-3)
     result = optimum(*promised(0.6, per))
     assert bought(result, "a") > 1.0
@@ -93,8 +90,7 @@ def test_a_tonne_short_of_the_promise_saves_what_keeping_it_costs(per: str, year
 def test_two_promises_on_one_segment_have_a_price_each_that_can_be_told_apart() -> None:
     """Proves: two soft promises, both broken, at 3 and at 4 USD/kg: two prices, and no two rows of the table bear one name.
 
-    Read by item, scenario and period the price would be 7000 USD/t, or either of the two.
-    """
+    Read by item, scenario and period the price would be 7000 USD/t, or either of the two."""
     plan, data = promised(0.6, "episode", 3.0)
     (first,) = plan.service_levels
     second = first.model_copy(update={"level": 0.5, "penalty_usd_per_kg": 4.0})
@@ -131,8 +127,7 @@ def test_one_usd_of_risk_allowed_saves_the_stock_that_kept_it_away(name: str, fi
     """Proves: price of a limit = -dZ/d(limit), USD per USD.
 
     A kg costs 5, is worth .25/1.05**2 where nothing happens (.5) and 1/1.05 where something does (.5): net 4.4105. It takes
-    1/1.05 off the CVaR and half of that off the mean: 4.631 and 9.262. A price a thousand times off is per kt.
-    """
+    1/1.05 off the CVaR and half of that off the mean: 4.631 and 9.262. A price a thousand times off is per kt."""
     net = 5 - 0.5 * 0.25 / (1 + RATE) ** 2 - 0.5 / (1 + RATE)
     by_hand = net * (1 + RATE) * (1.0 if name == "cvar_limit" else 2.0)
     result = optimum(*feared({field: limit}))
@@ -161,8 +156,7 @@ def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> Non
     """Proves: at a cap of 20 two thirds of the plant are supported (30 may fall due), and a USD of cap is worth
     -dZ/d(cap): 1/30 kt more in 2028 and 2029, each worth 1000 in loss, less the expected top-up of 12.5.
 
-    (1000*(1/1.05 + 1/1.1025) - 12.5*(1/1.05 + 1/1.1025 + 1/1.157625))/30. A price in another year's row fails.
-    """
+    (1000*(1/1.05 + 1/1.1025) - 12.5*(1/1.05 + 1/1.1025 + 1/1.157625))/30. A price in another year's row fails."""
     by_hand = (1000 * (1.05**-1 + 1.05**-2) - 12.5 * (1.05**-1 + 1.05**-2 + 1.05**-3)) / 30
     result = optimum(*capped(20.0))
     assert float(result.tables["projects"].share.sum()) == near(2 / 3)
@@ -176,8 +170,7 @@ def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> Non
 def whole(musd: float = 100.0) -> Case:
     """100 in 2027 for plants of 60 each, which are whole, and for stock at 12 that 1 scenario in 4 needs in 2029.
 
-    A plant of 12 kt spares 5 a kg in 2028 and 2029. What a plant leaves goes into stock.
-    """
+    A plant of 12 kt spares 5 a kg in 2028 and 2029. What a plant leaves goes into stock."""
     plants = {
         name: project("a", 12.0, capex_musd=60.0, cash_usd_per_kg=10.0, additional=True, premium_share=0.0)
         for name in ("A", "B")
@@ -208,8 +201,7 @@ def test_prices_hold_for_the_commitments_taken_and_not_for_the_relaxation() -> N
     """Proves: one plant for 60 and 40 of stock; a USD more buys stock: (.25*52 + .75*6 - 12)/12 = .4583.
 
     The mixed-integer optimum itself moves by that much. In the relaxation a USD more buys a share of the second plant:
-    12*5*2/60 - 1 = 1: publishing that would say that money is worth more than twice what it is.
-    """
+    12*5*2/60 - 1 = 1: publishing that would say that money is worth more than twice what it is."""
     result = optimum(*whole())
     assert bought(result, "b") == near(40 / 12)
     assert -slope(whole, 100.0) == near(5.5 / 12)
@@ -312,8 +304,7 @@ class Rows:
     def slopes(self, row: int, step: float = 1e-3, carry: tuple[int, float] | None = None) -> tuple[float, float]:
         """dZ per unit of the right-hand side below and above it; infinite where nothing is feasible there.
 
-        carry: a column whose upper limit moves along, by a share of the step.
-        """
+        carry: a column whose upper limit moves along, by a share of the step."""
         at = np.array([row])
         low, high = self.assembly.row_lower[at], self.assembly.row_upper[at]
         found = []
@@ -352,8 +343,7 @@ def _carry(problem: Problem, row: int) -> tuple[int, float]:
 def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], float] | None:
     """Where the price of a row would stand in the table, and what a dual of 1 in model units is worth there.
 
-    None where nothing is published: tail years, stocks and rules in branches.
-    """
+    None where nothing is published: tail years, stocks and rules in branches."""
     natural, structure = problem.natural, problem.structure
     calendar = natural.calendar
     _, key, c, number = problem.assembly.row_name(int(row))
@@ -420,8 +410,7 @@ def test_every_published_price_is_the_slope_of_its_row(
     """Proves: on instances with many scenarios, components and rules, each price lies between what the objective does below
     and above its right-hand side with commitments fixed, published or not (then 0), in the unit that it states.
 
-    A wrong sign, a missing probability or discount, kt for t, or the dual of a neighbour falls outside.
-    """
+    A wrong sign, a missing probability or discount, kt for t, or the dual of a neighbour falls outside."""
     solved = optimise(prepare(*random_case(seed, **switches)), gap=0.0, time_limit_s=600.0)
     assert solved.outcome.reason == "optimal"
     problem, table, rows = solved.problem, price_table(solved), Rows(solved)

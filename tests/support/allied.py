@@ -1,7 +1,6 @@
 """Two homes small enough to plan together on paper: each wants 1 kt of ore a year, at 10 USD/kg, and buys it from China.
 
-Nothing is discounted, nothing costs anything to hold, and stock is worth its price at the end (`support.tiny`).
-"""
+Nothing is discounted, nothing costs anything to hold, and stock is worth its price at the end (`support.tiny`)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -2,8 +2,7 @@
 
 Magnets are made from two oxides that mines bring up together; gallium may stand beside them as a component of its own.
 Home plants are never cut and never shut, tiers cover all demand, soft rules have a price: every seed has a feasible
-plan, whatever the switches, because the hard service level (5 %) is within what home plants make in any scenario.
-"""
+plan, whatever the switches, because the hard service level (5 %) is within what home plants make in any scenario."""
 
 from collections.abc import Iterable
 from typing import Any

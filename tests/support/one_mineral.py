@@ -10,8 +10,7 @@ def one_mineral(money: float = 200.0, **changes: Any) -> tuple[Plan, Dataset]:
     """10 kt/yr from China. Quarantine (0.15): half of a year's supply fails; embargo (0.10): all of three years'.
 
     A: 100 million USD for 3 kt/yr; C: 60 for 2 kt/yr; both sell at cash cost. Stock: 60 to buy, 3 a year to hold, 45 at the end;
-    a missing kg costs 400. All is signed and bought in 2027, the events begin in 2028.
-    """
+    a missing kg costs 400. All is signed and bought in 2027, the events begin in 2028."""
     case = {
         "materials": {"a": {"haircut_share": 0.25, "holding_share_per_yr": 0.05}},
         "loss": 340.0,

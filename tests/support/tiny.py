@@ -3,8 +3,7 @@
 Everything defaults to nothing happening and nothing costing: no discounting, no holding cost, no haircut, full salvage,
 no tail, ample money, no events, and once an event has begun its course is known (`policy = "foresight"`). Prices and losses
 are USD/kg, tonnes are kilotonnes: a kilotonne at 1 USD/kg is one million USD, so money in million USD is kilotonnes times
-USD/kg.
-"""
+USD/kg."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -60,8 +59,7 @@ def tiny(
     tiers: segment -> (share, loss multiplier) pairs. A series is one figure, or a figure by first year.
     origins: offer -> country of origin of what is `outside`.
     capital: instruments beside `none` and `grant`. agreed: floors in force (`guaranteed`). responses: material -> (trade in kt/yr,
-    elasticity of supply, of demand). The rest goes into the plan.
-    """
+    elasticity of supply, of demand). The rest goes into the plan."""
     wanted = {(k, "civil") if isinstance(k, str) else k: v for k, v in (demand or {}).items()}
     segments = sorted({segment for _, segment in wanted})
     losses = loss if isinstance(loss, Mapping) else dict.fromkeys(prices, loss)

@@ -1,8 +1,7 @@
 """What to do first, and how sure that is: tables that lead an answer, and what a reader can work out again.
 
 They come from samples that the plan was not made with (`studies.solve`), or from the scenarios of a plan that draws none, as they
-were lived (`ActNow.fresh` tells). What was solved once (`quick`) has none.
-"""
+were lived (`ActNow.fresh` tells). What was solved once (`quick`) has none."""
 
 from __future__ import annotations
 

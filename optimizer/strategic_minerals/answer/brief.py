@@ -1,8 +1,7 @@
 """The answer on one screen, in the order in which a minister asks: what to sign, to hold, to decide later, and what that hangs on.
 
 Where samples have tested a plan, every figure is of the futures that it was lived through. Otherwise the answer says so, and the
-figures are those of the plan's own scenarios.
-"""
+figures are those of the plan's own scenarios."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,6 @@
 """The manifest of a run folder: its schema, its one spelling, and the digest over all that it says.
 
-A manifest is valid only in the spelling in which it is written, so that no byte of it can change unnoticed.
-"""
+A manifest is valid only in the spelling in which it is written, so that no byte of it can change unnoticed."""
 
 import hashlib
 import io

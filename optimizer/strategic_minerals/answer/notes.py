@@ -178,8 +178,7 @@ def _dear_in_one(materials: Sequence[str], names: Names) -> str:
 def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: Names) -> list[tuple[str, str, str]]:
     """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units.
 
-    Items are codes, texts have names.
-    """
+    Items are codes, texts have names."""
     found = {
         DEAR: _cheaper_short(instance, scenarios, names),
         "short from the start": _short_from_the_start(instance, names),
@@ -414,8 +413,7 @@ def own_table(solved: Solved, own: OwnParts) -> pd.DataFrame:
     """A row for each term [million USD, discounted], constraint (its price in economic sign) and variable that was added.
 
     Worked out from the caller's own expressions at the plan's decisions, not from the matrix that was solved. Raises UntrustedError
-    where a constraint does not hold there.
-    """
+    where a constraint does not hold there."""
     own.load(solved.x)
     aim = main_aim(solved.problem.plan)
     rows: list[dict[str, Any]] = [
@@ -600,8 +598,7 @@ def _words(column: str) -> str:
 def scenario_names(plan: Plan, losses: pd.DataFrame, *, described: bool = False) -> dict[str, str]:
     """Scenario -> its name for readers, no two alike: of a listed one its own, of a drawn one what happens in it.
 
-    losses: the table `scenario_losses`. described: whether what happens is added to listed scenarios too.
-    """
+    losses: the table `scenario_losses`. described: whether what happens is added to listed scenarios too."""
     listed = {scenario.name for scenario in plan.scenarios}
     happens = dict(zip(losses["scenario"], losses["what_happens"], strict=True))
     times = Counter(words for code, words in happens.items() if code not in listed)
@@ -821,8 +818,7 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
     """Check a plan and its tables without solving: faults, doubts, how many figures are estimates.
 
     What is wrong is in the report's `faults`, with its place, and so is a model that would not be compiled, among the
-    `notes`. Raises nothing for a plan and tables that could be read, whatever they say.
-    """
+    `notes`. Raises nothing for a plan and tables that could be read, whatever they say."""
     faults = check_data(plan, data)
     notes: list[str] = []
     if not faults:

@@ -169,8 +169,7 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
 def _appropriations(problem: Problem, duals: Duals) -> list[Price]:
     """Of one more USD of each planned year's appropriation.
 
-    It widens the year's budget unless more is owed already, and by its share what may be carried into the next year.
-    """
+    It widens the year's budget unless more is owed already, and by its share what may be carried into the next year."""
     assembly, calendar, share = problem.assembly, problem.natural.calendar, problem.plan.budget.carry_over_share
     found = []
     for row in assembly.rows_of("budget").tolist():
@@ -287,8 +286,7 @@ def _of_the_plan(solved: Solved, own: OwnParts) -> Solved:
 def answer(read: Read, options: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a `Result`: the solution audited, the tables made; seconds are filled in by who measures them.
 
-    Raises UntrustedError where the audit objects.
-    """
+    Raises UntrustedError where the audit objects."""
     problem, stated = read.problem, read.stated
 
     def taken() -> Solution:

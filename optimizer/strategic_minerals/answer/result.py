@@ -172,8 +172,7 @@ class Result:
         `probability`), material, producer, offer, tier, period ... - and what a name consists of is a coordinate too, such as
         `tier_segment`; `units` and `long_name` stand in each array's attributes. Axes without members are left out.
 
-        Raises InputError where xarray is not installed.
-        """
+        Raises InputError where xarray is not installed."""
         chosen = self.reference if doing_nothing else self.solution
         return labelled(self.plan, self.data, chosen, self.outcome.reason)
 

@@ -66,8 +66,7 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     solve logged, kept as `log.txt`; empty by default. Returns the folder.
 
     Raises InputError where another writer does not end, and where the folder has files that no run has: nothing is
-    touched then. Raises OSError where the disk cannot be written.
-    """
+    touched then. Raises OSError where the disk cannot be written."""
     folder = Path(folder)
     with _writing(folder) as new:
         new.question(result.plan, result.data)
@@ -84,8 +83,7 @@ def write_unanswered(
 ) -> Path:
     """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers of a plan.
 
-    Raises as `write_run` does.
-    """
+    Raises as `write_run` does."""
     folder = Path(folder)
     with _writing(folder) as new:
         new.question(plan, data)
@@ -181,8 +179,7 @@ def _refuse_noted(folder: Path) -> None:
 def is_run_folder(folder: Path) -> bool:
     """Whether a run was written here: it has its manifest, or what a writer leaves that was cut short.
 
-    A plan beside tables alone is no run: planners keep theirs so, with folders and notes of their own.
-    """
+    A plan beside tables alone is no run: planners keep theirs so, with folders and notes of their own."""
     return (folder / MANIFEST).is_file() or (folder / BEGUN).is_file()
 
 
@@ -249,8 +246,7 @@ ARRAYS, WITHIN = ".nc", "run_folder"
 def write_arrays(result: Result, file: str | Path) -> Path:
     """Write a netCDF file: every decision as `Result.to_xarray` has it, and the run folder within, as an archive.
 
-    Raises InputError where xarray is not installed, OSError where the disk cannot be written.
-    """
+    Raises InputError where xarray is not installed, OSError where the disk cannot be written."""
     arrays, packed = result.to_xarray(), io.BytesIO()
     with tempfile.TemporaryDirectory() as place:
         folder = write_run(result, Path(place) / "run")
@@ -287,8 +283,7 @@ def load_result(folder: str | Path) -> Result:
 
     folder: what `write_run`, or `solve --out` of the command line, wrote; or a file of `write_arrays`, whose name ends in `.nc`.
 
-    Raises InputError where it is unfinished, of another format, or changed, with every fault.
-    """
+    Raises InputError where it is unfinished, of another format, or changed, with every fault."""
     if Path(folder).suffix == ARRAYS and not Path(folder).is_dir():
         return _of_arrays(Path(folder))
     result, _, faults = open_run(folder)
@@ -301,8 +296,7 @@ def open_run(folder: str | Path) -> tuple[Result, Mapping[str, Any], list[Fault]
     """(result, manifest, why that is not what was written) of a run folder, whatever its manifest claims, if only its files are
     those that the manifest lists and can be read.
 
-    Raises InputError with every fault that is found.
-    """
+    Raises InputError with every fault that is found."""
     folder = Path(folder)
     text, stated = read_manifest(folder)
     try:

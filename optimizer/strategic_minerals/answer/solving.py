@@ -103,8 +103,7 @@ def solve_once(
     and how long; with an executor the solve runs as a whole in one of its workers.
 
     Raises PlanError and InputError (faults, all at once; also a method that the plan's aim rules out), InfeasibleError,
-    StoppedError, UntrustedError and FormulationError. A pure function of its arguments, safe from many threads.
-    """
+    StoppedError, UntrustedError and FormulationError. A pure function of its arguments, safe from many threads."""
     with one_run(plan.name):
         return solved(plan, data, gap=gap, relax=relax, method=method, extend=extend, run=run)[0]
 

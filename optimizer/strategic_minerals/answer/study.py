@@ -85,8 +85,7 @@ class Study:
         """Write the study into a folder: each table as CSV, and `study.json`. In `analyses` of a run folder it is sealed with the
         run.
 
-        Raises InputError for a folder that holds files of others.
-        """
+        Raises InputError for a folder that holds files of others."""
         refuse_mixed(Path(folder), self.kind)
         store_study(self, Path(folder))
 
@@ -177,8 +176,7 @@ def refuse_mixed(out: Path, kind: str, option: str = "") -> None:
     """Raise InputError where a study would be written beside files of others, or into a run folder other than as a study of it.
 
     kind: of the study; an earlier one of that kind is replaced, and rows from which it goes on may lie there. option: of the
-    command line that names the folder.
-    """
+    command line that names the folder."""
     run = next((folder for folder in (out.resolve(), *out.resolve().parents) if (folder / MANIFEST).is_file()), None)
     if run is not None and out.resolve().parent != run / ANALYSES:
         expected = f"a folder of its own under {run / ANALYSES}, or a place outside"

@@ -225,8 +225,7 @@ def _cells(
 ) -> pd.DataFrame:
     """A row for each kept cell of (paths, items, periods): scenario, period, tail, a name of its item a column, and the values.
 
-    paths: their names; None: the baseline course, then the scenarios.
-    """
+    paths: their names; None: the baseline course, then the scenarios."""
     path, item, t = np.nonzero(kept)
     calendar = problem.natural.calendar
     names = [BASELINE_COURSE, *problem.structure.scenarios.names] if paths is None else paths

@@ -267,8 +267,7 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
 def table_objections(name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float) -> Iterator[str]:
     """Where a table differs from the one found: columns, rows, and of each column the first cell with the number of others.
 
-    Text is the same to the letter, numbers to `rounding` times the largest of their column.
-    """
+    Text is the same to the letter, numbers to `rounding` times the largest of their column."""
     place = f"results/{name}.csv"
     kinds, expected = kinds_of(stated), kinds_of(found)
     if list(kinds.items()) != list(expected.items()):
@@ -330,8 +329,7 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
     objective of the plan's main aim [million USD], as stored and solved again), not_compared.
 
     Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
-    SolveError where the second solve is interrupted.
-    """
+    SolveError where the second solve is interrupted."""
     if isinstance(stored, Result):
         return _verified(stored, again, [])
     result, stated, faults = open_run(stored)
@@ -407,8 +405,7 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
     """(objections, what was not compared and why) of a stored run against the same question solved again.
 
     Both solves state an interval, [bound, objective], in which the optimum lies: the two must overlap. Where the second one came to
-    the same decisions by the same versions of everything, it must have come to the same figures, too.
-    """
+    the same decisions by the same versions of everything, it must have come to the same figures, too."""
     one, two = stored.outcome, again.outcome
     (_, z, low, _), (_, z_again, low_again, _) = one.stages[0], two.stages[0]
     found = []

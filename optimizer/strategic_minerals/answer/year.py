@@ -208,8 +208,7 @@ def read_noted(path: str | Path, kind: type[Kind]) -> tuple[Kind, ...]:
     """Rows of a CSV file.
 
     path: the file. kind: what its rows are, `ActRow` or `NewsRow`. Raises InputError with every fault: file, line, column,
-    found, expected.
-    """
+    found, expected."""
     path = Path(path)
     content = read_bounded(path, LARGEST_BYTES, "a CSV table")
     text = content if isinstance(content, Fault) else text_of(content, path.name, "a CSV table in UTF-8")

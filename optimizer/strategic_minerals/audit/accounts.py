@@ -254,8 +254,7 @@ def losses(accounts: Accounts) -> Floats:
     """(S,) discounted shortfall loss, at undisturbed prices, and substitution cost of each scenario over the whole horizon
     [million USD].
 
-    Of materials inside imported goods only where `[risk] embedded` asks for them.
-    """
+    Of materials inside imported goods only where `[risk] embedded` asks for them."""
     n = accounts.problem.natural
     return _lost(accounts, [q for q, i in enumerate(n.demand_material) if n.plan.risk.embedded or not n.embedded[i]])
 
@@ -295,8 +294,7 @@ def social_cost(problem: Problem, solution: Solution, accounts: Accounts | None 
 def operations(accounts: Accounts, *, by_scenario: bool = False) -> dict[str, Floats]:
     """(C,) costs of periods of each component at undisturbed prices: users, authority, loss.
 
-    Discounted expectations; with `by_scenario` (C, S) discounted sums of each scenario's whole course instead.
-    """
+    Discounted expectations; with `by_scenario` (C, S) discounted sums of each scenario's whole course instead."""
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     D, T = n.calendar.step, n.calendar.periods
     P, gap = prices = path_data.counted
@@ -357,8 +355,7 @@ def operations(accounts: Accounts, *, by_scenario: bool = False) -> dict[str, Fl
 def costs_by_scenario(accounts: Accounts) -> Floats:
     """(S,) discounted cost of each scenario's course, commitments included  [million USD].
 
-    Its expectation is social cost without soft penalties and lambda*CVaR.
-    """
+    Its expectation is social cost without soft penalties and lambda*CVaR."""
     running = operations(accounts, by_scenario=True)
     signed = commitments(accounts)
     along = np.zeros(len(accounts.path_data.scenarios.names))
@@ -377,8 +374,7 @@ def split_of_value(accounts: Accounts, reference: Accounts) -> dict[str, Floats]
     """(C,) what a plan spares in each component's operations against doing nothing, in parts  [million USD].
 
     `shortage`: loss and substitution; `bill`: what the plan does to prices abroad; `users` (negative: they pay for the tonnes that
-    they now get); `authority` (negative: outlays beyond what is sold and left).
-    """
+    they now get); `authority` (negative: outlays beyond what is sold and left)."""
     before, after = operations(reference), operations(accounts)
     spared = {name: before[name] - after[name] for name in before}
     own = ("loss", "users_substitution", "users_prices_abroad")
@@ -785,8 +781,7 @@ def costs_by_home(accounts: Accounts) -> dict[str, float]:
     """Social cost of each home of a plan, and of what they have in common; together all of it  [million USD, discounted].
 
     Users of a home pay for what they draw from a plant built together, as they would pay any other source. Who buys or holds stock
-    bears its cost, and who receives stock of another pays the freight alone.
-    """
+    bears its cost, and who receives stock of another pays the freight alone."""
     owners = homes_of_materials(accounts)
     homes = [home for home in dict.fromkeys(owners) if home != COMMON]
     found = {home: _cost(accounts, owners, home) for home in homes}

@@ -204,8 +204,7 @@ def clean_balance(k: AuditContext) -> Iterable[Row]:
     """What is made of clean feed for the reserve and by supported projects is matched by clean feed, input by input  [t].
 
     sum of clean outputs >= inputs of clean runs, of what is made for the reserve while its purchases have to be clean, and of whole
-    runs of projects that support binds.
-    """
+    runs of projects that support binds."""
     known = OriginFacts(k)
     if not any(rule.back for rule in known.rules):
         return
@@ -307,8 +306,7 @@ def diversification(k: AuditContext) -> Iterable[Row]:
     """Trunk: country's supply <= cap * use + excess, or group's supply - surplus >= share * use - excess  [t].
 
     In every period in which somebody can be on the trunk.
-    use = sum_k (demand - substitute - shortfall) + inputs of run and hold; supply = sum y+ run.
-    """
+    use = sum_k (demand - substitute - shortfall) + inputs of run and hold; supply = sum y+ run."""
     for r, rule in enumerate(k.n.plan.diversification):
         if rule.material not in k.n.materials:
             continue
@@ -337,8 +335,7 @@ def diversification(k: AuditContext) -> Iterable[Row]:
 def trunk_shortfall(k: AuditContext) -> Iterable[Row]:
     """Trunk shortfall of a material under a diversification rule, or of a qualified form, <= its value in Z0  [t].
 
-    The model leaves a millionth of its unit as room; a unit is less than four times the material's yearly demand.
-    """
+    The model leaves a millionth of its unit as room; a unit is less than four times the material's yearly demand."""
     forms = {form[0] for j in range(k.n.sources) if (form := form_made(k, j)) is not None}
     for i in forms | {k.n.materials.index(d.material) for d in k.n.plan.diversification if d.material in k.n.materials}:
         tiers = [m for m, (q, _) in enumerate(k.n.tiers) if k.n.demand_material[q] == i]
@@ -356,8 +353,7 @@ def trunk_shortfall(k: AuditContext) -> Iterable[Row]:
 def days_of_cover(k: AuditContext) -> Iterable[Row]:
     """stock >= days/365 * (demand + inputs - output of existing home sources, per year), on the trunk  [t].
 
-    What is wanted of qualified forms of the material counts, and what is made into them is no input.
-    """
+    What is wanted of qualified forms of the material counts, and what is made into them is no input."""
     for rule in k.n.plan.days_of_cover:
         if rule.material in k.n.materials:
             i = k.n.materials.index(rule.material)
@@ -538,8 +534,7 @@ def budget(k: AuditContext) -> Iterable[Row]:
     """trunk outlay[f] + due[f] + unspent[f] + carry[f] - carry[f-1] <= max(appropriation[f], owed[f])  [million USD].
 
     due: what was signed before the plan; owed: that, and what holding the opening stock costs if it stays, which no decision can
-    save. Money kept from before the first year is added to its appropriation.
-    """
+    save. Money kept from before the first year is added to its appropriation."""
     spent, carried, owed, due = outlays(k.accounts), 0.0, already_owed(k.n), due_from_before(k.n)["plan"]
     money = k.n.appropriation.copy()
     money[0] += k.n.plan.budget.carried_in_musd
@@ -642,8 +637,7 @@ def beside_market_floor(k: AuditContext) -> Iterable[Row]:
     """With a market floor a project takes the variant that counts on it, and only then  [-].
 
     sum_{l with m} sign <= floor[m];  sum_{l without} sign + floor[m] <= 1, unless the variant fails participation; a package with
-    a floor of its own on the material has no variant.
-    """
+    a floor of its own on the material has no variant."""
     for p, project in enumerate(k.n.projects):
         for m, market in enumerate(k.accounts.floors):
             chosen, label = float(k.x.floor[m]), f"{project.name} beside {market.name}"
@@ -847,8 +841,7 @@ def audit(
     """Check every rule and recompute social cost. `z0`, doing nothing, adds the limit on trunk shortfall.
 
     stated: what the answer states of itself, compared with what its decisions amount to; bounds: aim -> bound that the solver gave.
-    path_data: of the problem (`path_data_of`), where it was read already.
-    """
+    path_data: of the problem (`path_data_of`), where it was read already."""
     check = AuditContext(problem, solution, z0, path_data)
     residuals = [residual(check, family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items()]
     if stated is not None and z0 is not None:

@@ -139,8 +139,7 @@ def saved_abroad(plan: Trade, nothing: Trade, for_sale: Floats | None = None) ->
     """(W, K, T) what home users, and the reserve, pay less abroad than without the plan, negative where more [million USD].
 
     slope z (M - z), at most rise (M - z). for_sale: (K,) as `for_sale`: as the model takes it, in straight pieces, and where doing
-    nothing lacks the material no more a tonne than `FILLED_FIRST` of its least loss; None: exactly.
-    """
+    nothing lacks the material no more a tonne than `FILLED_FIRST` of its least loss; None: exactly."""
     m, slope, rise = nothing.bought, plan.slope, plan.rise
     z = np.minimum(nothing.taken - plan.taken, plan.given - nothing.given)
     capped = np.where(rise > 0, np.minimum(slope * m, rise), slope * m)

@@ -1,8 +1,7 @@
 """Every figure that the summary prints, as named records: the summary reads nothing else.
 
 The audit works out the same records from the decisions alone (`audit.accounts`), with formulas of its own; an answer that states
-other figures is not trusted.
-"""
+other figures is not trusted."""
 
 from __future__ import annotations
 
@@ -120,8 +119,7 @@ def figures_of(
     """The records of an answer, from its tables and its outcome.
 
     stages: aim -> (with the plan, without), penalties left out. parts, before: of social cost, with the plan and without.
-    horizon_end: first fiscal year after the planned ones.
-    """
+    horizon_end: first fiscal year after the planned ones."""
     scenarios = tables["scenario_losses"].set_index("scenario")
     pi = scenarios.probability
     calm = [onset == "" or int(str(onset).split(".")[0]) >= horizon_end for onset in scenarios.onset]

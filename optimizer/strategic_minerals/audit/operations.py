@@ -1,8 +1,7 @@
 """Rules of operations: what runs, flows, is stored and bought on every path, in tonnes.
 
 `AuditContext` holds a solution beside the facts that all rules need. A rule is a function that yields its rows: where, by how
-much the row is violated, and how large its amounts are.
-"""
+much the row is violated, and how large its amounts are."""
 
 from collections.abc import Callable, Iterable
 from functools import cached_property

@@ -443,8 +443,7 @@ def border_charge(
     """(users pay, treasury takes, the difference by scenario) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million
     USD].
 
-    B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive.
-    """
+    B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive."""
     n, floor, T = path_data.instance, market.floor, path_data.instance.calendar.periods
     W, m = path_data.price.shape[0], after.shape[1]
     B, made = np.zeros((W, T + m)), np.zeros((W, T + m))

@@ -37,8 +37,7 @@ def revenue(
     gap: (W, I, n), as in `asked_price`. most: (1, I, n) highest prices that count, in the same market.
 
     recv = max(P,F) - upside*max(0,P-F) within a floor's term, on the share of the output that it covers; of two floors
-    on one material, a market's and one agreed before the plan, the owner has the better.
-    """
+    on one material, a market's and one agreed before the plan, the owner has the better."""
     total = np.zeros((price.shape[0], price.shape[2]))
     for i, y in enumerate(n.yields[j]):
         outside = bool(y > 0 and n.outside[j, i])
@@ -71,8 +70,7 @@ def asked_price(n: Instance, i: int, outside: bool, price: Floats, gap: Floats |
     """(W, m) price of a material in one of its two markets, of the lower one's (W, m), from the first period on  [million USD/t].
 
     Outside the countries that control it no tonne is cheaper, while it is controlled, than what is quoted there, less what prices
-    have fallen by; nor than `gap` (W, m) times the lower price in an event. The last period holds after T.
-    """
+    have fallen by; nor than `gap` (W, m) times the lower price in an event. The last period holds after T."""
     if not outside:
         return price
     last = np.minimum(np.arange(price.shape[1]), n.calendar.periods - 1)
@@ -93,8 +91,7 @@ def survives(
 ) -> Bools:
     """(W, n) alive: revenue >= cash in every period from max(start, t-restart) to t; nothing is shut before `start`.
 
-    Floors that the source had before the plan count as well.
-    """
+    Floors that the source had before the plan count as well."""
     covers = revenue(n, j, price, (*floors, *n.in_force[j]), start, gap=gap) >= n.cash[j] * (1 - TINY)
     alive = np.ones(covers.shape, dtype=bool)
     for t in range(start, covers.shape[1]):
@@ -149,8 +146,7 @@ def capital(instrument: Instrument, gap: float, project: Project) -> tuple[float
     """(budget cost at signing, gap left open) of closing a gap with an instrument  [million USD].
 
     face = gap/worth <= most = min(max_share*capex, what others leave of capex); on top, where allowed: score*most and what is
-    then left of the gap.
-    """
+    then left of the gap."""
     left = project.capex - project.financed * project.capex
     value, most = worth(instrument, project.hurdle), min(instrument.max_share * project.capex, left)
     if gap <= 0:
@@ -483,8 +479,7 @@ def value_unserved(path_data: PathData) -> Floats:
     """(W, N, T) v  [million USD/t].
 
     Without rows of adaptation base price + named loss, and what the dearest market asks beyond one market undisturbed; with them
-    P0 where dearest + multiplier * named loss.
-    """
+    P0 where dearest + multiplier * named loss."""
     n = path_data.instance
     v = np.empty((len(path_data.price), len(n.tiers), n.calendar.periods))
     multipliers: dict[int, Floats] = {}
@@ -567,8 +562,7 @@ def tier_room(path_data: PathData, k: int) -> Floats:
 def missing_cost(path_data: PathData, u: int) -> Floats:
     """(T,) cost of a tonne missing from a stock of users for a period, undiscounted  [million USD/t].
 
-    P0 (1 - (1+r)**-D + convenience D), and in the last period P0 where dearest, times beta[T+1]/beta[T].
-    """
+    P0 (1 - (1+r)**-D + convenience D), and in the last period P0 where dearest, times beta[T+1]/beta[T]."""
     n = path_data.instance
     i, D, T = n.users[u][0], n.calendar.step, n.calendar.periods
     cost = n.price[i] * (1 - (1 + n.calendar.rate) ** -D + n.plan.users_convenience_share * D)

@@ -176,8 +176,7 @@ def whence(path: Path, tables: Path | None) -> str:
 def progress(what: str) -> Iterator[Callable[[Progress], None] | None]:
     """A line on a terminal that follows the work; elsewhere what is known so far alone.
 
-    what: the verb, shown until there is more to say.
-    """
+    what: the verb, shown until there is more to say."""
     if VERBOSITY.get() != PLAIN or not sys.stderr.isatty():  # it would disturb a log, or was refused
         yield None if is_quiet() else _first_words
         return

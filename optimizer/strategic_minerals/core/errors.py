@@ -28,8 +28,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def shipped(kind: Literal["models", "inputs"]) -> Path:
     """Folder `models` or `inputs`: the shipped plans, the shipped tables.
 
-    kind: which of the two. A checkout's folder comes first: an editable install copies them, and copies age.
-    """
+    kind: which of the two. A checkout's folder comes first: an editable install copies them, and copies age."""
     checkout = PACKAGE.parent.parent / kind
     beside = (PACKAGE.parent.parent / "pyproject.toml").is_file() and PACKAGE.parent.name == "optimizer"
     return checkout if beside and checkout.is_dir() else PACKAGE / "shipped_files" / kind
@@ -106,8 +105,7 @@ def plain(word: str) -> str:
 def near_miss(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string.
 
-    cutoff: likeness from which on names are near. Codes of three letters are always alike, and none is suggested.
-    """
+    cutoff: likeness from which on names are near. Codes of three letters are always alike, and none is suggested."""
     names = sorted(known)[:MOST_NAMES]
     if len(word) > LONGEST or all(len(name) == 3 and name.isupper() for name in names if name != "*"):
         return ""

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     """The fault of reading a path as a file; None if there is none. wanted: what it should be, e.g. `a plan file`.
 
-    A pipe or a device may never end, and opening one may block: they are refused without opening them.
-    """
+    A pipe or a device may never end, and opening one may block: they are refused without opening them."""
     try:
         found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
@@ -226,8 +225,7 @@ LONGEST_WAIT_S = 300.0
 def one_writer(folder: Path, *, wait_s: float = LONGEST_WAIT_S) -> Iterator[None]:
     """Hold a folder for writing; it is made where it is not there.
 
-    Raises InputError where another writer does not end within `wait_s` seconds.
-    """
+    Raises InputError where another writer does not end within `wait_s` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = _locked(folder, wait_s)
     try:

@@ -67,8 +67,7 @@ def capital(text: str) -> str:
 def rounded(value: float, spread: float = 0.0) -> str:
     """Two figures, three where the spread around the value is narrower than one of a hundred: 450 for 449.6, 1,200 for 1,230.
 
-    spread: width of the interval around the value, in its unit.
-    """
+    spread: width of the interval around the value, in its unit."""
     if abs(value) < SMALL_MUSD:
         return "0"
     figures = 3 if 0 < spread < abs(value) / 100 else 2

@@ -1,8 +1,7 @@
 """Records of the engine's work through `logging`, each with the run, job and tenant that it is about.
 
 Every module has a logger of its own below `strategic_minerals`, so that rooms are switched on one by one. Nothing is written
-anywhere unless whoever calls adds a handler: the package has a `NullHandler` and leaves the root logger alone.
-"""
+anywhere unless whoever calls adds a handler: the package has a `NullHandler` and leaves the root logger alone."""
 
 import logging
 import threading
@@ -51,8 +50,7 @@ def about(**fields: str) -> Iterator[None]:
 @contextmanager
 def one_run(plan: str) -> Iterator[str]:
     """(name of the run) Records made within differ from those of other runs of this process by `run`: the plan's name and a
-    random part. A run within another one is part of it.
-    """
+    random part. A run within another one is part of it."""
     known = _ABOUT.get().get("run")
     name = known or f"{plan}-{uuid.uuid4().hex[:8]}"
     with about(run=name):
@@ -64,8 +62,7 @@ def listening(handler: logging.Handler, level: int, name: str = PACKAGE) -> Iter
     """Let a handler have the records of a logger from a level on, as long as this lasts. Of the whole process: for whoever owns it,
     the command line and the processes of the service.
 
-    The logger's level is the least that anybody who listens has asked for, and none when nobody does.
-    """
+    The logger's level is the least that anybody who listens has asked for, and none when nobody does."""
     logger = logging.getLogger(name)
     handler.setLevel(level)
     with _LEVELS:

@@ -2,8 +2,7 @@
 
 A `Runner` is entered once, by the outermost verb; what it calls runs under the same limits, in this process and in those that it
 starts. Long work asks `checkpoint` on its way, so that a deadline and a cancellation hold while a plan is read and a model is
-built, not only while HiGHS runs.
-"""
+built, not only while HiGHS runs."""
 
 import contextlib
 import math
@@ -326,8 +325,7 @@ def in_child(
     script that calls this has its own work under `if __name__ == "__main__":`, for the process reads it again.
 
     Raises what `do` raises; DeadlineError, CancelledError, MemoryLimitError where memory was refused, StoppedError where the
-    process crashed or did not begin.
-    """
+    process crashed or did not begin."""
     run = options.get("run")
     if isinstance(run, Runner) and (run.on_progress is not None or run.cancelled is not None):
         raise _ended("failed", "callbacks of a runner work in this process alone: leave on_progress and cancelled out")

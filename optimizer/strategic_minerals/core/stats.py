@@ -20,8 +20,7 @@ def rounded_to_add_up(total: float, parts: Sequence[float], digits: int) -> tupl
     that are nearest to the next figure: the first one, which is shown elsewhere too, keeps its own where others can give way.
 
     total, parts: in one unit. digits: after the decimal point. None where the parts are not those of the total: more would have
-    to be moved than rounding explains.
-    """
+    to be moved than rounding explains."""
     unit = 10.0**-digits
     scaled = [part / unit for part in parts]
     whole = [round(value) for value in scaled]
@@ -140,8 +139,7 @@ def gap_bound(gaps: Sequence[float], confidence: float, plans: int = 1) -> GapBo
 
     gap[k] = f_k(x) - bound_k, the cost of the plan less what every plan costs at least in the same sample; its mean is no less than
     the true gap in expectation (Mak, Morton and Wood 1999).   upper = mean + t[K-1, 1-(1-confidence)/plans] s / sqrt(K)
-    plans: of how many the one was chosen by these very samples.
-    """
+    plans: of how many the one was chosen by these very samples."""
     mean, error, count = _moments(gaps)
     if count < 2:
         return GapBound(mean, error, np.inf)

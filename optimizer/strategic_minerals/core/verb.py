@@ -1,8 +1,7 @@
 """Verbs: functions whose signature is the only statement of their options.
 
 An option is a keyword with `Annotated[type, Field(ge=..., description=...)]` and a default. Limits hold for calls from Python as
-for the command line and the service, which read the same signature.
-"""
+for the command line and the service, which read the same signature."""
 
 import functools
 import inspect
@@ -47,8 +46,7 @@ MADE_BY = {
 def verb(function: Callable[P, R]) -> Callable[P, R]:
     """Check a function's options and run it under its `Runner`.
 
-    Raises InputError for values outside the limits that the signature states, all at once.
-    """
+    Raises InputError for values outside the limits that the signature states, all at once."""
 
     every = inspect.signature(function).parameters.values()
     places = [one.name for one in every if one.kind is one.POSITIONAL_OR_KEYWORD]
@@ -98,8 +96,7 @@ def checked(
     """Options with their values validated. where: what the faults name as their place; the function's name if empty. faults: those
     that are known already.
 
-    Raises InputError with a fault for each value outside its limits.
-    """
+    Raises InputError with a fault for each value outside its limits."""
     found: dict[str, Any] = {}
     faults = [*faults]
     for name, option in options_of(inspect.unwrap(function)).items():

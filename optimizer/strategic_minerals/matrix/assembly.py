@@ -58,8 +58,7 @@ class Costs(Mapping[str, Floats]):
 @dataclass(frozen=True)
 class Money:
     """Rows and columns that count money, and the unit in which the solver has them: tolerances of the solver are absolute, and a
-    model in million USD may hold thousands or billions of them.
-    """
+    model in million USD may hold thousands or billions of them."""
 
     unit: float
     """[million USD]"""
@@ -465,8 +464,7 @@ class Templates:
 def compile_templates(structure: Structure, known: Templates | None = None) -> Templates:
     """Write and compile every kind of block once. Holds the Pyomo lock.
 
-    known: blocks of a structure whose operations are written alike; only commitments are compiled.
-    """
+    known: blocks of a structure whose operations are written alike; only commitments are compiled."""
     with pyomo_alone(), _uncollected():
         if known is not None:
             return replace(known, root=_root(structure))

@@ -374,8 +374,7 @@ def add_term(model: pyo.ConcreteModel, name: str, expression: Any) -> None:
 
     model: of `build_model`. name: what tables call it. expression: linear in the model's variables or your own.
 
-    Raises ValueError for a name that is taken or none, and for another model.
-    """
+    Raises ValueError for a name that is taken or none, and for another model."""
     terms = model.component(OWN_TERMS) if isinstance(model, pyo.ConcreteModel) else None
     if terms is None:
         raise ValueError("a term is added to a model of build_model, or to the one that `extend` is given")
@@ -391,8 +390,7 @@ def add_term(model: pyo.ConcreteModel, name: str, expression: Any) -> None:
 def variables_of(named: NamedMatrix, model: pyo.ConcreteModel) -> list[Any]:
     """(columns,) the variables of a model that was made by `named_model`, or of a copy of it.
 
-    Raises InputError where some are gone.
-    """
+    Raises InputError where some are gone."""
     found, faults = [], []
     for name, index in named.columns:
         try:

@@ -220,8 +220,7 @@ def own_parts(problem: Problem, model: pyo.ConcreteModel, z0: Floats, made: Mapp
     nothing. made: `untouched_rows` of when it was made.
 
     Raises InputError for what is not linear or no number, for rows and costs of the plan that are not as they were made, and for a
-    second objective.
-    """
+    second objective."""
     named = NamedMatrix(problem)
     known = variables_of(named, model)
     refuse_wider(named, known)

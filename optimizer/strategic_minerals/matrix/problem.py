@@ -291,8 +291,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
 
     held: sampled scenarios to keep where the same hazards are asked for (`world.scenarios.build_scenarios`). like: a problem
     prepared before; its compiled blocks are instantiated again where only figures differ that they keep as parameters, and those of
-    operations where they are written alike.
-    """
+    operations where they are written alike."""
     seconds = Timings()
     checkpoint("building the model")
     with seconds.measure("build"):
@@ -383,8 +382,7 @@ def _built(
     """A problem before it is compiled: its structure in model units; instance, scenarios and what owners expect in tonnes.
 
     held: sampled scenarios to keep. like: a problem built before, of which courses of events, what owners expect and ways of
-    support are taken over where nothing that they hang on has changed.
-    """
+    support are taken over where nothing that they hang on has changed."""
     natural = build_instance(plan, data, longest_event(plan, data))
     drawn = 1 if plan.sample is None else max(plan.sample.scenarios, plan.sample.draws or 0)
     scenarios_asked = len(plan.scenarios) + drawn
@@ -549,8 +547,7 @@ class DecisionIndex:
     def find(self, text: str) -> Item:
         """The item of a name, with its kind before it or without; also one that cannot be chosen at these figures (`refused`).
 
-        Raises PlanError where there is none, where there are several, and where no figure could bring it.
-        """
+        Raises PlanError where there is none, where there are several, and where no figure could bring it."""
         several = [*self._all, *(item for item, _ in self._refused.values())]
         hits = [item for item in several if text in (item.name, str(item))]
         if len(hits) == 1:

@@ -29,8 +29,7 @@ class Solution:
     """Commitments and operations. Tonnes and million USD.
 
     Operations have a first axis of 1 + S paths: the trunk, then each scenario's whole course (the trunk's before the
-    onset of a component, its branch's from then on), and a last axis of T periods.
-    """
+    onset of a component, its branch's from then on), and a last axis of T periods."""
 
     sign: Floats
     """(options,) share signed, 0 or 1 unless relaxed or partial."""
@@ -187,8 +186,7 @@ def _scales(structure: Structure) -> dict[str, Floats]:
 def embed(structure: Structure, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
     """(columns, values) of all commitments and of the trunk's operations of a solution, in this structure's units.
 
-    `operating` is the share of each output class of this structure. Names of purchases tie the two together.
-    """
+    `operating` is the share of each output class of this structure. Names of purchases tie the two together."""
     u, v = structure.instance.material_unit, structure.instance.producer_unit
     T = structure.instance.calendar.periods
     at = {name: k for k, name in enumerate(solution.purchases)}

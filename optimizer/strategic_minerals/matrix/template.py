@@ -2,8 +2,7 @@
 
 A template holds every cost, bound, right-hand side and coefficient of a block as `a + B*xi`, xi being the values of its
 mutable Params; Python objects are made once per template, and `assembly` instances it for all periods and scenarios. Variables of
-other blocks that a template refers to are *externals*; stamping maps them to columns.
-"""
+other blocks that a template refers to are *externals*; stamping maps them to columns."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -139,8 +138,7 @@ class Template:
     def xi(self, values: Mapping[str, Floats], n: int) -> Floats:
         """(n, parameters) from arrays by Param name, whose values stand for the keys that the block was written with.
 
-        FormulationError where a Param has another number of values than it was written with.
-        """
+        FormulationError where a Param has another number of values than it was written with."""
         if n == 0:
             return np.zeros((0, self.value.B.shape[1]))
         parts = [values[name].reshape(n, -1) for name, _ in self.params]

@@ -1,8 +1,7 @@
 """What ties the periods of one branch together: money for purchases, service levels, the loss that risk measures see.
 
 A branch starts at its onset; `stand` gives the variable of a period, which is the trunk's before the onset. There the
-branch's price is the trunk's, so the terms of purchases cancel by themselves.
-"""
+branch's price is the trunk's, so the terms of purchases cancel by themselves."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -100,8 +99,7 @@ def add_branch_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets
     """A branch buys for no more than the trunk had planned to spend, and its part of the money that branches share.
 
     sum_{t in f, o} P_s (1+premium) buy[o,t] <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + extra[f]   [million USD]
-    Purchases under a purchase floor stay outside.
-    """
+    Purchases under a purchase floor stay outside."""
     instance = structure.instance
     years = range(len(instance.calendar.years))
     periods = {f: [t for t, year in enumerate(instance.calendar.year_index) if year == f] for f in years}
@@ -121,8 +119,7 @@ def add_calm_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, 
     """What is unspent of a year buys what is tight: in a flood, knowing what follows, a branch buys no more than was planned.
 
     sum_{t in f, o not tight} P_s (1+premium) buy[o,t]
-        <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                               [million USD]
-    """
+        <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                               [million USD]"""
     instance = structure.instance
     counted = [p for p in sets.purchases if p.offer >= 0] if limits_calm(structure) else []
     most = instance.by_year(instance.plan.budget.emergency_musd)
@@ -218,8 +215,7 @@ def add_filling(b: pyo.Block, structure: Structure, sets: ComponentSets, own: St
 def add_service_level(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:
     """A promise to a segment from the onset to the end of the event, not diluted over quiet years.
 
-    sum_{t in window, n} shortfall[q,n,t] - short_of_promise <= (1 - level) sum_{t in window} demand[q,t]     [unit]
-    """
+    sum_{t in window, n} shortfall[q,n,t] - short_of_promise <= (1 - level) sum_{t in window} demand[q,t]     [unit]"""
     instance = structure.instance
     levels = dict(sets.services)
     terms = service_terms(structure, sets)

@@ -1,8 +1,7 @@
 """Catalogue of the model: every variable and constraint with index, unit and meaning.
 
 `models/FORMULATION.md` states the equations. Exported models and tests for completeness take names and meanings from here. Model
-units: each material counts in a power of ten tonnes of its own (`world.instance.scale`); money in million USD.
-"""
+units: each material counts in a power of ten tonnes of its own (`world.instance.scale`); money in million USD."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """First-stage decisions, taken on the trunk and kept in every branch: packages, contracts, market floors, carry-over.
 
-Money in million USD, tonnes in model units.
-"""
+Money in million USD, tonnes in model units."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -140,8 +139,7 @@ def add_variables(m: pyo.Block, structure: Structure, values: Mapping[str, Any])
 def add_one_package(m: pyo.Block, structure: Structure) -> None:
     """A project is supported at most once; a baseline project is built whatever the plan does.
 
-    sum_{l,t0} sign[p,l,t0] <= 1   (= 1 for a baseline project)                         [-]  for each project
-    """
+    sum_{l,t0} sign[p,l,t0] <= 1   (= 1 for a baseline project)                         [-]  for each project"""
     options, baseline = structure.support.options, structure.support.baseline
     by_project: dict[int, list[int]] = {}
     for o, option in enumerate(options):
@@ -179,8 +177,7 @@ def add_project_logic(m: pyo.Block, structure: Structure) -> None:
 def add_operating(m: pyo.Block, structure: Structure) -> None:
     """What is signed, by how it will produce: branches see output classes, not packages.
 
-    operating[g] = sum_{(l,t0) in g} sign[p,l,t0]                                       [-]  for each output class
-    """
+    operating[g] = sum_{(l,t0) in g} sign[p,l,t0]                                       [-]  for each output class"""
     members: dict[int, list[int]] = {g: [] for g in range(len(structure.support.classes))}
     for o, option in enumerate(structure.support.options):
         members[option.output_class].append(o)
@@ -192,8 +189,7 @@ def add_operating(m: pyo.Block, structure: Structure) -> None:
 def add_one_market_floor(m: pyo.Block, structure: Structure) -> None:
     """At most one market floor a material.
 
-    sum_m floor[i,m] <= 1                                                               [-]  for each material
-    """
+    sum_m floor[i,m] <= 1                                                               [-]  for each material"""
     by_material: dict[int, list[int]] = {}
     for n, market in enumerate(structure.support.markets):
         by_material.setdefault(market.floor.floor.material, []).append(n)
@@ -207,8 +203,7 @@ def add_beside_market_floor(m: pyo.Block, structure: Structure) -> None:
 
     sum_{l without m} sign[p,l,t0] <= 1 - sum_m floor[i,m];   sum_{l with m} sign[p,l,t0] <= floor[i,m]     [-]
     A package whose variant with m fails participation may stand beside m as it is (`excluded_by` leaves it out); one with a floor
-    of its own on i has no variant, and m excludes it.
-    """
+    of its own on i has no variant, and m excludes it."""
     options = structure.support.options
     without: dict[tuple[int, tuple[int, ...]], list[int]] = {}
     for (o, _), floors in structure.support.excluded_by.items():
@@ -263,8 +258,7 @@ def add_contracts_in_force(m: pyo.Block, structure: Structure) -> None:
 def contract_fees(structure: Structure, weights: Floats, fees: pyo.Param, contract: pyo.Var) -> Terms:
     """Fees of offtake contracts, or what these cost in all, each period in force weighted.
 
-    sum_{j,t0} fee[j] (sum_{t in force} w[t]) contract[j,t0]                             [million USD]
-    """
+    sum_{j,t0} fee[j] (sum_{t in force} w[t]) contract[j,t0]                             [million USD]"""
     return [(float(weights[k.start : k.end].sum()) * fees[n], contract[n]) for n, k in enumerate(structure.contracts)]
 
 
@@ -317,8 +311,7 @@ def trunk_spending(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -> 
     """All outlays on the trunk, discounted: with scored gaps and expected budget-paid floor cost.
 
     operating outlay with w[t] = beta of the first period of t's fiscal year
-        + sum_f beta[f] (sum sign outlay[f] + sum floor outlay[f])                       [million USD]
-    """
+        + sum_f beta[f] (sum sign outlay[f] + sum floor outlay[f])                       [million USD]"""
     weights = structure.instance.calendar.spending_weight
     return summed(operating_outlay(m, structure, trunk, weights) + committed(m, m.discounted_outlay))
 
@@ -344,8 +337,7 @@ def add_budget(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -> None
 def add_total_budget(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -> None:
     """Optionally, a limit on all outlays of the planned years.
 
-    sum_f (outlay[f] + unspent[f]) <= total                                              [million USD]
-    """
+    sum_f (outlay[f] + unspent[f]) <= total                                              [million USD]"""
     calendar = structure.instance.calendar
     if not len(m.total):
         return
@@ -359,8 +351,7 @@ def add_total_budget(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -
 def add_contingent_liability(m: pyo.Block, structure: Structure) -> None:
     """What all floors together may cost in a year, at the price state w*, net of upside receipts.
 
-    sum_{t in f} sum K ramp y alive (max(0, F - w* P) - upside max(0, w* P - F)) sign <= cap[f]     [million USD]
-    """
+    sum_{t in f} sum K ramp y alive (max(0, F - w* P) - upside max(0, w* P - F)) sign <= cap[f]     [million USD]"""
     owed = committed_by_year(m, m.liability)
     m.contingent_liability = pyo.Constraint(
         list(m.liability_cap),
@@ -393,8 +384,7 @@ def cvar(m: pyo.Block, structure: Structure, scenario: ScenarioVariable) -> Any:
 def add_loss_limits(m: pyo.Block, structure: Structure, scenario: ScenarioVariable) -> None:
     """Limits on the risk measures.
 
-    eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]
-    """
+    eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]"""
     if len(m.cvar_allowed):
         m.cvar_limit = pyo.Constraint(expr=cvar(m, structure, scenario) <= m.cvar_allowed[0])
     if len(m.expected_loss_allowed):
@@ -407,8 +397,7 @@ def add_commitment_costs(m: pyo.Block, structure: Structure) -> None:
 
     fees and dearer deliveries of contracts + payments that close gaps + expected floor cost with terminal liability
     + border surcharge less revenue
-    The residual worth of what is alive at the end is an expression of its own, credited at the plan's `residual`.
-    """
+    The residual worth of what is alive at the end is an expression of its own, credited at the plan's `residual`."""
     beta = structure.instance.calendar.beta[: structure.instance.calendar.periods]
     contracts = contract_fees(structure, beta, m.contract_cost, m.contract)
     m.commitment_cost = pyo.Expression(expr=summed(contracts + committed(m, m.social_cost)))

@@ -114,8 +114,7 @@ def add_users_stock_balance(b: pyo.Block, sets: ComponentSets, previous: Mapping
     """What is pulled is missing until it is refilled.
 
     missing[k,t] = missing[k,t-1] + pull[k,t] - refill[k,t]                            [unit]  for each stock of users
-    before the first period: what is missing when the plan starts
-    """
+    before the first period: what is missing when the plan starts"""
     if not sets.users:
         return
 
@@ -183,8 +182,7 @@ def add_clean_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -
 
     sum_j y[j,i] clean[j] + sum_j min(y[j,i],0) (held[j] hold[j] + asked[j] run[j]) + release[i] >= 0   [unit]  for each i of the
     chain;  j runs over the makers, whose outputs and inputs both count; asked: of what qualifies material for users; release: of a
-    stock that is clean.
-    """
+    stock that is clean."""
     y, chain = structure.instance.yields, sets.clean
 
     def balance(b: Any, i: int) -> Any:
@@ -208,8 +206,7 @@ def add_qualified_supply(b: pyo.Block, structure: Structure, sets: ComponentSets
     """A qualified form is made of what qualified makers make, of clean feed where a rule asks for it.
 
     sum_j y[j,i] (any[k,j] run[j] + clean[k,j] clean[j]) + y[k,i] asked[k] use[k] >= 0     [unit]  for each maker k of a form of i
-    any, clean: 1 where maker j is qualified and no rule asks for clean feed, or one does.
-    """
+    any, clean: 1 where maker j is qualified and no rule asks for clean feed, or one does."""
     y, instance = structure.instance.yields, structure.instance
     pairs = qualified_makers(structure, sets)
 
@@ -269,8 +266,7 @@ def add_price_channel(b: pyo.Block, structure: Structure, sets: ComponentSets, l
     saving = (phi P / Q) M sum_k s_k less[i,k],  s_k = RAISED (1 - a_k - a_{k+1}): in pieces (phi P / Q) z (M - z)     [million USD]
              where Z0 lacks the material at most SHORT_FIRST times its least loss beyond the price
     cost   = (phi P / Q) sum_k (M + q_k + q_{k+1}) more[i,k],   q_k = most * MORE[k]                                   [million USD]
-    M: bought abroad in Z0. To first order in one market: P = P_Z0 (1 - phi z / Q), phi = 1/(e_supply + e_demand).
-    """
+    M: bought abroad in Z0. To first order in one market: P = P_Z0 (1 - phi z / Q), phi = 1/(e_supply + e_demand)."""
     b.price_channel = pyo.Expression(expr=0.0)
     if not sets.moved:
         return
@@ -543,8 +539,7 @@ def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets
     """Everything supplied is used or left over.
 
     sum_j (y[j,i] run[j] + min(y[j,i],0) hold[j]) + release[i] + sum_k (substitute + shortfall + pull)[i,k]
-        = sum_k (demand + refill)[i,k] + surplus[i]                                 [unit]  for each i
-    """
+        = sum_k (demand + refill)[i,k] + surplus[i]                                 [unit]  for each i"""
     y = structure.instance.yields
     demand_of = structure.instance.demand_material
 
@@ -566,8 +561,7 @@ def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets
 def add_segment_bound(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """A segment can go without no more than it wants: a cheap segment's shortfall cannot cover another's demand.
 
-    sum_n shortfall[q,n] + sum_h substitute[q,h] + pull[q] <= demand[q]              [unit]  for each q
-    """
+    sum_n shortfall[q,n] + sum_h substitute[q,h] + pull[q] <= demand[q]              [unit]  for each q"""
     instance = structure.instance
 
     def bound(b: Any, q: int) -> Any:
@@ -586,8 +580,7 @@ def add_segment_bound(b: pyo.Block, structure: Structure, sets: ComponentSets) -
 def add_surplus_limit(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Only what is made can be left over: stock does not leave through exports.
 
-    surplus[i] <= sum_j max(y[j,i],0) run[j]                                         [unit]  for each i made
-    """
+    surplus[i] <= sum_j max(y[j,i],0) run[j]                                         [unit]  for each i made"""
     y = structure.instance.yields
     b.surplus_limit = pyo.Constraint(
         list(b.surplus), rule=lambda b, i: b.surplus[i] <= sum(y[j, i] * b.output[j] for j in b.output if y[j, i] > 0)
@@ -598,8 +591,7 @@ def add_stock_balance(b: pyo.Block, structure: Structure, sets: ComponentSets, l
     """Tonnes in store carry over, lose a share, gain acquisitions and give up releases and disposals; those of a pool are moved.
 
     stock[i] = (1 - decay[i]) stock_before[i] + sum_o buy[o] + received[i] - sent[i] - release[i] - sell[i]
-                                                                                     [unit]  for each stocked i
-    """
+                                                                                     [unit]  for each stocked i"""
     decay = structure.instance.decay
     by_material = {i: [p.name for p in sets.purchases if p.material == i] for i in sets.stocked}
 
@@ -616,8 +608,7 @@ def add_reserve_production(b: pyo.Block, structure: Structure, sets: ComponentSe
     """What the reserve buys from a producer is made for it, joint products together, and nothing else is.
 
     y[j,i] hold[j] >= sum_{o of j and i} buy[o]                                       [unit]  for each j, output i
-    hold[j] <= sum_{o of j} buy[o] / y[j,i(o)]                                        [unit]  for each j
-    """
+    hold[j] <= sum_{o of j} buy[o] / y[j,i(o)]                                        [unit]  for each j"""
     y = structure.instance.yields
     bought = {
         (j, i): [p.name for p in sets.purchases if (p.source, p.material) == (j, i)]
@@ -638,8 +629,7 @@ def add_reserve_production(b: pyo.Block, structure: Structure, sets: ComponentSe
 def add_source_capacity(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """A source gives what is available; while its output is tight, only the uncontracted share and what is contracted.
 
-    use[j] <= rho (kappa_t K + (1 - kappa_t) sum_{t0 in force} contract[j,t0])          [unit]  for each source j
-    """
+    use[j] <= rho (kappa_t K + (1 - kappa_t) sum_{t0 in force} contract[j,t0])          [unit]  for each source j"""
     restricted = (
         {structure.contracts[n].source for n in sets.contracts} | set(sets.holders) | {j for j, _ in sets.floors}
     )
@@ -669,8 +659,7 @@ def add_source_survival(b: pyo.Block, structure: Structure, sets: ComponentSets,
 def add_project_capacity(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """A project gives what was signed for, has ramped up, is alive and is not withheld in a crisis.
 
-    use[p] <= sum_g K rho ramp alive crisis operating[p,g]                              [unit]  for each project p
-    """
+    use[p] <= sum_g K rho ramp alive crisis operating[p,g]                              [unit]  for each project p"""
     first, classes = structure.instance.sources, structure.support.classes
 
     def capacity(b: Any, p: int) -> Any:
@@ -684,8 +673,7 @@ def add_floor_purchase(b: pyo.Block, structure: Structure, sets: ComponentSets, 
     """Under a purchase floor the reserve may buy the covered tonnes at the market price.
 
     buy[o,t] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]  while the floor is in force, else 0
-                                                                                    [unit]  for each such offer o
-    """
+                                                                                    [unit]  for each such offer o"""
     classes_of = {p.name: p.classes for p in sets.purchases if p.offer < 0}
     b.floor_purchase = pyo.Constraint(
         list(classes_of),
@@ -699,8 +687,7 @@ def add_diversification(b: pyo.Block, structure: Structure, sets: ComponentSets)
     """Diversification on the trunk: a country's supply stays below, or a group's above, a share of what is used.
 
     country cap:  sum_{j in country} y+ run[j] - cap (sum_k (demand - substitute - shortfall) + inputs of use) <= excess
-    least share:  share (...) - sum_{j in group} y+ run[j] + surplus[i] <= excess         [unit]  for each rule
-    """
+    least share:  share (...) - sum_{j in group} y+ run[j] + surplus[i] <= excess         [unit]  for each rule"""
     instance = structure.instance
     y = instance.yields
     rules = dict(sets.diversification)
@@ -745,8 +732,7 @@ def add_trunk_shortfall(b: pyo.Block, structure: Structure, sets: ComponentSets)
 def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Rule of thumb: stock of so many days of net imports, on the trunk.
 
-    stock[i] >= days/365 * net imports per year                                          [unit]  for each rule
-    """
+    stock[i] >= days/365 * net imports per year                                          [unit]  for each rule"""
     rules = dict(enumerate(sets.cover))
     b.days_of_cover = pyo.Constraint(
         [n for n, (i, _) in rules.items() if i in sets.stocked], rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n]
@@ -774,8 +760,7 @@ def stock_rule_param_values(structure: Structure, sets: ComponentSets, S: Ints) 
     """(n, keys) values of each in some scenarios.
 
     due: the period that ends n years after the last event; from: share (1 - decay)**(periods in between), at the last period before
-    the onset. Where the horizon ends before, there is no duty.
-    """
+    the onset. Where the horizon ends before, there is no duty."""
     instance, scenarios = structure.instance, structure.scenarios
     T, n = instance.calendar.periods, len(S)
     due, begin = np.zeros((n, len(sets.refills), T)), np.zeros((n, len(sets.refills), T))
@@ -794,8 +779,7 @@ def add_refill(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Sta
     """A stock that was drawn down is full again some years after the last event; what decays in between counts.
 
     stock[i, end+n] >= share (1-decay)**(end+n-onset+1) stock_trunk[i, onset-1]                       [unit]  for each refill rule
-    Nothing released is always enough, so no promise is broken by it.
-    """
+    Nothing released is always enough, so no promise is broken by it."""
     T = range(structure.instance.calendar.periods)
 
     def back(b: Any, k: int) -> Any:

@@ -27,8 +27,7 @@ def add_scenario(
 def add_scenario_loss(b: pyo.Block, structure: Structure, part: ComponentVariable) -> None:
     """Loss of a scenario over all components, those of materials inside imported goods only where the plan asks for them.
 
-    scenario_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]
-    """
+    scenario_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]"""
     b.scenario_loss = pyo.Var(bounds=(0, None), doc="loss of the scenario")
     losses = [part("loss", None, c) for c in structure.at_risk]
     b.scenario_loss_sum = pyo.Constraint(expr=sum(losses) - b.scenario_loss == 0)
@@ -37,8 +36,7 @@ def add_scenario_loss(b: pyo.Block, structure: Structure, part: ComponentVariabl
 def add_tail(b: pyo.Block, value_at_risk: Any) -> None:
     """Loss beyond the value at risk (Rockafellar and Uryasev 2000).
 
-    scenario_loss - eta <= tail                                                                       [million USD]
-    """
+    scenario_loss - eta <= tail                                                                       [million USD]"""
     b.tail = pyo.Var(bounds=(0, None), doc="loss beyond the value at risk (z)")
     b.tail_excess = pyo.Constraint(expr=b.scenario_loss - value_at_risk - b.tail <= 0)
 
@@ -50,8 +48,7 @@ def add_shared_money(
 
     sum_c extra[c,f] - unspent[f] <= emergency[f]                                                  [million USD]
     Where it bounds every policy (`knowing`) and money may be carried over, all that a branch leaves of a year may serve later ones:
-    the same, summed over all years up to f.
-    """
+    the same, summed over all years up to f."""
     plan, budget = structure.instance.plan, structure.instance.plan.budget
     keeps = plan.policy == "knowing" and budget.branch_money == "appropriated" and budget.carry_over_share > 0
     most = structure.instance.by_year(budget.emergency_musd)
@@ -78,8 +75,7 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     sales count at the lower price, so that buying in one market to sell in the other never gains; what is made into a qualified
     form counts as that does.
     loss       sum v shortfall; risk measures see the cost of substitution too
-    Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
-    """
+    Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel."""
     instance = structure.instance
     y = instance.yields
 

@@ -1,8 +1,7 @@
 """Values of the mutable Params for every instance of a component: products of data are formed here, in numpy.
 
 Each function returns arrays whose first axis is the instance (or the branch) and whose second follows the key lists of
-`model.period.param_keys` and `model.branch.param_keys`.
-"""
+`model.period.param_keys` and `model.branch.param_keys`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -245,8 +244,7 @@ def _users_stock(
     """Limits and cost of stock that users hold themselves.
 
     A unit missing costs P0 (1 - (1+r)**-D + convenience D) a period, and what replaces it at the end,
-    P0 where dearest, premium included, times beta[T+1].
-    """
+    P0 where dearest, premium included, times beta[T+1]."""
     instance, plan, calendar = structure.instance, structure.instance.plan, structure.instance.calendar
     users = list(sets.users)
     material, level = [instance.users[k][0] for k in users], instance.users_level[users]
@@ -288,8 +286,7 @@ def _depth(structure: Structure, sets: ComponentSets, direct: Floats, tight: Flo
     """Most that each offer sells: its depth times the availability of its source's controlled flow, or its own where it has no
     source, where rules of origin leave it open.
 
-    `tight` (n, I) is the share of the period in which the material is tight, as deep as the cut.
-    """
+    `tight` (n, I) is the share of the period in which the material is tight, as deep as the cut."""
     instance = structure.instance
     parts = []
     for p in sets.purchases:
@@ -305,8 +302,7 @@ def _class_output(
 ) -> Floats:
     """(n,) K rho ramp alive of an output class, times kappa + (1-kappa) offtake while an output is tight.
 
-    `crisis` (n, J) is the share of the period in which an output of a producer is tight.
-    """
+    `crisis` (n, J) is the share of the period in which an output of a producer is tight."""
     instance, output = structure.instance, structure.support.classes[g]
     j = instance.sources + output.project
     share = np.where(on_trunk, output.trunk[t], output.scenarios[w, t])
@@ -341,8 +337,7 @@ def _supplier_rules(
     structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints
 ) -> tuple[Floats, Floats, Floats]:
     """Share, activity and counted demand of each diversification rule; zero outside the trunk, before its year, and where nobody
-    can be on the trunk any more.
-    """
+    can be on the trunk any more."""
     instance = structure.instance
     n = len(t)
     cap, active, wanted = [], [], []

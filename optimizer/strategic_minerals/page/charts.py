@@ -246,8 +246,7 @@ def all_rows() -> Iterator[None]:
 def years_axis(result: Result, *, until_the_end: bool) -> Any:
     """The x axis of fiscal years: a mark at the beginning of each planned year, nothing after the plan.
 
-    until_the_end: whether the last year is drawn up to its end, as bars are, or as a point at its beginning.
-    """
+    until_the_end: whether the last year is drawn up to its end, as bars are, or as a point at its beginning."""
     alt, horizon = altair(), result.plan.horizon
     years = list(range(horizon.first_year, horizon.first_year + horizon.years))
     end = years[-1] + 1 if until_the_end else years[-1] + (1 - horizon.period_months / 12)
@@ -813,6 +812,5 @@ OF_STUDIES: Mapping[str, Callable[[pd.DataFrame, Subject], Iterator[Figure]]] = 
 def study_figures(tables: Mapping[str, pd.DataFrame], about: Subject) -> list[Figure]:
     """Every figure that some studies have something to show in, in the order of the page.
 
-    tables: by `kind/table`, as run folders and `tables_of` name them.
-    """
+    tables: by `kind/table`, as run folders and `tables_of` name them."""
     return [figure for key, draw in OF_STUDIES.items() if key in tables for figure in draw(tables[key], about)]

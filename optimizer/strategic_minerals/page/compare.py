@@ -113,8 +113,7 @@ def stock_by_year(result: Result) -> pd.DataFrame:
     """fiscal_year, material, target_t, expected_t, low_t, high_t: what the reserve is to hold at the end of a year, and holds.
 
     As the plan was lived, with 5 and 95 % of its futures; where it was not, over its own ones, from the least to the
-    most. Materials of which it holds something, the largest target first.
-    """
+    most. Materials of which it holds something, the largest target first."""
     table = result.tables.get("stock_by_year")
     if table is None:
         table = _own_stock(result)
@@ -139,8 +138,7 @@ def _own_stock(result: Result) -> pd.DataFrame:
 def loss_curve(result: Result) -> pd.DataFrame:
     """case (with the plan, without), loss_musd, chance: how probable it is that shortages cost more than an amount.
 
-    As both were lived; where they were not, in the plan's own scenarios, as steps.
-    """
+    As both were lived; where they were not, in the plan's own scenarios, as steps."""
     lived = result.tables.get("loss_curve")
     lived = None if lived is None else lived[lived.chance > 0]
     if lived is None:
@@ -198,8 +196,7 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
     gap, losses; `inputs`, fields of the plan that are not the same in all. Facts: `warnings`, why figures may
     not be compared directly; `changed`, what differs in the tables, in sentences.
 
-    Raises InputError for less than two results, and for a folder that is no run.
-    """
+    Raises InputError for less than two results, and for a folder that is no run."""
     if len(results) < 2:
         raise InputError([Fault("compare", "", "results", f"{len(results)} result", "two or more")])
     found = opened(results)
@@ -623,8 +620,7 @@ class Course:
     """The longest way through a chain along feeds with more than a small part by weight.
 
     steps: materials from the first feed to the product; drawn: suppliers of each as they are drawn, in order; worth: tonnes of the
-    product that a tonne of each is enough for, on average over all plants and moments.
-    """
+    product that a tonne of each is enough for, on average over all plants and moments."""
 
     steps: list[str]
     drawn: list[list[str]]
@@ -701,8 +697,7 @@ def by_country(result: Result, chosen: Sequence[str], found: Sequence[Moment]) -
     """country (code), supply_share, the_plan: those with a share of today's supply or with an act.
 
     supply_share: of what countries supply now, mean over the materials at stake and every step of their chains. the_plan: what it
-    does there while nothing happens, in words: buys, signs with, supports.
-    """
+    does there while nothing happens, in words: buys, signs with, supports."""
     known, share, does = Names.of(result.data), defaultdict[str, float](float), defaultdict[str, list[str]](list)
     parts = [found[0].parts.get(step, {}) for step in dict.fromkeys(s for code in chosen for s in chain(code, found))]
     made = [{who: t for who, t in each.items() if who not in (RESERVE, SHORT)} for each in parts]

@@ -153,8 +153,7 @@ def report(
 
     brief: one sheet of paper, with what a minister acts on alone. names: what several results are called; None: their plans' names.
     analyses: studies to be shown, as `read_analyses` finds them; of several of a kind the last one. Raises InputError where the
-    extra `report` is not installed, ValueError without a result.
-    """
+    extra `report` is not installed, ValueError without a result."""
     several = [results] if isinstance(results, Result) else list(results)
     if not several:
         raise ValueError("a report needs a result")
@@ -316,8 +315,7 @@ def charts(of: Result | Study) -> dict[str, Any]:
     of: a result (loss-curve, timeline, stocks, budget) or a study (frontier; tornado of a one-at-a-time sweep; grid of a sweep of
     two figures; others have none).
 
-    Raises InputError where the extra `report` is not installed.
-    """
+    Raises InputError where the extra `report` is not installed."""
     found = figures(of) if isinstance(of, Result) else study_figures(tables_of([of]), Subject())
     return {figure.name: figure.titled for figure in found if not figure.drawings}
 

@@ -498,8 +498,7 @@ def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """No project needs or excludes itself, or excludes what it needs over any number of steps: it could never be built.
 
-    Projects that need each other are built together, or not at all.
-    """
+    Projects that need each other are built together, or not at all."""
     needs = {row.project: {*row.needs.split()} for row in data.rows("projects")}
     excludes = {row.project: {*row.excludes.split()} for row in data.rows("projects")}
     for row in data.rows("projects"):

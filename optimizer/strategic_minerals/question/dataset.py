@@ -37,8 +37,7 @@ def validate_rows(
 ) -> tuple[tuple[Row, ...], list[Fault]]:
     """Rows of a table from records, and what is wrong; where there is much, what comes after the first faults is not looked at.
 
-    lines: the line of each record, for the faults; None: from line 2 on, below the header.
-    """
+    lines: the line of each record, for the faults; None: from line 2 on, below the header."""
     model = TABLES[table]
     faults = first_of(_header_faults(table, file, columns))
     if faults:
@@ -398,8 +397,7 @@ ENDINGS = ("usd_per_kg", "usd_per_t", "musd")
 def restated(plan: Plan, data: Dataset) -> Dataset:
     """The same facts in real money of the plan's price year: value * index[price_year] / index[money_year].
 
-    Rows without `money_year` are taken unchanged. Expects `unknown_years` to have found nothing.
-    """
+    Rows without `money_year` are taken unchanged. Expects `unknown_years` to have found nothing."""
     index = {row.money_year: row.price_index for row in data.rows("deflators")}
     tables = dict(data.tables)
     for table in DATED:

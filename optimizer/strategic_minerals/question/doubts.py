@@ -294,8 +294,7 @@ class Doubt:
 def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -> list[tuple[str, str, str]]:
     """(kind, item, text) of figures of the tables and the plan that are probably not meant.
 
-    chosen: materials that are looked at; None: all of the tables.
-    """
+    chosen: materials that are looked at; None: all of the tables."""
     facts, names, notes = Facts(plan, data, chosen), Names.of(data), []
     unusual = list(_unusual(facts))
     odd = {_place(figure) for doubt in unusual for figure in doubt.figures}

@@ -75,8 +75,7 @@ def calibrate(data: Dataset) -> pd.DataFrame:
 def haircut(price_cv: float) -> Estimate:
     """Share of the price lost when selling: 0.05 + 0.2 cv (at most 0.4), from half to double of it (0.5).
 
-    No source prints a haircut; the variation of annual prices (USGS MCS 2026) says how thin a market is.
-    """
+    No source prints a haircut; the variation of annual prices (USGS MCS 2026) says how thin a market is."""
     central = min(0.05 + 0.2 * price_cv, 0.4)
     return Estimate(central / 2, central, min(2 * central, 0.5))
 
@@ -84,8 +83,7 @@ def haircut(price_cv: float) -> Estimate:
 def holding(price_usd_per_kg: float) -> Estimate:
     """Holding cost as a share of value per year: staff 0.86 % plus storage of 0.02 USD/kg (0.005-0.05).
 
-    Staff: National Defense Stockpile 2010, 80 employees on USD 1.4bn (globalsecurity.org). Storage assumed.
-    """
+    Staff: National Defense Stockpile 2010, 80 employees on USD 1.4bn (globalsecurity.org). Storage assumed."""
     low, central, high = (0.0086 + rent / price_usd_per_kg for rent in (0.005, 0.02, 0.05))
     return Estimate(low, central, max(high, 2 * central))
 
@@ -105,8 +103,7 @@ def offer_depth(world_t: float, consumption_t: float, step: float) -> Estimate:
     """Tonnes a year that the reserve can buy: the smaller of 1 % of world output and 10 % of home consumption,
     times the step (1, 2, 3); from a third to three times of it. World output 0: not published.
 
-    Scale: the orders of antimony in ten months, USD 57M, are 4-9 % of US consumption.
-    """
+    Scale: the orders of antimony in ten months, USD 57M, are 4-9 % of US consumption."""
     base = 0.10 * consumption_t if world_t == 0 else min(0.01 * world_t, 0.10 * consumption_t)
     return Estimate(1 / 3, 1.0, 3.0).times(base * step)
 
@@ -119,8 +116,7 @@ def seller_depth(world_t: float, step: float) -> Estimate:
 def offer_premium(step: float) -> Estimate:
     """Premium on the market price at step 1, 2, 3: 5, 15 and 45 %; from a third to double.
 
-    Step 3 is what Rotterdam paid over China for gallium in October 2023 (425/285 USD/kg, Fastmarkets).
-    """
+    Step 3 is what Rotterdam paid over China for gallium in October 2023 (425/285 USD/kg, Fastmarkets)."""
     central = 0.05 * 3 ** (step - 1)
     return Estimate(central / 3, central, 2 * central)
 
@@ -165,8 +161,7 @@ def allied_kappa(tier: str) -> Estimate:
     """Share that uncontracted home users still get while a material is tight, by tier of the country.
 
     Ally 0.66: what India left when it asked IREL to stop the third that goes to Japan (Reuters, June 2025);
-    low, what Lynas leaves beside Japan. Others are judgement. Covered nations: hazards cut them instead.
-    """
+    low, what Lynas leaves beside Japan. Others are judgement. Covered nations: hazards cut them instead."""
     values = {"home": (1.0, 1.0, 1.0), "ally": (0.4, 0.66, 0.95), "covered": (0.5, 1.0, 1.0)}
     return Estimate(*values.get(tier, (0.25, 0.5, 0.8)))
 
@@ -176,8 +171,7 @@ def contract_honoured(spare: str) -> Estimate:
 
     Of eleven sellers whose contracts with others are on record (allied_reliability), two broke them or were asked to since 2010:
     IREL (a third of its output, June 2025), Serra Verde (cut short, 2026): 9/11. Low, and without capacity to spare: as those
-    without a contract (`allied_kappa`); that is known of those who have sold half of their output or more.
-    """
+    without a contract (`allied_kappa`); that is known of those who have sold half of their output or more."""
     return {"spare": Estimate(0.66, 9 / 11, 1.0), "none": Estimate(0.4, 0.66, 0.95)}[spare]
 
 
@@ -200,8 +194,7 @@ def feed_price(*price_and_yield: float) -> Estimate:
 def separation_cash(*price_and_yield: float) -> Estimate:
     """Cash cost of separation: 60 % (40-100) of a charge of 29 % of product value; the rest pays its capital.
 
-    Charge: Aclara Carina PFS. The split is assumed; no allied separator prints its operating cost.
-    """
+    Charge: Aclara Carina PFS. The split is assumed; no allied separator prints its operating cost."""
     return Estimate(0.4, 0.6, 1.0).times(0.29 * _value(*price_and_yield))
 
 
@@ -218,8 +211,7 @@ def separated_cash(mine_usd_per_kg: float, *price_and_yield: float) -> Estimate:
 def equivalent_cash(cash_usd_per_kg: float, price_usd_per_kg: float, *price_and_yield: float) -> Estimate:
     """Cash cost per kg of the main product where a study prints it per kg of equivalent, by-products counted by their value.
 
-    Low: as if only the main product were counted. High: the same as central.
-    """
+    Low: as if only the main product were counted. High: the same as central."""
     whole = cash_usd_per_kg * (1 + _value(*price_and_yield) / price_usd_per_kg)
     return Estimate(cash_usd_per_kg, whole, whole)
 
@@ -233,8 +225,7 @@ def metal_price(oxide_usd_per_kg: float, oxide_t_per_t: float, conversion_usd_pe
     """Price of a metal: its oxide plus a conversion charge (from half to double).
 
     USGS prints no NdPr or samarium metal price. Charges assumed: 6 USD/kg NdPr (electrolysis; enough to
-    keep makers outside China open), 8 USD/kg Sm (reduction with lanthanum, then distillation).
-    """
+    keep makers outside China open), 8 USD/kg Sm (reduction with lanthanum, then distillation)."""
     return Estimate(0.5, 1.0, 2.0).times(conversion_usd_per_kg).plus(oxide_usd_per_kg * oxide_t_per_t)
 
 
@@ -242,8 +233,7 @@ def magnet_price(conversion_usd_per_kg: float, *price_and_content: float) -> Est
     """Price of a magnet: metals and oxides in it plus a conversion charge (from half to 1.75 times).
 
     No price series is published. NdFeB 20 USD/kg: the size of the tax credit asked for US magnets (bill of
-    2021) and of the margin guaranteed to MP Materials for 10X. SmCo 40 USD/kg assumed, cobalt included.
-    """
+    2021) and of the margin guaranteed to MP Materials for 10X. SmCo 40 USD/kg assumed, cobalt included."""
     return Estimate(0.5, 1.0, 1.75).times(conversion_usd_per_kg).plus(_value(*price_and_content))
 
 
@@ -252,8 +242,7 @@ def plant_conversion(step: str) -> Estimate:
 
     Magnets 15 (10-20): below the 20 USD/kg in the price, so that a plant at Chinese prices pays its cash cost
     but hardly its capital, as the 10X guarantee of 20 USD/kg (its capital charge) implies. `oxide_to_magnet`
-    adds 0.3 kg of metal making to it, `monazite_to_metal` adds separation to metal making.
-    """
+    adds 0.3 kg of metal making to it, `monazite_to_metal` adds separation to metal making."""
     values = {
         "magnet": (10, 15, 20),
         "oxide_to_magnet": (10.9, 16.5, 23),
@@ -287,8 +276,7 @@ def ore_yield(body: str, element: str) -> Estimate:
     `clay`, ionic-clay carbonate: NdPr 0.235 at Caldeira (63899 t of 271687 t REO), high 0.363 at Ema
     (6.15/16.95). Dy and Tb together 0.010 (0.006-0.033, high: 191 t by 1350 t NdPr at Carina), split as at
     Dubbo (72:13). `segh`, Lynas feed of Sm, Eu, Gd and on; `xenotime`, Browns Range; `magnet_reo`, of which
-    only a total is printed, Dy + Tb 4 % of it (2-6). All others are the usual order of such ores.
-    """
+    only a total is printed, Dy + Tb 4 % of it (2-6). All others are the usual order of such ores."""
     values = {
         "clay": {
             "ndpr": (0.20, 0.235, 0.363),
@@ -315,8 +303,7 @@ def ore_yield(body: str, element: str) -> Estimate:
 def study_overrun(capex_musd: float) -> Estimate:
     """Capex of a company study of 2022 or before that led to no decision: 1.52 times it (1.27-1.73).
 
-    Rises from study to decision since: Thacker Pass 1.27, Nolans 1.51, Eneabba 1.58, Stibnite 1.73; mean 1.52.
-    """
+    Rises from study to decision since: Thacker Pass 1.27, Nolans 1.51, Eneabba 1.58, Stibnite 1.73; mean 1.52."""
     return Estimate(1.27, 1.52, 1.73).times(capex_musd)
 
 
@@ -336,8 +323,7 @@ def loss_multiplier(segment: str, tier: float) -> Estimate:
 
     The first tonnes unmet cost less than the average of an event, the last more. No source splits the losses.
     Defence comes before all others, as rated orders do in law (15 CFR 700): its least tier counts more than the
-    last tier of the rest.
-    """
+    last tier of the rest."""
     values = {"defence": (3.0, 10.0, 30.0), "essential": (1.0, 1.4, 3.0), "other": (0.4, 0.57, 1.0)}
     return Estimate(*values[segment]).times({1: 0.4, 2: 1.0, 3: 2.5}[int(tier)])
 
@@ -353,8 +339,7 @@ def loss_split(segment: str, tier: float, defence_share: float, essential_share:
 def substitution_limit(segment: str, step: float) -> Estimate:
     """Share of a segment that can do without: other civilian 5 and 10 % at steps 1 and 2, essential half.
 
-    IMF WP/26/073: losses fade once substitution has had a year; nothing published gives shares.
-    """
+    IMF WP/26/073: losses fade once substitution has had a year; nothing published gives shares."""
     central = 0.05 * step * {"defence": 0.0, "essential": 0.5, "other": 1.0}[segment]
     return Estimate(central / 3, central, 2 * central)
 
@@ -362,16 +347,14 @@ def substitution_limit(segment: str, step: float) -> Estimate:
 def substitution_cost(price_usd_per_kg: float, step: float) -> Estimate:
     """All-in cost of meeting a kg of demand otherwise: its price, and once more at step 1, five times at step 2.
 
-    It takes the place of the price, so that nobody substitutes while the market supplies.
-    """
+    It takes the place of the price, so that nobody substitutes while the market supplies."""
     return Estimate(0.5, 1.0, 3.0).times({1: 1.0, 2: 5.0}[int(step)]).plus(1).times(price_usd_per_kg)
 
 
 def restart_time(idle_yr: float) -> Estimate:
     """Years from recovered prices to output of a shut plant: two thirds of an observed idle time (a third to four thirds).
 
-    Observed: Idaho Cobalt, suspended in March 2023 (miningweekly 2023-10-03), was still idle three years later.
-    """
+    Observed: Idaho Cobalt, suspended in March 2023 (miningweekly 2023-10-03), was still idle three years later."""
     return Estimate(1 / 3, 2 / 3, 4 / 3).times(idle_yr)
 
 
@@ -385,8 +368,7 @@ def rank_loss(rank: float, consumption_t: float) -> Estimate:
 
     Up to rank 6 low is half (half is higher prices) and high 1.5 times the central; beyond, low is log-log
     interpolation and high double the central, at most the bound of 1 billion. Rank 0 (none): 45 million, the
-    geometric mean of the bounds 2 and 1000.
-    """
+    geometric mean of the bounds 2 and 1000."""
     per_t = 1e6 / consumption_t
     if rank == 0:
         return Estimate(2.0, math.sqrt(2000.0), 1000.0).times(per_t)
@@ -410,8 +392,7 @@ def market_loss(
 
     A study's loss over all consumption is small where only a part of it was cut; yet nobody goes short of what others
     buy at a multiple of the price. low, central, high >= (multiplier - 1) * price of the worst hazard, at its low, central and high
-    multiple. Where the rise is the larger one no study stands behind the figure: the row's event says `price_rule`.
-    """
+    multiple. Where the rise is the larger one no study stands behind the figure: the row's event says `price_rule`."""
     by_rank, per_t = rank_loss(rank, consumption_t), price_usd_per_kg * 1000
     low, rise, high = ((of - 1) * per_t for of in (multiplier_low, multiplier, multiplier_high))
     return Estimate(max(by_rank.low, low), max(by_rank.central, rise), max(by_rank.high, high))
@@ -432,8 +413,7 @@ def use_loss(price_usd_per_kg: float, low: float, multiplier: float, high: float
 
     uses: tonnes a year, value added [million USD], share of the material in the value of output, substitutes; for each use. An
     industry loses VA (1 - (1 - c + c 2^((1-s)/s))^(-s/(1-s))), c the share, s the elasticity of substitution; low with easy, high
-    with hard substitution. BEA supply-use tables; USGS Mineral Commodity Summaries 2026.
-    """
+    with hard substitution. BEA supply-use tables; USGS Mineral Commodity Summaries 2026."""
     rows = [(float(t), float(v), float(c), str(how)) for t, v, c, how in zip(*[iter(uses)] * 4, strict=True)]
     half = sum(tonnes for tonnes, *_ in rows) / 2
 
@@ -516,8 +496,7 @@ def war_demand(kind: str, month: float) -> Estimate:
     munitions: their output has grown by 26 to 36 % a year (155 mm 2022-25, PAC-3): means of the years at 31 %, and the 2 to 4.2
     times at which programmes of 2026 aim within four to seven years as the high end; twice in the first year where makers hoard
     inputs. It is taken for all defence use of a material: what part of it munitions are is not published. platforms: the stockpile
-    study of 1985 reckoned with 50 % more (GAO T-NSIAD-87-18); they are built over years.
-    """
+    study of 1985 reckoned with 50 % more (GAO T-NSIAD-87-18); they are built over years."""
     munitions = {
         0: Estimate(1.0, 1.15, 2.0),
         12: Estimate(1.2, 1.5, 2.5),
@@ -578,8 +557,7 @@ def capital_score(kind: str) -> Estimate:
     """Budget cost: credit subsidy of a mining loan 10 % (5-15), equity 1 - expected recovery 50 % (20-80).
 
     The statutory minimum behind OSC's loans is 0.5 %; no rate per loan is published, and mining carries more
-    risk than the average federal loan (CBO fair value). How Congress scores equity is not settled.
-    """
+    risk than the average federal loan (CBO fair value). How Congress scores equity is not settled."""
     return {"loan": Estimate(0.05, 0.10, 0.15), "equity": Estimate(0.2, 0.5, 0.8)}[kind]
 
 
@@ -599,8 +577,7 @@ def segment_demand(total_t: float, segment: str, kind: str) -> Estimate:
     electronics ones, 2.0 % (0.7-5.8) of rare earths; then 30 % (15-50) of civilian use is essential.
 
     Rare earths: DoD and Adamas figures in demand_segments; antimony's stockpile contract is 3 % of its use.
-    No source splits essential from other civilian use: power, grids, medicine, telecoms, freight are meant.
-    """
+    No source splits essential from other civilian use: power, grids, medicine, telecoms, freight are meant."""
     low, mid, high = DEFENCE[kind]
     if segment == "defence":
         return Estimate(low, mid, high).times(total_t)
@@ -630,8 +607,7 @@ def direct_oxide_demand(total_t: float, share: float) -> Estimate:
 def smco_demand(ndfeb_t: float, segment: str) -> Estimate:
     """US demand for SmCo magnets: 1 % of NdFeB (0.2-2.0; the world's share is under 2 %, Binnemans).
 
-    Defence takes 30 %, essential civilian 20 %: aerospace, high temperatures.
-    """
+    Defence takes 30 %, essential civilian 20 %: aerospace, high temperatures."""
     share = {"defence": 0.3, "essential": 0.2, "other": 0.5}[segment]
     return Estimate(0.002, 0.01, 0.02).times(ndfeb_t * share)
 
@@ -716,8 +692,7 @@ DIRECT_YEAR = 2025
 def growth(year: float) -> float:
     """Factor on the magnet demand of 2028: 2^((year - 2028)/10).
 
-    US consumption is likely to double in a decade (Commerce Section 232 report, September 2022).
-    """
+    US consumption is likely to double in a decade (Commerce Section 232 report, September 2022)."""
     return float(2 ** ((year - 2028) / 10))
 
 
@@ -731,8 +706,7 @@ def magnet_demand(
 def civil_direct_share(direct_t: float, total_t: float, defence_t: float) -> float:
     """Part of civilian magnet use that is direct: (direct of 2025, grown to 2028, - defence)/(total - defence).
 
-    Arms are made at home, so all of defence is direct. 8900 of 20600 t (16733 t in 2025): 0.52.
-    """
+    Arms are made at home, so all of defence is direct. 8900 of 20600 t (16733 t in 2025): 0.52."""
     return (direct_t / growth(DIRECT_YEAR) - defence_t) / (total_t - defence_t)
 
 
@@ -753,8 +727,7 @@ def embedded_demand(
 ) -> Estimate:
     """Magnets inside imported goods that a civilian segment uses: its share of the published total x what is not direct x growth.
 
-    Low: a total of direct imports alone leaves none. High: the largest published total. shares: low, central, high.
-    """
+    Low: a total of direct imports alone leaves none. High: the largest published total. shares: low, central, high."""
     totals = zip((low_t, total_t, most_t), shares, strict=True)
     parts = (tonnes * part * max(0.0, 1 - civil_direct_share(direct_t, tonnes, defence_t)) for tonnes, part in totals)
     return Estimate(*parts).times(growth(year))
@@ -785,8 +758,7 @@ def allocated_loss(
 
     exposure_yr: share cut x years. No source splits the loss, so a tonne counts alike whichever way it comes: the two losses add up
     to the published one. `direct`, low over the largest total, high if all of it falls on home factories; `embedded`, low if none
-    of it falls on goods.
-    """
+    of it falls on goods."""
     cut = growth(DIRECT_YEAR) * exposure_yr / 1e6
     central, highest = loss_musd / (total_t * cut), high_musd / (total_t * cut)
     if use == "embedded":
@@ -804,8 +776,7 @@ DUG = ("mine", "ore", "concentrate", "primary")
 def ore_ends(data: Dataset) -> dict[str, float]:
     """Activity -> calendar date at which its country's reserves of what it makes are mined, of several minerals the first.
 
-    Reserves are counted at the end of a year; of several editions of them and of mine output the latest counts.
-    """
+    Reserves are counted at the end of a year; of several editions of them and of mine output the latest counts."""
     reserves, production = (
         sorted(data.rows(name), key=lambda row: row.year or 0) for name in ("reserves", "production")
     )
@@ -900,8 +871,7 @@ def rate_apart(events: float, years: float, rate_before: float, brought_on: floa
     """Onsets a year that nothing brings on: of `hazard_rate`, less those that follow another hazard; at least a twelfth of all.
 
     So the hazard strikes as often as the record says, but mostly after the other. rate_before: of the other hazard [1/yr].
-    brought_on: probability that one of its events brings this one on. High: none is brought on.
-    """
+    brought_on: probability that one of its events brings this one on. High: none is brought on."""
     every = hazard_rate(events, years)
     central = max(every.central / 12, every.central - rate_before * brought_on)
     return Estimate(min(every.low, central), central, every.high)

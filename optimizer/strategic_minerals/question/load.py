@@ -44,8 +44,7 @@ SHIPPED = "shipped"
 def find_tables(plan: Path, tables: Path | None) -> Path:
     """The folder asked for, else `tables` or `inputs` next to the plan; the shipped one for shipped plans and if asked for.
 
-    Raises InputError for a plan of one's own without tables: facts of others are not put under it unasked.
-    """
+    Raises InputError for a plan of one's own without tables: facts of others are not put under it unasked."""
     if tables is not None and not (str(tables) == SHIPPED and not tables.exists()):
         return tables
     for name in ("tables", "inputs"):
@@ -65,8 +64,7 @@ def load_question(
 ) -> tuple[Plan, Dataset]:
     """A plan (TOML, JSON, or a workbook with its tables) and its tables; values: dotted path -> value, put into the plan.
 
-    Raises PlanError or InputError with the faults of both at once.
-    """
+    Raises PlanError or InputError with the faults of both at once."""
     checkpoint("reading the question")
     if path.suffix.lower() == ".xlsx":
         from .workbook import load_workbook
@@ -105,8 +103,7 @@ def load_members(
     path: a plan file. tables: the folder with tables of every member; None: as `load_question` finds it. values: dotted path ->
     value, put into the plan; None: the plan as it stands.
 
-    Raises PlanError for a plan without a section `together`; otherwise as `load_question`.
-    """
+    Raises PlanError for a plan without a section `together`; otherwise as `load_question`."""
     plan, place = read_as(Plan, path, values)
     if plan.together is None:
         fault = Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")
@@ -134,8 +131,7 @@ def with_demand(data: Dataset, whence: str) -> Dataset:
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """`key=value` texts as dotted path -> value; values are read as TOML, and as plain text where they are not; `null` is None.
 
-    Raises PlanError for a text of another form, a field that is set twice and a number that is too long.
-    """
+    Raises PlanError for a text of another form, a field that is set twice and a number that is too long."""
     found: dict[str, Any] = {}
     for pair in pairs:
         key, _, value = (part.strip() for part in pair.partition("="))

@@ -243,8 +243,7 @@ class Names:
     def item(self, item: str) -> str:
         """Something that a plan may choose, by its kind and code as `explain` takes them: its name, then these in brackets.
 
-        `project narva_2: loan` -> `Narva phase 2 (Estonia) [project narva_2: loan]`.
-        """
+        `project narva_2: loan` -> `Narva phase 2 (Estonia) [project narva_2: loan]`."""
         kind, _, code = item.partition(" ")
         key = code.partition(": ")[0]
         if kind == "floor":

@@ -478,8 +478,7 @@ class Ongoing(Event):
 
     Baseline course: it goes on. Every scenario draws its end, from the law of its hazard given how long it has lasted, or around
     `remaining_years`; the end is then what happens to its materials. What it cuts is what it cuts today: a profile is followed at
-    the stated stretch, and its last cut holds.
-    """
+    the stated stretch, and its last cut holds."""
 
     name: Key
     """What the plan calls it."""
@@ -519,8 +518,7 @@ class Release(Section):
 
     Each use gets what it needs as long as enough is left for dearer uses: `this_event` times what they would lack in the expected
     rest of the event, and `new_events_yr` years of what new events would take from them. The values are estimates (0 to 3, and 0
-    to 4): with them plans live at 95 % or more of the best policy where that is known (`tests/policy`).
-    """
+    to 4): with them plans live at 95 % or more of the best policy where that is known (`tests/policy`)."""
 
     this_event: Annotated[NonNegative, Column(low=0.0, high=5.0)] = 1.5
     new_events_yr: Annotated[NonNegative, Column(low=0.0, high=10.0)] = 2.0

@@ -97,8 +97,7 @@ def read_sheet(file: Path, name: str) -> Sheet | list[Fault]:
 def header_faults(table: str, place: str, columns: Sequence[str], at: Callable[[int], str]) -> list[Fault]:
     """What is wrong with the first row of a file or a sheet, other than unknown or missing columns.
 
-    columns: its cells without those behind the last name. at: place of a column, counted from 0.
-    """
+    columns: its cells without those behind the last name. at: place of a column, counted from 0."""
     if not any(column in TABLES[table].model_fields for column in columns):
         needed = dict.fromkeys([*(name for name in TABLES[table].model_fields if name in required(table)), *PROVENANCE])
         return [Fault(place, at(0), "", shown(", ".join(columns)), f"a header of the columns {', '.join(needed)}")]
@@ -237,8 +236,7 @@ def _made(folder: Path, home: str, homes: Sequence[str]) -> dict[str, Sheet]:
 def first_plan(folder: Path, data: Dataset, home: str) -> str:
     """A plan, as text, for a home that has none: the one of `homes/plan.toml`, with its code, its name and its loss function.
 
-    folder: of all homes. data: the tables of the home.
-    """
+    folder: of all homes. data: the tables of the home."""
     text = (folder / HOMES / "plan.toml").read_text(encoding="utf-8")
     name = next((row.name for row in data.rows("countries") if row.country == home), home)
     loss = min((row.loss_function for row in data.rows("loss_functions")), default="")

@@ -98,8 +98,7 @@ def load_plan(path: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
     dotted paths -> values put into the plan before it is validated, e.g. `{"budget.total_musd": 500}` or
     `{"scenarios.0.probability": 0.1}`; None: the plan as it stands.
 
-    Raises PlanError with every fault: file, line, field, value found, value expected.
-    """
+    Raises PlanError with every fault: file, line, field, value found, value expected."""
     if isinstance(path, Mapping):
         return _changed(Plan, deepcopy(dict(path)), PlanText("plan", {}, ()), overrides)[0]
     place, named = Path(path), shipped("models") / f"{path}.toml"
@@ -193,8 +192,7 @@ def _without_echoes(errors: list[Any]) -> list[Any]:
 
     Where a field may be of several kinds, each of them has an error of its own: what is reported of the kind that fits, or that was
     read into, stands for all; where none fits, the other kinds go into `also` of the first error. A list that is too short since
-    its entries are wrong is none.
-    """
+    its entries are wrong is none."""
     placed = [(place_of(item), item) for item in errors]
     around = {place[:n] for place, _ in placed for n in range(len(place))}
     fitting = {place for place, item in placed if not item["type"].endswith("_type")} | around
@@ -336,8 +334,7 @@ def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
     several rows; `countries` and `materials` are codes with spaces between. What is missing (NaN) is not stated. Events begin in
     the second period at the earliest, and probabilities add up to 1 at most.
 
-    Raises PlanError with row and column of each fault; rows count from 1.
-    """
+    Raises PlanError with row and column of each fault; rows count from 1."""
     found: dict[str, dict[str, Any]] = {}
     faults = list[Fault]()
     for n, row in enumerate(frame.to_dict("records"), start=1):

@@ -2,8 +2,7 @@
 
 `depth_t_per_yr = offer_depth(minerals[gallium].world_production_t, minerals[gallium].consumption_t, 1)` says that the depth, its
 low and its high are what the function `offer_depth` makes of two figures of `minerals` and of a number. `stale` finds figures that
-no longer follow from their facts.
-"""
+no longer follow from their facts."""
 
 import math
 import re

@@ -178,8 +178,7 @@ def episodes(data: Dataset) -> list[Episode]:
 def replays(data: Dataset, functions: Sequence[str] | None = None) -> list[Replay]:
     """Every named loss function on every episode whose material it has; of several segments the largest loss per tonne counts.
 
-    functions: names; None: all of the tables.
-    """
+    functions: names; None: all of the tables."""
     found = []
     for episode in episodes(data):
         rows = [row for row in data.rows("loss_functions") if row.material == episode.material]

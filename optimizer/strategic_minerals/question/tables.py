@@ -467,8 +467,7 @@ class PriceResponseRow(
 ):
     """How the world's price of a material answers tonnes that a home takes from its market or leaves in it.
 
-    A tonne of the `trade` moves the price by 1/(supply + demand elasticity) of a tonne's share in it.
-    """
+    A tonne of the `trade` moves the price by 1/(supply + demand elasticity) of a tonne's share in it."""
 
     material: Material
     trade_t_per_yr: Annotated[Positive, Column(low=1, high=1e9)]

@@ -574,8 +574,7 @@ def _losses(u: Union) -> Iterator[Any]:
 def _hazards(u: Union) -> tuple[list[Any], dict[str, dict[str, list[str]]]]:
     """Hazards of all members, and hazard -> material of the homes' tables -> materials of the joint ones that it strikes.
 
-    Those of members outside the coalition stay, so that what is drawn does not depend on who plans together.
-    """
+    Those of members outside the coalition stay, so that what is drawn does not depend on who plans together."""
     struck: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     known: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     for home in u.every:
@@ -675,8 +674,7 @@ def joint_question(
     bought and built already; None: nothing.
 
     Raises PlanError for a plan without that section and for homes that are no members, InputError for a hazard on which the homes
-    disagree.
-    """
+    disagree."""
     if plan.together is None:
         raise PlanError([Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")])
     homes = [member.home for member in plan.together.members]

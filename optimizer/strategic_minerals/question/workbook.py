@@ -144,8 +144,7 @@ class Numbered(dict[int, Any]):
 def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str, Any]) -> tuple[Plan, PlanSheet]:
     """The plan of a sheet: fields in the first column, values in the second, whatever is further right.
 
-    overrides: values by field, with the numbers of the sheet. Raises PlanError with every fault and its cell.
-    """
+    overrides: values by field, with the numbers of the sheet. Raises PlanError with every fault and its cell."""
     content: dict[str, Any] = {}
     rows: dict[str, int] = {}
     empty: dict[str, int] = {}
@@ -314,8 +313,7 @@ WELCOME = (
 def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
     """Plan and tables of a book. overrides: values by dotted field, in place of the sheet's and with its numbers.
 
-    Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook.
-    """
+    Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook."""
     path = Path(path)
     sheets, others = _sheets_of(path)
     faults = list[Fault]()
@@ -460,8 +458,7 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
     """Plan and tables as a book to fill in: drop-downs where a column knows its values, notes on headers, headers locked.
 
     The file is whole or as it was before. Raises InputError for text that a cell cannot hold, and for names in the plan that a
-    dotted field cannot.
-    """
+    dotted field cannot."""
     with whole_file(Path(path)) as file:
         book, formats = new_book(file)
         _write_start(book, formats, plan, data)

@@ -2,8 +2,7 @@
 
 A row is a question and its answer; what is left empty stays as the sheets `plan` and the tables have it. Blocks have a switch and a
 column for each of several: disruptions, hazards, projects, price floors, promises. The first column stands ready with examples that
-are no facts and are there to be replaced. What `--set` fills, no answer changes.
-"""
+are no facts and are there to be replaced. What `--set` fills, no answer changes."""
 
 import math
 import re
@@ -374,8 +373,7 @@ def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: 
 def _unfit(plan: Plan | None, data: Dataset, answers: Answers, wrong: Collection[tuple[str, str]]) -> Iterable[Fault]:
     """Faults of answers that do not fit each other: materials that are not planned, years outside the plan.
 
-    wrong: cells with a fault already, of which, and by which, nothing more is reported.
-    """
+    wrong: cells with a fault already, of which, and by which, nothing more is reported."""
 
     def fine(question: str, n: int = 1) -> bool:
         return (answers.cell(question, n).at, question) not in wrong
@@ -427,8 +425,7 @@ def answered(plan: Plan, sheet: PlanSheet, data: Dataset, answers: Answers) -> t
     """Plan and tables with what was answered, and its places. Raises PlanError with the cells of answers that do not fit.
 
     sheet: places of the fields of the plan, and which were set elsewhere: these are not answered again. answers: `checked`,
-    without faults.
-    """
+    without faults."""
     return _Filling(plan, sheet, data, answers).done()
 
 
@@ -438,8 +435,7 @@ def from_answers(
     """Plan and tables with answers that came without a sheet. given: answers by question, one a column. overrides: fields that were
     set elsewhere.
 
-    Raises PlanError; a fault names its question, and the column of the answer as a sheet would (`B3`: the first).
-    """
+    Raises PlanError; a fault names its question, and the column of the answer as a sheet would (`B3`: the first)."""
     columns = max((len(answers) for answers in given.values()), default=1)
     head = ["question", *(f"answer {n}" for n in range(1, 1 + columns)), MEANS]
     cells = [head, *([text, *answers, *[""] * (columns - len(answers))] for text, answers in given.items())]

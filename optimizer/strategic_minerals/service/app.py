@@ -78,8 +78,7 @@ class Gate:
 
     prefix: path under which the service runs, where no application mounts it. most_bytes: of a body. doors: methods by path, of
     routes that are named whole: no other route's pattern stands for them. started: whether the background work runs. refuse: makes
-    an answer of a problem.
-    """
+    an answer of a problem."""
 
     def __init__(
         self,
@@ -234,8 +233,7 @@ def create_app(
     """The application of a server; its lifespan runs the jobs. limits: of callers; None, the usual ones. store: None, that of the
     settings. runner: of jobs, checker: of questions that are not jobs; None, children of this process.
 
-    An application that mounts it runs its lifespan, as the service's README shows.
-    """
+    An application that mounts it runs its lifespan, as the service's README shows."""
     limits = replace(limits or Limits(), job_s=settings.deadline_s)
     kept = store or open_store(settings.folder, settings.address)
     metrics = Metrics()

@@ -182,8 +182,7 @@ class Turns:
     """Costly requests: one of a tenant at a time and so many in all; tenants that wait are served in turn.
 
     For requests that may take more than about 50 ms: submitting, examining, reading uploads, reports, archives, large tables.
-    Whoever sends many waits for the own ones alone. Used on the event loop only.
-    """
+    Whoever sends many waits for the own ones alone. Used on the event loop only."""
 
     def __init__(self, most: int, waiting_of_tenant: int) -> None:
         self._most, self._most_waiting = most, waiting_of_tenant

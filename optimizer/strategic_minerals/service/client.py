@@ -5,8 +5,7 @@ It needs no more than this package without extras. `AsyncClient` has the same me
     client = Client("https://plans.example", token)
     job = client.submit("solve", shipped="rare-earths", set={"budget.appropriation_musd": 120}, key="budget-120")
     client.wait(job, on_progress=lambda status: print(status["state"]))
-    frame = client.table(job, "acquisitions")
-"""
+    frame = client.table(job, "acquisitions")"""
 
 from __future__ import annotations
 

@@ -148,8 +148,7 @@ class Folder:
 def own_alone(folder: Path) -> None:
     """Make a service's folder, and let nobody else read what lies in it: plans, answers and hashes of tokens.
 
-    Raises OSError where it is another user's and open to others.
-    """
+    Raises OSError where it is another user's and open to others."""
     os.umask(0o077)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.name == "posix" and folder.stat().st_mode & 0o077:

@@ -357,8 +357,7 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int) -> dict[str, A
     """Read a request, whose files lie in the folder already, and write its plan and tables there.
 
     Returns `asked`, what is left of the request, and its `digest`. Raises ProblemError, PlanError and InputError; what was written
-    then is for whoever made the folder to delete.
-    """
+    then is for whoever made the folder to delete."""
     where = "options" if form == "upload" else "body"
     raw = parsed(body, where)
     known = bounded(raw, most_rows, where)

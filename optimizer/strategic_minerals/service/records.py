@@ -95,8 +95,7 @@ class StoreError(Exception):
     """The store cannot be used now: `kind` says why, the text tells people, without places or passwords.
 
     kind: `full`, nothing can be written; `away`, the database does not answer; `damaged`, its content is not what was written;
-    `version`, it was of another format or of another program.
-    """
+    `version`, it was of another format or of another program."""
 
     def __init__(self, kind: Literal["full", "away", "damaged", "version"], text: str) -> None:
         self.kind = kind

@@ -1,7 +1,6 @@
 """Faults of a request in plain words: the place as the caller writes it, what was found and what was expected.
 
-What validates has words for programmers, and names parts of a program; callers know fields, numbers and texts.
-"""
+What validates has words for programmers, and names parts of a program; callers know fields, numbers and texts."""
 
 from __future__ import annotations
 

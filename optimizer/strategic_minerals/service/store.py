@@ -252,8 +252,7 @@ class Store:
         """Keep a job, or find the one that the same key brought; the audit log's line is written with it. size: bytes of its files.
         webhook: (address, secret) to which its end is sent.
 
-        Raises RefusalError; then nothing is kept.
-        """
+        Raises RefusalError; then nothing is kept."""
         with self._writing() as ask:
             if key is not None and (known := self._by_key(ask, job.tenant, key, job.digest)) is not None:
                 return known

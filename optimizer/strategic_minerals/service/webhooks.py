@@ -1,8 +1,7 @@
 """A word to another system at the end of a job: where it may go, how it is signed, and how it is sent.
 
 Signatures follow the Standard Webhooks: HMAC-SHA256 over identifier, time and body. No name is resolved twice: the address that was
-checked is the one that is called, and redirects are not followed.
-"""
+checked is the one that is called, and redirects are not followed."""
 
 import base64
 import binascii
@@ -52,8 +51,7 @@ def target_of(url: str, allowed: frozenset[str]) -> Target:
     """Split an address into its parts. allowed: hosts, or hosts with a port, that may be private and without TLS.
 
     Raises MisplacedError for what is no address, for other schemes, and for names and numbers that stand for this machine or a
-    private network.
-    """
+    private network."""
     expected = "an address such as https://plans.example/hook"
 
     def wrong(found: str, wanted: str = expected) -> MisplacedError:
@@ -155,8 +153,7 @@ def signature(secret: str, name: str, at: int, body: bytes) -> str:
 def send(target: Target, place: tuple[str, int], headers: Mapping[str, str], body: bytes) -> int:
     """Send a webhook to an address that was checked; the status of the answer, whose body is not read.
 
-    Raises RefusedError where there is no answer within the time, or one that is not HTTP.
-    """
+    Raises RefusedError where there is no answer within the time, or one that is not HTTP."""
     connection = _Pinned(target, place)
     watch = threading.Timer(LIMIT_S, connection.cut)
     watch.daemon = True

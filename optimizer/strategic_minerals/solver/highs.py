@@ -128,8 +128,7 @@ def canary() -> None:
     """Two mixed-integer programs of two variables that some HiGHS releases get wrong (HiGHS issues 2957, 3043).
 
     min 2x + 3z, x + z >= 4.5, z integer: 9.   min 2x + 1.4z, x + z >= 20.1, z integer: 28.2.
-    Raises UntrustedError where the solver answers otherwise. Passed once, it is not repeated in a process.
-    """
+    Raises UntrustedError where the solver answers otherwise. Passed once, it is not repeated in a process."""
     for x_cost, z_cost, need, truth in ((2.0, 3.0, 4.5, 9.0), (2.0, 1.4, 20.1, 28.2)):
         answer = _micro_mip(x_cost, z_cost, need)
         if not abs(answer - truth) <= 1e-6:  # a NaN fails too
@@ -345,8 +344,7 @@ class Model:
 
     Everything that goes in and comes out is in the model's own units; the solver counts money as `Assembly.money` says.
 
-    integer: False relaxes it. PlanError for more than `MOST_IN_ONE_SOLVER`.
-    """
+    integer: False relaxes it. PlanError for more than `MOST_IN_ONE_SOLVER`."""
 
     def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0) -> None:
         self._highs = instance()
@@ -363,8 +361,7 @@ class Model:
         """Another model in the place of this one; a linear one of the same size starts from the basis of the last run.
 
         Where nothing moves but costs, that basis stays feasible and the primal simplex goes on from it; elsewhere the dual, with
-        rough weights (`configure_hot_start`), which stay until the next model.
-        """
+        rough weights (`configure_hot_start`), which stay until the next model."""
         highs = self._highs
         size = (highs.getNumCol(), highs.getNumRow())
         basis = highs.getBasis() if size == (len(cost), len(assembly.row_lower)) else None
@@ -475,8 +472,7 @@ class Model:
         From a basis, costs are not perturbed for the dual simplex, which would have to be mended at the end (an eighth of the time
         of small programs, a fifth of that of re-solves at other budgets). A run that takes more iterations than half of the rows
         and `LITTLE` is begun again from nothing, scaled and with care, since some states of the simplex method lead nowhere (tens
-        of thousands of iterations where another start takes 400, seen once in a master).
-        """
+        of thousands of iterations where another start takes 400, seen once in a master)."""
         self._hasty = True
         self._scale(SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
@@ -500,8 +496,7 @@ class Model:
         """Scale the matrix otherwise from now on: the basis stays, whatever else is known of a solution does not.
 
         HiGHS 1.16 goes on from the factors that it has, scaled as they were, and calls what it finds optimal (found on a plan of
-        one material: a bound of -9 where the optimum is -20).
-        """
+        one material: a bound of -9 where the optimum is -20)."""
         highs = self._highs
         if highs.getOptionValue("simplex_scale_strategy")[1] == strategy:
             return

@@ -99,8 +99,7 @@ def _confirm(problem: Problem, time_limit_s: float) -> str:
 
 def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
     """What speaks against "infeasible": the elastic program, in which every demand may be missed, has no point either, or misses
-    nothing; empty where it misses something, which is what the word means.
-    """
+    nothing; empty where it misses something, which is what the word means."""
     asked = demanding(problem.structure, problem.assembly)
     rows = np.concatenate([*(asked.rows_of(family) for family in (*DEMANDS, "trunk_shortfall")), held_in(asked)])
     run, _ = _elastic(asked, rows, relax, time_limit_s)

@@ -164,8 +164,7 @@ class SampleSearch:
     def best(self, start: Solution, absolute_gap: float, acts: Sequence[Act] = ()) -> SampleBest:
         """The best plan of the sample, to a gap [million USD]. start: decisions to begin at. acts: figures to read off it.
 
-        Raises UntrustedError where the search ends without a plan or a bound.
-        """
+        Raises UntrustedError where the search ends without a plan or a bound."""
         x = np.zeros(len(self._cost))
         x[self._solver.parts.mine] = self._master_point(start)
         run = self._solver.minimise(
@@ -185,8 +184,7 @@ class SampleSearch:
     def least(self, absolute_gap: float) -> float:
         """What every plan of the sample costs at least, those that sign shares of a package among them [million USD], to a gap.
 
-        Raises as `best`.
-        """
+        Raises as `best`."""
         structure, assembly = self.problem.structure, self.problem.assembly
         self._solver.load(structure, assembly, self._cost, self._deadline, integer=False)
         try:
@@ -307,8 +305,7 @@ def optimise(
     z0: (columns,) doing nothing, of a problem that has its limits already (`stages.with_reference`); None: solved first.
 
     Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (checked again without presolve),
-    StoppedError (a limit before any plan), UntrustedError.
-    """
+    StoppedError (a limit before any plan), UntrustedError."""
     canary()
     seconds = problem.seconds
     begin = time.perf_counter()

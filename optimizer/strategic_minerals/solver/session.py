@@ -70,8 +70,7 @@ class Nothing:
 
         A limit may be moved, as long as the best point touches it neither before nor after: no other point becomes better, and
         none that costs the same becomes the one chosen. Columns that are fixed at zero, as all that is signed and bought, may also
-        differ in costs and coefficients.
-        """
+        differ in costs and coefficients."""
         old, x = self.assembly, self.z0
         if old.shape[:2] != assembly.shape[:2]:
             return False
@@ -174,8 +173,7 @@ class Session:
         """Solve a variant. forced: an item that it must choose or must not, or acts that it must not have; not of doing nothing.
 
         Raises as `solve`, and KeyError where the variant has no such item; the session stays usable. It starts afresh with the
-        next variant, unless a decomposed one was infeasible.
-        """
+        next variant, unless a decomposed one was infeasible."""
         with one_run(plan.name):
             begin = time.perf_counter()
             found = self._answer(plan, data, forced)

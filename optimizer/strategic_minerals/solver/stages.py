@@ -59,8 +59,7 @@ class Face:
     def least(self, cost: Floats, time_limit_s: float) -> Floats:
         """The point of the face that an aim, with no negative cost, costs least at; from now on the face is all such points.
 
-        Raises UntrustedError where the solver has no answer: the face contains a point.
-        """
+        Raises UntrustedError where the solver has no answer: the face contains a point."""
         # it cannot be less: what it counts stays where it is
         if float(cost @ self.x) <= NOTHING * float(cost.max(initial=0.0)):
             self._fix(np.flatnonzero(cost), self._lower)
@@ -92,8 +91,7 @@ class Face:
 
     def _fix(self, columns: Ints, where: Floats) -> None:
         """Fix columns at a bound, or at their current value if it is infinite. One elsewhere stays free: its price is within
-        the solver's tolerance, and says nothing.
-        """
+        the solver's tolerance, and says nothing."""
         columns = columns[_near(where[columns], self.x[columns])]
         at = np.where(np.isfinite(where[columns]), where[columns], self.x[columns])
         self._lower[columns], self._upper[columns] = at, at
@@ -119,8 +117,7 @@ def settled(
 ) -> Floats:
     """The point of a face on which nothing is left open that anybody looks at.
 
-    own: turns a cost of the whole model's columns into one of the face's. left: seconds left.
-    """
+    own: turns a cost of the whole model's columns into one of the face's. left: seconds left."""
     weighted = own(trunk_shortfall(structure, assembly, weighted=True))
     face.least(weighted, left())
     for q in (
@@ -136,8 +133,7 @@ def settled(
 def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
     """The same for a decomposed model: of the master first, with the columns that clusters use fixed, then of each cluster.
 
-    cost: (columns,) of the whole model. x: (columns,) its best point.
-    """
+    cost: (columns,) of the whole model. x: (columns,) its best point."""
     parts, settled_x = of.parts, x.copy()
     y, own = x[parts.mine], len(parts.mine)
     leant_on = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(cluster.links for cluster in parts.clusters)]))
@@ -241,8 +237,7 @@ def bought_abroad(structure: Structure, assembly: Assembly) -> Floats:
 def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:
     """The point with value at risk and tails computed from its losses: the smallest alpha-quantile, and what lies beyond it.
 
-    Where CVaR costs nothing the solver leaves these columns anywhere.
-    """
+    Where CVaR costs nothing the solver leaves these columns anywhere."""
     scenario = assembly.scenarios
     if scenario is None or not structure.uses_risk:
         return x
@@ -263,8 +258,7 @@ def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
     allies: of sources that cost the same the solver runs any, and a supported plant would be idle beside imports.
 
     min sum_j,t rank[j] y+ P run[j,t]  with all else unchanged and at the same cost;  rank 0 at home or under contract, 1 allied,
-    2 elsewhere. The point itself where that has no answer.
-    """
+    2 elsewhere. The point itself where that has no answer."""
     assembly, structure, n = problem.assembly, problem.structure, problem.instance
     of = problem.assembly.commitments.columns
     under = {row.source for k, row in enumerate(structure.contracts) if (x[of("contract", k)] > LEAST_GAP).any()}
@@ -340,8 +334,7 @@ class FlatModel:
 
     def load(self, assembly: Assembly, cost: Floats) -> None:
         """Take another model in the place of this one, without the added limits; of one of the same size the last basis is
-        the start.
-        """
+        the start."""
         self._assembly = assembly
         self._model.load(assembly, cost)
 
@@ -359,8 +352,7 @@ class FlatModel:
         presolve: bool = True,
     ) -> Run:
         """The best point; as `LShaped.minimise`, but for the start: HiGHS 1.16 has answered a point that it was given with
-        the point, called optimal, and an objective 210 million USD better than it (found on a random plan).
-        """
+        the point, called optimal, and an objective 210 million USD better than it (found on a random plan)."""
         self._model.set_cost(cost, offset)
         return self._model.run(
             time_limit_s=time_limit_s,
@@ -391,8 +383,7 @@ def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal
     """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
 
     PlanError where decomposition is asked for and impossible: several aims in turn, a limit on losses that binds scenarios
-    together, or constraints of a caller's own on what is done in scenarios.
-    """
+    together, or constraints of a caller's own on what is done in scenarios."""
     hindrance = _hindrance(problem)
     if method == "decomposed" and hindrance:
         raise PlanError([Fault("plan", "", *hindrance)])
@@ -459,8 +450,7 @@ def stage_by_stage(
     """Minimise each stage, the earlier ones kept within their slack, at least `least_slack` of the terms that make up an aim.
     `left` tells the seconds left.
 
-    Raises InfeasibleError, StoppedError and UntrustedError where the first stage has no answer.
-    """
+    Raises InfeasibleError, StoppedError and UntrustedError where the first stage has no answer."""
     stages, slack = STAGES[problem.plan.objective.kind], problem.plan.objective.stage_slack
     reports: list[tuple[str, float, float, float]] = []
     slacks: list[tuple[str, float]] = []
@@ -540,8 +530,7 @@ def outcome_of(
     method: Literal["flat", "decomposed"],
 ) -> Outcome:
     """What a search came to at a point x, the plan: every aim's difference to doing nothing is that of the plan, which may lie
-    above what its own stage found by the slack that later aims may use.
-    """
+    above what its own stage found by the slack that later aims may use."""
     reports = []
     for stage, _, bound, _ in staged.reports:
         objective = float(costs[stage] @ x - costs[stage] @ z0)
@@ -571,8 +560,7 @@ def solve_fixed_lp(
     """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks.
 
     Too large for one solver, it is solved by the decomposition that found them, as closely as `LShaped.fixed` does. None where a
-    limit ends it. Raises UntrustedError where its answer and the plan do not agree.
-    """
+    limit ends it. Raises UntrustedError where its answer and the plan do not agree."""
     run, cost = staged.run, costs[last]
     offset = run.objective - float(cost @ run.x)
     if isinstance(solver, LShaped) and not solver.parts.kept:
@@ -634,8 +622,7 @@ def solve_reference(
     """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised. Of all
     that cost the same it is the one that `settled` finds.
 
-    solver: has `reference_model` loaded; None: the flat model.
-    """
+    solver: has `reference_model` loaded; None: the flat model."""
     begin = time.perf_counter()
     assembly, structure = reference_model(problem), problem.structure
     solver = solver or FlatModel(assembly, cost, integer=False)
@@ -744,8 +731,7 @@ def with_reference(
 ) -> tuple[Problem, Floats]:
     """(the problem with the limits that are measured against the do-nothing reference, that reference: (columns,)).
 
-    solver: has `reference_model` loaded; None: a flat one is made. Raises as `solve_reference`.
-    """
+    solver: has `reference_model` loaded; None: a flat one is made. Raises as `solve_reference`."""
     z0 = solve_reference(problem, objective_costs(problem)["social_cost"], time_limit_s, on_progress, solver)
     return against_nothing(problem, z0), z0
 
@@ -753,8 +739,7 @@ def with_reference(
 def against_nothing(problem: Problem, z0: Floats, nothing: Solution | None = None) -> Problem:
     """The problem with all that is measured against doing nothing: limits on trunk shortfall, and what the plan does to prices.
 
-    nothing: what z0 means; None: read off z0, which then has every scenario.
-    """
+    nothing: what z0 means; None: read off z0, which then has every scenario."""
     if problem.instance.market_trade.any():
         nothing = nothing or extract(problem.structure, problem.assembly, z0)
         problem = with_price_channel(problem, nothing)
@@ -779,8 +764,7 @@ def optimum(
 
     solver: has the problem loaded; anew: loads another one. left: tells the seconds left. prices: False, without the linear program
     with integers fixed where the search itself has made them whole and all else at its best beside them. Raises InfeasibleError,
-    StoppedError and UntrustedError where there is no answer.
-    """
+    StoppedError and UntrustedError where there is no answer."""
     costs = objective_costs(problem)
     solver, staged, fixed = _stages_met(
         problem, solver, anew, costs, z0, start, gap=gap, relax=relax, left=left, prices=prices, on_progress=on_progress
@@ -808,8 +792,7 @@ def _stages_met(
     limit ended it).
 
     anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
-    `solve_fixed_lp`.
-    """
+    `solve_fixed_lp`."""
     stages, seconds = STAGES[problem.plan.objective.kind], problem.seconds
     for slack in SLACKS_TRIED if len(stages) > 1 else SLACKS_TRIED[:1]:
         try:

@@ -389,8 +389,7 @@ def find_break_even(
 ) -> BreakEven:
     """The states of an item over a figure's range, and its nearest flip. chosen: whether the plan has the item.
 
-    Intervals and note state what goes wrong on the way, also where the item is as good in as out to begin with.
-    """
+    Intervals and note state what goes wrong on the way, also where the item is as good in as out to begin with."""
     return _Search(pair, figure, tolerance * (abs(figure.base) or figure.high - figure.low), most_solves).found(chosen)
 
 

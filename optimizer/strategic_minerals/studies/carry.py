@@ -439,8 +439,7 @@ class _Carrier:
         """Projects that may still be signed.
 
         One that was signed is no choice any more, and what is left of it a smaller one. What excludes it, or it excludes, can be
-        signed no more, nor what needs that.
-        """
+        signed no more, nor what needs that."""
         left = {name: 1 - share for name, share in self.shares.items()}
         gone = {name for name, rest in left.items() if rest <= 1e-6}
         barred: set[str] = set()

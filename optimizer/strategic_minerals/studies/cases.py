@@ -61,8 +61,7 @@ def loss_replay(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     passes; episodes: what each function would have said of each episode, and what is known to have stopped. Fact `test`: what the
     test is.
 
-    Raises nothing for tables that could be read: without observed shortages the study is empty.
-    """
+    Raises nothing for tables that could be read: without observed shortages the study is empty."""
     found = replays(data)
     tables = {"functions": _functions(found), "episodes": _episodes(found)}
     return Study("losses", tables, _loss_words(tables["functions"]), {"test": TEST}, LOSS_TITLES)
@@ -196,8 +195,7 @@ def control_cases(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = H
     over all cases; cases: in how many it is chosen.
     Facts: gap; expected_worth_musd over the cases, each planned for by itself.
 
-    Raises PlanError where no control is open, or too many are; otherwise as `solve_once`.
-    """
+    Raises PlanError where no control is open, or too many are; otherwise as `solve_once`."""
     open_ones = [n for n, control in enumerate(plan.controls) if control.probability is not None]
     if not 1 <= len(open_ones) <= MOST_OPEN:
         expected = (
@@ -297,8 +295,7 @@ def origin_costs(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HE
     less worth with them; bound_musd: the most that the worth can be; expected_loss_musd; outlay_musd of the planned years;
     bought_musd: purchases of the baseline course; covered_share: of them from covered nations; unpublished_share: of no published
     origin; supported: projects signed with support; closed: offers, supports and contracts that the rules close; no_plan: why
-    there is none, empty where there is one. Raises as `solve_once`.
-    """
+    there is none, empty where there is one. Raises as `solve_once`."""
     cases = {"none": Procurement(), **{name: Procurement(**{name: True}) for name in SWITCHES}}
     if plan.procurement not in cases.values():
         cases["own"] = plan.procurement
@@ -360,8 +357,7 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: R
     computed; computed: scenario, material, segment, shortfall_t, substituted_t over the whole horizon, in tonnes, if nothing is
     held. Facts: compared (rows with both figures), within_factor_two (how many of them agree to a factor of two).
 
-    Raises PlanError for a plan without listed scenarios, and as `solve_once`.
-    """
+    Raises PlanError for a plan without listed scenarios, and as `solve_once`."""
     names = [scenario.name for scenario in plan.scenarios]
     if not names:
         expected = "scenarios to compare: the emergency that the requirements are for"
@@ -449,8 +445,7 @@ def complete(plan: Plan, data: Dataset) -> Study:
     Tables: `gaps`, material, table, meaning: planned materials without a row where one is expected. `listed`, mineral, name, rank,
     planned: the official list of the home country; whether plans can use each. `not_planned`, kind, item, name, why, next_source:
     minerals and projects that plans leave out for want of a published figure. Fact `minerals_without_data`: minerals with published
-    facts that no plan can use yet.
-    """
+    facts that no plan can use yet."""
     chosen = sorted(select_materials(plan, data))
     gaps = [
         (material, table, meaning)
@@ -534,8 +529,7 @@ def stockpile_report(
     what is missing in the emergency with the plan. The run has the acquisitions by year.
     Facts: emergency (scenario), first and last fiscal year of it, shortfall_musd, buy_musd.
 
-    Raises InputError for a plan without a listed scenario, or without the one that is asked for.
-    """
+    Raises InputError for a plan without a listed scenario, or without the one that is asked for."""
     problem = prepare(result.plan, result.data)
     n, name = problem.natural, _emergency(result, scenario)
     s = problem.structure.scenarios.names.index(name)

@@ -6,8 +6,7 @@ saves against doing nothing is its worth; the study asks whether the worth of al
 
 A game gives every coalition what it can get by itself. A division is in the core where no member, pair or larger group gets more
 apart (Gillies 1959); where there is none, the least that somebody outside would have to add is its cost of stability (Bachrach and
-others 2009).
-"""
+others 2009)."""
 
 from __future__ import annotations
 
@@ -68,8 +67,7 @@ def coalitions(plan: Plan, tables: Mapping[str, Dataset], *, gap: Gap = 1e-2, ru
     to add for one to exist); settled (whether the homes' own plans are answers to each other; otherwise they went on changing),
     rounds; scenarios, gap; names of the homes.
 
-    Raises PlanError for other numbers of members, otherwise as `solve_once`.
-    """
+    Raises PlanError for other numbers of members, otherwise as `solve_once`."""
     members = [] if plan.together is None else [member.home for member in plan.together.members]
     if not 2 <= len(members) <= MOST_MEMBERS:
         expected = f"2 to {MOST_MEMBERS} homes that plan together (each one more doubles the coalitions)"
@@ -197,8 +195,7 @@ def _before_payments(
     """What the joint plan gains each home where nobody pays anybody; adds up to the worth of all.
 
     What plants built together cost is borne by the homes that name one, by their money. Where planning together gains nothing
-    beyond what the searches have left open, everybody keeps a plan of its own: the joint one is one of many then.
-    """
+    beyond what the searches have left open, everybody keeps a plan of its own: the joint one is one of many then."""
     total, separate = worth[frozenset(members)], {home: worth[frozenset({home})] for home in members}
     gain = total - sum(separate.values())
     if gain <= whole.open + ROUNDING * max(1.0, abs(total)):

@@ -2,8 +2,7 @@
 
 What an agreement was worth to its owner and what its floor costs follow the formulation. An owner may have several
 producers: a mine, a separation plant, a magnet plant yet to be built. Their margins add up; what is built already has no capital
-cost. Money in million USD at signing, which is the first period of the horizon.
-"""
+cost. Money in million USD at signing, which is the first period of the horizon."""
 
 from __future__ import annotations
 
@@ -77,8 +76,7 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     terms: every term as signed.
     Facts: price_risk_premium and risk_charge of the plan; left_out (agreements that could not be replayed, with why).
 
-    Raises PlanError and InputError with all faults, InputError where the tables name no agreement.
-    """
+    Raises PlanError and InputError with all faults, InputError where the tables name no agreement."""
     require(plan, data)
     terms: dict[str, dict[str, Any]] = {}
     for row in data.rows("support_agreements"):

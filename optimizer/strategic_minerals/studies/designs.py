@@ -56,8 +56,7 @@ def one_at_a_time(ranges: Ranges) -> Design:
 
     ranges: address -> (low, high), in the unit of the figure at that address.
 
-    Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first.
-    """
+    Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first."""
     _checked(ranges)
     ends = [{address: value} for address, pair in ranges.items() for value in pair]
     return Design("one_at_a_time", ({}, *ends), ranges)
@@ -69,8 +68,7 @@ def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tupl
     most: how many at most, the widest relative to its value first. A series over years moves as one, by the factors of its
     widest year.
 
-    Raises nothing for a plan and tables that could be read.
-    """
+    Raises nothing for a plan and tables that could be read."""
     found: dict[str, tuple[float, float]] = {}
     for row in rows_of(provenance(plan, data).widest):
         if len(found) == most:
@@ -90,8 +88,7 @@ def latin_hypercube(ranges: Ranges, n: int = 100, *, seed: int = 1) -> Design:
     ranges: as in `one_at_a_time`. n: points, two or more, whatever the number of figures. seed: of the draw. Within its part a
     point lies anywhere; the parts of different figures are matched at random.
 
-    Raises PlanError as `one_at_a_time`, and for fewer than two points.
-    """
+    Raises PlanError as `one_at_a_time`, and for fewer than two points."""
     _checked(ranges)
     if n < 2:
         raise PlanError([Fault("sweep", "", "samples", str(n), "two points or more")])
@@ -129,8 +126,7 @@ def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd"
     total (ST), each with the 95 % half-width.
 
     Raises ValueError for a design of another kind and for another number of points, KeyError for an output that is no
-    column.
-    """
+    column."""
     if design.kind == "one_at_a_time":
         found, by = _tornado(design, points[output].to_numpy(dtype=float)), "swing"
     elif design.kind == "sobol":

@@ -218,8 +218,7 @@ def possible_changes(problem: Problem) -> Iterable[Change]:
 def _money_changes(problem: Problem) -> Iterable[Change]:
     """Appropriations year by year and of all years alike, the total, the liability cap.
 
-    All by what the plan's own figure is moved: where more is owed already, its first part moves no limit.
-    """
+    All by what the plan's own figure is moved: where more is owed already, its first part moves no limit."""
     assembly, n, budget = problem.assembly, problem.natural, problem.plan.budget
     years, share = n.calendar.years, budget.carry_over_share
     rows = {assembly.row_name(row).key: row for row in assembly.rows_of("budget").tolist()}
@@ -396,8 +395,7 @@ def diagnose(plan: Plan, data: Dataset, *, relax: Relax = False, run: Runner = H
     (false: the deadline came before everything was examined), tried (entries of the plan that were moved, each alone).
 
     Raises PlanError and InputError as `solve_once`, StoppedError where the deadline comes before the least relaxation,
-    UntrustedError where the solver contradicts itself with presolve and without.
-    """
+    UntrustedError where the solver contradicts itself with presolve and without."""
     begin = time.perf_counter()
     require(plan, data)
     canary()
@@ -567,8 +565,7 @@ def _changes(case: Case, families: set[str]) -> Iterator[Change]:
 def _single_change(case: Case, plan: Plan, data: Dataset, change: Change) -> list[Any] | None:
     """A change of one entry that restores a plan, as a row of `CHANGES`; None where it does not.
 
-    Moves are rounded outward to the figures shown before they are put into the plan: the row states what was tried.
-    """
+    Moves are rounded outward to the figures shown before they are put into the plan: the row states what was tried."""
     least = _least_move(case, plan, data, change)
     if least is None:
         return None
@@ -647,8 +644,7 @@ def _least_by_trying(case: Case, plan: Plan, data: Dataset, change: Change) -> f
 def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:
     """Whether the plan with some values in place has an answer: built and solved from nothing, do-nothing reference included.
 
-    whole: in all scenarios, in place of those that promises name.
-    """
+    whole: in all scenarios, in place of those that promises name."""
     changed = _changed(case, plan, data, put)
     if changed is None:
         return False

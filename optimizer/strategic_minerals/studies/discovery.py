@@ -77,8 +77,7 @@ def find_box(values: Floats, failed: Bools) -> Limits:
 
     It begins with the box of peeling that measures best; where luck may explain all of its limits, with the next best.
 
-    values: (rows, columns), finite or infinite. failed: (rows,).
-    """
+    values: (rows, columns), finite or infinite. failed: (rows,)."""
     path = list(_peeled(values, failed))
     scores = np.array([_score(values, failed, box) for box in path])
     best_first = np.argsort(-scores, kind="stable")  # the first of equals has fewest limits
@@ -243,8 +242,7 @@ class Cases:
 def cases_of_study(tables: Mapping[str, pd.DataFrame], block: int = 1) -> Cases:
     """The rows of a study, from its tables by name. block: points of a sweep that hang together.
 
-    Raises InputError where the tables are neither of a sweep nor of a stress test.
-    """
+    Raises InputError where the tables are neither of a sweep nor of a stress test."""
     if {"points", "decisions"} <= set(tables):
         points = tables["points"].reset_index(drop=True)
         figures = [str(name) for name in points if name in FIGURES]
@@ -694,8 +692,7 @@ def discover(
     rows, failures, held_out_rows, held_out_failures, inputs (searched), unsolved (left out), seed, notes.
 
     Raises InputError for a malformed promise or one that names no column, for rows of which none or all fail, and for a folder
-    without such tables.
-    """
+    without such tables."""
     if isinstance(study, Path | str) and (run := run_of(Path(study))) is not None and plan is None and data is None:
         result = load_result(run)
         plan, data = result.plan, result.data

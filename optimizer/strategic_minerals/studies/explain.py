@@ -155,8 +155,7 @@ def sentence(
 
     item, instead: the item, and what the plan takes in its place, by name. gains: what the item brings, by part of the aim; they
     add up to it. what: that it is chosen, and how much of it; or the item, and how much of it was forced in. worth: of the plan.
-    built_anyway: a project that its owner builds without support; the row is about supporting it.
-    """
+    built_anyway: a project that its owner builds without support; the row is about supporting it."""
     name = f"{'support for ' if built_anyway else ''}{item}"
     note = f"{'its owner builds it without support; ' if built_anyway and note else ''}{note}"
     if note:
@@ -185,8 +184,7 @@ def _money(value: float) -> str:
 def _sum(total: float, gains: Mapping[str, float]) -> str:
     """`: +4.7 M shortage losses avoided, -0.4 M paid by users`: parts that add up to the total as printed.
 
-    Empty where they do not: a plan with the item forced that is slightly better, within the gap, counts for nothing.
-    """
+    Empty where they do not: a plan with the item forced that is slightly better, within the gap, counts for nothing."""
     found = rounded_to_add_up(total, list(gains.values()), 1)
     parts = [(name, part) for name, part in zip(gains, found or (), strict=False) if part]
     return f": {', '.join(f'{part:+,.1f} M {PARTS[name][part < 0]}' for name, part in parts)}" if parts else ""
@@ -240,8 +238,7 @@ def costs_of_point(problem: Problem, x: Floats, z0: Floats, path_data: PathData 
 def parts_of_gain(plan: Plan, gain: float, before: Costs, after: Costs, spending: float) -> dict[str, float]:
     """What is gained in the plan's main aim by going from one plan to another, in parts that add up to it [million USD].
 
-    gain: in the main aim. spending: what is spent less, discounted.
-    """
+    gain: in the main aim. spending: what is spent less, discounted."""
     aim = STAGES[plan.objective.kind][0]
     penalties = before.penalties - after.penalties
     if aim == "spending":

@@ -3,8 +3,7 @@
 Until something happens to a component it follows the baseline course. From then on each period is one small linear program: the
 reserve buys towards its target as far as offers and money reach, and gives in a shortage what dearer uses will not need. What a
 storekeeper believes of the future comes from the hazards alone: how long this event may go on, given its age, and what new events
-would take. Of its scenario a period sees its own data, and of the events in force whether they last beyond its end.
-"""
+would take. Of its scenario a period sees its own data, and of the events in force whether they last beyond its end."""
 
 from __future__ import annotations
 
@@ -98,8 +97,7 @@ class Simulator:
     def live(self, scenarios: ScenarioSet) -> RecourseOutcome:
         """Costs in scenarios (in tonnes), chunk by chunk.
 
-        Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call.
-        """
+        Raises UntrustedError if a period is not solved to optimality, StoppedError at a limit of the current call."""
         found = []
         for begin in range(0, len(scenarios.names), CHUNK):
             checkpoint()
@@ -148,8 +146,7 @@ class Simulator:
         """(hazard, material, segment, tonnes to be left aside for dearer needs before the segment gets its last, what it lacks then
         [t]) in the typical event of the hazard that is expected to take most of each stored material, by what is left aside.
 
-        A segment with several tiers of loss counts with its cheapest. Only where a use takes what is stored itself.
-        """
+        A segment with several tiers of loss counts with its cheapest. Only where a use takes what is stored itself."""
         n, structure, rule = self.first.natural, self.first.structure, self.rule
         t, typical = min(SHOWN, n.calendar.periods - 1), self.beliefs.typical
         events = profiles_of(self.first.plan, self.first.data)

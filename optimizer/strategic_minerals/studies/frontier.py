@@ -66,8 +66,7 @@ def frontier(
     Facts: gap, tolerance, tail_counts (spending counts years computed after the planned ones, which the appropriation does
     not). A budget without an answer is a row with its reason.
 
-    Raises PlanError and InputError as `sweep`.
-    """
+    Raises PlanError and InputError as `sweep`."""
     asked = sorted(set(map(float, factors)))
     rows: dict[float, dict[str, object]] = {}
     addresses = (BUDGET,) if plan.budget.total_musd is None else (BUDGET, TOTAL)

@@ -1,8 +1,7 @@
 """What a plan loses without acts that are left out together: waiting, whole instruments, whole minerals, all that seems open.
 
 For each question the plan is made again without them, in its own scenarios, and both plans are lived through the same new ones.
-Left out one by one acts stand in for each other, and none seems needed.
-"""
+Left out one by one acts stand in for each other, and none seems needed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,8 +98,7 @@ def without(result: Result, like: Problem, extend: Extend | None = None) -> list
     time and solver give. like: the plan's problem, without its matrix. extend: adds the constraints that the plan keeps. It travels
     to other processes.
 
-    Raises as `solve_once` where the question itself is at fault.
-    """
+    Raises as `solve_once` where the question itself is at fault."""
     problem = prepare(result.plan, result.data, like)
     objective = float(result.outcome.objective_musd or 0.0)
     gap = max(LEAST_GAP_MUSD, SAMPLE_GAP * abs(objective)) / denominator(problem, objective)
@@ -180,8 +178,7 @@ def left_out_rows(
     """One row a question (`LEFT_OUT`).
 
     lived: in each sample the plan that nothing is left out of first, then that of each question that has one, in order. what:
-    (kind, item) -> an act in words. All intervals hold together (Bonferroni).
-    """
+    (kind, item) -> an act in words. All intervals hold together (Bonferroni)."""
     worth = np.array([one.worth for one in lived]).reshape(len(lived), -1)
     solved = sum(one.solution is not None for one in found)
     rows: list[tuple[Any, ...]] = []

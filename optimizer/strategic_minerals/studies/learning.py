@@ -34,8 +34,7 @@ def evidence_of(
     """Evidence on each hazard from the dates [begin, end) [decimal fiscal years].
 
     lasting: hazard -> date until which an event of it was in force since before `begin`. Onsets are the counted rows of events that
-    came into force in these years; while an event lasts, the hazard cannot begin, and that time is no exposure.
-    """
+    came into force in these years; while an event lasts, the hazard cannot begin, and that time is no exposure."""
     over = {row.item: row.from_year for row in happened if row.status in ("ended", "suspended")}
     found = {}
     for row in hazards:
@@ -63,8 +62,7 @@ def learned(
 ) -> dict[str, list[Any]]:
     """Tables with the evidence added to `hazard_evidence` and the rates of `hazards` after it.
 
-    provenance: of new rows. believed: hazard -> rate that the plan states itself in place of the table's.
-    """
+    provenance: of new rows. believed: hazard -> rate that the plan states itself in place of the table's."""
     known = {row.hazard: row for row in rows.get("hazard_evidence", [])}
     hazards, table = [], []
     for row in rows.get("hazards", []):

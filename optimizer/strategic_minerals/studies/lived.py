@@ -136,8 +136,7 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
     and which chance of each hazard (`DEPENDS`); NaN where at none within reach.
 
     The plans stay as they are, and so do the futures: they weigh as another rate or chance makes them likelier. low, high: the
-    range that the tables give for the figure; of a loss, what other published ones say.
-    """
+    range that the tables give for the figure; of a loss, what other published ones say."""
     plan, data = problem.plan, problem.data
     pool = _Pool.of(plan, data, lives)
     rows: list[tuple[object, ...]] = []
@@ -379,8 +378,7 @@ def followed(plan: Plan, data: Dataset, like: Problem, decided: Solution) -> tup
     """(a plan that does what is decided: its commitments and its targets, with the best operations beside them in the plan's own
     scenarios; its problem without the matrix).
 
-    like: the problem of the decisions. Raises as `solve_once`.
-    """
+    like: the problem of the decisions. Raises as `solve_once`."""
     named, x = NamedMatrix(like), decided_point(like.structure, like.assembly, decided)
     amounts = {
         place: float(x[column] * named.tonnes[column])

@@ -65,8 +65,7 @@ def scenario_outlook(
     Facts: scenarios and probability (sum of all); alpha; span_years in which events may strike; five_or_more: probability of that
     many events.
 
-    Raises PlanError and InputError with all faults.
-    """
+    Raises PlanError and InputError with all faults."""
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))
     drawn, names = population(instance, data, scenarios, seed), Names.of(data)

@@ -1,8 +1,7 @@
 """A planner's own questions: what a plan and its tables hold beyond those that are shipped, each with an answer.
 
 An item that may be chosen is forced in or out, and a rule is left out, and the plan made again: what that costs is how near the
-choice is to turning.
-"""
+choice is to turning."""
 
 import math
 from collections.abc import Sequence

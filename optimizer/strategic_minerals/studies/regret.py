@@ -3,8 +3,7 @@
 Every loss under every belief is a cell. The best plan of each cell says what could be had there if it were known to be right; the
 plan that is recommended falls behind it least, in the cell where it falls behind most (minimax relative regret; Savage 1951,
 Kouvelis and Yu 1997). All candidates are then lived through the same new
-scenarios.
-"""
+scenarios."""
 
 from __future__ import annotations
 
@@ -156,8 +155,7 @@ def admitted(plan: Plan, data: Dataset) -> tuple[tuple[str, ...], Kept]:
     """(losses that may be right and differ, what became of the others): left out are those that contradict an observation under
     like conditions, and those that lack a loss that the plan needs. The plan's own comes first.
 
-    Raises InputError where none is left.
-    """
+    Raises InputError where none is left."""
     known = list(dict.fromkeys(row.loss_function for row in data.rows("loss_functions")))
     asked = known if "*" in plan.ambiguity.losses else list(dict.fromkeys(plan.ambiguity.losses))
     asked.sort(key=lambda name: name != plan.loss_function)
@@ -363,8 +361,7 @@ def least_regret(
     worst than every other candidate), best_outright (between which probabilities of the dearest loss it is worth more than all of
     them), scenarios (new, in which candidates were lived), model_scenarios, model_regret and its bound.
 
-    Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`.
-    """
+    Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`."""
     require(plan, data)
     if plan.sample is None:
         expected = "scenarios drawn from hazards, of which one may believe this or that"
@@ -523,8 +520,7 @@ class Made:
         the line that fits the plans made so far, those near the best most.
 
         lived: (candidates, beliefs, losses) worth as lived [million USD]; the first `count` are the plans of `points`. Raises
-        UntrustedError and StoppedError.
-        """
+        UntrustedError and StoppedError."""
         level, slope = np.zeros_like(self.most), np.ones_like(self.most)
         for k, loss in np.ndindex(*self.most.shape):
             level[k, loss], slope[k, loss] = _line(self.worth_of[:, k, loss], lived[:count, k, loss], grid.least)
@@ -609,8 +605,7 @@ def _aim(grid: Grid, best: Floats, level: Floats, slope: Floats) -> tuple[Aim, f
 
     regret: min rho + eps mean_kl R_kl/D_kl  s.t.  rho D_kl >= R_kl,  in units of the least D;  cautious: min (1-g) sum mu_k R_k +
     g r  s.t.  r >= sum w_k R_k  for all tails w;  R_kl = best_kl - level_kl - slope_kl W_kl. level and slope: what a worth by the
-    model, W, says of that as lived; 0 and 1: the same.
-    """
+    model, W, says of that as lived; 0 and 1: the same."""
     behind = best - level - slope * grid.nothing
     if grid.plan.ambiguity.rule == "cautious":
         g = grid.plan.ambiguity.tail_weight
@@ -761,8 +756,7 @@ def _best_outright(grid: Grid, worth: Floats) -> dict[str, Any] | None:
     """Probabilities of the loss under which most can be had, against the one under which least can, between which the recommended
     plan is worth more than every other candidate, by central belief; None where there are none.
 
-    W(p) = (1-p) W[cheap] + p W[dear] of each candidate, straight lines in p.
-    """
+    W(p) = (1-p) W[cheap] + p W[dear] of each candidate, straight lines in p."""
     of = worth[:, grid.central]
     cheap, dear = int(of.max(axis=0).argmin()), int(of.max(axis=0).argmax())
     if cheap == dear:
@@ -786,8 +780,7 @@ def _reaction(grid: Grid, given: Sequence[Candidate], lives: Sequence[Lived], wo
     might make them, where it is better. Nothing is assumed of what they do.
 
     What shortages cost a candidate is, to first order, proportional to how often they come; so a share f of them less is worth
-    f times what they still cost it.
-    """
+    f times what they still cost it."""
     left = np.array([one.loss for one in lives]).mean(axis=0)[:, grid.central]
     rows = []
     for c, one in enumerate(given[1:], 1):

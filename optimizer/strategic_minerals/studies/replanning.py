@@ -3,8 +3,7 @@
 Planned: at most 25 scenarios and a small pricing sample; the linear relaxation is solved, what it signs in the first year is
 rounded, fixed, and the rest solved again. Where something has begun in the year, it is planned once more with that known and
 nothing new to sign. After the last planned year its plan is lived like any other (`forward`). Promises, limits on suppliers and
-days of cover are left out, as where rules of thumb are compared.
-"""
+days of cover are left out, as where rules of thumb are compared."""
 
 import types
 from collections.abc import Iterator, Mapping, Sequence

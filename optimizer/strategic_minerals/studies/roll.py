@@ -313,8 +313,7 @@ def next_question(
     plan in which nothing has happened so far are kept, so that no difference is luck. chances: draws from which the chance of that
     is read off.
 
-    Raises PlanError where nothing would be left to plan, ValueError and InputError as `as_planned` and tables.
-    """
+    Raises PlanError where nothing would be left to plan, ValueError and InputError as `as_planned` and tables."""
     n = question.natural
     first = n.calendar.first_year + state.periods // n.calendar.per_year
     source = f"carried over from {plan.name}, FY{plan.horizon.first_year}"

@@ -1,8 +1,7 @@
 """Rules of thumb of ministries as purchases by year: days of cover, published ceilings, equal money, shares by value.
 
 Each comes at its own money and at as much as the plan spends. A rule signs nothing, or all that the plan signs: plants,
-contracts, floors.
-"""
+contracts, floors."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -86,8 +85,7 @@ def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, fl
     """All rules, each at its own money and at the plan's.
 
     plan_musd: what the plan spends in the planned years. ceilings: material -> tonnes a year that a published plan lets the
-    stockpile buy.
-    """
+    stockpile buy."""
     n, market = problem.natural, offered(problem)
     imports = {i: float(net_imports(n, i).max()) for i in market}
     worth = {i: imports[i] * float(n.price[i, 0]) for i in market}
@@ -161,8 +159,7 @@ def _filled(
 ) -> dict[str, Floats]:
     """Purchases period by period: the cheapest offers first, within depth and a year's money, all materials cut alike.
 
-    wanted: (material, period, bought so far) -> tonnes wanted in the period.
-    """
+    wanted: (material, period, bought so far) -> tonnes wanted in the period."""
     n = problem.natural
     T, planned, per_year = n.calendar.periods, n.calendar.planned, n.calendar.per_year
     bought = {name: np.zeros(T) for of in market.values() for name in of.purchases}
@@ -232,8 +229,7 @@ def compare_rules(
     interval (sample by sample), note.
     Facts: samples, scenarios in each, confidence.
 
-    Raises InputError for a plan whose samples bind scenarios together, that draws none, or has several aims.
-    """
+    Raises InputError for a plan whose samples bind scenarios together, that draws none, or has several aims."""
     plan = result.plan
     if plan.sample is None or unbounded(plan):
         reason = unbounded(plan) or "rules of thumb are compared in new scenarios: the plan draws none"

@@ -72,8 +72,7 @@ def score(
     why a future has no figures: what was signed is no longer on offer in it, or does not fit its budget. Facts: scenarios,
     confidence.
 
-    Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value.
-    """
+    Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value."""
     plan, data = result.plan, result.data
     if reason := _no_futures(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])

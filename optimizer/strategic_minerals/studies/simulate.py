@@ -77,8 +77,7 @@ def simulate(
     What a plan does to prices abroad (`price_channel`) is not counted here.
 
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
-    InputError where the runner's store is of another simulation; as `solve_once` where a year is not solved.
-    """
+    InputError where the runner's store is of another simulation; as `solve_once` where a year is not solved."""
     # years that are planned again have no common reference
     plan = result.plan.model_copy(update={"price_channel": False})
     _require(plan)

@@ -4,8 +4,7 @@ Several independent scramblings of the Sobol points are pooled; leaving out one 
 (randomised quasi-Monte Carlo, Owen 1998; delete-a-group jackknife, Kott 2001). Those of the tail are a little narrow: of 95 %
 intervals of CVaR from 1000 scenarios, 93 % held the truth for exponential losses, 90 % for heavy tails (lognormal, sigma 1.2).
 Listed scenarios and the quiet scenario enter unchanged, at their own probabilities. Scenarios are lived period by period, by the
-plan's targets and its rule of release (`forward`); only a plan whose policy is foresight knows their further course.
-"""
+plan's targets and its rule of release (`forward`); only a plan whose policy is foresight knows their further course."""
 
 from __future__ import annotations
 
@@ -121,8 +120,7 @@ def stress_test(
     scenario at a time, whatever the plan's aim and limits on losses; `note` says so. They are lived without foresight, with the
     plan and without, unless the plan's policy is foresight.
 
-    Raises InputError where listed scenarios leave no probability, UntrustedError where operations were not solved.
-    """
+    Raises InputError where listed scenarios leave no probability, UntrustedError where operations were not solved."""
     plan = result.plan
     if reason := no_room_for_draws(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
@@ -399,8 +397,7 @@ class ReplicatePool:
     def estimated(self, figure: Callable[[Floats], Figures], confidence: float) -> dict[str, Interval]:
         """Every figure of the population, with Student's interval from leaving out each sample in turn (jackknife).
 
-        pseudo[r] = R f - (R - 1) f[without r]; half width t(R - 1) sd(pseudo)/sqrt(R)
-        """
+        pseudo[r] = R f - (R - 1) f[without r]; half width t(R - 1) sd(pseudo)/sqrt(R)"""
         whole, draws = figure(self.probability), int(self.draw.max()) + 1
         rest = [figure(np.where(self.draw == r, 0.0, self.probability) * draws / (draws - 1)) for r in range(draws)]
         found = {}
@@ -438,8 +435,7 @@ def _chance(
 ) -> tuple[float, float]:
     """Interval of a probability: at least Clopper and Pearson's on the sampled scenarios, plus the share of listed ones.
 
-    certain: probability of listed scenarios that count; mass: probability of all sampled scenarios.
-    """
+    certain: probability of listed scenarios that count; mass: probability of all sampled scenarios."""
     tail = (1 - confidence) / 2
     exact = float(betaincinv(hits + 1, scenarios - hits, 1 - tail)) if hits < scenarios else 1.0
     least = float(betaincinv(hits, scenarios - hits + 1, tail)) if hits > 0 else 0.0
@@ -677,8 +673,7 @@ def _search(
 ) -> list[tuple[float, float]]:
     """(start year, smallest value of a field of the events) at which each promise breaks; NaN if it is kept up to `most`.
 
-    ends: last value of year + value. Each round of bisection evaluates all starts of all promises together.
-    """
+    ends: last value of year + value. Each round of bisection evaluates all starts of all promises together."""
 
     def broken(tried: Sequence[tuple[float, float]]) -> Any:
         changes: list[dict[str, Any]] = [{"start": start, field: value} for start, value in tried]

@@ -268,8 +268,7 @@ def _chosen(points: pd.DataFrame, found: pd.DataFrame, relaxed: Sequence[int]) -
     """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values.
 
     found: decisions. relaxed: points that are relaxations of whole signatures, which leave traces of many: a project counts as
-    chosen from half of it.
-    """
+    chosen from half of it."""
     if found.empty:
         return pd.DataFrame(columns=["kind", "item", "share"])
     least = np.where(found["point"].isin(relaxed), HALF, CHOSEN)
@@ -373,8 +372,7 @@ def sweep(
     (addresses), block (points that hang together).
 
     Raises PlanError and InputError for a wrong address or value, and for a store with rows of another sweep, before
-    anything is solved, and what `extend` raises. A point without an answer is a row with its reason.
-    """
+    anything is solved, and what `extend` raises. A point without an answer is a row with its reason."""
     asked = points_of(points.points if isinstance(points, Design) else points)
     design = points if isinstance(points, Design) else Design("points", tuple(asked), {})
     if not asked:
@@ -517,8 +515,7 @@ def _plain(value: Any) -> Any:
 def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
     """An order in which neighbours are near: always on to the nearest point left, axes by the ranks of their values.
 
-    Random order would lose most of what a hot start saves.
-    """
+    Random order would lose most of what a hot start saves."""
     axes = sorted({address for point in points for address in point})
     ranks = np.zeros((len(points), len(axes)))
     for a, address in enumerate(axes):

@@ -7,8 +7,7 @@ kind = "grid"                       # every combination of the values of [axes]
 kind = "one_at_a_time"              # tornado; latin_hypercube and sobol take the same ranges
 estimates = 20                      # the widest estimates of the tables at their own low and high ...
 [ranges]
-discount_rate = [0.02, 0.05]        # ... and what else is to be varied
-"""
+discount_rate = [0.02, 0.05]        # ... and what else is to be varied"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -119,8 +118,7 @@ def sweep_study(
 ) -> Study:
     """Solve a plan for many values of its inputs: grid, tornado, Latin hypercube or Sobol.
 
-    As `sweep`, with the points and options that a sweep file states.
-    """
+    As `sweep`, with the points and options that a sweep file states."""
     try:
         design = study.design(plan, data)
         options = study.model_dump(include={"gap", "relax", "method"})

@@ -50,8 +50,7 @@ def touched_producers(
     """(J,) producers in the named countries, and other foreign ones, that make a touched material.
 
     home: (J,) whether each is at home; `*` names all that are not. spares_home: none that is at home is struck, though its country
-    is named.
-    """
+    is named."""
     named = set(countries.split())
     makes = (yields[:, touched] > 0).any(axis=1)
     inside = np.array([c in named for c in country], dtype=bool) | (("*" in named) & ~home)
@@ -157,8 +156,7 @@ def build_procurement(
 ) -> tuple[Procurement, Bools]:
     """What the plan leaves open, and (O, T) whether the reserve may buy from each offer.
 
-    producers: rows of activities, then of projects, aligned with `yields`; offers: rows.
-    """
+    producers: rows of activities, then of projects, aligned with `yields`; offers: rows."""
     J, I, T, O = len(producers), len(materials), calendar.periods, len(offers)  # noqa: E741
     rules = exclusions(plan, data, materials, calendar)
     purchase, offer = np.ones((J, I, T), dtype=bool), np.ones((O, T), dtype=bool)
@@ -227,8 +225,7 @@ def _qualified(data: Dataset, materials: Mapping[str, int], names: Mapping[str, 
 def _clean(country: str, declared: Sequence[str], yields: Floats, rules: Sequence[Exclusion]) -> bool:
     """Whether no rule with reach-back excludes a producer's country or its declared feed; nothing declared is excluded.
 
-    Rules with reach-back count together, whatever their materials: one chain feeds them all.
-    """
+    Rules with reach-back count together, whatever their materials: one chain feeds them all."""
     modelled = MODELLED in declared and bool((yields < 0).any())
     origins = [name for name in declared if name != MODELLED] or ([] if modelled else [""])
     return not any(rule.excludes(origin) for rule in rules if rule.reach_back for origin in (country, *origins))
@@ -285,8 +282,7 @@ def _closed(
 def exposed_feed(feed: Sequence[tuple[str, ...]], members: Sequence[Collection[str]], countries: str) -> Bools:
     """(J,) producers whose declared feed comes from some of the countries, or which declare none; `*`: from abroad.
 
-    members: (J,) countries of the home that each producer serves.
-    """
+    members: (J,) countries of the home that each producer serves."""
     named = set(countries.split())
     return np.array(
         [
@@ -416,8 +412,7 @@ def users_stock(
     """Fields of an instance about stock that users hold themselves; nobody holds less than nothing, so a level of 0 is none.
 
     wanted: as `demands` gives it. yields, capacity: (J, I) and (J, T) of existing sources, at the availability of the baseline
-    course [t per period].
-    """
+    course [t per period]."""
     users: list[tuple[int, int]] = []
     levels: list[float] = []
     missing: list[float] = []
@@ -496,8 +491,7 @@ def measures_in_force(
     cut: share lost of the usual flow (J, T), the deepest of what a producer makes; that of feed for those abroad that use it
     price[i,t] = P (1 + (multiplier - 1) phi[t])
     Of several that split one market the dearest quote counts, and the longest. Hazards with prices outside their countries split
-    it in their events.
-    """
+    it in their events."""
     availability, price = np.ones((len(country), calendar.periods)), price.copy()
     controls = [control for control in plan.controls if control.in_force]
     for control in controls:
@@ -772,8 +766,7 @@ def _ore_left(plan: Plan, data: Dataset, sources: Sequence[Any], projects: int, 
     """(J, T) share of each period before a source's country has mined its reserves; 1 where the plan does not ask, for what is
     recycled and for projects, whose life is their own.
 
-    Of several minerals that a source makes the one that ends first counts.
-    """
+    Of several minerals that a source makes the one that ends first counts."""
     left = np.ones((len(sources) + projects, calendar.periods))
     if not plan.ore_runs_out:
         return left

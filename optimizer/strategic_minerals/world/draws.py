@@ -2,8 +2,7 @@
 
 A scenario is lived in order of time, so that events know of each other. A licence stop, an embargo and a war by one country over
 the same materials are states of one relation: a harsher one ends a milder one, and none begins while one as harsh lasts. A hazard's
-rate is itself uncertain: each scenario draws it from what the record leaves open.
-"""
+rate is itself uncertain: each scenario draws it from what the record leaves open."""
 
 import heapq
 import math
@@ -446,8 +445,7 @@ def _points(
 
     Own events: gap, duration, severity, then one a material, or one for those that are alike. Followers of each parent's events:
     coin, lag and the same.
-    The balance is best at powers of two.
-    """
+    The balance is best at powers of two."""
     from scipy.stats import qmc  # half a second, which plans without a sample are spared
 
     sizes = {
@@ -491,8 +489,7 @@ def mean_remainder(row: Any, lasted: float) -> float:
     """Years that a cut goes on, on average, once it has lasted so long: E[D - a | D > a] by the hazard's law.
 
     Taken over `REMAINDER_POINTS` equally likely durations, exactly for the exponential, which has no memory. A cut that has
-    outlasted all of them is believed to end within a month.
-    """
+    outlasted all of them is believed to end within a month."""
     every = durations(row, (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS)
     longer = every[every > lasted]
     if row.duration_law == "exponential":

@@ -112,8 +112,7 @@ def _steps(data: Dataset, table: str, kind: str, figure: str) -> defaultdict[tup
 def mean_cuts(calendar: Calendar, steps: Steps, start: Floats, severity: Floats, stretch: Floats) -> Floats:
     """(n, T) share cut of each period by n events: mean over the period of min(1, x * cut(a / z)).
 
-    start: (n,) onsets of the cuts [decimal fiscal years]; severity, stretch: (n,) x and z.
-    """
+    start: (n,) onsets of the cuts [decimal fiscal years]; severity, stretch: (n,) x and z."""
     total = np.zeros((len(start), calendar.periods))
     for begin, end, share in steps:
         cut = np.minimum(1.0, severity * share)
@@ -216,8 +215,7 @@ def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) 
 
     profile: of the hazard; an event with a cut of its own leaves it aside, one with a price or countries of its own the prices in
     it. The cut of a hazard is the likeliest one; that of an
-    `on_off` hazard, whose `cut_share` is a probability, is everything.
-    """
+    `on_off` hazard, whose `cut_share` is a probability, is everything."""
     share = event.cut_share
     if share is None and row is not None and row.cut_law == "on_off":
         share = 1.0
@@ -393,8 +391,7 @@ def _left_together(instance: Instance, strikes: list[_Strikes], flow: str, found
 
     rho[s,j,t] = rho0[j,t] / |t| integral over t of usual[j,t] prod_{e in force} (1 - lost[e,j,t] / phi[e,t])      [share]
 
-    usual counts while an event of the usual flow is in force.
-    """
+    usual counts while an event of the usual flow is in force."""
     for s, t, several, parts in _meetings(instance.calendar, found.shape, strikes, flow):
         mean = np.zeros(found.shape[1])
         for share, force in parts:
@@ -827,8 +824,7 @@ def _reached(instance: Instance, scope: str, countries: str, third: Bools) -> Bo
 def squeeze_of_outputs(squeeze: Floats, makes: Bools) -> Floats:
     """How far producers serve their contracts alone, as much as for the scarcest thing that each makes.
 
-    squeeze: (N, I, ...) by material. makes: (J, I). Returns (N, J, ...).
-    """
+    squeeze: (N, I, ...) by material. makes: (J, I). Returns (N, J, ...)."""
     if not len(makes):
         return squeeze[:, :0]
     return np.stack([squeeze[:, row].max(axis=1, initial=0.0) for row in makes], axis=1)
@@ -955,8 +951,7 @@ def short_of_promise(n: Instance, scenarios: ScenarioSet, short: Floats, promise
     max(0, sum_{t in tau..end} short[t] - (1 - level) sum_{t in tau..end} delta[t] demand[t])                     [t]
 
     over the whole episode from onset to end, or over each fiscal year of it. short: (S, Q, T) tonnes that each demand goes short.
-    Zero in scenarios that never touch the material's component. ValueError for a demand that there is not.
-    """
+    Zero in scenarios that never touch the material's component. ValueError for a demand that there is not."""
     q = n.demands.index((promise.material, promise.segment))
     c = int(n.component[n.demand_material[q]])
     period = np.arange(n.calendar.periods)

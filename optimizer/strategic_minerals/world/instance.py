@@ -496,8 +496,7 @@ class Instance:
 
         (1 - share) P + share max(P, quote min(1, P / P_trunk)) outside: a rise counts where it is dearer than the quote, a fall
         counts in both; at least P gap. periods: (n,) of each price, from the first on where none are given; the end of the horizon
-        holds after it. gap: (..., n) price outside as a multiple of it in an event; none: 1.
-        """
+        holds after it. gap: (..., n) price outside as a multiple of it in an event; none: 1."""
         if not outside:
             return price
         with_gap = price if gap is None else price * gap
@@ -748,8 +747,7 @@ def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
     """Place of a level of another plan's menu in this one, whose levels or terms may have been changed; None: nowhere.
 
     A menu is the one in its place, on the same material. A level is known by its place, and by its value where levels were put in
-    another order, added or left out.
-    """
+    another order, added or left out."""
     menus = plan.instruments.price_floors
     if at.menu >= len(menus) or any(
         getattr(menus[at.menu], of) != getattr(menu, of) for of in ("material", "kind", "scope")
@@ -773,8 +771,7 @@ def build_market_floors(
 ) -> tuple[MarketFloor, ...]:
     """The market-wide floors of the plan's menu, with the producers whose output each tops up; none that nobody would get.
 
-    A contract floor leaves out producers with a floor of their own on the material: nobody is topped up twice.
-    """
+    A contract floor leaves out producers with a floor of their own on the material: nobody is topped up twice."""
     floors: list[MarketFloor] = []
     for at, name in floor_names(plan).items():
         menu = plan.instruments.price_floors[at.menu]
@@ -841,8 +838,7 @@ def scale(instance: Instance) -> Instance:
     """The same problem counted in model units (`material_unit`, `producer_unit`); money stays in million USD.
 
     A unit is the power of ten near a material's yearly demand, or near the largest flow of its producers where users
-    want none of it; a qualified form counts as what it is made of, a producer counts in the unit of its main output.
-    """
+    want none of it; a qualified form counts as what it is made of, a producer counts in the unit of its main output."""
     flow = np.zeros(len(instance.materials))
     np.add.at(flow, instance.demand_material, instance.demand.max(axis=1, initial=0.0))
     largest = (np.abs(instance.yields) * instance.capacity.max(axis=1, initial=0.0)[:, None]).max(axis=0, initial=0.0)
@@ -899,8 +895,7 @@ def seller_unit(instance: Instance, unit: Floats) -> Floats:
 def money_unit(instance: Instance) -> float:
     """Million USD that the solver counts as one: 1 for the usual sizes, else the power of ten that brings a model to them.
 
-    The size is what users pay in a year for the dearest material at base prices, or else the largest appropriation.
-    """
+    The size is what users pay in a year for the dearest material at base prices, or else the largest appropriation."""
     wanted = np.zeros(len(instance.materials))
     np.add.at(wanted, instance.demand_material, instance.demand.max(axis=1, initial=0.0) / instance.calendar.step)
     size = float((wanted * instance.base_price).max(initial=0.0)) or float(instance.appropriation.max(initial=0.0))

@@ -68,8 +68,7 @@ def _disturbed(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int])
 def adaptation(instance: Instance, scenarios: ScenarioSet, demands: Sequence[int]) -> Floats:
     """(S, k, T) mean multiplier of the named loss of some demands, over the part of a period in which a cut is in force.
 
-    It counts from the beginning of the latest cut in force on the demand's chain; 1 where none is.
-    """
+    It counts from the beginning of the latest cut in force on the demand's chain; 1 where none is."""
     calendar = instance.calendar
     found = np.ones((len(scenarios.names), len(demands), calendar.periods))
     known: dict[tuple[Spans, Steps], Floats] = {}
@@ -123,8 +122,7 @@ def tier_limits(instance: Instance, scenarios: ScenarioSet, tiers: Sequence[int]
     """(k, T) on the trunk and (S, k, T) in scenarios: share of a segment's demand that some tiers can leave unserved.
 
     With `loss.spikes` a cut that lasts for part of a period falls on that part of demand: the tiers before a segment's last hold
-    that share of theirs, and the last one, beside its own, what they leave. In periods without a cut, as ever.
-    """
+    that share of theirs, and the last one, beside its own, what they leave. In periods without a cut, as ever."""
     T, S = instance.calendar.periods, len(scenarios.names)
     chosen = list(tiers)
     trunk = np.broadcast_to(instance.tier_share[chosen][:, None], (len(chosen), T))
@@ -158,8 +156,7 @@ def headlines(scenarios: ScenarioSet, instance: Instance, names: Names) -> list[
 def headline(events: Sequence[DisruptionEvent], instance: Instance, names: Names, stake: Floats | None = None) -> str:
     """What happens to the planned materials, the most harmful event first; events that touch none of them are left out.
 
-    stake: (I,) what a year without each material would cost home users [million USD]; None: worked out.
-    """
+    stake: (I,) what a year without each material would cost home users [million USD]; None: worked out."""
     mine = [event for event in events if _touched(event, instance).any()]
     if not mine:
         return NOTHING

@@ -82,8 +82,7 @@ def floor_payments(
     trunk[t] = beta rho x E_w[payment(P_trunk)];  scenarios[s] = sum_t beta rho_s x_s E_w[payment(P_s)]  up to T, within the term
     expected = sum_t w0[t] trunk[t] + sum_s pi[s] scenarios[s];  weight: (C, T) w0, `scenarios.trunk_weight`
     terminal = sum_{t>T} beta rho x E_w[payment(P_T)] on trunk survival;  liability[t] = rho x payment(w* P_trunk)
-    The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
-    """
+    The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives."""
     calendar = instance.calendar
     T, n = calendar.periods, len(trunk_tonnes)
     own, outside = 1 + instance.premium[j], bool(instance.outside[j, floor.material])
@@ -153,8 +152,7 @@ def owner_output(
     """Output of each period of a project's life in each course, in units of the activity.
 
     output[s,t] = K rho[s,t] ramp alive[s,t] under the floors;  after T prices and availability are the trunk's, P[i,T]
-    closures false: K ramp, as the baseline course counts it.
-    """
+    closures false: K ramp, as the baseline course counts it."""
     j, start = project.producer, signed + project.lead
     n, T = start + project.life, instance.calendar.periods
     given = instance.capacity[j, 0] * project.ramp
@@ -173,8 +171,7 @@ def owner_margins(
     """(W, K, life) margin of an owner's output sold under floors, or without any, in each price state and course.
 
     margin[w,s,t] = output[s,t] (sum y+ recv((1+premium) w P) + sum y- w P - cash)
-    P = min(P_s, P_trunk): what users pay
-    """
+    P = min(P_s, P_trunk): what users pay"""
     j, start = project.producer, signed + project.lead
     n = start + project.life
     states, trunk = instance.state_factor[:, None, None], own_prices(instance, j, instance.price)
@@ -209,8 +206,7 @@ def expected_flow_rate(project: Project, flows: Floats, value: float, step: floa
 def unchanged_rate(beyond: Callable[[float], float], quiet: float, size: float) -> float:
     """The rate between 0 and `quiet` at which expected flows are worth what quiet ones are at the latter.
 
-    beyond(h) = what expected flows are worth more at h, 0 at the answer;  size: of the amounts that it compares
-    """
+    beyond(h) = what expected flows are worth more at h, 0 at the answer;  size: of the amounts that it compares"""
     at_quiet, at_zero = beyond(quiet), beyond(0.0)
     if at_quiet >= -ROUNDING * size:
         return quiet
@@ -233,8 +229,7 @@ def _root(beyond: Callable[[float], float], enough: float, short: float) -> floa
 def downside(chance: Floats, with_package: Floats, without: Floats) -> tuple[float, float]:
     """(d_l, d_0) downside of an owner's margin with a package and without, from PVs (W, K) on the same output.
 
-    d = E[max(0, m0 - margin)] over courses and price states;  m0 = E[margin without]
-    """
+    d = E[max(0, m0 - margin)] over courses and price states;  m0 = E[margin without]"""
     mean = float((chance * without).sum())
     return (
         float((chance * np.maximum(0.0, mean - with_package)).sum()),
@@ -245,8 +240,7 @@ def downside(chance: Floats, with_package: Floats, without: Floats) -> tuple[flo
 def package_rate(expected_rate: float, premium: float, left: float, before: float) -> float:
     """h(l): the hurdle rate falls with the share of the downside that a package takes away.
 
-    h(l) = max(0, h_e - premium max(0, 1 - d_l/d_0));  d_0 = 0: h_e
-    """
+    h(l) = max(0, h_e - premium max(0, 1 - d_l/d_0));  d_0 = 0: h_e"""
     share = max(0.0, 1 - left / before) if before > 0 else 0.0
     return max(0.0, expected_rate - premium * share)
 
@@ -446,8 +440,7 @@ class OwnerValuation:
     def _needs(self, p: int, found: OwnerFigures, signed: int, fees: Floats) -> tuple[float, float]:
         """(NPV, financing gap) of an owner who gets the fees that are paid; on the baseline course fees are not counted.
 
-        A project that its owner builds anyway asks for no more than what it loses by the package.
-        """
+        A project that its owner builds anyway asks for no more than what it loses by the package."""
         npv = found.npv
         if self.pricing is not None:
             calendar = self.instance.calendar

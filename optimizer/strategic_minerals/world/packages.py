@@ -86,8 +86,7 @@ def _border(
     """Discounted expected surcharge on users and tariff revenue of a border floor; `trunk` (J, n >= T) is survival.
 
     Charged tonnes B = demand + input of existing plants (of home plants; of all where embedded content counts); home
-    part H = min(B, existing home output). Users pay E[max(0,F-P)]*B, the treasury takes it on B - H.
-    """
+    part H = min(B, existing home output). Users pay E[max(0,F-P)]*B, the treasury takes it on B - H."""
     floor, calendar, T, n = market.floor, instance.calendar, instance.calendar.periods, instance.sources
     i = floor.material
     c = instance.component[i]
@@ -222,8 +221,7 @@ def build_support(
     """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
     pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios. known: what projects
-    bring to their owners in an instance and a pricing sample like these, whatever the scenarios.
-    """
+    bring to their owners in an instance and a pricing sample like these, whatever the scenarios."""
     if (pricing is None) != (instance.plan.owners.expectation == "trunk"):
         raise ValueError("a pricing sample is needed where owners.expectation is 'scenarios', and only there")
     dropped: list[tuple[str, str]] = []
@@ -565,8 +563,7 @@ def market_items(instance: Instance, support: Support) -> dict[Identity, tuple[I
 def refusals(instance: Instance, support: Support) -> dict[Identity, tuple[Item, str]]:
     """Items that cannot be chosen at these figures, with why: their owners take no such support, or need none.
 
-    What no figure could bring (`Instance.impossible`, no date to sign at) is not among them.
-    """
+    What no figure could bring (`Instance.impossible`, no date to sign at) is not among them."""
     there = {*signings(instance, support), *market_items(instance, support)}
     packages = {package.name: package for package in instance.packages}
     items: dict[Identity, Item] = {}
@@ -633,8 +630,7 @@ def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
 def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
     """(commitments,) or (commitments, fiscal years) figures [million USD] by the Param of the formulation that holds them; zeros
     where the plan sets no such limit. Social cost: payments that close gaps and fees + expected floor cost with terminal liability
-    + charge for the downside moved from owners + border surcharge less revenue.
-    """
+    + charge for the downside moved from owners + border surcharge less revenue."""
     plan, calendar = instance.plan, instance.calendar
     beta = calendar.beta[: calendar.periods]
     by_year = np.equal.outer(calendar.year_index, np.arange(len(calendar.years))).astype(float)

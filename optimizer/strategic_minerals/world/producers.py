@@ -1,8 +1,7 @@
 """What supports do to owners and to the treasury: pure functions of data, computed before the solve.
 
 Financing gap, price-floor receipts and cost, survival of plants through a flood, capital instruments.
-Money in million USD, prices in million USD per tonne, periods counted from 0.
-"""
+Money in million USD, prices in million USD per tonne, periods counted from 0."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,8 +132,7 @@ def own_prices(instance: Instance, producer: int, price: Floats, gap: Floats | N
     gap: (..., I, n) price outside as a multiple of it in an event, 1 where none is given.
 
     What it uses counts at the lower price, as in users' costs: products of dear inputs are taken to be as dear, which is quoted of
-    few.
-    """
+    few."""
     return {
         i: instance.market_price(
             i, bool(instance.outside[producer, i]), price[..., i, :], gap=None if gap is None else gap[..., i, :]
@@ -184,8 +182,7 @@ def survival(
     """(..., n) alive: revenue per unit has covered cash cost in every period from max(start, t - restart) to t.
 
     Floors agreed before the plan count too. Before `start` nothing runs and nothing can be shut: a plant commissioned
-    after a flood is not killed by it.
-    """
+    after a flood is not killed by it."""
     return survival_of(instance, producer, own_prices(instance, producer, price, gap), floors, start)
 
 
@@ -211,8 +208,7 @@ def window_all(ok: Bools, start: int, restart: int) -> Bools:
 def owner_npv(instance: Instance, project: Project, floors: Sequence[Floor], signed: int) -> float:
     """Owner's NPV at signing, at the hurdle rate, on the trunk path and without capital support.
 
-    Capex in `lead` equal parts from signing; over the life K*ramp*(E_w revenue - cash); prices after T hold P[T].
-    """
+    Capex in `lead` equal parts from signing; over the life K*ramp*(E_w revenue - cash); prices after T hold P[T]."""
     j, D, T = project.producer, instance.calendar.step, instance.calendar.periods
     start = signed + project.lead
     n = start + project.life
@@ -262,8 +258,7 @@ def unsure(instance: Instance, rows: Mapping[str, Any]) -> dict[str, Unsure]:
 
     The low and high ends of capital and running cost count as 5 and 95 % of what they may be, and the owner's worth as straight
     between them. Not of projects that others need, or that need or exclude others: what is built by chance binds nobody. rows: of
-    the table of projects, by name.
-    """
+    the table of projects, by name."""
     tied = {name for row in rows.values() for name in (*row.needs.split(), *row.excludes.split())}
     found = {}
     for project in instance.projects:
@@ -312,8 +307,7 @@ def capital_cost(instrument: Instrument, gap: float, project: Project) -> float 
     """Budget cost at signing of closing a gap with an instrument; None where it cannot.
 
     face = gap / worth, at most max_share of capex and no more than others have left to finance; with a grant on top the grant
-    closes what is left.
-    """
+    closes what is left."""
     if gap <= 0:
         return 0.0
     value = worth(instrument, project.hurdle)
@@ -344,8 +338,7 @@ def signed_floors(
 ) -> tuple[PaidFloor, ...]:
     """Floors that were guaranteed before the plan, on the producers that have them, as far as they have not ended.
 
-    yields: (J, I); cash: (J,) unit cost [million USD/t], on which guaranteed earnings are based.
-    """
+    yields: (J, I); cash: (J,) unit cost [million USD/t], on which guaranteed earnings are based."""
     rise, found = yearly_rise(data), list[PaidFloor]()
     for row in data.rows("commitments"):
         if row.floor_usd_per_kg is None or row.producer not in producers or row.floor_material not in materials:
@@ -399,8 +392,7 @@ def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> C
 
     due[f] = payments due in f + sum over the plan's floors, t in f, of E_w[max(0, F - w P) - upside max(0, w P - F)]+ x alive rho
     on the undisturbed course, receipts of an upside share not counted; apart[f], the sum over floors paid with money beside it;
-    liability of both at the price state w*, net of them. A border floor costs the budget nothing.
-    """
+    liability of both at the price state w*, net of them. A border floor costs the budget nothing."""
     calendar = instance.calendar
     instalments: Floats = np.zeros(len(calendar.years))
     for row in data.rows("payments_due"):

@@ -81,8 +81,7 @@ def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Flo
     """(S, T) discounted losses of each material in turn, were nothing done and no chain rearranged  [million USD].
 
     shortage = max(0, delta*demand + inputs of plants - rho*kappa*K*y), beyond what is short undisturbed, borne by the tiers and
-    substitution steps with the least loss first. A stand-in that orders scenarios; the solver's losses come later.
-    """
+    substitution steps with the least loss first. A stand-in that orders scenarios; the solver's losses come later."""
     n = instance.sources
     beta = instance.calendar.beta[:-1]
     makes = instance.yields[:n] > 0
@@ -288,8 +287,7 @@ def build_scenarios(
 
     held: scenarios sampled before, kept where they were drawn for the same hazards and dates; otherwise they are drawn anew.
     like: scenarios of an instance in which every event does what it does in this one; taken over where the events are the same.
-    Raises PlanError for an event outside periods 2..T: what is in force at the start is a control.
-    """
+    Raises PlanError for an event outside periods 2..T: what is in force at the start is a control."""
     plan = instance.plan
     names, probability, design, events = listed(instance, data)
     rest = max(0.0, 1.0 - sum(probability))
@@ -339,8 +337,7 @@ def _only_ends(ongoing: Sequence[OngoingEvent]) -> list[tuple[DisruptionEvent, .
 
 def asked_for(instance: Instance, data: Dataset) -> Any:
     """What sampled scenarios hang on. Prices and losses, by which a reduction chooses, are left out: who holds scenarios while
-    those change compares plans in the same scenarios.
-    """
+    those change compares plans in the same scenarios."""
     plan = instance.plan
     rows = sampled(plan, data), data.rows("hazards"), profiles_of(plan, data), data.rows("hazard_evidence")
     return plan.sample, *rows, span(instance), instance.materials, set(instance.members), in_force(plan), plan.ongoing
@@ -453,8 +450,7 @@ def population(
     held, like: as `build_scenarios`.
 
     A plan without a sample names no hazards to draw from: its own scenarios are the population, unless `fresh` asks for scenarios
-    of every hazard of the table.
-    """
+    of every hazard of the table."""
     sample = instance.plan.sample
     if sample is None:
         if not fresh:
@@ -546,8 +542,7 @@ def with_priced_contracts(instance: Instance, expected: ScenarioSet) -> Instance
     """Offtake contracts at what they are expected to be worth to the seller, whoever pays it (`instruments.offtake_price`).
 
     worth[j] = sum_s pi[s] sum_t beta[t] rho[j,t,s] sum_{y>0} y (1+premium) max(0, P[i,t,s] - P[i,t]) / sum_t beta[t]
-    in the seller's market, for each tonne reserved and period [million USD/t]. expected: what owners reckon with.
-    """
+    in the seller's market, for each tonne reserved and period [million USD/t]. expected: what owners reckon with."""
     kind, beta = instance.plan.instruments.offtake_price, instance.calendar.beta[:-1]
     if kind == "fee":
         return instance
@@ -628,8 +623,7 @@ def believed(
 ) -> tuple[Plan, Believed]:
     """(the plan that asks for them, scenarios for all beliefs), as many from each law; scenarios: in all, or a few more.
 
-    Of a plan with a sample. Neither prices nor losses change what is drawn.
-    """
+    Of a plan with a sample. Neither prices nor losses change what is drawn."""
     plan = instance.plan
     assert plan.sample is not None
     each = -(-scenarios // len(beliefs))
@@ -690,8 +684,7 @@ def likelihood(laws: Mapping[str, Law], seen: Sequence[Mapping[str, Exposure]]) 
     """(scenarios,) logarithm of how likely laws make what their hazards did, -inf where it cannot be.
 
     rate: theta^n exp(-theta free), or with a gamma law of shape A and rate B = A/theta  Gamma(A+n) B^A / (Gamma(A) (B+free)^(A+n));
-    chance: q^m (1-q)^(M-m).
-    """
+    chance: q^m (1-q)^(M-m)."""
     total = np.zeros(len(seen))
     for hazard, of in laws.items():
         did = np.array([(one.onsets, one.free, one.chances, one.taken) for one in (each[hazard] for each in seen)])

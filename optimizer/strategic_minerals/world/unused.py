@@ -26,8 +26,7 @@ Finding = tuple[str, str]
 def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[tuple[str, str, str]]:
     """(kind, item, text) of such entries, and of rows of the tables that a planner should know of.
 
-    years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials.
-    """
+    years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials."""
     known = _Known(plan, data, years, chosen)
     for check in (_rules, _controls, _events, _sample, _overrides, _money, _channel):
         yield from ((KIND, place, f"plan {place}: {why}") for place, why in check(known))

@@ -2,8 +2,7 @@
 
 Commitments and the baseline course are common; every scenario is operated once for each loss. Beliefs weigh scenarios, so that a
 cut of a scenario, without a weight, holds for all of them: one pool serves every cell and every aim.
-Design-basis scenarios are the master's and are operated alike under all losses.
-"""
+Design-basis scenarios are the master's and are operated alike under all losses."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -91,8 +90,7 @@ class Cells(Evaluator):
     ) -> None:
         """cost: (beliefs, losses, columns) of the assembly [million USD]; probability: (beliefs, S). threads: as `Evaluator`.
 
-        ValueError where a row binds scenarios together.
-        """
+        ValueError where a row binds scenarios together."""
         self._of_cell = cost
         self._aim, self._active = Aim({}), np.zeros(0, dtype=np.int64)
         self._tight: set[int] = set()
@@ -138,8 +136,7 @@ class Cells(Evaluator):
         """The best plan for an aim, to a gap [million USD] or a share of its value. start: a point of the master's columns to begin
         at. offset: added to the value, which a share is of [million USD].
 
-        None where the time ends before there is a plan. Raises UntrustedError where a cluster has no answer.
-        """
+        None where the time ends before there is a plan. Raises UntrustedError where a cluster has no answer."""
         begin = time.perf_counter()
         self._look_at(aim)
         self.pool.keep(self._tight)

@@ -239,8 +239,7 @@ class Master:
         """cost: (columns,). decisions: integers. sums: columns whose sums are integers. All as the master counts them.
         groups: of clusters. twin: load it into two solvers, so that both sides of a branching are solved at once. rows: that bind
         costs of groups, and always stay; of cuts those of groups that the assembly lets cost something are in. start: a basis
-        of a master with these columns and rows, whatever its cuts.
-        """
+        of a master with these columns and rows, whatever its cuts."""
         self._pool, self._twin, self._rows = pool, twin, rows
         self._decisions, first = decisions, len(assembly.row_lower)
         self._sums = np.arange(first, first + len(sums))
@@ -348,8 +347,7 @@ class Master:
     def run_within(self, off: Floats, time_limit_s: float, phase: str) -> Run:
         """Solve once with tightened rows, for a point that stays within them after a change that brought another one beyond.
 
-        off: (rows,) by how much.
-        """
+        off: (rows,) by how much."""
         assembly, model, rows = self._program[0], self._models[0], np.flatnonzero(off)
         lower, upper, room = assembly.row_lower[rows], assembly.row_upper[rows], SETTINGS.restoration_factor * off[rows]
         model.set_row_bounds(rows, lower + room, upper - room)
@@ -366,8 +364,7 @@ class Master:
         """Runs between two pairs of bounds, each from a saved basis; at once where it has a twin, made when first needed. The next
         saved basis is that of the run below.
 
-        They age cuts as other runs do: with all that trying spares, masters take half as long again (measured).
-        """
+        They age cuts as other runs do: with all that trying spares, masters take half as long again (measured)."""
 
         def one(model: Model, side: tuple[Floats, Floats]) -> Run:
             self._bound(model, *side)
@@ -411,8 +408,7 @@ def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
     """(rows,) how far each row is beyond its bounds at a point; 0 within a tolerance, relative to one more than the bound, and
     within what rounding leaves of a row's terms: equations of 1e10 tonnes are not kept to the millionth of one.
 
-    y: values of the first columns, which the rows use alone.
-    """
+    y: values of the first columns, which the rows use alone."""
     terms = np.concatenate([assembly.value * y[assembly.index], [0.0]])
     activity, rounding = (
         np.add.reduceat(terms, assembly.start[:-1]),

@@ -27,8 +27,7 @@ LOG = logger_of(__name__)
 Effort = Literal["improve", "coarse", "close", "exact"]
 """How integers are settled: until a share of what is open between bound and plan is left or `SearchSettings.coarse_rounds` are
 over, until a share of the gap asked is left, or nothing. To better the plan: like coarsely, and as long as they may better it by a
-little, where others end at what the gap asked allows.
-"""
+little, where others end at what the gap asked allows."""
 ROUGH: tuple[Effort, ...] = ("improve", "coarse")
 
 
@@ -133,8 +132,7 @@ class Search:
 
     def add_cuts_near(self, y: Floats) -> bool:
         """Ask about a point whose cost is no matter: all clusters, or where rounds are expensive the groups that the master knows
-        least; whether it learned anything.
-        """
+        least; whether it learned anything."""
         if self.of.parts.kept:
             return self.evaluate(y, answer=False)[1]
         groups = self.master.most_violated_groups(SETTINGS.dear_group_share)
@@ -170,8 +168,7 @@ class Search:
 
     def at_corner(self, status: Status) -> Status:
         """Where no gap was allowed, ask once more where the relaxation has its corner: rounds end on the way there, a hair above
-        the least cost, and what costs next to nothing may have another value on the way.
-        """
+        the least cost, and what costs next to nothing may have another value on the way."""
         if self.gap > SETTINGS.rounding or self.absolute_gap > 0:
             return status
         with suppress(OutOfTimeError):
@@ -256,8 +253,7 @@ class Search:
         """Linear rounds with integers fixed: their best plan, as far as it may be of use, and cuts around it.
 
         They end as `enough` says, and earlier where the best plan is another one that is no worse but for the gap.
-        best: a plan with these integers. Whether the master learned anything.
-        """
+        best: a plan with these integers. Whether the master learned anything."""
         lower, upper = self.widest()
         lower[: len(whole)] = upper[: len(whole)] = whole
         self.master.bound(lower, upper)
@@ -288,8 +284,7 @@ class Search:
     def restore_feasibility(self, x: Floats, whole: Floats) -> Floats:
         """A point of the master with its integers exact. Rows that this breaks are tightened, a few times at most: a solver
         that keeps a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
-        scenarios).
-        """
+        scenarios)."""
         y = self.of.point(x)
         y[self.of.decisions] = whole
         tightened = np.zeros(len(self.of.parts.master.row_lower))
@@ -338,8 +333,7 @@ def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
 
     Between two points of the master the value at risk lies between theirs, which need not be the best. Minimising
     eta + sum w max(0, L - eta) over eta: a loss at which the weights of larger ones no longer exceed the weight of eta
-    (Rockafellar and Uryasev 2000).
-    """
+    (Rockafellar and Uryasev 2000)."""
     scenario = of.assembly.scenarios
     if scenario is None or not of.structure.uses_risk:
         return x, 0.0
@@ -455,8 +449,7 @@ class BranchAndBound:
     def is_open(self, run: Run, before: float) -> TypeGuard[SolvedRun]:
         """Whether a node is worth going on with: it was solved, and may lead to a better plan than the best, but for the gap asked.
 
-        before: its bound. Where it is not, what a plan in it may cost lowers the floor.
-        """
+        before: its bound. Where it is not, what a plan in it may cost lowers the floor."""
         if isinstance(run, UnsolvedRun):
             if run.status != "infeasible":
                 self.give_up(before)
@@ -474,8 +467,7 @@ class BranchAndBound:
     def requeue(self, run: SolvedRun, node: Node) -> bool:
         """Re-queue a node that no longer determines the bound, once there is a plan; whether it was.
 
-        Not one that came back and of which nothing new is known: it would come back again.
-        """
+        Not one that came back and of which nothing new is known: it would come back again."""
         s, known = self.search, len(self.search.of.pool)
         if s.best is None or not self.heap or node.known == known:
             return False
@@ -549,8 +541,7 @@ class BranchAndBound:
 
         Decisions that are the same at a point of the master and in the plan stay (relaxation induced neighbourhoods; Danna,
         Rothberg and Le Pape 2005). Of the others the one with the largest share is tried both ways and stays where the master
-        costs less, one after the other.
-        """
+        costs less, one after the other."""
         s, count = self.search, len(self.decisions)
         here = Node(-math.inf, 0, self.lower.copy(), self.upper.copy())
         same = np.abs(x[self.decisions] - plan) <= SETTINGS.integrality_tolerance
@@ -585,8 +576,7 @@ class BranchAndBound:
         """Ask the clusters about integers, until the node is pruned or put off (None) or its point is fractional again.
 
         A choice settled exactly with nothing to learn is as close as arithmetic comes. Where it leans on the tolerance, other
-        choices in the node may be better: it is split at the decision that leans most.
-        """
+        choices in the node may be better: it is split at the decision that leans most."""
         s = self.search
         while self.is_open(run, node.bound) and not self.requeue(run, node):
             if not self.is_integral_at(run.x):
@@ -635,8 +625,7 @@ class BranchAndBound:
     def select_branching(self, x: Floats, base: float, node: Node) -> tuple[int, tuple[float, float]]:
         """(branching, bounds of its sides): the one with the largest product of what its two sides cost.
 
-        Raises UntrustedError where nothing can be branched on.
-        """
+        Raises UntrustedError where nothing can be branched on."""
         share = x - np.floor(x)
         inside = (np.floor(x) >= node.lower) & (np.ceil(x) <= node.upper)  # a sum may be fractional by rounding alone
         open_ = np.flatnonzero(
@@ -718,8 +707,7 @@ class LShaped(Evaluator):
 
         cost: (columns,) only the master's may differ from those at the start, else ValueError. start: (columns,) a point to begin
         at, used where the master's rows allow it. Stops at objective - bound <= max(gap * |objective|, absolute_gap), but for
-        rounding. Raises UntrustedError where a cluster has no answer.
-        """
+        rounding. Raises UntrustedError where a cluster has no answer."""
         moved = np.flatnonzero(cost != self._cost)
         if not np.isin(moved, self.parts.mine).all():
             raise ValueError("costs of clusters' columns stand for good: take the model apart again")

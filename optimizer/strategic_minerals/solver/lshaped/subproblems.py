@@ -153,8 +153,7 @@ class Cluster:
     def solve(self, y: Floats, deadline: float) -> SubproblemSolution:
         """Least cost with the master's columns fixed at y, by a time of `perf_counter`.
 
-        Raises OutOfTimeError, and UntrustedError without an answer.
-        """
+        Raises OutOfTimeError, and UntrustedError without an answer."""
         at = y[self.links]
         if self.known is not None and np.array_equal(self.known[0], at):
             return replace(self.known[1].times(self.weight), iterations=0)
@@ -173,8 +172,7 @@ class Cluster:
 
     def load(self, split: ColumnPartition, links: Ints, digest: bytes, part: Subproblem | None) -> Cluster:
         """Another program in the place of this one, which is given up. The same stays hot; one of the same size starts from the
-        last basis. part: where it stays in memory.
-        """
+        last basis. part: where it stays in memory."""
         model, basis = self.model, self.basis
         if digest != self.digest:
             same_size = all(
@@ -305,8 +303,7 @@ def decompose(
 
     groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
     it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis. size: scenarios
-    in a cluster; None: as `SETTINGS` says.
-    """
+    in a cluster; None: as `SETTINGS` says."""
     owner, scenarios = _owners(structure, assembly, size)
     mine, *columns = _sorted_by(owner)
     ours, *rows = _sorted_by(_row_owners(assembly, owner), len(columns))
@@ -338,8 +335,7 @@ def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
     """The model with the rows of commitments, trunk and design-basis scenarios alone; its columns stay as they are.
 
     A plan for it is a plan for the whole model, whose other scenarios can always be operated somehow; the whole where scenarios are
-    bound together.
-    """
+    bound together."""
     if not separable(structure, assembly):
         return assembly
     rows = np.flatnonzero(_row_owners(assembly, _owners(structure, assembly)[0]) < 0)
@@ -493,8 +489,7 @@ class Evaluator:
     ) -> None:
         """cost: (columns,) [million USD]; that of the clusters' columns never changes. threads: 0, one for each core allowed.
 
-        ValueError where scenarios are bound together (`separable`).
-        """
+        ValueError where scenarios are bound together (`separable`)."""
         self._integer = integer
         self._threads = threads or cores()
         self.pool = CutPool()
@@ -523,8 +518,7 @@ class Evaluator:
     ) -> None:
         """Take another model in the place of this one. Cuts of clusters that cost as much or more stay; of those that have changed
         they are found anew at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was.
-        Same errors as at the start.
-        """
+        Same errors as at the start."""
         integer = self._integer if integer is None else integer
         if integer != self._integer:
             self.root = None  # a relaxation of another model: no plan has been found from there
@@ -663,8 +657,7 @@ def groups_for(structure: Structure, assembly: Assembly) -> int:
 
 def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:
     """Columns of decisions whose sums are integers that say much: whether a project is signed at all, when, with which
-    package; how many contracts a producer has.
-    """
+    package; how many contracts a producer has."""
     root, options = assembly.commitments, structure.support.options
     sets: dict[tuple[Any, ...], list[int]] = {}
     for k, (name, key) in enumerate(root.template.columns):
