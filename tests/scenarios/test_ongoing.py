@@ -149,6 +149,19 @@ def test_the_reserve_buys_on_while_it_goes_on_at_the_price_of_the_day() -> None:
     assert result.tables["budget"].purchases_musd[0] == pytest.approx(2.0 * first.acquired_t / KT)
 
 
+@pytest.mark.parametrize(("instead", "missed"), [(5.0, 0.0), (15.0, 2.0)])
+def test_a_course_that_no_scenario_reaches_is_lived_at_its_least_cost(instead: float, missed: float) -> None:
+    """Proves: once a stop has ended in every scenario, the course on which it goes on misses 2 of 5 kt at 10 USD/kg only where
+    another material costs more than that, with a plan and without one; nothing is bought there."""
+    offered = {"china-offer": offer("gallium", 1.0, source="china")}
+    plan, data = crisis(ENDED, 0.0, years=4, steps=[("gallium", "civil", 0.5, instead)], offers=offered)
+    result = solve(plan, data, quick=True)
+    for found in (result.solution, result.reference):
+        assert found.substitute[0, 0] / KT == pytest.approx([5.0 - missed] * 4)
+        assert found.shortfall[0].sum(axis=0) / KT == pytest.approx([missed] * 4)
+        assert found.acquisition[0].sum() == 0
+
+
 def test_an_event_in_force_cannot_begin_after_the_plan() -> None:
     """Proves: what begins later is a scenario, and the fault says so."""
     with pytest.raises((PlanError, ValueError), match="later events are scenarios"):

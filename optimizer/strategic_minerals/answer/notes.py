@@ -406,7 +406,7 @@ SETTLED = "settled_"
 """How constraints begin that settle a plan: that which `regret` recommends, or doing nothing new."""
 MOST_SAID = 8
 """Constraints that a summary names."""
-Extended = Literal["", "rules", "terms"]
+Extended = Literal["", "rules", "terms", "settled"]
 
 
 def own_table(solved: Solved, own: OwnParts) -> pd.DataFrame:
@@ -479,9 +479,12 @@ def objective_table(
 
 
 def extended_by(tables: Mapping[str, pd.DataFrame]) -> Extended:
-    """What own code has added that a proof has to tell: terms, which are weighed with the plan's worth, or rules alone."""
+    """What own code has added that a proof has to tell: terms, which are weighed with the plan's worth, or rules alone; or whether
+    the plan was settled beforehand."""
     if not is_extended(tables):
         return ""
+    if _settled(tables[OWN_PARTS]):
+        return "settled"
     return "terms" if (tables[OWN_PARTS].part == TERM).any() else "rules"
 
 

@@ -212,8 +212,9 @@ class Result:
         outcome, unit = self.outcome, f"million USD of {self.plan.price_year}"
         lines = [f"plan {self.plan.name!r}", ENDED.get(outcome.reason, outcome.reason)]
         extended = extended_by(self.tables)
-        if extended:
-            lines[1] += " with the terms of own code" if extended == "terms" else " with the constraints added to it"
+        lines[1] += {"terms": " with the terms of own code", "rules": " with the constraints added to it"}.get(
+            extended, ", settled beforehand" * (extended == "settled")
+        )
         if outcome.objective_musd is not None:
             meaning = "at most worth" if outcome.relaxed and extended != "terms" else "worth"
             lines.append(f"{meaning} {0.0 - outcome.objective_musd:,.4g} {unit} beyond doing nothing")

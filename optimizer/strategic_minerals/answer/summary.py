@@ -213,6 +213,8 @@ def _proof(figures: Figures, basis: Basis) -> str:
     kept = " that keeps the earlier aims" * several
     kept += " that keeps the constraints added to it" * (basis.extended == "rules")
     among = " among plans that keep the constraints added to it" * (basis.extended == "rules")
+    if basis.extended == "settled":
+        return "Its decisions were settled beforehand, so that there is no bound: operations alone were searched"
     if basis.extended == "terms" and basis.reason in ("optimal", "within_gap"):
         return (
             f"Best for its worth and the terms of own code together, within {gap}: of its worth alone no bound is known"

@@ -32,7 +32,7 @@ from ..solver.highs import TOLERANCES
 from ..solver.stages import LEAST_GAP, RELAXED_IN_Z0, chosen_method
 from .act_now import BESIDE, ActNow
 from .manifest import answer_texts, question_texts
-from .notes import OWN_PARTS, is_extended, objective_table
+from .notes import OWN_PARTS, extended_by, objective_table
 from .prices import bounds_of, sizes_of, versions
 from .result import Result
 from .run_folder import open_run, question_of
@@ -351,10 +351,10 @@ def _verified(stored: Result, again: Result | None, objections: list[str]) -> St
     objections += against(stored, found)
     _, z, low, _ = stored.outcome.stages[0]
     interval, uncompared = None, list[str]()
-    if is_extended(stored.tables):
-        uncompared.append(
-            "bound and prices: the plan was made with constraints or terms of a caller's own code, which no folder holds"
-        )
+    if extended := extended_by(stored.tables):
+        own = "the plan was made with constraints or terms of a caller's own code, which no folder holds"
+        settled = "its decisions were settled beforehand (by `regret`, or as doing nothing new)"
+        uncompared.append(f"bound and prices: {settled if extended == 'settled' else own}")
     else:
         try:
             second = _again(stored) if again is None else again

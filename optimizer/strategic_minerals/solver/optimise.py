@@ -84,12 +84,17 @@ def whole_sample(plan: Plan, seed: int, scenarios: int) -> Plan:
 
 def unbounded(plan: Plan) -> str:
     """Why samples cannot say how good a plan is; empty where they can."""
+    return other_aim(plan) or no_room_for_draws(plan)
+
+
+def other_aim(plan: Plan) -> str:
+    """Why expected worth alone does not say which plan is better; empty where it does."""
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     if plan.objective.kind != "social_cost" or limited:
         return "bounds are for plans that minimise social cost, without a limit on losses"
     if plan.risk.cvar_weight > 0:
         return "bounds are for plans without a weight on CVaR, which is not the cost of a single scenario"
-    return no_room_for_draws(plan)
+    return ""
 
 
 Menu = tuple[object, ...]

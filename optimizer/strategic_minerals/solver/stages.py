@@ -20,6 +20,7 @@ from ..matrix.named import denominator, objective_costs
 from ..matrix.problem import Problem, is_support, with_price_channel
 from ..matrix.solution import Solution, extract
 from ..model.sets import STAGES, TRUNK, Structure
+from ..model.values import period_values
 from ..world.loss_values import loss_values, undisturbed_values
 from ..world.scenarios import quantile
 from .highs import TOLERANCES, Model, Run, SmallProgram, SolvedRun, UnsolvedRun
@@ -274,6 +275,38 @@ def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
                 if variable == "output":
                     weight[columns] = rank[key] * (np.maximum(n.yields[key], 0.0) @ n.price)
     mine = np.sort(np.concatenate(own)) if own else np.zeros(0, dtype=np.int64)
+    return rearranged(assembly, x, mine, weight, cost)
+
+
+SELDOM = 1e-4
+"""Probability of the baseline course in a period below which its costs are lost in the tolerance of the solver."""
+
+
+def where_no_scenario_is(problem: Problem, x: Floats) -> Floats:
+    """The point with the baseline course at its least cost in periods that hardly a scenario of the plan reaches: there it weighs
+    nothing, so that the solver leaves anything, and futures that are drawn anew may come there. All else is unchanged, but what a
+    year leaves of its money."""
+    assembly, structure, n = problem.assembly, problem.structure, problem.instance
+    weight, own = np.zeros(len(x)), []
+    for c, part in enumerate(assembly.operations):
+        unreached = np.flatnonzero(structure.reach[c] < SELDOM)
+        if len(unreached):
+            values = period_values(structure, structure.component_sets[c], structure.block_index[c])
+            where, coefficients = part.template.costs["social_cost"]
+            begin = part.first_column + part.width * unreached[:, None]
+            inside, costs = where < part.width, coefficients.at(part.template.xi(values, part.count)[unreached])
+            weight[begin + where[inside]] = costs[:, inside] * n.calendar.beta[unreached][:, None]
+            own.append((begin + np.arange(part.width)).ravel())
+    if not own:
+        return x
+    root = assembly.commitments
+    money = [root.columns(*column) for column in root.template.columns if column[0] in ("carry", "unspent")]
+    return rearranged(assembly, x, np.unique(np.concatenate([*own, *money])), weight, np.zeros(len(x)))
+
+
+def rearranged(assembly: Assembly, x: Floats, mine: Ints, weight: Floats, cost: Floats) -> Floats:
+    """The point with some columns where they weigh least, all else unchanged and at the same cost; the point itself where that has
+    no answer."""
     if not weight[mine].any():
         return x
     matrix = sparse.csr_array((assembly.value, assembly.index, assembly.start), shape=(len(assembly.row_lower), len(x)))
@@ -285,7 +318,9 @@ def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
     with_cost = sparse.vstack([inside, sparse.csr_array(cost[mine][None])]).tocoo()
     low, high = (np.append(limit - now + own_part, dear) for limit in (least, most))
     try:
-        program = SmallProgram(len(mine), len(rows) + 1, with_cost.row, with_cost.col, with_cost.data)
+        program = SmallProgram(
+            len(mine), len(rows) + 1, with_cost.row, with_cost.col, np.asarray(with_cost.data, dtype=float)
+        )
         found = program.solve(assembly.lower[mine], assembly.upper[mine], weight[mine], low, high)
     except UntrustedError:  # costs that the solver takes for nothing leave the point as it is
         return x
@@ -652,7 +687,7 @@ def solve_reference(
         x = settled_decomposed(solver, cost, run.x, left)
     else:
         x = settled(solver.face(cost, run), structure, assembly, lambda whole: whole, left)
-    x = with_tail(structure, assembly, x)
+    x = where_no_scenario_is(replace(problem, assembly=assembly), with_tail(structure, assembly, x))
     if dearer(cost, run.x, x):
         raise UntrustedError("the reference without a plan became dearer when its ties were broken")
     LOG.info("reference without a plan: social cost %.3f million USD", float(cost @ x))
@@ -771,7 +806,9 @@ def optimum(
     )
     x = with_tail(problem.structure, problem.assembly, (fixed or staged.run).x)
     outcome = outcome_of(problem, staged, costs, z0, x, relax=relax, method=method)
-    return solver, Optimum(at_home_first(problem, x, costs["social_cost"]) if prices else x, outcome, staged, fixed)
+    if prices:
+        x = at_home_first(problem, where_no_scenario_is(problem, x), costs["social_cost"])
+    return solver, Optimum(x, outcome, staged, fixed)
 
 
 def _stages_met(

@@ -366,8 +366,10 @@ def with_samples(result: Result, act_now: ActNow) -> Result:
 
 
 # A plan that does what is decided elsewhere.
-FOLLOWED = ("sign", "floor", "contract", "stock")
-"""Variables that the recommended plan settles: what is signed and guaranteed, and targets of stock."""
+STORE = ("stock", "acquisition", "release", "disposal")
+FOLLOWED = ("sign", "floor", "contract", *STORE)
+"""Variables that the recommended plan settles: what is signed and guaranteed, and what the store does on the baseline course: by
+its targets alone it could still buy and give in one period."""
 ROOM = 1e-6
 """Share of a target, and tonnes, within which it is met."""
 GAP_OF_RUN = 1e-3
@@ -399,8 +401,8 @@ def _settled(amounts: Mapping[Place, float], base: str, model: pyo.ConcreteModel
 
         def rule(_: Any, *index: Any, name: str = name, variables: Any = variables) -> Any:
             amount = amounts.get((name, index), 0.0)
-            room = ROOM * (1 + amount) if amount and name in ("contract", "stock") else 0.0
+            room = ROOM * (1 + amount) if amount and name in ("contract", *STORE) else 0.0
             return pyo.inequality(amount - room, variables[index], amount + room)
 
-        course = [index for index in variables if name != "stock" or index[1] == base]
+        course = [index for index in variables if name not in STORE or index[1] == base]
         model.add_component(f"{SETTLED}{name}", pyo.Constraint(course, rule=rule))

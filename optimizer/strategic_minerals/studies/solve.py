@@ -41,7 +41,7 @@ from ..matrix.solution import Solution, decided_point, trunk_alone
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan, Release
-from ..solver.optimise import Menu, SampleSearch, menu_of, sample_seeds, unbounded, whole_sample
+from ..solver.optimise import Menu, SampleSearch, menu_of, other_aim, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
 from ..world.events import sampled
 from ..world.instance import Package
@@ -287,7 +287,10 @@ def solve(
     if extend is None and (reason := _no_better(lives, number, confidence)):
         # what a plan promises may not wait; and a plan that was found stays where there is no time
         with suppress(InfeasibleError, StoppedError, UntrustedError):
-            return _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
+            idle = _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
+            own = float(np.mean([one.worth[number] for one in lives]))
+            if float(idle.tables["sample_gap"].worth_musd.iloc[0]) > own + SMALL_MUSD:
+                return idle
     chosen, stage, like = results[number], stages[number], made[number].problem
     figures = lived_figures(lives, number, scenarios, confidence)
     report(0, "lived", _worth_in_words(figures))
@@ -443,9 +446,10 @@ def _gains(worth: float, low: float, high: float) -> str:
     return f"{verb} {mean} M ({' to '.join(ends)} by their draw alone)"
 
 
-def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) -> Result:
+def _with_questions(result: Result, problem: Problem, *, hinges: bool = True, settled: bool = False) -> Result:
     """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on
-    (`hinges`); without what there is no time for. problem: of the plan, its matrix is not needed."""
+    (`hinges`); without what there is no time for. problem: of the plan, its matrix is not needed. settled: whether nothing may
+    take its place."""
     tables = dict(result.tables)
     if result.outcome.reason not in ("optimal", "within_gap"):
         return result
@@ -455,11 +459,13 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True) ->
             sources = contracted(result)
             ends = [worth_at(problem, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
             if result.plan.policy == "targets":
-                if lived.worth[0] <= -SMALL_MUSD:
+                if lived.worth[0] <= -SMALL_MUSD and not settled and not other_aim(result.plan):
                     with suppress(InfeasibleError, UntrustedError):  # what the plan promises may not wait
                         nothing = trunk_alone(result.reference)
                         again = prepare(result.plan, result.data, problem)
-                        return _with_questions(*followed(result.plan, result.data, again, nothing))
+                        instead = followed(result.plan, result.data, again, nothing)
+                        if met_own(*instead).worth[0] > lived.worth[0] + SMALL_MUSD:
+                            return _with_questions(*instead, settled=True)
                 stage = FirstStage.of(result.plan, result.data, result.solution, problem=problem)
                 result = lived_alone(result, problem, stage, [lived], 0, 0, nan, "the plan draws no scenarios")
                 tables = dict(result.tables)
