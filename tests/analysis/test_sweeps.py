@@ -17,6 +17,7 @@ import strategic_minerals.studies.sweep as segments
 import strategic_minerals.world.scenarios as build
 from strategic_minerals import (
     Dataset,
+    DeadlineError,
     InfeasibleError,
     InputError,
     Plan,
@@ -492,6 +493,33 @@ def test_errors_in_a_sweep_cost_a_point_or_a_check(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Session, "answer", breaking)
     found = sweep(plan, data, points, gap=0.0)
     assert list(found.tables["points"]["reason"].str.startswith("ZeroDivisionError")) == [False, True, False]
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_points_that_a_limit_of_the_call_cut_short_are_solved_next_time(
+    found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: where the deadline comes in the third point, with a plan of it or without one, the sweep ends with its error, two
+    rows stand, and the next call answers the rest."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    asked: dict[str, Any] = {"points": {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, "gap": 0.0}
+    honest, count = Session.answer, iter(range(100))
+
+    def late(self: Session, plan: Plan, data: Dataset, **options: Any) -> Any:
+        answer = honest(self, plan, data, **options)
+        if next(count) < 2:
+            return answer
+        ended = replace(answer.outcome, reason="time_limit")
+        if not found:
+            raise DeadlineError("late", ended)
+        return replace(answer, outcome=ended)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "answer", late)
+        with pytest.raises(DeadlineError):
+            sweep(plan, data, **asked, run=Runner(store=tmp_path / "rows"))
+    assert len(list((tmp_path / "rows").glob("*.json"))) == 2
+    assert sweep(plan, data, **asked, run=Runner(store=tmp_path / "rows")).facts["failed_share"] == 0.0
 
 
 def test_a_range_moves_with_its_value() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped, solve, write_run
+from strategic_minerals import Plan, Result, Runner, load_dataset, load_plan, shipped, solve, write_run
 from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Sentences
 from strategic_minerals.answer.notes import come_with, touching
 from strategic_minerals.cli.main import _solved
@@ -237,6 +237,23 @@ def test_what_loses_money_as_it_is_lived_is_not_recommended() -> None:
     assert brief_of(result).recommendation.startswith("In FY2027 sign and buy nothing")
     assert "loses money as it is lived" in dict(brief_of(result).points)["HOW SURE"]
     assert float(result.tables["sample_gap"].worth_musd.iloc[0]) == pytest.approx(0.0, abs=1e-6)
+    averse = solve(Plan.model_validate(told | {"risk": {"cvar_weight": 1.0}}), data)
+    assert averse.solution.acquisition[0].sum() > result.solution.acquisition[0].sum() == 0, (
+        "its aim is not worth alone"
+    )
+
+
+def test_a_rule_that_costs_money_is_kept_and_nothing_new_is_made_once() -> None:
+    """Proves: where doing nothing new loses too, for a rule of the plan, the search for it ends; the better of the two stands."""
+    plan, data = load_question(find_plan(Path("quickstart")))
+    cap = {"material": "antimony", "kind": "country_cap", "country": "CHN", "share": 0.35, "from_year": 2030}
+    ruled = {
+        "materials": ["antimony"],
+        "diversification": [{**cap, "hard": True}],
+        "instruments": {"packages": ["none"]},
+    }
+    result = solve(Plan.model_validate(plan.to_toml_like() | ruled), data, run=Runner(deadline_s=120.0))
+    assert float(result.tables["sample_gap"].worth_musd.iloc[0]) < -1.0
 
 
 def test_the_worst_of_the_plan_s_own_scenarios_is_one_of_them(asked: Result) -> None:

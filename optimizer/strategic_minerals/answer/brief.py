@@ -316,7 +316,7 @@ class _Sentences:
                     f"{DOES[kind]} {what}",
                     much if unit is None else f"{amount(row.chosen)}{unit}",
                     self._whom(kind, item),
-                    float(row.budget_musd + row.later_musd),
+                    self._brings(item) if kind == "sell" else float(row.budget_musd + row.later_musd),
                     self._why(material, str(row.verdict)),
                 ),
             )
@@ -330,6 +330,10 @@ class _Sentences:
                 continue
             what, whom = f"buy {self._material(str(code))}", self._whom("buy", str(code))
             yield str(code), Step(what, f"{amount(tonnes)} t", whom, cost, self._spares(str(code)))
+        sold = self._sold()
+        for row in rows_of(sold[sold.fiscal_year == self._year]):
+            what, code = f"sell {self._material(row.material)}", str(row.material)
+            yield code, Step(what, f"{amount(row.sold_t)} t", "", self._brings(code), "")
         for row in self._signed():
             if fiscal_year_of(row.signed) == self._year:
                 what, why = f"support {self.names.producer(row.project)}", str(row.instrument).replace("_", " ")
@@ -348,6 +352,20 @@ class _Sentences:
                     row.material,
                     Step(f"price floor: {lower(material)}", level, who, cost, f"for {row.term_yr:g} years"),
                 )
+
+    def _sold(self) -> pd.DataFrame:
+        """(fiscal_year, material, sold_t) what the baseline course sells."""
+        sold = self.tables["stock"].groupby(["fiscal_year", "material"]).sold_t.sum().reset_index()
+        return sold[sold.sold_t > LEAST_TONNES]
+
+    def _brings(self, material: str) -> float:
+        """What the first year's sale of a material costs: less than nothing. Materials share the year's sales as they share the
+        value of what is sold at the prices of the store [million USD]."""
+        sold, store = self._sold(), self.tables["stock"].groupby("material")
+        tonnes = sold[sold.fiscal_year == self._year].set_index("material").sold_t
+        value = tonnes * (store.value_musd.sum() / store.stock_t.sum()).fillna(0.0)
+        sales = self.tables["budget"].groupby("fiscal_year").sales_musd.sum().to_dict()[self._year]
+        return -float(sales * value[material] / value.sum()) if value.sum() > 0 else -float(sales)
 
     def _signed(self) -> list[Any]:
         """Projects that the plan supports."""
@@ -417,13 +435,14 @@ class _Sentences:
         every = [int(year) for year in wide.columns]
         years = [*every[:: max(1, math.ceil((len(every) - 1) / (MOST_YEARS - 1)))]]
         years += [every[-1]] * (every[-1] not in years)
-        cost, days = self.figures.items("bought_musd"), self.tables["stock"].groupby("material").days_of_use.last()
+        cost, last = self.figures.items("bought_musd"), self.tables["stock"].groupby("material").last()
+        days = last.days_of_use / last.stock_t.where(last.stock_t > 0)  # the target's, whatever an event in force takes
         order = sorted(wide.index, key=lambda code: (-cost.get(str(code), 0.0), str(code)))
         return tuple(years), tuple(
             Held(
                 self.names.material(str(code)),
                 tuple(float(wide.loc[code, y]) for y in years),
-                days.get(str(code), math.nan),
+                days.get(str(code), math.nan) * float(wide.loc[code, years[-1]]),
             )
             for code in order
             if wide.loc[code, years].max() > LEAST_TONNES
@@ -470,6 +489,11 @@ class _Sentences:
             )
             what = "fill up to the targets: " if self.held()[1] else "buy "
             yield f"{when} {what}{names} ({money(float(by_material.sum()))} M)"
+        sold = self._sold()
+        if len(sold := sold[sold.fiscal_year > self._year]):
+            totals = sold.groupby("material").sold_t.sum().sort_values(ascending=False, kind="stable")
+            tonnes = [f"{amount(total)} t of {self._material(str(code))}" for code, total in totals.to_dict().items()]
+            yield f"by FY{sold.fiscal_year.max()} sell {some(tonnes)}"
         by_year: dict[int, list[tuple[float, str]]] = {}
         end, beyond = self.plan.horizon.first_year + self.plan.horizon.years, set[int]()
         till = " (offtakes to the end of their terms)"
@@ -587,7 +611,7 @@ class _Sentences:
             yield UNTESTED
         if self.tested is not None and self.tested.why_not.endswith(DISTRUSTED):
             yield f"DO NOT RELY ON IT: {self.tested.why_not}."
-        if self.tested is not None and self.plan.risk.cvar_weight > 0:
+        if self.plan.risk.cvar_weight > 0:
             yield "Made with a weight on the worst losses; the gain leaves it out."
 
     def _untested(self) -> str:
@@ -678,6 +702,8 @@ class _Sentences:
         if self.tested is None:
             names = ("expected_loss_without_musd", "expected_loss_musd", "worth_musd")
             before, after, worth = (self.figures.value(name) for name in names)
+            parts = self.tables["objective"].set_index("part")  # the aim counts the tail, a gain does not
+            worth -= float(parts.do_nothing_musd.to_dict()["cvar"] - parts.plan_musd.to_dict()["cvar"])
         else:
             before, after, worth = (self.tested.figure(f"{name}_musd") for name in ("loss_without", "loss", "worth"))
         return before, after, worth

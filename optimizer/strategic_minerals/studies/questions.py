@@ -239,14 +239,16 @@ class _Answers:
     def _with_it(self, mine: pd.DataFrame, code: str) -> str:
         likely = float(mine.probability.sum())
         if likely <= 0:
-            return "no scenario in this plan has it: draw more, or list one."
+            none = "no scenario in this plan has it: draw more, or list one."
+            return none if mine.empty else "it changes nothing: its probability is 0."
         pi = mine.probability.to_numpy() / likely
         before, after = (float(pi @ mine[f"loss_{end}musd"].to_numpy()) for end in ("without_plan_", ""))
         odds = f"{chance(likely)} likely over the plan"
         if before < SMALL_MUSD:
             return f"it changes nothing: {odds}, and nobody runs short in it."
-        helped = f"losses in it fall from {rounded(before)} to {rounded(after)} M"
-        if before - after < SMALL_MUSD:
+        moved = "fall" if before > after else "RISE"
+        helped = f"losses in it {moved} from {rounded(before)} to {rounded(after)} M"
+        if abs(before - after) < SMALL_MUSD:
             helped = f"losses in it stay {rounded(before)} M with the plan or without it"
         turns = rows_of(self.result.tables.get("depends", pd.DataFrame()))
         known = (row for row in turns if row.hazard == code and row.kind == "plan")

@@ -26,6 +26,7 @@ from ..answer.study import Study
 from ..answer.tables import losses_by_scenario, projects, stock
 from ..audit.audit import audit
 from ..core.errors import (
+    STOPPED,
     Fault,
     FaultsError,
     InputError,
@@ -33,9 +34,11 @@ from ..core.errors import (
     Progress,
     ReserveError,
     SolveError,
+    StoppedError,
     UntrustedError,
     overlapping,
     shown,
+    stopped,
 )
 from ..core.files import Kept, digest_of
 from ..core.formats import digits
@@ -176,10 +179,12 @@ def _answers(
         try:
             plan, data = edited(stretch.plan, stretch.data, changes)
             answer = (session if hot else session.cold()).answer(plan, data)
+            if answer.outcome.reason in STOPPED:  # a limit of the whole call: the next one answers the point
+                raise stopped("the sweep was stopped", answer.outcome)
             solution = _hold_to_account(answer)
+        except StoppedError:
+            raise
         except SolveError as error:
-            if error.outcome.reason == "interrupted":
-                raise
             row["reason"] = error.outcome.reason
         except Exception as error:  # one point must not lose the others: its row has the reason and no numbers
             if stretch.extend is not None and not isinstance(error, ReserveError):
