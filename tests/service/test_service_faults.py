@@ -128,6 +128,7 @@ STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"kind": "grid", "axes": {"risk": [1], "risk.alpha": [0.5]}}, "risk.alpha"),
     ({"kind": "one_at_a_time", "ranges": {"discount_rate": [0.05, 0.02]}}, "discount_rate"),
     ({"kind": "grid", "axes": {"discount_rate": [0.02] * 1000, "risk.alpha": [0.9] * 1000}}, "axes"),
+    ({"kind": "sobol", "samples": 65_536, "ranges": {"discount_rate": [0.02, 0.05]}}, "samples"),
 ]
 
 
