@@ -297,8 +297,8 @@ async def get_readiness(request: Request, response: Response) -> Readiness:
 
 
 @health.get("/metrics", response_class=PlainTextResponse)
-def get_metrics(request: Request, caller: Reader) -> Response:
-    """Metrics in Prometheus format."""
+def get_metrics(request: Request, caller: Admin) -> Response:
+    """Metrics in Prometheus format, of all tenants."""
     return Response(request.app.state.metrics.text(request.app.state.store), media_type="text/plain; version=0.0.4")
 
 
