@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
@@ -90,8 +91,14 @@ async def uploaded(request: Request, _: Submitter) -> Sent:
         # otherwise a part that was cut off would be missing without a message
         raise ProblemError("malformed", "The form does not end with the boundary that `Content-Type` states.")
     limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": LONGEST_OPTIONS}
-    async with request.form(**limits) as form:
-        return await _sorted(form.multi_items())
+    try:
+        async with request.form(**limits) as form:
+            return await _sorted(form.multi_items())
+    except HTTPException as error:
+        if not str(error.detail).startswith("Too many "):  # the framework's words for files and for texts
+            raise
+        text = f"The form has too many parts: at most {MOST_FILES} files and {MOST_TEXTS} texts are read."
+        raise ProblemError("malformed", text) from None
 
 
 Upload = Annotated[Sent, Depends(uploaded)]
