@@ -197,7 +197,7 @@ def wanted(request: Request, *offered: str) -> str:
         media, *options = (one.strip().lower() for one in part.split(";"))
         share = next((option[2:] for option in options if option.startswith("q=")), "1")
         with contextlib.suppress(ValueError):
-            liked[media] = float(share)
+            liked["*/*" if media == "*" else media] = float(share)  # so some old clients write it
 
     def weight(media: str) -> float:
         return next((liked[name] for name in (media, f"{media.partition('/')[0]}/*", "*/*") if name in liked), 0.0)
@@ -214,6 +214,15 @@ async def _acceptable(request: Request) -> None:
     """Refuse a request whose answer has no form that it takes. Raises ProblemError."""
     if request.method != "DELETE" and "format" not in request.query_params:
         wanted(request, *MEDIA.get(request.scope["route"].name, ("application/json",)))
+
+
+class WholeFile(FileResponse):
+    """A file that is sent whole, whatever `Range` says: the framework's answers to ranges are no problem details."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        del self.headers["accept-ranges"]
+        headers = [one for one in scope["headers"] if one[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 T = TypeVar("T")
@@ -512,7 +521,7 @@ def get_result(
     }
 
 
-@router.get("/jobs/{job_id}/tables/{name}", tags=["results"], response_class=FileResponse)
+@router.get("/jobs/{job_id}/tables/{name}", tags=["results"], response_class=WholeFile)
 def get_table(
     request: Request,
     caller: Reader,
@@ -531,7 +540,7 @@ def get_table(
         raise ProblemError("not-found", "The result has no table of that name.")
     media = TABLE_FORMS[form] if form is not None else wanted(request, *MEDIA["get_table"])
     if media == "text/csv":
-        return FileResponse(place[0], media_type=media, filename=place[0].name)
+        return WholeFile(place[0], media_type=media, filename=place[0].name)
     if media == "application/json":
         return Response(json.dumps(records(folder, name)), media_type=media)
     headers = {"Content-Disposition": f'attachment; filename="{place[0].stem}.parquet"'}
@@ -604,7 +613,7 @@ def report_of(request: Request, job_id: str) -> Response:
 
     policy = f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
     headers = {"Content-Security-Policy": policy}
-    return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
+    return WholeFile(path, media_type="text/html; charset=utf-8", headers=headers)
 
 
 @router.get("/jobs/{job_id}/log", tags=["results"], response_class=PlainTextResponse)
