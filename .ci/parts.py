@@ -86,7 +86,8 @@ def service() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    made = subprocess.run([COMMAND, "token", "create", "one", "--folder", "store"], check=True, capture_output=True)
+    create = (COMMAND, "token", "create", "one", "--scope", "admin", "--folder", "store")
+    made = subprocess.run(create, check=True, capture_output=True)
     token = made.stdout.decode().strip()
     server = subprocess.Popen([COMMAND, "serve", "--folder", "store", "--port", str(port)])
     try:

@@ -24,7 +24,7 @@ from strategic_minerals import (
     sweep,
 )
 from strategic_minerals.question.names import Names
-from strategic_minerals.studies.designs import sobol
+from strategic_minerals.studies.designs import Design, one_at_a_time, sobol
 from strategic_minerals.studies.discovery import (
     LUCK,
     Column,
@@ -199,9 +199,22 @@ def test_a_latin_hypercube_has_one_point_in_every_part_of_every_range() -> None:
         assert sorted(np.floor(40 * share).astype(int)) == list(range(40))
     assert design.points == latin_hypercube(ranges, 40, seed=3).points
     assert design.points != latin_hypercube(ranges, 40, seed=4).points
-    for wrong, count in (({}, 10), ({"discount_rate": (0.05, 0.02)}, 10), (ranges, 1)):
-        with pytest.raises(PlanError):
-            latin_hypercube(wrong, count)
+
+
+def test_a_design_refuses_what_it_cannot_draw() -> None:
+    """Proves: ranges, numbers of points and seeds that are none, too many points and an unknown kind are faults of a plan."""
+    pairs: tuple[Any, ...] = ((0.05, 0.02), (0.1, 0.2, 0.3), 0.1, (0.1,), ("a", "b"), (0.1, math.inf), (0, 10**400))
+    asked: list[tuple[Any, Any, Any]] = [({"discount_rate": pair}, 8, 1) for pair in pairs]
+    sound = {"discount_rate": (0.02, 0.05)}
+    for wrong, count, seed in [*asked, ({}, 8, 1), *((sound, n, 1) for n in (1, 2.5, "2", 2**30)), (sound, 2, -1)]:
+        for design_of in (latin_hypercube, lambda of, n, *, seed: sobol(of, samples=n, seed=seed)):
+            with pytest.raises(PlanError):
+                design_of(wrong, count, seed=seed)
+    with pytest.raises(PlanError, match=r"200,001 points; expected at most 100,000"):
+        one_at_a_time({f"x{n}": (0.0, 1.0) for n in range(100_000)})
+    assert latin_hypercube(sound, np.int64(4), seed=np.int64(3)).points == latin_hypercube(sound, 4, seed=3).points
+    with pytest.raises(PlanError, match="kind"):
+        Design("foo", ({"discount_rate": 0.1},), {})  # type: ignore[arg-type]
 
 
 def borne() -> Any:

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -107,15 +108,38 @@ def test_answers_come_in_the_form_that_is_wanted_or_not_at_all(service: TestClie
 
     at = f"/v1/jobs/{done}/tables/t"
     kinds = {"text/csv": "text/csv", "application/json;q=0.5, text/csv;q=0.1": "application/json", "*/*": "text/csv"}
+    kinds |= {"*": "text/csv", "image/gif, *; q=.2": "text/csv", "text/csv;q=0.1, *": "application/json"}
     for accept, kind in kinds.items():
         assert service.get(at, headers={"Accept": accept}).headers["content-type"].startswith(kind)
     parquet = service.get(at, params={"format": "parquet"})
     assert parquet.headers["content-type"] == "application/vnd.apache.parquet"
     assert pd.read_parquet(io.BytesIO(parquet.content)).to_dict("records") == [{"a": 1, "b": "=x"}]
-    for path, accept in ((at, "image/png"), ("/v1/jobs", "text/csv"), (f"/v1/jobs/{done}/archive", "text/html;q=0.9")):
+    ill = "application/problem+json"
+    for path, accept in ((at, "image/png"), ("/v1/jobs", ill), (f"/v1/jobs/{done}/archive", "text/html;q=0.9")):
         refused = service.get(path, headers={"Accept": accept})
         assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (406, "not-acceptable")
+        assert refused.headers["content-type"] == ill
     assert service.get("/v1/jobs", headers={"Accept": "text/csv, */*;q=0.1"}).status_code == 200
+
+
+def test_files_come_whole_and_headers_bring_what_is_described(service: TestClient, done: str) -> None:
+    """Proves: a part of a file that is asked for is the whole, as RFC 9110 lets a server do; headers sent twice, and text that is
+    packed or in another alphabet, are answered by statuses that each operation declares."""
+    job = f"/v1/jobs/{done}"
+    reported(Folder.of(service.app.state.settings.folder, done)).communicate()  # type: ignore[attr-defined]
+    for path, stated in product((f"{job}/tables/t", f"{job}/report"), ("bytes=0-1", "bytes=999-", "lines=1", "x")):
+        answer, whole = service.get(path, headers={"Range": stated}), service.get(path)
+        assert (answer.status_code, answer.content, "accept-ranges" in answer.headers) == (200, whole.content, False)
+    told = [[(name, "x")] * 2 for name in ("Authorization", "Content-Type", "Idempotency-Key")]
+    told += [[("Content-Encoding", "gzip")], [("Content-Type", "application/json; charset=latin-1")]]
+    paths = service.get("/v1/openapi.json").json()["paths"]
+    doors = [(path, method) for path in paths for method in paths[path]]
+    for (path, method), headers in product(doors, told):
+        place = path.format(job_id="0" * 32, name="t", question_id="0" * 32)
+        answer = service.request(method, place, headers=headers)
+        kind = answer.headers["content-type"].partition(";")[0]
+        declared = paths[path][method]["responses"].get(str(answer.status_code), {"content": {}})
+        assert kind in declared["content"], (method, path, headers, answer.status_code)
 
 
 def test_head_is_get_without_a_body(service: TestClient, done: str) -> None:

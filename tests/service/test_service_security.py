@@ -29,14 +29,14 @@ DOORS = {
     "read GET": """
         /v1/jobs /v1/jobs/{job_id} /v1/jobs/{job_id}/events /v1/jobs/{job_id}/result /v1/jobs/{job_id}/tables/{name}
         /v1/jobs/{job_id}/archive /v1/jobs/{job_id}/report /v1/jobs/{job_id}/log
-        /v1/schemas/{name} /v1/questions /v1/questions/{question_id} /v1/usage /metrics / /jobs/{job_id}""",
+        /v1/schemas/{name} /v1/questions /v1/questions/{question_id} /v1/usage / /jobs/{job_id}""",
     "submit GET": "/edit",
     "submit POST": """
         /v1/jobs /v1/jobs/upload /v1/jobs/{job_id}/cancel /v1/jobs/{job_id}/resume /v1/check
         /v1/questions /v1/questions/upload
         /edit /upload /jobs/{job_id}/cancel /jobs/{job_id}/resume /jobs/{job_id}/delete /jobs/{job_id}/{action}""",
     "submit DELETE": "/v1/jobs/{job_id} /v1/questions/{question_id}",
-    "admin GET": "/v1/audit-log",
+    "admin GET": "/metrics /v1/audit-log",
 }
 """Every door of the service: the scope that it needs and the method, and its paths."""
 TABLE = [(*needed.split(), path) for needed, paths in DOORS.items() for path in paths.split()]

@@ -158,6 +158,10 @@ FORBIDDEN = """
     https://[::ffff:127.0.0.1]/
     https://[64:ff9b::a00:1]/
     https://0.0.0.0/
+    https://127.1/
+    https://2130706433/
+    https://0x7f.1/
+    https://0177.0.0.1./
     https://user:word@plans.example/
     file:///etc/passwd
     https:///hook

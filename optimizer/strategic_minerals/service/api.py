@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ..core.errors import FORMAT, Fault, PlanError, missing_part, near_miss
@@ -90,8 +91,14 @@ async def uploaded(request: Request, _: Submitter) -> Sent:
         # otherwise a part that was cut off would be missing without a message
         raise ProblemError("malformed", "The form does not end with the boundary that `Content-Type` states.")
     limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": LONGEST_OPTIONS}
-    async with request.form(**limits) as form:
-        return await _sorted(form.multi_items())
+    try:
+        async with request.form(**limits) as form:
+            return await _sorted(form.multi_items())
+    except HTTPException as error:
+        if not str(error.detail).startswith("Too many "):  # the framework's words for files and for texts
+            raise
+        text = f"The form has too many parts: at most {MOST_FILES} files and {MOST_TEXTS} texts are read."
+        raise ProblemError("malformed", text) from None
 
 
 Upload = Annotated[Sent, Depends(uploaded)]
@@ -190,7 +197,7 @@ def wanted(request: Request, *offered: str) -> str:
         media, *options = (one.strip().lower() for one in part.split(";"))
         share = next((option[2:] for option in options if option.startswith("q=")), "1")
         with contextlib.suppress(ValueError):
-            liked[media] = float(share)
+            liked["*/*" if media == "*" else media] = float(share)  # so some old clients write it
 
     def weight(media: str) -> float:
         return next((liked[name] for name in (media, f"{media.partition('/')[0]}/*", "*/*") if name in liked), 0.0)
@@ -207,6 +214,15 @@ async def _acceptable(request: Request) -> None:
     """Refuse a request whose answer has no form that it takes. Raises ProblemError."""
     if request.method != "DELETE" and "format" not in request.query_params:
         wanted(request, *MEDIA.get(request.scope["route"].name, ("application/json",)))
+
+
+class WholeFile(FileResponse):
+    """A file that is sent whole, whatever `Range` says: the framework's answers to ranges are no problem details."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        del self.headers["accept-ranges"]
+        headers = [one for one in scope["headers"] if one[0] != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 T = TypeVar("T")
@@ -297,8 +313,8 @@ async def get_readiness(request: Request, response: Response) -> Readiness:
 
 
 @health.get("/metrics", response_class=PlainTextResponse)
-def get_metrics(request: Request, caller: Reader) -> Response:
-    """Metrics in Prometheus format."""
+def get_metrics(request: Request, caller: Admin) -> Response:
+    """Metrics in Prometheus format, of all tenants."""
     return Response(request.app.state.metrics.text(request.app.state.store), media_type="text/plain; version=0.0.4")
 
 
@@ -505,7 +521,7 @@ def get_result(
     }
 
 
-@router.get("/jobs/{job_id}/tables/{name}", tags=["results"], response_class=FileResponse)
+@router.get("/jobs/{job_id}/tables/{name}", tags=["results"], response_class=WholeFile)
 def get_table(
     request: Request,
     caller: Reader,
@@ -524,7 +540,7 @@ def get_table(
         raise ProblemError("not-found", "The result has no table of that name.")
     media = TABLE_FORMS[form] if form is not None else wanted(request, *MEDIA["get_table"])
     if media == "text/csv":
-        return FileResponse(place[0], media_type=media, filename=place[0].name)
+        return WholeFile(place[0], media_type=media, filename=place[0].name)
     if media == "application/json":
         return Response(json.dumps(records(folder, name)), media_type=media)
     headers = {"Content-Disposition": f'attachment; filename="{place[0].stem}.parquet"'}
@@ -597,7 +613,7 @@ def report_of(request: Request, job_id: str) -> Response:
 
     policy = f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
     headers = {"Content-Security-Policy": policy}
-    return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
+    return WholeFile(path, media_type="text/html; charset=utf-8", headers=headers)
 
 
 @router.get("/jobs/{job_id}/log", tags=["results"], response_class=PlainTextResponse)

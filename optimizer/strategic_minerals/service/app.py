@@ -586,18 +586,18 @@ def _complete(path: str, method: str, operation: dict[str, Any], examples: dict[
     made += ["Location"] if name.startswith("keep_") else []
     shown = ["X-Request-Id", *(("RateLimit", "RateLimit-Policy") if guarded else ()), *made]
     good["headers"] = {one: {"description": HEADERS[one], "schema": {"type": "string"}} for one in shown}
-    kinds = [*EXTRA.get(name, "").split(), "internal", "unavailable"]
-    kinds += ["unauthenticated", "forbidden", "rate"] if guarded else []
+    # a header that is sent twice is refused before anybody looks who asks
+    kinds = [*EXTRA.get(name, "").split(), "internal", "unavailable", "not-started", "unauthenticated", "invalid"]
+    kinds += ["forbidden", "rate"] if guarded else []
     kinds += ["not-found"] if "{" in path else []
     kinds += ["not-acceptable"] if path.startswith("/v1/") and method != "delete" else []
-    kinds += ["invalid"] if guarded else []
-    if "requestBody" in operation:
-        kinds += ["malformed", "too-large", "unsupported", "not-found"]
+    kinds += ["malformed", "unsupported"] if method == "post" else []
+    kinds += ["too-large", "not-found"] if "requestBody" in operation else []
     operation["responses"].pop("422", None)
     for status in sorted({KINDS[kind][0] for kind in kinds}):
         titles = dict.fromkeys(KINDS[kind][1] for kind in kinds if KINDS[kind][0] == status)
-        content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}}
-        operation["responses"].setdefault(str(status), {"description": "; ".join(titles), "content": content})
+        answer = operation["responses"].setdefault(str(status), {"description": "; ".join(titles)})
+        answer.setdefault("content", {})[MEDIA_TYPE] = {"schema": {"$ref": REF.format(model="Problem")}}
     if name in examples["requests"]:
         stated = {one: {"value": value} for one, value in examples["requests"][name].items()}
         for content in operation["requestBody"]["content"].values():

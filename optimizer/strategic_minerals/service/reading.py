@@ -249,6 +249,8 @@ MOST_ENTRIES = 300_000
 """Names and values of a plan, a study or `set`, at all levels: hundreds of times the largest plan known."""
 MOST_COLUMNS_OF_TABLE = 200
 """Different ones in the rows of a table; the widest has a fifth of that."""
+MOST_DIGITS = 400
+"""Of a whole number that are read; one of 17 is refused."""
 BODY = "body.json"
 
 ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
@@ -270,7 +272,8 @@ def parsed(body: bytes, where: str) -> Any:
         return found
 
     try:
-        return json.loads(str(body, "utf-8"), object_pairs_hook=once)
+        # Python reads no more digits than 4,300; the first ones are enough to see that a number is too large
+        return json.loads(str(body, "utf-8"), object_pairs_hook=once, parse_int=lambda text: int(text[:MOST_DIGITS]))
     except (ValueError, RecursionError) as error:
         at = f" at line {error.lineno:,}, column {error.colno:,}" if isinstance(error, json.JSONDecodeError) else ""
         faults = [Fault(where, "", "", f"something else{at}", "JSON in UTF-8")]

@@ -93,9 +93,14 @@ def hosts_of(setting: str) -> frozenset[str]:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is; None: it is a name."""
     try:
         return ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
+        pass
+    try:  # what resolves names takes `127.1`, `0x7f.1` and `2130706433` for addresses too
+        return ipaddress.IPv4Address(socket.inet_aton(text))
+    except OSError:
         return None
 
 

@@ -7,20 +7,23 @@ states the share left out."""
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from numbers import Integral, Real
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from scipy.stats import qmc
 
 from ..answer.notes import provenance
-from ..core.errors import Fault, InputError, PlanError
+from ..core.errors import Fault, InputError, PlanError, shown
 from ..core.frames import Floats, rows_of
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 
 Kind = Literal["points", "one_at_a_time", "latin_hypercube", "sobol"]
 Ranges = Mapping[str, tuple[float, float]]
+MOST_POINTS = 100_000
+"""Of a design, as `sweep` takes them; counted before any is drawn."""
 CONFIDENCE = 0.95
 YEAR_DIGITS = 4
 TORNADO = ["address", "low", "high", "at_low", "at_base", "at_high", "swing"]
@@ -40,6 +43,10 @@ class Design:
     """Address -> (low, high); empty for plain points."""
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise PlanError([Fault("sweep", "", "kind", shown(self.kind), f"one of {', '.join(get_args(Kind))}")])
+
     @property
     def block(self) -> int:
         """Points that an estimate uses together or not at all."""
@@ -56,8 +63,10 @@ def one_at_a_time(ranges: Ranges) -> Design:
 
     ranges: address -> (low, high), in the unit of the figure at that address.
 
-    Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first."""
+    Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first, and for more than
+    100,000 points."""
     _checked(ranges)
+    _bounded("ranges", 1 + 2 * len(ranges))
     ends = [{address: value} for address, pair in ranges.items() for value in pair]
     return Design("one_at_a_time", ({}, *ends), ranges)
 
@@ -88,10 +97,11 @@ def latin_hypercube(ranges: Ranges, n: int = 100, *, seed: int = 1) -> Design:
     ranges: as in `one_at_a_time`. n: points, two or more, whatever the number of figures. seed: of the draw. Within its part a
     point lies anywhere; the parts of different figures are matched at random.
 
-    Raises PlanError as `one_at_a_time`, and for fewer than two points."""
-    _checked(ranges)
-    if n < 2:
-        raise PlanError([Fault("sweep", "", "samples", str(n), "two points or more")])
+    Raises PlanError as `one_at_a_time`, for fewer than two points, and for a seed below zero."""
+    _checked(ranges, seed)
+    if not _whole(n, 2):
+        raise PlanError([Fault("sweep", "", "samples", shown(n), "a whole number, two or more")])
+    _bounded("samples", n)
     low, high = np.array(list(ranges.values()), dtype=float).T
     shares = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(n)
     return Design("latin_hypercube", _named(ranges, low + shares * (high - low)), ranges, seed=seed)
@@ -103,11 +113,11 @@ def sobol(ranges: Ranges, *, samples: int = 64, seed: int = 1) -> Design:
     ranges: as in `one_at_a_time`. samples: a power of two; each costs a block of points, two more than there are figures. seed:
     of the sequence.
 
-    Raises PlanError as `one_at_a_time` and for samples that are no power of two, InputError where SALib is not installed.
-    """
-    _checked(ranges)
-    if samples < 2 or samples & (samples - 1):
-        raise PlanError([Fault("sweep", "", "samples", str(samples), "a power of two")])
+    Raises PlanError as `latin_hypercube` and for samples that are no power of two, InputError where SALib is not installed."""
+    _checked(ranges, seed)
+    if not _whole(samples, 2) or samples & (samples - 1):
+        raise PlanError([Fault("sweep", "", "samples", shown(samples), "a power of two")])
+    _bounded("samples", samples * (len(ranges) + 2))
     points = _salib("sample.sobol").sample(_problem(ranges), samples, calc_second_order=False, seed=seed)
     return Design("sobol", _named(ranges, points), ranges, seed=seed)
 
@@ -174,17 +184,39 @@ def _problem(ranges: Ranges) -> dict[str, Any]:
     return {"num_vars": len(ranges), "names": list(ranges), "bounds": [list(pair) for pair in ranges.values()]}
 
 
-def _checked(ranges: Ranges) -> None:
-    """Raises PlanError where a range is not valid."""
+def _checked(ranges: Ranges, seed: int = 1) -> None:
+    """Raises PlanError where a range or the seed is not valid."""
     faults = [
-        Fault("sweep", "", address, f"{low} to {high}", "two numbers, the smaller one first")
-        for address, (low, high) in ranges.items()
-        if not (math.isfinite(low) and math.isfinite(high) and low < high)
+        Fault("sweep", "", address, shown(pair), "two numbers, the smaller one first")
+        for address, pair in ranges.items()
+        if not _rises(pair)
     ]
     if not ranges:
         faults.append(Fault("sweep", "", "ranges", "none", "at least one figure with a low and a high value"))
+    if not _whole(seed, 0):
+        faults.append(Fault("sweep", "", "seed", shown(seed), "a whole number, zero or more"))
     if faults:
         raise PlanError(faults)
+
+
+def _rises(pair: Any) -> bool:
+    """Whether a range is two numbers, the smaller one first."""
+    try:
+        low, high = pair
+        return isinstance(low, Real) and isinstance(high, Real) and -math.inf < float(low) < float(high) < math.inf
+    except (TypeError, ValueError, OverflowError):  # no pair, or more digits than a number holds
+        return False
+
+
+def _whole(value: Any, least: int) -> bool:
+    """Whether a value is a whole number, of Python or of numpy, and so large at least."""
+    return isinstance(value, Integral) and int(value) >= least
+
+
+def _bounded(field: str, points: int) -> None:
+    """Raises PlanError for more points than a sweep solves."""
+    if points > MOST_POINTS:
+        raise PlanError([Fault("sweep", "", field, f"{points:,} points", f"at most {MOST_POINTS:,}")])
 
 
 def _salib(module: str) -> Any:
