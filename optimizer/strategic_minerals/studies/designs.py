@@ -66,7 +66,7 @@ def one_at_a_time(ranges: Ranges) -> Design:
     Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first, and for more than
     100,000 points."""
     _checked(ranges)
-    _bounded("ranges", 1 + 2 * len(ranges))
+    bounded("ranges", 1 + 2 * len(ranges))
     ends = [{address: value} for address, pair in ranges.items() for value in pair]
     return Design("one_at_a_time", ({}, *ends), ranges)
 
@@ -101,7 +101,7 @@ def latin_hypercube(ranges: Ranges, n: int = 100, *, seed: int = 1) -> Design:
     _checked(ranges, seed)
     if not _whole(n, 2):
         raise PlanError([Fault("sweep", "", "samples", shown(n), "a whole number, two or more")])
-    _bounded("samples", n)
+    bounded("samples", n)
     low, high = np.array(list(ranges.values()), dtype=float).T
     shares = qmc.LatinHypercube(len(ranges), rng=np.random.default_rng(seed)).random(n)
     return Design("latin_hypercube", _named(ranges, low + shares * (high - low)), ranges, seed=seed)
@@ -117,7 +117,7 @@ def sobol(ranges: Ranges, *, samples: int = 64, seed: int = 1) -> Design:
     _checked(ranges, seed)
     if not _whole(samples, 2) or samples & (samples - 1):
         raise PlanError([Fault("sweep", "", "samples", shown(samples), "a power of two")])
-    _bounded("samples", samples * (len(ranges) + 2))
+    bounded("samples", samples * (len(ranges) + 2))
     points = _salib("sample.sobol").sample(_problem(ranges), samples, calc_second_order=False, seed=seed)
     return Design("sobol", _named(ranges, points), ranges, seed=seed)
 
@@ -213,7 +213,7 @@ def _whole(value: Any, least: int) -> bool:
     return isinstance(value, Integral) and int(value) >= least
 
 
-def _bounded(field: str, points: int) -> None:
+def bounded(field: str, points: int) -> None:
     """Raises PlanError for more points than a sweep solves."""
     if points > MOST_POINTS:
         raise PlanError([Fault("sweep", "", field, f"{points:,} points", f"at most {MOST_POINTS:,}")])

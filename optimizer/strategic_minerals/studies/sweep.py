@@ -58,7 +58,7 @@ from ..world.build import build_instance
 from ..world.events import SampledScenarios, longest_event
 from ..world.instance import CHOSEN
 from ..world.scenarios import build_scenarios, cvar_of
-from .designs import Design, indices, left_out
+from .designs import Design, bounded, indices, left_out
 
 Rows = list[dict[str, Any]]
 
@@ -348,7 +348,6 @@ LEAST_STRETCH = 4
 """Least points of a stretch: its first one, and the one checked, are solved from nothing."""
 MOST_RANKED = 2_000
 """Points up to which the path goes on to the nearest one; beyond, it follows the axes in turn."""
-MOST_POINTS = 100_000
 
 
 @verb
@@ -492,16 +491,19 @@ def points_of(
 ) -> list[dict[str, Any]]:
     """One mapping of address to value a point. field: where too many of them were asked for."""
     if isinstance(points, Mapping):
-        size = math.prod(len(values) for values in points.values())
-        if size > MOST_POINTS:
-            raise PlanError([Fault(SWEEP, "", field, f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+        for name, values in points.items():
+            if isinstance(values, str) or not hasattr(values, "__len__"):
+                raise PlanError([Fault(SWEEP, "", str(name), shown(values), "a list of values")])
+        bounded(field, math.prod(len(values) for values in points.values()))
         names = [str(name) for name in points]
         every = product(*points.values()) if points else ()
         found = [dict(zip(names, map(_plain, values), strict=True)) for values in every]
-    else:
+    elif isinstance(points, Sequence) and all(isinstance(point, Mapping) for point in points):
         found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
-    if len(found) > MOST_POINTS:
-        raise PlanError([Fault(SWEEP, "", field, f"{len(found):,} points", f"at most {MOST_POINTS:,}")])
+    else:
+        expected = "a design, a mapping of address to values, or a list of points"
+        raise PlanError([Fault(SWEEP, "", field, shown(points), expected)])
+    bounded(field, len(found))
     return found
 
 
