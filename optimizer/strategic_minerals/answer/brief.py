@@ -640,9 +640,9 @@ class _Sentences:
         whole = self.tested.money_by_year.iloc[-1]
         low, high = (within(float(value), given) for value in (whole.low_musd, whole.high_musd))
         spent = within(float(whole.expected_musd), given)
-        spent += ", net of sales" * self.plan.budget.revolving
         span = f"; {low} to {high} in nine of ten futures" if low != high else ""
-        return f"{years} about {spent} million USD (M{span}) of {amount(given)} M given."
+        sold = ", net of sales," * self.plan.budget.revolving
+        return f"{years} about {spent} million USD (M{span}){sold} of {amount(given)} M given."
 
     def _protects(self) -> str:
         before, after, worth = self._losses()

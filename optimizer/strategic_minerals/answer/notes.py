@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import FORMAT, Fault, FormulationError, InputError, PlanError, UntrustedError
-from ..core.formats import digits, in_tonnes, lower, musd, some
+from ..core.formats import digits, in_tonnes, listed, lower, musd, some
 from ..core.frames import Floats, plainly, records, rows_of, typed
 from ..core.stats import MUSD_PER_T, SMALL_T
 from ..matrix.own import WHOLE, OwnParts
@@ -324,13 +324,14 @@ def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
     what = "holding the opening stock costs"
     if instance.carried.due.any():
         what = "holding the opening stock and what was signed before cost"
+    alike: dict[str, list[int]] = {}  # years that owe as much are told together
     for year, owed, money in zip(instance.calendar.years, instance.owed, instance.available, strict=True):
         if owed > money * (1 + 1e-9):
-            yield (
-                f"FY{year}",
-                f"FY{year}: {what} {owed:,.4g} million USD, {owed - money:,.4g} more than is "
-                "appropriated: already owed, whatever the plan does",
-            )
+            text = f"{what} {owed:,.4g} million USD, {owed - money:,.4g} more than is appropriated"
+            alike.setdefault(text, []).append(year)
+    for text, years in alike.items():
+        span = listed([f"FY{year}" for year in years], 3)
+        yield span, f"{span}: {text}: already owed, whatever the plan does"
     cap = instance.plan.budget.liability_cap_musd
     if cap is not None:
         over = instance.carried.liability > instance.by_year(cap)

@@ -50,8 +50,8 @@ def musd(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share with three figures: 3.5%."""
-    return f"{100 * share:.3g}%"
+    """A share with three figures: 3.5%, 1,400%."""
+    return f"{digits(100 * share)}%"
 
 
 def chance(share: float) -> str:

@@ -309,6 +309,7 @@ def solve(
         return lived_alone(chosen, like, stage, lives, number, scenarios, confidence, found.failed)
     if (better := _rule_instead(plan, rules, found, figures, confidence)) is not None:
         LOG.info("another rule of release is worth more: %s", better)
+        report(0, "plans", "Another rule of release is worth more: all is done again by it.")
         again = plan.model_copy(update={"release": better})
         options: dict[str, Any] = {
             "candidates": candidates,

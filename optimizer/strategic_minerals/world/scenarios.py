@@ -354,13 +354,16 @@ def listed(
 ) -> tuple[list[str], list[float], list[bool], list[tuple[DisruptionEvent, ...]]]:
     """Names, probabilities, design-basis flags and strikes of the scenarios written by hand. Raises PlanError."""
     plan, resolved, window = instance.plan, resolver(instance.plan, data), span(instance)
+    dates = f"a date from the second period ({window.begin:g}) to the end of the tail ({window.end:g})"
+    if window.begin >= window.end:
+        dates = "a horizon of two periods or more, tail included: an event begins in the second at the earliest"
     faults = [
         Fault(
             "plan",
             "",
             f"scenarios.{n}.events.{e}.start_year",
             f"{event.start_year:g}",
-            f"a date from the second period ({window.begin:g}) to the end of the tail ({window.end:g})",
+            dates,
         )
         for n, scenario in enumerate(plan.scenarios)
         for e, event in enumerate(scenario.events)
