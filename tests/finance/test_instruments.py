@@ -220,10 +220,10 @@ def question(members, later=0.0):
 
 
 def test_ten_million_buy_the_tonne_only_where_members_hold_it():
-    """10 million at first, 0.95 a year later, metal at 10 USD/kg: 1.095 kt where members pay for holding. Else a kilotonne costs a
-    million a year to hold, more than there is in the second year."""
+    """10 million at first, 0.95 a year later, metal at 10 USD/kg: 1 kt where members pay for holding, and none in 2029, when it is
+    too late. Else a kilotonne costs a million a year to hold, more than there is in the second year."""
     mine, theirs = (solve(*question(members, later=0.95), gap=0.0, quick=True) for members in (False, True))
-    assert bought(theirs, "a") == pytest.approx(1.095, abs=1e-6)
+    assert bought(theirs, "a") == pytest.approx(1.0, abs=1e-6)
     assert bought(mine, "a") < 0.95
     assert theirs.tables["budget"].holding_musd.sum() == 0
     assert mine.tables["budget"].holding_musd.sum() > 0
