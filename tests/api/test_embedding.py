@@ -1,6 +1,7 @@
 """The library inside somebody's process: children that may be killed, deadlines, what things equal and print, own tables."""
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pyomo.repn import generate_standard_repn
 from strategic_minerals import (
     Dataset,
     DeadlineError,
+    FaultsError,
     InputError,
     Plan,
     PlanError,
@@ -19,14 +21,16 @@ from strategic_minerals import (
     StoppedError,
     Study,
     build_model,
+    compare,
     discover,
     in_child,
     load_dataset,
+    load_members,
     load_plan,
+    scenarios_from_frame,
     shipped,
     solve,
 )
-from strategic_minerals.question.read_toml import scenarios_from_frame
 
 ONE = {"materials": ["germanium"]}
 
@@ -110,15 +114,21 @@ def test_a_deadline_has_an_error_of_its_own() -> None:
 def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:
     """Proves: a name, a path or a number in place of a plan, its tables or a runner is a fault that says what makes one."""
     plan, data = quickstart_of_one()
-    for given, options, column in (
-        (("quickstart", data), {}, "plan"),
-        ((plan, "inputs"), {}, "data"),
-        ((plan, data), {"run": 5}, "run"),
-        ((plan, None), {}, "data"),
-    ):
-        with pytest.raises(InputError) as caught:
-            solve(*given, **options)  # type: ignore[arg-type]
-        assert caught.value.faults[0].column == column
+    wrong: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
+        (solve, (plan, None), {}, "solve  data"),
+        (solve, ("quickstart", "inputs"), {"run": 5, "extend": 3}, "4 faults"),
+        (load_plan, ("quickstart", {1: 2}), {}, "load_plan  overrides"),
+        (load_plan, ("quickstart", {"": 1}), {}, "found an empty part"),
+        (load_members, (plan,), {}, "load_members  path"),
+        (Dataset.from_tables, ({"prices": 3},), {}, "each a data frame"),
+        (scenarios_from_frame, (None,), {}, "found null; expected a data frame"),
+        (compare, (["run", 3],), {}, "a list, each a Result"),
+        (Runner, (True, 3, 0, 1, 1, 3, 3, 3), {}, "5 faults"),
+    ]
+    for function, given, options, match in wrong:
+        with pytest.raises(FaultsError, match=match):
+            function(*given, **options)
+    assert pickle.loads(pickle.dumps(load_plan)) is load_plan
     with pytest.raises(InputError, match="at most 300 characters"):
         discover("study", "y" * 400)
     with pytest.raises(TypeError):

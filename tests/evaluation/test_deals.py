@@ -117,7 +117,7 @@ def test_the_rate_at_which_an_agreement_would_just_have_been_signed(grant, commi
     found = deals(*case(terms=terms, committed=committed))
     row = found.tables["rates"].iloc[0]
     assert row.implied_rate == pytest.approx(rate, abs=1e-3)
-    assert (bool(row.decided), row.hurdle_rate, bool(row.fits)) == (committed, 0.25, fits)
+    assert (bool(row.decided), row.hurdle_rate, row.fits) == (committed, 0.25, "yes" if fits else "no")
     assert ("cannot both be right" in found.summary()) is not fits
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, compare_rules
+from strategic_minerals import InputError, Plan, compare_rules
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, PLAN, _row, _words, offered, purchase_rules, spent
 from support.drawn_cases import deciding
+from support.one_mineral import one_mineral
 from support.tiny import KT
 
 
@@ -63,3 +64,7 @@ def test_a_plan_that_gains_nothing_is_no_measure_of_rules() -> None:
     head, *lines = _words(pd.DataFrame(rows).sort_values("worth_musd", ascending=False), 30, 0.95)
     assert "worth -10, and the best rule, '60 days of cover' at its own money, 5." in head
     assert "nan" not in "".join([head, *lines])
+    small = [_row(name, "its own", 0.3, "", own / 30, worth[PLAN] / 30, 0.95) for name, own in worth.items()]
+    assert "worth 0.167 (0.167 to 0.167); 0.5 more than the plan" in "".join(_words(pd.DataFrame(small), 30, 0.95))
+    with pytest.raises(InputError, match="sample  found none"):
+        compare_rules(solve_once(*one_mineral(110.0)))

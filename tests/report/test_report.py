@@ -227,8 +227,12 @@ def test_a_comparison_tells_what_differs() -> None:
     assert same.tables["inputs"].empty
     assert same.tables["plan"].empty
     assert same.facts["names"] == ("tiny (1)", "tiny (2)")
-    with pytest.raises(InputError, match="two or more"):
-        compare([one])
+    for wrong, fault in (([one], "two or more"), ([one, two], "1 names; expected 2")):
+        with pytest.raises(InputError, match=fault):
+            compare(wrong, ["rich"])
+    tested = solve(quickstart().plan, quickstart().data)
+    outcome = compare([quickstart(), tested]).tables["outcome"].set_index("figure")
+    assert outcome.loc["worth in its own scenarios, as lived"].isna().tolist() == [False, True, False]
 
 
 def test_a_comparison_is_for_people() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pandas.testing import assert_frame_equal
 from conftest import Cli
 from strategic_minerals import InputError, Plan, Result, Runner, load_result, shipped, solve, verify, write_run
 from strategic_minerals.answer.run_folder import is_run_folder
+from strategic_minerals.page.page import write_report
 from strategic_minerals.question.load import load_question
 from support.instances import random_case
 from support.tiny import offer, source, tiny
@@ -81,6 +83,19 @@ def test_a_result_is_equal_after_a_round_trip(make: Callable[[], Result], tmp_pa
     two = load_result(tmp_path / "far" / "away" / "there")
     assert_same(one, two)
     assert two.audit().passed
+
+
+def test_a_result_stays_as_it_was_found_wherever_it_travels(tmp_path: Path) -> None:
+    """Proves: neither figures nor decisions can be written to, also where they travelled; no file is taken for a folder."""
+    assert_same(result(), one := pickle.loads(pickle.dumps(result())))
+    with pytest.raises(TypeError):
+        one.options["gap"] = 7
+    with pytest.raises(ValueError, match="read-only"):
+        one.solution.stock[0] = 7.0
+    (tmp_path / "file").touch()
+    for write, found in ((one.save, "a file"), (lambda path: write_report(one, path.parent), "a folder")):
+        with pytest.raises(InputError, match=f"found {found}"):
+            write(tmp_path / "file")
 
 
 def test_hashes_tell_inputs_apart() -> None:

@@ -1,5 +1,6 @@
 """What is said of a plan and beside it, where it once was not true: ties, tails, floors that money keeps out, parts of projects."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ from strategic_minerals import Dataset, Plan, complete, explain, frontier, load_
 from strategic_minerals.answer.notes import notes as notes_of
 from strategic_minerals.answer.notes import other_losses
 from strategic_minerals.answer.result import Result
-from strategic_minerals.answer.summary import origin_of_purchases
+from strategic_minerals.answer.summary import in_own_money, origin_of_purchases
 from strategic_minerals.audit.figures import Figures
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.consistency import check_data
@@ -36,6 +37,9 @@ def test_what_lacks_and_who_closes_without_any_event_is_said() -> None:
     said = result.summary(full=True)
     assert "Users lack without any event: 10,000 t of the 10,000 t a of FY2029, over 1% in 3 of 3 years." in said
     assert "Home producers that close without any event: mine from FY2029." in said
+    poor = plan.model_copy(update={"budget": plan.budget.model_copy(update={"total_musd": 20.0})})
+    basis: Any = SimpleNamespace(home=("KRW", 1000.0, 2024))
+    assert "of 20,000 allowed in all." in in_own_money(poor, basis, result.figures, None)[0]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pandas.testing import assert_frame_equal
 
 from strategic_minerals import (
     Dataset,
@@ -85,10 +86,9 @@ def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tm
     assert set(read) == set(given)
     for one in found:
         again = Study.load(tmp_path / "run" / "analyses" / one.kind)
-        assert (again.kind, again.words, again.titles) == (one.kind, list(one.words), one.titles)
+        assert (again, again.words, again.titles) == (one, list(one.words), one.titles)
     for name, table in given.items():
-        assert list(read[name].columns) == list(table.columns), name
-        assert len(read[name]) == len(table), name
+        assert_frame_equal(read[name], table, obj=name)
     assert not verify(tmp_path / "run", again=solved()).facts["objections"]
     said = page.report(solved(), analyses=sorted(found, key=lambda one: one.kind))
     assert said == page.report(solved(), analyses=stored)

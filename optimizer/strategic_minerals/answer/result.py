@@ -14,7 +14,7 @@ import pandas as pd
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
 from ..core.errors import Outcome, missing_part
-from ..core.frames import Frames, plainly
+from ..core.frames import Fixed, Frames, plainly
 from ..matrix.named import IndexNames, Label
 from ..matrix.problem import prepare, structure_of
 from ..matrix.solution import Solution
@@ -139,8 +139,10 @@ class Result:
     versions: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        """What is done to a table that was asked for is done to a copy."""
+        """What is done to a table that was asked for is done to a copy; figures stay as they were found."""
         object.__setattr__(self, "tables", Frames(self.tables))
+        for name in ("objective_parts", "reference_parts", "seconds", "counts", "options", "versions"):
+            object.__setattr__(self, name, Fixed(getattr(self, name)))
 
     def __eq__(self, other: object) -> bool:
         """Whether plan, tables of the question, outcome and answer are the same, whatever time it took and wherever."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..core.errors import FORMAT, Fault, InputError, format_fault
 from ..core.files import LOCK, PART, one_writer, staged, whole_file
-from ..core.frames import Frames, kinds_of, notebook_html, plainly, records
+from ..core.frames import Frames, in_form, kinds_of, notebook_html, plainly, records
 from ..question.read_csv import csv_text
 from .manifest import (
     ANALYSES,
@@ -55,8 +55,8 @@ class Study:
     """The plan that a study made, of those that make one."""
 
     def __post_init__(self) -> None:
-        """What is done to a table that was asked for is done to a copy."""
-        object.__setattr__(self, "tables", Frames(self.tables))
+        """Tables have the form in which they are read again; what is done to one that was asked for is done to a copy."""
+        object.__setattr__(self, "tables", Frames({name: in_form(table) for name, table in self.tables.items()}))
 
     def __eq__(self, other: object) -> bool:
         """Whether kind, facts and tables are the same."""

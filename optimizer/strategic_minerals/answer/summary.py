@@ -160,9 +160,9 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
             *verdict(basis.act_now, plan.price_year, foreseen=basis.release is None),
             f"Loss function: {plan.loss_function} ({plan.loss_level}); {_other_losses(basis)}.",
             *(f"The losses are higher than what was seen allows for: {text}." for text in basis.replayed),
-            *in_own_money(basis, figures, basis.act_now),
+            *in_own_money(plan, basis, figures, basis.act_now),
         ]
-    return [title, *_solved(figures, plan, basis), *([] if basis.relaxed else in_own_money(basis, figures, None))]
+    return [title, *_solved(figures, plan, basis), *([] if basis.relaxed else in_own_money(plan, basis, figures, None))]
 
 
 def _first(basis: Basis) -> list[str]:
@@ -688,16 +688,18 @@ USD = "USD"
 DIGITS = 3
 
 
-def in_own_money(basis: Basis, figures: Figures, act_now: ActNow | None) -> list[str]:
+def in_own_money(plan: Plan, basis: Basis, figures: Figures, act_now: ActNow | None) -> list[str]:
     """Worth, losses and spending in the home's currency; nothing where that is the dollar or its rate is not known."""
     currency, per_usd, year = basis.home or (USD, 1.0, 0)
     if currency == USD or math.isnan(per_usd):
         return []
     worth = act_now.figure("worth_musd") if act_now is not None and act_now.lived else figures.value("worth_musd")
     spent, given = figures.total("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
+    most = given if plan.budget.total_musd is None else min(given, plan.budget.total_musd)
+    allowed = f"{_local(most * per_usd)} {'allowed in all' if most < given else 'appropriated'}"
     return [
         f"In {currency} (million, {per_usd:,.6g} to the dollar in {year}): worth {_local(worth * per_usd)}, spends "
-        f"{_local(spent * per_usd)} of {_local(given * per_usd)} appropriated."
+        f"{_local(spent * per_usd)} of {allowed}."
     ]
 
 

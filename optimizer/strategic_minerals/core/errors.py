@@ -250,6 +250,7 @@ EXPECTED = {
     "model_attributes_type": "a table with fields",
     "union_tag_invalid": "one of {expected_tags}",
     "union_tag_not_found": "a field {discriminator} that states its kind",
+    "is_instance_of": "a {class}",
     "invalid_key": "names that are text",
     "value_error": "{error}",
 }
@@ -268,6 +269,7 @@ SHARES_END = (0.5, 1)
 def expected(item: Mapping[str, Any]) -> str:
     """What one error of pydantic expected, in plain words, with the choice that is near to what was found."""
     kind, value, about = str(item["type"]), item.get("input"), item.get("ctx", {})
+    kind = "list_type" if kind == "is_instance_of" and about["class"] == "Sequence" else kind
     if kind == "string_pattern_mismatch":
         return PATTERNS.get(about["pattern"], "text in another form")
     words = EXPECTED[kind].format(**about) if kind in EXPECTED else str(item["msg"])

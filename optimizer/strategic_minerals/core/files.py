@@ -110,7 +110,9 @@ class Staged:
         What a link points to is what is written. Something that is no file, such as a terminal, is written to as it is.
         """
         target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file() and not target.is_dir():
+        if target.is_dir():
+            raise InputError([Fault(str(path), "", "", "a folder", "the name of a file")])
+        if target.exists() and not target.is_file():
             with target.open("wb") as stream:
                 yield stream
             return
@@ -184,10 +186,7 @@ class Kept:
 
     def begin(self) -> FileLock:
         """Take the folder for as long as the lock lives. Raises InputError where another process writes in it."""
-        for place in (self.folder, *self.folder.parents):
-            if place.exists() and not place.is_dir():
-                raise InputError([Fault(str(place), "", "store", "a file", "a folder, or a new name")])
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder, "store")
         return _locked(self.folder, 0.0)
 
     def write(self, content: Any) -> Path:
@@ -213,6 +212,14 @@ class Kept:
         return f"{digest_of([self.question, text])}.json"
 
 
+def make_folder(folder: Path, column: str = "") -> None:
+    """Make a folder where it is not there. column: of the fault. Raises InputError where a file has its name, or one above it."""
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise InputError([Fault(str(place), "", column, "a file", "a folder, or a new name")])
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 # A folder has one writer at a time, also of several processes; a writer that is killed leaves nothing that blocks the next.
 LOCK = ".lock"
 """The file whose lock a writer holds; the writer removes it. One that was left behind by a killed process holds nothing."""
@@ -226,7 +233,7 @@ def one_writer(folder: Path, *, wait_s: float = LONGEST_WAIT_S) -> Iterator[None
     """Hold a folder for writing; it is made where it is not there.
 
     Raises InputError where another writer does not end within `wait_s` seconds."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = _locked(folder, wait_s)
     try:
         yield

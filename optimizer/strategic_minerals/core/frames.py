@@ -4,7 +4,7 @@ import html
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,16 @@ def whole(frame: pd.DataFrame) -> pd.DataFrame:
     """A copy whose text columns hold text alone: an empty string where there is none."""
     kinds = kinds_of(frame)
     return typed(frame, kinds)
+
+
+def in_form(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table as it comes back from a file: rows counted from 0, every column of a kind; one of numbers among text stays."""
+    found = frame.reset_index(drop=True).infer_objects()
+    for column in found.columns[[not isinstance(dtype, np.dtype) or dtype.kind == "O" for dtype in found.dtypes]]:
+        kinds = kinds_of(found[[column]])
+        if kinds[column] != "text" or pd.api.types.infer_dtype(found[column], skipna=True) in ("string", "empty"):
+            found[column] = typed(found[[column]], kinds)[column]
+    return found
 
 
 def named(names: Sequence[str], at: Any) -> pd.Series:
@@ -137,6 +147,18 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     plain = value.item() if hasattr(value, "item") else value
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+class Fixed(dict[str, Any]):
+    """A dictionary that nobody can change. It pickles and becomes JSON as any does; `dict(...)` is a copy to work with."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("this is what was found, and it stays: change a copy, dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Fixed, (dict(self),)
 
 
 COPY_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3

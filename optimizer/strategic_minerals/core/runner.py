@@ -210,8 +210,14 @@ class Runner:
         faults = []
         for name, kind, low in limits:
             value = getattr(self, name)
-            if not isinstance(value, int if kind == "an integer" else int | float) or not value >= low:
+            kinds = int if kind == "an integer" else int | float
+            if isinstance(value, bool) or not isinstance(value, kinds) or not value >= low:
                 faults.append(Fault("Runner", "", name, shown(value), f"{kind} of at least {low}"))
+        words = {"executor": "an executor", "cancelled": "a function", "on_progress": "a function", "store": "a path"}
+        fit = hasattr(self.executor, "submit"), callable(self.cancelled), callable(self.on_progress)
+        for (name, what), holds in zip(words.items(), (*fit, isinstance(self.store, str | os.PathLike)), strict=True):
+            if getattr(self, name) is not None and not holds:
+                faults.append(Fault("Runner", "", name, shown(getattr(self, name)), f"{what}, or none"))
         if faults:
             raise InputError(faults)
 

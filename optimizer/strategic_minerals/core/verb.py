@@ -5,10 +5,13 @@ for the command line and the service, which read the same signature."""
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -34,13 +37,47 @@ Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the i
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
 
 
-MADE_BY = {
-    "plan": ("Plan", "load_plan"),
-    "data": ("Dataset", "load_dataset"),
-    "result": ("Result", "load_result"),
-    "run": ("Runner", "Runner"),
-}
-"""What verbs build on -> its kind, and what makes it."""
+MADE_BY = {"Plan": "load_plan", "Dataset": "load_dataset", "Result": "load_result", "Runner": "Runner"}
+"""Kind of what functions build on -> what makes it."""
+WORDS = {"str": "text", "int": "an integer", "float": "a number", "Path": "a path", "DataFrame": "a data frame"}
+WORDS |= {"Callable": "a function", "NoneType": "none", "Sequence": "a list", "Mapping": "values by name (text)"}
+"""Kind of value -> what faults call it."""
+WIDER: dict[Any, type] = {Path: PathLike, int: Integral, float: Real, tuple: Sized}
+"""Kind that signatures state -> what does as well."""
+HINTS = functools.cache(functools.partial(get_type_hints, include_extras=True))
+"""Kinds that a function's signature states, by parameter."""
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of the kind that a signature states, with the entries of lists and mappings. An array is a list, too."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return any(fits(value, part) for part in parts)
+    if origin is Sequence:
+        listed = isinstance(value, Sized) and not isinstance(value, str | bytes | Mapping)
+        return listed and (parts[0] is Any or all(fits(one, parts[0]) for one in iter(value)))
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(fits(k, parts[0]) and fits(v, parts[1]) for k, v in value.items())
+    plain = WIDER.get(origin or kind, origin or kind)
+    return plain is Any or not isinstance(plain, type) or isinstance(value, plain)
+
+
+def in_words(kind: Any) -> str:
+    """A kind as faults state it, with what makes one."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(map(in_words, parts))
+    name = (origin or kind).__name__
+    inner = f", each {in_words(parts[-1])}" if origin in (Sequence, Mapping) and parts[-1] is not Any else ""
+    made = f" ({MADE_BY[name]}(...) makes one)" if name in MADE_BY else ""
+    return f"{WORDS.get(name, f'a {name}')}{inner}{made}"
+
+
+def kind_faults(function: Callable[..., Any], given: Mapping[str, Any]) -> list[Fault]:
+    """Faults of arguments that are of another kind than the signature states; options have limits of their own (`checked`)."""
+    asked = {name: kind for name, kind in HINTS(function).items() if name in given and field_of(kind) is None}
+    wrong = {name: kind for name, kind in asked.items() if not fits(given[name], kind)}
+    return [Fault(function.__name__, "", name, shown(given[name]), in_words(kind)) for name, kind in wrong.items()]
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
@@ -48,23 +85,19 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 
     Raises InputError for values outside the limits that the signature states, all at once."""
 
-    every = inspect.signature(function).parameters.values()
-    places = [one.name for one in every if one.kind is one.POSITIONAL_OR_KEYWORD]
+    parameters = inspect.signature(function).parameters.values()
+    places = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
 
     @functools.wraps(function)
     def called(*given: P.args, **options: P.kwargs) -> R:
         named: dict[str, Any] = dict(zip(places, given, strict=False))
-        faults: list[Fault] = []
-        for name, value in {**named, **options}.items():
-            asked, (kind, maker) = function.__annotations__.get(name), MADE_BY.get(name, ("", ""))
-            kinds = [one.__name__ for one in type(value).__mro__]
-            if getattr(asked, "__name__", asked) == kind and kind not in kinds and (name, value) != ("run", None):
-                stated = f"a {kind}: {maker}(...) makes one"
-                faults.append(Fault(function.__name__, "", name, shown(value), stated))
-        valid = checked(function, {**named, **options}, faults=faults)
+        if options.get("run", HERE) is None:
+            del options["run"]
+        every = {**named, **options}
+        valid = checked(function, every, faults=kind_faults(function, every))
         first: Any = [valid.pop(name, value) for name, value in named.items()]
         first += given[len(first) :]
-        run: Any = options.get("run") or HERE
+        run: Any = options.get("run", HERE) if "run" in HINTS(function) else HERE  # `in_child` passes one on
         with run.started():
             return function(*first, **{**options, **valid})
 
@@ -74,12 +107,12 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
 @functools.cache
 def options_of(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     """Options by name: keywords with their annotation resolved; without the runner."""
-    hints = get_type_hints(function, include_extras=True)
+    hints = HINTS(function)
     parameters = inspect.signature(function).parameters.values()
     return {
         one.name: one.replace(annotation=hints[one.name])
         for one in parameters
-        if one.name != "run" and field_of(hints[one.name]) is not None
+        if one.name != "run" and field_of(hints.get(one.name)) is not None
     }
 
 

@@ -75,6 +75,17 @@ class Solution:
     purchases: tuple[str, ...]
     """Names on the axis of `acquisition`."""
 
+    def __post_init__(self) -> None:
+        """Nobody changes a solution: its arrays are views that cannot be written to."""
+        for name, values in vars(self).items():
+            if isinstance(values, np.ndarray):
+                object.__setattr__(self, name, values.view())
+                getattr(self, name).flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From another process, or of a copy: arrays do not keep that they cannot be written to."""
+        Solution.__init__(self, **state)
+
 
 def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
     """Read a solution out of the solver's columns, in tonnes."""

@@ -196,9 +196,11 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
     gap, losses; `inputs`, fields of the plan that are not the same in all. Facts: `warnings`, why figures may
     not be compared directly; `changed`, what differs in the tables, in sentences.
 
-    Raises InputError for less than two results, and for a folder that is no run."""
+    Raises InputError for less than two results, for names too many or too few, and for a folder that is no run."""
     if len(results) < 2:
         raise InputError([Fault("compare", "", "results", f"{len(results)} result", "two or more")])
+    if names is not None and len(names) != len(results):
+        raise InputError([Fault("compare", "", "names", f"{len(names)} names", f"{len(results)}, one for each result")])
     found = opened(results)
     called = _names(found, names)
     warnings = [
@@ -382,7 +384,8 @@ def _several(noun: str) -> str:
 
 def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
     figures = [_figures(result) for result in results]
-    rows = [[*key, *(each[key] for each in figures)] for key in figures[0] if any(e[key] is not None for e in figures)]
+    every = dict.fromkeys(key for place in zip(*figures, strict=True) for key in place)
+    rows = [[*key, *(e.get(key) for e in figures)] for key in every if any(e.get(key) is not None for e in figures)]
     return pd.DataFrame(rows, columns=["figure", "unit", *names])
 
 

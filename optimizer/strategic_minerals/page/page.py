@@ -17,7 +17,7 @@ from ..answer.notes import heading, provenance
 from ..answer.result import Result
 from ..answer.study import Study, open_study, study_faults, tables_of
 from ..core.errors import InputError, missing_part
-from ..core.files import templates, write_whole
+from ..core.files import make_folder, templates, write_whole
 from ..core.formats import capital, digits
 from ..question.names import Names, column_in_words, owner_in_words, unit_in_words
 from ..question.read_csv import csv_text
@@ -341,6 +341,6 @@ def write_report(
     stored = [] if first is None or isinstance(first, Result) else read_analyses(Path(first))
     text = report(opened(several), names=names, analyses=[*stored, *studies], brief=brief)
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     write_whole(target, [text])
     return target

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ..core.errors import MOST_FAULTS, OVERRIDES, Fault, InputError, UnfitRule, expected, first_of, near_miss, shown
 from ..core.frames import is_missing
+from ..core.verb import verb
 from .base import Row, key_of, scalar_types
 from .plan import Plan
 from .project_tables import HomeRow
@@ -266,6 +267,7 @@ class Dataset:
     """Places of the plan that was read with them; None: not known."""
 
     @classmethod
+    @verb
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
         """Validate data frames (columns as `strategic-minerals schema TABLE` prints them). Raises InputError with every fault."""
         faults = list[Fault]()

@@ -96,19 +96,20 @@ def load_question(
 
 
 def load_members(
-    path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None
+    path: str | Path, tables: str | Path | None = None, values: Mapping[str, Any] | None = None
 ) -> tuple[Plan, dict[str, Dataset]]:
     """A plan of several homes as it stands, and the tables of each of them by home: what `coalitions` asks for.
 
-    path: a plan file. tables: the folder with tables of every member; None: as `load_question` finds it. values: dotted path ->
-    value, put into the plan; None: the plan as it stands.
+    path: a plan file, or the name of a shipped plan. tables: the folder with tables of every member; None: as `load_question` finds
+    it. values: dotted path -> value, put into the plan; None: the plan as it stands.
 
     Raises PlanError for a plan without a section `together`; otherwise as `load_question`."""
+    path = find_plan(Path(path))
     plan, place = read_as(Plan, path, values)
     if plan.together is None:
         fault = Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")
         raise PlanError([place.placed(fault)])
-    return plan, members_tables(plan, find_tables(path, tables))
+    return plan, members_tables(plan, find_tables(path, None if tables is None else Path(tables)))
 
 
 def members_tables(plan: Plan, folder: Path) -> dict[str, Dataset]:

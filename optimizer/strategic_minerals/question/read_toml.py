@@ -254,7 +254,8 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
     *parents, last = dotted.split(".")
     if not all(part.strip() for part in (*parents, last)) or len(parents) >= DEEPEST_NESTING:
         expected = f"a field such as budget.total_musd, of at most {DEEPEST_NESTING} parts"
-        raise PlanError([Fault(file, "", dotted[:40], f"{len(parents) + 1} parts, or an empty one", expected)])
+        found = f"{len(parents) + 1} parts" if len(parents) >= DEEPEST_NESTING else f"an empty part in {dotted!r}"
+        raise PlanError([Fault(file, "", dotted[:40], found, expected)])
     node = data
     try:
         for part in parents:

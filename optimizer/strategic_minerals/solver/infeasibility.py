@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.errors import InfeasibleError, Outcome, Reason, UntrustedError, stopped
+from ..core.errors import FormulationError, InfeasibleError, Outcome, Reason, UntrustedError, stopped
 from ..core.frames import INF, Ints
 from ..core.logs import logger_of
 from ..matrix.assembly import Assembly
@@ -51,7 +51,11 @@ def no_answer(
         again = _confirm(problem, time_limit_s)
         open_ended = run.status == "unbounded" or (run.status != "infeasible" and OWN in problem.assembly.costs)
         # of a plan alone, which has a bound, such a claim is not trusted
-        if run.status == "unbounded" or (open_ended and again == "optimal"):
+        endless = run.status == "unbounded" or (open_ended and again == "optimal")
+        if endless and OWN in problem.assembly.costs:
+            added = "the terms that were added to the model; a variable of your own needs a bound where its term earns"
+            return FormulationError(f"{stage} is unbounded: somebody could earn without limit by {added}")
+        if endless:
             return UntrustedError(f"{stage} is unbounded: with these data somebody could earn without limit")
         if again == "optimal":
             return UntrustedError(

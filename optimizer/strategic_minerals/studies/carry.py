@@ -189,11 +189,12 @@ class _Draft:
     """Decisions of a plan while what was done otherwise is entered."""
 
     def __init__(self, question: Question, years: int) -> None:
-        copied = {
+        self.entered = {
             name: getattr(question.solution, name).copy()
             for name in ("sign", "contract", "floor", "acquisition", "stock")
         }
-        self.question, self.years = replace(question, solution=replace(question.solution, **copied)), years
+        """Arrays of a copy, which may be written to: those of the solution are views of them."""
+        self.question, self.years = replace(question, solution=replace(question.solution, **self.entered)), years
         self.faults: list[Fault] = []
         self.counted: dict[str, float] = {}
         self.lost: dict[str, float] = {}
@@ -242,25 +243,24 @@ class _Draft:
                 self.lost[called] = ordered - amount
             case "package":
                 chosen = list(options)[packages.index(called)]
-                x.sign[[k for k, o in options.items() if o.project == options[chosen].project]] = 0.0
-                x.sign[chosen] = min(1.0, amount)
+                self.entered["sign"][[k for k, o in options.items() if o.project == options[chosen].project]] = 0.0
+                self.entered["sign"][chosen] = min(1.0, amount)
             case "contract":
                 mine = [k for k, source in contracts.items() if source == called]
-                x.contract[mine] = 0.0
-                x.contract[mine[-1]] = amount * n.calendar.step
+                self.entered["contract"][mine] = 0.0
+                self.entered["contract"][mine[-1]] = amount * n.calendar.step
             case "market_floor":
-                x.floor[floors.index(called)] = amount > CHOSEN
+                self.entered["floor"][floors.index(called)] = amount > CHOSEN
             case "spent":
                 self.spent[span[-1] // step] = amount
 
     def _buy(self, offer: str, amount: float, span: range) -> None:
-        x = self.question.solution
-        bought = x.acquisition[0, x.purchases.index(offer)]
+        bought = self.entered["acquisition"][0, self.question.solution.purchases.index(offer)]
         before, planned = bought.copy(), float(bought[span].sum())
         bought[span] = bought[span] * amount / planned if planned > SMALL else 0.0
         if planned <= SMALL:
             bought[span[-1]] = amount
-        stock = x.stock[0, self.question.natural.materials.index(purchased(self.question, offer)[0])]
+        stock = self.entered["stock"][0, self.question.natural.materials.index(purchased(self.question, offer)[0])]
         stock[:] = np.maximum(0.0, stock + np.cumsum(bought - before))
 
     def state(self) -> State:

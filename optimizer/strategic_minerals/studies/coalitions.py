@@ -27,11 +27,13 @@ from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..audit.accounts import costs_by_home, homes_of_materials, open_accounts
 from ..core.errors import Fault, PlanError, Progress
+from ..core.formats import digits, musd
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.verb import Gap, verb
 from ..matrix.problem import prepare
 from ..question.dataset import Dataset
+from ..question.names import Names
 from ..question.plan import Plan
 from ..question.together import Taken, joint_question, shared_plants
 
@@ -43,6 +45,8 @@ ROUNDS = 8
 """Times that each home may answer the others."""
 SAME = 1e-3
 """Relative change below which a plan takes the same."""
+TRACE = 1e-3
+"""Share of what all gain below which nobody counts as paid."""
 EXISTS, NONE, OPEN = "exists", "none", "cannot be told"
 
 TITLES = {"homes": "Homes", "coalitions": "Coalitions"}
@@ -170,7 +174,7 @@ def _study(
         )
     tables = {"homes": pd.DataFrame(homes), "coalitions": pd.DataFrame(every)}
     titles = {row.home: row.name for data in alone.tables.values() for row in data.rows("homes")}
-    names = {home: titles.get(home, home) for home in members}
+    names = {home: titles.get(home, Names.of(alone.tables[home]).country(home)) for home in members}
     facts = {
         "core": verdict,
         "paid_musd": math.nan if division is None else division.paid,
@@ -434,10 +438,10 @@ def _listed(members: str, names: Mapping[str, str]) -> str:
 
 
 def _verdict_words(homes: Sequence[Any], whole: Any, facts: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
-    missing = f"{round(facts['missing_musd']):,} M"
+    missing = f"{digits(facts['missing_musd'], 2)} M"
     head = (
-        f"{_listed(whole.members, names)} planning together save {round(whole.worth_musd):,} M, {round(whole.gain_musd):,} M "
-        f"more than with plans of their own ({round(whole.apart_musd):,} M; million USD against doing nothing, expected)."
+        f"{_listed(whole.members, names)} planning together save {musd(whole.worth_musd)} M, {musd(whole.gain_musd)} M "
+        f"more than with plans of their own ({musd(whole.apart_musd)} M; million USD against doing nothing, expected)."
     )
     if facts["core"] == NONE:
         text = "No division of it lasts: whatever each gets, some of them would do better apart."
@@ -450,11 +454,12 @@ def _verdict_words(homes: Sequence[Any], whole: Any, facts: Mapping[str, Any], n
         text += f"none, for want of {missing}" if math.isnan(facts["paid_musd"]) else "one"
     if math.isnan(facts["paid_musd"]):
         return [head, f"{text}."]
-    paid = [row for row in homes if abs(row.payment_musd) >= 0.5]
+    least = max(TRACE * abs(whole.gain_musd), ROUNDING * max(1.0, abs(whole.worth_musd)))
+    paid = [row for row in homes if abs(row.payment_musd) > least]
     if not paid:
         return [head, f"{text}, and it takes no payments: everybody keeps what the joint plan brings it."]
     payments = "; ".join(
-        f"{names[row.home]} {'receives' if row.payment_musd > 0 else 'pays'} {abs(row.payment_musd):,.0f} M"
+        f"{names[row.home]} {'receives' if row.payment_musd > 0 else 'pays'} {digits(abs(row.payment_musd), 2)} M"
         for row in paid
     )
     return [head, f"{text}. The least payments between members that make one: {payments}."]
@@ -463,10 +468,10 @@ def _verdict_words(homes: Sequence[Any], whole: Any, facts: Mapping[str, Any], n
 def _home_words(homes: Sequence[Any], names: Mapping[str, str]) -> list[str]:
     lines = ["WHO GAINS [M]: alone, with the others at plans of their own -> together before payments -> after them"]
     for row in homes:
-        after = "" if math.isnan(row.division_musd) else f" -> {round(row.division_musd):,}"
+        after = "" if math.isnan(row.division_musd) else f" -> {musd(row.division_musd)}"
         lines.append(
-            f"  {names[row.home]}: {round(row.alone_musd):,} -> {round(row.before_payments_musd):,}{after}; expected "
-            f"loss {round(row.loss_alone_musd):,} -> {round(row.loss_together_musd):,}"
+            f"  {names[row.home]}: {musd(row.alone_musd)} -> {musd(row.before_payments_musd)}{after}; expected "
+            f"loss {musd(row.loss_alone_musd)} -> {musd(row.loss_together_musd)}"
         )
     return lines
 
@@ -476,9 +481,9 @@ def _coalition_words(groups: Sequence[Any], names: Mapping[str, str]) -> list[st
     for row in groups:
         if row.size > 1:
             nan = math.isnan(row.division_musd)
-            divided = "" if nan else f"; the division gives its members {round(row.division_musd):,}"
+            divided = "" if nan else f"; the division gives its members {musd(row.division_musd)}"
             lines.append(
-                f"  {_listed(row.members, names)}: {round(row.worth_musd):,} (open: {round(row.open_musd):,}), "
-                f"{round(row.gain_musd):,} more than apart{divided}"
+                f"  {_listed(row.members, names)}: {musd(row.worth_musd)} (open: {musd(row.open_musd)}), "
+                f"{musd(row.gain_musd)} more than apart{divided}"
             )
     return lines

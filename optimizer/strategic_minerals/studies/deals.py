@@ -71,7 +71,7 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
     expected_cost_musd: the floor over its term, discounted. advantage_musd: how much less the floor costs than a grant alone;
     cheapest: whether it is a cheaper way that its owner takes.
     rates: a row an agreement with plants to be built: decided, whether their owner builds them (`committed`); implied_rate, at
-    which he would just do so, floors in force and signed_musd of capital counted; hurdle_rate of the tables, and whether it fits:
+    which he would just do so, floors in force and signed_musd of capital counted; hurdle_rate of the tables; fits (yes, no):
     who builds asks for no more, who has not decided for no less. Empty where the plants lose money at any rate;
     terms: every term as signed.
     Facts: price_risk_premium and risk_charge of the plan; left_out (agreements that could not be replayed, with why).
@@ -173,7 +173,8 @@ def _rate_cells(
     built = replace(_with_agreed(deal, instance), producers=tuple(deal.projects))
     decided = all(p.committed for p in instance.projects if p.producer in deal.projects)
     rate = implied_rate(built, data, signed, pricing)
-    fits = None if math.isnan(rate) else deal.hurdle <= rate + CLOSE if decided else deal.hurdle >= rate - CLOSE
+    holds = deal.hurdle <= rate + CLOSE if decided else deal.hurdle >= rate - CLOSE
+    fits = "" if math.isnan(rate) else "yes" if holds else "no"
     named = {"producers": " ".join(instance.producers[j] for j in built.producers), "signed_year": year}
     named |= {"signed_musd": sum(signed.values())}
     return {**common, **named, "decided": decided, "hurdle_rate": deal.hurdle, "implied_rate": rate, "fits": fits}
@@ -497,7 +498,7 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
         )
         rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else f"{row['implied_rate']:.1%}"
         rate += f" with {row['signed_musd']:,.0f} million USD signed"
-        against = "" if row["fits"] else "; the model's margins and that rate cannot both be right"
+        against = "" if row["fits"] == "yes" else "; the model's margins and that rate cannot both be right"
         lines.append(
             f"  {row['agreement']} ({_named(row, names)}): {rate}; {decision}; hurdle rate of the tables "
             f"{row['hurdle_rate']:.1%}{against}."

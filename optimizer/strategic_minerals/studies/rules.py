@@ -231,8 +231,9 @@ def compare_rules(
 
     Raises InputError for a plan whose samples bind scenarios together, that draws none, or has several aims."""
     plan = result.plan
-    if plan.sample is None or unbounded(plan):
-        reason = unbounded(plan) or "rules of thumb are compared in new scenarios: the plan draws none"
+    if plan.sample is None:
+        raise InputError([Fault(plan.name, "", "sample", "none", "a sample from which new scenarios are drawn")])
+    if reason := unbounded(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     free = without_promises(plan)
     problem = prepare(free, result.data)
@@ -294,14 +295,14 @@ def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
         if pd.isna(row.worth_musd):
             lines.append(f"  {row.rule}, {row.money} money: not compared{note}")
             continue
-        money = f", {row.money} money ({row.purchases_musd:,.0f} of purchases)" if row.money else ""
-        less = round(row.behind_musd) >= 0
+        money = f", {row.money} money ({musd(row.purchases_musd)} of purchases)" if row.money else ""
+        less = row.behind_musd > -SMALL_MUSD
         ends = (row.behind_low_musd, row.behind_high_musd) if less else (-row.behind_high_musd, -row.behind_low_musd)
-        low, high = map(round, ends)
-        behind = f"; {round(abs(row.behind_musd)):,} {'less' if less else 'more'} than the plan ({low:,} to {high:,})"
+        low, high = map(musd, ends)
+        behind = f"; {musd(abs(row.behind_musd))} {'less' if less else 'more'} than the plan ({low} to {high})"
         behind = "" if row.rule == PLAN else behind
-        interval = f"{round(row.worth_low_musd):,} to {round(row.worth_high_musd):,}"
-        lines.append(f"  {row.rule}{money}: worth {round(row.worth_musd):,} ({interval}){behind}{note}")
+        interval = f"{musd(row.worth_low_musd)} to {musd(row.worth_high_musd)}"
+        lines.append(f"  {row.rule}{money}: worth {musd(row.worth_musd)} ({interval}){behind}{note}")
     return lines
 
 
