@@ -44,7 +44,6 @@ def test_shipped_plans_and_tables_give_no_false_alarm() -> None:
         assert list(unused(asked, tables, years, select_materials(asked, tables))) == [], path
 
 
-# --- figures that contradict others --------------------------------------------------------------------------------
 SLIPS = [
     ("prices", "mcs2024/gallium/2024", "price_usd_per_kg", 1e3, "USD per tonne", True),
     ("demand", "gallium/other/2026", "demand_t_per_yr", 1e3, "kg a year", False),
@@ -104,7 +103,6 @@ def test_a_whole_column_in_another_unit_is_one_doubt_that_names_the_first_rows()
     assert "projects.csv nolans" not in " ".join(text for *_, text in others)
 
 
-# --- figures outside the usual range of their column ---------------------------------------------------------------
 CELLS = [
     ("offers", "gallium_1", "premium_share", 5.0, "percent"),
     ("offers", "gallium_1", "premium_share", 1.05, "1 + the share"),
@@ -143,7 +141,6 @@ def test_opinions_are_not_asked_about() -> None:
         assert unlikely(plan("rare-earths"), changed(table, column, key, lambda _, v=value: v)) == [], (table, column)
 
 
-# --- small tables, and the answer ----------------------------------------------------------------------------------
 def test_a_doubt_is_a_note_of_check_and_of_the_answer() -> None:
     """Proves: what `check` doubts stands among the notes of the answer too; own tables in memory are looked at as well."""
     asked, tables = tiny(

@@ -118,7 +118,6 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
     assert plan.scenarios[0].probability == 0.2
 
 
-# --- 2: wrong input -----------------------------------------------------------------------------------------
 PARSERS_WORDS = re.compile(
     r"Input should be|Extra inputs|Field required|[Vv]alue error|type=|pydantic|valid (?:integer|number|string)|Traceback|<class"
 )
@@ -182,7 +181,6 @@ def test_faults_of_plan_and_tables_come_together(tmp_path: Path, cli: Cli) -> No
         assert f"countries.csv:{table_line}" in said.stderr
 
 
-# --- 3: infeasible ------------------------------------------------------------------------------------------
 def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_path: Path, cli: Cli) -> None:
     """Proves R13: a promise beyond the money: exit 3, the conflicting demands by name, no number; the folder keeps the question."""
     plan, data = promising()
@@ -212,7 +210,6 @@ def keeps_the_question(folder: Path, reason: str, cli: Cli) -> None:
     assert stated["why"] in said.stderr
 
 
-# --- 4: stopped ---------------------------------------------------------------------------------------------
 def ends(monkeypatch: pytest.MonkeyPatch, ended: Callable[[solver.Run], solver.Run]) -> None:
     """Lets the solve of the plan end otherwise than it did."""
     real = solver.Model.run
@@ -253,7 +250,6 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
     assert outcome.relative_gap > 0.001
 
 
-# --- 5: not trusted, 70: nobody's fault, 130: interrupted ---------------------------------------------------
 def test_a_failed_canary_is_exit_5_and_an_internal_error_70(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     """Proves R1: a solver that answers wrongly ends the command before anything is planned; the unforeseen has a traceback."""
     with monkeypatch.context() as patch:
@@ -346,7 +342,6 @@ def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "manifest.json").is_file()
 
 
-# --- documents ----------------------------------------------------------------------------------------------
 def test_a_closed_output_and_an_interrupt_while_it_begins_end_without_a_traceback(tmp_path: Path) -> None:
     """Proves D13: a standard output that was closed is no error, and Ctrl-C while modules are read is exit 130."""
     code = f"import os, sys; sys.stdout = None; sys.argv[1:] = ['init', {str(tmp_path / 'x')!r}]; {ENTRY}"

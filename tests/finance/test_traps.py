@@ -33,7 +33,6 @@ ONCE = {2027: 1e4, 2028: 0.0}
 """Money in the first year alone."""
 
 
-# --- trap 1 ------------------------------------------------------------------------------------------------------
 def test_1_a_released_tonne_is_paid_by_users_to_the_authority():
     """Proves: trap 1. A kt bought at 60 keeps .5*60 in eight of ten scenarios and spares 160 in two: 60 - 24 - 32 > 0.
 
@@ -65,7 +64,6 @@ def test_1_the_two_sides_of_a_release_cancel():
     assert parts["authority_release"] == close(-120.0)
 
 
-# --- trap 2 ------------------------------------------------------------------------------------------------------
 def test_2_a_cheap_segment_does_not_go_short_for_another():
     """Proves: trap 2. Civil users want 10 kt at 20 a missing kg, defence 2 at 110; 1 kt is left: 10*20 + 1*110 = 310.
 
@@ -84,7 +82,6 @@ def test_2_a_cheap_segment_does_not_go_short_for_another():
     assert short(result, "cut", "2028") == close(11.0)
 
 
-# --- trap 3 ------------------------------------------------------------------------------------------------------
 def test_3_stock_does_not_leave_through_exports():
     """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg a year later: 90 - .64*110.
 
@@ -122,7 +119,6 @@ def test_3_stock_does_not_leave_along_a_chain():
     assert result.outcome.objective_musd == close(0.0)
 
 
-# --- trap 4 ------------------------------------------------------------------------------------------------------
 def test_4_a_tonne_goes_to_users_or_to_the_reserve():
     """Proves: trap 4. A source of 10 kt that serves users with 10 has none for the reserve.
 
@@ -189,7 +185,6 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy():
     assert total(best(case)) == close(735.0)
 
 
-# --- trap 5 ------------------------------------------------------------------------------------------------------
 def glut_then_cut(**budget: Any) -> tuple:
     """No appropriation. In half of the scenarios the price halves in 2028, then all 10 kt are cut in 2029."""
     return imported(
@@ -274,7 +269,6 @@ def test_5_unspent_money_is_not_offered_to_an_aim_that_counts_spending(kind):
         parse_plan(told)
 
 
-# --- trap 6 ------------------------------------------------------------------------------------------------------
 def test_6_a_low_floor_with_an_upside_share_prints_no_money():
     """Proves: trap 6. A floor of 50 with half of the upside, price 80 or 120, brings the treasury 25 a year on 1 kt.
 
@@ -308,7 +302,6 @@ def test_6_nor_does_a_market_floor():
     assert ["print money" in reason for reason in result.tables["dropped"].reason] == [True]
 
 
-# --- trap 7 ------------------------------------------------------------------------------------------------------
 def test_7_allies_withhold_in_the_squeeze_alone():
     """Proves: trap 7. 20 kt are wanted; an ally gives 4 of its 10 kt while China's 10 are cut, and all before and after.
 
@@ -387,7 +380,6 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short():
     assert best(case).outcome.objective_musd == close(-110.0)
 
 
-# --- trap 8 ------------------------------------------------------------------------------------------------------
 def test_8_a_market_floor_is_paid_on_new_output_too():
     """Proves: trap 8. A home mine of 3 kt (cash 110) lives under a market floor of 120 alone; a plant of 1 kt (cash 90) that an
     owner would build for nothing gets the top-up too. Top-ups 20*3 kt*3 y = 180 for the mine and 20*1*2 = 40 for the plant; spared
@@ -442,7 +434,6 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project():
     assert result.outcome.objective_musd == close(-60.0)
 
 
-# --- trap 9 ------------------------------------------------------------------------------------------------------
 def test_9_a_flood_does_not_shut_what_is_not_built_yet():
     """Proves: trap 9. A plant signed in 2029 starts in 2030, after the flood of 2029, and spares .5*5*100 = 250 in 2030.
 
@@ -482,7 +473,6 @@ def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
     assert result.outcome.objective_musd == close(-70.0)
 
 
-# --- trap 10 -----------------------------------------------------------------------------------------------------
 def test_10_stock_is_not_valued_at_crisis_prices():
     """Proves: trap 10. Bought at 10, a kg is worth 9 after the horizon, in a dear scenario too: none is bought.
 
@@ -505,7 +495,6 @@ def test_10_stock_is_not_sold_off_before_the_end():
         best(case)
 
 
-# --- traps 11 and 12 ---------------------------------------------------------------------------------------------
 def test_11_floors_are_costed_over_price_states_in_branches_too():
     """Proves: trap 11. A floor at the price of 100, which is 80 or 120: 10 a year on 1 kt, in every scenario alike.
 
@@ -549,7 +538,6 @@ def test_12_what_is_owed_after_the_horizon_stands_beside_what_is_left(residual, 
     assert result.outcome.objective_musd == close(-worth_musd)
 
 
-# --- trap 13 -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("revolving", "held", "z"), [(False, 0.0, 0.0), (True, 1.0, -47.5)])
 def test_13_sales_are_no_budget_unless_declared_revolving(revolving, held, z):
     """Proves: trap 13. 1 kt of `old` a year may be sold for 10; nothing is appropriated, so no `new` is bought.
@@ -574,7 +562,6 @@ def test_13_sales_are_no_budget_unless_declared_revolving(revolving, held, z):
     assert result.outcome.objective_musd == close(z)
 
 
-# --- trap 14 -----------------------------------------------------------------------------------------------------
 def test_14_a_promise_holds_in_the_event_not_over_the_branch():
     """Proves: trap 14. Half of 10 kt in a cut of one year takes 5 kt in store, at 10 a kg.
 
@@ -594,7 +581,6 @@ def test_14_a_promise_holds_in_the_event_not_over_the_branch():
     assert result.outcome.objective_musd == close(50 - 0.1 * 5 * 2 - 0.9 * 5 * 1)
 
 
-# --- trap 15 -----------------------------------------------------------------------------------------------------
 def test_15_exports_do_not_count_as_home_supply():
     """Proves: trap 15. Four tenths of 10 kt from home: 4*10 + 6*7 = 82, China's at 7 being cheaper.
 
@@ -625,7 +611,6 @@ def test_15_going_short_is_no_way_to_comply():
     assert total(best(case)) == pytest.approx(1000.0, abs=0.01)  # a millionth of 10 kt of room in the rule
 
 
-# --- trap 16 -----------------------------------------------------------------------------------------------------
 def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch):
     """Proves: trap 16. Users pay nearly 300 000 million USD a year; the project is worth 20 of it.
 
@@ -662,7 +647,6 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
     assert result.outcome.do_nothing_musd > 800_000
 
 
-# --- trap 17 -----------------------------------------------------------------------------------------------------
 def test_17_no_bet_on_prices_is_bought():
     """Proves: trap 17. A fifth of China is cut and the price rises fivefold, yet an ally makes up for it: no shortage. 5 kt would
     save users 5*50 in half of the scenarios; at the prices that count 25: 50 - 25 - 22.5 > 0, none is bought."""
@@ -694,7 +678,6 @@ def test_17_a_price_that_drifts_while_material_is_held_is_named():
     assert float(split.to_numpy().sum()) == close(-result.outcome.objective_musd)
 
 
-# --- trap 18 -----------------------------------------------------------------------------------------------------
 def test_18_a_baseline_project_does_not_forbid_a_market_floor():
     """Proves: trap 18. A floor of 110 with half of the upside saves a mine of 3 kt; a dear plant would lose by it.
 

@@ -50,7 +50,6 @@ def no_worse(harder: Result, easier: Result) -> None:
     assert total(easier) <= total(harder) + REL * abs(total(harder))
 
 
-# --- telling a problem in another way ------------------------------------------------------------------------------
 def plainly(plan: Plan) -> dict[str, Any]:
     return plan.to_toml_like()
 
@@ -194,7 +193,6 @@ def test_the_calendar_means_nothing(seed: int) -> None:
     alike(plain(seed), optimum((Plan.model_validate(told(plainly(plan))), data)))
 
 
-# --- scenarios --------------------------------------------------------------------------------------------------------
 def impossible(told: dict[str, Any]) -> None:
     """A catastrophe that cannot happen costs nothing and buys nothing, CVaR and emergency money included; the scenario without any
     event keeps its probability."""
@@ -264,7 +262,6 @@ def test_an_impossible_scenario_takes_no_probability_from_others(certain: float)
         assert ("no event" in set(result.tables["scenario_losses"].scenario)) == (certain < 1)
 
 
-# --- money ---------------------------------------------------------------------------------------------------------
 def times(value: Any, factor: float) -> Any:
     return {k: v * factor for k, v in value.items()} if isinstance(value, dict) else value * factor
 
@@ -293,7 +290,6 @@ def test_more_money_is_never_worse(seed: int) -> None:
         assert answers[-1].outcome.do_nothing_musd == pytest.approx(answers[0].outcome.do_nothing_musd, rel=REL)
 
 
-# --- parts and wholes ----------------------------------------------------------------------------------------------
 def dominated(frames: dict[str, pd.DataFrame]) -> None:
     """A twin of a project with a fifth more capex, that may be built only instead, is of no use, and of no harm."""
     worse = {"capex_musd": lambda capex: 1.2 * capex, "excludes": "oxide-project", "additional": True}
@@ -382,7 +378,6 @@ def test_unrelated_materials_are_planned_apart_where_money_does_not_bind(seed: i
     assert all(total(part) > 1.0 for part in parts)
 
 
-# --- risk ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seed", EACH)
 def test_a_tail_of_no_weight_is_no_risk_measure(seed: int) -> None:
     """Proves: weight 0 beside limits too wide to bind, which need the rows of losses and tails, is the plan without."""
@@ -415,7 +410,6 @@ def test_the_last_of_the_tail_is_the_worst_case(seed: int) -> None:
     assert answers[0].objective_parts["cvar"] == pytest.approx(mean, rel=1e-6, abs=1e-6)
 
 
-# --- time ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seed", quick_first(range(5), 2))
 def test_half_years_are_years_where_nothing_happens_within_a_year(seed: int) -> None:
     """Proves: with steady years and events of whole years, six-month periods give the answer of twelve-month ones.
@@ -471,7 +465,6 @@ def test_short_periods_by_hand(months: int) -> None:
     assert optimum(case).outcome.objective_musd == pytest.approx(-52.5, rel=REL)
 
 
-# --- chance and order ----------------------------------------------------------------------------------------------
 def told_in_full(result: Result) -> str:
     """Everything that was decided and found, to the last digit."""
     names = ("acquisitions", "projects", "contracts", "floors", "scenario_losses", "operations", "prices")

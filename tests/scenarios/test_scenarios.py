@@ -57,7 +57,6 @@ def national() -> tuple[Instance, Any]:
     return build_instance(plan, data, longest_event(plan, data)), data
 
 
-# --- calibration -------------------------------------------------------------------------------------------------
 def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name() -> None:
     """Proves: every rate with its interval is recomputed from events that took effect; a measure that never did is no onset. What
     another hazard brings on counts where the row says so: the embargo strikes as often in all as the record allows."""
@@ -111,7 +110,6 @@ def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
     assert {**after, "heavy_licence": old} == before
 
 
-# --- drawing -----------------------------------------------------------------------------------------------------
 def test_a_hazard_strikes_as_often_late_as_early() -> None:
     """Proves: at .9 a year and half a year each, onsets a year settle at 1/(1/.9 + .5) = .62 and stay there for twelve years,
     in the Sobol coordinates and beyond them."""
@@ -359,7 +357,6 @@ def test_events_that_overlap_last_once(spans: list[tuple[float, float]], lasting
         assert shares[0, 0] == pytest.approx([0.0, lasting, 0.0])
 
 
-# --- reduction ---------------------------------------------------------------------------------------------------
 def test_a_plan_without_existing_sources_is_reduced() -> None:
     """Proves: all that is wanted goes short in every scenario, to be made by projects alone; the proxy counts no producer."""
     plan, data = tiny(
@@ -412,7 +409,6 @@ def test_cvar_of_a_distribution_by_hand(alpha: float, expected: float) -> None:
     assert cvar_of(loss, probability, 0.0) == pytest.approx(float(loss @ probability))
 
 
-# --- what can happen, before any solve ---------------------------------------------------------------------------
 @pytest.mark.slow
 def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) -> None:
     """Proves: a hazard that struck once in 16 years strikes in 1 - (16/25)**1.5 of scenarios before the planned ten years end, its
