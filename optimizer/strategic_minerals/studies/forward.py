@@ -451,7 +451,8 @@ class _Part:
 
     def at_rest(self, instance: int, upper: Floats, goal: Goal) -> bool:
         """Whether nothing is to be bought, given, sold or put back: the reserve and users leave the period as it is."""
-        if (np.concatenate([goal.want, goal.again, goal.excess]) > ROOM).any():
+        sold = np.where(upper[self.columns["disposal"]] > 0, goal.excess, 0.0)
+        if (np.concatenate([goal.want, goal.again, sold]) > ROOM).any():
             return False
         given = (self.before(instance, self.columns["stock"]) > 0) & (upper[self.columns["release"]] > 0)
         missing = self.before(instance, self.columns["users_missing"]) > 0
@@ -574,7 +575,7 @@ class _Part:
     @cached_property
     def columns(self) -> Mapping[str, Ints]:
         """Name of a variable of stocks -> its columns, in the order of what is stocked, or of users."""
-        stocks = dict.fromkeys(("stock", "release"), self.sets.stocked)
+        stocks = dict.fromkeys(("stock", "release", "disposal"), self.sets.stocked)
         stocks |= dict.fromkeys(("users_missing", "users_pull"), self.sets.users)
         return {name: np.array([self.at[name, k] for k in keys], dtype=int) for name, keys in stocks.items()}
 
