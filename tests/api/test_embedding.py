@@ -115,7 +115,6 @@ def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:
     """Proves: a name, a path or a number in place of a plan, its tables or a runner is a fault that says what makes one."""
     plan, data = quickstart_of_one()
     wrong: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
-        (solve, (plan, None), {}, "solve  data"),
         (solve, ("quickstart", "inputs"), {"run": 5, "extend": 3}, "4 faults"),
         (load_plan, ("quickstart", {1: 2}), {}, "load_plan  overrides"),
         (load_plan, ("quickstart", {"": 1}), {}, "found an empty part"),

@@ -173,6 +173,7 @@ def test_a_message_that_no_table_words_stands_as_it_is() -> None:
         expected({"type": "uuid_parsing", "msg": "found `{` at 1", "ctx": {"error": "found `{` at 1"}})
         == "found `{` at 1"
     )
+    assert expected({"type": "is_instance_of", "ctx": {"class": "Sequence"}}).startswith("a list, such as")
 
 
 @pytest.mark.slow

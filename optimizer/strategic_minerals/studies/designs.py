@@ -8,10 +8,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 from scipy.stats import qmc
 
 from ..answer.notes import provenance
@@ -71,7 +72,9 @@ def one_at_a_time(ranges: Ranges) -> Design:
     return Design("one_at_a_time", ({}, *ends), ranges)
 
 
-def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tuple[float, float]]:
+def estimate_ranges(
+    plan: Plan, data: Dataset, most: Annotated[int, Field(ge=0)] = 20
+) -> dict[str, tuple[float, float]]:
     """Ranges of the widest estimates that a plan reads, as the tables state them, by address.
 
     most: how many at most, the widest relative to its value first. A series over years moves as one, by the factors of its
