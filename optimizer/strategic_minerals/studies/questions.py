@@ -34,6 +34,7 @@ from ..world.packages import Item
 from .explain import GAP, ForcedSolve, forced_solve
 from .forward import Simulator
 from .recourse import FirstStage
+from .stress import Met
 
 COLUMNS = "kind item question answer".split()
 TABLES = {"hazard": "hazards", "project": "projects", "material": "materials", "source": "activities"}
@@ -102,14 +103,14 @@ def _shipped_rows(home: str) -> dict[str, dict[str, Any]]:
     return {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
 
 
-def own_rows(result: Result, like: Problem) -> pd.DataFrame:
+def own_rows(result: Result, like: Problem, lived: Met | None = None) -> pd.DataFrame:
     """One row a statement of the planner's own (`COLUMNS`): what it asks, and the answer in words; those before a limit of time.
-    like: the plan's problem, its matrix is not needed."""
+    like: the plan's problem, its matrix is not needed. lived: the plan in its own scenarios; None: as the model has them."""
     asked = own_statements(result.plan, result.data)
     if not asked:
         return pd.DataFrame(columns=COLUMNS)
     rows: list[tuple[str, ...]] = []
-    answers = _Answers(result, like)
+    answers = _Answers(result, like, lived)
     for one in asked:
         try:
             question, answer = getattr(answers, one.kind)(one.item)
@@ -124,8 +125,8 @@ def own_rows(result: Result, like: Problem) -> pd.DataFrame:
 class _Answers:
     """Answers about one result; each method gives (what is asked about, the answer)."""
 
-    def __init__(self, result: Result, like: Problem) -> None:
-        self.result, self.plan, self.data = result, result.plan, result.data
+    def __init__(self, result: Result, like: Problem, lived: Met | None) -> None:
+        self.result, self.plan, self.data, self.lived = result, result.plan, result.data, lived
         self.names = Names.of(result.data)
         self.problem = prepare(result.plan, result.data, like)
         self.choices = DecisionIndex(self.problem)
@@ -242,7 +243,11 @@ class _Answers:
             none = "no scenario in this plan has it: draw more, or list one."
             return none if mine.empty else "it changes nothing: its probability is 0."
         pi = mine.probability.to_numpy() / likely
-        before, after = (float(pi @ mine[f"loss_{end}musd"].to_numpy()) for end in ("without_plan_", ""))
+        losses = [mine[f"loss_{end}musd"].to_numpy() for end in ("without_plan_", "")]
+        if self.lived is not None:
+            at = [self.lived.names.index(name) for name in mine.scenario]
+            losses = [one.loss[at] for one in (self.lived.without, self.lived.plans[0])]
+        before, after = (float(pi @ loss) for loss in losses)
         odds = f"{chance(likely)} likely over the plan"
         if before < SMALL_MUSD:
             return f"it changes nothing: {odds}, and nobody runs short in it."

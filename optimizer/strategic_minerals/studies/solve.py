@@ -451,12 +451,12 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True, se
     """A plan with answers to the planner's own questions and, of one that draws no scenarios, with the figures that it hangs on
     (`hinges`); without what there is no time for. problem: of the plan, its matrix is not needed. settled: whether nothing may
     take its place."""
-    tables = dict(result.tables)
+    tables, alone = dict(result.tables), None
     if result.outcome.reason not in ("optimal", "within_gap"):
         return result
     try:
         if hinges and result.plan.sample is None and result.plan.scenarios:
-            lived = met_own(result, problem)
+            alone = lived = met_own(result, problem)
             sources = contracted(result)
             ends = [worth_at(problem, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
             if result.plan.policy == "targets":
@@ -472,7 +472,7 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True, se
                 tables = dict(result.tables)
             depends = depends_rows(problem, [lived], [("plan", "", "", 0, None)])
             tables["depends"] = whole(with_sources(depends, sources, ends, lived.worth[0]))
-        asked = own_rows(replace(result, tables=tables), problem)
+        asked = own_rows(replace(result, tables=tables), problem, alone)
         if len(asked):
             tables["own_questions"] = whole(asked)
     except BESIDE_THE_ANSWER as error:
