@@ -153,7 +153,7 @@ def test_projects_that_exclude_each_other() -> None:
 @pytest.mark.parametrize(
     ("money", "owed"),
     [
-        ({"money": {2027: 5.0, 2028: 1.0}}, ("FY2028: ", "costs 5 million USD, 4 more than is appropriated")),
+        ({"money": {2027: 5.0, 2028: 1.0}}, ("FY2028, FY2029", "costs 5 million USD, 4 more than is appropriated")),
         ({"budget": {"total_musd": 3.0}, "years": 2}, ("costs 10 million USD, 7 more than the total budget",)),
     ],
 )

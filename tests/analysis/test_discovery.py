@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import binom
 
 from strategic_minerals import (
+    FaultsError,
     InputError,
     Plan,
     PlanError,
@@ -202,13 +203,13 @@ def test_a_latin_hypercube_has_one_point_in_every_part_of_every_range() -> None:
 
 
 def test_a_design_refuses_what_it_cannot_draw() -> None:
-    """Proves: ranges, numbers of points and seeds that are none, too many points and an unknown kind are faults of a plan."""
+    """Proves: ranges, numbers of points and seeds that are none, too many points and an unknown kind are faults."""
     pairs: tuple[Any, ...] = ((0.05, 0.02), (0.1, 0.2, 0.3), 0.1, (0.1,), ("a", "b"), (0.1, math.inf), (0, 10**400))
     asked: list[tuple[Any, Any, Any]] = [({"discount_rate": pair}, 8, 1) for pair in pairs]
     sound = {"discount_rate": (0.02, 0.05)}
     for wrong, count, seed in [*asked, ({}, 8, 1), *((sound, n, 1) for n in (1, 2.5, "2", 2**30)), (sound, 2, -1)]:
         for design_of in (latin_hypercube, lambda of, n, *, seed: sobol(of, samples=n, seed=seed)):
-            with pytest.raises(PlanError):
+            with pytest.raises(FaultsError):
                 design_of(wrong, count, seed=seed)
     with pytest.raises(PlanError, match=r"200,001 points; expected at most 100,000"):
         one_at_a_time({f"x{n}": (0.0, 1.0) for n in range(100_000)})
