@@ -636,8 +636,8 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
     cases += [([{}], {"gap": math.nan}, "sweep  gap  found"), ([{}], {"method": "bender"}, "sweep  method  found")]
     cases += [([], {}, "at least one point")]
     cases += [({"discount_rate": [0.01] * 1000, "residual": [0.1] * 1000}, {}, "at most 100,000")]
-    cases += [({"discount_rate": 0.1}, {}, "a list of values"), ({"discount_rate": "0.1"}, {}, "a list of values")]
-    cases += [(odd, {}, "or a list of points") for odd in (None, pd.DataFrame({"a": [1]}), [1.0], "points")]
+    odd = ({"discount_rate": 0.1}, {"discount_rate": "0.1"}, None, pd.DataFrame({"a": [1]}), [1.0], "points")
+    cases += [(points, {}, "sweep  points  found") for points in odd]
     for points, options, said in cases:
         with pytest.raises((PlanError, InputError)) as caught:
             sweep(plan, data, points, **options)

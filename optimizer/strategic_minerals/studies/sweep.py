@@ -491,18 +491,12 @@ def points_of(
 ) -> list[dict[str, Any]]:
     """One mapping of address to value a point. field: where too many of them were asked for."""
     if isinstance(points, Mapping):
-        for name, values in points.items():
-            if isinstance(values, str) or not hasattr(values, "__len__"):
-                raise PlanError([Fault(SWEEP, "", str(name), shown(values), "a list of values")])
         bounded(field, math.prod(len(values) for values in points.values()))
         names = [str(name) for name in points]
         every = product(*points.values()) if points else ()
         found = [dict(zip(names, map(_plain, values), strict=True)) for values in every]
-    elif isinstance(points, Sequence) and all(isinstance(point, Mapping) for point in points):
-        found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
     else:
-        expected = "a design, a mapping of address to values, or a list of points"
-        raise PlanError([Fault(SWEEP, "", field, shown(points), expected)])
+        found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
     bounded(field, len(found))
     return found
 
