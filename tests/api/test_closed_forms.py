@@ -46,8 +46,6 @@ from support.tiny import (
     total,
 )
 
-# --- the reserve -------------------------------------------------------------------------------------------------
-
 
 def newsvendor(**changes):
     """1000 t a month at risk; 0, 3, 6, 12 or 24 months lost; buy 60, carry 1, salvage 54, loss 160 k USD/t.
@@ -207,7 +205,6 @@ def test_a_control_in_force_ends_on_its_date():
     assert result.objective_parts["users_activities"] == close(312.5)
 
 
-# --- money -------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("share", "held", "worth_musd"), [(0.0, 15.0, 733.75), (0.5, 17.5, 859.375), (1.0, 20.0, 985.0)]
 )
@@ -235,7 +232,6 @@ def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
     assert carried[2029] == close(0.0)
 
 
-# --- projects ----------------------------------------------------------------------------------------------------
 def knapsack(**changes):
     """110 million USD of grants in 2027 for projects that produce in 2028 and 2029, each kt sparing 5 a year.
 
@@ -382,7 +378,6 @@ def test_support_is_paid_in_parts_that_are_worth_it_at_signing(row, paid):
     assert list(budget) == [close(paid / 1.8), close(paid / 1.8), close(0.0), close(0.0)]
 
 
-# --- price floors ------------------------------------------------------------------------------------------------
 def clawback(rate: float = 0.25, **changes):
     """A floor of 110 with half of the upside handed back, for three years from 2028; price 100, 20 % up or down.
 
@@ -627,7 +622,6 @@ def test_a_purchase_floor_covers_a_share_of_revenue_only():
     assert result.outcome.objective_musd == close(0.0)
 
 
-# --- chains, contracts -------------------------------------------------------------------------------------------
 def offtake(loss: float, lot: float = 0.0, demand: float = 10.0):
     """An ally of 10 kt serves home with 4 of them while China's 10 kt are cut, and with 0.6 of each further kt under
     contract; the fee is 1 USD/kg a year for two years."""
@@ -711,7 +705,6 @@ def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, packag
     assert ran(result, "plant", "cut", "2029") == close({"claim": 4.0, "plain": 2.5}[package])
 
 
-# --- risk and promises -------------------------------------------------------------------------------------------
 def tail(**changes):
     """Losses 0, 10, 20 and 40 with probabilities .5, .3, .15 and .05: a missing kg costs 1 USD (price and loss .5)."""
     scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
@@ -804,7 +797,6 @@ def test_a_soft_promise_is_broken_where_its_penalty_is_cheaper():
     assert kept.objective_parts["soft_penalties"] == close(0.0)
 
 
-# --- objectives --------------------------------------------------------------------------------------------------
 def test_least_budget_buys_no_more_than_was_promised():
     """Proves: the promise of 60 % needs 4 kt of stock for 40, although 12 kt are worth buying.
 

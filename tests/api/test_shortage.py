@@ -38,7 +38,6 @@ def nothing_done(case: Case) -> float:
     return float(best(case).outcome.do_nothing_musd)
 
 
-# --- losses change while a disruption lasts ----------------------------------------------------------------------
 def test_the_named_loss_falls_month_by_month() -> None:
     """Proves: with half the loss from month 6 and a fifth from month 18 a stop of two years costs 10 + 75, then 10 + 35 a kg:
     means over the year; before and after, 10 kt cost 100."""
@@ -125,7 +124,6 @@ def test_tiers_keep_their_order() -> None:
     assert nothing_done(case) == near(100 + first + second + 100)
 
 
-# --- a year hides a spike ----------------------------------------------------------------------------------------
 def spike(months: int = 12) -> Case:
     """A unit a year whose first fifth is missed at 1, the rest at 20; four fifths of supply stop for a quarter."""
     return imported(
@@ -171,7 +169,6 @@ def test_all_of_a_segment_can_go_short_on_a_spike() -> None:
     assert short(result, "stop", "2029") == near(10.0)
 
 
-# --- what users hold themselves ----------------------------------------------------------------------------------
 def held(level: float = 2.0, *args: Any, **changes: Any) -> Case:
     """`stopped` with room to refill, 12 kt a year from abroad, and stock of users."""
     return stocked(stopped(*args, **{"sources": {"far": source("CHN", "a", 12.0)}, **changes}), {"a": level})
@@ -281,7 +278,6 @@ def test_a_tonne_more_in_users_stock_is_worth_the_loss_it_spares() -> None:
     assert price(result, "supply", scenario="stop", period="2028") == near(110_000.0)
 
 
-# --- the model and the audit -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("rule", ["add_users_stock_balance", "add_segment_bound"])
 def test_a_dropped_rule_does_not_go_unseen(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: without the balance stock comes from nowhere; without the bound civil users' stock serves defence."""
@@ -333,7 +329,6 @@ def test_total_is_what_the_audit_adds_up() -> None:
     assert sum(parts.values()) == near(total(result))
 
 
-# --- tables and plan ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("levels", "found"), [({}, "neither"), ({"level_months": 1.0, "level_t": 5.0}, "both")])
 def test_a_stock_has_one_level(levels: dict[str, float], found: str) -> None:
     plan, data = stopped()
@@ -402,7 +397,6 @@ def test_a_stress_test_lives_by_the_same_rules() -> None:
     assert live(first, first.own_scenarios).cost[0] >= found.cost[0] - 1e-6
 
 
-# --- whose shortage is told by itself is a column of the table of demand, not a name -----------------------------------
 @pytest.mark.parametrize(
     ("priority", "segment", "told"), [(1, "forces", True), (None, "forces", False), (3, "defence", False)]
 )

@@ -202,7 +202,6 @@ def test_a_guarantee_to_a_committed_project_costs_from_its_first_output_on() -> 
     assert list(solve(plan, data, gap=0.0).tables["budget"].paid_apart_musd) == pytest.approx([0.0, 60.0, 60.0])
 
 
-# --- members of a reserve who pay for keeping it: the cost stays in the social cost and leaves the budget --------------
 LOAN = {"interest": 0.05, "term_years": 10.0}
 
 

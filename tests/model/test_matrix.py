@@ -307,7 +307,6 @@ def test_terms_that_cancel_leave_no_entry() -> None:
     assert assembly.value.tolist() == pytest.approx([1.0, 1.0 + 0.7 - 0.3])  # the second row's own x is column 1
 
 
-# --- prices of a branch that are those of the trunk but for rounding ---------------------------------------------------
 def test_a_price_that_differs_by_rounding_is_the_same_price() -> None:
     """Proves: a scenario whose prices are the trunk's but for the last digits pays the trunk's prices, so that no entry of the
     matrix is next to nothing; a difference that can be told stands."""

@@ -569,7 +569,6 @@ def test_what_was_there_before_the_plan_is_not_bought_again() -> None:
         assert found == pytest.approx([5 * (1 - share), after, after, after])
 
 
-# --- what targets cost, by hand: no stocking-up for what only a scenario knows -----------------------------------------
 def stop(year: int) -> dict[str, Any]:
     return {"start_year": float(year), "duration_years": 1.0, "countries": "CHN", "materials": "*", "cut_share": 1.0}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import PlanError, Result, solve
+from strategic_minerals import PlanError, Result, add_term, solve
 from strategic_minerals.core.stats import BASELINE_COURSE
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.dataset import Dataset
@@ -154,12 +154,30 @@ def test_a_course_that_no_scenario_reaches_is_lived_at_its_least_cost(instead: f
     """Proves: once a stop has ended in every scenario, the course on which it goes on misses 2 of 5 kt at 10 USD/kg only where
     another material costs more than that, with a plan and without one; nothing is bought there."""
     offered = {"china-offer": offer("gallium", 1.0, source="china")}
-    plan, data = crisis(ENDED, 0.0, years=4, steps=[("gallium", "civil", 0.5, instead)], offers=offered)
+    plan, data = crisis(ENDED, 0.0, years=4, rate=0.03, steps=[("gallium", "civil", 0.5, instead)], offers=offered)
     result = solve(plan, data, quick=True)
     for found in (result.solution, result.reference):
         assert found.substitute[0, 0] / KT == pytest.approx([5.0 - missed] * 4)
         assert found.shortfall[0].sum(axis=0) / KT == pytest.approx([missed] * 4)
         assert found.acquisition[0].sum() == 0
+
+
+@pytest.mark.parametrize(
+    "aim",
+    [{}, {"kind": "least_budget"}, {"kind": "risk_within_budget", "cvar_share": 0.5}],
+    ids=["cost", "money", "risk"],
+)
+def test_every_aim_keeps_its_value_where_no_scenario_comes(aim: dict[str, Any]) -> None:
+    """Proves: what the baseline course does there is bought neither against a later aim nor against a term of the caller's."""
+    offered = {"offer": offer("gallium", 3.0, crisis=1.0)}
+    asked = crisis(ENDED, 0.0, years=4, offers=offered, **({"objective": aim} if aim else {}))
+
+    def dear(model: Any) -> None:
+        add_term(model, "dear", sum(bought for key, bought in model.acquisition.items() if "base" in key))
+
+    result = solve(*asked, quick=True, extend=None if aim else dear)
+    assert result.audited.passed
+    assert result.solution.acquisition[0, :, 1:].sum() == 0
 
 
 def test_an_event_in_force_cannot_begin_after_the_plan() -> None:

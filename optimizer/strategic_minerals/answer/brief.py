@@ -363,9 +363,10 @@ class _Sentences:
         value of what is sold at the prices of the store [million USD]."""
         sold, store = self._sold(), self.tables["stock"].groupby("material")
         tonnes = sold[sold.fiscal_year == self._year].set_index("material").sold_t
-        value = tonnes * (store.value_musd.sum() / store.stock_t.sum()).fillna(0.0)
+        price = store.value_musd.sum() / store.stock_t.sum()
+        value = tonnes * price.fillna(price.mean() if price.notna().any() else 1.0)  # of what is sold out none is known
         sales = self.tables["budget"].groupby("fiscal_year").sales_musd.sum().to_dict()[self._year]
-        return -float(sales * value[material] / value.sum()) if value.sum() > 0 else -float(sales)
+        return -float(sales * value[material] / value.sum())
 
     def _signed(self) -> list[Any]:
         """Projects that the plan supports."""
@@ -435,8 +436,9 @@ class _Sentences:
         every = [int(year) for year in wide.columns]
         years = [*every[:: max(1, math.ceil((len(every) - 1) / (MOST_YEARS - 1)))]]
         years += [every[-1]] * (every[-1] not in years)
-        cost, last = self.figures.items("bought_musd"), self.tables["stock"].groupby("material").last()
-        days = last.days_of_use / last.stock_t.where(last.stock_t > 0)  # the target's, whatever an event in force takes
+        cost, store = self.figures.items("bought_musd"), self.tables["stock"]
+        last = store[store.stock_t > 0].groupby("material").last()
+        days = last.days_of_use / last.stock_t  # of a tonne: the target counts, whatever an event in force takes
         order = sorted(wide.index, key=lambda code: (-cost.get(str(code), 0.0), str(code)))
         return tuple(years), tuple(
             Held(

@@ -61,8 +61,11 @@ def whole(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_form(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table as it comes back from a file: rows counted from 0, every column of a kind; one of numbers among text stays."""
+    """A table as it comes back from a file: rows counted from 0, every column of a kind; one of numbers among text stays, as
+    does a table whose columns are not named apart by text."""
     found = frame.reset_index(drop=True).infer_objects()
+    if not found.columns.is_unique or not all(isinstance(column, str) for column in found.columns):
+        return found
     for column in found.columns[[not isinstance(dtype, np.dtype) or dtype.kind == "O" for dtype in found.dtypes]]:
         kinds = kinds_of(found[[column]])
         if kinds[column] != "text" or pd.api.types.infer_dtype(found[column], skipna=True) in ("string", "empty"):

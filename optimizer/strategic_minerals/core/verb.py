@@ -13,6 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -43,6 +44,7 @@ WORDS = {"str": "text", "int": "an integer", "float": "a number", "Path": "a pat
 WORDS |= {"Callable": "a function", "NoneType": "none", "Sequence": "a list", "Mapping": "values by name (text)"}
 """Kind of value -> what faults call it."""
 WIDER: dict[Any, type] = {Path: PathLike, int: Integral, float: Real, tuple: Sized}
+TRUTHS = (bool, np.bool_)
 """Kind that signatures state -> what does as well."""
 HINTS = functools.cache(functools.partial(get_type_hints, include_extras=True))
 """Kinds that a function's signature states, by parameter."""
@@ -54,10 +56,14 @@ def fits(value: Any, kind: Any) -> bool:
     if origin in (Union, UnionType):
         return any(fits(value, part) for part in parts)
     if origin is Sequence:
-        listed = isinstance(value, Sized) and not isinstance(value, str | bytes | Mapping)
+        listed = (
+            isinstance(value, Sized) and getattr(value, "ndim", 1) > 0 and not isinstance(value, str | bytes | Mapping)
+        )
         return listed and (parts[0] is Any or all(fits(one, parts[0]) for one in iter(value)))
     if origin is Mapping:
         return isinstance(value, Mapping) and all(fits(k, parts[0]) and fits(v, parts[1]) for k, v in value.items())
+    if kind is bool:
+        return isinstance(value, TRUTHS)
     plain = WIDER.get(origin or kind, origin or kind)
     return plain is Any or not isinstance(plain, type) or isinstance(value, plain)
 

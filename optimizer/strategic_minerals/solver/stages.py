@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -275,17 +275,17 @@ def at_home_first(problem: Problem, x: Floats, cost: Floats) -> Floats:
                 if variable == "output":
                     weight[columns] = rank[key] * (np.maximum(n.yields[key], 0.0) @ n.price)
     mine = np.sort(np.concatenate(own)) if own else np.zeros(0, dtype=np.int64)
-    return rearranged(assembly, x, mine, weight, cost)
+    return rearranged(assembly, x, mine, weight, [cost])
 
 
 SELDOM = 1e-4
 """Probability of the baseline course in a period below which its costs are lost in the tolerance of the solver."""
 
 
-def where_no_scenario_is(problem: Problem, x: Floats) -> Floats:
+def where_no_scenario_is(problem: Problem, x: Floats, costs: Sequence[Floats]) -> Floats:
     """The point with the baseline course at its least cost in periods that hardly a scenario of the plan reaches: there it weighs
-    nothing, so that the solver leaves anything, and futures that are drawn anew may come there. All else is unchanged, but what a
-    year leaves of its money."""
+    nothing, so that the solver leaves anything, and futures that are drawn anew may come there. All else is unchanged, and every
+    aim of the plan (costs), terms of a caller's own among them, keeps its value."""
     assembly, structure, n = problem.assembly, problem.structure, problem.instance
     weight, own = np.zeros(len(x)), []
     for c, part in enumerate(assembly.operations):
@@ -294,33 +294,29 @@ def where_no_scenario_is(problem: Problem, x: Floats) -> Floats:
             values = period_values(structure, structure.component_sets[c], structure.block_index[c])
             where, coefficients = part.template.costs["social_cost"]
             begin = part.first_column + part.width * unreached[:, None]
-            inside, costs = where < part.width, coefficients.at(part.template.xi(values, part.count)[unreached])
-            weight[begin + where[inside]] = costs[:, inside] * n.calendar.beta[unreached][:, None]
+            inside, own_costs = where < part.width, coefficients.at(part.template.xi(values, part.count)[unreached])
+            weight[begin + where[inside]] = own_costs[:, inside] * n.calendar.beta[unreached][:, None]
             own.append((begin + np.arange(part.width)).ravel())
-    if not own:
-        return x
-    root = assembly.commitments
-    money = [root.columns(*column) for column in root.template.columns if column[0] in ("carry", "unspent")]
-    return rearranged(assembly, x, np.unique(np.concatenate([*own, *money])), weight, np.zeros(len(x)))
+    return rearranged(assembly, x, np.unique(np.concatenate(own)), weight, costs) if own else x
 
 
-def rearranged(assembly: Assembly, x: Floats, mine: Ints, weight: Floats, cost: Floats) -> Floats:
-    """The point with some columns where they weigh least, all else unchanged and at the same cost; the point itself where that has
-    no answer."""
+def rearranged(assembly: Assembly, x: Floats, mine: Ints, weight: Floats, costs: Sequence[Floats]) -> Floats:
+    """The point with some columns where they weigh least, all else unchanged and at no higher costs; the point itself where that
+    has no answer."""
     if not weight[mine].any():
         return x
     matrix = sparse.csr_array((assembly.value, assembly.index, assembly.start), shape=(len(assembly.row_lower), len(x)))
-    inside = matrix[:, mine]
+    inside, aims = matrix[:, mine], np.array([cost[mine] for cost in costs])
     rows = np.flatnonzero(np.diff(inside.indptr))
     inside = inside[rows].tocsr()
-    own_part, now, dear = np.asarray(inside @ x[mine]), np.asarray(matrix[rows] @ x), float(cost[mine] @ x[mine])
+    own_part, now, dear = np.asarray(inside @ x[mine]), np.asarray(matrix[rows] @ x), aims @ x[mine]
     least, most = np.minimum(assembly.row_lower[rows], now), np.maximum(assembly.row_upper[rows], now)
-    with_cost = sparse.vstack([inside, sparse.csr_array(cost[mine][None])]).tocoo()
-    low, high = (np.append(limit - now + own_part, dear) for limit in (least, most))
+    every = sparse.vstack([inside, sparse.csr_array(aims)]).tocoo()
+    low = np.append(least - now + own_part, np.full(len(costs), -INF))
+    high = np.append(most - now + own_part, dear)
+    entries = every.row, every.col, np.asarray(every.data, dtype=float)
     try:
-        program = SmallProgram(
-            len(mine), len(rows) + 1, with_cost.row, with_cost.col, np.asarray(with_cost.data, dtype=float)
-        )
+        program = SmallProgram(len(mine), len(rows) + len(costs), *entries)
         found = program.solve(assembly.lower[mine], assembly.upper[mine], weight[mine], low, high)
     except UntrustedError:  # costs that the solver takes for nothing leave the point as it is
         return x
@@ -328,7 +324,7 @@ def rearranged(assembly: Assembly, x: Floats, mine: Ints, weight: Floats, cost: 
         return x
     better = x.copy()
     better[mine] = found
-    return better
+    return x if any(dearer(cost, x, better) for cost in costs) else better
 
 
 def dearer(cost: Floats, before: Floats, after: Floats) -> bool:
@@ -687,7 +683,7 @@ def solve_reference(
         x = settled_decomposed(solver, cost, run.x, left)
     else:
         x = settled(solver.face(cost, run), structure, assembly, lambda whole: whole, left)
-    x = where_no_scenario_is(replace(problem, assembly=assembly), with_tail(structure, assembly, x))
+    x = where_no_scenario_is(replace(problem, assembly=assembly), with_tail(structure, assembly, x), [cost])
     if dearer(cost, run.x, x):
         raise UntrustedError("the reference without a plan became dearer when its ties were broken")
     LOG.info("reference without a plan: social cost %.3f million USD", float(cost @ x))
@@ -807,7 +803,7 @@ def optimum(
     x = with_tail(problem.structure, problem.assembly, (fixed or staged.run).x)
     outcome = outcome_of(problem, staged, costs, z0, x, relax=relax, method=method)
     if prices:
-        x = at_home_first(problem, where_no_scenario_is(problem, x), costs["social_cost"])
+        x = at_home_first(problem, where_no_scenario_is(problem, x, [*costs.values()]), costs["social_cost"])
     return solver, Optimum(x, outcome, staged, fixed)
 
 

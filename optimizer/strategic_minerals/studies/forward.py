@@ -431,10 +431,7 @@ class _Part:
         chunk, rule = self.chunk, self.chunk.simulator.rule
         for instance in self.instances(t).tolist():
             program, asked = self.program_of(instance)
-            untouched, tight = (
-                program.untouched(asked),
-                self.tight(instance),
-            )  # nobody goes short for what is put into a store
+            untouched, tight = program.untouched(asked), self.tight(instance)
             goal, need, kept = self.wanted(instance, t, asked.upper), untouched.need, program.nothing
             begin = self.part.first_column + self.part.width * instance
             if tight[list(self.sets.materials)].any():
@@ -450,7 +447,10 @@ class _Part:
             self.pay(instance, t)
 
     def at_rest(self, instance: int, upper: Floats, goal: Goal) -> bool:
-        """Whether nothing is to be bought, given, sold or put back: the reserve and users leave the period as it is."""
+        """Whether nothing is to be bought, given, sold or put back: the reserve and users leave the period as it is. What homes
+        hold together may come from where nothing is released."""
+        if self.sets.pools:
+            return False
         sold = np.where(upper[self.columns["disposal"]] > 0, goal.excess, 0.0)
         if (np.concatenate([goal.want, goal.again, sold]) > ROOM).any():
             return False

@@ -223,10 +223,10 @@ def solve(
     foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
     together; the table `act_now` says what to do first. Where the plan names no rule of release and another is worth clearly more
-    than the usual one, all is done again by it. Where the plan loses money as it is lived, the answer is to do nothing new. Where
-    the plan's own sample is a reduced one, the other candidates' are larger and kept whole. A plan that draws nothing, a
-    relaxation and `quick` are solved once. A plan whose aim no sample can bound is solved for its own scenarios and tried in new
-    ones; the table `sample_gap` says why there is no gap.
+    than the usual one, all is done again by it. Where the plan loses money as it is lived, the answer is to do nothing new,
+    unless that loses as much. Where the plan's own sample is a reduced one, the other candidates' are larger and kept whole. A
+    plan that draws nothing, a relaxation and `quick` are solved once. A plan whose aim no sample can bound is solved for its own
+    scenarios and tried in new ones; the table `sample_gap` says why there is no gap.
 
     extend: as in `solve_once`. The plans that samples compare a tested one with keep its constraints too, where these are about
     commitments and the course `base`. With terms of the objective, and where no sample can bound the plan, an extended model is
