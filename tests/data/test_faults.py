@@ -22,8 +22,6 @@ from strategic_minerals.question.tables import TABLES
 from support.facts import shipped_tables
 from support.tiny import cut, offer, project, source, tiny
 
-# --- plans and rows that are right --------------------------------------------------------------------------
-
 
 def full_plan() -> dict[str, Any]:
     """A valid plan in which every section and every optional field is present."""
@@ -116,7 +114,6 @@ def load_faults(folder: Path) -> tuple[Fault, ...]:
     return error.value.faults
 
 
-# --- numbers ------------------------------------------------------------------------------------------------
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
     """All models of sections within an annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -160,7 +157,6 @@ def test_ends_of_a_range_are_as_admissible_as_the_value_and_in_order() -> None:
     assert re.fullmatch(r"\s+prices:2  price_usd_per_kg  found -1\.0; expected more than 0", line)
 
 
-# --- misspelt names (R29) -----------------------------------------------------------------------------------
 def test_a_misspelt_key_of_a_plan_is_refused_with_a_suggestion() -> None:
     """Proves R29: each key of a plan with one letter doubled is a fault, with the right key proposed. Ignored,
     `emergency_musdd = 5` would plan without emergency money."""
@@ -198,7 +194,6 @@ def test_a_misspelt_table_or_column_is_refused_with_a_suggestion(tmp_path: Path)
         Dataset.from_tables({"demands": pd.DataFrame()})
 
 
-# --- text and types (R30, R32, R33) -------------------------------------------------------------------------
 TEXTS = ["NA", "null", "no", "1e3", "12:30", " padded ", 'quo"te', "com,ma", "new\nline", "=1+1", "-2+3", "\tx", "'=1"]
 
 
@@ -232,7 +227,6 @@ def test_text_comes_back_as_it_was_written_and_no_formula_is_written(tmp_path: P
     assert ",-" in (tmp_path / "yields.csv").read_text(encoding="utf-8")
 
 
-# --- values that cannot be meant ----------------------------------------------------------------------------
 def magnets() -> tuple[Plan, Dataset]:
     """Magnets from home and China, a project and offers: right before they are broken."""
     return tiny(

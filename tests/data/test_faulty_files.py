@@ -96,7 +96,6 @@ cut_share = 1.0
 """
 
 
-# --- tables ---------------------------------------------------------------------------------------------------
 def with_prices(right: Path, folder: Path, content: str | bytes, stamp: str = "format = 1") -> tuple[Fault, ...]:
     """Faults of the small question with another table of prices."""
     for file in (right / "tables").iterdir():
@@ -165,7 +164,6 @@ def test_anything_but_the_format_is_refused(right: Path, tmp_path: Path) -> None
         assert fault.expected == "format 1, the only one that this version reads"
 
 
-# --- plans ----------------------------------------------------------------------------------------------------
 RATE, YEARS, MONEY = "discount_rate = 0.0 ", "years = 3", "appropriation_musd = 100000.0"
 PLANS: list[tuple[str, str, str, str]] = [
     (RATE, "discount_rate = 0,03 ", "5", "expected valid TOML (Expected newline"),
@@ -195,7 +193,6 @@ def test_a_slip_in_a_plan_file_is_told_with_its_line(right: Path, tmp_path: Path
         assert expected in faults_of(lambda: load_question(path, right / "tables"))[0].found
 
 
-# --- tables and plans against each other ------------------------------------------------------------------------
 def test_a_name_that_the_plan_alone_uses_is_a_fault_of_the_plan(tmp_path: Path) -> None:
     """Proves: however often a plan writes a name wrongly, its lines are blamed, each with the name that is near, and no table."""
     text = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")
@@ -213,7 +210,6 @@ def test_a_name_that_the_plan_alone_uses_is_a_fault_of_the_plan(tmp_path: Path) 
     }
 
 
-# --- sweep files ------------------------------------------------------------------------------------------------
 SWEEPS = {
     'kind = "grid"\n[axes]\ndiscount_rate = [0.02, "3%"]\n': ("3", "a number, not text"),
     'kind = "grid"\n[axes]\n"budget.apropriation_musd" = [1, 2]\n': ("3", "did you mean"),

@@ -221,7 +221,6 @@ def test_what_is_set_on_the_command_line_is_a_field_and_a_value() -> None:
     assert load_plan(plan, overrides(["risk.cvar_limit_musd=null", "title=none"])).title == "none"
 
 
-# --- files: kinds and sizes ---------------------------------------------------------------------------------
 MANY = 100_000
 BOMBS = {
     "brackets": "a = " + "[" * MANY,

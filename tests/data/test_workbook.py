@@ -261,7 +261,6 @@ def test_a_bomb_is_refused_unopened(kept: Path, tmp_path: Path) -> None:
         load_workbook(tmp_path / "far.xlsx")
 
 
-# --- what goes in comes out -----------------------------------------------------------------------------------
 def test_plans_and_tables_come_back_as_they_went(tmp_path: Path) -> None:
     """Proves: every shipped plan survives a workbook without loss, and so do the first rows of every table."""
     shipped_tables = {name: rows[:8] for name, rows in load_dataset(shipped("inputs")).tables.items()}

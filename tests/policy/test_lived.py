@@ -14,11 +14,14 @@ from strategic_minerals.matrix.solution import Solution
 from strategic_minerals.model import branch
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan, Release
+from strategic_minerals.question.together import joint_question
 from strategic_minerals.studies import forward
 from strategic_minerals.studies.forward import Simulator
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse, solution_of
 from strategic_minerals.studies.stress import lives_of, living
 from strategic_minerals.world.events import ScenarioSet
+from support.allied import allied, home_tables
+from support.allied import event as struck
 from support.exact import (
     CASES,
     CHAINS,
@@ -490,6 +493,16 @@ def test_all_years_together_cost_no_more_than_is_allowed(total: float) -> None:
     )
     _, done = done_in(plan, data)
     assert done.acquisition[1:3, 0].sum(axis=1) * 10.0 / KT == pytest.approx([total, total], abs=1e-3)
+
+
+def test_what_homes_hold_together_serves_the_one_that_lacks_it() -> None:
+    """Proves: of 0.5 kt that Australia holds for both, a stop of American imports alone takes all: 0.5 kt at 110 USD/kg still lack,
+    where nothing is bought or sold."""
+    homes = {"USA": home_tables("USA"), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}
+    asked = allied({"x": (0.5, [struck("USA.ore")])}, together={"joint_stock": "by_need"}, policy="targets")
+    plan, data = joint_question(asked, homes)
+    first = FirstStage.of(plan, data, solve_once(plan, data).solution)
+    assert living(first)(first.own_scenarios).loss == pytest.approx([55.0, 0.0])
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

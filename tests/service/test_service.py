@@ -141,7 +141,6 @@ def test_events_follow_a_job_to_its_end(tmp_path: Path) -> None:
     assert any(event["progress"] and event["progress"]["bound_musd"] == -2.0 for event in told)
 
 
-# --- its description ----------------------------------------------------------------------------------------------------------
 JSON = "application/json"
 
 
@@ -177,7 +176,6 @@ def test_every_operation_has_a_name_and_examples_that_fit_its_schemas() -> None:
             valid(shown[JSON]["schema"], shown[JSON]["example"])
 
 
-# --- logs ----------------------------------------------------------------------------------------------------------
 @contextmanager
 def lines() -> Iterator[list[dict[str, Any]]]:
     """What the server writes meanwhile, as JSON."""

@@ -30,8 +30,6 @@ from strategic_minerals.service.settings import Limits, Settings
 from strategic_minerals.service.store import Store, open_store
 from support.served import QUICK, Obedient, client, ended, reported, served, settings, token
 
-# --- turns -------------------------------------------------------------------------------------------------------------------
-
 
 def test_costly_requests_of_one_tenant_wait_for_each_other_and_for_nobody_else() -> None:
     """Proves R59: one of a tenant at a time, tenants in turn; too many that wait are refused; who gives up is passed over."""
@@ -86,7 +84,6 @@ def test_examining_holds_up_its_own_tenant_alone(tmp_path: Path, monkeypatch: py
         assert [one.result().status_code for one in waiting] == [202] * 3
 
 
-# --- forms of answers --------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with client(tmp_path_factory.mktemp("doors") / "s", Obedient()) as found:
@@ -287,7 +284,6 @@ def test_text_that_takes_forever_to_decode_and_words_that_are_no_methods_are_ref
     assert len(service.get("/metrics").text) - before < 2000
 
 
-# --- mounted -----------------------------------------------------------------------------------------------------------------
 def test_an_application_mounts_the_service_and_runs_its_lifespan(tmp_path: Path) -> None:
     """Proves E2: links and page stand under the path; without the lifespan a sentence says what is missing."""
     minerals = create_app(Settings(folder=tmp_path / "s"), runner=Obedient())
@@ -343,7 +339,6 @@ def test_a_token_ends_when_it_should(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert not store.in_force(kept.id)
 
 
-# --- what a full disk, a kill and a crowded machine leave ---------------------------------------------------------------------
 def test_jobs_are_deleted_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R61: the reserve is given up for a delete that finds no room, and taken again later."""
     with client(tmp_path / "s", Obedient()) as service:

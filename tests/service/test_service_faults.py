@@ -118,7 +118,6 @@ def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:
     assert (fault["file"], fault["row"], fault["column"]) == ("stock", str(len(rows) + 1), "opening_t")
 
 
-# --- studies -----------------------------------------------------------------------------------------------------------------
 STUDIES: list[tuple[dict[str, Any], str]] = [
     ({"kind": "grid", "axes": {"discount_rate": []}}, "axes"),
     ({"kind": "grid", "axes": {"stock[nothing].opening_t": [1]}}, "stock[nothing].opening_t"),
@@ -163,7 +162,6 @@ def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.
         assert len(faults) <= 101
 
 
-# --- uploads -----------------------------------------------------------------------------------------------------------------
 PLAN = ("plan", ("p", TOML))
 FORMS: list[tuple[list[tuple[str, Any]], str]] = [
     ([PLAN, ("gap", (None, "0.1"))], "gap"),
@@ -206,7 +204,6 @@ def test_no_workbook_is_opened_in_the_process_that_answers(
     assert service.post("/v1/jobs/upload", files=cut).status_code == 202
 
 
-# --- around the body -----------------------------------------------------------------------------------------------------------
 def test_other_routes_refuse_in_plain_words_too(service: TestClient) -> None:
     """Proves: 404 or 422 for names that are none, 405 with what is allowed; no filter is passed over."""
     for name in ("latest", "%00", "..%2f..%2fetc", "0" * 31, "0" * 32 + "%0a"):

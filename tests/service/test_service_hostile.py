@@ -97,7 +97,6 @@ def test_a_request_that_takes_too_much_memory_or_time_to_read_is_refused(
         assert not list((tmp_path / "s" / "jobs").iterdir())
 
 
-# --- what comes in one piece ------------------------------------------------------------------------------------------------
 def test_bodies_that_are_packed_too_large_or_of_another_type_are_not_read(tmp_path: Path) -> None:
     """Proves R36: no gzip bomb is unpacked, and most of a body that is too large is never taken."""
     with client(tmp_path / "s", Obedient(), body_bytes=100_000) as service:

@@ -28,8 +28,6 @@ from support.served import QUICK, Obedient, Server, children_of, client, ended, 
 
 pytestmark = pytest.mark.long
 
-# --- the queue, without the solver ----------------------------------------------------------------------------------------
-
 
 def submitted(service: TestClient, label: str = "") -> str:
     return str(service.post("/v1/jobs", json={**QUICK, "label": label}).json()["id"])
@@ -177,7 +175,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         assert [path.name for path in tmp_path.iterdir()] == ["f.json"]
 
 
-# --- children --------------------------------------------------------------------------------------------------------------
 def jobs_children(of: int | None = None) -> list[int]:
     """Children of a process, this one by default, that run jobs."""
     found = []
@@ -256,7 +253,6 @@ def test_a_child_dies_with_its_server(tmp_path: Path) -> None:
     assert process.wait(PATIENCE_S) == 1
 
 
-# --- servers that are killed ------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 def test_kills_at_any_moment_lose_nothing(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Proves R24, R38: whether jobs wait, run, are written or end: all succeed, once. `service_load.py` kills at random."""

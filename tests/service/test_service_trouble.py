@@ -30,8 +30,6 @@ from support.served import QUICK, Obedient, client, ended, records, settings, to
 
 pytestmark = pytest.mark.long
 
-# --- a full disk --------------------------------------------------------------------------------------------------------------
-
 
 class Disk:
     """Counts what is written; the n-th write, and those after it, find the disk full."""
@@ -161,7 +159,6 @@ def test_a_job_whose_own_files_find_no_room_ends_and_holds_up_nobody(
         until(lambda: service.get("/readyz").json()["checks"]["queue"] == "ok")
 
 
-# --- a damaged store ----------------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with jobs, tokens and an audit log, closed."""
@@ -264,7 +261,6 @@ def test_damage_while_it_runs_is_503(tmp_path: Path) -> None:
         until(lambda: "damaged" in service.get("/readyz").json()["checks"]["store"])
 
 
-# --- a start that fails -------------------------------------------------------------------------------------------------------
 def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: 6 with the reason; 7 for a store that cannot be used, which stays as it is; passwords are never told."""
     place, secret = tmp_path / "s", "postgresql://u:secretpw@127.0.0.1:1/x"
@@ -301,7 +297,6 @@ def test_a_failed_start_has_a_code_of_its_own(tmp_path: Path, cli: Cli, monkeypa
     assert (place / "service.sqlite3").read_bytes() == before
 
 
-# --- clocks -------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("jump_s", [86_400.0 * 400, -86_400.0 * 400])
 def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R49: a year, while it runs or between two starts; what is old by both clocks goes, and nothing at a start."""
