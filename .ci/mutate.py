@@ -111,7 +111,9 @@ def judge(fault: Fault, checkout: Path, deadline: float, wider: list[str]) -> tu
 def main() -> None:
     """Judge the faults that were asked for, or all. Exit code 1 where one goes unseen."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("seen.tsv"), help="where the table goes")
+    parser.add_argument(
+        "--out", type=Path, default=Path(tempfile.gettempdir(), "seen.tsv"), help="where the table goes"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--deadline", type=float, default=900.0, help="seconds for either kind of tests")
     parser.add_argument("--nearest", action="store_true", help="leave the wider tests out")

@@ -5,6 +5,8 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,11 +22,12 @@ from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.page.page import report
 from strategic_minerals.question.load import find_plan, load_question
 from strategic_minerals.studies.lived import _listed, _Pool
-from strategic_minerals.studies.questions import own_statements
+from strategic_minerals.studies.questions import _Answers, own_statements
 from strategic_minerals.studies.stress import met, met_own, stages_of
 from strategic_minerals.world.events import UNNAMED
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
+from support.tiny import cut, imported
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
 HEADINGS = ["SIGN AND BUY", "HOLD", "LATER", "IT TURNS ON", "ALREADY OWED", "NOT PROTECTED", "HOW SURE", "More: "]
@@ -254,6 +257,23 @@ def test_a_rule_that_costs_money_is_kept_and_nothing_new_is_made_once() -> None:
     }
     result = solve(Plan.model_validate(plan.to_toml_like() | ruled), data, run=Runner(deadline_s=120.0))
     assert float(result.tables["sample_gap"].worth_musd.iloc[0]) < -1.0
+
+
+def test_what_is_sold_stands_on_the_screen() -> None:
+    """Proves: of 4 kt that cost a fifth of 10 USD/kg a year to hold 2.5 are sold at once for 25 million, the rest a year later."""
+    held = {"holding_share_per_yr": 0.2, "disposal_t_per_yr": 2500.0}
+    told: dict[str, Any] = {"materials": {"a": held}, "stock": {"a": 4.0}, "instruments": {"trunk_disposal": True}}
+    brief = brief_of(
+        solve(*imported(10.0, loss=20.0, scenarios=[cut("stop", 0.01, 2028, 1, share=0.1)], **told), quick=True)
+    )
+    assert [(step.what, step.amount, round(step.musd, 6)) for step in brief.steps] == [("sell a", "2,500 t", -25.0)]
+    assert dict(brief.points)["LATER"] == "by FY2028 sell 1,500 t of a."
+
+
+def test_losses_that_a_plan_makes_larger_are_said_to_rise() -> None:
+    mine = pd.DataFrame({"probability": [0.5], "loss_without_plan_musd": [940.0], "loss_musd": [1340.0]})
+    told: Any = SimpleNamespace(result=SimpleNamespace(tables={}), lived=None)
+    assert "losses in it rise from 940 to 1,300 M" in _Answers._with_it(told, mine, "stop")
 
 
 def test_the_worst_of_the_plan_s_own_scenarios_is_one_of_them(asked: Result) -> None:

@@ -43,8 +43,7 @@ MADE_BY = {"Plan": "load_plan", "Dataset": "load_dataset", "Result": "load_resul
 WORDS = {"str": "text", "int": "an integer", "float": "a number", "Path": "a path", "DataFrame": "a data frame"}
 WORDS |= {"Callable": "a function", "NoneType": "none", "Sequence": "a list", "Mapping": "values by name (text)"}
 """Kind of value -> what faults call it."""
-WIDER: dict[Any, type] = {Path: PathLike, int: Integral, float: Real, tuple: Sized}
-TRUTHS = (bool, np.bool_)
+WIDER: dict[Any, Any] = {Path: PathLike, int: Integral, float: Real, tuple: Sized, bool: (bool, np.bool_)}
 """Kind that signatures state -> what does as well."""
 HINTS = functools.cache(functools.partial(get_type_hints, include_extras=True))
 """Kinds that a function's signature states, by parameter."""
@@ -62,10 +61,8 @@ def fits(value: Any, kind: Any) -> bool:
         return listed and (parts[0] is Any or all(fits(one, parts[0]) for one in iter(value)))
     if origin is Mapping:
         return isinstance(value, Mapping) and all(fits(k, parts[0]) and fits(v, parts[1]) for k, v in value.items())
-    if kind is bool:
-        return isinstance(value, TRUTHS)
     plain = WIDER.get(origin or kind, origin or kind)
-    return plain is Any or not isinstance(plain, type) or isinstance(value, plain)
+    return plain is Any or not isinstance(plain, type | tuple) or isinstance(value, plain)
 
 
 def in_words(kind: Any) -> str:

@@ -251,7 +251,7 @@ class _Answers:
         odds = f"{chance(likely)} likely over the plan"
         if before < SMALL_MUSD:
             return f"it changes nothing: {odds}, and nobody runs short in it."
-        moved = "fall" if before > after else "RISE"
+        moved = "fall" if before > after else "rise"
         helped = f"losses in it {moved} from {rounded(before)} to {rounded(after)} M"
         if abs(before - after) < SMALL_MUSD:
             helped = f"losses in it stay {rounded(before)} M with the plan or without it"
