@@ -294,10 +294,8 @@ class Storekeeper:
             price[places["gap"][k]], above[places["gap"][k]] = filled[i] * AFTER_USERS, INF
             price[places["again"][k]], above[places["again"][k]] = TURNED_OVER * filled[i], again[k]
             price[places["sold"][k]], above[places["sold"][k]] = -idle[i], sale[k]
-            price[places["kept"][k]], above[places["kept"][k]] = (
-                idle[i],
-                INF,
-            )  # what is kept and used counts its use alone
+            # what is kept and used counts its use alone
+            price[places["kept"][k]], above[places["kept"][k]] = idle[i], INF
         for k, u in enumerate(sets.users):
             i = self.n.users[u][0]
             price[self.missing[k]] += own[i] if tight[i] else filled[i]
