@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -30,12 +32,14 @@ def arrows(at_once: bool) -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.long
 def test_arrows_run_one_way_and_in_no_circles() -> None:
     """Proves: no room imports one above it, lazily or for types either; no modules import one another in a circle."""
     assert house().arrows_up() == []
     assert house().circles(arrows(at_once=True)) == []
 
 
+@pytest.mark.long
 def test_the_audit_shares_nothing_with_the_model() -> None:
     """Proves: the second evaluator imports neither the model, nor what support costs, nor any solver; of the matrix alone the
     solution."""

@@ -163,6 +163,7 @@ def test_what_breaks_is_left_out() -> None:
     assert np.isnan(panel.log_price[panel.names.index("Mo"), 2010 - panel.first_year :]).all()
 
 
+@pytest.mark.long
 def test_what_is_chosen_does_not_see_the_held_back_half() -> None:
     panel = study.load()
     other = shuffled(panel, tuned=False)
@@ -174,6 +175,7 @@ def test_what_is_chosen_does_not_see_the_held_back_half() -> None:
     )
 
 
+@pytest.mark.long
 def test_the_price_rule_does_not_see_later_origins() -> None:
     panel = study.load()
     later = panel.log_price.copy()

@@ -183,7 +183,6 @@ def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
     assert "longer --time-limit" in found.summary()
 
 
-# --- money where more is owed already --------------------------------------------------------------------------
 def owing(money: Any, cover: Mapping[str, float], total: float | None = None) -> tuple[Plan, Dataset]:
     """Holding 10 kt of `a` costs 10 million USD a year; stocks of `b` and `c` are asked for, at 10 million USD a kt."""
     return tiny(

@@ -25,6 +25,7 @@ from strategic_minerals import (
     sweep,
 )
 from strategic_minerals.question.names import Names
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.studies.designs import Design, one_at_a_time, sobol
 from strategic_minerals.studies.discovery import (
     LUCK,
@@ -40,7 +41,6 @@ from strategic_minerals.studies.discovery import (
     roundest,
 )
 from support.drawn_cases import exposed
-from support.facts import shipped_tables
 from support.tiny import cut, source, tiny
 
 LONGEST = 14.0

@@ -644,7 +644,6 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
         assert said in str(caught.value)
 
 
-# --- rows that were written down ------------------------------------------------------------------------------
 def test_parts_of_a_computation_are_read_as_they_were_written_or_refused(tmp_path: Path) -> None:
     """Proves D14 and R56: while one writes, another one is refused; parts come back as they were, and no changed byte, and no part
     of another question, is read."""

@@ -55,6 +55,7 @@ def hoard() -> int:
     return len(bytearray(3 * 2**30))
 
 
+@pytest.mark.long
 def test_a_child_answers_or_says_why_not() -> None:
     """Proves: a result comes back as it would here; an error does; so are a crash and limits of memory and time."""
     assert in_child(sum, [1, 2]) == 3

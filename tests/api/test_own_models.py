@@ -391,6 +391,7 @@ def test_a_row_among_those_of_the_plan_is_ones_own() -> None:
     assert 1000 * bought(found, "gallium") == pytest.approx(1.0)
 
 
+@pytest.mark.long
 def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_answer(tmp_path: Path) -> None:
     """Proves: a sweep with a constraint answers as separate solves do; a tested plan keeps it, and so do the plans of the samples
     that bound it; terms are refused where plans are compared."""

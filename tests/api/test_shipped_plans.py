@@ -81,6 +81,7 @@ def test_a_shipped_plan_gives_its_published_result(path: Path) -> None:
     assert_published(path, shipped("inputs"), PUBLISHED)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "path",
     [

@@ -9,10 +9,10 @@ from strategic_minerals.question.base import key_of
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.doubts import KIND, unit_slips, unlikely
 from strategic_minerals.question.load import load_question
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.question.references import select_materials
 from strategic_minerals.question.tables import TABLES
 from strategic_minerals.world.unused import unused
-from support.facts import shipped_tables
 from support.tiny import offer, source, tiny
 
 

@@ -5,8 +5,8 @@ from functools import cache
 import pytest
 
 from strategic_minerals import Dataset, Study, load_plan, loss_replay, shipped
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.question.sources import episodes, replays
-from support.facts import shipped_tables
 
 
 @cache
@@ -72,6 +72,7 @@ def of_three_months(data: Dataset) -> Dataset:
     return data.replace(loss_functions=data.frame("loss_functions").assign(horizon_months=3.0))
 
 
+@pytest.mark.long
 def test_verdicts_follow_the_evidence() -> None:
     """Proves: of functions for three months IMF and ECB are far too high and USGS is plausible; more stops seen and fewer tonnes
     missing speak for a function, fewer stops and more tonnes against it; without knowing what stopped nothing is said."""

@@ -30,8 +30,6 @@ from support.served import InProcess, client, ended
 
 pytestmark = pytest.mark.long
 
-# --- the questions ------------------------------------------------------------------------------------------------------------
-
 
 def doubted() -> tuple[Plan, Dataset]:
     """A control of which nobody knows whether it is in force."""
@@ -338,7 +336,6 @@ def test_what_a_job_cannot_build_on_is_refused(asked: Asked) -> None:
     assert "objective_musd" in ended(service, job)["problem"]["faults"][0]["expected"]
 
 
-# --- what all commands take ---------------------------------------------------------------------------------------------------
 PROGRAM = typer.main.get_command(app)
 
 

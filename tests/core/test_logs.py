@@ -51,7 +51,6 @@ def written(folder: Path, plan: Any, data: Any) -> Path:
     return folder / "plan.json"
 
 
-# --- the library -----------------------------------------------------------------------------------------------------------
 @pytest.mark.long
 def test_a_process_that_asks_for_nothing_is_told_nothing() -> None:
     """Proves: without a handler neither stream has a word, not even of what would be a warning; the root logger is left alone."""
@@ -143,7 +142,6 @@ def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:
     assert told[0].run.startswith("random-1-")
 
 
-# --- the command line ------------------------------------------------------------------------------------------------------
 @pytest.mark.slow
 def test_verbose_and_quiet_may_stand_anywhere_and_a_run_folder_keeps_the_log(cli: Any, tmp_path: Path) -> None:
     """Proves: -v tells phases and -vv rounds on standard error, the answer stays as it is and JSON stays JSON; -q leaves the answer
@@ -179,7 +177,6 @@ def test_verbose_and_quiet_may_stand_anywhere_and_a_run_folder_keeps_the_log(cli
     assert cli("verify", run).returncode != 0
 
 
-# --- the service -----------------------------------------------------------------------------------------------------------
 def test_a_record_of_the_service_is_one_object_on_one_line() -> None:
     """Proves: time in UTC, level, logger and message are always there, job and tenant where they are known; line ends, quotes and
     a traceback stay within the line."""

@@ -54,7 +54,6 @@ def test_a_problem_that_was_solved_is_as_it_was_before() -> None:
     assert np.array_equal(first.x, second.x)
 
 
-# --- what is switched for a moment --------------------------------------------------------------------------------------------
 def test_the_banner_is_kept_and_what_others_write_meanwhile_is_not() -> None:
     """Proves: while the first HiGHS of a process prints its banner, what other threads write and what processes that they start
     write comes through, and C's standard output is there again afterwards."""

@@ -3,9 +3,9 @@
 import pytest
 
 from strategic_minerals import Plan, load_plan, shipped, solve
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.studies.cases import complete
 from strategic_minerals.world.build import build_instance
-from support.facts import shipped_tables
 
 AT_HOME = {"beryllium", "lithium", "zirconium"}
 """Minerals of which the United States makes what it uses (lithium once Thacker Pass runs): they go short if its own plants stop."""

@@ -16,10 +16,9 @@ from pydantic import BaseModel
 
 from strategic_minerals import Dataset, Fault, InputError, Plan, PlanError, check, load_dataset, solve
 from strategic_minerals.core.errors import FaultsError
-from strategic_minerals.question.read_csv import write_dataset
+from strategic_minerals.question.read_csv import shipped_tables, write_dataset
 from strategic_minerals.question.read_toml import parse_plan
 from strategic_minerals.question.tables import TABLES
-from support.facts import shipped_tables
 from support.tiny import cut, offer, project, source, tiny
 
 

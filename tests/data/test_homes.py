@@ -12,10 +12,9 @@ import pytest
 from strategic_minerals import Dataset, InputError, Plan, check, load_dataset, load_plan, shipped
 from strategic_minerals.question.base import grouped
 from strategic_minerals.question.dataset import fiscal_month, members
-from strategic_minerals.question.read_csv import first_plan, homes_of
+from strategic_minerals.question.read_csv import first_plan, homes_of, shipped_tables
 from strategic_minerals.question.recipes import stale
 from strategic_minerals.world.build import build_instance
-from support.facts import shipped_tables
 
 HEAD = "material,opening_t,opening_t_low,opening_t_high,source,year,confidence,note\n"
 
@@ -66,10 +65,10 @@ def test_a_fault_stands_where_its_cell_does(tmp_path: Path) -> None:
 
 
 WHOLE = ("demand", "capacities", "offers")
-LONG = [pytest.param(home, marks=pytest.mark.long) for home in "DEU POL DNK GBR IND CHE NGA".split()]
 
 
-@pytest.mark.parametrize("home", ["NLD", "AUS", *LONG])
+@pytest.mark.long
+@pytest.mark.parametrize("home", "NLD AUS DEU POL DNK GBR IND CHE NGA".split())
 def test_a_country_without_a_folder_gets_estimates_and_a_plan_to_begin_with(home: str) -> None:
     """Proves: every figure is an estimate with a range and follows from what its note names; the first plan has no fault; each
     material is planned or named as missing with a source to look at, and none is both."""

@@ -9,9 +9,9 @@ import pytest
 
 from strategic_minerals import load_plan, shipped
 from strategic_minerals.question import tables as rows
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.question.recipes import recipes, recipes_of, stale
 from strategic_minerals.world.build import build_instance
-from support.facts import shipped_tables
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 PRICE_SETS = {"mcs2024", "mcs2025e", "quotes2026"}

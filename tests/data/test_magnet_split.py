@@ -3,7 +3,7 @@
 import pytest
 
 from strategic_minerals.question.estimates import allocated_loss, growth, magnet_demand
-from support.facts import shipped_tables
+from strategic_minerals.question.read_csv import shipped_tables
 
 DIRECT, EMBEDDED = "ndfeb_magnet", "ndfeb_magnet_embedded"
 TOTAL, DEFENCE = 20600.0, 407.0

@@ -4,8 +4,8 @@ import pytest
 
 from strategic_minerals.core.formats import digits
 from strategic_minerals.question.names import Names, amount_in_words, range_in_words
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.world.loss_values import length_in_words, rate_in_words, span_in_words
-from support.facts import shipped_tables
 
 
 @pytest.fixture(scope="module")

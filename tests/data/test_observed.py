@@ -13,7 +13,7 @@ from strategic_minerals import Dataset, InputError, load_plan, shipped
 from strategic_minerals.question import estimates
 from strategic_minerals.question.base import grouped
 from strategic_minerals.question.consistency import check_data
-from support.facts import shipped_tables
+from strategic_minerals.question.read_csv import shipped_tables
 
 PUBLISHED = {
     # profile: peak, gross year-equivalents, as the compiler of the record worked them out

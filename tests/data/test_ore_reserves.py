@@ -5,7 +5,7 @@ import pytest
 
 from strategic_minerals import Dataset, solve
 from strategic_minerals.question.estimates import ore_ends
-from support.facts import shipped_tables
+from strategic_minerals.question.read_csv import shipped_tables
 from support.tiny import offer, source, tiny
 
 KT = 1000.0

@@ -1,8 +1,8 @@
 """Estimates live: what no longer follows from its facts is found and listed."""
 
 from strategic_minerals import Dataset, check, load_plan, shipped
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.question.recipes import CALL, outdated, stale, without_recipes
-from support.facts import shipped_tables
 
 
 def consuming(data: Dataset, factor: float | None) -> Dataset:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import InputError, Plan, deals, load_plan, shipped
-from support.facts import shipped_tables
+from strategic_minerals.question.read_csv import shipped_tables
 from support.tiny import KT, cut, project, source, tiny
 
 CARRIED = 37.5 / 1.075

@@ -109,6 +109,7 @@ def test_losses_of_worlds_are_those_of_their_shortfalls() -> None:
         assert stated[told].tolist() == pytest.approx(summed.tolist(), rel=1e-9, abs=1e-4)
 
 
+@pytest.mark.long
 def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
     """Proves: a stop comes at .3 a year in 2028 to 2033 and lasts a year (less at the end): the expected loss is 10 kt * 60 *
     int .3 exp(-.3 t) min(1, 5 - t) dt, within half a percent and within its interval, which ten times the scenarios narrow by more

@@ -89,6 +89,7 @@ def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result
     assert "WAIT: doing nothing new for one year costs" in answer.summary(full=True)
 
 
+@pytest.mark.long
 def test_a_rule_that_is_clearly_better_takes_the_place_of_the_usual_one_alone() -> None:
     """Proves: where the store has room for less than a stop takes of defence, who loses hardly more than others, giving all at once
     is worth more than keeping it back: the answer follows that rule, and a plan that names the usual one keeps to it."""

@@ -68,7 +68,6 @@ def intercept(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, int, Run],
     return seen
 
 
-# --- R1: a solver that gives wrong answers is not used ------------------------------------------------------
 def test_the_solver_in_use_solves_the_two_programs_that_release_1_14_gets_wrong() -> None:
     """Proves R1: min 2x + 3z, x + z >= 4.5, z integer is 9 (x = 4.5; HiGHS 1.14.0 said 15 = 5 * 3), and
     min 2x + 1.4z, x + z >= 20.1 is 28 + 0.2 = 28.2 (z = 20, x = 0.1; it said 29)."""
@@ -87,7 +86,6 @@ def test_a_solver_that_fails_the_canary_is_refused(wrong: float, monkeypatch: py
         solve(*case(), quick=True)
 
 
-# --- R2: infeasible is confirmed, or not believed -----------------------------------------------------------
 @pytest.mark.parametrize("status", ["infeasible", "infeasible_or_unbounded"])
 def test_infeasible_with_presolve_and_feasible_without_is_not_trusted(
     status: UnsolvedStatus, monkeypatch: pytest.MonkeyPatch
@@ -165,7 +163,6 @@ def test_only_the_demands_that_matter_are_blamed(more: dict[str, Any], blamed: s
     assert set(error.value.culprits) == blamed <= set(DEMANDS)
 
 
-# --- R4, R3: the answer does not lean on tolerances ---------------------------------------------------------
 def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
     """min 1000 y + (500 - x): x <= most*y, x <= 500, y binary. Truth 1000 + 0 against 0 + 500: not signing, 500."""
     assembly = program([[1.0, -most]], -math.inf, 0.0, upper=[500.0, 1.0], integer=[False, True])
@@ -242,7 +239,6 @@ def test_a_point_that_breaks_a_row_is_not_reported(shift: float, monkeypatch: py
         solve(*case(), quick=True)
 
 
-# --- R5, R6, R7: numbers ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seed", range(3))
 def test_all_entries_are_far_from_what_the_solver_drops_or_calls_infinite(seed: int) -> None:
     """Proves R5, R6: entries lie within 1e-7 and 1e7, costs below 1e9 million USD, finite limits below 1e12; HiGHS drops
@@ -256,7 +252,6 @@ def test_all_entries_are_far_from_what_the_solver_drops_or_calls_infinite(seed: 
         assert np.abs(limit[np.isfinite(limit)]).max() < 1e12
 
 
-# --- R8, R9, R10: limits of time ----------------------------------------------------------------------------
 def test_a_time_limit_without_an_incumbent_gives_no_values() -> None:
     """Proves R8: the market split of 4 rows and 40 binaries ends after its second: status, a finite bound, no numbers."""
     assembly, _ = market_split(slack=False)
@@ -367,7 +362,6 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
     assert "NOT proven best: stopped by the time limit" in result.summary(full=True)
 
 
-# --- R11, R12: options and threads --------------------------------------------------------------------------
 def test_options_are_set_or_refused() -> None:
     """Proves R11: a misspelt option or a senseless value raises. Elsewhere both have been ignored and a gap of 1e-4 used. R19:
     what the manifest states as tolerances is what the solver is told."""
@@ -405,6 +399,7 @@ except UntrustedError as error:
 """
 
 
+@pytest.mark.long
 def test_a_solve_after_a_foreign_one_with_other_threads_works_or_says_why() -> None:
     """Proves R12: HiGHS keeps the number of threads of its first run for the process; a later run with another number
     fails. After somebody else's run with two threads `solve` gives the usual answer, or an error that names threads."""
@@ -426,7 +421,6 @@ def test_a_solve_after_a_foreign_one_with_other_threads_works_or_says_why() -> N
         assert "threads" in rest
 
 
-# --- R13, R14, R16, R17: values -----------------------------------------------------------------------------
 def test_no_numbers_survive_from_an_earlier_solve() -> None:
     """Proves R13: x + y >= p, feasible at p = 3 (objective 3), infeasible at p = 20 with x, y <= 5: the second run of the
     same model carries no value, no objective and no dual of the first."""
@@ -466,7 +460,6 @@ def test_a_search_starts_from_nothing_and_its_objective_is_that_of_its_point() -
     assert model.run(time_limit_s=600.0).status == "failed"
 
 
-# --- R18: every status --------------------------------------------------------------------------------------
 EVERY_STATUS = sorted(highspy.HighsModelStatus.__members__)
 
 MEANT = {

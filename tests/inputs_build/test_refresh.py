@@ -165,7 +165,6 @@ def test_the_command_prints_what_changes(tmp_path: Path, capsys: pytest.CaptureF
         main(words[:3])
 
 
-# --- estimates --------------------------------------------------------------------------------------------
 def with_gallium(data: Dataset, consumption_t: float | None) -> Dataset:
     """The tables with another consumption of gallium, and nothing else."""
     rows = tuple(

@@ -165,7 +165,6 @@ def test_a_scenario_of_next_to_no_probability_is_one_of_none(probability: float)
     assert losses_without[0] == pytest.approx(10400.0)
 
 
-# --- sources that cost the same: who runs on the baseline course -------------------------------------------------------
 SAME = {"demand": {"a": 4.0}, "scenarios": [cut("stop", 0.5, 2029.0, 1.0)]}
 
 

@@ -303,6 +303,7 @@ def test_oxide_and_magnets_are_not_kept_both_for_one_need() -> None:
     assert x.release[1, magnet, 1:4] / KT == pytest.approx([3.0, 1.0, 1.0], abs=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stages", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_no_branch_is_infeasible_whatever_is_bought_before(stages: int) -> None:
     """Proves (traps 46 and 65): with targets, falling ones, decay and stock in store, operations of every scenario are solved for
@@ -350,6 +351,7 @@ def test_no_branch_is_infeasible_whatever_is_bought_before(stages: int) -> None:
         assert np.isfinite(live(first, first.own_scenarios).cost).all()
 
 
+@pytest.mark.long
 def test_the_stress_test_lives_the_policy() -> None:
     """Proves: the figure that a stress test states is the lived one: below that of a plan whose policy is foresight, with the same
     commitments in the same draws."""

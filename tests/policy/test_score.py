@@ -36,6 +36,7 @@ def study() -> Study:
     return score(made(), asked(POINTS), scenarios=200)
 
 
+@pytest.mark.long
 def test_the_first_row_is_the_plan_as_it_was_made() -> None:
     """Proves: nothing changed, the plan is worth what it is worth in new scenarios; differences are to that row."""
     rows = study().tables["futures"]

@@ -157,6 +157,7 @@ def test_the_map_says_who_supplies_and_where_the_plan_acts() -> None:
     assert not {"supply", "map"} & {figure.name for figure in nothing}
 
 
+@pytest.mark.long
 def test_lived_tables_are_drawn_and_a_quick_answer_says_what_it_is() -> None:
     """Proves: curve, stocks and money show the tables of a tested plan where it has them; a plan that was not tested says so beside
     the pictures, one that was does not."""

@@ -15,7 +15,7 @@ from strategic_minerals.audit.figures import Figures
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.names import Names
-from support.facts import shipped_tables
+from strategic_minerals.question.read_csv import shipped_tables
 from support.tiny import cut, guaranteed, offer, project, source, tiny
 
 

@@ -45,8 +45,6 @@ def slope(make: Callable[[float], Case], at: float, step: float = STEP) -> float
 
 RATE = 0.05
 
-# --- promises, limits ---------------------------------------------------------------------------------------------
-
 
 def promised(level: float, per: str, penalty: float | None = None) -> Case:
     """Stock that is worth too little by itself (63 against .1*70) and is bought for a promise in two years of cut.
@@ -166,7 +164,6 @@ def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> Non
     assert list(table.value) == [near(by_hand)]
 
 
-# --- commitments -------------------------------------------------------------------------------------------------
 def whole(musd: float = 100.0) -> Case:
     """100 in 2027 for plants of 60 each, which are whole, and for stock at 12 that 1 scenario in 4 needs in 2029.
 
@@ -209,7 +206,6 @@ def test_prices_hold_for_the_commitments_taken_and_not_for_the_relaxation() -> N
     assert relaxed_duals(prepare(*whole()), "budget")[0] == near(-1.0)
 
 
-# --- where more is owed already ------------------------------------------------------------------------------------
 def owing(money: Any, total: float | None = None, **changes: Any) -> Case:
     """10 kt of `a` in store cost 10 million USD a year to hold; a kt of `b`, which is lost in a stop, costs 10 and saves 60."""
     return tiny(
@@ -275,7 +271,6 @@ def test_money_at_what_is_owed_is_priced_at_most() -> None:
     assert result.prices.meaning.str.startswith("social cost avoided, at most and with commitments as chosen, by").all()
 
 
-# --- the assembled matrix ----------------------------------------------------------------------------------------
 FAMILY = {name: name for name in MEANING} | {
     "appropriation": "budget",
     "stock": "stock_balance",
@@ -438,7 +433,6 @@ def test_every_published_price_is_the_slope_of_its_row(
     assert {"supply", "stock", *families} <= sharp
 
 
-# --- where there are none ----------------------------------------------------------------------------------------
 def test_a_relaxation_has_no_prices() -> None:
     """Proves: a bound is no plan, and its duals are not published."""
     assert optimum(*whole(), relax=True).prices.empty
@@ -467,7 +461,6 @@ def test_a_stopped_run_has_no_prices(phase: str, monkeypatch: pytest.MonkeyPatch
     assert result.prices.empty
 
 
-# --- aims of several stages --------------------------------------------------------------------------------------
 def test_a_promise_is_priced_in_the_spending_that_it_asks_for() -> None:
     """Proves: under least budget a price is spending, not social cost. A promise of 60 % of 10 kt needs 6 kt at 10 USD/kg;
     a tonne less of it spares 10,000 USD, which is the slope of the least spending in the level."""

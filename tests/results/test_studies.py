@@ -74,6 +74,7 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
     assert "\n" not in repr(found)
 
 
+@pytest.mark.long
 def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tmp_path: Path) -> None:
     """Proves: every study under `analyses` of a run is sealed and verified with it, and the report reads from the folder what it
     takes from the studies themselves, empty tables too; it is the same from either."""

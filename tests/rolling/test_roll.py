@@ -283,6 +283,7 @@ def test_terms_that_pass_the_horizon_stay_what_they_are() -> None:
     assert last == pytest.approx(yearly + 0.02)
 
 
+@pytest.mark.long
 def test_a_contract_that_begins_with_the_next_year_is_signed_before_it() -> None:
     """Proves: without news the contracts of FY2028 in a frozen plan bind the plan of that year; they do not slip another
     year, though no plan knows an event in its first."""

@@ -14,6 +14,7 @@ from strategic_minerals.audit.producers import squeezed_share
 from strategic_minerals.matrix.problem import structure_of
 from strategic_minerals.question.estimates import calibrate
 from strategic_minerals.question.project_tables import HazardRow
+from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.draws import Span, durations, elements, mean_remainder, severities
 from strategic_minerals.world.draws import draw as draw_with_exposure
@@ -28,7 +29,6 @@ from strategic_minerals.world.scenarios import (
     loss_proxy,
     reduce,
 )
-from support.facts import shipped_tables
 from support.tiny import cut, hazard_row, project, source, tiny
 
 SPAN = Span(2028.0, 2040.0)
@@ -246,6 +246,7 @@ def counted(scenarios: Any, label: str) -> np.ndarray:
     return np.array([sum(event.label == label for event in scenario) for scenario in scenarios])
 
 
+@pytest.mark.long
 def test_rates_are_as_uncertain_as_their_records_leave_them() -> None:
     """Proves: onsets of a hazard whose rate has a gamma law are gamma-Poisson: over 12 years at a mean of .15 and a shape of 2.5
     their variance is 1 + .15 x 12 / 2.5 = 1.72 times their mean; with the rate known they are Poisson."""

@@ -437,6 +437,7 @@ def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: 
         assert service.get("/v1/usage").json()["mib"] > before + 0.4
 
 
+@pytest.mark.long
 def test_a_file_beside_the_server_takes_the_place_of_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R60: `fractions.py` in the server's folder, or in the job's, is not what a job imports."""
     monkeypatch.chdir(tmp_path)

@@ -130,6 +130,7 @@ STUDIES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.long
 def test_a_study_that_varies_nothing_or_what_is_not_there_is_refused_at_once(service: TestClient) -> None:
     """Proves: 422 with the place in the study, not a job that fails."""
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
@@ -143,6 +144,7 @@ def test_a_study_that_varies_nothing_or_what_is_not_there_is_refused_at_once(ser
     assert all(fault["file"].startswith("study") for fault in faults)
 
 
+@pytest.mark.long
 def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: however many points a study has, only so many are put into the question before it is accepted or refused."""
     put = list[int]()

@@ -63,6 +63,7 @@ def field(question: str, n: int = 1) -> str:
 BUDGET = field("budget a year (million)")
 
 
+@pytest.mark.long
 def test_the_questions_of_the_sheet_are_asked_and_faults_stand_beside_them(page: Any, tmp_path: Path) -> None:
     """Proves: faults come and go with answers, also of fields not asked for; no page is wider than a phone; strangers sign in."""
     page.goto("/edit?shipped=quickstart")

@@ -39,7 +39,7 @@ def validate_rows(
     """Rows of a table from records, and what is wrong; where there is much, what comes after the first faults is not looked at.
 
     lines: the line of each record, for the faults; None: from line 2 on, below the header."""
-    model = TABLES[table]
+    model, texts = TABLES[table], {column for column, kind in _kinds(table).items() if kind is str}
     faults = first_of(_header_faults(table, file, columns))
     if faults:
         return (), faults
@@ -48,7 +48,11 @@ def validate_rows(
     for line, record in zip(lines, records, strict=True) if lines is not None else enumerate(records, start=2):
         if len(faults) > MOST_FAULTS:
             break
-        cells = {k: _cell(table, k, v) for k, v in record.items() if not is_missing(v)}
+        cells = {
+            k: v if type(v) is str and k in texts else _cell(table, k, v)
+            for k, v in record.items()
+            if not is_missing(v)
+        }
         try:
             row = model.model_validate(cells)
         except ValidationError as error:

@@ -8,12 +8,13 @@ import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
-from ..core.errors import FORMAT, Fault, InputError, first_of, format_fault, near_miss, plain, shown
+from ..core.errors import FORMAT, Fault, InputError, first_of, format_fault, near_miss, plain, shipped, shown
 from ..core.files import read_bounded, text_of
 from ..core.runner import checkpoint
 from .base import USA, Row
@@ -350,6 +351,12 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     if homes:
         tables = of_the_home(tables, folder, home)
     return Dataset(types.MappingProxyType(tables), folder.name)
+
+
+@lru_cache(maxsize=8)  # homes are many, and each takes megabytes
+def shipped_tables(home: str = USA) -> Dataset:
+    """Those of the package for a home, read once. Raises InputError for a home without tables."""
+    return load_dataset(shipped("inputs"), home)
 
 
 def _refuse_other_format(file: Path) -> None:

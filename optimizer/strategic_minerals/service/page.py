@@ -21,6 +21,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from ..core.errors import Fault, FaultsError, PlanError, shipped
 from ..core.files import templates
+from ..question.read_csv import shipped_tables
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
 from ..verbs import VERBS
@@ -40,7 +41,7 @@ from .api import (
 )
 from .auth import COOKIE, Caller, Reader, Submitter, Turn, digest_of, new_token
 from .job_folder import REQUEST, RESULT, Folder
-from .reading import form_of, question, shipped_tables
+from .reading import form_of, question
 from .records import ENDED, Job
 from .requests import PLANNING, SHIPPED, FaultModel, Problem, ProblemError, problem_of
 

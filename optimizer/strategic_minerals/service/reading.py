@@ -12,7 +12,7 @@ from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, first_of, near_miss, shipped, shown
 from ..question.base import USA
 from ..question.plan import Plan
+from ..question.read_csv import load_dataset, shipped_tables
 from ..question.read_toml import load_plan, parse_as
 from ..question.tables import TABLES
 from ..question.workbook_start import from_answers, lists, questions
@@ -72,14 +73,6 @@ def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
 STATED, FACTS = "tables.json", "facts.json"
 
 
-@lru_cache(maxsize=8)  # homes are many, and each takes megabytes
-def shipped_tables(home: str = USA) -> Dataset:
-    """Those of the package for a home; no request changes them. Raises InputError for a home without tables."""
-    from ..question.read_csv import load_dataset
-
-    return load_dataset(shipped("inputs"), home)
-
-
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
     """Plan and tables of a request; of a plan of several homes the joint ones. Raises PlanError or InputError with the faults of
     both."""
@@ -109,7 +102,6 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
 def _tables(folder: Folder, request: Mapping[str, Any], home: str) -> Dataset | None:
     """A request's own tables, on top of the shipped ones where that was asked for; None: it has none. Raises InputError."""
     from ..question.dataset import Dataset
-    from ..question.read_csv import load_dataset
 
     base = shipped_tables(home).tables if request.get("on_top_of_shipped") else {}
     if (stated := folder.read(STATED)) is not None:

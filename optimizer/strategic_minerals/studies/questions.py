@@ -24,7 +24,7 @@ from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan, ServiceLevel
-from ..question.read_csv import load_dataset
+from ..question.read_csv import shipped_tables
 from ..question.read_toml import load_plan
 from ..question.references import select_materials
 from ..question.together import ALL
@@ -97,7 +97,7 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
 def _shipped_rows(home: str) -> dict[str, dict[str, Any]]:
     """Rows by key of each of `TABLES` as they are shipped for a home."""
     try:
-        data = load_dataset(shipped("inputs"), home)
+        data = shipped_tables(home)
     except InputError:
         return {kind: {} for kind in TABLES}
     return {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
