@@ -228,6 +228,7 @@ def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:
     assert change.sentence.startswith("total budget + 35")
 
 
+@pytest.mark.long
 def test_every_years_money_passes_what_is_owed_year_by_year() -> None:
     """Proves: 2 and 6 million USD lack 8 and 4 of what is owed. Alike in both years, 6 more buy the 0.2 kt asked for, in the second
     year alone; 16 more, 8 and 12 beyond, buy 2 kt."""

@@ -264,6 +264,7 @@ def test_a_sweep_fails_where_paper_says_it_does() -> None:
     assert "expected loss is at most 30 million USD" in told.summary()
 
 
+@pytest.mark.long
 def test_points_without_an_answer_are_told() -> None:
     """Proves: a promise in full cannot be kept where demand is large: such points are left out, and told."""
     plan, data = borne()
@@ -361,6 +362,7 @@ def test_events_of_a_stress_test_agree_with_its_scenarios() -> None:
         assert f"{event.name} from {event.start_year:.1f}" in told.loc[(event.scenario, event.replicate), "events"]
 
 
+@pytest.mark.long
 def test_questions_that_have_no_answer_are_refused(tmp_path: Path) -> None:
     """Proves: promises that are none or that part nothing, inputs that never vary, and folders that are none, are faults."""
     flat = pd.DataFrame({"x": [1.0] * 20, "half": [np.nan, 1.0] * 10, "y": [0.0, 1.0] * 10})

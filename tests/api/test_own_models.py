@@ -39,6 +39,8 @@ from support.drawn_cases import deciding
 from support.instances import many, quick_first, random_case
 from support.tiny import FIRST, bought
 
+pytestmark = pytest.mark.long
+
 YEARS = range(FIRST, FIRST + 4)
 SPOT, STOCK, NEXT = ("spot", "base", FIRST), ("gallium", "base", FIRST), ("gallium", "base", FIRST + 1)
 Extend = Callable[[Any], Any]
@@ -391,7 +393,6 @@ def test_a_row_among_those_of_the_plan_is_ones_own() -> None:
     assert 1000 * bought(found, "gallium") == pytest.approx(1.0)
 
 
-@pytest.mark.long
 def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_answer(tmp_path: Path) -> None:
     """Proves: a sweep with a constraint answers as separate solves do; a tested plan keeps it, and so do the plans of the samples
     that bound it; terms are refused where plans are compared."""
@@ -429,7 +430,6 @@ def test_constraints_of_ones_own_hold_in_sweeps_and_in_the_plans_that_test_an_an
         sweep(plan, data, [{address: 1.0}], extend=lambda m: 1 / 0)
 
 
-@pytest.mark.long
 def test_a_function_that_cannot_travel_keeps_the_work_in_this_process() -> None:
     """Proves: with two processes, a constraint written inside a function answers as one that a worker can read."""
     plan, data = load_plan("quickstart"), load_dataset(shipped("inputs"))

@@ -14,6 +14,8 @@ from strategic_minerals.world.scenarios import build_scenarios
 from support.allied import allied, event, home_tables, tonnes
 from support.tiny import project, source
 
+pytestmark = pytest.mark.long
+
 near = pytest.approx
 Homes = dict[str, Dataset]
 

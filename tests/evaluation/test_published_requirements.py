@@ -49,6 +49,7 @@ def test_tonnes_of_the_first_scenario_stand_beside_the_printed_ones():
     assert "another definition" in study.summary()
 
 
+@pytest.mark.long
 def test_the_shipped_question_answers_all_eighteen_rows(cli):
     """The report's 18 materials: each has tonnes of ours, or why not; where the two differ by more than twice, a reason."""
     found = json.loads(cli("requirements", "stockpile-requirements-2013", "--json").stdout)

@@ -117,6 +117,7 @@ def test_a_rule_that_is_clearly_better_takes_the_place_of_the_usual_one_alone() 
     assert "The usual rule" not in kept.summary(full=True)
 
 
+@pytest.mark.long
 def test_where_no_plan_is_worth_more_than_nothing_that_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where plans cost 1,000 million more as they are lived than the model says, nothing is bought, the screen says so and
     why; a plan that promises a tenth of a year's use stays, and the screen says what it loses."""

@@ -181,6 +181,7 @@ def test_rules_that_share_their_scenarios_are_lived_as_alone(monkeypatch: pytest
         assert np.abs(costs[1] - costs[3]).max() > 1e-3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case", [pytest.param(c, marks=[pytest.mark.long] * (k not in (0, 6)), id=c.name) for k, c in enumerate(CASES)]
 )

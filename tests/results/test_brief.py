@@ -116,6 +116,7 @@ def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
     assert brief.held[0].targets == tuple(targets[year] for year in brief.years)
 
 
+@pytest.mark.long
 def test_an_answer_stops_paying_where_it_says(lived: Result) -> None:
     """Proves: the rate of the stop at which the plan is said to be worth nothing is the one at which it is, lived through new
     futures drawn at that rate; a loss below the one named turns the worth, one above does not."""

@@ -24,6 +24,8 @@ from strategic_minerals.question.load import load_question
 from support.instances import random_case
 from support.tiny import offer, source, tiny
 
+pytestmark = pytest.mark.long
+
 SEED = 2
 
 
@@ -245,7 +247,6 @@ def test_names_are_escaped_where_a_notebook_draws_them() -> None:
     assert "&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in drawn
 
 
-@pytest.mark.long
 def test_a_report_never_takes_the_place_of_a_plan(cli: Cli, tmp_path: Path) -> None:
     """Proves: a report is not written over a plan or a workbook with a plan."""
     run, plan, book = write_run(awkward(), tmp_path / "run"), tmp_path / "p", tmp_path / "b" / "plan.xlsx"
@@ -256,7 +257,6 @@ def test_a_report_never_takes_the_place_of_a_plan(cli: Cli, tmp_path: Path) -> N
         assert said.returncode == 2, (place, said.stdout, said.stderr)
 
 
-@pytest.mark.long
 def test_what_is_doubted_is_the_same_wherever_the_plan_stands(tmp_path: Path) -> None:
     """Proves: the summary doubts 50 million million USD, and does not name the file of the plan, so that the run verifies."""
     text = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")

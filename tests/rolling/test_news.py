@@ -15,6 +15,8 @@ from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.roll import FACTS, STATE
 from support.tiny import FIRST, KT, bought, cut, floored, imported, offer, project, source, tiny, total
 
+pytestmark = pytest.mark.long
+
 
 def tables(**rows: dict[str, Any]) -> Dataset:
     """New tables of one row each."""
@@ -71,7 +73,6 @@ def test_what_was_announced_before_is_in_the_plan_once() -> None:
     assert "notice" not in {s.name for s in over.scenarios}
 
 
-@pytest.mark.long
 def test_evidence_begins_at_the_rate_that_is_stated() -> None:
     """Proves: a plan's own rate of 0.6 is the prior, Gamma(3.5, 3.5 / 0.6), and what it states no more once it has learned; on a
     rate that was published anew it begins again; the rate of before, published again, keeps it."""

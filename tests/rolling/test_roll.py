@@ -70,6 +70,7 @@ def under_hazard() -> Result:
     return solve(*hazard(), quick=True)
 
 
+@pytest.mark.long
 def test_without_news_ten_rolled_years_are_worth_what_the_plan_said() -> None:
     """Proves: the value of the plan's tail, given that nothing has happened, is the value of the plan made again, year after year;
     and stocks, purchases and outlays are those of the plan."""

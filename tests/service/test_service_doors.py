@@ -30,6 +30,8 @@ from strategic_minerals.service.settings import Limits, Settings
 from strategic_minerals.service.store import Store, open_store
 from support.served import QUICK, Obedient, client, ended, reported, served, settings, token
 
+pytestmark = pytest.mark.long
+
 
 def test_costly_requests_of_one_tenant_wait_for_each_other_and_for_nobody_else() -> None:
     """Proves R59: one of a tenant at a time, tenants in turn; too many that wait are refused; who gives up is passed over."""
@@ -437,7 +439,6 @@ def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: 
         assert service.get("/v1/usage").json()["mib"] > before + 0.4
 
 
-@pytest.mark.long
 def test_a_file_beside_the_server_takes_the_place_of_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R60: `fractions.py` in the server's folder, or in the job's, is not what a job imports."""
     monkeypatch.chdir(tmp_path)
