@@ -12,7 +12,21 @@ from typing import Any
 import pandas as pd
 
 from ..audit.figures import Figures
-from ..core.formats import NAMED, SMALL_MUSD, amount, capital, chance, lower, percent, rounded, some, within
+from ..core.formats import (
+    LEAST_SHOWN,
+    NAMED,
+    SMALL_MUSD,
+    amount,
+    capital,
+    chance,
+    lower,
+    money,
+    odds,
+    percent,
+    rounded,
+    some,
+    within,
+)
 from ..core.frames import rows_of
 from ..question.names import amount_in_words, column_in_words, range_in_words
 from ..question.plan import Plan
@@ -37,8 +51,6 @@ DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake 
 UNITS = {"t": " t", "t/yr": " t a year"}
 LEAST_TONNES = 1e-3
 """Less than a kilogram is shown as nothing."""
-LEAST_SHOWN = 0.095
-"""Million USD from which on a sum is written out."""
 FREE, ABOVE, OUT = "optional: no gain shown", "as above, together", "tests say: leave it out"
 MONTHS_FROM = 120
 """Days of cover from which on they are months."""
@@ -200,11 +212,6 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: max(0, most - 3)].rstrip()}..."
 
 
-def money(musd: float, under: str = "under") -> str:
-    """Million USD in two figures, small sums as such. under: the word before the least amount that is shown."""
-    return f"{under} 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
-
-
 def _tonnes(value: float) -> str:
     return "-" if value < LEAST_TONNES else amount(float(f"{value:.2g}"))
 
@@ -219,14 +226,7 @@ def _cover(days: float) -> str:
     return f"{count} day{'s' * (count != '1')}"
 
 
-def odds(share: float) -> str:
-    """A probability as ministers hear it: one future in 16."""
-    if share < LEAST_ODDS:
-        return f"under 1 future in {1 / LEAST_ODDS:,.0f}"
-    return f"1 future in {1 / share:.0f}" if share <= MOST_ODDS else f"{chance(share)} of futures"
-
-
-LEAST_ODDS, MOST_ODDS, HALF = 1e-3, 0.2, 0.5
+HALF = 0.5
 TRACE = 1e-3
 """Share of what is bought in all below which a purchase is what a solver leaves."""
 

@@ -59,6 +59,16 @@ def chance(share: float) -> str:
     return percent(float(f"{share:.2g}"))
 
 
+LEAST_ODDS, MOST_ODDS = 1e-3, 0.2
+
+
+def odds(share: float) -> str:
+    """A probability as ministers hear it: one future in 16."""
+    if share < LEAST_ODDS:
+        return f"under 1 future in {1 / LEAST_ODDS:,.0f}"
+    return f"1 future in {1 / share:.0f}" if share <= MOST_ODDS else f"{chance(share)} of futures"
+
+
 def capital(text: str) -> str:
     """A text that begins with a capital letter."""
     return text[:1].upper() + text[1:]
@@ -73,6 +83,15 @@ def rounded(value: float, spread: float = 0.0) -> str:
     figures = 3 if 0 < spread < abs(value) / 100 else 2
     short = float(f"{value:.{figures}g}")
     return f"{short:,.0f}" if abs(short) >= 10 ** (figures - 1) else f"{short:.{figures}g}"
+
+
+LEAST_SHOWN = 0.095
+"""Million USD from which on a sum is written out."""
+
+
+def money(musd: float, under: str = "under") -> str:
+    """Million USD in two figures, small sums as such. under: the word before the least amount that is shown."""
+    return f"{under} 0.1" if 0 < musd < LEAST_SHOWN else rounded(musd)
 
 
 def within(value: float, limit: float) -> str:

@@ -20,6 +20,7 @@ from ..answer.study import Study
 from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
 from ..core.formats import chance, digits, lower
+from ..core.formats import money as money_of
 from ..core.frames import rows_of
 from ..core.stats import BASELINE_COURSE, SMALL_T
 from ..core.verb import verb
@@ -68,9 +69,9 @@ def timeline(result: Result) -> pd.DataFrame:
 
     known = Names.of(result.data)
     for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
-        amount = f"{digits(purchases['acquired_t'].sum())} t for {_musd(purchases['cost_musd'].sum())}"
+        amount = f"{digits(purchases['acquired_t'].sum())} t for {money_of(purchases['cost_musd'].sum())} million USD"
         for year, bought in purchases.groupby("fiscal_year"):
-            text = f"{digits(bought['acquired_t'].sum())} t for {_musd(bought['cost_musd'].sum())} in FY{year}"
+            text = f"{digits(bought['acquired_t'].sum())} t for {money_of(bought['cost_musd'].sum())} million USD in FY{year}"
             add(
                 f"buy {known.material(str(material))}", amount, "purchase", float(str(year)), float(str(year)) + 1, text
             )
@@ -79,7 +80,7 @@ def timeline(result: Result) -> pd.DataFrame:
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
         part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
-        amount = f"{part}{digits(row.capacity_t_per_yr)} t a year for {_musd(row.support_cost_musd)} of support"
+        amount = f"{part}{digits(row.capacity_t_per_yr)} t a year for {money_of(row.support_cost_musd)} million USD of support"
         text = f"{amount}; {package_in_words(row, known)}"
         what = f"support {known.producer(row.project)}"
         add(what, amount, "project", signed, begins, text, UNDER_CONSTRUCTION)
@@ -88,7 +89,7 @@ def timeline(result: Result) -> pd.DataFrame:
     several = contracts["activity"].value_counts()
     for row in rows_of(contracts):
         start = year_of(result, row.start)
-        amount = f"{digits(row.contract_t_per_yr)} t a year for {_musd(row.fees_musd)} of fees"
+        amount = f"{digits(row.contract_t_per_yr)} t a year for {money_of(row.fees_musd)} million USD of fees"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
         what, text = (
             f"offtake from {known.producer(row.activity)}{since}",
@@ -97,16 +98,11 @@ def timeline(result: Result) -> pd.DataFrame:
         add(what, amount, "offtake contract", start, start + row.term_yr, text)
     for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
-        amount = f"expected cost {_musd(row.expected_cost_musd)}"
+        amount = f"expected cost {money_of(row.expected_cost_musd)} million USD"
         who, material = floor_in_words(row, known)
         what = f"guarantee {material} at {row.level_usd_per_kg:g} USD/kg, {who}"
         add(what, amount, "price floor", start, start + row.term_yr, amount)
     return pd.DataFrame(rows, columns=["what", "amount", "kind", "start", "end", "phase", "said"])
-
-
-def _musd(value: float) -> str:
-    """Money in words."""
-    return f"{digits(value)} million USD" if value >= 0.01 else "under 0.01 million USD"
 
 
 def stock_by_year(result: Result) -> pd.DataFrame:

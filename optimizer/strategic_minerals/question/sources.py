@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..core.formats import digits
+from ..core.formats import amount, digits
 from ..core.stats import USD_PER_MUSD
 from .dataset import Dataset
 from .plan import Plan
@@ -130,7 +130,7 @@ class Replay:
         if self.verdict == "nothing was missing":
             return "as much arrived as usual, so that no loss per tonne is tested"
         short = digits(e.tonnes[1], 4)
-        cost = f"{short} t short would have cost {_money(central)} million USD ({_money(low)} to {_money(high)})"
+        cost = f"{short} t short would have cost {amount(central)} million USD ({amount(low)} to {amount(high)})"
         weeks, most = self.weeks, e.most_weeks
         if weeks is None or most is None:
             return f"{cost}; how much stopped is not known, so that nothing is tested"
@@ -197,11 +197,6 @@ def objections(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
         if replay.failed and replay.episode.material in chosen:
             e = replay.episode
             yield e.material, f"loss function {replay.function}, {e.material}, event {e.event}: {replay.reason()}"
-
-
-def _money(value: float) -> str:
-    """Million USD to three digits, without an exponent."""
-    return f"{float(f'{value:.3g}'):,.0f}" if value >= 10 else f"{value:.3g}"
 
 
 def _range(row: Any, low: str = "low", central: str = "central", high: str = "high") -> Range:

@@ -16,7 +16,7 @@ from pydantic import Field
 from scipy.special import stdtrit
 
 from ..answer.act_now import ActNow
-from ..answer.brief import UNTESTED, money
+from ..answer.brief import UNTESTED
 from ..answer.notes import extended_by
 from ..answer.result import Result
 from ..answer.solving import MethodOption, Relax, solved
@@ -29,7 +29,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from ..core.formats import SMALL_MUSD
+from ..core.formats import SMALL_MUSD, money
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, carrying, current
