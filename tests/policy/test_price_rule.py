@@ -7,6 +7,7 @@ import pytest
 from strategic_minerals import check, load_dataset, load_plan, shipped, solve
 from strategic_minerals.question.plan import Release
 from strategic_minerals.studies.forward import Simulator
+from strategic_minerals.studies.joint import other_rules
 from strategic_minerals.studies.recourse import FirstStage, solution_of
 from support.tiny import cut, imported, offer, source, tiny
 
@@ -107,6 +108,24 @@ def test_the_law_of_a_home_forbids_sales_for_a_price() -> None:
     assert fault.column == "release.sell_above"
     assert "50 USC 98" in str(fault)
     assert not check(told.model_copy(update={"existing": False}), data).faults
+
+
+def test_who_keeps_the_store_is_told_when_to_sell() -> None:
+    """Proves: the rule stands on the screen and in the full text, and not where there is none."""
+    plan, data = imported(10.0, offers={"a": offer("a", 5.0)}, scenarios=[cut("s", 0.5, 2028, 1)], policy="targets")
+    told = plan.model_copy(update={"release": Release(sell_above=2.0, sell_share=0.25)})
+    with_rule, without = (" ".join(solve(p, data, gap=0.0).summary(full=True).split()) for p in (told, plan))
+    assert "of what costs 2 times what was paid or more, also 25% of what nobody needs" in with_rule
+    assert "2 times what the stock has cost or more, it also gives 25% of what is beyond" in with_rule
+    assert "what was paid" not in without
+
+
+def test_other_rules_of_release_sell_as_the_plan_does() -> None:
+    """Proves: what another rule is worth more is not what selling at a price costs or brings."""
+    plan = load_plan("quickstart")
+    told = plan.model_copy(update={"release": Release(sell_above=2.0, sell_share=0.25)})
+    found, usual = ([one.release for one in other_rules(p)] for p in (told, plan))
+    assert found == [rule.model_copy(update={"sell_above": 2.0, "sell_share": 0.25}) for rule in usual]
 
 
 def test_a_plan_that_does_nothing_moves_no_price() -> None:

@@ -468,6 +468,9 @@ class _Sentences:
                 uses, name = f"; the least urgent uses of {row.segment} users get", self._material(code)
                 kept = f"{uses} {name} only while over {rounded(row.aside_t)} t are left"
                 kept = f"{uses} no {name}" if row.aside_t >= ever else kept
+        if rule.sell_above is not None:
+            dear = f"of what costs {rule.sell_above:g} times what was paid or more"
+            kept += f"; {dear}, also {percent(rule.sell_share)} of what nobody needs"
         fill = "" if rule.refill_share == 1 else f" to {percent(rule.refill_share)}"
         return f"Release: first to those who lose most{kept}. Refill{fill}."
 

@@ -198,10 +198,10 @@ def left_out_rows(
 
 
 def other_rules(plan: Plan) -> list[Plan]:
-    """The plan with other rules of release; none for one with foresight, which follows no rule."""
-    own = plan.release
-    names = ("this_event", "new_events_yr", "refill_share")
-    every = [Release(), *(Release(**dict(zip(names, one, strict=True))) for one in RELEASES)]
+    """The plan with other rules of release, which sell as its own does; none for one with foresight, which follows no rule."""
+    own, names = plan.release, ("this_event", "new_events_yr", "refill_share")
+    usual = tuple(getattr(Release(), name) for name in names)
+    every = [own.model_copy(update=dict(zip(names, one, strict=True))) for one in (usual, *RELEASES)]
     different = list(dict.fromkeys(rule for rule in every if rule != own))
     return [plan.model_copy(update={"release": rule}) for rule in different] * (plan.policy == "targets")
 
