@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, PlanError, solve
+from strategic_minerals import Dataset, InputError, PlanError, check, solve
 from strategic_minerals.audit.audit import audit
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import extract
@@ -184,6 +184,15 @@ def test_forms_that_make_no_sense_are_refused(change, expected):
     plan, data = tiny({"magnet": 50.0, "form": 50.0}, **{**tables, **{k: v for k, v in change.items() if k != "check"}})
     with pytest.raises(InputError, match=expected):
         solve(plan.model_copy(update={"materials": ("magnet", "form")}), data, quick=True)
+
+
+@pytest.mark.parametrize(("material", "producer"), [("magnet", "plant"), ("form", "ally_mine"), ("form", "check")])
+def test_a_qualification_without_effect_is_refused(material, producer):
+    """Proves: a maker of something else, and a material that is no form, are named: nobody would be qualified by such a row."""
+    plan, data = chain(makers=[("plant", 0.0)])
+    rows = pd.DataFrame([{"material": material, "producer": producer}])
+    (fault,) = check(plan, data.replace(qualifications=rows)).faults
+    assert fault.file == "qualifications.csv"
 
 
 @pytest.mark.parametrize(("seller", "lacking"), [("ally_mine", 0.0), ("china_mine", 3.0)])

@@ -219,6 +219,13 @@ def forms_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     made = grouped(data.rows("yields"), "producer")
     activities, home = {row.activity: row for row in data.rows("activities")}, members(data, plan.home)
     asked: dict[tuple[str, str], str] = {}
+    for row in data.rows("qualifications"):
+        of = rows[row.material].qualified_of if row.material in rows else None
+        outputs = {y.material for y in made.get(row.producer, ()) if y.yield_t_per_t > 0}
+        if of is None:
+            yield _wrong("qualifications", row, "material", "a qualified form (qualified_of in materials.csv)")
+        elif row.producer != "*" and of not in outputs:
+            yield _wrong("qualifications", row, "producer", f"who makes {of}, or '*'")
     for row in (row for row in rows.values() if row.qualified_of and row.material in chosen):
         base = rows.get(row.qualified_of)
         if base is not None and base.qualified_of:
