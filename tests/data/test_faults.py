@@ -366,6 +366,12 @@ ASKS: list[tuple[dict[str, Any], str, str]] = [
     ({"loss_function": "tests"}, "loss_function", "did you mean 'test'"),
     ({"sample": {"scenarios": 1, "seed": 1, "hazards": ["war"]}}, "sample.hazards.0", "a hazard"),
     ({"controls": [CONTROL]}, "controls.0.countries", "countries.csv"),
+    ({"budget": {"appropriation_musd": 9, "carried_in_musd": -9.1}}, "budget.carried_in_musd", "at least -9"),
+    (
+        {"budget": {"appropriation_musd": {"2026": 9, "2029": 99}, "carried_in_musd": -9.1}},
+        "budget.carried_in_musd",
+        "-9",
+    ),
     (
         promise("b", segment="defence") | {"scenarios": [scenario(name="b", design_basis=True)]},
         "service_levels.0",

@@ -315,6 +315,16 @@ def sales_are_lawful(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("plan", "", "release.sell_above", f"{plan.release.sell_above:g}", expected)
 
 
+def advance_is_covered(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """No more was drawn early before the plan than its first year is given."""
+    given, first = plan.budget.appropriation_musd, plan.horizon.first_year
+    if isinstance(given, Mapping):
+        given = given.get(max((year for year in given if year <= first), default=first), 0.0)
+    if given + plan.budget.carried_in_musd < 0:
+        expected = f"at least {0.0 - given:g}, for FY{first} has {given:g}"
+        yield Fault("plan", "", "budget.carried_in_musd", f"{plan.budget.carried_in_musd:g}", expected)
+
+
 def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every planned material, source and segment has what the mathematics needs."""
     chosen = select_materials(plan, data)
@@ -562,6 +572,7 @@ MEANING: tuple[Check, ...] = (
     complete,
     one_priority,
     sales_are_lawful,
+    advance_is_covered,
     tiers_make_sense,
     shortage_tables_make_sense,
     price_states_make_sense,
