@@ -203,6 +203,13 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     assert (seen.exposure_yr, seen.onsets) == (pytest.approx(1.75), 1)
 
 
+def test_money_drawn_early_is_told() -> None:
+    """Proves: a year tells what it has lost to the year before, and what it takes of the next."""
+    plan, data = reserve(6, budget={"advance_share": 0.5}, money=0.6)
+    found = roll(solve(plan, data, gap=0.0, quick=True), **CALM)
+    assert "of 0.6 appropriated (0.3 of it drawn the year before) and 0.3 of the next year's." in found.summary()
+
+
 def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
     """Proves: half of a purchase, a counted stock, a package that was not signed, a year that cost less."""
     first = reserved(6)
