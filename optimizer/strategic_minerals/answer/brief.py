@@ -295,11 +295,14 @@ class _Sentences:
         found.sort(
             key=lambda pair: (pair[1].why in (FREE, OUT), -adds[pair[0]], -total[pair[0]], pair[0], -pair[1].musd)
         )
-        seen: set[tuple[str, str]] = set()
-        for material, step in found:
-            again = (material, step.why) in seen and step.why not in ("", FREE, OUT)
-            seen.add((material, step.why))
-            yield Step(step.what, step.amount, step.whom, step.musd, ABOVE if again else step.why)
+        seen: dict[tuple[str, str], str] = {}
+        chain = {code: str(row) for row in self.tables["value"].materials for code in str(row).split()}
+        for n, (material, step) in enumerate(found):
+            key = chain.get(material, material) if step.why.startswith("avoids ") else material, step.why
+            again = key in seen and step.why not in ("", FREE, OUT)
+            first = seen.setdefault(key, material)
+            above = ABOVE if first in (material, found[n - 1][0]) else f"as {self._material(first)}, together"
+            yield Step(step.what, step.amount, step.whom, step.musd, above if again else step.why)
 
     def _acts(self) -> Iterator[tuple[str, Step]]:
         """(material, step) of a tested plan."""
