@@ -205,7 +205,7 @@ def test_a_guarantee_to_a_committed_project_costs_from_its_first_output_on() -> 
 LOAN = {"interest": 0.05, "term_years": 10.0}
 
 
-def question(members, later=0.0):
+def question(members, later=0.0, first=10.0):
     """1 kt is missing in 2029; 1 kt at 10 USD/kg may be bought in 2027 alone and costs 10 % of its price a year to hold."""
     return imported(
         10.0,
@@ -214,7 +214,7 @@ def question(members, later=0.0):
         offers={"spot": offer("a", 1.0)},
         scenarios=[cut("stop", 1.0, 2029.0, 1.0)],
         budget={"loan": LOAN if members else None},
-        money={2027: 10.0, 2028: later},
+        money={2027: first, 2028: later},
     )
 
 
@@ -236,6 +236,8 @@ def test_society_pays_for_holding_whoever_does():
     assert budget.purchases_musd.sum() == pytest.approx(10.0, abs=1e-6)
     # as long as nothing happens members pay 5 % on 10 million borrowed, and a tenth for storage
     assert budget.members_pay_musd.tolist() == pytest.approx([1.5] * 3, abs=1e-6)
+    little = solve(*question(True, first=0.6), gap=0.0, quick=True).summary()
+    assert "members pay up to about 0.1 M a year" in " ".join(little.split())
 
 
 def test_stock_that_members_hold_owes_the_budget_nothing():

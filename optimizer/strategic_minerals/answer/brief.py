@@ -828,7 +828,7 @@ class _Sentences:
         members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
         if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:
             parts.append(
-                f"members pay up to {money(members)} M a year for interest of {percent(loan.interest)} and storage"
+                f"members pay up to {money(members, 'about')} M a year for interest of {percent(loan.interest)} and storage"
             )
         if loan is not None and (owed := self.tables["budget"].borrowed_musd).max() >= SMALL_MUSD:
             first = int(self.tables["budget"].fiscal_year[owed > 0].min())
@@ -838,7 +838,8 @@ class _Sentences:
         parts += [note.rstrip(".") for note in self.basis.owed]
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
         whose = ", those of this plan included" * bool(len(self.tables["floors"]))
-        parts += [f"in a year of low prices up to {money(liability)} M for floors{whose}"] * (liability >= SMALL_MUSD)
+        floors = f"in a year of low prices up to {money(liability, 'about')} M for floors{whose}"
+        parts += [floors] * (liability >= SMALL_MUSD)
         projects = self.tables["projects"]
         made = set(self.tables["operations"].producer)
         committed = [name for name in dict.fromkeys(projects.project[projects.committed.astype(bool)]) if name in made]
