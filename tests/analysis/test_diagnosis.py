@@ -11,7 +11,7 @@ from strategic_minerals.answer.study import Study
 from strategic_minerals.question.names import edited
 from strategic_minerals.studies.diagnosis import Case
 from support.promising import promising
-from support.tiny import cut, offer, project, source, tiny
+from support.tiny import cut, imported, offer, project, source, tiny
 
 
 def restores(plan: Plan, data: Dataset, put: Mapping[str, Any]) -> bool:
@@ -112,10 +112,8 @@ def test_single_changes_are_those_worked_out_by_hand(name: str) -> None:
 def from_home(share: float, money: float, **projects: Any) -> tuple[Plan, Dataset]:
     """A share of 10 kt a year that has to come from home, where projects of 3 kt may be supported."""
     share_of_home = {"material": "a", "kind": "least_share", "group": "home", "share": share, "from_year": 2028}
-    return tiny(
-        {"a": 60.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    return imported(
+        60.0,
         loss=340.0,
         residual=0.0,
         projects={

@@ -41,7 +41,7 @@ from strategic_minerals.studies.discovery import (
     roundest,
 )
 from support.drawn_cases import exposed
-from support.tiny import cut, source, tiny
+from support.tiny import cut, imported
 
 LONGEST = 14.0
 """Months of a stop that are still borne."""
@@ -220,10 +220,8 @@ def test_a_design_refuses_what_it_cannot_draw() -> None:
 
 def borne() -> Any:
     """10 kt a year from abroad, half of which a stop of a year takes away, and 4 kt in store: nothing else can be done."""
-    return tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    return imported(
+        10.0,
         loss=50.0,
         stock={"a": 4.0},
         scenarios=[cut("stop", 0.5, 2028, 1, share=0.5)],

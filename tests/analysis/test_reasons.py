@@ -23,7 +23,7 @@ from strategic_minerals.studies.break_even import (
 )
 from strategic_minerals.world.packages import Item, in_amounts
 from support.promising import promising
-from support.tiny import cut, floored, offer, project, source, tiny
+from support.tiny import cut, floored, imported, offer, project, source, tiny
 
 
 def mine(**changes: Any) -> tuple[Plan, Dataset]:
@@ -461,10 +461,9 @@ def test_a_small_loss_is_a_loss_and_an_offer_that_is_left_out_is_left_out_everyw
     """Proves: 1 t of 10 t a year is missed at 30 USD/kg beyond the price with a chance of a half; in store it spares 0.015 million
     USD, far below what is printed with one decimal and all that the plan is worth. Without its only offer nothing else takes its
     place: no branch buys there either."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 0.01)},
-        demand={"a": 0.01},
+    plan, data = imported(
+        10.0,
+        0.01,
         loss=30.0,
         offers={"spot": offer("a", 0.001, crisis=1.0)},
         scenarios=[cut("stop", 0.5, 2029, 1, share=0.1)],

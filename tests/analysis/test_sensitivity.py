@@ -31,7 +31,7 @@ from strategic_minerals.studies.designs import estimate_ranges, left_out, one_at
 from support.instances import random_case
 from support.one_mineral import one_mineral
 from support.promising import promising
-from support.tiny import cut, offer, source, tiny
+from support.tiny import cut, imported, offer, source
 
 EXACT = 1e-6
 
@@ -139,10 +139,8 @@ def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
 def test_expected_losses_are_told_as_risk_counts_them() -> None:
     """Proves: with losses that change with time a tonne unserved costs the undisturbed price and the loss: where risk is expected
     loss alone, all that an item brings is loss avoided, and nothing of it is CVaR."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    plan, data = imported(
+        10.0,
         offers={"spot": offer("a", 3.0)},
         scenarios=[cut("cut", 0.4, 2028, 1, share=0.5, price_multiplier=3.0)],
         money=20.0,
@@ -168,10 +166,9 @@ def test_an_item_without_which_there_is_no_plan_says_so() -> None:
 def test_contracts_that_follow_one_another_are_not_added_up() -> None:
     """Proves: an offtake of 3 kt a year renewed after two years is 3 kt a year."""
     friend = source("AUS", "a", 3.0, kappa=0.0, lot_t_per_yr=3000.0, fee_usd_per_kg=0.001, term_yr=2.0)
-    plan, data = tiny(
-        {"a": 10.0},
+    plan, data = imported(
+        10.0,
         sources={"far": source("CHN", "a", 10.0), "friend": friend},
-        demand={"a": 10.0},
         years=4,
         loss=300.0,
         scenarios=[cut("early", 0.3, 2028, 1), cut("late", 0.3, 2030, 1)],
@@ -265,12 +262,7 @@ def test_a_tornado_moves_each_figure_alone() -> None:
 
 def test_estimates_come_with_their_own_ranges_and_series_move_as_one() -> None:
     """Proves: a tornado over the tables' estimates takes low and high of the rows that the plan reads."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": {2027: 10.0, 2028: 12.0}},
-        offers={"spot": offer("a", 5.0)},
-    )
+    plan, data = imported(10.0, demand={"a": {2027: 10.0, 2028: 12.0}}, offers={"spot": offer("a", 5.0)})
     changed = data.replace(
         demand=data.frame("demand").assign(demand_t_per_yr_low=5000.0, demand_t_per_yr_high=24000.0),
         offers=data.frame("offers").assign(depth_t_per_yr_low=1000.0, depth_t_per_yr_high=6000.0),
@@ -282,15 +274,7 @@ def test_estimates_come_with_their_own_ranges_and_series_move_as_one() -> None:
 
 
 POINTS = {"budget.appropriation_musd *": [round(0.1 * k, 1) for k in range(1, 31)]}
-FIGURES = [
-    "objective_musd",
-    "bound_musd",
-    "expected_loss_musd",
-    "cvar_musd",
-    "defence_short",
-    "spending_musd",
-    "reason",
-]
+FIGURES = "objective_musd bound_musd expected_loss_musd cvar_musd defence_short spending_musd reason".split()
 
 
 @pytest.mark.long

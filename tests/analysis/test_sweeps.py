@@ -175,17 +175,8 @@ def moved(structure: Structure, name: str) -> Structure:
 
 NAMES = ("feed", "feed_shares", "offer_country")
 """Fields of names of countries, and shares by name: there is no other number to try."""
-OF_TABLES = (
-    "procurement",
-    "contract_rise",
-    "users_level",
-    "users_missing",
-    "carried",
-    "adaptation",
-    "overland",
-    "seller_depth",
-    "pooled_in_events",
-)
+OF_TABLES = """procurement contract_rise users_level users_missing carried adaptation overland seller_depth
+pooled_in_events""".split()
 """Fields that the random cases leave empty or that hold no array of their own: whole plans are compared for them below."""
 MOVED = [name for name in BLOCK_DATA if name not in (*MENUS, *NAMES, *OF_TABLES)]
 

@@ -938,13 +938,13 @@ def test_days_of_cover_count_what_home_plants_take():
 def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_one(agreed):
     """Proves: a price war halves the price of 100 and shuts a new plant with cash cost 60, unless its owner has a floor: one of 80
     agreed before keeps it open, nobody pays for that here, and the package with a floor is dropped with the reason."""
-    plan, data = tiny(
-        {"a": 100.0},
+    plan, data = imported(
+        100.0,
+        1.0,
         demand={"a": 2.0},
         loss=500.0,
         years=4,
         scenarios=[cut("war", 0.2, 2028.0, 2.0, share=0.0, price_multiplier=0.5)],
-        sources={"far": source("CHN", "a", 1.0)},
         projects={"new": project("a", 1.0, cash_usd_per_kg=60.0, committed=True)},
         agreed=[guaranteed("new", "a", 80.0, 2041)] if agreed else [],
         packages={"carried": floored("a", 70.0, 4.0)},
@@ -966,12 +966,12 @@ def test_a_floor_that_ends_before_first_output_leaves_room_for_another(until, ro
     last year is the one before first output, and not beside one until FY2029."""
     row = project("a", 1.0, cash_usd_per_kg=60.0, committed=True, lead_yr=2.0)
     package = floored("a", 70.0, 4.0)
-    plan, data = tiny(
-        {"a": 100.0},
+    plan, data = imported(
+        100.0,
+        1.0,
         demand={"a": 2.0},
         years=5,
         scenarios=[cut("war", 0.2, 2030.0, 1.0, share=0.0, price_multiplier=0.5)],
-        sources={"far": source("CHN", "a", 1.0)},
         projects={"new": row},
         agreed=[guaranteed("new", "a", 80.0, until + 1)],
         packages={"carried": {"instrument": "none", **package}},

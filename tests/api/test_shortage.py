@@ -403,11 +403,8 @@ def test_a_stress_test_lives_by_the_same_rules() -> None:
 def test_the_column_says_whose_shortage_is_told(priority: int | None, segment: str, told: bool) -> None:
     """Proves: a segment of any name that `demand` gives priority 1 is told as defence is, in the plan, by the audit and as what
     reverse stress asks about; without it, and of a segment that a row gives priority 3, nothing is."""
-    plan, data = tiny(
-        {"a": 1.0},
-        sources={"far": source("CHN", "a", 20.0)},
-        demand={("a", "civil"): 10.0, ("a", segment): 10.0},
-        scenarios=[cut("stop", 0.5, 2028.0, 1.0)],
+    plan, data = imported(
+        1.0, 20.0, demand={("a", "civil"): 10.0, ("a", segment): 10.0}, scenarios=[cut("stop", 0.5, 2028.0, 1.0)]
     )
     frame = data.frame("demand")
     frame["priority"] = [priority if name == segment else None for name in frame["segment"]]
@@ -420,9 +417,7 @@ def test_the_column_says_whose_shortage_is_told(priority: int | None, segment: s
 
 def test_a_use_has_one_priority() -> None:
     """Proves: rows of other years that say another priority of the same use are a fault with table, row and column."""
-    plan, data = tiny(
-        {"a": 1.0}, sources={"far": source("CHN", "a", 20.0)}, demand={("a", "defence"): {2027: 10.0, 2028: 5.0}}
-    )
+    plan, data = imported(1.0, 20.0, demand={("a", "defence"): {2027: 10.0, 2028: 5.0}})
     frame = data.frame("demand")
     frame["priority"] = [1, 2]
     (fault,) = check(plan, data.replace(demand=frame)).faults

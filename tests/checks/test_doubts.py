@@ -13,7 +13,7 @@ from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.question.references import select_materials
 from strategic_minerals.question.tables import TABLES
 from strategic_minerals.world.unused import unused
-from support.tiny import offer, source, tiny
+from support.tiny import imported, offer
 
 
 def plan(name: str = "quickstart", values: dict[str, Any] | None = None) -> Plan:
@@ -143,13 +143,7 @@ def test_opinions_are_not_asked_about() -> None:
 
 def test_a_doubt_is_a_note_of_check_and_of_the_answer() -> None:
     """Proves: what `check` doubts stands among the notes of the answer too; own tables in memory are looked at as well."""
-    asked, tables = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
-        offers={"spot": offer("a", 5.0, 1.05)},
-        money=5e8,
-    )
+    asked, tables = imported(10.0, offers={"spot": offer("a", 5.0, 1.05)}, money=5e8)
     report = check(asked, tables)
     assert not report.faults
     table = solve(asked, tables).tables["notes"]

@@ -15,7 +15,7 @@ from conftest import environment, until
 from strategic_minerals import InputError, Progress, Runner, StoppedError, solve
 from strategic_minerals.core.errors import expected
 from strategic_minerals.core.runner import checkpoint, cores, count_part, current
-from support.tiny import offer, source, tiny
+from support.tiny import imported, offer
 
 AT_WORK = """
 import sys
@@ -70,9 +70,7 @@ def alive(process: int) -> bool:
 
 
 def question() -> tuple[Any, Any]:
-    return tiny(
-        {"x": 60.0}, sources={"far": source("CHN", "x", 6.0)}, demand={"x": 10.0}, offers={"o": offer("x", 3.0)}
-    )
+    return imported(60.0, 6.0, of="x", demand={"x": 10.0}, offers={"o": offer("x", 3.0)})
 
 
 @pytest.mark.long

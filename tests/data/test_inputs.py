@@ -1,4 +1,5 @@
-"""The shipped tables: they validate, say where each figure comes from, agree with each other and with public facts."""
+"""The shipped tables: they validate, say where each figure comes from, agree with each other and with public facts; what no longer
+follows from its facts is told, and readers are told names and figures with units, not codes."""
 
 from collections import defaultdict
 from functools import cache
@@ -7,16 +8,19 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import load_plan, shipped
+from strategic_minerals import Dataset, Plan, check, load_plan, shipped, solve
+from strategic_minerals.core.formats import digits
 from strategic_minerals.question import tables as rows
+from strategic_minerals.question.estimates import allocated_loss, growth, magnet_demand
+from strategic_minerals.question.names import Names, amount_in_words, range_in_words
 from strategic_minerals.question.read_csv import shipped_tables
-from strategic_minerals.question.recipes import recipes, recipes_of, stale
+from strategic_minerals.question.recipes import CALL, outdated, recipes, recipes_of, stale, without_recipes
+from strategic_minerals.studies.cases import complete
 from strategic_minerals.world.build import build_instance
+from strategic_minerals.world.loss_values import length_in_words, rate_in_words, span_in_words
 
 INPUTS = Path(__file__).resolve().parents[2] / "inputs"
 PRICE_SETS = {"mcs2024", "mcs2025e", "quotes2026"}
-
-
 FILES = sorted(INPUTS.rglob("*.csv"))
 HOMES = sorted(each.name for each in (INPUTS / "homes").iterdir() if each.is_dir())
 
@@ -124,3 +128,192 @@ def test_floors_in_force_are_on_ndpr_and_on_magnets_and_on_nothing_else() -> Non
     rise = (330.857 / 218.056) ** (1 / 16)  # 110 are not indexed: a year later they are worth less
     left = [110 / 1.027 / rise ** (year - 2025) for year in range(2027, 2036)]
     assert agreed["mp_separation"] == [("ndpr_oxide", pytest.approx(level, rel=1e-4)) for level in left]
+
+
+# (e) magnets of home factories and inside imported goods: each tonne and each loss counts once
+DIRECT, EMBEDDED = "ndfeb_magnet", "ndfeb_magnet_embedded"
+TOTAL, DEFENCE = 20600.0, 407.0
+YEARS = (2026, 2028, 2030, 2032, 2034, 2036)
+
+
+def tonnes(material: str, year: int) -> dict[str, float]:
+    rows = table("demand")
+    return {r.segment: r.demand_t_per_yr for r in rows if (r.material, r.from_year) == (material, year)}
+
+
+def test_direct_and_embedded_demand_add_up_to_the_published_total() -> None:
+    """Direct: 7,000 to 10,000 t in 2025, 8,900 by customs; the table's year 2026 is 2^(1/10) of it."""
+    for year in YEARS:
+        direct, inside = tonnes(DIRECT, year), tonnes(EMBEDDED, year)
+        assert set(inside) == {"essential", "other"}  # arms are made at home
+        for segment, share in (("essential", 0.294), ("other", 0.686)):
+            whole = magnet_demand(0, TOTAL, TOTAL, year, 0, share, 1).central
+            assert direct[segment] + inside[segment] == pytest.approx(whole, rel=1e-4)
+        assert sum(direct.values()) + sum(inside.values()) == pytest.approx(TOTAL * growth(year), rel=1e-3)
+    assert sum(tonnes(DIRECT, 2026).values()) == pytest.approx(8900 * 2**0.1, rel=1e-3)
+
+
+def test_a_published_loss_is_counted_once_over_both() -> None:
+    """USGS: 4435 million USD are 265 thousand USD for each of 8,900 t of direct use and 7,833 t inside goods."""
+    embedded = TOTAL * growth(2025) - 8900
+    for name, musd, exposure in (
+        ("usgs_2025", 4435, 1.0),
+        ("ecb_2026", 202_500, 0.75 * 1.5),
+        ("ecb_2026_extreme", 600_000, 1.0),
+        ("imf_2026", 450_000, 0.8),
+        ("oxford_2025", 300_000, 0.5 * 2),
+    ):
+        rows = table("loss_functions")
+        per_t = {r.material: r.loss_usd_per_t for r in rows if r.loss_function == name}
+        whole = (per_t[DIRECT] * 8900 + per_t[EMBEDDED] * embedded) * exposure / 1e6
+        assert whole == pytest.approx(musd, rel=1e-4), name
+    direct = allocated_loss(3437, 4435, 5433, 1, 8900, TOTAL, 38000, "direct")
+    goods = allocated_loss(3437, 4435, 5433, 1, 8900, TOTAL, 38000, "embedded")
+    assert direct.central == goods.central
+    assert (direct.high, goods.low) == pytest.approx((5433e6 / 8900, 0.0))
+
+
+# (f) which minerals of the official list can be planned: each has demand, a price and a loss, and can go short
+AT_HOME = {"beryllium", "lithium", "zirconium"}
+"""Minerals of which the United States makes what it uses (lithium once Thacker Pass runs): they go short if its own plants stop."""
+
+
+def listed() -> list[str]:
+    return [row.mineral for row in table("listed_minerals") if row.materials]
+
+
+def alone(materials: str, countries: str) -> Plan:
+    """A plan of a mineral alone: for three years nothing comes from the countries. Nothing may be bought, signed or supported."""
+    stop = {"start_year": 2028.0, "duration_years": 3.0, "countries": countries, "materials": "*", "cut_share": 1.0}
+    changes = {
+        "materials": materials.split(),
+        "horizon": {"first_year": 2027, "years": 5, "tail_years": 0},
+        "budget": {"appropriation_musd": 0},
+        "instruments": {"reserve": False, "packages": ["none"]},
+        "scenarios": [{"name": "stop", "probability": 0.5, "events": [{**stop, "price_multiplier": 1.0}]}],
+    }
+    told = load_plan(shipped("models") / "quickstart.toml").to_toml_like()
+    kept = ("name", "price_year", "price_set", "loss_function", "discount_rate")
+    return Plan.model_validate({name: told[name] for name in kept} | changes)
+
+
+def test_forty_nine_of_sixty() -> None:
+    """Proves: 49 of the 60 minerals of the list can be planned; each of the others says why not, and where to look."""
+    rows = table("listed_minerals")
+    assert len(rows) == 60
+    assert len(listed()) == 49
+    told = {row.item for row in table("not_planned") if row.kind == "mineral"}
+    assert told == {row.mineral for row in rows if not row.materials}
+    assert all(row.why and row.next_source for row in table("not_planned"))
+
+
+QUICK = ("beryllium", "gallium", "copper")
+"""One of which home makes what it uses, one that controls have cut, one that a war alone would cut."""
+
+
+@pytest.mark.parametrize(
+    "mineral", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in listed()]
+)
+def test_a_mineral_that_is_planned_can_go_short(mineral: str) -> None:
+    row = next(row for row in table("listed_minerals") if row.mineral == mineral)
+    plan = alone(row.materials, "USA" if mineral in AT_HOME else "*")
+    instance = build_instance(plan, shipped_tables())
+    wanted = {instance.materials[i] for i in instance.demand_material}
+    assert wanted & set(row.materials.split()), "demand"
+    found = solve(plan, shipped_tables(), gap=1e-4, quick=True)
+    assert found.audited.passed
+    assert found.tables["scenario_losses"].loss_without_plan_musd.max() > 0, "it goes short without a reserve"
+    gaps = complete(plan, shipped_tables()).tables["gaps"]
+    assert not {"demand", "prices", "loss_functions", "yields"} & set(gaps.table[gaps.material.isin(wanted)])
+
+
+# (g) estimates live
+def consuming(data: Dataset, factor: float | None) -> Dataset:
+    """The tables with the consumption of gallium times a factor, or withheld, and nothing else."""
+    rows = tuple(
+        row.model_copy(update={"consumption_t": factor and factor * row.consumption_t})
+        if row.mineral == "gallium"
+        else row
+        for row in data.rows("minerals")
+    )
+    return Dataset({**data.tables, "minerals": rows}, data.name)
+
+
+def test_what_hangs_on_a_changed_fact_is_found_and_told() -> None:
+    """Proves the case of the shipped tables: consumption of gallium doubled. Depths, capacities and flows do not follow; `check`
+    says so, and nothing is said of the tables as they are."""
+    data, plan = shipped_tables(), load_plan(shipped("models") / "quickstart.toml")
+    assert outdated(data) == []
+    changed = consuming(data, 2.0)
+    places = {(one.recipe.table, one.recipe.key, one.recipe.column) for one in stale(changed)}
+    assert {("offers", f"gallium_{n}", "depth_t_per_yr") for n in (1, 2, 3)} <= places
+    assert {table for table, _, _ in places} >= {"offers", "capacities", "demand", "loss_functions"}
+    assert all("gallium" in key for _, key, _ in places)
+    (note,) = [note for note in check(plan, changed).notes if "no longer follow" in note]
+    assert "17 estimates no longer follow" in note
+    assert "capacities.csv can_gallium/2026 capacity_t_per_yr is 5.7596" in note
+    (note,) = [note for note in outdated(consuming(data, None)) if "cannot be worked out" in note]
+    assert "minerals[gallium].consumption_t is not there" in note
+
+
+STRANGE = [
+    "depth_t_per_yr = offer_depth(minerals[nothing].consumption_t, 1, 1)",
+    "depth_t_per_yr = hazard_rate(1e300, 0)",
+    "depth_t_per_yr = offer_depth(" + "1, " * 500 + "1)",
+    "depth_t_per_yr = __import__(os)",
+    "source = offer_depth(1, 2, 3)",
+]
+
+
+def test_a_note_of_a_stranger_does_no_harm() -> None:
+    """Proves: what cannot be worked out is no estimate: nothing is raised, nothing is written, no other code is run; words of a
+    hundred thousand letters are looked at once, not from every letter on."""
+    data = shipped_tables()
+    for note in STRANGE:
+        rows = tuple(
+            row.model_copy(update={"note": note}) if row.offer == "gallium_1" else row for row in data.rows("offers")
+        )
+        odd = Dataset({**data.tables, "offers": rows}, data.name)
+        assert [note for note in outdated(odd) if "nothing" not in note] == []
+    assert CALL.findall("a" * 100_000 + "(") == []
+    assert without_recipes("x = f(" + "1, " * 50_000, {"x"}).startswith("x = f(")
+
+
+# (h) words
+@pytest.fixture(scope="module")
+def names() -> Names:
+    return Names.of(shipped_tables())
+
+
+def test_things_are_told_by_names_and_keep_the_code_that_a_command_needs(names: Names) -> None:
+    """Proves: a producer has its country once."""
+    for item, kept, told in (
+        ("project narva_2: loan", "Narva phase 2 (Estonia) [project narva_2: loan]", "Narva phase 2 (Estonia): loan"),
+        ("contract can_gallium", "Gallium (Canada) [contract can_gallium]", "offtake from Gallium (Canada)"),
+    ):
+        assert (names.item(item), names.chosen(item)) == (kept, told)
+
+
+def test_figures_in_words_have_the_right_unit(names: Names) -> None:
+    """Proves: months up to two years, rates as how often, numbers without an exponent."""
+    assert [
+        length_in_words(years) for years in (0.01, 14 / 12, 2.0, 4.31)
+    ] == "1 month,14 months,2 years,4.3 years".split(",")
+    assert span_in_words(0.25, 23 / 12, 0.75) == "3 months to 23 months, on average 9 months"
+    assert span_in_words(0.3, 4.3, 1.5) == "4 months to 4.3 years, on average 18 months"
+    assert span_in_words(float("nan"), 4.0, 1.5) == "18 months on average"
+    assert [rate_in_words(rate) for rate in (0.15625, 1.0, 2.5, 0.0)] == [
+        "once in 6.4 years", "once a year", "2.5 times a year", "never",
+    ]  # fmt: skip
+    numbers = [(12345.0, 3), (999.7, 3), (-12345.6, 4), (9999.7, 4), (0.00012, 3), (1.2345, 4)]
+    assert [digits(*number) for number in numbers] == "12,345 1,000 -12,346 10,000 0.00012 1.234".split()
+    assert amount_in_words("loss_usd_per_t", 13_333_000.0) == "13,333,000 USD/t"
+    assert range_in_words("gallium/defence/2026", "demand_t_per_yr", 0.561, 1.87, 5.61, names) == (
+        "Gallium, defence, 2026: demand 1.87 t/yr (0.561 to 5.61)"
+    )
+    assert range_in_words("ga_ge_sb_ban", "rate_per_yr", 4e-5, 0.01, 0.04, names).endswith(
+        "once in 100 years (25 to 25,000)"
+    )
+    assert range_in_words("gallium_3", "premium_share", 0.15, 0.45, 0.9, names) == (
+        "Gallium (Canada): premium over the market price 45% (15% to 90%)"
+    )

@@ -14,7 +14,7 @@ from strategic_minerals import Dataset, InputError, check, load_dataset, load_pl
 from strategic_minerals.core.errors import FaultsError
 from strategic_minerals.question.dataset import cell_name
 from strategic_minerals.question.workbook import PLAN, load_workbook, write_workbook
-from support.tiny import cut, offer, source, tiny
+from support.tiny import cut, imported, offer, source, tiny
 
 
 @pytest.fixture(scope="module")
@@ -277,18 +277,12 @@ def test_plans_and_tables_come_back_as_they_went(tmp_path: Path) -> None:
 def test_text_stays_text(tmp_path: Path) -> None:
     """Proves R32, R33: NA, NO, leading zeros, dates and formulas as text come back as they were, and no cell is
     a formula or a link."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
-        offers={"spot": offer("a", 5.0)},
-        money={2027: 10.0, 2028: 20.5},
+    plan, data = imported(10.0, offers={"spot": offer("a", 5.0)}, money={2027: 10.0, 2028: 20.5})
+    told = data.replace(
+        materials=data.frame("materials").assign(name="=1+1", basis="NA", note="007"),
+        offers=data.frame("offers").assign(note='=HYPERLINK("http://x")', source="2024-03-01"),
+        countries=data.frame("countries").assign(name=["NO", "NA", "TRUE"]),
     )
-    frames = {name: data.frame(name) for name in data.tables}
-    frames["materials"] = frames["materials"].assign(name="=1+1", basis="NA", note="007")
-    frames["offers"] = frames["offers"].assign(note='=HYPERLINK("http://x")', source="2024-03-01")
-    frames["countries"] = frames["countries"].assign(name=["NO", "NA", "TRUE"])
-    told = Dataset.from_tables(frames)
     write_workbook(plan, told, tmp_path / "plan.xlsx")
     again, data = load_workbook(tmp_path / "plan.xlsx")
     assert again.budget.appropriation_musd == {2027: 10.0, 2028: 20.5}
@@ -304,7 +298,7 @@ def test_text_stays_text(tmp_path: Path) -> None:
 def test_what_a_cell_cannot_hold_is_refused_and_not_cut(tmp_path: Path) -> None:
     """Proves: text longer than a cell, control characters, and text that the file format takes for markup are faults; a title that
     begins like a list or a quotation comes back as it went."""
-    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0})
+    plan, data = imported(10.0)
     for title in ("x" * 40_000, "a\x01b", "<r>x</r>", "_x0041_"):
         with pytest.raises(InputError, match="characters"):
             write_workbook(plan.model_copy(update={"title": title}), data, tmp_path / "no.xlsx")

@@ -8,7 +8,7 @@ import pytest
 from strategic_minerals import InputError, published_requirements, solve, stockpile_report
 from strategic_minerals.core.errors import shipped
 from strategic_minerals.question.read_csv import load_dataset
-from support.tiny import cut, offer, source, tiny
+from support.tiny import cut, imported, offer, source, tiny
 
 PRINTED = [
     ("close", "A", "a", 900.0, "one source"),
@@ -70,9 +70,8 @@ def test_the_shipped_question_answers_all_eighteen_rows(cli):
 def test_a_stockpile_manager_reports_what_an_emergency_asks_and_what_to_buy():
     """Proves: 2 kt of defence and 3 of essential users a year come from China, which stops for a year; half a kilotonne is held, of
     it 0.2 ordered, and 1.5 more can be bought at 10 USD/kg. 5 kt are wanted, 4.5 missing, 3 with the plan, and none of defence."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
+    plan, data = imported(
+        10.0,
         demand={("a", "defence"): 2.0, ("a", "essential"): 3.0},
         tiers={"defence": [(1.0, 3.0)]},
         offers={"spot": offer("a", 5.0)},

@@ -18,7 +18,7 @@ from strategic_minerals.studies.stress import ReplicatePool, _chance
 from strategic_minerals.world.scenarios import cvar_of
 from support.drawn_cases import exposed
 from support.instances import quick_first, random_case
-from support.tiny import KT, bought, cut, source, tiny, total
+from support.tiny import KT, bought, cut, imported, source, total
 
 
 @pytest.mark.parametrize("seed", quick_first([0, 1, 8, 3, 13, 34], 3))
@@ -50,9 +50,9 @@ def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
     promise of all civil demand at 10 a kg, which counts whatever the probability, weighs 200 a kg in its scenario: the stock
     goes to civil users in the plan and in recourse, and by either count."""
     promise = {"material": "a", "segment": "civil", "level": 1.0}
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 20.0)},
+    plan, data = imported(
+        10.0,
+        20.0,
         demand={("a", "civil"): 10.0, ("a", "defence"): 10.0},
         loss=50.0,
         stock={"a": 5.0},
@@ -77,10 +77,9 @@ def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
     """Proves: a border floor that keeps a home plant costs users and brings the treasury what it does in each scenario; one
     scenario of probability .9 split into many alike changes nothing, whatever the chunks in which they are met."""
     menu = {"material": "a", "scope": "market", "kind": "border", "levels_usd_per_kg": [110.0], "term_years": 3}
-    plan, data = tiny(
-        {"a": 100.0},
+    plan, data = imported(
+        100.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
-        demand={"a": 10.0},
         loss=300.0,
         instruments={"price_floors": [menu]},
         scenarios=[cut(f"cut{k}", 0.9 / parts, 2028 + k % 2, 1) for k in range(parts)],

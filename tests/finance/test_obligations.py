@@ -11,7 +11,7 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.together import joint_question
 from strategic_minerals.world.build import build_instance
 from strategic_minerals.world.instance import Instance
-from support.tiny import bought, cut, guaranteed, offer, ran, source, tiny
+from support.tiny import bought, cut, guaranteed, imported, offer, ran, source, tiny
 
 
 def plant(*, agreed: bool = True, **changes: Any) -> tuple[Plan, Dataset]:
@@ -55,10 +55,9 @@ def test_guaranteed_earnings_cost_what_prices_leave_of_them(states: Any) -> None
 
 def bound(payer: str = "USA", premium: float = 0.0, **row: Any) -> tuple[Plan, Dataset]:
     """A home mine of 3 kt that is guaranteed 120 where the market pays 100, of which the reserve may buy."""
-    return tiny(
-        {"a": 100.0},
+    return imported(
+        100.0,
         sources={"far": source("CHN", "a", 10.0), "bound": source("USA", "a", 3.0, cash_usd_per_kg=90.0)},
-        demand={"a": 10.0},
         loss=500.0,
         offers={"of-bound": offer("a", 1.0, premium, source="bound")},
         money={2027: 0.0, 2028: 60.0, 2029: 0.0},
@@ -166,10 +165,8 @@ def test_guarantees_that_make_no_sense_are_faults(rows: list[dict[str, Any]], co
 @pytest.mark.parametrize(("ceilings", "tonnes"), [(True, 0.3), (False, 2.0)])
 def test_published_ceilings_bind_all_offers_of_a_material_together(ceilings: bool, tonnes: float) -> None:
     """Proves: two offers of half a kilotonne a year, and a ceiling of 150 t a year on both; a material without a row is free."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    plan, data = imported(
+        10.0,
         loss=500.0,
         offers={"one": offer("a", 0.5), "two": offer("a", 0.5, 0.1)},
         scenarios=[cut("stop", 0.5, 2029, 1)],
@@ -184,9 +181,7 @@ def test_published_ceilings_bind_all_offers_of_a_material_together(ceilings: boo
 @pytest.mark.parametrize(("existing", "carried", "held"), [(True, False, 1.0), (False, False, 0.0), (False, True, 1.0)])
 def test_a_reserve_of_its_own_begins_with_what_its_own_years_left(existing: bool, carried: bool, held: float) -> None:
     """Proves: a kilotonne that the home holds is another reserve's, one that the plan's earlier years left is its own."""
-    plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 1.0}, stock={"a": 1.0}, existing=existing
-    )
+    plan, data = imported(10.0, 1.0, stock={"a": 1.0}, existing=existing)
     told = data.frame("stock").assign(carried=carried)
     assert build_instance(plan, data.replace(stock=told)).opening.tolist() == [held * 1e3]
 

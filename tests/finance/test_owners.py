@@ -200,9 +200,7 @@ def test_whatever_the_margin_the_rate_stays_within_the_premium(cash: float) -> N
     """Trap 37: a mean margin of zero or less neither raises the rate nor lowers it by more than the premium."""
     states = [(0.5, 0.5), (1.5, 0.5)]
     plan, data = one_plant(states=states)
-    tables = {name: data.frame(name).copy() for name in data.tables}
-    tables["projects"]["cash_usd_per_kg"] = cash
-    dear = type(data).from_tables(tables)
+    dear = data.replace(projects=data.frame("projects").assign(cash_usd_per_kg=cash))
     support = prepare(plan, dear).structure.support
     owners = support.owners
     for level in (20.0, 60.0, 90.0, 150.0, 400.0):
@@ -310,9 +308,7 @@ def test_the_audit_objects_where_a_rule_is_dropped(rule: str, monkeypatch: pytes
 def test_the_audit_objects_where_the_government_bears_less(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = {"offtake_share": 0.5, "offtake_fee_usd_per_kg": 2.0}
     plan, data = one_plant(85.0, {"risk_charge": 0.05})
-    tables = {name: data.frame(name).copy() for name in data.tables}
-    tables["packages"] = tables["packages"].assign(**right)
-    case = plan, type(data).from_tables(tables)
+    case = plan, data.replace(packages=data.frame("packages").assign(**right))
     assert best(case).audited.passed
 
     def spared(*args: Any, **kwargs: Any) -> Option:

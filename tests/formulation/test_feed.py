@@ -22,8 +22,7 @@ def allied(
     sources = {"far": source("CHN", "a", 9.0, premium_share=0.2), "ally": source("AUS", "a", 4.0, kappa=1.0)}
     plan, data = imported(10.0, **{"sources": sources, "demand": {"a": 4.0}, **more})
     row = {"producer": "ally", "origins": origins, "shares": shares, "basis": basis}
-    tables = Dataset.from_tables({"feed_origins": pd.DataFrame([row])}).tables
-    return plan, replace(data, tables={**data.tables, **tables})
+    return plan, data.replace(feed_origins=pd.DataFrame([row]))
 
 
 @pytest.mark.parametrize(

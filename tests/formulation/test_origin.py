@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, PlanError, UntrustedError, solve
+from strategic_minerals import InputError, PlanError, UntrustedError, solve
 from strategic_minerals.world import build as procurement
 from strategic_minerals.world.build import build_instance, fiscal_year
 from support.tiny import KT, bought, cut, imported, offer, project, source, tiny
@@ -195,9 +195,8 @@ def test_a_rule_that_would_do_nothing_is_a_fault(column, value, said):
     plan, data = chain()
     row = {"rule": "R1", "authority": "a statute", "switch": "law", "applies_to": "purchases", "materials": "magnet",
            "countries": "CHN", "binds": "USA", "from_date": "2027-01-01", column: value}  # fmt: skip
-    tables = {name: data.frame(name) for name in data.tables}
     with pytest.raises(InputError) as error:
-        solve(plan, Dataset.from_tables({**tables, "origin_rules": pd.DataFrame([row])}), quick=True)
+        solve(plan, data.replace(origin_rules=pd.DataFrame([row])), quick=True)
     assert [(fault.column, said in fault.expected) for fault in error.value.faults] == [(column, True)]
 
 

@@ -14,15 +14,7 @@ from usgs import ELSEWHERE, country_code, off_the_total, parsed, read_release, u
 pytestmark = pytest.mark.long
 
 FILE = Path(__file__).with_name("MCS2026_Commodities_Data.csv")
-FIGURES = (
-    "consumption_t",
-    "imports_t",
-    "exports_t",
-    "primary_t",
-    "secondary_t",
-    "net_import_reliance_pct",
-    "price_usd_per_kg",
-)
+FIGURES = "consumption_t imports_t exports_t primary_t secondary_t net_import_reliance_pct price_usd_per_kg".split()
 LEFT_OUT = {"barite", "boron", "lithium", "silicon", "tellurium", "titanium_sponge", "zinc", "zirconium"}
 """Minerals whose world total leaves out the United States or forms."""
 RELEASE = read_release(FILE)

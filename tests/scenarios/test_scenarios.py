@@ -29,7 +29,7 @@ from strategic_minerals.world.scenarios import (
     loss_proxy,
     reduce,
 )
-from support.tiny import cut, hazard_row, project, source, tiny
+from support.tiny import cut, hazard_row, imported, project, source, tiny
 
 SPAN = Span(2028.0, 2040.0)
 
@@ -346,10 +346,11 @@ def test_events_that_overlap_last_once(spans: list[tuple[float, float]], lasting
     """Proves: cuts of half of 2028 and of a half that begins a quarter later last three quarters of it, in any order; one inside
     another adds nothing, one beside it all that it has; sources ration for as long. Model and audit count alike."""
     events = [event for start, years in spans for event in cut("stop", 0.5, start, years)["events"]]
-    plan, data = tiny(
-        {"metal": 10.0},
+    plan, data = imported(
+        10.0,
+        20.0,
+        of="metal",
         sources={"far": source("CHN", "metal", 10.0), "ally": source("AUS", "metal", 10.0, kappa=0.4)},
-        demand={"metal": 20.0},
         scenarios=[{**cut("stop", 0.5, 2028.0, 1.0), "events": events}],
     )
     instance = build_instance(plan, data)
@@ -512,14 +513,14 @@ def test_a_measure_against_named_firms_strikes_them_alone() -> None:
     """Proves: an event in the United States that names one of two plants halves it; the other, and a maker abroad whose feed comes
     from there, keep theirs. A name that no table has is a fault."""
     event = cut("listed", 0.5, 2028.0, 1.0, countries="USA", share=0.5, producers="named")
-    plan, data = tiny(
-        {"a": 10.0},
+    plan, data = imported(
+        10.0,
+        2.0,
         sources={
             "named": source("USA", "a", 1.0),
             "other": source("USA", "a", 1.0),
             "abroad": source("CHN", "a", 1.0, feed="USA"),
         },
-        demand={"a": 2.0},
         scenarios=[event],
     )
     instance = build_instance(plan, data)
@@ -549,12 +550,8 @@ def test_events_of_one_year_take_what_those_in_force_take_at_each_moment(
         where = "CHN AUS" if other == "port" and k % 2 else "CHN"
         when = {"start_year": begin, "duration_years": end - begin}
         events.append({"countries": where, "materials": "a", "cut_share": 1.0, **when})
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 9.0)},
-        demand={"a": 2.0},
-        scenarios=[{"name": "year", "probability": 0.1, "events": events}],
-        years=4,
+    plan, data = imported(
+        10.0, 9.0, demand={"a": 2.0}, scenarios=[{"name": "year", "probability": 0.1, "events": events}], years=4
     )
     scenarios = build_scenarios(build_instance(plan, data), data)
     year = list(scenarios.names).index("year")
