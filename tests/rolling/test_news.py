@@ -13,7 +13,7 @@ from strategic_minerals.answer.run_folder import load_result, write_run
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.roll import FACTS, STATE
-from support.tiny import FIRST, KT, bought, cut, floored, imported, offer, project, source, tiny, total
+from support.tiny import FIRST, KT, bought, cut, floored, imported, offer, project, total
 
 pytestmark = pytest.mark.long
 
@@ -127,10 +127,9 @@ PLANT = {"capex_musd": 5.0, "cash_usd_per_kg": 1.9, "additional": True, "hurdle_
 def plants(rows: dict[str, dict[str, Any]], years: int = 6, **asked: Any) -> tuple[Plan, Dataset]:
     """Plants that pay with a grant alone, if they do."""
     case = {"packages": {"help": {"instrument": "grant"}}} | asked
-    return tiny(
-        {"gallium": 2.0},
-        sources={"china": source("CHN", "gallium", 10.0)},
-        demand={"gallium": 10.0},
+    return imported(
+        2.0,
+        of="gallium",
         loss=100.0,
         projects={name: project("gallium", 2.0, **{**PLANT, **row}) for name, row in rows.items()},
         instruments={"signing_years": [FIRST]},
@@ -197,10 +196,9 @@ def test_what_moves_says_so() -> None:
     """Proves: what was announced for the first year of the next plan, which knows no new event before its second, is there a year
     later and the answer says it; so it does of a listed event that is left out, and of a promise that hangs on it."""
     promise = {"material": "gallium", "segment": "civil", "level": 0.1, "scenarios": ["early"]}
-    plan, data = tiny(
-        {"gallium": 1.0},
-        sources={"china": source("CHN", "gallium", 10.0)},
-        demand={"gallium": 10.0},
+    plan, data = imported(
+        1.0,
+        of="gallium",
         loss=10.0,
         scenarios=[{**cut("early", 0.1, FIRST + 1.0, 1.0), "design_basis": True}, cut("late", 0.1, FIRST + 3.0, 1.0)],
         years=5,

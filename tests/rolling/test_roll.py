@@ -1,4 +1,4 @@
-"""A plan carried on through the years: nothing signed is forgotten, without news nothing changes, and what changes says why."""
+"""A plan carried on through the years: nothing signed or built is forgotten, without news nothing changes, what changes says why."""
 
 from functools import cache
 from pathlib import Path
@@ -9,13 +9,14 @@ import pytest
 
 from strategic_minerals import ActRow, InputError, NewsRow, PlanError, Result, read_noted, roll, solve
 from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
+from strategic_minerals.core.stats import BASELINE_COURSE
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.load import load_question
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.learning import evidence_of
 from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
-from support.tiny import FIRST, KT, cut, offer, project, source, tiny, total
+from support.tiny import FIRST, KT, cut, imported, offer, project, ran, short, source, tiny, total
 
 YEARS = 10
 STOP: dict[str, Any] = {"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "gallium"}
@@ -25,20 +26,18 @@ QUIET = [NewsRow(item="stop", hazard="stop", source="customs, month by month")]
 CALM: dict[str, Any] = {"learning": False, "gap": 0.0}
 
 
-def reserve(years: int = YEARS, **asked: Any) -> tuple[Plan, Dataset]:
+def reserve(years: int = YEARS, **changes: Any) -> tuple[Plan, Dataset]:
     """Demand of 10 kt from China; one stop a year is possible, each with 4 %; the reserve may buy 1 kt a year."""
-    return tiny(
-        {"gallium": 1.0},
-        materials={"gallium": {"holding_share_per_yr": 0.01, "haircut_share": 0.1}},
-        sources={"china": source("CHN", "gallium", 10.0)},
-        demand={"gallium": 10.0},
-        loss=10.0,
-        offers={"spot": offer("gallium", 1.0)},
-        scenarios=[cut(f"stop-{year}", 0.04, float(year), 1.0, share=0.3) for year in range(FIRST + 1, FIRST + years)],
-        years=years,
-        rate=0.03,
-        **asked,
-    )
+    stops = [cut(f"stop-{year}", 0.04, float(year), 1.0, share=0.3) for year in range(FIRST + 1, FIRST + years)]
+    case = {
+        "materials": {"gallium": {"holding_share_per_yr": 0.01, "haircut_share": 0.1}},
+        "loss": 10.0,
+        "offers": {"spot": offer("gallium", 1.0)},
+        "scenarios": stops,
+        "years": years,
+        "rate": 0.03,
+    }
+    return imported(1.0, of="gallium", **case | changes)
 
 
 @cache
@@ -53,16 +52,16 @@ def first_year(result: Result) -> float:
     return float(traded * n.price[0, 0] + x.stock[0, 0, 0] * n.holding[0])
 
 
-def drawn(row: dict[str, Any], **sample: Any) -> tuple[Plan, Dataset]:
-    """The reserve against a hazard in place of listed scenarios."""
-    plan, data = reserve(6)
+def struck(case: tuple[Plan, Dataset], row: dict[str, Any], **sample: Any) -> tuple[Plan, Dataset]:
+    """A question with a hazard in place of listed scenarios."""
+    plan, data = case
     asked = {**plan.to_toml_like(), "scenarios": [], "sample": {"scenarios": 64, "seed": 1, **sample}}
     return Plan.model_validate(asked), data.replace(hazards=pd.DataFrame([STOP | row]))
 
 
 def hazard() -> tuple[Plan, Dataset]:
     """The reserve against a hazard of 0.3 a year, known from three onsets in ten years."""
-    return drawn({"rate_per_yr": 0.3, "onsets_elsewhere": 3, "observed_yr": 10.0})
+    return struck(reserve(6), {"rate_per_yr": 0.3, "onsets_elsewhere": 3, "observed_yr": 10.0})
 
 
 @cache
@@ -96,7 +95,7 @@ def test_without_news_ten_rolled_years_are_worth_what_the_plan_said() -> None:
 
 def test_the_draws_of_a_sample_are_those_in_which_nothing_has_happened() -> None:
     """Proves: with kept draws the new plan's scenarios are those of the old one that lie ahead, at probabilities given that."""
-    result = solve(*drawn({"rate_per_yr": 0.2}, quiet_probability=0.1), quick=True)
+    result = solve(*struck(reserve(6), {"rate_per_yr": 0.2}, quiet_probability=0.1), quick=True)
     now = roll(result, learning=False, fresh_draws=False).result
     old, new = (prepare(r.plan, r.data).structure.scenarios for r in (result, now))
     ahead = [k for k, events in enumerate(old.events) if all(e.start >= FIRST + 2 for e in events)]
@@ -104,25 +103,33 @@ def test_the_draws_of_a_sample_are_those_in_which_nothing_has_happened() -> None
     assert new.probability == pytest.approx(old.probability[ahead] / old.probability[ahead].sum())
 
 
+def helped(
+    deal: dict[str, Any], plant: dict[str, Any], right: float, begin: float, menus: Any = (), **asked: Any
+) -> Result:
+    """10 kt are wanted, 8 come from China, which stops, 2 from an ally who signs a deal; a plant needs help, which brings a right
+    to a share of its output."""
+    question = imported(
+        2.0,
+        of="gallium",
+        sources={"china": source("CHN", "gallium", 8.0), "ally": source("AUS", "gallium", 2.0, **deal)},
+        loss=100.0,
+        projects={"plant": plant},
+        packages={"help": {"instrument": "grant", "offtake_share": right, "offtake_fee_usd_per_kg": 0.02}},
+        instruments={"signing_years": [FIRST], "contract_years": [FIRST], "price_floors": menus},
+        scenarios=[cut("stop", 0.5, begin, 2.0, share=0.8)],
+        **asked,
+    )
+    return solve(*question, gap=0.0, quick=True)
+
+
 @cache
 def support_signed() -> Result:
     """A plant of 4 kt that needs a floor of 3 USD/kg for five years and a grant, and a source that signs contracts."""
-    contract = {"kappa": 0.5, "lot_t_per_yr": 0.1 * KT, "fee_usd_per_kg": 0.01, "term_yr": 4}
-    plant = {"capex_musd": 20.0, "cash_usd_per_kg": 2.5, "lead_yr": 2.0, "life_yr": 6.0, "hurdle_rate": 0.05}
+    deal = {"kappa": 0.5, "lot_t_per_yr": 0.1 * KT, "fee_usd_per_kg": 0.01, "term_yr": 4}
+    terms = {"capex_musd": 20.0, "cash_usd_per_kg": 2.5, "lead_yr": 2.0, "life_yr": 6.0, "hurdle_rate": 0.05}
     floor = {"material": "gallium", "levels_usd_per_kg": [3.0], "term_years": 5, "upside_share": 0.2}
-    question = tiny(
-        {"gallium": 2.0},
-        sources={"china": source("CHN", "gallium", 8.0), "ally": source("AUS", "gallium", 2.0, **contract)},
-        demand={"gallium": 10.0},
-        loss=100.0,
-        projects={"plant": project("gallium", 4.0, additional=True, **plant)},
-        packages={"help": {"instrument": "grant", "offtake_share": 0.5, "offtake_fee_usd_per_kg": 0.02}},
-        instruments={"signing_years": [FIRST], "contract_years": [FIRST], "price_floors": [floor]},
-        scenarios=[cut("stop", 0.5, FIRST + 3.0, 2.0, share=0.8)],
-        years=8,
-        rate=0.02,
-    )
-    return solve(*question, gap=0.0, quick=True)
+    plant = project("gallium", 4.0, additional=True, **terms)
+    return helped(deal, plant, 0.5, FIRST + 3.0, menus=[floor], years=8, rate=0.02)
 
 
 def test_what_was_signed_is_paid_kept_and_not_signed_again() -> None:
@@ -256,20 +263,9 @@ def test_terms_that_pass_the_horizon_stay_what_they_are() -> None:
 
     def signed(term: float) -> Result:
         deal = {"kappa": 0.0, "lot_t_per_yr": 0.1 * KT, "fee_usd_per_kg": 0.01, "term_yr": term}
-        plant = {"capex_musd": 2.0, "cash_usd_per_kg": 0.1, "life_yr": 15.0, "kappa": 0.0}
-        question = tiny(
-            {"gallium": 2.0},
-            sources={"china": source("CHN", "gallium", 8.0), "ally": source("AUS", "gallium", 2.0, **deal)},
-            demand={"gallium": 10.0},
-            loss=100.0,
-            projects={"plant": project("gallium", 1.0, country="AUS", additional=True, **plant)},
-            packages={"help": {"instrument": "grant", "offtake_share": 1.0, "offtake_fee_usd_per_kg": 0.02}},
-            instruments={"signing_years": [FIRST], "contract_years": [FIRST]},
-            scenarios=[cut("stop", 0.5, FIRST + 2.0, 2.0, share=0.8)],
-            years=4,
-            residual=0.0,
-        )
-        return solve(*question, gap=0.0, quick=True)
+        terms = {"capex_musd": 2.0, "cash_usd_per_kg": 0.1, "life_yr": 15.0, "kappa": 0.0}
+        plant = project("gallium", 1.0, country="AUS", additional=True, **terms)
+        return helped(deal, plant, 1.0, FIRST + 2.0, years=4, residual=0.0)
 
     long, short = signed(10.0), signed(4.0)
     deal = long.tables["contracts"].iloc[0]
@@ -333,7 +329,7 @@ def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning
     """Proves: 50 million USD that are due in a year of 10 leave a plan that buys nothing in that year, and say so; the next year
     has its money."""
     plan, data = reserve(3, money=10.0)
-    signed = {"commitment": "x", "kind": "contract", "item": "china", "producer": "china", "signed_year": FIRST - 1}
+    signed = {"commitment": "x", "kind": "contract", "item": "far", "producer": "far", "signed_year": FIRST - 1}
     due = {"commitment": "x", "fiscal_year": FIRST, "payment": "fee", "amount_musd": 50.0}
     owing = data.replace(commitments=pd.DataFrame([signed]), payments_due=pd.DataFrame([due]))
     result = solve(plan, owing, gap=0.0, quick=True)
@@ -355,3 +351,50 @@ def test_a_second_roll_keeps_what_the_first_one_carried() -> None:
     assert total(step.result) == pytest.approx(total(once.result), rel=1e-9)
     both = [sorted(row.commitment for row in r.result.data.rows("commitments")) for r in (step, once)]
     assert both[0] == both[1]
+
+
+def test_a_plant_that_is_built_by_chance_stands_a_year_later():
+    costs = {"capex_musd": 190.0, "capex_musd_low": 150.0, "capex_musd_high": 240.0, "cash_usd_per_kg": 5.0}
+    more: dict[str, Any] = {"years": 4, "scenarios": [cut("stop", 0.5, 2030.0, 1.0)], "packages": {}}
+    first = solve(*imported(10.0, 4.0, projects={"plant": project("a", 4.0, **costs)}, **more), quick=True)
+    part = ran(first, "plant_unsupported", "stop", "2030")
+    assert 2.0 < part < 3.0
+    later = roll(first, years=2).result
+    assert ran(later, "plant_unsupported", BASELINE_COURSE, "2029") > 0
+    assert ran(later, "plant_unsupported", "stop", "2030") == pytest.approx(part)
+
+
+def test_a_contract_gives_no_more_once_it_is_of_an_earlier_year():
+    """Half of 2 kt is honoured; what others have bought stays theirs."""
+    terms = {"kappa": 0.0, "lot_t_per_yr": 1.0, "fee_usd_per_kg": 0.01, "term_yr": 10.0}
+    ally = source("AUS", "a", 4.0, **terms, honoured_share=0.5, sold_share=0.5)
+    more: dict[str, Any] = {"years": 4, "scenarios": [cut("stop", 0.5, 2029.0, 1.0)]}
+    more["instruments"] = {"contract_years": [2027], "reserve": False}
+    first = solve(*imported(10.0, 4.0, sources={"far": source("CHN", "a", 9.0), "ally": ally}, **more), quick=True)
+    assert ran(first, "ally", "stop", "2029") == pytest.approx(1.0)
+    later = roll(first, years=1).result
+    made = later.tables["operations"].query("scenario == 'stop' and period == '2029' and country == 'AUS'")
+    assert made.output_t.sum() == pytest.approx(1000.0)
+
+
+def test_makers_are_qualified_when_their_lead_has_passed():
+    """The ally is qualified from the third year on, which is the second of the next plan; users' own stock goes along."""
+    plan, data = tiny(
+        {"magnet": 50.0, "form": 50.0},
+        materials={"form": {"qualified_of": "magnet", "qualified_users": "defence"}},
+        sources={
+            "plant": source("USA", "magnet", 2.0),
+            "ally": source("AUS", "magnet", 9.0, kappa=1.0),
+            "check": source("USA", {"form": 1.0, "magnet": -1.0}, 9.0),
+        },
+        demand={("magnet", "defence"): 3.0},
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0, "magnet")],
+        years=4,
+    )
+    rows = [{"material": "form", "producer": name, "lead_yr": lead} for name, lead in (("plant", 0.0), ("ally", 2.0))]
+    held = [{"material": "magnet", "segment": "defence", "level_months": 1.0}]
+    data = data.replace(qualifications=pd.DataFrame(rows), users_stock=pd.DataFrame(held))
+    later = roll(solve(plan, data, quick=True), years=1).result
+    assert {row.producer: row.lead_yr for row in later.data.rows("qualifications")} == {"plant": 0.0, "ally": 1.0}
+    assert short(later, BASELINE_COURSE, "2028", "form") == pytest.approx(1.0)
+    assert short(later, BASELINE_COURSE, "2029", "form") == pytest.approx(0.0, abs=1e-9)

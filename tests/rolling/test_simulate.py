@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, PlanError, Result, Runner, simulate, solve
+from rolling.test_roll import reserve as question
+from rolling.test_roll import struck
+from strategic_minerals import InputError, PlanError, Result, Runner, simulate, solve
 from strategic_minerals.studies.carry import as_planned
 from strategic_minerals.studies.learning import ScenarioPath as Course
 from strategic_minerals.studies.learning import draw_paths
@@ -17,35 +19,28 @@ from strategic_minerals.studies.replanning import Replanning, first_year_cost, p
 from strategic_minerals.studies.roll import next_question, question_of
 from strategic_minerals.studies.simulate import NOTHING, PRINTED, REPLANNED
 from strategic_minerals.studies.simulate import _differences as differences
-from support.tiny import FIRST, cut, offer, project, source, tiny
+from support.tiny import FIRST, cut, imported, project
 
 pytestmark = pytest.mark.long
 
-
-def struck(plan: Plan, data: Dataset, **row: Any) -> tuple[Plan, Dataset]:
-    """The question under one hazard of Chinese supply."""
-    hazard = {"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "gallium"}
-    hazard |= {"cut_law": "fixed"}
-    asked = {**plan.to_toml_like(), "sample": {"scenarios": 32, "seed": 1, "quiet_probability": 0.02}}
-    return Plan.model_validate(asked), data.replace(hazards=pd.DataFrame([{**hazard, **row}]))
+FEW = {"scenarios": 32, "quiet_probability": 0.02}
 
 
 def plant(chance: float) -> Result:
     """A stop of 6 kt of 10, without end, comes with a chance each year; a plant for 50 million USD replaces it a year after
     signing. Each year without it costs 6 kt at 10 USD/kg above the price: 60 million USD. Four years are planned, the first is
     quiet; what happens in a year is seen by the plan of the next."""
-    plan, data = tiny(
-        {"gallium": 1.0},
-        sources={"china": source("CHN", "gallium", 10.0)},
-        demand={"gallium": 10.0},
+    case = imported(
+        1.0,
+        of="gallium",
         loss=10.0,
         projects={"plant": project("gallium", 6.0, capex_musd=50.0, cash_usd_per_kg=1.0, additional=True)},
         packages={"help": {"instrument": "grant"}},
         years=4,
         residual=0.0,
     )
-    asked = struck(plan, data, rate_per_yr=-math.log(1 - chance), duration_yr=50.0, duration_law="fixed", cut_share=0.6)
-    return solve(*asked, gap=0.0, quick=True)
+    stop = {"rate_per_yr": -math.log(1 - chance), "duration_yr": 50.0, "duration_law": "fixed", "cut_share": 0.6}
+    return solve(*struck(case, stop, **FEW), gap=0.0, quick=True)
 
 
 def worth_by_onset(chance: float) -> list[dict[float, set[float]]]:
@@ -76,32 +71,17 @@ def test_where_waiting_is_wrong_the_plant_is_signed_at_once() -> None:
 
 
 YEARS, SHORT, LOSS, HOLDING, SALVAGE, RATE = 6, 3, 10.0, 0.01, 0.9, 0.03
+"""Of the question of `test_roll`, and of the stops."""
 ONSET, GOES_ON = 0.25, 0.4
 """Chance that a stop begins in a year, and that one goes on for another; after its first year it does so with
 `GOES_ON ** 1.5`, for lengths are rounded to whole years."""
 
 
-def store(**changes: Any) -> tuple[Plan, Dataset]:
-    """10 kt a year from China; the reserve may buy 1 kt in a quiet year."""
-    return tiny(
-        {"gallium": 1.0},
-        materials={"gallium": {"holding_share_per_yr": HOLDING, "haircut_share": 1 - SALVAGE}},
-        sources={"china": source("CHN", "gallium", 10.0)},
-        demand={"gallium": 10.0},
-        loss=LOSS,
-        offers={"spot": offer("gallium", 1.0)},
-        years=YEARS,
-        rate=RATE,
-        **changes,
-    )
-
-
 @cache
 def reserve() -> Result:
     """3 of 10 kt stop in some years; the reserve buys 1 kt in a quiet year, nothing in a stop; sales are lost."""
-    plan, data = store()
-    rate, mean = -math.log(1 - ONSET), -1 / math.log(GOES_ON)
-    return solve(*struck(plan, data, rate_per_yr=rate, duration_yr=mean, cut_share=SHORT / 10), gap=0.0, quick=True)
+    stop = {"rate_per_yr": -math.log(1 - ONSET), "duration_yr": -1 / math.log(GOES_ON), "cut_share": SHORT / 10}
+    return solve(*struck(question(YEARS), stop, **FEW), gap=0.0, quick=True)
 
 
 GRID = tuple(np.arange(0, 2 * YEARS + 1) / 2.0)
@@ -165,7 +145,7 @@ def test_a_quiet_year_leaves_the_tail_of_the_plan(policy: str) -> None:
     foresight its cost is the plan's less that of the year, discounted. By targets it is no more: what is in store when a plan is
     made is not counted as unfilled after a stop."""
     stops = [cut("early", 0.3, FIRST + 3, 1, share=0.2), cut("late", 0.4, FIRST + 4, 2, share=0.3)]
-    plan, data = store(scenarios=stops, policy=policy)
+    plan, data = question(YEARS, scenarios=stops, policy=policy)
     result = solve(plan, data, gap=0.0, quick=True)
     now = planned(plan, data)
     later = next_question(now.question, plan, data, as_planned(now.question, 1), learning=False)
