@@ -1,9 +1,7 @@
 """How firm an answer is and why: frontier, break-evens, prices in words, designs, sweeps that go on."""
 
 import math
-import shutil
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,8 +12,6 @@ from strategic_minerals import (
     InputError,
     Plan,
     PlanError,
-    Progress,
-    Runner,
     complete,
     explain,
     frontier,
@@ -271,37 +267,6 @@ def test_estimates_come_with_their_own_ranges_and_series_move_as_one() -> None:
     assert ranges["offers[spot].depth_t_per_yr"] == (1000.0, 6000.0)
     low, high = ranges["demand[a/civil/*].demand_t_per_yr *"]
     assert (low, high) in ((0.5, 2.4), (pytest.approx(5 / 12), 2.0))
-
-
-POINTS = {"budget.appropriation_musd *": [round(0.1 * k, 1) for k in range(1, 31)]}
-FIGURES = "objective_musd bound_musd expected_loss_musd cvar_musd defence_short spending_musd reason".split()
-
-
-@pytest.mark.long
-def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
-    """Proves: what is in the folder half-way, which is what kill -9 leaves, holds every finished stretch; called again, the sweep
-    solves only what is missing and gives the frame of one that nobody killed; a folder of another question is refused."""
-    plan, data = one_mineral(110.0)
-    store, killed = tmp_path / "rows", tmp_path / "killed"
-
-    def kill(now: Progress) -> None:
-        if (now.done or 0) >= 15 and not killed.exists():
-            shutil.copytree(store, killed)
-
-    whole = sweep(plan, data, POINTS, gap=0.0, run=Runner(store=store, on_progress=kill))
-    assert sum(file.read_text().count('"point"') for file in killed.glob("*.json")) >= 12
-    told: list[int | None] = []
-    follow = Runner(store=killed, on_progress=lambda now: told.append(now.done))
-    again = sweep(plan, data, POINTS, gap=0.0, run=follow)
-    done = [number for number in told if number]
-    assert 0 < len(done) < 30
-    assert done[-1] == 30
-    pd.testing.assert_frame_equal(
-        again.tables["points"][FIGURES], whole.tables["points"][FIGURES], rtol=1e-9, atol=1e-9
-    )
-    pd.testing.assert_frame_equal(again.tables["decisions"], whole.tables["decisions"], rtol=1e-6)
-    with pytest.raises(InputError, match="no part of this question"):
-        sweep(plan, data, POINTS, gap=1e-3, run=Runner(store=store))
 
 
 def test_what_is_missing_is_told() -> None:

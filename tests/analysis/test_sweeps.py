@@ -68,6 +68,9 @@ SOME = {
 }
 
 
+FIGURES = "objective_musd bound_musd do_nothing_musd expected_loss_musd cvar_musd defence_short spending_musd".split()
+
+
 def first_price(data: Dataset, plan: Plan) -> str:
     return next(f"{r.price_set}/{r.material}/*" for r in data.rows("prices") if r.price_set == plan.price_set)
 
@@ -491,7 +494,8 @@ def test_points_that_a_limit_of_the_call_cut_short_are_solved_next_time(
     found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves: where the deadline comes in the third point, with a plan of it or without one, the sweep ends with its error, two
-    rows stand, and the next call answers the rest."""
+    rows stand, and the next call answers the rest alone, to the frame of a sweep that nothing stopped. Another gap is another
+    question, which the folder is not taken for."""
     plan, data = tiny({"a": 10.0}, **SOME)
     asked: dict[str, Any] = {"points": {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, "gap": 0.0}
     honest, count = Session.answer, iter(range(100))
@@ -510,7 +514,17 @@ def test_points_that_a_limit_of_the_call_cut_short_are_solved_next_time(
         with pytest.raises(DeadlineError):
             sweep(plan, data, **asked, run=Runner(store=tmp_path / "rows"))
     assert len(list((tmp_path / "rows").glob("*.json"))) == 2
-    assert sweep(plan, data, **asked, run=Runner(store=tmp_path / "rows")).facts["failed_share"] == 0.0
+    told: list[int | None] = []
+    again = sweep(
+        plan, data, **asked, run=Runner(store=tmp_path / "rows", on_progress=lambda now: told.append(now.done))
+    )
+    assert [number for number in told if number] == [3]
+    whole = sweep(plan, data, **asked)
+    figures = [*FIGURES, "reason"]
+    pd.testing.assert_frame_equal(again.tables["points"][figures], whole.tables["points"][figures], rtol=1e-9)
+    pd.testing.assert_frame_equal(again.tables["decisions"], whole.tables["decisions"], rtol=1e-6)
+    with pytest.raises(InputError, match="no part of this question"):
+        sweep(plan, data, **{**asked, "gap": 1e-3}, run=Runner(store=tmp_path / "rows"))
 
 
 def test_a_range_moves_with_its_value() -> None:
@@ -602,12 +616,11 @@ def test_processes_share_a_sweep_and_write_their_rows(tmp_path: Path) -> None:
     plan, data = tiny({"a": 10.0}, **SOME)
     points = {"budget.appropriation_musd": [0.0, 10.0, 20.0, 30.0]}
     one, two = (sweep(plan, data, points, gap=0.0, run=Runner(processes=n, store=tmp_path / str(n))) for n in (1, 2))
-    figures = ["objective_musd", "bound_musd", "do_nothing_musd", "spending_musd", "expected_loss_musd"]
-    assert np.allclose(one.tables["points"][figures], two.tables["points"][figures], rtol=1e-12)
+    assert np.allclose(one.tables["points"][FIGURES], two.tables["points"][FIGURES], rtol=1e-12)
     assert one.facts["checked"] == two.facts["checked"] == 1
     stored = Runner(store=tmp_path / "2", on_progress=lambda *_: pytest.fail("nothing is left"))
     again = sweep(plan, data, points, gap=0.0, run=stored)
-    pd.testing.assert_frame_equal(two.tables["points"][figures], again.tables["points"][figures])
+    pd.testing.assert_frame_equal(two.tables["points"][FIGURES], again.tables["points"][FIGURES])
     assert again.facts["checked"] == two.facts["checked"]
 
 

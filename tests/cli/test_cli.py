@@ -257,6 +257,7 @@ def test_a_failed_canary_is_exit_5_and_an_internal_error_70(monkeypatch: pytest.
         patch.setattr(solver, "_micro_mip", lambda x_cost, z_cost, need: 15.0)
         refused = cli("solve", "quickstart")
     assert (refused.returncode, refused.stdout) == (5, "")
+    assert "Not trusted" in refused.stderr
     assert "must not be used" in refused.stderr
     monkeypatch.setattr(tested, "solved", Mock(side_effect=ZeroDivisionError("unforeseen")))
     broken = cli("solve", "quickstart")

@@ -1,5 +1,6 @@
 """Files as spreadsheets and editors leave them: a fault names file, line and what was found; what changes no value is read."""
 
+import shutil
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,8 +99,7 @@ cut_share = 1.0
 
 def with_prices(right: Path, folder: Path, content: str | bytes, stamp: str = "format = 1") -> tuple[Fault, ...]:
     """Faults of the small question with another table of prices."""
-    for file in (right / "tables").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(right / "tables", folder, dirs_exist_ok=True)
     (folder / STAMP).write_text(stamp, encoding="utf-8")
     (folder / "prices.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     return faults_of(lambda: load_question(right / "plan.toml", folder))
@@ -144,8 +144,7 @@ def test_what_changes_no_value_is_read(right: Path, tmp_path: Path) -> None:
 def test_a_table_that_is_not_there_is_named_with_those_that_are(right: Path, tmp_path: Path) -> None:
     """Proves: one fault that names the table and says what it would hold, not one for what misses it."""
     for table in ("prices", "materials", "capacities", "countries"):
-        for file in (right / "tables").iterdir():
-            (tmp_path / file.name).write_bytes(file.read_bytes())
+        shutil.copytree(right / "tables", tmp_path, dirs_exist_ok=True)
         (tmp_path / f"{table}.csv").unlink()
         faults = faults_of(lambda: load_question(right / "plan.toml", tmp_path))
         missing = [fault for fault in faults if fault.found == "no such file"]

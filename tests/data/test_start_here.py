@@ -9,9 +9,10 @@ from typing import Any
 import openpyxl
 import pandas as pd
 import pytest
+from test_workbook import faults_of
 
 from strategic_minerals import check
-from strategic_minerals.core.errors import Fault, FaultsError
+from strategic_minerals.core.errors import Fault
 from strategic_minerals.question.dataset import cell_name
 from strategic_minerals.question.workbook import PLAN, load_workbook, write_workbook
 from strategic_minerals.question.workbook_start import QUESTIONS, START
@@ -65,14 +66,6 @@ def answering(kept: Path, tmp_path: Path, answers: Mapping[Any, Any], cells: Map
         book[sheet][cell].value = value
     book.save(tmp_path / "mine.xlsx")
     return tmp_path / "mine.xlsx"
-
-
-def faults_of(path: Path) -> list[Fault]:
-    """Faults of a book, of its plan with its tables too."""
-    try:
-        return list(check(*load_workbook(path)).faults)
-    except FaultsError as error:
-        return list(error.faults)
 
 
 def told(text: str) -> dict[tuple[str, int], Any]:

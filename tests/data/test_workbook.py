@@ -9,28 +9,23 @@ from typing import Any
 
 import openpyxl
 import pytest
+from test_faulty_files import small
 
-from strategic_minerals import Dataset, InputError, check, load_dataset, load_plan, shipped
+from strategic_minerals import Dataset, InputError, Plan, check, load_dataset, load_plan, shipped
 from strategic_minerals.core.errors import FaultsError
 from strategic_minerals.question.dataset import cell_name
 from strategic_minerals.question.workbook import PLAN, load_workbook, write_workbook
-from support.tiny import cut, imported, offer, source, tiny
+from support.tiny import imported, offer
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small plan with two scenarios, a promise and a hazard as a book."""
-    plan, data = tiny(
-        {"a": 10.0, "b": 20.0},
-        sources={"far": source("CHN", "a", 10.0), "near": source("USA", "b", 10.0)},
-        demand={("a", "civil"): 10.0, ("b", "defence"): 1.0},
-        offers={"spot": offer("a", 5.0)},
-        scenarios=[cut("ban", 0.1, 2028.0, 1.0, "a"), cut("stop", 0.1, 2028.0, 1.0, "b", design_basis=True)],
-        service_levels=[{"material": "b", "segment": "defence", "level": 0.5, "scenarios": ["stop"]}],
-        materials=None,
-    )
+    plan, data = small()
+    promise = {"material": "b", "segment": "defence", "level": 0.5, "scenarios": ["stop"]}
+    told = plan.to_toml_like() | {"materials": ["a", "b"], "service_levels": [promise]}
     path = tmp_path_factory.mktemp("kept") / "plan.xlsx"
-    write_workbook(plan.model_copy(update={"materials": ("a", "b")}), data, path)
+    write_workbook(Plan.model_validate(told), data, path)
     return path
 
 

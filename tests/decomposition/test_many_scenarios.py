@@ -2,15 +2,16 @@
 master and clusters. Here with limits lowered, so that small cases take these ways, against the whole model."""
 
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from decomposition.test_decompose import assert_named_alike
-from strategic_minerals import Plan, PlanError, solve
+from strategic_minerals import PlanError, load_dataset, load_plan, shipped, solve
 from strategic_minerals.matrix import assembly as assembly_module
+from strategic_minerals.matrix import problem
 from strategic_minerals.matrix.named import denominator, objective_costs
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question import read_csv as csv_files
@@ -26,7 +27,7 @@ from strategic_minerals.solver.session import Session
 from strategic_minerals.solver.stages import cap_trunk_shortfall, solve_reference
 from support.both_methods import both
 from support.instances import many, quick_first
-from support.programs import set_search
+from support.programs import crowd, set_search
 from support.tiny import cut, imported, offer
 
 pytestmark = pytest.mark.long
@@ -34,10 +35,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every model counts as too large for solvers to stay in memory."""
-    set_search(monkeypatch, "subproblems", loaded_columns=0)
-    set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
-    set_search(monkeypatch, "subproblems", least_groups=3)
+    crowd(monkeypatch)
 
 
 @pytest.mark.usefixtures("crowded")
@@ -86,12 +84,6 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
         assert run.bound <= best + 1e-6 * (1 + abs(best))
 
 
-@pytest.mark.usefixtures("crowded")
-def test_demands_that_conflict_are_named_as_in_the_whole_model() -> None:
-    """Proves: found on commitments and trunk alone, the families are the same."""
-    assert_named_alike()
-
-
 @pytest.mark.parametrize("most", [0, 10**9])
 def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where no cluster has other figures, nothing is asked again before the search, and cuts found before are there."""
@@ -103,9 +95,7 @@ def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatc
     of.minimise(cost, None, gap=1e-6, absolute_gap=0.0)
     cuts, basis = of.pool.numbers, [cluster.basis for cluster in of.parts.clusters]
     assert cuts
-    values = {year: 0.7 * money for year, money in _by_year(plan).items()}
-    changed = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": values})})
-    other = prepare(changed, data, problem)
+    other = prepare(*edited(plan, data, {"budget.appropriation_musd *": 0.7}), problem)
     monkeypatch.setattr(Cluster, "solve", None)
     of.load(other.structure, other.assembly, objective_costs(other)["social_cost"], time.perf_counter() + 600.0)
     assert of.pool.numbers == cuts
@@ -233,9 +223,7 @@ def test_prices_are_as_close_as_they_say() -> None:
 @pytest.mark.parametrize("back", [False, True])
 def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where a variant has another number of groups, cuts of the old ones are not taken for theirs."""
-    set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
-    set_search(monkeypatch, "subproblems", cut_groups=2)
-    set_search(monkeypatch, "subproblems", least_groups=4)
+    set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1, cut_groups=2, least_groups=4)
     small = imported(
         10.0, offers={"spot": offer("a", 5.0)}, scenarios=[cut(f"cut-{k}", 0.002 * (k + 1), 2029, 1) for k in range(4)]
     )
@@ -257,9 +245,8 @@ def test_variants_asked_in_turn_are_answered_as_alone() -> None:
     plan, data = many(5)
     held = Session(gap=1e-8, relax=True, method="decomposed")
     for factor in (1.0, 0.6, 1.3):
-        values = {year: factor * most for year, most in _by_year(plan).items()}
-        changed = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": values})})
-        hot, cold = held.answer(changed, data).outcome, held.cold().answer(changed, data).outcome
+        question = edited(plan, data, {"budget.appropriation_musd *": factor})
+        hot, cold = held.answer(*question).outcome, held.cold().answer(*question).outcome
         room = 1e-7 * max(1.0, abs(cold.do_nothing_musd or 0.0))
         assert hot.objective_musd == pytest.approx(cold.objective_musd, abs=room)
 
@@ -270,11 +257,6 @@ def test_a_model_too_large_for_one_solver_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(solver, "MOST_IN_ONE_SOLVER", 100)
     with pytest.raises(PlanError, match=r"columns in one model.*at most 100 where scenarios are solved as one"):
         solve(plan, data, method="flat", quick=True)
-
-
-def _by_year(plan: Plan) -> dict[int, float]:
-    money: Any = plan.budget.appropriation_musd
-    return {plan.horizon.first_year: money} if isinstance(money, int | float) else dict(money)
 
 
 def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,3 +277,22 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
             assert again.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
             own = other.weight * other.part.cost[: other.part.own]
             assert float(own @ again.x) == pytest.approx(again.cost, rel=1e-9, abs=1e-9)
+
+
+def test_a_model_beyond_the_limits_is_refused_before_it_is_compiled(monkeypatch):
+    """Proves: R26. The refusal names the field and the sizes, and costs no more memory than reading the plan; columns are counted
+    in the structure, and nothing of Pyomo is written first."""
+    data, many = load_dataset(shipped("inputs")), {"sample.scenarios": 100_000, "sample.draws": 100_000}
+    monkeypatch.setattr(problem, "compile_templates", lambda structure: pytest.fail("compiled all the same"))
+    tracemalloc.start()
+    with pytest.raises(PlanError) as refused:
+        solve(load_plan(shipped("models") / "critical-minerals.toml", many), data, quick=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    fault = refused.value.faults[0]
+    assert fault.column == "sample.scenarios"
+    assert "100,000 scenarios" in fault.found
+    assert peak < 100e6
+    monkeypatch.setattr(problem, "MOST_COLUMNS", 1000)
+    with pytest.raises(PlanError, match="columns"):
+        solve(load_plan(shipped("models") / "quickstart.toml"), data, quick=True)

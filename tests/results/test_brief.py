@@ -226,12 +226,6 @@ def test_a_hazard_of_other_materials_is_no_cause() -> None:
     assert come_with(table, pd.Series([0.0, 10.0]), known) == {"ga_ge_sb_ban": pytest.approx(5.0)}
 
 
-def test_a_plan_without_money_says_so() -> None:
-    plan, data = deciding()
-    none = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 0.0})})
-    assert "Do nothing new: no money is given." in brief_of(solve(none, data, quick=True)).recommendation
-
-
 def test_what_loses_money_as_it_is_lived_is_not_recommended() -> None:
     """Proves: a storekeeper who keeps everything back makes a purchase worthless; then nothing new is the answer."""
     plan, data = load_question(find_plan(Path("quickstart")))

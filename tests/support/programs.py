@@ -58,3 +58,8 @@ def set_search(monkeypatch: pytest.MonkeyPatch, module: str, **changes: Any) -> 
     """Let one module of `decomposition` see other `SearchSettings`; changes of one test add up."""
     of = importlib.import_module(f"strategic_minerals.solver.lshaped.{module}")
     monkeypatch.setattr(of, "SETTINGS", replace(of.SETTINGS, **changes))
+
+
+def crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model counts as too large for solvers to stay in memory."""
+    set_search(monkeypatch, "subproblems", loaded_columns=0, most_scenarios_per_cluster=1, least_groups=3)
