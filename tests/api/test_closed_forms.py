@@ -197,11 +197,7 @@ def test_a_control_in_force_ends_on_its_date():
     end would leave 5 kt short in 2029 as well."""
     quota = {"name": "quota", "countries": "CHN", "materials": "a", "cut_share": 0.5, "price_multiplier": 2.0}
     result = answered(10.0, controls=[{**quota, "until_year": 2028.5}])
-    assert [short(result, "baseline course", y) for y in ("2027", "2028", "2029")] == [
-        close(5.0),
-        close(2.5),
-        close(0.0),
-    ]
+    assert [short(result, "baseline course", y) for y in ("2027", "2028", "2029")] == [close(v) for v in (5, 2.5, 0)]
     assert result.objective_parts["users_activities"] == close(312.5)
 
 

@@ -38,7 +38,7 @@ from strategic_minerals.studies.recourse import FirstStage, RecourseOutcome
 from strategic_minerals.studies.stress import Met, evaluated, met
 from support.drawn_cases import deciding
 from support.instances import quick_first
-from support.tiny import hazard_row, offer, source, tiny
+from support.tiny import hazard_row, imported, offer, source, tiny
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
 
@@ -94,10 +94,9 @@ def test_a_rule_that_is_clearly_better_takes_the_place_of_the_usual_one_alone() 
     """Proves: where the store has room for less than a stop takes of defence, who loses hardly more than others, giving all at once
     is worth more than keeping it back: the answer follows that rule, and a plan that names the usual one keeps to it."""
     stop = hazard_row("stop", "a", 0.15, kind="outage", duration_yr=2.0, cut_share=0.9, cut_law="fixed")
-    plan, data = tiny(
-        {"a": 10.0},
+    plan, data = imported(
+        10.0,
         materials={"a": {"storage_t": 4000.0}},
-        sources={"far": source("CHN", "a", 10.0)},
         demand={("a", "civil"): 8.0, ("a", "defence"): 2.0},
         tiers={"civil": [(1.0, 1.0)], "defence": [(1.0, 1.1)]},
         loss=90.0,

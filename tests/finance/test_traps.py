@@ -500,9 +500,9 @@ def test_11_floors_are_costed_over_price_states_in_branches_too():
 
     10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15."""
     floor = floored("a", 100.0, 3.0)
-    case = tiny(
-        {"a": 100.0},
-        sources={"far": source("CHN", "a", 1.0)},
+    case = imported(
+        100.0,
+        1.0,
         demand={"a": 2.0},
         loss=1000.0,
         projects={"plant": project("a", 1.0, cash_usd_per_kg=95.0, capex_musd=29.0, life_yr=3.0)},
@@ -628,9 +628,9 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
     monkeypatch.setattr(Model, "run", watch)
     plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=1e4, additional=True)
     result = solve(
-        *tiny(
-            {"a": 1e4},
-            sources={"far": source("CHN", "a", 29.0)},
+        *imported(
+            1e4,
+            29.0,
             demand={"a": 30.0},
             loss=50.0,
             projects={"plant": plant},

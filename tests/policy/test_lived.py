@@ -37,7 +37,7 @@ from support.exact import (
     question,
 )
 from support.shortage import stocked
-from support.tiny import FIRST, KT, cut, hazard_row, offer, project, source, tiny, unaudited
+from support.tiny import FIRST, KT, cut, hazard_row, imported, offer, project, source, tiny, unaudited
 
 
 @cache
@@ -200,9 +200,8 @@ def stored(kt: float, begin: float = FIRST + 1.0, **rule: float) -> tuple[Plan, 
     """kt of a in store, of which defence wants 2 kt a year at a loss of 100 and others 8 at 20. A stop of nine tenths comes in the
     second year or when it is said, for three; a stop lasts three years on average."""
     stop = hazard_row("stop", "a", 0.1, kind="outage", duration_yr=3.0, cut_share=0.9, cut_law="fixed")
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
+    plan, data = imported(
+        10.0,
         demand={("a", "civil"): 8.0, ("a", "defence"): 2.0},
         tiers={"civil": [(1.0, 1.0)], "defence": [(1.0, 5.0)]},
         loss=20.0,
@@ -382,13 +381,8 @@ def test_how_likely_a_course_is_changes_nothing_that_is_done_in_it() -> None:
 def test_users_draw_on_their_own_stock_though_the_reserve_would_pay_more_for_a_tonne() -> None:
     """Proves: a stop for a year costs 12 USD/kg where users lack; they give the 3 kt that they hold, which another replaces at 10
     once it is over, whatever the reserve would have to pay for a tonne. The year without and with: 10 x 12, and 30 less."""
-    case = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
-        loss=2.0,
-        offers={"spot": offer("a", 5.0, premium=0.5)},
-        scenarios=[cut("stop", 1.0, 2028, 1)],
+    case = imported(
+        10.0, loss=2.0, offers={"spot": offer("a", 5.0, premium=0.5)}, scenarios=[cut("stop", 1.0, 2028, 1)]
     )
     held = stocked(case, {"a": 3.0})
     for (plan, data), short in ((case, 10.0), (held, 7.0)):
@@ -483,10 +477,8 @@ def test_all_years_together_cost_no_more_than_is_allowed(total: float) -> None:
         }
         for k in range(3)
     ]
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    plan, data = imported(
+        10.0,
         offers={"spot": offer("a", 2.0)},
         scenarios=[{"name": "three", "probability": 0.3, "events": stops}, cut("one", 0.3, FIRST + 1.0, 1.0)],
         years=7,
@@ -516,11 +508,9 @@ def test_one_who_knows_may_keep_money_too(share: float) -> None:
         names = {"duration_years": 1.0, "countries": "CHN", "materials": "*"}
         return {"start_year": FIRST + year, "cut_share": cut_share, "price_multiplier": price, **names}
 
-    plan, data = tiny(
-        {"a": 10.0},
+    plan, data = imported(
+        10.0,
         materials={"a": {"storage_t": 2000.0}},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
         offers={"spot": offer("a", 2.0, 0.05, crisis=1.0)},
         scenarios=[
             {"name": "A", "probability": 0.2, "events": [stop(1, 0.1, 1.0), stop(2, 1.0, 1.0)]},
@@ -566,11 +556,10 @@ def test_what_was_there_before_the_plan_is_not_bought_again() -> None:
     """Proves: of 5 kt in a full store 3 were there before the plan. After a stop that takes all, the 2 kt that the plan bought come
     back, and no more in any later year; after one that takes 1 kt, it does, since the 3 are still there."""
     for share, after in ((1.0, 2.0), (0.2, 5.0)):
-        plan, data = tiny(
-            {"a": 10.0},
+        plan, data = imported(
+            10.0,
+            5.0,
             materials={"a": {"storage_t": 5 * KT}},
-            sources={"far": source("CHN", "a", 5.0)},
-            demand={"a": 5.0},
             loss=100.0,
             stock={"a": 3.0},
             offers={"spot": offer("a", 2.0)},
@@ -592,11 +581,9 @@ def stop(year: int) -> dict[str, Any]:
 def asked(*scenarios: tuple[float, tuple[int, ...]], haircut: float = 0.3, years: int = 6, **plan: Any) -> Any:
     """10 kt a year at 10 USD/kg, missed at 100 beyond it where China stops for a year; from 2028 on 10 kt a year can be bought, and
     at the end the store is worth 7 USD/kg, or what the haircut leaves. scenarios: (probability, years of stops)."""
-    return tiny(
-        {"a": 10.0},
+    return imported(
+        10.0,
         materials={"a": {"haircut_share": haircut}},
-        sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
         loss=100.0,
         offers={"spot": offer("a", 10.0)},
         scenarios=[

@@ -16,7 +16,7 @@ from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.consistency import check_data
 from strategic_minerals.question.names import Names
 from strategic_minerals.question.read_csv import shipped_tables
-from support.tiny import cut, guaranteed, offer, project, source, tiny
+from support.tiny import cut, guaranteed, imported, offer, project, source, tiny
 
 
 def notes(plan: Plan, data: Dataset, kind: str) -> list[str]:
@@ -58,10 +58,8 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(
     cap: float | None, money: float, words: str
 ) -> None:
     """Proves: a floor that is the whole worth of the plan where it may be had is not called too dear where a cap keeps it out."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"c": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    plan, data = imported(
+        10.0,
         projects={"m": project("a", 5.0, cash_usd_per_kg=8.0, capex_musd=1.0, additional=True, restart_yr=3.0)},
         packages={"grant": {"instrument": "grant"}},
         states=[(0.8, 0.5), (1.2, 0.5)],
@@ -95,10 +93,8 @@ def test_users_go_short_rather_than_pay_their_producers(paid: float, offered: fl
 
 
 def least_budget(money: float) -> tuple[Plan, Dataset]:
-    return tiny(
-        {"a": 10.0},
-        sources={"c": source("CHN", "a", 10.0)},
-        demand={"a": 10.0},
+    return imported(
+        10.0,
         offers={"o": offer("a", 5.0)},
         scenarios=[cut("stop", 0.5, 2029, 1.0, design_basis=True)],
         money=money,
@@ -204,17 +200,10 @@ def test_the_spread_of_loss_functions_is_that_of_the_planned_materials() -> None
 
 def test_an_opening_stock_beyond_its_store_is_refused() -> None:
     """Proves: the fault is in the table, not a conflict of appropriations found by the solver."""
-    plan, data = tiny(
-        {"a": 10.0},
-        materials={"a": {"storage_t": 500.0}},
-        sources={"far": source("CHN", "a", 1.0)},
-        demand={"a": 1.0},
-        stock={"a": 1.0},
-    )
+    plan, data = imported(10.0, 1.0, materials={"a": {"storage_t": 500.0}}, stock={"a": 1.0})
     assert [(fault.file, fault.column) for fault in check_data(plan, data)] == [("stock.csv", "opening_t")]
 
 
-CALM = {"sources": {"c": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}}
 STOP = [cut("stop", 0.5, 2029, 1.0, design_basis=True)]
 MONEY = "budget.appropriation_musd"
 
@@ -224,9 +213,8 @@ def partly(money: float, *, part: bool = True, later: float = 0.0) -> tuple[Plan
     the end, and 25 of costs: 220 and 211 million USD for a whole one."""
     capital = {"mine": 100.0, "mine2": 130.0}
     mines = {k: project("a", 5.0, capex_musd=v, cash_usd_per_kg=10.0, additional=True) for k, v in capital.items()}
-    return tiny(
-        {"a": 10.0},
-        **CALM,
+    return imported(
+        10.0,
         projects=mines,
         packages={"grant": {"instrument": "grant"}},
         scenarios=STOP,
@@ -276,9 +264,8 @@ def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() ->
 def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
     """Proves: of risk a tenth of what the first aim reached is given up for 9 million USD less of spending: 4.1 of 5 kt are bought
     in one year, so it is one year in which the offer gives all."""
-    plan, data = tiny(
-        {"a": 10.0},
-        **CALM,
+    plan, data = imported(
+        10.0,
         offers={"o": offer("a", 5.0)},
         scenarios=[cut("stop", 0.5, 2029, 2.0, design_basis=True)],
         years=4,
@@ -295,7 +282,7 @@ def test_an_offer_that_another_one_stands_for_is_as_good_either_way() -> None:
     """Proves: of two equal offers each is as good with as without, whichever the plan has, at every loss; a premium of its own
     makes it one that is not chosen."""
     offers = {name: offer("a", 5.0) for name in ("o1", "o2")}
-    result = solve(*tiny({"a": 10.0}, **CALM, offers=offers, scenarios=STOP, money=50.0), gap=0.0, quick=True)
+    result = solve(*imported(10.0, offers=offers, scenarios=STOP, money=50.0), gap=0.0, quick=True)
     for name in offers:
         found = explain(result, name, gap=0.0, most_solves=16)
         of = {figure: rows.state.tolist() for figure, rows in found.tables["intervals"].groupby("figure")}

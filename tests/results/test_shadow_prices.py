@@ -19,7 +19,7 @@ from strategic_minerals.model.sets import TRUNK
 from strategic_minerals.solver.highs import Model, UnsolvedRun
 from strategic_minerals.solver.optimise import Solved, optimise
 from support.instances import ASKED, random_case
-from support.tiny import KT, bought, cut, floored, offer, price, project, source, tiny, total
+from support.tiny import KT, bought, cut, floored, imported, offer, price, project, source, tiny, total
 
 STEP = 1e-2
 """Of a right-hand side [kt or million USD]: far above solver tolerances, far below the next kink."""
@@ -102,10 +102,9 @@ def test_two_promises_on_one_segment_have_a_price_each_that_can_be_told_apart() 
 def feared(risk: dict[str, Any]) -> Case:
     """Losses that stock at 5 USD/kg does not repay (a missing kg costs 1) and that a limit keeps down."""
     scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
-    return tiny(
-        {"a": 0.5},
-        sources={"far": source("CHN", "a", 40.0)},
-        demand={"a": 40.0},
+    return imported(
+        0.5,
+        40.0,
         loss=0.5,
         offers={"spot": offer("a", 100.0, premium=9.0)},
         materials={"a": {"haircut_share": 0.5}},
@@ -136,9 +135,9 @@ def test_one_usd_of_risk_allowed_saves_the_stock_that_kept_it_away(name: str, fi
 def capped(cap: float) -> Case:
     """A plant of 1 kt lives on a floor of 110 that may cost 30 a year; it can be supported in part. Cap on 2028 alone."""
     plant = project("a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0)
-    return tiny(
-        {"a": 100.0},
-        sources={"far": source("CHN", "a", 1.0)},
+    return imported(
+        100.0,
+        1.0,
         demand={"a": 2.0},
         projects={"plant": plant},
         packages={"floored": floored("a", 110.0, 3.0, upside_share=0.5)},
@@ -466,10 +465,8 @@ def test_a_promise_is_priced_in_the_spending_that_it_asks_for() -> None:
     a tonne less of it spares 10,000 USD, which is the slope of the least spending in the level."""
 
     def promised(level: float) -> Case:
-        return tiny(
-            {"a": 10.0},
-            sources={"far": source("CHN", "a", 10.0)},
-            demand={"a": 10.0},
+        return imported(
+            10.0,
             offers={"spot": offer("a", 50.0)},
             scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
             loss=300.0,

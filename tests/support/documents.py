@@ -9,16 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README, ASKING = "README.md", "models/ask.md"
 PROGRAM = "strategic-minerals"
 SERVICE = "optimizer/strategic_minerals/service/README.md"
-PLACES = (
-    "README.md",
-    "CHANGELOG.md",
-    ".github/*.md",
-    ".github/site/*.md",
-    "models/**/*.md",
-    "inputs/*.md",
-    "tests/**/README.md",
-    "optimizer/strategic_minerals/**/README.md",
-)
+PLACES = """README.md CHANGELOG.md .github/*.md .github/site/*.md models/**/*.md inputs/*.md tests/**/README.md
+optimizer/strategic_minerals/**/README.md""".split()
 DOCUMENTS = sorted({str(path.relative_to(ROOT)) for place in PLACES for path in ROOT.glob(place)})
 """Every document, by its path from the root of the checkout."""
 
