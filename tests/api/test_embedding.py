@@ -1,7 +1,11 @@
-"""The library inside somebody's process: children that may be killed, deadlines, what things equal and print, own tables."""
+"""The library inside somebody's process: children that may be killed, deadlines, what things equal and print, own tables; public
+names, which load nothing heavy before they are used."""
 
+import inspect
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,8 @@ import pandas as pd
 import pytest
 from pyomo.repn import generate_standard_repn
 
+import strategic_minerals
+from conftest import environment
 from strategic_minerals import (
     Dataset,
     DeadlineError,
@@ -105,13 +111,6 @@ def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
         Result.load(tmp_path / "decisions.nc")
 
 
-def test_a_deadline_has_an_error_of_its_own() -> None:
-    """Proves R65: a deadline that comes while a plan is prepared ends with DeadlineError, which is a StoppedError."""
-    plan, data = quickstart_of_one()
-    with pytest.raises(DeadlineError):
-        solve(plan, data, run=Runner(deadline_s=1e-6))
-
-
 def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:
     """Proves: a name, a path or a number in place of a plan, its tables or a runner is a fault that says what makes one."""
     plan, data = quickstart_of_one()
@@ -199,3 +198,26 @@ def test_own_rules_speak_of_outlays_and_of_countries() -> None:
     told = {v.name: c for part in parts for v, c in zip(part.linear_vars, part.linear_coefs, strict=True)}
     assert told == {name: share for name, share in counted.items() if not name.startswith(("carry", "unspent"))}
     assert set(model.supported) <= {row.country for row in data.rows("projects")}
+
+
+def test_every_public_name_loads_and_says_what_it_is() -> None:
+    """Proves: names of the stub exist where it says, have a docstring, and functions state the kind of each parameter."""
+    silent = []
+    for name in strategic_minerals.__all__:
+        found = getattr(strategic_minerals, name)
+        if not inspect.getdoc(found):
+            silent.append(name)
+        if inspect.isfunction(found):
+            unstated = [p.name for p in inspect.signature(found).parameters.values() if p.annotation is p.empty]
+            silent += [f"{name}({parameter})" for parameter in unstated]
+    assert silent == []
+    assert dir(strategic_minerals) == sorted(strategic_minerals.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = strategic_minerals.nothing
+
+
+def test_importing_the_package_is_quick() -> None:
+    """Proves: neither pandas nor Pyomo nor the solver is loaded before a name is used."""
+    script = "import sys, strategic_minerals; print([m for m in ('pandas', 'pyomo', 'highspy', 'typer') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment(), check=True)
+    assert done.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ import pytest
 from pyomo.contrib.solver.common.factory import SolverFactory
 
 from formulation.test_golden_lp import everything
-from model.test_named_model import small
+from model.test_matrix import small
 from strategic_minerals import (
     FormulationError,
     InfeasibleError,

@@ -428,7 +428,7 @@ def test_a_broken_stock_rule_is_named(family: str) -> None:
 
 
 BESIDE = {"qualified_supply", "feed_cut", "option_price", "built_by_chance"}
-"""Broken beside the closed forms of their rules: `test_qualified`, `test_feed`, `test_options`, `test_unsure`."""
+"""Broken beside the closed forms of their rules: `test_qualified`, `test_origin`, `test_options`."""
 
 
 def test_every_family_has_a_broken_plan() -> None:

@@ -1,4 +1,4 @@
-"""A plan carried on through the years: nothing signed or built is forgotten, without news nothing changes, what changes says why."""
+"""A plan carried on through the years: nothing signed or built is forgotten, no news changes nothing, what changes says why."""
 
 from functools import cache
 from pathlib import Path

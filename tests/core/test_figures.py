@@ -1,12 +1,14 @@
-"""What samples say of a plan covers the truth as often as it claims: a stock against four hazards."""
+"""Figures: what samples say of a plan covers the truth as often as it claims (a stock against four hazards), and parts of a sum are
+rounded so that what is printed adds up."""
 
+import random
 from itertools import product
 
 import numpy as np
 import pytest
 
 from strategic_minerals.core.frames import Floats
-from strategic_minerals.core.stats import estimated, gap_bound
+from strategic_minerals.core.stats import estimated, gap_bound, rounded_to_add_up
 
 REPETITIONS, SAMPLES, SCENARIOS = 1_000, 10, 40
 HAZARDS = [(0.35, (2.0, 4.0)), (0.2, (3.0, 9.0)), (0.1, (8.0, 16.0)), (0.05, (20.0, 40.0))]
@@ -83,3 +85,32 @@ def test_the_limit_is_the_formula_of_the_text_and_one_sample_bounds_nothing() ->
     assert gap_bound(gaps.tolist(), 0.95).upper == pytest.approx(4.5 + 1.8331 * gaps.std(ddof=1) / 10**0.5, rel=1e-4)
     assert gap_bound([1.0], 0.95).upper == np.inf
     assert estimated([1.0], 0.95).high == np.inf
+
+
+def test_parts_add_up_to_the_total_as_printed_and_move_by_less_than_a_unit_and_a_half() -> None:
+    """Proves: for random sums of one to six parts of any sign, at every number of digits; a part that is nothing may be moved no
+    more than any other."""
+    drawn = random.Random(7)
+    for _ in range(3_000):
+        digits, count = drawn.randrange(4), drawn.randrange(1, 7)
+        parts = [drawn.uniform(-30, 30) if drawn.random() < 0.8 else drawn.uniform(-0.06, 0.06) for _ in range(count)]
+        total = sum(parts)
+        found = rounded_to_add_up(total, parts, digits)
+        assert found is not None
+        assert sum(found) == pytest.approx(round(total, digits), abs=1e-9)
+        assert all(abs(one - part) < 1.5 * 10.0**-digits for one, part in zip(found, parts, strict=True))
+
+
+def test_what_adds_up_is_left_alone_and_otherwise_the_first_part_keeps_its_own_figure() -> None:
+    """Proves: 150.8 and three parts that make 140.2 are told as 151 and parts that make 140, not as 150."""
+    found = rounded_to_add_up(140.2, [150.8, -4.6, -6.4, 0.4], 0)
+    assert found is not None
+    assert (found[0], sum(found)) == (151.0, 140.0)
+    assert str(rounded_to_add_up(4.3, [4.7, -0.4, -0.01], 1)) == "(4.7, -0.4, 0.0)"
+
+
+def test_parts_of_another_total_are_refused() -> None:
+    """Proves: no part is bent to make up for what is missing from a sum."""
+    assert rounded_to_add_up(0.0, [-0.3, 0.1], 1) is None
+    assert rounded_to_add_up(5.0, [], 1) is None
+    assert rounded_to_add_up(0.0, [], 1) == ()

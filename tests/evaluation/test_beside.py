@@ -1,0 +1,258 @@
+"""What stands beside a plan: rules of thumb of ministries in the same new scenarios, cases of open controls, what rules of origin
+cost, and shortfalls that a report printed."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strategic_minerals import (
+    InputError,
+    Plan,
+    PlanError,
+    compare_rules,
+    control_cases,
+    origin_costs,
+    published_requirements,
+    solve,
+    stockpile_report,
+)
+from strategic_minerals.answer.solving import solve_once
+from strategic_minerals.core.errors import shipped
+from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.read_csv import load_dataset
+from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, PLAN, _row, _words, offered, purchase_rules, spent
+from support.drawn_cases import deciding
+from support.one_mineral import one_mineral
+from support.tiny import KT, cut, imported, offer, source, tiny
+
+
+def rule_buys(name: str, plan: Plan) -> Any:
+    """What a rule of thumb buys with money of its own."""
+    every = purchase_rules(prepare(plan, deciding()[1]), 20.0, {"a": 500.0})
+    return next(rule for rule in every if (rule.name, rule.money) == (name, "its own")).bought["spot"]
+
+
+def test_days_of_cover_by_hand() -> None:
+    """Proves: 10 kt a year are imported, all offers are 3 kt a year at 10 USD/kg, of which rules reckon with nine tenths: 60 days
+    are 1,644 t, bought in the first year; 180 days are 4,932 t, of which 2,700 t in the first."""
+    sixty, half = (rule_buys(f"{days} days of cover", deciding()[0])[:2] for days in (60, 180))
+    assert sixty == pytest.approx([60 / 365 * 10 * KT, 0.0])
+    assert half == pytest.approx([OF_DEPTH * 3 * KT, 180 / 365 * 10 * KT - OF_DEPTH * 3 * KT])
+
+
+def test_rules_spend_what_the_plan_spends_where_asked_to_and_never_more_than_a_year_has() -> None:
+    """Proves: at the plan's money purchases come to 20 million, whatever the rule; of 4 million a year no more is spent."""
+    plan, data = deciding()
+    problem = prepare(plan, data)
+    rules = [rule for rule in purchase_rules(problem, 20.0, {"a": 500.0}) if rule.money == "the plan's"]
+    assert len(rules) == 5
+    for rule in rules:
+        assert spent(problem, offered(problem), rule.bought) == pytest.approx(20.0, rel=1e-6), rule.name
+    poor = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 4.0})})
+    spot = rule_buys("180 days of cover", poor)
+    assert (spot * 10 / KT <= OF_MONEY * 4.0 + 1e-9).all()
+    assert spot[0] == pytest.approx(OF_MONEY * 4.0 / 10 * KT)
+
+
+@pytest.mark.long
+def test_the_plan_is_worth_as_much_as_any_rule_but_for_its_gap() -> None:
+    """Proves: the best plan is no worse than a rule beyond the error of its sample; differences are to the plan."""
+    plan, data = deciding()
+    assert plan.sample is not None
+    many = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 128})})
+    study = compare_rules(solve_once(many, data, gap=1e-6), samples=4, scenarios=64)
+    rules = study.tables["rules"]
+    own = float(rules[rules.rule == "the plan"].worth_musd.iloc[0])
+    for row in rules[rules.rule != "the plan"].itertuples():
+        assert row.share_of_plan <= 1.005
+        assert row.behind_musd == pytest.approx(own - row.worth_musd, abs=1e-6)
+
+
+def test_a_plan_that_gains_nothing_is_no_measure_of_rules() -> None:
+    """Proves: beside a plan worth -10 a rule worth 5 is told in money, not as a share of it."""
+    worth = {PLAN: np.full(3, -10.0), "60 days of cover": np.full(3, 5.0)}
+    rows = [_row(name, "its own", 1.0, "", own, worth[PLAN], 0.95) for name, own in worth.items()]
+    head, *lines = _words(pd.DataFrame(rows).sort_values("worth_musd", ascending=False), 30, 0.95)
+    assert "worth -10, and the best rule, '60 days of cover' at its own money, 5." in head
+    assert "nan" not in "".join([head, *lines])
+    small = [_row(name, "its own", 0.3, "", own / 30, worth[PLAN] / 30, 0.95) for name, own in worth.items()]
+    assert "worth 0.167 (0.167 to 0.167); 0.5 more than the plan" in "".join(_words(pd.DataFrame(small), 30, 0.95))
+    with pytest.raises(InputError, match="sample  found none"):
+        compare_rules(solve_once(*one_mineral(110.0)))
+
+
+def controlled(stock=None, **controls):
+    """2 kt wanted, 1 kt each from China and an ally; a control may halve what China sends until 2029. A stop comes in FY2029."""
+    known = {"countries": "CHN", "materials": "metal", "cut_share": 0.5, "until_year": 2029.0}
+    return tiny(
+        {"metal": 10.0},
+        materials={"metal": {"holding_share_per_yr": 0.01}},
+        sources={"china": source("CHN", "metal", 1.0), "ally": source("AUS", "metal", 1.0)},
+        demand={"metal": 2.0},
+        offers={"from_ally": offer("metal", 0.3, 0.0, source="ally"), "spot": offer("metal", 1.0, 0.0)},
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+        stock=stock,
+        controls=[{"name": name, **known, "probability": chance} for name, chance in controls.items()],
+    )
+
+
+def test_each_case_is_the_plan_that_states_it_and_probabilities_multiply():
+    plan, data = controlled(quota=0.3)
+    found = control_cases(plan, data, gap=0.0).tables["cases"]
+    assert found.probability.to_list() == pytest.approx([0.3, 0.7])
+    assert found.in_force.to_list() == ["quota", ""]
+    for row, on in zip(found.itertuples(), (True, False), strict=True):
+        stated = plan.controls[0].model_copy(update={"in_force": on})
+        alone = solve_once(plan.model_copy(update={"controls": (stated,)}), data, gap=0.0)
+        assert row.worth_musd == pytest.approx(alone.figures.value("worth_musd"), rel=1e-9)
+    four = control_cases(*controlled(a=0.2, b=0.5))
+    cases = four.tables["cases"]
+    assert cases.probability.to_list() == pytest.approx([0.1, 0.1, 0.4, 0.4])
+    assert four.facts["expected_worth_musd"] == pytest.approx(float(cases.probability @ cases.worth_musd))
+    with pytest.raises(PlanError, match="probability"):
+        control_cases(*controlled())
+
+
+def test_what_every_case_decides_is_told_apart():
+    """The stop lacks 1 kt whatever was in force before: the stock is the same in both cases."""
+    found = control_cases(*controlled(quota=0.3), gap=0.0)
+    stock = found.tables["decisions"].set_index("kind").loc["stock"]
+    assert (stock.cases, stock.least, stock.most) == (2, pytest.approx(1.0 * KT), pytest.approx(1.0 * KT))
+    assert "SAFE TO BEGIN" in found.summary()
+
+
+def test_what_is_there_already_is_no_decision():
+    """An opening stock that covers the stop stands in every case, and nobody decided it."""
+    found = control_cases(*controlled({"metal": 1.0}, quota=0.3), gap=0.0)
+    assert "stock" not in set(found.tables["decisions"].kind)
+    more = control_cases(*controlled({"metal": 0.4}, quota=0.3), gap=0.0)
+    assert more.tables["decisions"].set_index("kind").loc["stock"].least == pytest.approx(1.0 * KT)
+
+
+ORIGIN_RULES = pd.DataFrame(
+    [("L1", "a statute", "law", "purchases", "b", "CHN"), ("P1", "a policy", "policy", "purchases", "*", "covered")],
+    columns=["rule", "authority", "switch", "applies_to", "materials", "countries"],
+)
+
+
+def two_metals():
+    """Two metals, each from China and an ally; the reserve may buy the ally's at a fifth more. Users lose 100 USD/kg in a stop."""
+    metals = ("a", "b")
+    plan, data = tiny(
+        dict.fromkeys(metals, 10.0),
+        materials={metal: {"holding_share_per_yr": 0.01} for metal in metals},
+        sources={
+            **{f"china_{m}": source("CHN", m, 3.0) for m in metals},
+            **{f"ally_{m}": source("AUS", m, 1.0) for m in metals},
+        },
+        demand=dict.fromkeys(metals, 2.0),
+        offers={
+            **{f"cheap_{m}": offer(m, 1.0, 0.0, source=f"china_{m}") for m in metals},
+            **{f"dear_{m}": offer(m, 0.5, 0.2, source=f"ally_{m}") for m in metals},
+        },
+        scenarios=[cut("stop", 0.5, 2029.0, 1.0)],
+    )
+    return plan, data.replace(origin_rules=ORIGIN_RULES)
+
+
+def test_each_switch_and_the_plans_own_rules_cost_what_their_purchases_do_dearer():
+    """The reserve buys 1 kt of each for the stop. Salvage pays the base price, so a fifth of 10 USD/kg is lost on each kt of an
+    ally, 2 million USD a metal; half of it is bought a year earlier, at 1 % of 5 million for holding it."""
+    plan, data = two_metals()
+    own = {"law": True, "exclusions": [{"countries": "CHN", "materials": "a"}]}
+    asked = plan.model_copy(update={"procurement": type(plan.procurement)(**own)})
+    found = origin_costs(asked, data, gap=0.0).tables["costs"].set_index("rules")
+    assert list(found.index) == ["none", "law", "practice", "policy", "own"]
+    assert found.cost_musd["none"] == 0
+    assert found.cost_musd["law"] == pytest.approx(2.05, abs=1e-6)
+    assert found.cost_musd["practice"] == pytest.approx(0.0, abs=1e-6)
+    assert found.cost_musd["policy"] == pytest.approx(4.1, abs=1e-6)
+    assert found.cost_musd["own"] == pytest.approx(4.1, abs=1e-6)
+    assert found.covered_share[:4].tolist() == pytest.approx([1.0, 10 / 22, 1.0, 0.0])
+    assert found.closed[:4].tolist() == [0, 1, 0, 2]
+
+
+PRINTED = [
+    ("close", "A", "a", 900.0, "one source"),
+    ("far", "Twice A and B", "a b", 100.0, "another definition"),
+    ("none", "Unknown", "", 50.0, "not in these tables"),
+]
+
+
+def printed():
+    """1 kt of a and 1 kt of b a year from China, cut for a year; in the second scenario for half a year."""
+    plan, data = tiny(
+        {"a": 10.0, "b": 10.0},
+        sources={f"china_{m}": source("CHN", m, 1.0) for m in "ab"},
+        demand={"a": 1.0, "b": 1.0},
+        scenarios=[cut("year", 0.1, 2028.0, 1.0), cut("half", 0.1, 2028.0, 0.5)],
+    )
+    rows = [
+        {"report": 2013, "item": item, "name": name, "materials": m, "shortfall_t": t, "reason": reason}
+        for item, name, m, t, reason in PRINTED
+    ]
+    return plan, data.replace(published_requirements=pd.DataFrame(rows))
+
+
+def test_tonnes_of_the_first_scenario_stand_beside_the_printed_ones():
+    """A year's kilotonne of a: 1,000 t beside 900. Both metals: 2,000 beside 100. Half a year is the lowest. What is not computed
+    shows no tonnes but why."""
+    study = published_requirements(*printed())
+    found = study.tables["comparison"].set_index("item")
+    assert found.computed_t[["close", "far"]].tolist() == pytest.approx([1000.0, 2000.0])
+    assert found.lowest_t[["close", "far"]].tolist() == pytest.approx([500.0, 1000.0])
+    assert found.highest_t[["close", "far"]].tolist() == pytest.approx([1000.0, 2000.0])
+    assert found.ratio[["close", "far"]].tolist() == pytest.approx([1000 / 900, 20.0])
+    assert found.within_factor_two.to_dict() == {"close": "yes", "far": "no", "none": "", "all_of_the_plan": ""}
+    assert found.computed_musd[["close", "all_of_the_plan"]].tolist() == pytest.approx([10.0, 20.0])
+    assert pd.isna(found.computed_t["none"])
+    assert study.facts == {"compared": 2, "within_factor_two": 1}
+    assert "not computed: not in these tables" in study.summary()
+    assert "another definition" in study.summary()
+
+
+@pytest.mark.long
+def test_the_shipped_question_answers_all_eighteen_rows(cli):
+    """The report's 18 materials: each has tonnes of ours, or why not; where the two differ by more than twice, a reason."""
+    found = json.loads(cli("requirements", "stockpile-requirements-2013", "--json").stdout)
+    rows = found["comparison"]
+    *lines, of_2013, of_2023, whole = rows
+    assert len(lines) == 18
+    assert (of_2013["published_musd"], of_2023["published_musd"]) == (1221.41, 13500)
+    assert whole["computed_musd"] > of_2013["published_musd"], (
+        "18 materials against those of the plan, at prices of 2024"
+    )
+    for row in lines:
+        assert row["reason"] or row["within_factor_two"] == "yes", row["name"]
+    assert sum(row["within_factor_two"] == "yes" for row in lines) >= 3
+    table = load_dataset(shipped("inputs")).rows("published_requirements")
+    assert {row.item for row in table} == {row["item"] for row in (*lines, of_2013, of_2023)}
+
+
+def test_a_stockpile_manager_reports_what_an_emergency_asks_and_what_to_buy():
+    """Proves: 2 kt of defence and 3 of essential users a year come from China, which stops for a year; half a kilotonne is held, of
+    it 0.2 ordered, and 1.5 more can be bought at 10 USD/kg. 5 kt are wanted, 4.5 missing, 3 with the plan, and none of defence."""
+    plan, data = imported(
+        10.0,
+        demand={("a", "defence"): 2.0, ("a", "essential"): 3.0},
+        tiers={"defence": [(1.0, 3.0)]},
+        offers={"spot": offer("a", 5.0)},
+        stock={"a": 0.5},
+        money={2027: 15.0, 2028: 0.0},
+        scenarios=[cut("other", 0.1, 2028.0, 1.0, share=0.1), cut("stop", 0.5, 2029.0, 1.0, design_basis=True)],
+    )
+    told = data.frame("stock").assign(ordered_t=200.0)
+    ranked = data.frame("demand").assign(priority=lambda rows: rows.segment.map({"defence": 1, "essential": 2}))
+    study = stockpile_report(solve(plan, data.replace(stock=told, demand=ranked), gap=0.0))
+    row = study.tables["lines"].iloc[0]
+    assert (study.facts["emergency"], study.facts["first_year"], study.facts["last_year"]) == ("stop", 2029, 2029)
+    assert row.loc["requirement_t":"essential_t"].tolist() == pytest.approx([5000.0, 2000.0, 3000.0])
+    assert row.loc["shortfall_t":"shortfall_musd"].tolist() == pytest.approx([4500.0, 1500.0, 45.0])
+    assert row.loc["held_t":"buy_musd"].tolist() == pytest.approx([500.0, 200.0, 1500.0, 2027, 15.0])
+    assert row.loc["target_t":"left_defence_t"].tolist() == pytest.approx([2000.0, 3000.0, 0.0], abs=1e-6)
+    assert "buy 1,500 t from FY2027 for 15 M; still missing 3,000 t" in study.summary()
+    with pytest.raises(InputError, match="did you mean 'stop'"):
+        stockpile_report(solve(plan, data, quick=True), scenario="stopp")
