@@ -805,26 +805,29 @@ def test_least_budget_buys_no_more_than_was_promised():
     assert result.outcome.stages[0][1] == close(40.0)
 
 
+def two_risks(money: float, **objective):
+    """`dire`: 10 kt at 100 USD/kg fail with probability .05; `often`: 10 kt at 20 with probability .5. Stock costs 10 USD/kg."""
+    names = ("dire", "often")
+    return tiny(
+        dict.fromkeys(names, 10.0),
+        sources={n: source("CHN", n, 10.0) for n in names},
+        demand=dict.fromkeys(names, 10.0),
+        loss={"dire": 90.0, "often": 10.0},
+        offers={f"{n}-spot": offer(n, 100.0) for n in names},
+        scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
+        money={2027: money, 2028: 0.0},
+        years=2,
+        risk={"alpha": 0.95},
+        objective={"kind": "risk_within_budget", **objective},
+    )
+
+
 @pytest.mark.parametrize(("share", "chosen"), [(0.0, "often"), (1.0, "dire")])
 def test_the_budget_goes_where_the_chosen_risk_is(share, chosen):
     """Proves: with money for 1 kt, the mean prefers what fails often, the tail what fails badly.
 
-    `dire`: 10 kt at 100 USD/kg with probability .05; `often`: 10 kt at 20 with probability .5. One kt in store spares
-    .05*100 = 5 or .5*20 = 10 of the mean (150 without a plan); of the worst twentieth 100 or nothing."""
-    result = best(
-        tiny(
-            {"dire": 10.0, "often": 10.0},
-            sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
-            demand={"dire": 10.0, "often": 10.0},
-            loss={"dire": 90.0, "often": 10.0},
-            offers={f"{n}-spot": offer(n, 100.0) for n in ("dire", "often")},
-            scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
-            money={2027: 10.0, 2028: 0.0},
-            years=2,
-            risk={"alpha": 0.95},
-            objective={"kind": "risk_within_budget", "cvar_share": share},
-        )
-    )
+    One kt in store spares .05*100 = 5 or .5*20 = 10 of the mean (150 without a plan); of the worst twentieth 100 or nothing."""
+    result = best(two_risks(10.0, cvar_share=share))
     assert bought(result, chosen) == close(1.0)
     assert [stage[0] for stage in result.outcome.stages] == ["risk", "spending", "social_cost"]
     assert result.objective_parts["loss"] == close({"often": 140.0, "dire": 145.0}[chosen])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from api.test_closed_forms import clawback, tail, two_risks
 from strategic_minerals import solve
 from strategic_minerals.answer.prices import MEANING, price_table
 from strategic_minerals.matrix.named import objective_costs
@@ -19,7 +20,7 @@ from strategic_minerals.model.sets import TRUNK
 from strategic_minerals.solver.highs import Model, UnsolvedRun
 from strategic_minerals.solver.optimise import Solved, optimise
 from support.instances import ASKED, random_case
-from support.tiny import KT, bought, cut, floored, imported, offer, price, project, source, tiny, total
+from support.tiny import KT, bought, cut, imported, offer, price, project, source, tiny, total
 
 STEP = 1e-2
 """Of a right-hand side [kt or million USD]: far above solver tolerances, far below the next kink."""
@@ -101,15 +102,9 @@ def test_two_promises_on_one_segment_have_a_price_each_that_can_be_told_apart() 
 
 def feared(risk: dict[str, Any]) -> Case:
     """Losses that stock at 5 USD/kg does not repay (a missing kg costs 1) and that a limit keeps down."""
-    scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
-    return imported(
-        0.5,
-        40.0,
-        loss=0.5,
+    return tail(
         offers={"spot": offer("a", 100.0, premium=9.0)},
         materials={"a": {"haircut_share": 0.5}},
-        scenarios=[cut(name, p, 2028, 1, share=share) for name, (p, share) in scenarios.items()],
-        years=2,
         rate=RATE,
         money={2027: 1e4, 2028: 0.0},
         risk={"alpha": 0.9, **risk},
@@ -134,19 +129,8 @@ def test_one_usd_of_risk_allowed_saves_the_stock_that_kept_it_away(name: str, fi
 
 def capped(cap: float) -> Case:
     """A plant of 1 kt lives on a floor of 110 that may cost 30 a year; it can be supported in part. Cap on 2028 alone."""
-    plant = project("a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0)
-    return imported(
-        100.0,
-        1.0,
-        demand={"a": 2.0},
-        projects={"plant": plant},
-        packages={"floored": floored("a", 110.0, 3.0, upside_share=0.5)},
-        states=[(0.8, 0.5), (1.2, 0.5)],
-        loss=1000.0,
-        rate=RATE,
-        budget={"liability_cap_musd": {2027: 1e3, 2028: cap, 2029: 1e3}},
-        instruments={"partial_support": True, "signing_years": [2027]},
-    )
+    cap_by_year = {"liability_cap_musd": {2027: 1e3, 2028: cap, 2029: 1e3}}
+    return clawback(RATE, budget=cap_by_year, instruments={"partial_support": True, "signing_years": [2027]})
 
 
 def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> None:
@@ -490,18 +474,7 @@ def test_money_is_priced_in_the_risk_that_it_takes_away(share: float, worth: flo
     kg it spares .5*20*.1 = 1 of the mean; of what fails badly at 100 a kg it spares 10 of the worst twentieth."""
 
     def within(musd: float) -> Case:
-        return tiny(
-            {"dire": 10.0, "often": 10.0},
-            sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
-            demand={"dire": 10.0, "often": 10.0},
-            loss={"dire": 90.0, "often": 10.0},
-            offers={f"{n}-spot": offer(n, 100.0) for n in ("dire", "often")},
-            scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
-            money={2027: musd, 2028: 0.0},
-            years=2,
-            risk={"alpha": 0.95},
-            objective={"kind": "risk_within_budget", "cvar_share": share, "stage_slack": 0.0},
-        )
+        return two_risks(musd, cvar_share=share, stage_slack=0.0)
 
     result = optimum(*within(10.0))
     slope_ = (optimum(*within(10.0 + STEP)).outcome.stages[0][1] - result.outcome.stages[0][1]) / STEP
