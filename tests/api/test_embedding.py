@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +47,6 @@ def quickstart_of_one() -> tuple[Plan, Dataset]:
     return load_plan("quickstart", ONE), load_dataset(shipped("inputs"))
 
 
-def end() -> None:
-    """As a solver that is refused memory may."""
-    os._exit(3)
-
-
-def sleep() -> None:
-    import time
-
-    time.sleep(600.0)
-
-
-def hoard() -> int:
-    return len(bytearray(3 * 2**30))
-
-
 @pytest.mark.long
 def test_a_child_answers_or_says_why_not() -> None:
     """Proves: a result comes back as it would here; an error does; so are a crash and limits of memory and time."""
@@ -71,13 +57,13 @@ def test_a_child_answers_or_says_why_not() -> None:
         in_child(len, lambda: None)
     with pytest.raises(StoppedError, match="callbacks"):
         in_child(print, run=Runner(on_progress=print))
-    for work, limits, kind in (
-        (end, {}, StoppedError),
-        (hoard, {"memory_mib": 1500.0}, StoppedError),
-        (sleep, {"deadline_s": 0.5}, DeadlineError),
+    for work, given, limits, kind in (
+        (os._exit, 3, {}, StoppedError),  # as a solver that is refused memory may
+        (bytearray, 3 * 2**30, {"memory_mib": 1500.0}, StoppedError),
+        (time.sleep, 600.0, {"deadline_s": 0.5}, DeadlineError),
     ):
         with pytest.raises(kind) as caught:
-            in_child(work, **limits)  # type: ignore[arg-type]
+            in_child(work, given, **limits)  # type: ignore[arg-type]
         assert caught.value.outcome.objective_musd is None
 
 

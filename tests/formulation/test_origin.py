@@ -42,30 +42,22 @@ def back(**more):
     return {"exclusions": [{"countries": "CHN", "materials": "magnet", "reach_back": True, **more}]}
 
 
-def test_without_rules_the_reserve_buys_what_the_stop_will_lack():
-    """1 kt of allied oxide makes 2 of the 4 kt of magnets; the reserve buys the other two."""
-    plan, data = chain()
-    assert bought(solve(plan, data, quick=True), "magnet") == pytest.approx(2.0)
-
-
-def test_reach_back_buys_no_more_than_clean_feed_makes():
-    """0.4 kt of clean oxide a year are 0.8 kt of magnets, 1.6 kt before the stop. What users buy stays Chinese."""
-    plan, data = chain(clean_mine=0.4, procurement=back())
-    result = solve(plan, data, quick=True)
+@pytest.mark.parametrize(
+    ("changes", "tonnes"),
+    [
+        ({}, 2.0),
+        ({"clean_mine": 0.4, "procurement": back()}, 1.6),
+        ({"clean_mine": 0.4, "procurement": back(reach_back=False)}, 3.2),
+        *(({"feed": feed, "procurement": back()}, 0.0) for feed in ("CHN", "AUS CHN", "", "OTH")),
+    ],
+)
+def test_the_reserve_buys_what_rules_leave(changes, tonnes):
+    """Without rules what the stop will lack: 1 kt of allied oxide makes 2 of the 4 kt of magnets, the reserve buys the other two.
+    With reach-back no more than clean feed makes: 0.4 kt of oxide a year are 0.8 kt of magnets, 1.6 before the stop, and what
+    users buy stays Chinese; without it the country of the last stage counts. Trap 29: unknown feed launders no origin."""
+    result = solve(*chain(**changes), quick=True)
     assert result.audited.passed
-    assert bought(result, "magnet") == pytest.approx(1.6)
-
-
-def test_without_reach_back_the_country_of_the_last_stage_counts():
-    plan, data = chain(clean_mine=0.4, procurement=back(reach_back=False))
-    assert bought(solve(plan, data, quick=True), "magnet") == pytest.approx(3.2)
-
-
-@pytest.mark.parametrize("feed", ["CHN", "AUS CHN", "", "OTH"])
-def test_feed_of_excluded_or_unpublished_origin_is_not_clean(feed):
-    """Trap 29: unknown feed launders no origin."""
-    plan, data = chain(feed=feed, procurement=back())
-    assert bought(solve(plan, data, quick=True), "magnet") == pytest.approx(0.0, abs=1e-9)
+    assert bought(result, "magnet") == pytest.approx(tonnes, abs=1e-9)
 
 
 def test_a_plant_that_declares_nothing_sells_nothing():
