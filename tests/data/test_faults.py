@@ -373,6 +373,16 @@ ASKS: list[tuple[dict[str, Any], str, str]] = [
         "-9",
     ),
     (
+        {
+            "budget": {
+                "appropriation_musd": 9,
+                "loan": {"interest": 0.1, "term_years": 2, "owed_musd": 1, "due_year": 2026},
+            }
+        },
+        "budget.loan.due_year",
+        "2027 or later",
+    ),
+    (
         promise("b", segment="defence") | {"scenarios": [scenario(name="b", design_basis=True)]},
         "service_levels.0",
         "demand.csv",

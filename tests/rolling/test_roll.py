@@ -217,6 +217,19 @@ def test_money_drawn_early_is_told() -> None:
     assert "of 0.6 appropriated (0.3 of it drawn the year before) and 0.3 of the next year's." in found.summary()
 
 
+def test_a_loan_is_owed_until_it_is_due_and_no_longer() -> None:
+    """Proves: what the first year buys is due a year later, in the plan of that year; the one after it owes nothing of it, and
+    borrows anew for as long as the first did."""
+    plan, data = reserve(6, budget={"loan": {"interest": 0.05, "term_years": 1.0}})
+    first = solve(plan, data, gap=0.0, quick=True)
+    second = roll(first, **CALM).result
+    loan = second.plan.budget.loan
+    assert loan.owed_musd == pytest.approx(float(first.tables["budget"].borrowed_musd.iloc[0]))
+    assert (loan.owed_musd > 0, loan.due_year) == (True, FIRST + 1)
+    third = roll(second, **CALM).result.plan.budget.loan
+    assert (third.owed_musd, third.due_year, third.term_years) == (0.0, None, 1.0)
+
+
 def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:
     """Proves: half of a purchase, a counted stock, a package that was not signed, a year that cost less."""
     first = reserved(6)

@@ -315,8 +315,17 @@ def sales_are_lawful(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("plan", "", "release.sell_above", f"{plan.release.sell_above:g}", expected)
 
 
-def advance_is_covered(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """No more was drawn early before the plan than its first year is given."""
+def money_from_before_counts(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """No more was drawn early before the plan than its first year is given, and what is owed is not due before it."""
+    loan = plan.budget.loan
+    if (
+        loan is not None
+        and loan.owed_musd > 0
+        and loan.due_year is not None
+        and loan.due_year < plan.horizon.first_year
+    ):
+        expected = f"{plan.horizon.first_year} or later: what was due before is owed no more"
+        yield Fault("plan", "", "budget.loan.due_year", str(loan.due_year), expected)
     given, first = plan.budget.appropriation_musd, plan.horizon.first_year
     if isinstance(given, Mapping):
         given = given.get(max((year for year in given if year <= first), default=first), 0.0)
@@ -572,7 +581,7 @@ MEANING: tuple[Check, ...] = (
     complete,
     one_priority,
     sales_are_lawful,
-    advance_is_covered,
+    money_from_before_counts,
     tiers_make_sense,
     shortage_tables_make_sense,
     price_states_make_sense,

@@ -409,6 +409,7 @@ def _moved(
     if (loan := plan.budget.loan) is not None:
         owed = max(0.0, loan.owed_musd + state.spent_musd)
         due = loan.due_year or (int(plan.horizon.first_year + loan.term_years) if owed > 0 else None)
+        owed, due = (0.0, None) if due is not None and due < first else (owed, due)  # it was paid back then
         money["loan"] = loan.model_copy(update={"owed_musd": owed, "due_year": due})
     if plan.budget.total_musd is not None:
         money["total_musd"] = max(0.0, plan.budget.total_musd - state.spent_musd)
