@@ -23,7 +23,7 @@ from conftest import until
 from service.test_service_stores import run
 from strategic_minerals.core.errors import MisplacedError
 from strategic_minerals.service import dispatcher, webhooks
-from strategic_minerals.service.client import webhook
+from strategic_minerals.service.client import Client, ServiceError, webhook
 from strategic_minerals.service.store import open_store
 from strategic_minerals.service.webhooks import RefusedError, Target, checked_address, is_public, send, target_of
 from support.served import QUICK, Obedient, client
@@ -221,6 +221,16 @@ def test_a_name_with_one_private_address_is_not_called(monkeypatch: pytest.Monke
         send(target, ("93.184.216.34", 443), {}, b"")
     assert called == [("93.184.216.34", 443)]
     assert asked == ["plans.example"] * 3
+
+
+def test_what_a_client_sends_again_has_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a proxy says 503 for a service that may have taken a job, repeating the request makes no second one."""
+    paused = list[float]()
+    monkeypatch.setattr(time, "sleep", paused.append)
+    with Receiver(503) as there, pytest.raises(ServiceError, match="503"):
+        Client(f"http://{there.host}").submit("solve", shipped="quickstart")
+    assert len({headers["idempotency-key"] for headers, _, _ in there.got}) == 1 < len(there.got)
+    assert sum(paused) > 10  # a server that starts anew is waited for
 
 
 def test_a_receiver_that_says_nothing_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:

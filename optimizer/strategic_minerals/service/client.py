@@ -60,7 +60,7 @@ class Client:
         """Submit a job; its identifier.
 
         kind: a verb. request: `plan`, `shipped` or `question`, and the verb's options; `of`, the identifier of a
-        solved plan, for `stress`, `roll` and others. key: an idempotency key; with one, a lost request may be sent again.
+        solved plan, for `stress`, `roll` and others. key: an idempotency key, by which you may send it again yourself.
         """
         return str(self._json("POST", "/v1/jobs", {"kind": kind, **request}, _key(key))["id"])
 
@@ -181,7 +181,7 @@ class Client:
             except urllib.error.HTTPError as error:
                 if error.code not in (429, 503) or attempt == TRIES:
                     raise ServiceError(error.code, _problem(error.read())) from None
-                time.sleep(min(60.0, float(error.headers.get("Retry-After", 1))))
+                time.sleep(min(60.0, float(error.headers.get("Retry-After", 2 ** (attempt - 1)))))
         raise AssertionError
 
 
@@ -259,7 +259,8 @@ def _is_over(
 
 
 def _key(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"Idempotency-Key": key}
+    """A key of its own where none is given: a proxy's 503 does not say whether the service took what is then sent again."""
+    return {"Idempotency-Key": secrets.token_hex(16) if key is None else key}
 
 
 def _problem(content: bytes) -> dict[str, Any]:
