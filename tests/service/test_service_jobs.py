@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,9 +215,12 @@ def test_a_running_child_is_stopped_soon(tmp_path: Path, phase: str) -> None:
 
 
 def test_a_child_that_runs_too_long_is_ended(tmp_path: Path) -> None:
-    """Proves R10: the wall clock ends a job, whatever the solver makes of its own limit of nearly an hour."""
-    found = JobRunner().run(prepared(tmp_path, LONG), (2, 1), lambda _: None, lambda: False)
-    assert found["problem"]["type"].endswith(":deadline")
+    """Proves R10: the wall clock ends a job, whatever the solver makes of its own limit of nearly an hour, or of one that passed
+    while its process began."""
+    late = prepared(tmp_path / "late", {**QUICK, "deadline_s": 60}, begin=time.monotonic() - 60)
+    for folder, limit_s in ((prepared(tmp_path, LONG), 2), (late, 3600)):
+        found = JobRunner().run(folder, (limit_s, 1), lambda _: None, lambda: False)
+        assert found["problem"]["type"].endswith(":deadline")
     assert not jobs_children()
 
 

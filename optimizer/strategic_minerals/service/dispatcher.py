@@ -394,7 +394,7 @@ class Dispatcher:
                 raise LookupError("the job's folder does not exist")
             limits = {"memory_mib": settings.memory_mib, "deadline_s": settings.deadline_s}
             limits |= {"niceness": self.limits.niceness, "most_columns": self.limits.columns}
-            folder.write(LIMITS, {**named, **limits, "threads": settings.threads_of_job})
+            folder.write(LIMITS, {**named, **limits, "threads": settings.threads_of_job, "begin": begin})
             patience = settings.deadline_s, self.limits.grace_s
             ended = self._runner.run(folder, patience, partial(self._tell, job), partial(self._to_stop, job))
             self._in_order(job)

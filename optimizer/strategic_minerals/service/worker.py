@@ -12,6 +12,7 @@ import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -128,12 +129,13 @@ def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressR
 
 
 def runner_of(request: Given, limits: Given, reporter: ProgressReporter, folder: Folder) -> Runner:
-    """How a job runs: in this process, with what its time limit leaves for the work."""
+    """How a job runs: in this process, with what its time limits, which begin where the process does, leave for the work."""
     most_s = max(1.0, SHARE_OF_DEADLINE * float(limits.get("deadline_s", LONGEST_S)))
-    asked_s = request.get("deadline_s") or LONGEST_S
+    asked_s = float(request.get("deadline_s") or LONGEST_S)
+    gone_s = time.monotonic() - float(limits.get("begin", time.monotonic()))
     return Runner(
         threads=int(limits.get("threads", 1)),
-        deadline_s=min(asked_s, most_s),
+        deadline_s=max(0.0, min(asked_s, most_s) - gone_s),
         on_progress=reporter.report,
         store=folder.path / ROWS if VERBS[request["kind"]].resumes else None,
     )
