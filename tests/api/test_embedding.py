@@ -95,6 +95,8 @@ def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
     assert (Result.load(tmp_path / "run.nc").solution.stock == here.solution.stock).all()
     with pytest.raises(InputError, match="netCDF"):
         Result.load(tmp_path / "decisions.nc")
+    with pytest.raises(InputError, match="expected a folder"):
+        here.save(tmp_path / "run.nc" / "below.nc")
 
 
 def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import FORMAT, Fault, InfeasibleError, InputError, SolveError, missing_part
-from ..core.files import LOCK, PART, Staged, one_writer, whole_file
+from ..core.files import LOCK, PART, Staged, make_folder, one_writer, whole_file
 from ..core.frames import kinds_of
 from ..question.dataset import Dataset
 from ..question.plan import Plan
@@ -246,7 +246,8 @@ ARRAYS, WITHIN = ".nc", "run_folder"
 def write_arrays(result: Result, file: str | Path) -> Path:
     """Write a netCDF file: every decision as `Result.to_xarray` has it, and the run folder within, as an archive.
 
-    Raises InputError where xarray is not installed, OSError where the disk cannot be written."""
+    Raises InputError where xarray is not installed or a file has the name of a folder, OSError where the disk cannot be written."""
+    make_folder(Path(file).parent)
     arrays, packed = result.to_xarray(), io.BytesIO()
     with tempfile.TemporaryDirectory() as place:
         folder = write_run(result, Path(place) / "run")
