@@ -1,6 +1,7 @@
 """How work runs: tasks in order from processes that end with their parent; one deadline, one cancellation, one memory
 limit; what a process shares between solves is changed by none."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -39,6 +40,7 @@ if __name__ == "__main__":
 
 
 def double(value: int) -> int:
+    assert multiprocessing.get_start_method() != "spawn" or sys.platform != "linux", "a lock's name outlives a kill"
     return 2 * value
 
 

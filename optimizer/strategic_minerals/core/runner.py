@@ -390,6 +390,7 @@ def _crashed(code: int | None, memory_mib: float) -> StoppedError:
 
 def _in_child(there: Any, memory_mib: float) -> None:
     """In the process: work within so much memory, and send back what came of it."""
+    _leave_no_locks()
     with contextlib.suppress(ImportError, ValueError, OSError):  # no such limit here
         import resource
 
@@ -496,9 +497,16 @@ def _stopped() -> bool:
     return any(event.is_set() for event in _STOP)
 
 
+def _leave_no_locks() -> None:
+    """Of a spawned process, which may be killed: let a lock that a library makes (Pyomo does) have no name that would be left."""
+    if "fork" in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("fork", force=True)
+
+
 def _begin_worker(stop: Any, begun: Any, counter: Any) -> None:
     """What a spawned process does first: listen for a stop, and end when the process that started it is gone. One that is killed
     cannot say so, and what it started would wait for its tasks for ever, with all the memory of its last one."""
+    _leave_no_locks()
     _STOP.append(stop)
     _BEGUN.append(begun)
     _COUNTER.append(counter)
