@@ -20,7 +20,7 @@ from strategic_minerals.core.logs import listening
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.workbook import write_workbook
 from strategic_minerals.service.app import create_app
-from strategic_minerals.service.job_folder import LIMITS, Folder, JsonLines
+from strategic_minerals.service.job_folder import LIMITS, RESULT, Folder, JsonLines
 from support.served import QUICK, InProcess, Obedient, client, ended, served, settings, token
 
 ONE = {**QUICK, "set": {"materials": ["germanium"]}}
@@ -58,7 +58,14 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
     with zipfile.ZipFile(io.BytesIO(service.get(status["links"]["archive"]).content)) as archive:
         archive.extractall(tmp_path / "run")
     assert load_result(tmp_path / "run").audit().passed
-    assert HOSTILE not in service.get(f"/jobs/{solved}", headers={"Accept": "text/html"}).text
+    folder = Folder.of(service.app.state.settings.folder, solved)  # type: ignore[attr-defined]
+    text = "What to do\nMore: --full.\n\nYOUR QUESTIONS"
+    folder.write(RESULT, {**(folder.read(RESULT) or {}), "screen": text, "summary": text})
+    shown = service.get(f"/jobs/{solved}", headers={"Accept": "text/html"}).text
+    assert HOSTILE not in shown
+    assert "--full" not in shown
+    assert "YOUR QUESTIONS" in shown
+    assert "Buys germanium" in service.get("/").text
     page = service.get(status["links"]["report"])
     assert "Evidence" in page.text
     assert "sandbox allow-scripts" in page.headers["content-security-policy"]

@@ -21,6 +21,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from ..core.errors import Fault, FaultsError, PlanError, shipped
 from ..core.files import templates
+from ..core.formats import in_tonnes
 from ..question.read_csv import shipped_tables
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
@@ -128,9 +129,8 @@ def home(request: Request, caller: Reader) -> Response:
     """Runs, and where a new one begins."""
     store = request.app.state.store
     places = store.positions()
-    runs = [
-        (status_of(request, job, places), _asked(request, job)) for job in store.jobs(caller.tenant, None, MOST_JOBS)
-    ]
+    jobs = store.jobs(caller.tenant, None, MOST_JOBS)
+    runs = [(status_of(request, job, places), _asked(request, job), _bought(request, job)) for job in jobs]
     return page("home.html", request, runs=runs, plans=_titles(), may_submit=caller.may("submit"))
 
 
@@ -148,6 +148,17 @@ def _asked(request: Request, job: Job) -> str:
     given = {question: answer for question, answer in given.items() if answer and not question.endswith(USE)}
     changed = [f"{name}: {value}" for name, value in {**given, **(asked.get("set") or {})}.items()]
     return "; ".join(filter(None, [begun, *changed]))
+
+
+def _bought(request: Request, job: Job) -> str:
+    """Tonnes that a plan buys, by material: what tells apart two answers that begin with the same words."""
+    done = job.state == "succeeded" and VERBS[job.kind].makes_plan
+    text = _text(folder_of(request, job.id), "run/results/acquisitions.csv") if done else ""
+    tonnes = dict[str, float]()
+    for row in csv.DictReader(io.StringIO(text)):
+        name = row["material"].replace("_", " ")
+        tonnes[name] = tonnes.get(name, 0.0) + float(row["acquired_t"])
+    return ", ".join(f"{name} {in_tonnes(tonnes[name])}" for name in sorted(tonnes, key=lambda one: -tonnes[one]))
 
 
 @router.post("/upload")
@@ -389,7 +400,7 @@ def job_page(request: Request, caller: Reader, job_id: Id, shared: str = "") -> 
         again=VERBS[job.kind].asks,
         may_submit=caller.may("submit"),
         name=_named(job),
-        screen=screen,
+        screen=re.sub(r"\n+More: .*", "", screen),  # what the command line has beside it
         details=summary.removeprefix(screen).strip(),
         noted=noted,
         link=link,
