@@ -429,7 +429,7 @@ def test_the_audit_log_and_places_in_the_queue_cost_little(tmp_path: Path) -> No
 
 
 def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves D10: the bytes of a report that is made on request are the job's."""
+    """Proves D10: the bytes of a report that is made on request are the job's; what has none says where its tables are."""
     monkeypatch.setattr("strategic_minerals.service.api.start", partial(reported, text="x" * 500_000))
     with client(tmp_path / "s", Obedient()) as service:
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
@@ -437,6 +437,9 @@ def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: 
         before = service.get("/v1/usage").json()["mib"]
         assert service.get(f"/v1/jobs/{job}/report").status_code == 200
         assert service.get("/v1/usage").json()["mib"] > before + 0.4
+        job = service.post("/v1/jobs", json={"kind": "scenarios", "shipped": "quickstart"}).json()["id"]
+        ended(service, job)
+        assert "are in `result`" in service.get(f"/v1/jobs/{job}/report").json()["detail"]
 
 
 def test_a_file_beside_the_server_takes_the_place_of_no_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
