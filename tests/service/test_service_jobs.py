@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from conftest import PATIENCE_S, until
 from service.test_service_stores import job_of, put
-from strategic_minerals import InputError, load_result
+from strategic_minerals import InputError, load_result, shipped
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.service import dispatcher
 from strategic_minerals.service.client import AsyncClient, Client, ServiceError
@@ -307,6 +307,9 @@ def test_the_client_of_the_documents_works(
     with pytest.raises(ServiceError, match="discount_rate") as caught:
         service.submit("solve", shipped="quickstart", set={"discount_rate": 9})
     assert caught.value.status == 422
+    tables = [shipped("inputs") / "hazards.csv"]
+    kept = service.keep(shipped("models") / "quickstart.toml", tables, on_top_of_shipped=True)
+    assert service.check(question=kept)["faults"] == []
     service.delete(names["job"])
     with pytest.raises(ServiceError, match="404"):
         service.status(names["job"])

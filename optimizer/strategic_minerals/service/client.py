@@ -70,9 +70,9 @@ class Client:
         """Submit a plan file (TOML, JSON, xlsx) with tables of your own (`<table>.csv`); the job's identifier."""
         return str(self._form("/v1/jobs/upload", plan, tables, {"kind": "solve", **options}, _key(key))["id"])
 
-    def keep(self, plan: str | Path, tables: Sequence[str | Path] = ()) -> str:
-        """Keep a plan file and its tables; what jobs name as `question`."""
-        return str(self._form("/v1/questions/upload", plan, tables, {}, {})["id"])
+    def keep(self, /, plan: str | Path, tables: Sequence[str | Path] = (), **options: Any) -> str:
+        """Keep a plan file and its tables, with options such as `on_top_of_shipped`; what jobs name as `question`."""
+        return str(self._form("/v1/questions/upload", plan, tables, options, {})["id"])
 
     def check(self, /, **question: Any) -> dict[str, Any]:
         """Faults, doubtful figures and size of a question, without solving it."""
