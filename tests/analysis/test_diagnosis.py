@@ -100,6 +100,7 @@ ALONE: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
 """By hand: a question, and the value of each single change that restores a plan. There are 30 million USD."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ALONE)
 def test_single_changes_are_those_worked_out_by_hand(name: str) -> None:
     asked, wanted = ALONE[name]

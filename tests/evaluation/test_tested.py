@@ -73,6 +73,7 @@ def test_what_is_prescribed_has_to_be_signed_and_what_ties_is_left_out() -> None
     assert "no such plan keeps the rules" in result.summary(full=True)
 
 
+@pytest.mark.long
 def test_leaving_out_costs_what_the_plan_without_it_is_worth_less(answer: Result) -> None:
     """Proves: the only purchase is needed, as are all purchases, for all that the plan is worth; waiting longer costs no less; what
     is stated is the difference of two plans in the same samples, which the plan without anything confirms: it is worth nothing."""

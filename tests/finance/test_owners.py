@@ -148,6 +148,7 @@ def with_owners(plan: Plan, owners: dict[str, Any], **more: Any) -> Plan:
     return Plan.model_validate({**plan.to_toml_like(), "owners": owners, **more})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("owners", [{}, {"sample": 7, "seed": 3}, {**EXPECTED, "sample": 7}])
 def test_neutral_values_give_the_gaps_of_the_baseline_course(owners: dict[str, Any]) -> None:
     """Trap 39: no premium, and no event that could shut a plant: the same to 1e-12; on the baseline course to the last digit."""

@@ -330,6 +330,7 @@ def split_users(frames: dict[str, pd.DataFrame]) -> None:
         frames["offers"] = twin(frames["offers"], "offer", name, f"{name}-2")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("edit", "without"),
     [

@@ -210,6 +210,7 @@ def truth() -> Result:
     return solve(*small(), **EXACT)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["flat", "decomposed"])
 @pytest.mark.parametrize(("tonnes", "prices"), SCALINGS)
 def test_the_scaled_problem_has_the_scaled_answer(

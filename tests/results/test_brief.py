@@ -65,6 +65,7 @@ def brief_of(result: Result) -> Brief:
     return result.brief
 
 
+@pytest.mark.long
 def test_a_screen_with_much_to_say_ends_its_longest_paragraphs_early(lived: Result) -> None:
     brief = brief_of(lived)
     long = replace(brief, points=tuple((name, "words, that say much; " * 40) for name, _ in brief.points))
@@ -226,6 +227,7 @@ def test_a_hazard_of_other_materials_is_no_cause() -> None:
     assert come_with(table, pd.Series([0.0, 10.0]), known) == {"ga_ge_sb_ban": pytest.approx(5.0)}
 
 
+@pytest.mark.long
 def test_what_loses_money_as_it_is_lived_is_not_recommended() -> None:
     """Proves: a storekeeper who keeps everything back makes a purchase worthless; then nothing new is the answer."""
     plan, data = load_question(find_plan(Path("quickstart")))

@@ -283,6 +283,7 @@ def test_a_harsher_state_ends_a_milder_one_and_none_begins_while_it_lasts() -> N
     assert ("others", "war") not in beside
 
 
+@pytest.mark.long
 def test_the_gap_to_the_next_stop_does_not_run_while_an_embargo_lasts() -> None:
     """Proves: in the time left by embargoes, licence stops come at their rate, before and after them alike."""
     rows = [

@@ -499,7 +499,7 @@ def _stopped() -> bool:
 
 def _leave_no_locks() -> None:
     """Of a spawned process, which may be killed: let a lock that a library makes (Pyomo does) have no name that would be left."""
-    if "fork" in multiprocessing.get_all_start_methods():
+    if sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
 
 
