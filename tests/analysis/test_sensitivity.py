@@ -218,6 +218,14 @@ def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
     return promising(0.0, money, service_levels=[], materials={"a": {"haircut_share": 0.5}})
 
 
+def test_a_budget_drawn_early_shrinks_with_the_others() -> None:
+    """Proves: a plan of which half a year's money was drawn before has points from nothing on."""
+    plan, data = buying()
+    early = plan.model_copy(update={"budget": plan.budget.model_copy(update={"carried_in_musd": -15.0})})
+    points = frontier(early, data, factors=[0.0, 0.25, 1.0], tolerance=1.0).tables["points"]
+    assert points.objective_musd.notna().all()
+
+
 def ishigami(points: pd.DataFrame) -> pd.Series:
     """sin x1 + 7 sin^2 x2 + 0.1 x3^4 sin x1 (Ishigami and Homma 1990)."""
     x1, x2, x3 = (points[name] for name in ("x1", "x2", "x3"))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, solve, verify, write_run
+from strategic_minerals import Dataset, InputError, Plan, check, solve, verify, write_run
 from strategic_minerals.audit.accounts import COMMON, costs_by_home, open_accounts, social_cost
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.together import Taken, joint_question
@@ -132,6 +132,27 @@ def test_a_plant_that_two_homes_name_is_built_once() -> None:
     rest = solved(plan, homes, ("AUS",), Taken(plants={"plant": tonnes(0.7)}))
     assert rest.figures.value("shortage_avoided_musd") == near(0.5 * 110 * 0.3)
     assert not len(solved(plan, homes, ("AUS",), Taken(plants={"plant": tonnes(1.0)})).tables["projects"])
+
+
+def with_form(data: Dataset) -> Dataset:
+    """A home that asks its plant for a qualified form of ore."""
+    named = {"materials": {"material": "form", "name": "Form", "qualified_of": "ore", "qualified_users": "civil"}}
+    more = named | {"prices": {"material": "form"}}
+    of_ore = {table: data.frame(table).query("material == 'ore'").assign(**cells) for table, cells in more.items()}
+    grown = {table: pd.concat([data.frame(table), rows]) for table, rows in of_ore.items()}
+    return data.replace(**grown, qualifications=pd.DataFrame([{"material": "form", "producer": "plant"}]))
+
+
+def test_what_a_joint_plant_hands_over_is_qualified() -> None:
+    """Proves: users take the form from what the plant gives their home; of a plant that others have taken nothing is asked."""
+    homes = {home: with_form(built(home, 1.0, 30.0)) for home in ("USA", "AUS")}
+    plan = allied(STRUCK, materials=["ore", "form"])
+    joint = joint_question(plan, homes)
+    makers = {row.producer for row in joint[1].rows("qualifications")}
+    assert makers == {"plant.ore.to.USA", "plant.ore.to.AUS"}
+    assert check(*joint).faults == ()
+    taken = joint_question(plan, homes, ("AUS",), Taken(plants={"plant": tonnes(1.0)}))
+    assert (taken[1].rows("qualifications"), check(*taken).faults) == ((), ())
 
 
 def test_costs_of_the_homes_add_up_and_are_those_of_homes_apart() -> None:

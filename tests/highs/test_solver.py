@@ -16,6 +16,7 @@ import pytest
 
 from conftest import PATIENCE_S, environment
 from strategic_minerals import InfeasibleError, Plan, ReserveError, StoppedError, UntrustedError, solve
+from strategic_minerals.cli import main as cli
 from strategic_minerals.core.stats import Timings
 from strategic_minerals.matrix.assembly import Assembly
 from strategic_minerals.matrix.named import denominator
@@ -95,6 +96,22 @@ def test_infeasible_with_presolve_and_feasible_without_is_not_trusted(
     with pytest.raises(UntrustedError, match="feasible without"):
         solve(*case(), quick=True)
     assert [phase for phase in seen if phase != "reference"] == ["do nothing", "social_cost", "solve"]
+
+
+@pytest.mark.long
+def test_a_status_disagreement_is_exit_code_5(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Proves R2: the command line ends with 5, says why, and prints no number of a plan."""
+    intercept(monkeypatch, lambda phase, n, run: answer("infeasible") if phase == "social_cost" else run)
+    monkeypatch.setattr(sys, "argv", ["strategic-minerals", "solve", "quickstart"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert stop.value.code == 5
+    assert out == ""
+    assert "Not trusted" in err
+    assert "feasible without" in err
 
 
 @pytest.mark.parametrize("second", ["time_limit", "failed", "out_of_memory", "limit"])

@@ -14,6 +14,7 @@ import pandas as pd
 from ..audit.figures import Figures
 from ..core.formats import (
     LEAST_SHOWN,
+    LEAST_TONNES,
     NAMED,
     SMALL_MUSD,
     amount,
@@ -49,8 +50,6 @@ NEARLY_ALONE = 0.05
 """Share of its capital up to which a supported plant nearly builds itself."""
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake of", "floor": "price floor:"}
 UNITS = {"t": " t", "t/yr": " t a year"}
-LEAST_TONNES = 1e-3
-"""Less than a kilogram is shown as nothing."""
 FREE, ABOVE, OUT = "optional: no gain shown", "as above, together", "tests say: leave it out"
 MONTHS_FROM = 120
 """Days of cover from which on they are months."""
@@ -297,11 +296,13 @@ class _Sentences:
         )
         seen: dict[tuple[str, str], str] = {}
         chain = {code: str(row) for row in self.tables["value"].materials for code in str(row).split()}
-        for n, (material, step) in enumerate(found):
+        before: tuple[str, str] | None = None
+        for material, step in found:
             key = chain.get(material, material) if step.why.startswith("avoids ") else material, step.why
             again = key in seen and step.why not in ("", FREE, OUT)
             first = seen.setdefault(key, material)
-            above = ABOVE if first in (material, found[n - 1][0]) else f"as {self._material(first)}, together"
+            above = ABOVE if key == before else f"as {self._material(first)}, together"
+            before = key
             yield Step(step.what, step.amount, step.whom, step.musd, above if again else step.why)
 
     def _acts(self) -> Iterator[tuple[str, Step]]:
@@ -472,8 +473,8 @@ class _Sentences:
                 kept = f"{uses} {name} only while over {rounded(row.aside_t)} t are left"
                 kept = f"{uses} no {name}" if row.aside_t >= ever else kept
         if rule.sell_above is not None:
-            dear = f"of what costs {rule.sell_above:g} times what was paid or more"
-            kept += f"; {dear}, also {percent(rule.sell_share)} of what nobody needs"
+            dear = f"; in a shortage, at {rule.sell_above:g} times what the stock cost or more"
+            kept += f"{dear}, also {percent(rule.sell_share)} of what nobody needs" * (rule.sell_share > 0)
         fill = "" if rule.refill_share == 1 else f" to {percent(rule.refill_share)}"
         return f"Release: first to those who lose most{kept}. Refill{fill}."
 

@@ -328,7 +328,9 @@ def _release(figures: Figures, basis: Basis) -> list[str]:
     then = f"; each other use gets what is left beyond {' and '.join(kept)}" if kept else ", then the next"
     share = "" if rule.refill_share == 1 else f" to {rule.refill_share:.0%} of it"
     dear = f"the price is {rule.sell_above:g} times what the stock has cost or more" if rule.sell_above else ""
-    sold = f" Where {dear}, it also gives {rule.sell_share:.0%} of what is beyond all these needs." if dear else ""
+    sold = (
+        f" Where {dear} in a shortage, {rule.sell_share:.0%} of what is beyond all these needs is sold." if dear else ""
+    )
     return [
         f"  In a disruption the dearest use gets all that it lacks{then}.{sold} After it the stock is filled up{share} again, as "
         "far as offers and money reach.",

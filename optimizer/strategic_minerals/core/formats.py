@@ -49,6 +49,11 @@ def musd(value: float) -> str:
     return digits(value) if abs(value) >= SMALL_MUSD else "0"
 
 
+def in_musd(value: float) -> str:
+    """Million USD as `musd`, with the unit; small sums as such."""
+    return f"{'under 0.1' if 0 < value < SMALL_MUSD else musd(value)} million USD"
+
+
 def percent(share: float) -> str:
     """A share with three figures: 3.5%, 1,400%."""
     return f"{digits(100 * share)}%"
@@ -85,6 +90,8 @@ def rounded(value: float, spread: float = 0.0) -> str:
     return f"{short:,.0f}" if abs(short) >= 10 ** (figures - 1) else f"{short:.{figures}g}"
 
 
+LEAST_TONNES = 1e-3
+"""Less than a kilogram is shown as nothing."""
 LEAST_SHOWN = 0.095
 """Million USD from which on a sum is written out."""
 

@@ -19,8 +19,7 @@ from ..answer.run_folder import load_result
 from ..answer.study import Study
 from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
-from ..core.formats import chance, digits, lower
-from ..core.formats import money as money_of
+from ..core.formats import chance, digits, in_musd, lower
 from ..core.frames import rows_of
 from ..core.stats import BASELINE_COURSE, SMALL_T
 from ..core.verb import verb
@@ -69,9 +68,9 @@ def timeline(result: Result) -> pd.DataFrame:
 
     known = Names.of(result.data)
     for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
-        amount = f"{digits(purchases['acquired_t'].sum())} t for {money_of(purchases['cost_musd'].sum())} million USD"
+        amount = f"{digits(purchases['acquired_t'].sum())} t for {in_musd(purchases['cost_musd'].sum())}"
         for year, bought in purchases.groupby("fiscal_year"):
-            text = f"{digits(bought['acquired_t'].sum())} t for {money_of(bought['cost_musd'].sum())} million USD in FY{year}"
+            text = f"{digits(bought['acquired_t'].sum())} t for {in_musd(bought['cost_musd'].sum())} in FY{year}"
             add(
                 f"buy {known.material(str(material))}", amount, "purchase", float(str(year)), float(str(year)) + 1, text
             )
@@ -80,7 +79,7 @@ def timeline(result: Result) -> pd.DataFrame:
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
         part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
-        amount = f"{part}{digits(row.capacity_t_per_yr)} t a year for {money_of(row.support_cost_musd)} million USD of support"
+        amount = f"{part}{digits(row.capacity_t_per_yr)} t a year for {in_musd(row.support_cost_musd)} of support"
         text = f"{amount}; {package_in_words(row, known)}"
         what = f"support {known.producer(row.project)}"
         add(what, amount, "project", signed, begins, text, UNDER_CONSTRUCTION)
@@ -89,7 +88,7 @@ def timeline(result: Result) -> pd.DataFrame:
     several = contracts["activity"].value_counts()
     for row in rows_of(contracts):
         start = year_of(result, row.start)
-        amount = f"{digits(row.contract_t_per_yr)} t a year for {money_of(row.fees_musd)} million USD of fees"
+        amount = f"{digits(row.contract_t_per_yr)} t a year for {in_musd(row.fees_musd)} of fees"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
         what, text = (
             f"offtake from {known.producer(row.activity)}{since}",
@@ -98,7 +97,7 @@ def timeline(result: Result) -> pd.DataFrame:
         add(what, amount, "offtake contract", start, start + row.term_yr, text)
     for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
-        amount = f"expected cost {money_of(row.expected_cost_musd)} million USD"
+        amount = f"expected cost {in_musd(row.expected_cost_musd)}"
         who, material = floor_in_words(row, known)
         what = f"guarantee {material} at {row.level_usd_per_kg:g} USD/kg, {who}"
         add(what, amount, "price floor", start, start + row.term_yr, amount)

@@ -219,13 +219,13 @@ def forms_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     made = grouped(data.rows("yields"), "producer")
     activities, home = {row.activity: row for row in data.rows("activities")}, members(data, plan.home)
     asked: dict[tuple[str, str], str] = {}
-    for row in data.rows("qualifications"):
+    for row in (row for row in data.rows("qualifications") if row.material in chosen):
         of = rows[row.material].qualified_of if row.material in rows else None
         outputs = {y.material for y in made.get(row.producer, ()) if y.yield_t_per_t > 0}
         if of is None:
             yield _wrong("qualifications", row, "material", "a qualified form (qualified_of in materials.csv)")
         elif row.producer != "*" and of not in outputs:
-            yield _wrong("qualifications", row, "producer", f"who makes {of}, or '*'")
+            yield _wrong("qualifications", row, "producer", f"an activity or a project that makes {of}, or '*'")
     for row in (row for row in rows.values() if row.qualified_of and row.material in chosen):
         base = rows.get(row.qualified_of)
         if base is not None and base.qualified_of:
@@ -316,17 +316,11 @@ def sales_are_lawful(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def money_from_before_counts(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """No more was drawn early before the plan than its first year is given, and what is owed is not due before it."""
-    loan = plan.budget.loan
-    if (
-        loan is not None
-        and loan.owed_musd > 0
-        and loan.due_year is not None
-        and loan.due_year < plan.horizon.first_year
-    ):
-        expected = f"{plan.horizon.first_year} or later: what was due before is owed no more"
+    """No more was drawn early before the plan than its first year is given, and its loan is not over before it."""
+    given, first, loan = plan.budget.appropriation_musd, plan.horizon.first_year, plan.budget.loan
+    if loan is not None and loan.due_year is not None and loan.due_year < first:
+        expected = f"nothing, or {first} or later: a loan that is over lends nothing"
         yield Fault("plan", "", "budget.loan.due_year", str(loan.due_year), expected)
-    given, first = plan.budget.appropriation_musd, plan.horizon.first_year
     if isinstance(given, Mapping):
         given = given.get(max((year for year in given if year <= first), default=first), 0.0)
     if given + plan.budget.carried_in_musd < 0:

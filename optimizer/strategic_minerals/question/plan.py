@@ -155,7 +155,7 @@ class Loan(Section):
     owed_musd: NonNegative = 0.0
     """What is borrowed when the plan starts."""
     due_year: Year | None = None
-    """Fiscal year in which it is due; unset: `term_years` after the first purchase."""
+    """Fiscal year in which it is due, the first one or later; unset: `term_years` after the first purchase."""
 
 
 class Budget(Section):
@@ -171,7 +171,8 @@ class Budget(Section):
     advance_share: Annotated[Share, Column("Share of the next year's money that may be drawn early", 0.02)] = 0.0
     """Share of a year's appropriation that may be drawn in the year before."""
     carried_in_musd: Number = 0.0
-    """Money kept from before the first year: it is spent in the first year, beside its appropriation. Negative: drawn early."""
+    """Money kept from before the first year: it is spent in the first year, beside its appropriation. Negative: drawn
+    early, at most what that year is given."""
     total_musd: Annotated[NonNegative, Column("Limit on all spending (million USD)", *MONEY)] | None = None
     """Limit on total outlays over all planned years."""
     liability_cap_musd: Annotated[NonNegative | ByYear, Column("", *MONEY)] | None = None

@@ -231,7 +231,12 @@ def add_projects(u: Union, found: Rows) -> None:
                     found[table].append(row.model_copy(update=with_note(home, **own)))
         for row in u.tables[home].rows("qualifications"):
             own = {"material": f"{home}.{row.material}"}
-            own |= {} if row.producer == "*" else {"producer": u.called(home, row.producer)}
+            if row.producer in u.plants and u.free(row.producer) < NO_PLANT:
+                continue
+            if row.producer in u.joint:  # who qualifies is the hand-over to the home
+                own["producer"] = f"{row.producer}.{u.materials[home][row.material].qualified_of}.to.{home}"
+            elif row.producer != "*":
+                own["producer"] = f"{home}.{row.producer}"
             found["qualifications"].append(row.model_copy(update=with_note(home, **own)))
     for project, homes in u.joint.items():
         if u.free(project) >= NO_PLANT:
@@ -316,7 +321,7 @@ ALL = "ALL"
 """Home of a joint plan: the union of its members."""
 LOSSES = "own"
 """Loss function of a joint plan: of every home its own."""
-MONEY = ("appropriation_musd", "total_musd", "liability_cap_musd", "emergency_musd")
+MONEY = ("appropriation_musd", "carried_in_musd", "total_musd", "liability_cap_musd", "emergency_musd")
 """Fields of a budget that members have shares of."""
 ABOUT_ONE = ("days_of_cover", "service_levels", "diversification")
 """Sections whose rules are about one material."""
@@ -341,6 +346,8 @@ def plan_of(u: Union) -> Plan:
             known["budget"][name] = {year: value * share for year, value in amount.items()}
         elif amount is not None:
             known["budget"][name] = amount * share
+    if "loan" in known["budget"]:
+        known["budget"]["loan"]["owed_musd"] *= share
     for section in ABOUT_ONE:
         known[section] = [
             {**rule, "material": name}

@@ -589,7 +589,9 @@ def get_report(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Resp
     """The report as a page that works offline; for a study or comparison, the report of its plan."""
     folder, job = answered(request, caller, job_id)
     if not VERBS[job.kind].has_report:
-        raise ProblemError("state", f"A {job.kind} has no one plan to report on: its tables are in `result`.")
+        raise ProblemError(
+            "state", f"A job of kind {job.kind} has no single plan to report on: its tables are in `result`."
+        )
     path = folder.path / REPORT
     if not path.is_file():
         process = start(folder, "page")

@@ -179,7 +179,8 @@ class Client:
                 with self._open(request, timeout=self._timeout) as answer:
                     return bytes(answer.read())
             except urllib.error.HTTPError as error:
-                if error.code not in (429, 503) or attempt == TRIES:
+                again = error.code == 429 or (error.code == 503 and (method == "GET" or "Idempotency-Key" in headers))
+                if not again or attempt == TRIES:
                     raise ServiceError(error.code, _problem(error.read())) from None
                 time.sleep(min(60.0, float(error.headers.get("Retry-After", 2 ** (attempt - 1)))))
         raise AssertionError

@@ -24,6 +24,7 @@ from .sweep import sweep
 
 BUDGET = "budget.appropriation_musd *"
 TOTAL = "budget.total_musd *"
+EARLY = "budget.carried_in_musd *"
 FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 TOLERANCE = 0.01
 """Of a switch point: share of the plan's own budget."""
@@ -69,7 +70,7 @@ def frontier(
     Raises PlanError and InputError as `sweep`."""
     asked = sorted(set(map(float, factors)))
     rows: dict[float, dict[str, object]] = {}
-    addresses = (BUDGET,) if plan.budget.total_musd is None else (BUDGET, TOTAL)
+    addresses = (BUDGET, *[TOTAL] * (plan.budget.total_musd is not None), *[EARLY] * (plan.budget.carried_in_musd < 0))
     while asked:
         points = [dict.fromkeys(addresses, factor) for factor in asked]
         done = sweep(plan, data, points, gap=gap, relax=relax, method=method, run=run)

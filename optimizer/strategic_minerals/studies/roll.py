@@ -526,12 +526,11 @@ def _to_do(result: Result) -> list[str]:
     before = f", {musd(money.signed_before_musd)} of it for what was signed before" * bool(money.signed_before_musd > 0)
     kept = result.plan.budget.carried_in_musd
     early = min(money.outlay_musd - money.appropriation_musd - kept, -money.carried_out_musd)
-    more = f" and {musd(kept)} kept from before" * (kept >= SMALL_MUSD)
-    more += f" ({musd(-kept)} of it drawn the year before)" * (kept <= -SMALL_MUSD)
-    more += f" and {musd(early)} of the next year's" * bool(early >= SMALL_MUSD)
-    cost = (
-        f"  The year costs {musd(money.outlay_musd)}{before}, of {musd(money.appropriation_musd)} appropriated{more}."
-    )
+    drawn = f" ({musd(-kept)} of it drawn the year before)" * (kept <= -SMALL_MUSD)
+    of = [f"{musd(money.appropriation_musd)} appropriated{drawn}"]
+    of += [f"{musd(kept)} kept from before"] * (kept >= SMALL_MUSD)
+    of += [f"{musd(early)} of the next year's"] * bool(early >= SMALL_MUSD)
+    cost = f"  The year costs {musd(money.outlay_musd)}{before}, of {some(of)}."
     return [f"DO IN FY{first} (million USD):", *(acts or ["  Nothing new to buy, sign or support."]), cost]
 
 
