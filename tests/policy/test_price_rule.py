@@ -115,9 +115,9 @@ def test_who_keeps_the_store_is_told_when_to_sell() -> None:
     plan, data = imported(10.0, offers={"a": offer("a", 5.0)}, scenarios=[cut("s", 0.5, 2028, 1)], policy="targets")
     told = plan.model_copy(update={"release": Release(sell_above=2.0, sell_share=0.25)})
     with_rule, without = (" ".join(solve(p, data, gap=0.0).summary(full=True).split()) for p in (told, plan))
-    assert "of what costs 2 times what was paid or more, also 25% of what nobody needs" in with_rule
-    assert "2 times what the stock has cost or more, it also gives 25% of what is beyond" in with_rule
-    assert "what was paid" not in without
+    assert "; in a shortage, at 2 times what the stock cost or more, also 25% of what nobody needs" in with_rule
+    assert "2 times what the stock has cost or more in a shortage, 25% of what is beyond all these needs" in with_rule
+    assert "what the stock" not in without
 
 
 def test_other_rules_of_release_sell_as_the_plan_does() -> None:

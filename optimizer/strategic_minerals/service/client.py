@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PAUSE_S = 1.0
 TRIES, LATE_S = 5, 300.0
+KEPT = "/v1/questions/upload"
 
 
 class ServiceError(ReserveError):
@@ -72,7 +73,7 @@ class Client:
 
     def keep(self, /, plan: str | Path, tables: Sequence[str | Path] = (), **options: Any) -> str:
         """Keep a plan file and its tables, with options such as `on_top_of_shipped`; what jobs name as `question`."""
-        return str(self._form("/v1/questions/upload", plan, tables, options, {})["id"])
+        return str(self._form(KEPT, plan, tables, options, {})["id"])
 
     def check(self, /, **question: Any) -> dict[str, Any]:
         """Faults, doubtful figures and size of a question, without solving it."""
@@ -179,7 +180,8 @@ class Client:
                 with self._open(request, timeout=self._timeout) as answer:
                     return bytes(answer.read())
             except urllib.error.HTTPError as error:
-                again = error.code == 429 or (error.code == 503 and (method == "GET" or "Idempotency-Key" in headers))
+                # of what is kept without a key, nobody knows after a proxy's 503 whether it was
+                again = error.code == 429 or (error.code == 503 and path != KEPT)
                 if not again or attempt == TRIES:
                     raise ServiceError(error.code, _problem(error.read())) from None
                 time.sleep(min(60.0, float(error.headers.get("Retry-After", 2 ** (attempt - 1)))))
