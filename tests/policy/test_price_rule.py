@@ -116,7 +116,10 @@ def test_who_keeps_the_store_is_told_when_to_sell() -> None:
     told = plan.model_copy(update={"release": Release(sell_above=2.0, sell_share=0.25)})
     with_rule, without = (" ".join(solve(p, data, gap=0.0).summary(full=True).split()) for p in (told, plan))
     assert "; in a shortage, at 2 times what the stock cost or more, also 25% of what nobody needs" in with_rule
-    assert "2 times what the stock has cost or more in a shortage, 25% of what is beyond all these needs" in with_rule
+    assert (
+        "2 times what the stock has cost or more, the reserve also sells 25% of what is beyond all these needs"
+        in with_rule
+    )
     assert "what the stock" not in without
 
 

@@ -327,10 +327,12 @@ def _release(figures: Figures, basis: Basis) -> list[str]:
     kept += [f"what new disruptions would take from them in {rule.new_events_yr:g} years"] * (rule.new_events_yr > 0)
     then = f"; each other use gets what is left beyond {' and '.join(kept)}" if kept else ", then the next"
     share = "" if rule.refill_share == 1 else f" to {rule.refill_share:.0%} of it"
-    dear = f"the price is {rule.sell_above:g} times what the stock has cost or more" if rule.sell_above else ""
-    sold = (
-        f" Where {dear} in a shortage, {rule.sell_share:.0%} of what is beyond all these needs is sold." if dear else ""
-    )
+    sold = ""
+    if rule.sell_above is not None and rule.sell_share > 0:
+        sold = (
+            f" Where the price in a shortage is {rule.sell_above:g} times what the stock has cost or more, the reserve also sells "
+            f"{rule.sell_share:.0%} of what is beyond all these needs."
+        )
     return [
         f"  In a disruption the dearest use gets all that it lacks{then}.{sold} After it the stock is filled up{share} again, as "
         "far as offers and money reach.",
