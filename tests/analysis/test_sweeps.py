@@ -41,17 +41,20 @@ from strategic_minerals.matrix.problem import (
     DecisionIndex,
     ForcedDecision,
     Problem,
+    changed_projects,
     prepare,
     same_commitments,
-    same_menus,
+    same_courses,
     same_operations,
-    same_owners,
 )
 from strategic_minerals.model.sets import Structure, build_structure
 from strategic_minerals.question.names import edited
 from strategic_minerals.question.together import Taken, joint_question
 from strategic_minerals.solver.lshaped.search import LShaped
 from strategic_minerals.solver.session import Session
+from strategic_minerals.world.events import ScenarioSet, combine_events
+from strategic_minerals.world.instance import Instance
+from strategic_minerals.world.owners import Known
 from strategic_minerals.world.packages import Item, build_support
 from support.allied import allied, event, home_tables
 from support.instances import quick_first, random_case
@@ -278,11 +281,55 @@ def test_no_owner_looks_at_what_only_operations_know(name: str) -> None:
         if equal(after.instance, before.instance):
             continue
         moves += 1
-        assert same_owners(before.instance, after.instance)
-        if same_menus(before.instance, after.instance):
+        assert same_courses(before.instance, after.instance)
+        if changed_projects(before.instance, after.instance) == frozenset():
             for field in ("options", "classes", "markets", "trunk_alive", "scenarios_alive", "baseline", "dropped"):
                 assert equal(getattr(before.support, field), getattr(after.support, field)), (seed, field)
     assert moves
+
+
+@pytest.mark.parametrize("field", ["capex", "hurdle", "premium"])
+def test_what_one_project_costs_changes_nothing_for_the_others(field: str) -> None:
+    """Proves: where one project differs, ways of support with what is known of the others taken over are those worked out anew, and
+    events do what they did wherever they are taken over; something of the others is taken over."""
+    kept = 0
+    for seed in range(12):
+        problem = beside(seed, None)
+        before, instance = problem.structure, problem.structure.instance
+        if not instance.projects or instance.market_floors:
+            continue
+        first = instance.projects[0]
+        if field == "premium":
+            at = np.arange(len(instance.premium)) == first.producer
+            other = replace(instance, premium=np.where(at, instance.premium + 0.05, instance.premium))
+        else:
+            dearer = replace(first, **{field: 1.2 * getattr(first, field)})
+            other = replace(instance, projects=(dearer, *instance.projects[1:]))
+        pricing, scenarios = before.support.owners.pricing, before.scenarios
+        if same_courses(instance, other):
+            assert equal(combined(other, scenarios), combined(instance, scenarios)), seed
+        assert changed_projects(instance, other) == {0}
+        known = Known(before.support.owners, frozenset({0}), True)
+        anew, told = (build_support(other, scenarios, pricing, of) for of in (None, known))
+        for name in (
+            "options",
+            "classes",
+            "markets",
+            "trunk_alive",
+            "scenarios_alive",
+            "baseline",
+            "dropped",
+            "refused",
+        ):
+            assert equal(getattr(anew, name), getattr(told, name)), (seed, name)
+        kept += len([key for key, _ in known.kept])
+    assert kept
+
+
+def combined(instance: Instance, scenarios: ScenarioSet) -> ScenarioSet:
+    """The events of scenarios in an instance."""
+    told = scenarios.names, scenarios.probability, scenarios.design_basis, scenarios.events
+    return combine_events(instance, *told, scenarios.trunk)
 
 
 MINES = {name: project("a", 5.0, capex_musd=2000.0) for name in ("mine", "plant")}

@@ -18,8 +18,9 @@ from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..world.build import build_instance
-from ..world.events import SampledScenarios, ScenarioSet, longest_event
+from ..world.events import SampledScenarios, ScenarioSet, baseline_sources, longest_event
 from ..world.instance import CHOSEN, Instance, scale
+from ..world.owners import Known
 from ..world.packages import (
     KINDS,
     Identity,
@@ -72,6 +73,9 @@ OPERATING = (
 )
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
 
+OF_PROJECTS = ("projects", "premium")
+"""Fields of an instance in which one project differs from another one's point of view."""
+
 BLOCK_DATA = (
     *(
         "price outside_quote outside_share base_price availability usual feed feed_shares overland cash kappa "
@@ -119,17 +123,30 @@ def same_commitments(old: Structure, structure: Structure) -> bool:
     )
 
 
-def same_owners(old: Instance, instance: Instance) -> bool:
-    """Whether what owners of projects get and need can be the same, where scenarios are: no more differs than `PLAN_FIGURES`,
-    `OPERATING` and `MENUS`."""
-    return _same(old, instance, (*OPERATING, *MENUS))
+def same_courses(old: Instance, instance: Instance) -> bool:
+    """Whether every event does what it does in another instance: no more differs than `PLAN_FIGURES`, `OPERATING`, `MENUS`, and
+    what projects cost and sell for that their owners do not build alone."""
+    alone = baseline_sources(instance)
+    return (
+        _same(old, instance, (*OPERATING, *MENUS, *OF_PROJECTS))
+        and np.array_equal(baseline_sources(old), alone)
+        and np.array_equal(old.premium[alone], instance.premium[alone])
+    )
 
 
-def same_menus(old: Instance, instance: Instance) -> bool:
-    """Whether the ways of support can be the same, where scenarios are: no more differs than `PLAN_FIGURES` and what
-    support does not hang on; beside market floors, of which one at the border is paid on demand, no more than `LOSSES`."""
-    unasked = [name for name in OPERATING if name != "procurement"]
-    return _same(old, instance, LOSSES if instance.market_floors else unasked)
+def changed_projects(old: Instance, instance: Instance) -> frozenset[int] | None:
+    """Projects whose ways of support can differ, where scenarios do not; None where those of all can.
+
+    Beside projects and their premiums, no more differs than `PLAN_FIGURES` and what support does not hang on; beside market floors,
+    of which one at the border is paid on demand, no more than `LOSSES`."""
+    unasked = LOSSES if instance.market_floors else [name for name in OPERATING if name != "procurement"]
+    if not _same(old, instance, (*unasked, *OF_PROJECTS)):
+        return None
+    of, moved = [project.producer for project in instance.projects], old.premium != instance.premium
+    if np.delete(moved, of).any():
+        return None
+    pairs = zip(old.projects, instance.projects, strict=True)
+    return frozenset(p for p, pair in enumerate(pairs) if moved[of[p]] or not equal(*pair))
 
 
 def _same(old: Instance, instance: Instance, free: Sequence[str]) -> bool:
@@ -391,7 +408,7 @@ def _built(
         found = f"{scenarios_asked:,} scenarios, {natural.calendar.periods} periods, {items:,} items"
         raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns after all")])
     before, expected = (None, None) if like is None else (like.scenarios, like.pricing)
-    alike = like is not None and same_owners(like.natural, natural)
+    alike = like is not None and same_courses(like.natural, natural)
     # drawn in tonnes: which scenarios are kept must not hang on the rounding of a unit
     checkpoint("drawing scenarios")
     scenarios = build_scenarios(natural, data, held, before if alike else None)
@@ -409,16 +426,17 @@ def _built(
 def _support(
     instance: Instance, scenarios: ScenarioSet, like: Structure | None, pricing: PricingSample | None
 ) -> Support:
-    """Ways of support: those of another structure where nothing that they hang on differs; where only the plan's own scenarios do,
-    what owners expect is taken over."""
+    """Ways of support: those of another structure where nothing that they hang on differs; where only the plan's own scenarios or
+    some projects do, what the owners of the others reckon with is taken over."""
     known = None
     if like is not None:
         before = like.support.owners.pricing
         same = pricing.same(before) if pricing is not None else before is None
-        if same and same_menus(like.instance, instance):
-            if equal(like.scenarios, scenarios):
+        changed = changed_projects(like.instance, instance) if same else None
+        if changed is not None:
+            known = Known(like.support.owners, changed, equal(like.scenarios, scenarios))
+            if known.along and not changed:
                 return like.support
-            known = like.support.owners
     return build_support(instance, scenarios, pricing, known)
 
 

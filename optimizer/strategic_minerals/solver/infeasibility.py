@@ -78,11 +78,8 @@ def no_answer(
         LOG.info("in conflict: %s", blamed)
         text = f"no plan meets all requirements (double-checked without presolve); in conflict: {blamed}"
         return InfeasibleError(text, outcome, named)
-    reasons: dict[str, Reason] = {
-        "time_limit": "time_limit",
-        "interrupted": "interrupted",
-        "out_of_memory": "out_of_memory",
-    }
+    stops: tuple[Reason, ...] = ("time_limit", "interrupted", "out_of_memory")
+    reasons: dict[str, Reason] = {reason: reason for reason in stops}
     reason = reasons.get(run.status, "failed")
     if reason == "failed":
         return UntrustedError(f"the solver failed in {stage} (status {run.status})")
@@ -93,11 +90,8 @@ def no_answer(
 def _confirm(problem: Problem, time_limit_s: float) -> str:
     """Status of the problem as a feasibility question without presolve (no cost, so never unbounded)."""
     assembly = demanding(problem.structure, problem.assembly)
-    status = (
-        Model(assembly, np.zeros_like(assembly.lower), integer=True)
-        .run(time_limit_s=time_limit_s, presolve=False)
-        .status
-    )
+    model = Model(assembly, np.zeros_like(assembly.lower), integer=True)
+    status = model.run(time_limit_s=time_limit_s, presolve=False).status
     return "infeasible" if status == "infeasible_or_unbounded" else status
 
 
@@ -122,11 +116,8 @@ def _elastic(asked: Assembly, rows: Ints, relax: bool, time_limit_s: float) -> t
     rows = np.append(rows, equal)
     elastic = with_columns(asked, [[slack] for slack in slacks], np.full(len(rows), INF))
     cost = np.zeros(len(elastic.lower))
-    unit, bound = (
-        asked.row_unit[rows],
-        np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows]),
-    )
-    cost[len(asked.lower) :] = 1 / (unit + np.abs(bound))
+    bound = np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows])
+    cost[len(asked.lower) :] = 1 / (asked.row_unit[rows] + np.abs(bound))
     return Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic"), rows
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -155,14 +155,8 @@ class Session:
 
     def cold(self) -> Session:
         """A new session with the same options and sampled scenarios that knows nothing else."""
-        return Session(
-            gap=self._gap,
-            relax=self._relax,
-            method=self._method,
-            held=self.held,
-            threads=self._threads,
-            extend=self._extend,
-        )
+        options: dict[str, Any] = {"method": self._method, "threads": self._threads, "extend": self._extend}
+        return Session(gap=self._gap, relax=self._relax, held=self.held, **options)
 
     @property
     def fresh(self) -> bool:
@@ -218,18 +212,8 @@ class Session:
         start = x if x is not None and len(x) == len(first) else z0
         anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
         try:
-            solver, best = optimum(
-                problem,
-                solver,
-                anew,
-                z0,
-                start,
-                gap=self._gap,
-                relax=self._relax,
-                method=method,
-                left=left,
-                prices=False,
-            )
+            options: dict[str, Any] = {"gap": self._gap, "relax": self._relax, "method": method}
+            solver, best = optimum(problem, solver, anew, z0, start, left=left, prices=False, **options)
         except InfeasibleError:
             if isinstance(solver, LShaped):  # what it knows of scenarios is valid for the next variant
                 self._problem, self._reference, self._solver, self._x = problem, reference, solver, x
@@ -245,16 +229,8 @@ class Session:
         idle, cost, nothing = reference_model(problem), objective_costs(problem)["social_cost"], self._nothing
         if nothing is not None and nothing.stands(idle, cost):
             return against_nothing(problem, nothing.z0), nothing.z0, reference
-        reference = loaded(
-            problem,
-            idle,
-            cost,
-            method=method,
-            solver=reference,
-            threads=self._threads,
-            integer=False,
-            deadline=time.perf_counter() + left(),
-        )
+        load = partial(loaded, method=method, threads=self._threads, deadline=time.perf_counter() + left())
+        reference = load(problem, idle, cost, solver=reference, integer=False)
         problem, z0 = with_reference(problem, left(), solver=reference)
         self._nothing = Nothing(idle, cost, z0)
         return problem, z0, reference

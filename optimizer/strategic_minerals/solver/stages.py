@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -827,21 +828,11 @@ def _stages_met(
     anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
     `solve_fixed_lp`."""
     stages, seconds = STAGES[problem.plan.objective.kind], problem.seconds
+    meet = partial(stage_by_stage, gap=gap, relax=relax, left=left, on_progress=on_progress)
     for slack in SLACKS_TRIED if len(stages) > 1 else SLACKS_TRIED[:1]:
         try:
             with seconds.measure("solve"):
-                staged = stage_by_stage(
-                    problem,
-                    solver,
-                    costs,
-                    z0,
-                    start,
-                    gap=gap,
-                    relax=relax,
-                    left=left,
-                    on_progress=on_progress,
-                    least_slack=slack,
-                )
+                staged = meet(problem, solver, costs, z0, start, least_slack=slack)
             if relax or (not prices and _settled(problem, solver, staged)):
                 return solver, staged, None
             with seconds.measure("prices"):

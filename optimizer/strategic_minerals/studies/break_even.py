@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, ReserveError
 from ..core.formats import digits
 from ..core.stats import MUSD_PER_T, bracket
-from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, Problem, same_owners
+from ..matrix.problem import SHARES, DecisionIndex, ForcedDecision, Problem, same_courses
 from ..model.sets import slack_of_later_aims
 from ..question.base import key_of
 from ..question.consistency import require
@@ -171,23 +171,16 @@ class ItemStatus:
     """Why it is not there."""
 
 
-@dataclass(frozen=True)
-class _Built:
-    """What the last variant was built from: the next one takes over what it has in common with it."""
-
-    natural: Instance
-    scenarios: ScenarioSet
-    pricing: PricingSample | None
-    """All in tonnes."""
-
-
 class ItemStatuses:
     """Status of one item in variants of a question."""
 
-    def __init__(self, item: Item, held: SampledScenarios | None) -> None:
-        """held: sampled scenarios to keep."""
+    def __init__(self, item: Item, held: SampledScenarios | None, like: Problem | None = None) -> None:
+        """held: sampled scenarios to keep. like: a variant that is prepared."""
         self._item, self._held = item, held
-        self._last: _Built | None = None
+        self._last: tuple[Instance, ScenarioSet | None, PricingSample | None] | None = None
+        """What the last variant was built from, in tonnes: the next one takes over what it has in common with it."""
+        if like is not None:
+            self._last = like.natural, like.scenarios, like.pricing
 
     def of(self, plan: Plan, data: Dataset) -> ItemStatus:
         """Status of the item. Raises PlanError, InputError where plan and tables refuse the variant."""
@@ -196,15 +189,18 @@ class ItemStatuses:
         if item.kind in ("contract", "offer"):
             return ItemStatus(True, False, "")
         natural = build_instance(plan, data, longest_event(plan, data))
-        instance, last = scale(natural), self._last
-        alike = last is not None and same_owners(last.natural, natural)
-        scenarios = build_scenarios(natural, data, self._held, last.scenarios if last is not None and alike else None)
-        pricing = pricing_sample(natural, data, None if last is None else last.pricing, alike=alike)
+        instance, (last, known, expected) = scale(natural), self._last or (None, None, None)
+        alike = last is not None and same_courses(last, natural)
+        pricing = pricing_sample(natural, data, expected, alike=alike)
+        if pricing is not None:  # what may be signed does not hang on the plan's own sample
+            scenarios = pricing.scenarios
+        else:
+            scenarios = build_scenarios(natural, data, self._held, known if alike else None)
         counted = scenarios.counted_in(instance.material_unit)
         key = identity(item, plan)
         near = _near(instance, item, key)
         support = build_support(near, counted, pricing and pricing.counted_in(instance.material_unit))
-        self._last = _Built(natural, scenarios, pricing)
+        self._last = natural, scenarios, pricing
         built = [
             bool(alone) for p, alone in zip(near.projects, support.baseline, strict=True) if p.name == item.project
         ]
@@ -341,7 +337,7 @@ class Tried:
 
 @dataclass
 class Pair:
-    """Sessions that answer with an item in and out, at values of one figure."""
+    """A session that answers with an item in and out, at values of one figure."""
 
     plan: Plan
     data: Dataset
@@ -352,32 +348,45 @@ class Pair:
     edit: Edit
     held: SampledScenarios | None
     threads: int = 0
+    known: Mapping[bool, Tried | None] = field(default_factory=dict)
+    """Answers at the figures' own values: inside, outside."""
+    like: Problem | None = None
+    """The question at these values, prepared, where it is at hand."""
     solves: int = 0
-    _sessions: dict[str, Session] = field(default_factory=dict, init=False)
+    _variant: tuple[Mapping[str, Any], Plan, Dataset] | None = field(default=None, init=False)
+    """The values asked for last, with plan and tables that have them: the session knows these by identity."""
     _statuses: ItemStatuses = field(init=False)
+    _session: Session = field(init=False)
 
     def __post_init__(self) -> None:
-        self._statuses = ItemStatuses(self.item, self.held)
+        self._statuses = ItemStatuses(self.item, self.held, self.like)
+        self._session = Session(gap=self.gap, held=self.held, threads=self.threads, like=self.like)
 
     def status(self, figure: Figure, value: float) -> ItemStatus:
         """Status of the item at a value. Raises PlanError and InputError where plan and tables refuse it."""
-        return self._statuses.of(*self.edit(self.plan, self.data, figure.changes(value)))
+        return self._statuses.of(*self._edited(figure, value))
+
+    def _edited(self, figure: Figure, value: float) -> tuple[Plan, Dataset]:
+        changes = figure.changes(value)
+        if self._variant is None or self._variant[0] != changes:
+            self._variant = changes, *self.edit(self.plan, self.data, changes)
+        return self._variant[1:]
 
     def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
         """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
+        if value == figure.base and inside in self.known:
+            return self.known[inside]
         decision = None if inside and self.amounts else ForcedDecision(self.item, inside)
-        return self._answered(figure, value, decision, "with" if inside else "without")
+        return self._answered(figure, value, decision)
 
     def some(self, figure: Figure, value: float, share: float) -> Tried | None:
         """The plan with a share of the least that counts of the item; None where no plan keeps to that. Raises ReserveError."""
-        return self._answered(figure, value, ForcedDecision(self.item, inside=True, share=share), "some")
+        return self._answered(figure, value, ForcedDecision(self.item, inside=True, share=share))
 
-    def _answered(self, figure: Figure, value: float, decision: ForcedDecision | None, session: str) -> Tried | None:
-        plan, data = self.edit(self.plan, self.data, figure.changes(value))
+    def _answered(self, figure: Figure, value: float, decision: ForcedDecision | None) -> Tried | None:
         self.solves += 1
-        fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
         try:
-            answer = self._sessions.setdefault(session, fresh).answer(plan, data, forced=decision)
+            answer = self._session.answer(*self._edited(figure, value), forced=decision)
         except InfeasibleError:
             return None
         _, objective, bound, _ = answer.outcome.stages[0]

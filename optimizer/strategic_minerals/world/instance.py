@@ -83,9 +83,12 @@ def start_periods(calendar: Calendar, years: Sequence[int] | None) -> list[int]:
 def overlap(calendar: Calendar, start: float | Floats, end: float | Floats) -> Floats:
     """(..., T) share of each period that lies within [start, end), given in decimal fiscal years."""
     edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
-    inside = np.minimum(edges[1:], np.asarray(end)[..., None]) - np.maximum(edges[:-1], np.asarray(start)[..., None])
-    share = np.clip(inside / calendar.step, 0.0, 1.0)
-    return np.asarray(np.where(share < 1e-9, 0.0, share), dtype=float)
+    share: Floats = np.minimum(edges[1:], np.asarray(end)[..., None])
+    share -= np.maximum(edges[:-1], np.asarray(start)[..., None])
+    share /= calendar.step
+    np.minimum(share, 1.0, out=share)
+    share[share < 1e-9] = 0.0
+    return share
 
 
 def yearly(rows: Sequence[tuple[int, float]], calendar: Calendar) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -353,6 +353,24 @@ EXPECTED = ("baseline", "npv", "figures", "expected_rate", "_flows", "_seen")
 """What an owner reckons with, whatever the plan's own scenarios."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """What projects bring in an instance and a pricing sample like others."""
+
+    owners: OwnerValuation
+    changed: frozenset[int]
+    """Projects that are not as they were."""
+    along: bool
+    """Whether the plan's own scenarios are the same."""
+
+    @property
+    def kept(self) -> Iterator[tuple[tuple[Any, ...], Any]]:
+        """What still holds."""
+        for key, value in self.owners.kept.items():
+            if key[1][0] not in self.changed and (self.along or key[0] in EXPECTED):
+                yield key, value
+
+
 class OwnerValuation:
     """What projects bring to their owners, when they live and what their floors cost: each worked out once."""
 
@@ -361,17 +379,17 @@ class OwnerValuation:
         instance: Instance,
         scenarios: ScenarioSet,
         pricing: PricingSample | None = None,
-        known: OwnerValuation | None = None,
+        known: Known | None = None,
     ) -> None:
-        """pricing: what owners expect (`world.scenarios`); None: the baseline course. known: of an instance and a pricing sample
-        like these; what does not hang on the scenarios is taken over."""
+        """pricing: what owners expect (`world.scenarios`); None: the baseline course. known: what may be taken over."""
         self.instance, self.scenarios, self.pricing = instance, scenarios, pricing
         self.kept: dict[tuple[Any, ...], Any] = {}
         """What was worked out, by what it is and of what."""
         if known is not None:
-            self.kept.update((key, value) for key, value in known.kept.items() if key[0] in EXPECTED)
+            self.kept.update(known.kept)
             if pricing is not None:
-                self._priced = known._priced
+                along = replace(known, owners=known.owners._priced, along=True)
+                self._priced = OwnerValuation(instance, pricing.scenarios, known=along)
         self._trunk_weight = scenarios.trunk_weight(instance.calendar.periods)
         self._end = float(instance.calendar.beta[instance.calendar.periods])
 

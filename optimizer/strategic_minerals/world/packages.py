@@ -20,6 +20,7 @@ from .instance import Floor, FloorId, Instance, MarketFloor, Package, Project, f
 from .owners import (
     ROUNDING_MUSD,
     FloorMoney,
+    Known,
     OwnerValuation,
     Signature,
     counted_price,
@@ -213,15 +214,12 @@ class Support:
 
 
 def build_support(
-    instance: Instance,
-    scenarios: ScenarioSet,
-    pricing: PricingSample | None = None,
-    known: OwnerValuation | None = None,
+    instance: Instance, scenarios: ScenarioSet, pricing: PricingSample | None = None, known: Known | None = None
 ) -> Support:
     """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
     pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios. known: what projects
-    bring to their owners in an instance and a pricing sample like these, whatever the scenarios."""
+    bring to their owners in an instance and a pricing sample like these."""
     if (pricing is None) != (instance.plan.owners.expectation == "trunk"):
         raise ValueError("a pricing sample is needed where owners.expectation is 'scenarios', and only there")
     dropped: list[tuple[str, str]] = []

@@ -358,13 +358,7 @@ def listed(
     if window.begin >= window.end:
         dates = "a horizon of two periods or more, tail included: an event begins in the second at the earliest"
     faults = [
-        Fault(
-            "plan",
-            "",
-            f"scenarios.{n}.events.{e}.start_year",
-            f"{event.start_year:g}",
-            dates,
-        )
+        Fault("plan", "", f"scenarios.{n}.events.{e}.start_year", f"{event.start_year:g}", dates)
         for n, scenario in enumerate(plan.scenarios)
         for e, event in enumerate(scenario.events)
         if not window.begin <= event.start_year < window.end

@@ -344,10 +344,9 @@ def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
 
 
 def demanding(structure: Structure, assembly: Assembly) -> Assembly:
-    """The part of a model whose demands may conflict. Where scenarios are too many for one solver: commitments, trunk and
-    design-basis scenarios alone, since other scenarios can always be operated somehow; rows keep their names. Else the whole.
-    """
-    if stay(assembly) or not separable(structure, assembly):
+    """The part of a model whose demands may conflict: commitments, trunk and design-basis scenarios alone, since other scenarios
+    can always be operated somehow; rows keep their names. The whole where scenarios are bound together."""
+    if not separable(structure, assembly):
         return assembly
     owner, _ = _owners(structure, assembly)
     rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)
