@@ -525,7 +525,7 @@ def test_every_status_of_highs_has_a_meaning(error: bool) -> None:
         model = Model(program([[1.0, 1.0]], 1.0, math.inf, integer=integer), np.ones(2), integer=integer)
         model._highs = stub(name, feasible=feasible, error=error)
         meant = MEANT[name] if not error or name == "kMemoryLimit" else "failed"
-        run = model._read(model._highs.status, 0.1)
+        run = model._read(model._highs.status, 0.1, 0)
         assert run.status == meant, name
         kept = meant == "optimal" or (integer and feasible and meant in ("time_limit", "limit", "interrupted"))
         assert isinstance(run, SolvedRun if kept else UnsolvedRun), name
@@ -535,7 +535,7 @@ def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
     """Proves R14: prices come as a pair or not at all; who needs those of a linear program is told that there are none."""
     model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
     model._highs = stub("kOptimal", feasible=True, valid=False)
-    run = model._read(model._highs.status, 0.1)
+    run = model._read(model._highs.status, 0.1, 0)
     assert isinstance(run, SolvedRun)
     assert run.duals is None
     with pytest.raises(UntrustedError, match="without prices"):
