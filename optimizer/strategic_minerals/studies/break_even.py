@@ -348,8 +348,6 @@ class Pair:
     edit: Edit
     held: SampledScenarios | None
     threads: int = 0
-    known: Mapping[bool, Tried | None] = field(default_factory=dict)
-    """Answers at the figures' own values: inside, outside."""
     like: Problem | None = None
     """The question at these values, prepared, where it is at hand."""
     solves: int = 0
@@ -374,8 +372,6 @@ class Pair:
 
     def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
         """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
-        if value == figure.base and inside in self.known:
-            return self.known[inside]
         decision = None if inside and self.amounts else ForcedDecision(self.item, inside)
         return self._answered(figure, value, decision)
 

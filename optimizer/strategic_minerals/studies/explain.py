@@ -53,7 +53,6 @@ from .break_even import (
     BreakEven,
     Figure,
     Pair,
-    Tried,
     figures_of,
     find_break_even,
     in_words,
@@ -437,10 +436,9 @@ def explain(
     if item is not None:
         one = wanted[0]
         here = run.executor is None and run.processes == 1
-        known = _known(rows[0]["chosen"], base, forced)
         like, threads = (fixed.problem, 0) if here else (None, 1)
         amounts = in_amounts(one, result.plan)
-        pair = Pair(result.plan, result.data, one, amounts, step, edited, drawn, threads, known, like)
+        pair = Pair(result.plan, result.data, one, amounts, step, edited, drawn, threads, like)
         find = partial(_break_even, pair, rows[0]["chosen"], tolerance, most_solves)
         for found in run.each("figures of the item", find, figures_of(fixed.problem, one)):
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
@@ -477,15 +475,6 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_s
         )
         lines += [f"  {row.sentence}" for row in rows_of(tables["break_evens"])]
     return lines
-
-
-def _known(chosen: bool, base: ForcedSolve, forced: Sequence[ForcedSolve]) -> dict[bool, Tried | None]:
-    """What is known of the plan with the item and without. forced: of the other state, none where that cannot be."""
-    found: dict[bool, Tried | None] = {chosen: Tried(base.objective, base.bound, chosen)}
-    for other in forced:
-        if other.impossible or not other.note:
-            found[not chosen] = None if other.impossible else Tried(other.objective, other.bound, not chosen)
-    return found
 
 
 def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
