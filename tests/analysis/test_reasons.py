@@ -217,6 +217,16 @@ def test_an_offer_is_chosen_where_the_plan_is_worse_without_it() -> None:
     assert out <= 3.0 <= chosen <= out + 0.01 + 1e-9
 
 
+def test_an_offer_is_at_its_own_figures_what_it_is_beside_them() -> None:
+    """Proves: without money no plan has the least that counts of an offer, but a plan is free to have it and takes none, at today's
+    figures as beside them. What is forced at today's figures, for the reason, is another question than that of the figures."""
+    study = explained(*mine(offers={"spot": offer("a", 2.0, 0.1)}, money=0.0), "offer spot")
+    assert "no plan with at least 2 t of it" in study.tables["reasons"]["sentence"].item()
+    intervals = study.tables["intervals"]
+    assert intervals["figure"].tolist() == ["premium", "hazard rate", "loss value"]
+    assert set(intervals["state"]) == {"not chosen"}
+
+
 def test_what_is_sunk_is_no_figure_and_what_is_nothing_yet_is_one() -> None:
     """Proves: the capex of a committed project is left out; that of a project without any is tried up to its output's worth."""
     plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0)

@@ -311,16 +311,8 @@ def test_what_one_project_costs_changes_nothing_for_the_others(field: str) -> No
         assert changed_projects(instance, other) == {0}
         known = Known(before.support.owners, frozenset({0}), True)
         anew, told = (build_support(other, scenarios, pricing, of) for of in (None, known))
-        for name in (
-            "options",
-            "classes",
-            "markets",
-            "trunk_alive",
-            "scenarios_alive",
-            "baseline",
-            "dropped",
-            "refused",
-        ):
+        fields = "options classes markets trunk_alive scenarios_alive baseline dropped refused".split()
+        for name in fields:
             assert equal(getattr(anew, name), getattr(told, name)), (seed, name)
         kept += len([key for key, _ in known.kept])
     assert kept

@@ -74,7 +74,7 @@ OPERATING = (
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
 
 OF_PROJECTS = ("projects", "premium")
-"""Fields of an instance in which one project differs from another one's point of view."""
+"""Fields of an instance that say what projects cost and sell for: what other projects bring does not hang on them."""
 
 BLOCK_DATA = (
     *(
@@ -124,8 +124,8 @@ def same_commitments(old: Structure, structure: Structure) -> bool:
 
 
 def same_courses(old: Instance, instance: Instance) -> bool:
-    """Whether every event does what it does in another instance: no more differs than `PLAN_FIGURES`, `OPERATING`, `MENUS`, and
-    what projects cost and sell for that their owners do not build alone."""
+    """Whether every event does what it does in another instance: beside `PLAN_FIGURES`, `OPERATING` and `MENUS`, no more differs
+    than what projects cost and sell for that their owners do not build alone."""
     alone = baseline_sources(instance)
     return (
         _same(old, instance, (*OPERATING, *MENUS, *OF_PROJECTS))

@@ -476,8 +476,9 @@ class Model:
 
         From a basis, costs are not perturbed for the dual simplex, which would have to be mended at the end (an eighth of the time
         of small programs, a fifth of that of re-solves at other budgets). A run that takes more iterations than half of the rows
-        and `LITTLE` is begun again from nothing, scaled and with care, since some states of the simplex method lead nowhere (tens
-        of thousands of iterations where another start takes 400, seen once in a master)."""
+        and `LITTLE`, or longer than `LONG_S` and `LONG_TIMES` allow, is begun again from nothing, scaled and with care, since some
+        states of the simplex method lead nowhere (tens of thousands of iterations where another start takes 400, seen once in a
+        master)."""
         self._hasty = True
         self._scale(SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)

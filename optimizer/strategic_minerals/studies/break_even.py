@@ -349,7 +349,7 @@ class Pair:
     held: SampledScenarios | None
     threads: int = 0
     like: Problem | None = None
-    """The question at these values, prepared, where it is at hand."""
+    """The question of `plan` and `data`, prepared, where it is at hand."""
     solves: int = 0
     _variant: tuple[Mapping[str, Any], Plan, Dataset] | None = field(default=None, init=False)
     """The values asked for last, with plan and tables that have them: the session knows these by identity."""

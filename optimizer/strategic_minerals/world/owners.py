@@ -355,11 +355,11 @@ EXPECTED = ("baseline", "npv", "figures", "expected_rate", "_flows", "_seen")
 
 @dataclass(frozen=True)
 class Known:
-    """What projects bring in an instance and a pricing sample like others."""
+    """What was worked out for an earlier instance with the same pricing sample."""
 
     owners: OwnerValuation
     changed: frozenset[int]
-    """Projects that are not as they were."""
+    """Projects that differ from the earlier ones: nothing of theirs is taken over."""
     along: bool
     """Whether the plan's own scenarios are the same."""
 

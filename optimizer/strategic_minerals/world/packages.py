@@ -218,8 +218,8 @@ def build_support(
 ) -> Support:
     """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
-    pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios. known: what projects
-    bring to their owners in an instance and a pricing sample like these."""
+    pricing: what owners expect, in the same units; needed where the plan says that they look at scenarios. known: what may
+    be taken over from an earlier question."""
     if (pricing is None) != (instance.plan.owners.expectation == "trunk"):
         raise ValueError("a pricing sample is needed where owners.expectation is 'scenarios', and only there")
     dropped: list[tuple[str, str]] = []
