@@ -66,9 +66,9 @@ def cluster() -> None:
     """A stress test on a worker of a cluster."""
     import distributed
 
-    from strategic_minerals import Runner, load_result, stress_test
+    from strategic_minerals import Result, Runner, stress_test
 
-    result = load_result("run")
+    result = Result.load("run")
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as here,
         distributed.Client(here) as client,

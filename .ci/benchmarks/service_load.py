@@ -33,8 +33,7 @@ import xlsxwriter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-
-from strategic_minerals import load_result
+from strategic_minerals import Result
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.store import open_store
 from support.served import Server, token
@@ -82,7 +81,7 @@ def loaded(folder: Path, jobs: int, callers: int) -> list[tuple[str, str]]:
     counts = store.counts()
     store.close()
     server.stop()
-    sound = sum(load_result(folder / "jobs" / job / "run").audit().passed for job in accepted)
+    sound = sum(Result.load(folder / "jobs" / job / "run").audit().passed for job in accepted)
     early = [mib for n, mib in memory if n <= SETTLED][-1]
     return [
         (f"{len(accepted)} jobs submitted at once by {callers} callers, all accepted in", f"{submitting:.1f} s"),
@@ -124,7 +123,7 @@ def killed(folder: Path, kills: int) -> list[tuple[str, str]]:
             last[job] = service.wait(job)["state"]
     server.stop()
     sound = sum(
-        load_result(folder / "jobs" / job / "run").audit().passed for job in accepted if last[job] == "succeeded"
+        Result.load(folder / "jobs" / job / "run").audit().passed for job in accepted if last[job] == "succeeded"
     )
     return [
         (

@@ -4,8 +4,6 @@ from .answer.notes import CheckReport as CheckReport
 from .answer.notes import Provenance as Provenance
 from .answer.notes import check as check
 from .answer.result import Result as Result
-from .answer.run_folder import load_result as load_result
-from .answer.run_folder import write_run as write_run
 from .answer.solving import build_model as build_model
 from .answer.study import Study as Study
 from .answer.verification import verify as verify

@@ -179,7 +179,7 @@ def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPat
     found = diagnose(*promising())
     assert not found.facts["complete"]
     assert found.facts["missed_musd"] == pytest.approx(70.0, rel=1e-3)
-    assert "longer --time-limit" in found.summary()
+    assert "longer deadline" in found.summary()
 
 
 def owing(money: Any, cover: Mapping[str, float], total: float | None = None) -> tuple[Plan, Dataset]:

@@ -24,12 +24,10 @@ from strategic_minerals import (
     explain,
     load_dataset,
     load_plan,
-    load_result,
     shipped,
     solve,
     sweep,
     verify,
-    write_run,
 )
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.question.names import edited
@@ -297,8 +295,8 @@ def test_everything_that_a_plan_can_have_may_be_extended() -> None:
 def test_an_extended_run_is_kept_and_verified_as_far_as_it_can_be(tmp_path: Path) -> None:
     """Proves: table and words come back; `verify` works out all that the plan decides, and says what it cannot."""
     found = answer(at_most(1.0))
-    write_run(found, tmp_path / "run")
-    again = load_result(tmp_path / "run")
+    found.save(tmp_path / "run")
+    again = Result.load(tmp_path / "run")
     assert again.tables["own_parts"].equals(found.tables["own_parts"])
     assert again.summary(full=True) == found.summary(full=True)
     checked = verify(tmp_path / "run")
@@ -360,7 +358,7 @@ def test_terms_on_what_is_done_anyway_leave_doing_nothing_as_it_is(tmp_path: Pat
     found = solve(plan, data, gap=0.0, extend=charged, quick=True)
     assert found.outcome.do_nothing_musd == pytest.approx(free.outcome.do_nothing_musd, rel=1e-9)
     assert own(found).value.iloc[0] > 0
-    write_run(found, tmp_path / "run")
+    found.save(tmp_path / "run")
     assert verify(tmp_path / "run").facts["objections"] == ()
 
 

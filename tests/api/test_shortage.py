@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import InputError, Plan, UntrustedError, check, load_result, solve, verify, write_run
+from strategic_minerals import InputError, Plan, Result, UntrustedError, check, solve, verify
 from strategic_minerals.audit.audit import audit
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.model import period
@@ -374,11 +374,11 @@ def test_slips_of_units_are_doubted(case: Case, said: str) -> None:
 def test_a_run_with_stocks_of_users_is_verified(tmp_path: Any) -> None:
     """Proves: a run folder holds what users draw on, and everything in it is found again."""
     result = best(adapting(held(), (6, 0.5)))
-    write_run(result, tmp_path / "run")
+    result.save(tmp_path / "run")
     found = verify(tmp_path / "run")
     assert found.facts["audit_passed"]
     assert found.facts["objections"] == ()
-    assert load_result(tmp_path / "run").tables["users_stock"].equals(result.tables["users_stock"])
+    assert Result.load(tmp_path / "run").tables["users_stock"].equals(result.tables["users_stock"])
 
 
 def test_a_stress_test_lives_by_the_same_rules() -> None:

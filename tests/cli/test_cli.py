@@ -16,7 +16,7 @@ from unittest.mock import Mock
 import pytest
 
 from conftest import ENTRY, PATIENCE_S, Cli, environment, until
-from strategic_minerals import Plan, load_dataset, load_plan, load_result, shipped
+from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped
 from strategic_minerals.cli import common as cli_base
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.tables import TABLES
@@ -96,7 +96,7 @@ def test_solve_prints_its_summary_alone_and_writes_it_with_the_run(solved: tuple
     assert "HiGHS 1" not in said.stdout.split("EVIDENCE")[0]
     assert re.search(r"FY20\d\d", said.stdout)
     assert not re.search(r"FY20\d\d\.0", said.stdout)
-    result = load_result(folder)
+    result = Result.load(folder)
     assert result.summary().strip() in said.stdout
     assert (folder / "summary.txt").read_text(encoding="utf-8").strip() == result.summary(full=True).strip()
 
@@ -113,7 +113,7 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
         "solve", "quickstart", *(word for field in fields for word in ("--set", field)), "--out", tmp_path / "run"
     )
     assert said.returncode == 0, said.stderr
-    plan = load_result(tmp_path / "run").plan
+    plan = Result.load(tmp_path / "run").plan
     assert (plan.budget.appropriation_musd, plan.title, plan.materials) == (12.5, "Small money", ("gallium",))
     assert plan.scenarios[0].probability == 0.2
 
@@ -129,7 +129,7 @@ WRONG = [
     ("solve quickstart --gapp 0.1", "--gapp", "No such option"),
     ("solve quickstart --gap nan", "gap", "nan"),
     ("solve quickstart --gap 5%", "--gap", "5%"),
-    ("solve quickstart --time-limit inf", "--time-limit", "inf"),
+    ("solve quickstart --deadline-s nan", "deadline_s", "nan"),
     ("stress r --scenarios 0", "scenarios", "0"),
     ("serve --port 1.5", "--port", "1.5"),
     ("check quickstart -v -q", "--verbose", "exclude each other"),
@@ -244,7 +244,7 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
     said = cli("solve", "quickstart", "--quick", "--out", tmp_path / "run")
     assert said.returncode == code, said.stderr
     assert "NOT PROVEN BEST" in said.stdout
-    outcome = load_result(tmp_path / "run").outcome
+    outcome = Result.load(tmp_path / "run").outcome
     assert outcome.reason == ("stalled" if status == "limit" else status)
     assert outcome.relative_gap is not None
     assert outcome.relative_gap > 0.001

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, check, solve, verify, write_run
+from strategic_minerals import Dataset, InputError, Plan, check, solve, verify
 from strategic_minerals.audit.accounts import COMMON, costs_by_home, open_accounts, social_cost
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.together import Taken, joint_question
@@ -88,7 +88,7 @@ def test_one_home_is_struck_and_the_stock_of_another_helps() -> None:
 def test_a_joint_run_folder_is_verified(tmp_path: Path) -> None:
     """Proves: what is stored of a plan of several homes is a question of its own, worked out again from the folder alone."""
     homes, plan = both(stock=0.5, depth=1.0), allied(STRUCK, freight=1.0)
-    write_run(solved(plan, homes), tmp_path / "run")
+    solved(plan, homes).save(tmp_path / "run")
     assert verify(tmp_path / "run").facts["objections"] == ()
 
 

@@ -17,7 +17,6 @@ import pytest
 
 from conftest import Cli
 from strategic_minerals import Dataset, InputError, Plan, Progress, Runner, StoppedError, reverse_stress, stress_test
-from strategic_minerals.answer.run_folder import write_run
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.audit.accounts import cvar
 from strategic_minerals.core.stats import estimated
@@ -401,7 +400,7 @@ def test_defence_in_full_is_tried_without_promises_and_a_wrong_option_is_named(c
     assert bought(result, "a") == pytest.approx(2.0)
     (row,) = reverse_stress(result, longest_yr=2.0).tables["reverse"].itertuples()
     assert (row.material, row.segment, row.level, row.hazard, row.start_year) == ("a", "defence", 1.0, "stop", 2028)
-    write_run(result, tmp_path / "run")
+    result.save(tmp_path / "run")
     for option, value, found in (
         ("hazards", "pacific", "'pacific'"),
         ("promises", "a:defense:0.8", "no demand for a:defense"),

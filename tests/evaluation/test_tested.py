@@ -19,10 +19,8 @@ from strategic_minerals import (
     Runner,
     UntrustedError,
     explain,
-    load_result,
     solve,
     verify,
-    write_run,
 )
 from strategic_minerals.answer.act_now import ActNow
 from strategic_minerals.answer.solving import solve_once
@@ -306,10 +304,10 @@ def test_tests_are_kept_whole_whatever_the_plan_reduces() -> None:
 def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tmp_path: Path) -> None:
     """Proves: the manifest begins with the acts of the first years; the run is read back the same and verified; an amount, a gap
     or a verdict that was altered is objected to."""
-    folder = write_run(answer, tmp_path / "run")
+    folder = answer.save(tmp_path / "run")
     stated = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert next(iter(stated)) == "act_now"
-    again = load_result(folder)
+    again = Result.load(folder)
     assert told(again).manifest() == told(answer).manifest()
     assert not verify(folder).facts["objections"]
     for table, column, word in (
@@ -383,7 +381,7 @@ def test_many_samples_are_lived_and_one_in_two_is_searched(tmp_path: Path) -> No
     assert found.samples.gap_musd.notna().tolist() == [True, False] * 5
     assert set(found.sample_acts["sample"]) <= {"plan 1", "plan 2", *(f"test {k}" for k in (1, 3, 5, 7, 9))}
     assert list(found.objections()) == []
-    write_run(result, tmp_path / "run")
+    result.save(tmp_path / "run")
     assert verify(tmp_path / "run").facts["verified"]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import Plan, UntrustedError, verify, write_run
+from strategic_minerals import Plan, UntrustedError, verify
 from strategic_minerals.core.frames import equal
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.studies.recourse import FirstStage, evaluate_recourse
@@ -364,7 +364,7 @@ def test_a_run_folder_says_what_owners_expected_and_is_verified(tmp_path: Path) 
     assert row.hurdle_rate_with_package == close(0.125 - 0.002 * 35)
     assert row.risk_transfer_musd == close(0.1 * (4.5 - 1.0) / 1.125)
     assert "a price-risk premium of 9.0%" in result.summary(full=True)
-    write_run(result, tmp_path / "run")
+    result.save(tmp_path / "run")
     told = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert told["pricing_sample"] == {"scenarios": 9, "seed": 4}
     assert verify(tmp_path / "run").facts["objections"] == ()

@@ -20,14 +20,13 @@ from strategic_minerals import (
     InputError,
     Plan,
     PlanError,
+    Result,
     Study,
     explain,
     least_regret,
-    load_result,
     roll,
     solve,
     verify,
-    write_run,
 )
 from strategic_minerals.core.runner import HERE
 from strategic_minerals.matrix.problem import structure_of
@@ -473,8 +472,8 @@ def test_the_recommended_plan_is_an_answer_of_its_own(tmp_path: Path) -> None:
     assert "gives up at most" in figures.why_not
     assert "no plan beats it" not in result.summary()
     assert "`explain`" not in result.summary()
-    write_run(result, tmp_path / "run")
-    kept = load_result(tmp_path / "run")
+    result.save(tmp_path / "run")
+    kept = Result.load(tmp_path / "run")
     assert verify(tmp_path / "run").facts["verified"]
     assert roll(kept).result is not None
     with pytest.raises(InputError, match="not chosen by its own scenarios"):

@@ -18,11 +18,9 @@ from strategic_minerals import (
     Study,
     load_dataset,
     load_plan,
-    load_result,
     shipped,
     solve,
     write_report,
-    write_run,
 )
 from strategic_minerals.page.compare import TITLES, compare
 from strategic_minerals.page.page import report
@@ -266,10 +264,10 @@ def test_a_comparison_is_for_people() -> None:
 def test_the_verb_report(tmp_path: Path, cli: Cli) -> None:
     """Proves: a page of run folders compares them, that of a folder is that of its result."""
     runs = [solve(*one_mineral(amount), gap=0.0, quick=True) for amount in (110.0, 70.0)]
-    folders = [write_run(run, tmp_path / name) for run, name in zip(runs, "ab", strict=True)]
+    folders = [run.save(tmp_path / name) for run, name in zip(runs, "ab", strict=True)]
     done = cli("report", *folders, "-o", tmp_path / "page.html")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert text.index('id="comparison"') < text.index('id="now"')
     own = write_report(runs[0], tmp_path / "new" / "own.html").read_text(encoding="utf-8")
-    assert own == write_report(load_result(folders[0]), tmp_path / "read.html").read_text(encoding="utf-8")
+    assert own == write_report(Result.load(folders[0]), tmp_path / "read.html").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, Result, Runner, load_dataset, load_plan, shipped, solve, write_run
+from strategic_minerals import Plan, Result, Runner, load_dataset, load_plan, shipped, solve
 from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Sentences
 from strategic_minerals.answer.notes import come_with, touching
 from strategic_minerals.cli.main import _solved
@@ -98,7 +98,7 @@ def test_the_screen_is_short_and_in_the_order_in_which_a_minister_asks(lived: Re
 def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
     """Proves: the sentences of the screen stand word for word on the page, on the sheet, in the notebook and in the folder; each
     amount in its tables is that of the tables of the result, which JSON has."""
-    write_run(lived, tmp_path / "run")
+    lived.save(tmp_path / "run")
     folder = (tmp_path / "run" / "summary.txt").read_text(encoding="utf-8")
     page, sheet = report(lived), report(lived, brief=True)
     brief = brief_of(lived)

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from conftest import Cli
-from strategic_minerals import InputError, Plan, Result, Runner, Study, load_result, solve, verify, write_run
+from strategic_minerals import InputError, Plan, Result, Runner, Study, solve, verify
 from strategic_minerals.answer.manifest import (
     MANIFEST,
     read_manifest,
@@ -28,6 +28,7 @@ from strategic_minerals.answer.manifest import (
     spelled,
 )
 from strategic_minerals.answer.result import restored
+from strategic_minerals.answer.run_folder import write_run
 from strategic_minerals.answer.verification import (
     Recomputed,
     against,
@@ -224,7 +225,7 @@ def test_no_byte_of_the_manifest_can_change(folder: Path) -> None:
 def told(folder: Path) -> str:
     """What is said against a folder; a study is looked at last, with everything else in order."""
     try:
-        load_result(folder)
+        Result.load(folder)
         read_analyses(folder)
     except InputError as error:
         return str(error)
@@ -373,7 +374,7 @@ def test_other_kinds_of_runs_verify(options: dict[str, Any], tmp_path: Path) -> 
     if kind is not None:
         plan = Plan.model_validate({**plan.to_toml_like(), "objective": {"kind": kind}})
     one = solve(plan, data, gap=1e-3, **options, quick=True)
-    run = write_run(one, tmp_path / "run")
+    run = one.save(tmp_path / "run")
     assert verify(run, again=one).facts["objections"] == ()
     for column, step in ((1, 1.0), (2, 1.0), (3, 0.5)):
         stage = list(one.outcome.stages[0])
@@ -424,14 +425,14 @@ def test_the_command_says_what_it_objects_to(copied: Path, cli: Cli) -> None:
 def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     """Proves: a study carried into the folder of another run is refused there, one without a seal as unfinished; a run written
     anew takes the old one's studies away."""
-    other = write_run(solve(*one_mineral(110.0), gap=0.0, quick=True), tmp_path / "other")
+    other = solve(*one_mineral(110.0), gap=0.0, quick=True).save(tmp_path / "other")
     shutil.copytree(copied / "analyses", other / "analyses")
     assert "a study of another run" in told(other)
     (other / "analyses" / "explain" / "seal.json").unlink()
     assert "no seal" in told(other)
     Study("explain", {"reasons": pd.DataFrame({"item": ["B"]})}).save(other / "analyses" / "explain")
     assert told(other) == ""
-    write_run(load_result(other), other)
+    Result.load(other).save(other)
     assert told(other) == ""
     assert not list(other.glob("analyses/*/*.csv"))
 

@@ -17,7 +17,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from conftest import Cli
-from strategic_minerals import InputError, Plan, Result, Runner, load_result, shipped, solve, verify, write_run
+from strategic_minerals import InputError, Plan, Result, Runner, shipped, solve, verify
 from strategic_minerals.answer.run_folder import is_run_folder
 from strategic_minerals.page.page import write_report
 from strategic_minerals.question.load import load_question
@@ -77,12 +77,12 @@ def test_a_result_is_equal_after_a_round_trip(make: Callable[[], Result], tmp_pa
     """Proves R33: through a folder, written over another run and moved elsewhere, all comes back equal: tables and types, tonnes to
     the last bit, names that start like formulas, an audit that passes."""
     one = make()
-    folder = write_run(result(), tmp_path / "here")  # has more tables than the other, of which none may stay
-    write_run(one, folder)
+    folder = result().save(tmp_path / "here")  # has more tables than the other, of which none may stay
+    one.save(folder)
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
     (tmp_path / "far" / "away").mkdir(parents=True)
     shutil.move(folder, tmp_path / "far" / "away" / "there")
-    two = load_result(tmp_path / "far" / "away" / "there")
+    two = Result.load(tmp_path / "far" / "away" / "there")
     assert_same(one, two)
     assert two.audit().passed
 
@@ -145,7 +145,7 @@ def test_a_folder_is_finished_or_says_that_it_is_not(tmp_path: Path) -> None:
     one, kept = awkward(), 0
     with pytest.MonkeyPatch.context() as patch:
         writes = Writes(patch, fail_at=0)
-        write_run(one, tmp_path / "whole")
+        one.save(tmp_path / "whole")
         total = writes.count
     assert total > 15
     for n in (1, 2, 3, 4, *range(5, total - 1, 17), total - 1, total):
@@ -155,18 +155,18 @@ def test_a_folder_is_finished_or_says_that_it_is_not(tmp_path: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             Writes(patch, fail_at=n)
             with pytest.raises(OSError, match="No space left"):
-                write_run(one, folder)
+                one.save(folder)
         if (folder / "manifest.json").exists():
             assert n % 2, f"write {n} of {total}"
-            assert_same(one, load_result(folder))
+            assert_same(one, Result.load(folder))
             kept += 1
             continue
         with pytest.raises(InputError, match="a finished run folder"):
-            load_result(folder)
+            Result.load(folder)
         files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
         assert is_run_folder(folder) or not files, f"write {n} of {total}"
     assert kept >= 3
-    assert_same(one, load_result(write_run(one, folder)))
+    assert_same(one, Result.load(one.save(folder)))
     assert not list(folder.rglob("*.part"))
     shutil.rmtree(folder)
     assert not is_run_folder(folder)
@@ -176,7 +176,7 @@ def test_a_killed_writer_leaves_no_false_run(tmp_path: Path, monkeypatch: pytest
     """Proves R24: what kill -9 leaves of a run that is written over an older one, before the manifest has its name, is an
     unfinished folder, which the next one mends."""
     one, killed, real = awkward(), tmp_path / "killed", os.replace
-    folder = write_run(one, tmp_path / "run")
+    folder = one.save(tmp_path / "run")
 
     def replace(part: Any, name: Any) -> None:
         if str(name).endswith("manifest.json"):
@@ -184,17 +184,17 @@ def test_a_killed_writer_leaves_no_false_run(tmp_path: Path, monkeypatch: pytest
         real(part, name)
 
     monkeypatch.setattr(os, "replace", replace)
-    write_run(one, folder)
+    one.save(folder)
     monkeypatch.undo()
     with pytest.raises(InputError, match="a finished run folder"):
-        load_result(killed)
-    assert_same(one, load_result(write_run(one, killed)))
+        Result.load(killed)
+    assert_same(one, Result.load(one.save(killed)))
     assert not list(killed.rglob("*.part"))
 
 
 def test_a_broken_manifest_is_a_fault_and_nothing_outside_is_opened(tmp_path: Path) -> None:
     """Proves R35: half a manifest, one of another format, and file names that lead out of the folder are refused."""
-    folder = write_run(awkward(), tmp_path / "run")
+    folder = awkward().save(tmp_path / "run")
     path, outside = folder / "manifest.json", tmp_path / "secret"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     outside.write_text("x", encoding="utf-8")
@@ -202,21 +202,21 @@ def test_a_broken_manifest_is_a_fault_and_nothing_outside_is_opened(tmp_path: Pa
         forged = {**manifest, "files": {**manifest["files"], name: hashlib.sha256(b"x").hexdigest()}}
         path.write_text(json.dumps(forged), encoding="utf-8")
         with pytest.raises(InputError, match="a file inside the run folder"):
-            load_result(folder)
+            Result.load(folder)
     for version in (2, "1", None):
         path.write_text(json.dumps({**manifest, "schema_version": version}), encoding="utf-8")
         with pytest.raises(InputError) as error:
-            load_result(folder)
+            Result.load(folder)
         assert [(fault.file, fault.column) for fault in error.value.faults] == [("manifest.json", "schema_version")]
     for text in ("", "{", "[]", "{}", '{"schema_version": 1}'):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(InputError):
-            load_result(folder)
+            Result.load(folder)
 
 
 def test_every_column_of_every_table_is_explained_with_its_unit(tmp_path: Path) -> None:
     """Proves: each table is a file, and the dictionary beside them has every column; money, tonnes and shares state their unit."""
-    folder = write_run(result(), tmp_path / "run")
+    folder = result().save(tmp_path / "run")
     assert {file.stem for file in (folder / "results").glob("*.csv")} == {*result().tables, "dictionary"}
     listed = pd.read_csv(folder / "results" / "dictionary.csv", keep_default_na=False)
     columns = {(name, column) for name, table in result().tables.items() for column in table.columns}
@@ -249,7 +249,7 @@ def test_names_are_escaped_where_a_notebook_draws_them() -> None:
 
 def test_a_report_never_takes_the_place_of_a_plan(cli: Cli, tmp_path: Path) -> None:
     """Proves: a report is not written over a plan or a workbook with a plan."""
-    run, plan, book = write_run(awkward(), tmp_path / "run"), tmp_path / "p", tmp_path / "b" / "plan.xlsx"
+    run, plan, book = awkward().save(tmp_path / "run"), tmp_path / "p", tmp_path / "b" / "plan.xlsx"
     assert cli("init", plan).returncode == 0
     assert cli("init", book.parent, "--excel").returncode == 0
     for place in (plan / "plan.toml", plan, book):
@@ -268,4 +268,4 @@ def test_what_is_doubted_is_the_same_wherever_the_plan_stands(tmp_path: Path) ->
     assert doubts
     assert not any(file.name in note for note in doubts)
     assert "budget.appropriation_musd" in solved.summary(full=True).partition("DOUBTFUL")[2]
-    assert verify(write_run(solved, tmp_path / "run")).facts["objections"] == ()
+    assert verify(solved.save(tmp_path / "run")).facts["objections"] == ()

@@ -19,7 +19,6 @@ from strategic_minerals import (
     solve,
     sweep,
     verify,
-    write_run,
 )
 from strategic_minerals.answer.study import tables_of
 from strategic_minerals.core.errors import FORMAT
@@ -78,7 +77,7 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
 def test_studies_stored_with_a_run_are_read_for_its_report_as_they_were_given(tmp_path: Path) -> None:
     """Proves: every study under `analyses` of a run is sealed and verified with it, and the report reads from the folder what it
     takes from the studies themselves, empty tables too; it is the same from either."""
-    write_run(solved(), tmp_path / "run")
+    solved().save(tmp_path / "run")
     found = [study(kind) for kind in STUDIES]
     for one in found:
         one.save(tmp_path / "run" / "analyses" / one.kind)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from conftest import Cli, environment
-from strategic_minerals import InputError, Result, load_result, solve, write_run
+from strategic_minerals import InputError, Result, solve
 from strategic_minerals.answer import run_folder as runfolder
 from strategic_minerals.answer.run_folder import is_run_folder
 from strategic_minerals.answer.study import Study, store_study
@@ -44,7 +44,7 @@ with one_writer(Path(sys.argv[1])):
 def test_a_second_writer_is_refused_after_a_while_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
     """Proves R46: as long as a process holds the folder another is refused with a sentence and touches nothing; once that process
     is killed with -9 the next one writes, and no lock stays; one that stays where nobody writes again is not taken for a file."""
-    folder = write_run(solved(), tmp_path / "run")
+    folder = solved().save(tmp_path / "run")
     command = [sys.executable, "-c", HOLDER, str(folder)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
     assert child.stdout is not None
@@ -54,9 +54,9 @@ def test_a_second_writer_is_refused_after_a_while_and_a_killed_one_blocks_nobody
     child.send_signal(signal.SIGKILL)
     child.communicate()
     assert (folder / LOCK).exists()
-    assert load_result(folder).outcome == solved().outcome
-    write_run(solved(70.0), folder)
-    assert load_result(folder).outcome == solved(70.0).outcome
+    assert Result.load(folder).outcome == solved().outcome
+    solved(70.0).save(folder)
+    assert Result.load(folder).outcome == solved(70.0).outcome
     assert not (folder / LOCK).exists()
 
 
@@ -81,30 +81,30 @@ def test_a_lock_that_is_taken_away_lets_one_in_at_a_time(tmp_path: Path) -> None
 
 def test_a_reader_does_not_get_half_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R46: a run written anew after its hashes were looked at and before its tables are read is refused."""
-    folder, real = write_run(solved(), tmp_path / "run"), runfolder.read_decisions
+    folder, real = solved().save(tmp_path / "run"), runfolder.read_decisions
 
     def late(path: Path) -> Any:
         found = real(path)
-        write_run(solved(70.0), folder)
+        solved(70.0).save(folder)
         return found
 
     monkeypatch.setattr(runfolder, "read_decisions", late)
     with pytest.raises(InputError, match="written anew while it was read"):
-        load_result(folder)
+        Result.load(folder)
 
 
 def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli) -> None:
     """Proves: a file that is none of a run is named, and neither it nor the run that is there is touched; the command asks before
     it solves. A report is not written into the folder of a run, which would then hold a file too many."""
-    folder = write_run(solved(), tmp_path / "run")
+    folder = solved().save(tmp_path / "run")
     assert cli("report", folder, "-o", folder / "report.html").returncode == 2
     (folder / "thesis.doc").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match=r"thesis\.doc"):
-        write_run(solved(70.0), folder)
+        solved(70.0).save(folder)
     said = cli("solve", "quickstart", "--out", folder)
     assert (said.returncode, "thesis.doc" in said.stderr) == (2, True)
     (folder / "thesis.doc").unlink()
-    assert load_result(folder).outcome == solved().outcome
+    assert Result.load(folder).outcome == solved().outcome
 
 
 STUDY = Study("some", {"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"y": [2]})})
@@ -175,7 +175,7 @@ def test_a_plan_beside_tables_is_a_planners_folder_and_no_run(tmp_path: Path) ->
     (tmp_path / "plan.json").write_text(text, encoding="utf-8")
     (tmp_path / "log.txt").write_text("what I did\n", encoding="utf-8")
     assert not is_run_folder(tmp_path)
-    assert load_result(write_run(solved(), tmp_path / "results" / "first")).plan == solved().plan
+    assert Result.load(solved().save(tmp_path / "results" / "first")).plan == solved().plan
     with pytest.raises(InputError, match="a run folder with its own files alone"):
-        write_run(solved(), tmp_path)
+        solved().save(tmp_path)
     assert (tmp_path / "plan.json").read_text(encoding="utf-8") == text

@@ -9,7 +9,6 @@ import pytest
 from conftest import Cli
 from rolling.test_roll import CALM, QUIET, hazard, reserved, support_signed, under_hazard
 from strategic_minerals import ActRow, InputError, NewsRow, Result, Study, read_noted, roll, solve, verify
-from strategic_minerals.answer.run_folder import load_result, write_run
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.roll import FACTS, STATE
@@ -225,7 +224,7 @@ def test_a_run_leaves_two_files_that_a_planner_fills_in(tmp_path: Path, cli: Cli
     """Proves: left as they are they say that the year went as planned; each line that is filled in is taken; acts of a year yet to
     come are refused; the run stays what it was, and a new one does not overwrite the notes."""
     first = support_signed()
-    folder = write_run(first, tmp_path / "run")
+    folder = first.save(tmp_path / "run")
     acts, news = read_noted(folder / "acts.csv", ActRow), read_noted(folder / "news.csv", NewsRow)
     assert {("package", FIRST), ("contract", FIRST), ("spent", FIRST + 1)} <= {
         (row.kind, row.fiscal_year) for row in acts
@@ -244,7 +243,7 @@ def test_a_run_leaves_two_files_that_a_planner_fills_in(tmp_path: Path, cli: Cli
         table.to_csv(folder / name, index=False)
     said = cli("roll", folder, "--no-learning", "--workers", "1", "--out", tmp_path / "next")
     assert said.returncode == 0, said.stderr
-    now = load_result(tmp_path / "next")
+    now = Result.load(tmp_path / "next")
     assert max(now.data.rows("prices"), key=lambda row: row.from_year).price_usd_per_kg == 2.5
     part = next(row.producer for row in now.data.rows("commitments") if row.kind == "contract")
     assert (capacity(now, part, FIRST + 1), capacity(now, "ally", FIRST + 1)) == (
@@ -252,10 +251,10 @@ def test_a_run_leaves_two_files_that_a_planner_fills_in(tmp_path: Path, cli: Cli
         pytest.approx(1450.0),
     )
     assert Study.load(tmp_path / "next" / "analyses" / "roll").facts["causes"] == [STATE, FACTS]
-    assert load_result(folder).outcome == first.outcome
+    assert Result.load(folder).outcome == first.outcome
     assert verify(folder).facts["verified"]
     with pytest.raises(InputError, match="notes of a year"):
-        write_run(first, folder)
+        first.save(folder)
     later = [row.model_copy(update={"done": 1.0}) for row in acts if row.fiscal_year == FIRST + 1]
     with pytest.raises(InputError, match="a year that has passed"):
         roll(first, acts=later, **CALM)
@@ -264,7 +263,7 @@ def test_a_run_leaves_two_files_that_a_planner_fills_in(tmp_path: Path, cli: Cli
 def test_an_event_of_the_plan_s_own_is_answered_by_its_status(tmp_path: Path) -> None:
     """Proves: the row of a listed event without a hazard states what the plan says of it; a word under its status is enough."""
     plan, data = imported(10.0, scenarios=[cut("own", 0.3, FIRST + 1.0, 1.0, price_multiplier=2.0)])
-    folder = write_run(solve(plan, data, quick=True), tmp_path / "run")
+    folder = solve(plan, data, quick=True).save(tmp_path / "run")
     table = pd.read_csv(folder / "news.csv", dtype=str)
     table.loc[table.item == "own", "status"] = "in force"
     table.to_csv(folder / "news.csv", index=False)

@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
-from strategic_minerals import load_dataset, load_plan, load_result, shipped
+from strategic_minerals import Result, load_dataset, load_plan, shipped
 from strategic_minerals.core.logs import listening
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.workbook import write_workbook
@@ -57,7 +57,7 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
     assert service.get(result["tables"]["budget"]["csv"], params={"format": "json"}).json()[0]["outlay_musd"] >= 0
     with zipfile.ZipFile(io.BytesIO(service.get(status["links"]["archive"]).content)) as archive:
         archive.extractall(tmp_path / "run")
-    assert load_result(tmp_path / "run").audit().passed
+    assert Result.load(tmp_path / "run").audit().passed
     folder = Folder.of(service.app.state.settings.folder, solved)  # type: ignore[attr-defined]
     text = "What to do\nMore: --full.\n\nYOUR QUESTIONS"
     folder.write(RESULT, {**(folder.read(RESULT) or {}), "screen": text, "summary": text})

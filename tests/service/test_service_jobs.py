@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from conftest import PATIENCE_S, until
 from service.test_service_stores import job_of, put
-from strategic_minerals import InputError, load_result, shipped
+from strategic_minerals import InputError, Result, shipped
 from strategic_minerals.core.errors import Progress
 from strategic_minerals.service import dispatcher
 from strategic_minerals.service.client import AsyncClient, Client, ServiceError
@@ -284,7 +284,7 @@ def test_kills_at_any_moment_lose_nothing(tmp_path: Path, request: pytest.Fixtur
     assert len(found) == 10
     assert set(found.values()) == {"succeeded"}, found
     for job in accepted:
-        assert load_result(folder / "jobs" / job / "run").audit().passed
+        assert Result.load(folder / "jobs" / job / "run").audit().passed
     assert not list(folder.rglob("*.part"))
 
 

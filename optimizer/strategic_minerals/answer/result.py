@@ -15,6 +15,7 @@ from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
 from ..core.errors import Outcome, missing_part
 from ..core.frames import Fixed, Frames, plainly
+from ..core.verb import verb
 from ..matrix.named import IndexNames, Label
 from ..matrix.problem import prepare, structure_of
 from ..matrix.solution import Solution
@@ -178,16 +179,23 @@ class Result:
         chosen = self.reference if doing_nothing else self.solution
         return labelled(self.plan, self.data, chosen, self.outcome.reason)
 
+    @verb
     def save(self, path: str | Path) -> Path:
-        """Write a run folder; where the name ends in `.nc`, a netCDF file with every decision as `to_xarray` has it, and the run
-        folder within. Raises as `write_run` and `to_xarray`."""
+        """Write a run folder, and return it; where the name ends in `.nc`, a netCDF file with every decision as `to_xarray` has it,
+        and the run folder within. An earlier run there is replaced.
+
+        Raises InputError where the folder has files that no run has, and nothing is touched then; OSError where the disk cannot
+        be written."""
         from .run_folder import ARRAYS, write_arrays, write_run
 
         return (write_arrays if Path(path).suffix == ARRAYS else write_run)(self, path)
 
     @classmethod
+    @verb
     def load(cls, path: str | Path) -> Self:
-        """What `save` wrote. Raises as `load_result`."""
+        """What `save`, or `solve --out` of the command line, wrote.
+
+        Raises InputError where it is unfinished, of another format, or changed, with every fault."""
         from .run_folder import load_result
 
         return cast(Self, load_result(path))

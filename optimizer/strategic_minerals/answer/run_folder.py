@@ -262,11 +262,11 @@ def write_arrays(result: Result, file: str | Path) -> Path:
 
 
 def _of_arrays(file: Path) -> Result:
-    """What `write_arrays` wrote. Raises InputError as `load_result`."""
+    """What `write_arrays` wrote. Raises InputError as `Result.load`."""
     try:
         import xarray as xr
     except ImportError:
-        raise missing_part("load_result", "xarray", "arrays") from None
+        raise missing_part("Result.load", "xarray", "arrays") from None
     with tempfile.TemporaryDirectory() as place:
         try:
             with xr.open_dataset(file, engine="scipy") as arrays:
@@ -280,11 +280,7 @@ def _of_arrays(file: Path) -> Result:
 
 
 def load_result(folder: str | Path) -> Result:
-    """Open a run folder, or a netCDF file with one in it.
-
-    folder: what `write_run`, or `solve --out` of the command line, wrote; or a file of `write_arrays`, whose name ends in `.nc`.
-
-    Raises InputError where it is unfinished, of another format, or changed, with every fault."""
+    """Open a run folder, or a netCDF file with one in it. Raises as `Result.load`."""
     if Path(folder).suffix == ARRAYS and not Path(folder).is_dir():
         return _of_arrays(Path(folder))
     result, _, faults = open_run(folder)

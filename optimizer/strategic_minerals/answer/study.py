@@ -13,6 +13,7 @@ import pandas as pd
 from ..core.errors import FORMAT, Fault, InputError, format_fault
 from ..core.files import LOCK, PART, one_writer, staged, whole_file
 from ..core.frames import Frames, in_form, kinds_of, notebook_html, plainly, records
+from ..core.verb import verb
 from ..question.read_csv import csv_text
 from .manifest import (
     ANALYSES,
@@ -81,6 +82,7 @@ class Study:
         tables = {name: records(table) for name, table in self.tables.items()}
         return {"schema_version": FORMAT, "kind": self.kind, **plainly(self.facts), **tables}
 
+    @verb
     def save(self, folder: str | Path) -> None:
         """Write the study into a folder: each table as CSV, and `study.json`. In `analyses` of a run folder it is sealed with the
         run.
@@ -90,6 +92,7 @@ class Study:
         store_study(self, Path(folder))
 
     @classmethod
+    @verb
     def load(cls, folder: str | Path) -> Study:
         """A study that `save` wrote. Raises InputError for a folder that holds none, or whose files have changed since."""
         return open_study(Path(folder))

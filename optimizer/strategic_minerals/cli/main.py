@@ -32,7 +32,7 @@ from ..core.errors import (
     UntrustedError,
 )
 from ..core.logs import kept, logger_of
-from ..core.runner import LONGEST_S, Runner
+from ..core.runner import Runner
 from ..core.verb import FromFile, checked, field_of
 from ..verbs import VERBS, Verb
 from . import common
@@ -67,29 +67,9 @@ SOURCES: Mapping[str, dict[str, tuple[Any, Any]]] = {
     "rows": {"source": (Annotated[Path, typer.Argument(metavar="STUDY", help=STUDY)], ...)},
 }
 """What a verb builds on -> its arguments and the options that belong to them."""
-LIMITS: dict[str, tuple[Any, Any]] = {
-    "workers": (Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")], 0),
-    "threads": (
-        Annotated[
-            int,
-            typer.Option(
-                min=0,
-                max=1024,
-                help="Threads of each process, for the scenarios of decomposed solves; 0: one per core.",
-            ),
-        ],
-        0,
-    ),
-    "time_limit": (
-        Annotated[
-            float | None,
-            typer.Option(
-                min=1, max=LONGEST_S, help="Seconds for the whole command; a solve that has a plan in time gives it."
-            ),
-        ],
-        None,
-    ),
-}
+RUN = ("threads", "deadline_s")
+"""Limits of a `Runner` that commands take."""
+WORKERS = Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")]
 Full = Annotated[bool, typer.Option("--full", help="Print all that the answer rests on, not one screen of it.")]
 Out = Annotated[
     Path | None, typer.Option(help="Write the answer into this folder: a run folder for a plan, else tables as CSV.")
@@ -98,12 +78,14 @@ Out = Annotated[
 
 def command_of(verb: Verb) -> Any:
     """A verb as a command with all its options; the room of its function is imported now."""
-    first = SOURCES[verb.of]
+    first, kind = SOURCES[verb.of], inspect.Parameter.KEYWORD_ONLY
     positional = {name: one for name, one in verb.options.items() if one.kind is one.POSITIONAL_OR_KEYWORD}
     own = {name: (_option(one), _default(one)) for name, one in verb.options.items()}
     arguments = [(name, *own[name]) for name in positional]
     options = [(name, *one) for name, one in own.items() if name not in positional]
-    more = [*(LIMITS.items() if verb.long else ()), ("out", (Out, None)), ("as_json", (common.Json, False))]
+    limits = [inspect.signature(Runner).parameters[name].replace(kind=kind) for name in RUN]
+    run = [("workers", (WORKERS, 0)), *((one.name, (_option(one), None)) for one in limits)]
+    more = [*(run if verb.long else ()), ("out", (Out, None)), ("as_json", (common.Json, False))]
     more += [("full", (Full, False))] * verb.makes_plan
     places = [("source", *first["source"]), *arguments, *options]
     places += [(name, *one) for name, one in [*first.items(), *more] if name != "source"]
@@ -111,7 +93,6 @@ def command_of(verb: Verb) -> Any:
     def called(**given: Any) -> None:
         _answer(verb, given)
 
-    kind = inspect.Parameter.KEYWORD_ONLY
     empty = inspect.Parameter.empty
     parameters = [
         inspect.Parameter(name, kind, annotation=hint, default=empty if default is ... else default)
@@ -217,12 +198,11 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
     if not verb.long:
         show(verb.function(*_first(verb, given), **options), out, as_json)
         return
-    limit, store = given["time_limit"], out / "rows" if out is not None and verb.resumes else None
+    store = out / "rows" if out is not None and verb.resumes else None
     with common.progress(verb.name) as follow:
         run = Runner(
             common.cores(given["workers"]),
-            threads=given["threads"],
-            deadline_s=limit or LONGEST_S,
+            **{name: given[name] for name in RUN if given[name] is not None},
             on_progress=follow,
             store=store,
         )

@@ -49,6 +49,11 @@ def musd(value: float) -> str:
     return digits(value) if abs(value) >= SMALL_MUSD else "0"
 
 
+def tenths(value: float) -> str:
+    """Million USD with one decimal, as parts that have to add up are printed; small sums with two figures."""
+    return f"{value:,.1f}" if value >= SMALL_MUSD else f"{value:,.2g}"
+
+
 def in_musd(value: float) -> str:
     """Million USD as `musd`, with the unit; small sums as such."""
     return f"{'under 0.1' if 0 < value < SMALL_MUSD else musd(value)} million USD"

@@ -23,7 +23,10 @@ from functools import partial
 from multiprocessing.context import SpawnContext
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from .errors import Fault, InputError, OnProgress, Outcome, Progress, Reason, StoppedError, shown, stopped
 
@@ -181,17 +184,20 @@ _CALL: ContextVar[Call | None] = ContextVar("strategic_minerals_call", default=N
 class Runner:
     """Where work runs, how long, and who follows it. The default runs in this process, one thread a core, without limits."""
 
-    processes: int = 1
-    """Spawned processes for independent tasks; 1: this one."""
+    processes: Annotated[int, Field(ge=1, description="Processes for independent tasks; 1: this one.")] = 1
     executor: Executor | None = None
     """Takes the place of processes, e.g. that of a Dask cluster; a flat solve runs as a whole in one of its workers."""
-    threads: int = 0
-    """Threads of each process for clusters of scenarios; 0: the cores that may be used, shared among the processes."""
-    deadline_s: float = math.inf
-    """Wall-clock seconds for the whole call, from reading to the answer; a solve that has a plan by then, and time to read it,
-    returns it."""
-    memory_mib: float = math.inf
-    """Resident memory of a process above which work stops."""
+    threads: Annotated[
+        int,
+        Field(ge=0, description="Threads of each process, for the scenarios of decomposed solves; 0: one per core."),
+    ] = 0
+    deadline_s: Annotated[
+        float,
+        Field(ge=0, description="Seconds for the whole question; a solve that has a plan in time gives it."),
+    ] = math.inf
+    memory_mib: Annotated[float, Field(ge=0, description="Memory of a process [MiB] above which work stops.")] = (
+        math.inf
+    )
     cancelled: Callable[[], bool] | None = None
     """Asked now and then; True stops the work."""
     on_progress: Callable[[Progress], Any] | None = None
@@ -201,18 +207,13 @@ class Runner:
 
     def __post_init__(self) -> None:
         """Raises InputError for limits that are not valid."""
-        limits = (
-            ("processes", "an integer", 1),
-            ("threads", "an integer", 0),
-            ("deadline_s", "a number", 0),
-            ("memory_mib", "a number", 0),
-        )
         faults = []
-        for name, kind, low in limits:
-            value = getattr(self, name)
-            kinds = int if kind == "an integer" else int | float
-            if isinstance(value, bool) or not isinstance(value, kinds) or not value >= low:
-                faults.append(Fault("Runner", "", name, shown(value), f"{kind} of at least {low}"))
+        for name, limit in LIMITS.items():
+            value, kind = getattr(self, name), limit.annotation
+            low, wider = limit.metadata[0].ge, int if kind is int else int | float
+            if isinstance(value, bool) or not isinstance(value, wider) or not value >= low:
+                what = "an integer" if kind is int else "a number"
+                faults.append(Fault("Runner", "", name, shown(value), f"{what} of at least {low}"))
         words = {"executor": "an executor", "cancelled": "a function", "on_progress": "a function", "store": "a path"}
         fit = hasattr(self.executor, "submit"), callable(self.cancelled), callable(self.on_progress)
         for (name, what), holds in zip(words.items(), (*fit, isinstance(self.store, str | os.PathLike)), strict=True):
@@ -315,6 +316,12 @@ def carrying(run: Runner, function: Any) -> Runner:
     return run if travels else replace(run, processes=1, executor=None)
 
 
+LIMITS = {
+    name: FieldInfo.from_annotation(kind)
+    for name, kind in get_type_hints(Runner, include_extras=True).items()
+    if hasattr(kind, "__metadata__")
+}
+"""What the runner states of its figures, by name."""
 HERE = Runner()
 """In this process, without limits."""
 

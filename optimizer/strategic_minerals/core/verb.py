@@ -38,7 +38,7 @@ Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the i
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
 
 
-MADE_BY = {"Plan": "load_plan", "Dataset": "load_dataset", "Result": "load_result", "Runner": "Runner"}
+MADE_BY = {"Plan": "load_plan", "Dataset": "load_dataset", "Result": "Result.load", "Runner": "Runner"}
 """Kind of what functions build on -> what makes it."""
 WORDS = {"str": "text", "int": "an integer", "float": "a number", "Path": "a path", "DataFrame": "a data frame"}
 WORDS |= {"Callable": "a function", "NoneType": "none", "Sequence": "a list", "Mapping": "values by name (text)"}

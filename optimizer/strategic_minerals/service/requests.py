@@ -31,6 +31,7 @@ from ..core.errors import (
     shipped,
     shown,
 )
+from ..core.runner import LIMITS
 from ..core.verb import FromFile
 from ..question.tables import TABLES
 from ..verbs import VERBS, Verb
@@ -488,10 +489,7 @@ class Limited(Strict):
     """How long a job may take."""
 
     deadline_s: Number | None = Field(
-        None,
-        ge=1,
-        le=1e6,
-        description="Seconds for the whole job; a solve that has a plan in time gives it. null: the service's limit.",
+        None, ge=0, description=f"{LIMITS['deadline_s'].description} null: the service's limit."
     )
 
 

@@ -131,7 +131,7 @@ def answer_of(folder: Folder, request: Given, limits: Given, reporter: ProgressR
 def runner_of(request: Given, limits: Given, reporter: ProgressReporter, folder: Folder) -> Runner:
     """How a job runs: in this process, with what its time limits, which begin where the process does, leave for the work."""
     most_s = max(1.0, SHARE_OF_DEADLINE * float(limits.get("deadline_s", LONGEST_S)))
-    asked_s = float(request.get("deadline_s") or LONGEST_S)
+    asked_s = float(LONGEST_S if request.get("deadline_s") is None else request["deadline_s"])
     gone_s = time.monotonic() - float(limits.get("begin", time.monotonic()))
     return Runner(
         threads=int(limits.get("threads", 1)),

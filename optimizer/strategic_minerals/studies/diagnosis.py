@@ -482,9 +482,7 @@ def _words(facts: Mapping[str, Any], missed: pd.DataFrame, changes: pd.DataFrame
         )
         lines += [f"  {entry}" for entry in facts["tried"]]
     if not facts["complete"]:
-        lines.append(
-            "The time limit was reached before everything was examined: give `diagnose` a longer --time-limit."
-        )
+        lines.append("The time limit was reached before everything was examined: give `diagnose` a longer deadline.")
     return lines
 
 

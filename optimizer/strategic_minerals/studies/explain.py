@@ -19,7 +19,7 @@ from ..answer.study import Study
 from ..audit.accounts import losses, open_accounts, social_cost
 from ..audit.producers import PathData, path_data_of
 from ..core.errors import Fault, InfeasibleError, InputError, Progress, ReserveError, StoppedError, UntrustedError
-from ..core.formats import SMALL_MUSD
+from ..core.formats import SMALL_MUSD, tenths
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import USD_PER_MUSD, rounded_to_add_up
@@ -164,21 +164,16 @@ def sentence(
     least = min(SMALL_MUSD, NOTHING * abs(worth))
     if row["chosen"]:
         between = _between(row["brings_low_musd"], row["brings_high_musd"])
-        better = f"it makes the plan {_money(total)} M better"
+        better = f"it makes the plan {tenths(total)} M better"
         does = (better if total >= least else "other items could take its place at no loss") + between
         other = f"; without it the plan takes {instead}" if instead else ""
         limit = f"; {row['binds']}" if row["binds"] else ""
         return f"{name}: {what}; {does}{effect}{other}{limit}"
     between = _between(-row["brings_high_musd"], -row["brings_low_musd"])
-    worse = f"including {what} makes the plan {_money(-total)} M worse"
+    worse = f"including {what} makes the plan {tenths(-total)} M worse"
     does = (worse if -total >= least else f"the plan is as good with {what}") + between
     binds = f"; what stands in the way: {row['binds']}" if row["binds"] else ""
     return f"{name}: rejected{', its owner builds it without support' * built_anyway}; {does}{effect}{binds}"
-
-
-def _money(value: float) -> str:
-    """Million USD with one decimal, small ones with two figures."""
-    return f"{value:,.1f}" if value >= SMALL_MUSD else f"{value:,.2g}"
 
 
 def _sum(total: float, gains: Mapping[str, float]) -> str:
