@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from .core.errors import EXIT_INFEASIBLE, EXIT_UNTRUSTED
 from .core.verb import options_of
 
 Of = Literal["plan", "homes", "run", "folder", "runs", "rows"]
@@ -81,7 +82,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("solve", "studies.solve.solve", "plan", makes_plan=True),
         Verb("sweep", "studies.sweep_file.sweep_study", "plan", has_rows=True, resumes=True),
         Verb("frontier", "studies.frontier.frontier", "plan"),
-        Verb("diagnose", "studies.diagnosis.diagnose", "plan", must=("possible", 3)),
+        Verb("diagnose", "studies.diagnosis.diagnose", "plan", must=("possible", EXIT_INFEASIBLE)),
         Verb("origins", "studies.cases.origin_costs", "plan"),
         Verb("controls", "studies.cases.control_cases", "plan"),
         Verb("requirements", "studies.cases.published_requirements", "plan"),
@@ -99,7 +100,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("stockpile", "studies.cases.stockpile_report", "run"),
         Verb("simulate", "studies.simulate.simulate", "run", resumes=True),
         Verb("roll", "studies.roll.roll", "run", makes_plan=True),
-        Verb("verify", "answer.verification.verify", "folder", must=("verified", 5)),
+        Verb("verify", "answer.verification.verify", "folder", must=("verified", EXIT_UNTRUSTED)),
         Verb("compare", "page.compare.compare", "runs"),
         Verb("discover", "studies.discovery.discover", "rows"),
     )

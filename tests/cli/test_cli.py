@@ -17,7 +17,7 @@ import pytest
 
 from conftest import ENTRY, PATIENCE_S, Cli, environment, until
 from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped
-from strategic_minerals.cli import common as cli_base
+from strategic_minerals.core import errors
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.tables import TABLES
 from strategic_minerals.solver import highs as solver
@@ -366,7 +366,7 @@ def test_exit_codes_in_the_documents_are_those_of_the_code() -> None:
     """Proves: the table of exit codes lists exactly what the command can return."""
     table = text(ASKING).partition("| exit code |")[2].partition("\n\n")[0]
     stated = ",".join(re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE)).split(",")
-    codes = [value for name, value in vars(cli_base).items() if name.startswith("EXIT_")]
+    codes = [value for name, value in vars(errors).items() if name.startswith("EXIT_")]
     assert sorted(map(int, stated)) == sorted(codes)
 
 

@@ -296,7 +296,7 @@ def test_a_sample_says_what_its_own_solve_says() -> None:
 def test_tests_are_kept_whole_whatever_the_plan_reduces() -> None:
     """Proves: a plan whose own scenarios are medoids is tested by samples as they were drawn, each with a seed of its own."""
     reduced = resampled(deciding()[0], draws=200)
-    seeds = tested_module.sample_seeds(1, 10, tested_module.DRAWN_APART)
+    seeds = tested_module.sample_seeds(1, 10, tested_module.TEST_SEED_MASK)
     assert len({1, *seeds}) == 11
     assert tested_module.whole_sample(reduced, 7, 64) == resampled(reduced, draws=None, scenarios=64, seed=7)
 

@@ -271,7 +271,7 @@ def test_guaranteed_earnings_cost_what_prices_leave_of_them(states: Any) -> None
     """Proves: where all prices are half or one and a half times as high 15 or 45 are left of 35: 20 or nothing, 10 on average, and
     20 at the limit that covers the worse half."""
     found = prepare(*plant(states=states)).natural.carried
-    assert found.apart.tolist() == pytest.approx([2 * (10.0 if states else 5.0)] * 3)
+    assert found.beside.tolist() == pytest.approx([2 * (10.0 if states else 5.0)] * 3)
     assert found.liability.tolist() == pytest.approx([2 * (20.0 if states else 5.0)] * 3)
 
 
@@ -364,7 +364,7 @@ def test_a_guarantee_fixed_in_money_is_worth_less_each_year_and_one_to_come_is_n
     for producer, level, begin in asked:
         terms = {"indexed": False, "escalator_share_per_yr": escalator, "money_year": 2025, "floor_from_year": begin}
         row = guaranteed(producer, "a", level, 2041, payer="USA", **terms)
-        found = prepare(plan, data.replace(commitments=pd.DataFrame([row]), deflators=index)).natural.carried.apart
+        found = prepare(plan, data.replace(commitments=pd.DataFrame([row]), deflators=index)).natural.carried.beside
         real = [
             level * ((1 + escalator) / 1.1) ** (year - 2025) * 1.1 for year in (2027, 2028, 2029)
         ]  # plan: money of 2026
@@ -422,4 +422,4 @@ def test_homes_that_plan_together_keep_what_was_signed_with_each() -> None:
     instance = build_instance(joint, tables)
     have = {name for name, floors in zip(instance.producers, instance.in_force, strict=True) if floors}
     assert have == {"USA.mp_separation", "USA.mp_10x", "JPN.lynas_plant"}
-    assert instance.carried.apart[:9].min() > 0
+    assert instance.carried.beside[:9].min() > 0

@@ -210,7 +210,7 @@ def test_differences_are_paired_and_say_what_cannot_be_told() -> None:
     rounding = pd.DataFrame(
         {"path": np.repeat(range(4), 3), "policy": three * 4, "worth_musd": 1e-9 * np.arange(12.0) ** 2}
     )
-    assert set(differences(rounding, three, 0.95).told) == {"cannot be told"}, "rounding makes no rule the better one"
+    assert set(differences(rounding, three, 0.95).distinguishable) == {"no"}, "rounding makes no rule the better one"
 
 
 def test_no_more_is_released_than_was_in_store() -> None:

@@ -14,7 +14,6 @@ import pandas as pd
 from ..audit.figures import Figures
 from ..core.formats import (
     LEAST_SHOWN,
-    LEAST_TONNES,
     NAMED,
     SMALL_MUSD,
     amount,
@@ -29,6 +28,7 @@ from ..core.formats import (
     within,
 )
 from ..core.frames import rows_of
+from ..core.stats import DAYS_PER_YEAR, MONTHS_PER_YEAR, TRACE_T
 from ..question.names import amount_in_words, column_in_words, range_in_words
 from ..question.plan import Plan
 from ..question.together import ALL
@@ -137,7 +137,7 @@ class Brief:
         """Its tables as text, by heading; those that have rows."""
         steps = [(one.what, one.amount, one.whom, money(one.musd, "<"), one.why) for one in self.steps]
         held = [
-            (one.material, *map(_tonnes, one.targets), _cover(one.days) if one.targets[-1] > LEAST_TONNES else "")
+            (one.material, *map(_tonnes, one.targets), _cover(one.days) if one.targets[-1] > TRACE_T else "")
             for one in self.held
         ]
         years = [f"FY{year}" for year in self.years]
@@ -212,7 +212,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _tonnes(value: float) -> str:
-    return "-" if value < LEAST_TONNES else amount(float(f"{value:.2g}"))
+    return "-" if value < TRACE_T else amount(float(f"{value:.2g}"))
 
 
 def _cover(days: float) -> str:
@@ -220,7 +220,7 @@ def _cover(days: float) -> str:
     if math.isnan(days):
         return ""
     if days >= MONTHS_FROM:
-        return f"{days * 12 / 365:,.0f} months"
+        return f"{days * MONTHS_PER_YEAR / DAYS_PER_YEAR:,.0f} months"
     count = f"{days:,.0f}"
     return f"{count} day{'s' * (count != '1')}"
 
@@ -330,7 +330,7 @@ class _Sentences:
         bought, main = self.tables["acquisitions"], self.basis.mineral_of
         for code, rows in bought[bought.fiscal_year == self._year].groupby("material", sort=False):
             tonnes, cost = float(rows.acquired_t.sum()), float(rows.cost_musd.sum())
-            if tonnes < LEAST_TONNES and cost < LEAST_SHOWN:
+            if tonnes < TRACE_T and cost < LEAST_SHOWN:
                 continue
             what, whom = f"buy {self._material(str(code))}", self._whom("buy", str(code))
             yield str(code), Step(what, f"{amount(tonnes)} t", whom, cost, self._spares(str(code)))
@@ -360,7 +360,7 @@ class _Sentences:
     def _sold(self) -> pd.DataFrame:
         """(fiscal_year, material, sold_t) what the baseline course sells."""
         sold = self.tables["stock"].groupby(["fiscal_year", "material"]).sold_t.sum().reset_index()
-        return sold[sold.sold_t > LEAST_TONNES]
+        return sold[sold.sold_t > TRACE_T]
 
     def _brings(self, material: str) -> float:
         """What the first year's sale of a material costs: less than nothing. Materials share the year's sales as they share the
@@ -451,7 +451,7 @@ class _Sentences:
                 days.get(str(code), math.nan) * float(wide.loc[code, years[-1]]),
             )
             for code in order
-            if wide.loc[code, years].max() > LEAST_TONNES
+            if wide.loc[code, years].max() > TRACE_T
         )
 
     def release(self) -> str:
@@ -605,7 +605,7 @@ class _Sentences:
     def _in_disruptions(self) -> str:
         """What an untested plan buys once something has happened, by name; empty where nothing."""
         bought = self.tables["purchases_in_scenarios"]
-        codes = [str(row.material) for row in rows_of(bought) if row.expected_acquired_t > LEAST_TONNES]
+        codes = [str(row.material) for row in rows_of(bought) if row.expected_acquired_t > TRACE_T]
         return some([self._material(code) for code in codes]) if codes and self.tested is None else ""
 
     def _status(self) -> Iterator[str]:
@@ -860,7 +860,7 @@ class _Sentences:
             if worst and loss[worst] >= SMALL_MUSD:
                 bad = f"; at worst ({self._worst(worst)}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
             short = sum(
-                likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > LEAST_TONNES
+                likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > TRACE_T
             )
             before = math.nan
         else:

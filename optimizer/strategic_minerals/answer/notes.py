@@ -324,7 +324,7 @@ def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
     what = "holding the opening stock costs"
     if instance.carried.due.any():
         what = "holding the opening stock and what was signed before cost"
-    alike: dict[str, list[int]] = {}  # years that owe as much are told together
+    alike: dict[str, list[int]] = {}  # years that owe as much share a line
     for year, owed, money in zip(instance.calendar.years, instance.owed, instance.available, strict=True):
         if owed > money * (1 + 1e-9):
             text = f"{what} {owed:,.4g} million USD, {owed - money:,.4g} more than is appropriated"
@@ -498,7 +498,7 @@ def own_lines(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         return [f"Settled beforehand: what it signs, and its targets (table {OWN_PARTS})."]
     counts = [(name, int((table.part == name).sum())) for name in (CONSTRAINT, VARIABLE, TERM)]
     text = ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts if count)
-    lines = [f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are told apart."]
+    lines = [f"Extended by own code: {text}. Every figure here is the plan's alone; the terms are listed beside."]
     lines += [f"  Term {row.name}: {row.value:,.6g} million USD." for row in rows_of(table[table.part == TERM])]
     rules = table[(table.part == CONSTRAINT) & table.binds & (table.lower != table.upper)]
     rules = rules.sort_values("price", ascending=False, kind="stable")
@@ -518,7 +518,7 @@ def _price(solved: Solved, row: int, factor: float, lower: float, upper: float, 
     assembly = solved.problem.assembly
     whole = assembly.integer[assembly.index[assembly.start[row] : assembly.start[row + 1]]]
     if len(whole) and whole.all():
-        return np.nan, "a rule on whole decisions alone: what it costs is told by solving again with one unit more"
+        return np.nan, "a rule on whole decisions alone: to see what it costs, solve again with one unit more"
     dual, kept = float(solved.prices.row[row]) * factor, ", with the whole decisions as they are" * bool(whole.any())
     if lower == upper:
         return -dual + 0.0, f"million USD of {aim} avoided by a right-hand side of one more{kept}"
@@ -560,7 +560,7 @@ PARTS = {"cvar": "CVaR", "defence short": "probability of a defence shortfall"}
 """Words within a column's name -> what readers read."""
 ENDED = {
     "optimal": "proven best",
-    "within_gap": "proven best but for the gap that is told",
+    "within_gap": "proven best within the gap",
     "time_limit": "stopped at the time limit",
     "stalled": "incomplete: the solver gave no answer in part of the search",
     "interrupted": "interrupted",
@@ -705,7 +705,7 @@ def _owed_by_prices(plan: Plan, data: Dataset) -> dict[str, float]:
     for name, materials in sets.items():
         if needed <= materials:
             n = build_instance(few.model_copy(update={"price_set": name}), data)
-            found[name] = float(n.carried.apart[: len(n.calendar.planned_years)].sum())
+            found[name] = float(n.carried.beside[: len(n.calendar.planned_years)].sum())
     return found if max(found.values(), default=0.0) > 0 else {}
 
 

@@ -14,7 +14,7 @@ from ..core.errors import InfeasibleError
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, checkpoint, current, unlimited
 from ..core.stats import TOTAL
-from ..core.verb import Gap, verb
+from ..core.verb import GAP, Gap, verb
 from ..matrix.named import named_model
 from ..matrix.own import Extend, OwnParts, extended
 from ..matrix.problem import Problem, prepare
@@ -87,7 +87,7 @@ def solve_once(
     plan: Plan,
     data: Dataset,
     *,
-    gap: Gap = 1e-3,
+    gap: Gap = GAP,
     relax: Relax = False,
     method: MethodOption = "auto",
     extend: Extend | None = None,

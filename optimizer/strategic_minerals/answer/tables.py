@@ -23,7 +23,7 @@ from ..question.plan import Loan
 from ..question.recipes import outdated
 from ..question.sources import objections, unquoted
 from ..world.events import describe
-from ..world.instance import DEFENCE, Calendar, Floor, Purchase
+from ..world.instance import CHOSEN, DEFENCE, Calendar, Floor, Purchase
 from ..world.loss_values import headlines, loss_values
 from ..world.producers import due_as_run, purchase_price, spared
 from ..world.unused import averaged_away, unused
@@ -196,6 +196,11 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
 }
 """Name of a table -> what it is, in the order of the summary; some are there only where a plan has something for them."""
+
+
+def columns_of(table: str) -> list[str]:
+    """Names of a table's columns, in order."""
+    return [*RESULT_TABLES[table].columns]
 
 
 # What tables of results share: columns as declared, and the names of paths.
@@ -550,7 +555,7 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
         }
         for p, project in enumerate(n.projects)
     ]
-    signed = {o: float(share) for o, share in enumerate(solution.sign) if share > 1e-6}
+    signed = {o: float(share) for o, share in enumerate(solution.sign) if share > CHOSEN}
     for o, share in signed.items():
         option = support.options[o]
         begun = n.projects[option.project].begun
@@ -618,13 +623,13 @@ def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
         rows.append((name, scope, *terms, n.calendar.period_label(start), floor.term * n.calendar.step, *money))
 
     for m, market in enumerate(support.markets):
-        if solution.floor[m] > 1e-6:
+        if solution.floor[m] > CHOSEN:
             floor = next(f for f in n.market_floors if f.name == market.floor.name).floor
             money = market.money.expected, market.money.terminal, market.users, market.treasury, market.inverted
             add(market.floor.name, "market", floor, 0, *money)
     for o, option in enumerate(support.options):
         package, share = next(p for p in n.packages if p.name == option.package.name), float(solution.sign[o])
-        if share > 1e-6 and package.floor is not None and option.floor is not None:
+        if share > CHOSEN and package.floor is not None and option.floor is not None:
             name = f"{n.projects[option.project].name}: {package.name}"
             money = share * option.floor.expected, share * option.floor.terminal, 0.0, 0.0, False
             add(name, "project", package.floor, option.start, *money)
@@ -694,7 +699,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
                 "carried_in_musd": float(solution.carry[f - 1]) if f else problem.plan.budget.carried_in_musd,
                 "carried_out_musd": float(solution.carry[f]),
                 "sales_musd": float(sales[mine].sum()),
-                "paid_apart_musd": float(n.carried.apart[f] - saved[mine].sum()),
+                "paid_apart_musd": float(n.carried.beside[f] - saved[mine].sum()),
                 "paid_apart_as_run_musd": float(as_run[mine].sum()),
                 "members_pay_musd": float(members[mine].sum()),
                 "borrowed_musd": float(owed[mine][-1]),

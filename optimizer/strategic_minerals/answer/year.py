@@ -196,8 +196,8 @@ class NewsRow(Noted):
         return self
 
     @property
-    def told(self) -> bool:
-        """Whether it says that something happened."""
+    def is_reported(self) -> bool:
+        """Whether it states that something happened."""
         return self.status is not None or self.happened is not None
 
 
@@ -249,7 +249,7 @@ def validated(
 def _of_row(error: ValidationError, record: Mapping[str, Any], file: str, line: int) -> Iterator[Fault]:
     for item in error.errors(include_url=False):
         column = str(item["loc"][0]) if item["loc"] else ""
-        found = shown(record.get(column, "")) if column else "the row as it stands"
+        found = shown(record.get(column, "")) if column else "the row as it was written"
         found = "an empty cell" if item["type"] == "missing" else found
         yield Fault(file, str(line), column, found, expected(item))
 

@@ -148,10 +148,10 @@ def already_owed(n: Instance) -> list[float]:
 
 def due_from_before(n: Instance) -> dict[str, list[float]]:
     """What was signed before the plan costs in each fiscal year  [million USD]: `plan`, its budget, instalments and fees included;
-    `apart`, money beside it; `worst`, what the floors of both may cost at w*. Top-ups are on what a producer makes while it exists
+    `beside`, money beside it; `worst`, what the floors of both may cost at w*. Top-ups are on what a producer makes while it exists
     and lives, on the undisturbed course. Border floors cost the budget nothing."""
     found = {"plan": [float(v) for v in n.carried.instalments]}
-    found |= {name: [0.0] * len(n.calendar.years) for name in ("apart", "worst")}
+    found |= {name: [0.0] * len(n.calendar.years) for name in ("beside", "worst")}
     for paid in n.carried.floors:
         j, floor = paid.producer, paid.floor
         share = pays(n, paid)
@@ -232,7 +232,7 @@ class Bought:
     def guarantees(self, n: Instance) -> Iterator[PaidFloor]:
         """Guarantees on all of the seller's output of the material that other money pays."""
         for one in n.carried.floors:
-            if one.payer == "apart" and one.producer == self.source and one.floor.material == self.material:
+            if one.payer == "beside" and one.producer == self.source and one.floor.material == self.material:
                 most = float((n.yields[self.source, self.material] * n.capacity[self.source]).max())
                 if one.floor.kind != "border" and one.floor.take >= most * (1 - 1e-9):
                     yield one
@@ -464,10 +464,8 @@ def unfilled(accounts: Accounts) -> float:
 
 
 # What an answer states of itself, worked out again from its decisions: the audit's own records of `figures.RECOMPUTED`.
-SMALL_T = 1e-6
-"""Tonnes below this are no action."""
-CHOSEN = 1e-6
-DAYS = 365.0
+SMALL_T, CHOSEN, DAYS = 1e-6, 1e-6, 365.0
+"""Tonnes below which there is no action, share from which an act is chosen, days of a year: the audit's own, like its formulas."""
 
 Records = dict[str, dict[str, float]]
 
@@ -683,7 +681,7 @@ def _money(accounts: Accounts) -> Records:
     lines, sold, before = outlay_lines(accounts), sales(accounts), due_from_before(n)
     liability, spared, as_run = np.zeros(T), np.zeros(T), np.zeros(T)
     for paid in n.carried.floors:
-        if paid.payer == "apart" and paid.floor.kind != "border":
+        if paid.payer == "beside" and paid.floor.kind != "border":
             each = 1.0 if paid.floor.kind == "earnings" else float(n.yields[paid.producer, paid.floor.material])
             made = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
             due = np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0])
@@ -709,7 +707,7 @@ def _money(accounts: Accounts) -> Records:
         "outlay_by_year_musd": by_year(sum(lines.values(), np.zeros(T)), before["plan"]),
         "appropriation_by_year_musd": by_year(np.zeros(T), n.appropriation),
         "liability_by_year_musd": by_year(liability, before["worst"]),
-        "paid_apart_by_year_musd": by_year(-spared, before["apart"]),
+        "paid_apart_by_year_musd": by_year(-spared, before["beside"]),
         "paid_apart_as_run_by_year_musd": by_year(as_run),
         "members_pay_by_year_musd": by_year(members),
         "sales_musd": {"": float(sold[:planned].sum())},

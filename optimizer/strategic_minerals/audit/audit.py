@@ -24,6 +24,7 @@ from ..question.names import UNSUPPORTED
 from ..world.events import DisruptionEvent
 from ..world.instance import Instance
 from .accounts import (
+    DAYS,
     already_owed,
     cvar,
     differences,
@@ -43,8 +44,8 @@ from .producers import PathData, asked_price, is_baseline, owner_npv, tightness,
 # Rules of origin, checked by loops over the rows of the tables: where the authority bought, what it signed, of what feed.
 
 
-NOT_SAID = ("", "OTH")
-"""Origins that are not known, which count as excluded."""
+UNKNOWN_ORIGINS = ("", "OTH")
+"""They count as excluded."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Excluded:
 
     def country(self, country: str | None) -> bool:
         """Whether an origin is excluded."""
-        return country in self.countries or (country or "") in NOT_SAID
+        return country in self.countries or (country or "") in UNKNOWN_ORIGINS
 
     def about(self, purpose: str, material: str) -> bool:
         """Whether it says anything of a purpose and a material."""
@@ -299,7 +300,6 @@ ORIGIN_OF_SUPPORT: tuple[Rule, ...] = (support_origin,)
 
 
 # Rules of policy on operations, checked by loops over natural data: diversification, days of cover, service levels.
-DAYS_PER_YEAR = 365.0
 
 
 def diversification(k: AuditContext) -> Iterable[Row]:
@@ -364,7 +364,7 @@ def days_of_cover(k: AuditContext) -> Iterable[Row]:
                 qualifies = any(y > 0 and k.n.form_of[m] != m for m, y in enumerate(k.n.yields[j]))
                 if k.n.home[j] and not qualifies:
                     net = net - float(k.n.yields[j, i]) * k.n.capacity[j] * k.n.availability[j]
-            needed = rule.days / DAYS_PER_YEAR * np.maximum(0.0, net) / k.n.calendar.step
+            needed = rule.days / DAYS * np.maximum(0.0, net) / k.n.calendar.step
             yield rule.material, (_since(k, rule.from_year) * (needed - k.x.stock[0, i]))[None], k.size[i]
 
 

@@ -86,12 +86,8 @@ Verbose = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")]
 
 
-EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED = 0, 2, 3, 4
-EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 5, 70, 130
 COMMAND_LINE = "command line"
 """The place of an option in a fault."""
-EXIT_START, EXIT_STORE = 6, 7
-"""Exit codes of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
 app = typer.Typer(
     name=PROGRAM,

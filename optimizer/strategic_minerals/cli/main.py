@@ -20,6 +20,13 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from ..core.errors import (
+    EXIT_INFEASIBLE,
+    EXIT_INPUT,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_STOPPED,
+    EXIT_UNTRUSTED,
     Fault,
     FaultsError,
     FormulationError,
@@ -33,7 +40,7 @@ from ..core.errors import (
 )
 from ..core.logs import kept, logger_of
 from ..core.runner import Runner
-from ..core.verb import FromFile, checked, field_of
+from ..core.verb import GAP, FromFile, checked, field_of
 from ..verbs import VERBS, Verb
 from . import common
 from .common import app
@@ -283,7 +290,7 @@ def _planned(
             return verb.function(*first, **options, run=run), log.text()
         except SolveError as error:
             if out is not None and verb.of == "plan" and error.outcome.reason != "interrupted":
-                asked = {"gap": 1e-3, "relax": False, "method": "auto"}
+                asked = {"gap": GAP, "relax": False, "method": "auto"}
                 asked |= {name: value for name, value in options.items() if name in asked}
                 write_unanswered(plan, first[1], error, out, options=asked, log=log.text())
             raise
@@ -316,7 +323,7 @@ def _show_plan(answer: Result | Study, out: Path | None, as_json: bool, log: str
         if loud:
             console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
-        raise typer.Exit(common.EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else common.EXIT_STOPPED)
+        raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
 
 
 def _solved(result: Result) -> dict[str, Any]:
@@ -508,10 +515,10 @@ def main() -> None:
             sys.stdout.flush()
     except OSError as error:  # the reader has gone, or the disk is full
         common.leave_pipe()
-        if code == common.EXIT_OK and not isinstance(error, BrokenPipeError):
+        if code == EXIT_OK and not isinstance(error, BrokenPipeError):
             say(errors, f"the output could not be written: {error.strerror or error}")
-            code = common.EXIT_INPUT
-    if code == common.EXIT_INTERRUPTED:
+            code = EXIT_INPUT
+    if code == EXIT_INTERRUPTED:
         # a cancelled HiGHS may abort in its static destructors: exit without running them
         with suppress(OSError):
             sys.stderr.flush()
@@ -523,8 +530,8 @@ def _run(errors: Console) -> int:
     """Run the command line and print errors; the exit code."""
     try:
         answer = app(args=common.flags_first(sys.argv[1:]), standalone_mode=False)
-        code: int = answer if isinstance(answer, int) else common.EXIT_OK
-        if code == common.EXIT_INTERRUPTED:
+        code: int = answer if isinstance(answer, int) else EXIT_OK
+        if code == EXIT_INTERRUPTED:
             say(errors, "interrupted")
     except typer.Exit as stop:
         code = stop.exit_code
@@ -532,22 +539,22 @@ def _run(errors: Console) -> int:
         code = print_faults(errors, error)
     except InfeasibleError as error:
         say(errors, f"Infeasible: {error}\nThe verb `diagnose` says which changes restore a plan.")
-        code = common.EXIT_INFEASIBLE
+        code = EXIT_INFEASIBLE
     except StoppedError as error:
         say(errors, f"Stopped: {error}")
-        code = common.EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else common.EXIT_STOPPED
+        code = EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else EXIT_STOPPED
     except (UntrustedError, FormulationError) as error:
         say(errors, f"Not trusted: {error}")
-        code = common.EXIT_UNTRUSTED
+        code = EXIT_UNTRUSTED
     except (KeyboardInterrupt, typer.Abort):
         say(errors, "interrupted")
-        code = common.EXIT_INTERRUPTED
+        code = EXIT_INTERRUPTED
     except ReserveError as error:
         say(errors, str(error))
-        code = common.EXIT_INTERNAL
+        code = EXIT_INTERNAL
     except BrokenPipeError:
         common.leave_pipe()
-        code = common.EXIT_OK
+        code = EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
         code = print_unwritten(errors, error)
     except Exception as error:
@@ -555,5 +562,5 @@ def _run(errors: Console) -> int:
             code = print_misuse(errors, error)
         else:
             errors.print_exception()
-            code = common.EXIT_INTERNAL
+            code = EXIT_INTERNAL
     return code

@@ -17,8 +17,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from ..core.errors import OVERRIDES, Fault, FaultsError, InputError, expected, legible, missing_part, shown
-from .common import COMMAND_LINE, EXIT_INPUT, EXIT_START, EXIT_STORE, app, log_level, standard_error, standard_output
+from ..core.errors import (
+    EXIT_INPUT,
+    EXIT_START,
+    EXIT_STORE,
+    OVERRIDES,
+    Fault,
+    FaultsError,
+    InputError,
+    expected,
+    legible,
+    missing_part,
+    shown,
+)
+from .common import COMMAND_LINE, app, log_level, standard_error, standard_output
 
 if TYPE_CHECKING:
     from rich.console import Console

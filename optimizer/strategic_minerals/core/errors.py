@@ -19,6 +19,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+# Exit codes of the commands.
+EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED = 0, 2, 3, 4
+EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 5, 70, 130
+EXIT_START, EXIT_STORE = 6, 7
+"""Of the service: it cannot start (port, folder, settings); its store cannot be used."""
+
 # Where the shipped plans and tables lie: in the checkout where there is one, else inside the installed package.
 
 

@@ -95,8 +95,6 @@ def rounded(value: float, spread: float = 0.0) -> str:
     return f"{short:,.0f}" if abs(short) >= 10 ** (figures - 1) else f"{short:.{figures}g}"
 
 
-LEAST_TONNES = 1e-3
-"""Less than a kilogram is shown as nothing."""
 LEAST_SHOWN = 0.095
 """Million USD from which on a sum is written out."""
 

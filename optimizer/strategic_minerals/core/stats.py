@@ -51,6 +51,8 @@ MUSD_PER_T = KG_PER_T / USD_PER_MUSD
 """Million USD per tonne that one USD/kg is."""
 NINE_OF_TEN = (0.05, 0.95)
 """Shares of futures, or of draws, between which nine of ten lie."""
+TRACE_T = 1e-3
+"""Tonnes below which nothing is bought, missing or shown: a kilogram."""
 SMALL_T = 1e-6
 """Tonnes below this are the solver's rounding and are not shown as actions."""
 

@@ -34,6 +34,8 @@ class FromFile:
 
 
 Gap = Annotated[float, Field(ge=0, lt=1, description="Relative optimality gap of every solve (0.001: 0.1 %).")]
+GAP = 1e-3
+"""Gap where none is asked for."""
 Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")]
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
 

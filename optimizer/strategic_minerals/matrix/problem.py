@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from ..core.errors import Fault, InputError, PlanError, UnfitRule, near_miss
 from ..core.frames import INF, Bools, Floats, Ints, equal
 from ..core.runner import checkpoint
-from ..core.stats import Timings
+from ..core.stats import TRACE_T, Timings
 from ..model.sets import Structure, active_rule, build_structure
 from ..model.values import net_imports
 from ..question.base import key_of
@@ -511,8 +511,6 @@ share of one that counts as supporting it where it has to be."""
 SHARES = (1.0, 0.1, 0.01)
 """Shares of the least that counts tried for a forced decision, in turn, where the plan may have any amount and no plan has more."""
 
-TRACE_T = 1e-3
-"""Tonnes up to which nothing is bought."""
 HALF = 0.5
 """Share signed from which a project counts as chosen where it is signed whole or not at all; a search leaves traces of others."""
 
@@ -734,7 +732,7 @@ UNITS: dict[ActKind, str] = {
     "offtake": "t/yr",
     "floor": "market floors",
 }
-TRACE = {"t": 1e-3, "t/yr": 1e-3, "projects": 1e-6, "market floors": 1e-6}
+TRACE = {"t": TRACE_T, "t/yr": TRACE_T, "projects": CHOSEN, "market floors": CHOSEN}
 """Amount up to which nothing is done, by unit."""
 
 

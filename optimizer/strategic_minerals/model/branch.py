@@ -3,7 +3,7 @@
 A branch starts at its onset; `stand` gives the variable of a period, which is the trunk's before the onset. There the
 branch's price is the trunk's, so the terms of purchases cancel by themselves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ import pyomo.environ as pyo
 
 from ..core.stats import MUSD_PER_T
 from . import period as stock_rules
+from .period import Stand
 from .sets import ComponentSets, Structure, loss_keys
-
-Stand = Callable[[str, Any, int], Any]
-"""(variable, index, period) -> the Pyomo variable that holds it in this branch."""
 
 PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",

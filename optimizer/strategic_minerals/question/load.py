@@ -98,10 +98,10 @@ def load_question(
 def load_members(
     path: str | Path, tables: str | Path | None = None, values: Mapping[str, Any] | None = None
 ) -> tuple[Plan, dict[str, Dataset]]:
-    """A plan of several homes as it stands, and the tables of each of them by home: what `coalitions` asks for.
+    """A plan of several homes, and the tables of each of them by home: what `coalitions` asks for.
 
     path: a plan file, or the name of a shipped plan. tables: the folder with tables of every member; None: as `load_question` finds
-    it. values: dotted path -> value, put into the plan; None: the plan as it stands.
+    it. values: dotted path -> value, put into the plan; None: the plan as it is.
 
     Raises PlanError for a plan without a section `together`; otherwise as `load_question`."""
     path = find_plan(Path(path))

@@ -145,7 +145,7 @@ class Procurement(Section):
 
 class Loan(Section):
     """A loan that buys the stock. Users who are members of the reserve pay storage, which counts in the social cost and not in the
-    budget, and interest, which is told and no cost to society: purchases count when they are made. What sales have not paid back
+    budget, and interest, which is reported and no cost to society: purchases count when made. What sales have not paid back
     is due at the end of the term."""
 
     interest: Annotated[float, Field(ge=0, le=0.5), Column("Interest of the loan per year", 0.005, 0.2, "share")]

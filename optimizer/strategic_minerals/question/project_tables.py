@@ -285,8 +285,8 @@ class CommitmentRow(Row, key="commitment", ranged="floor_usd_per_kg"):
     """Share by which a level that is not indexed rises each year, in money, from its year on."""
     money_year: MoneyYear = None
     residual_musd: NonNegative = 0.0
-    """What its remaining life is worth at the end of the plan's horizon [million USD of that date]: told, and in no objective, for
-    no decision changes it."""
+    """What its remaining life is worth at the end of the plan's horizon [million USD of that date]: reported, and in no
+    objective, for no decision changes it."""
 
 
 class PaymentDueRow(Row, key="commitment fiscal_year payment"):
@@ -349,7 +349,7 @@ class HomeRow(Row, key="home", ranged="discount_rate"):
     sales_above_price: Literal["", "forbidden"] = ""
     """Whether that law forbids to sell for a price's sake (`release.sell_above`); empty: nothing was found."""
     unlisted_musd: NonNegative | None = None
-    """Value of the stock that the agency holds without saying of what [million USD of `unlisted_year`]: told, not counted."""
+    """Value of the stock that the agency holds without saying of what [million USD of `unlisted_year`]: reported, not counted."""
     unlisted_year: Year | None = None
 
 

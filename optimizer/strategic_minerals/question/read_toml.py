@@ -96,7 +96,7 @@ def load_plan(path: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
 
     path: a file (TOML, or JSON where its name ends in .json), the name of a shipped plan, or the fields themselves. overrides:
     dotted paths -> values put into the plan before it is validated, e.g. `{"budget.total_musd": 500}` or
-    `{"scenarios.0.probability": 0.1}`; None: the plan as it stands.
+    `{"scenarios.0.probability": 0.1}`; None: the plan as it is.
 
     Raises PlanError with every fault: file, line, field, value found, value expected."""
     if isinstance(path, Mapping):

@@ -633,7 +633,7 @@ class MaterialRow(
     """Segments of that material that ask for the form, separated by spaces."""
     embedded: bool = False
     """True: it reaches the country only inside imported goods. Neither a reserve nor a plant can supply it, so nothing is bought,
-    supported or promised of it; its loss is told apart and left out of risk measures, unless `[risk] embedded` is true."""
+    supported or promised of it; its loss is reported separately and left out of risk measures, unless `[risk] embedded` is true."""
     home: Iso3 | None = None
     """Home whose users want it, where a plan is made for several; empty: that of the plan."""
     alike: Key | None = None
@@ -817,7 +817,7 @@ class StockRow(Row, key="material", ranged="opening_t"):
     opening_t: Annotated[NonNegative, Column("stock at the start")]
     """Stock held when the plan starts."""
     ordered_t: NonNegative = 0.0
-    """Part of it, at most all, that is ordered, whether delivered by then or not: it counts as held, and is told apart."""
+    """Part of it, at most all, that is ordered, whether delivered by then or not: it counts as held, and is reported separately."""
     carried: bool = False
     """Whether earlier years of the plan left it: it is the plan's, whatever `existing` says."""
 

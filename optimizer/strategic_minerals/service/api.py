@@ -501,7 +501,7 @@ def get_result(
     turn: Turn,
     include: Annotated[list[str] | None, Query(max_length=50, description="Tables to include in the answer.")] = None,
 ) -> Any:
-    """The answer: headline, figures, text, and the names of its tables; which model it has is told by `kind`."""
+    """The answer: headline, figures, text, and the names of its tables; `kind` tells which model it has."""
     folder, job = answered(request, caller, job_id)
     found = folder.read(RESULT)
     if found is None:

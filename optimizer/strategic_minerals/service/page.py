@@ -21,7 +21,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from ..core.errors import Fault, FaultsError, PlanError, shipped
 from ..core.files import templates
-from ..core.formats import LEAST_TONNES, in_tonnes, some
+from ..core.formats import in_tonnes, some
+from ..core.stats import TRACE_T
 from ..question.read_csv import shipped_tables
 from ..question.read_toml import load_plan
 from ..question.workbook_start import FEEDS, HEADS, QUESTIONS, STOP, USE
@@ -158,7 +159,7 @@ def _bought(request: Request, job: Job) -> str:
     for row in csv.DictReader(io.StringIO(text)):
         name = row["material"].replace("_", " ")
         tonnes[name] = tonnes.get(name, 0.0) + float(row["acquired_t"])
-    most = sorted((name for name in tonnes if tonnes[name] >= LEAST_TONNES), key=lambda name: -tonnes[name])
+    most = sorted((name for name in tonnes if tonnes[name] >= TRACE_T), key=lambda name: -tonnes[name])
     return some([f"{name} {in_tonnes(tonnes[name])}" for name in most], 3)
 
 

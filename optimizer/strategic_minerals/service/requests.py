@@ -337,7 +337,7 @@ class Question(Strict):
 
 
 class Webhook(Strict):
-    """Where the end of a job is told: a signed POST, repeated until it is accepted."""
+    """Where the service reports the end of a job: a signed POST, repeated until it is accepted."""
 
     url: Annotated[Text, Field(max_length=2000)] = Field(
         description="Public address with TLS.", examples=["https://plans.example/hook"]
@@ -354,7 +354,7 @@ class Webhook(Strict):
 
 
 class Labelled(Strict):
-    """Name of a job for people, and who is told of its end."""
+    """Name of a job for people, and who hears of its end."""
 
     label: Annotated[str, Field(max_length=200)] = ""
     webhook: Webhook | None = None

@@ -18,6 +18,7 @@ from ..core.frames import Bools, Floats, Ints
 from ..core.logs import logger_of, one_run
 from ..core.runner import current
 from ..core.stats import LEAST_TIME_LIMIT_S
+from ..core.verb import GAP
 from ..matrix.assembly import Assembly, activities, entries_of
 from ..matrix.named import objective_costs
 from ..matrix.own import Extend, with_rules
@@ -65,7 +66,7 @@ class Nothing:
     z0: Floats
     """(columns,)"""
 
-    def stands(self, assembly: Assembly, cost: Floats) -> bool:
+    def stays_best(self, assembly: Assembly, cost: Floats) -> bool:
         """Whether it is the best point of another model too: one that differs in limits alone, none of which it touches.
 
         A limit may be moved, as long as the best point touches it neither before nor after: no other point becomes better, and
@@ -115,11 +116,11 @@ def _entries(assembly: Assembly, columns: Bools) -> tuple[Ints, Ints, Floats]:
 def _clear(at: Floats, old: Floats, new: Floats, side: float) -> bool:
     """Whether values are clear of limits on one side, the old and the new ones, wherever these differ."""
     moved = old != new
-    room = APART * (1.0 + np.abs(at[moved]))
+    room = WELL_BEYOND * (1.0 + np.abs(at[moved]))
     return all(bool((side * (at[moved] - limit[moved]) > room).all()) for limit in (old, new))
 
 
-APART = 1e-3
+WELL_BEYOND = 1e-3
 """Distance from a limit, relative to one more than the value, that is well beyond the tolerance to which the reference is known:
 what that leaves open may grow by the inverse of it."""
 
@@ -130,7 +131,7 @@ class Session:
     def __init__(
         self,
         *,
-        gap: float = 1e-3,
+        gap: float = GAP,
         relax: bool = False,
         method: Method = "auto",
         held: SampledScenarios | None = None,
@@ -227,7 +228,7 @@ class Session:
     ) -> tuple[Problem, Floats, FlatModel | LShaped | None]:
         """(the problem with what is measured against doing nothing, that reference: (columns,), what solves it)."""
         idle, cost, nothing = reference_model(problem), objective_costs(problem)["social_cost"], self._nothing
-        if nothing is not None and nothing.stands(idle, cost):
+        if nothing is not None and nothing.stays_best(idle, cost):
             return against_nothing(problem, nothing.z0), nothing.z0, reference
         load = partial(loaded, method=method, threads=self._threads, deadline=time.perf_counter() + left())
         reference = load(problem, idle, cost, solver=reference, integer=False)

@@ -15,6 +15,7 @@ import numpy as np
 from ..answer.year import ACTS, NEWS, ActRow, NewsRow
 from ..core.errors import Fault, InputError, near_miss
 from ..core.stats import MUSD_PER_T
+from ..matrix.problem import HALF
 from ..matrix.solution import Solution
 from ..model.sets import Structure
 from ..question.dataset import Dataset
@@ -29,8 +30,6 @@ from ..world.producers import purchase_price, survival
 
 SMALL = 1e-9
 """Shares and tonnes up to which there is nothing."""
-CHOSEN = 0.5
-"""Share of a market floor from which it is chosen."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def signed_by(question: Question, begin: int, end: int) -> State:
     kept = tuple((option, share) for option, share in early if share > SMALL)
     pairs = zip(structure.contracts, x.contract, strict=True)
     contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start <= end)
-    floors = tuple(m for m, share in enumerate(x.floor) if share > CHOSEN)
+    floors = tuple(m for m, share in enumerate(x.floor) if share > HALF)
     closed = _closed(question.natural, question.structure, x.floor, begin) if begin else {}
     return State(begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, closed)
 
@@ -158,7 +157,7 @@ def _closed(n: Instance, structure: Structure, floors: Any, P: int) -> dict[str,
     """Sources that their price has shut within the last `restart` periods, and until when they stay so."""
     at_once = replace(n, restart=np.zeros_like(n.restart))
     price, gap = structure.trunk.price[0] / structure.instance.material_unit[:, None], structure.trunk.market_gap[0]
-    chosen = [structure.support.markets[m] for m, share in enumerate(floors) if share > CHOSEN]
+    chosen = [structure.support.markets[m] for m, share in enumerate(floors) if share > HALF]
     found = {}
     for j in range(n.sources):
         if n.restart[j] > 0:
@@ -250,7 +249,7 @@ class _Draft:
                 self.entered["contract"][mine] = 0.0
                 self.entered["contract"][mine[-1]] = amount * n.calendar.step
             case "market_floor":
-                self.entered["floor"][floors.index(called)] = amount > CHOSEN
+                self.entered["floor"][floors.index(called)] = amount > HALF
             case "spent":
                 self.spent[span[-1] // step] = amount
 

@@ -22,7 +22,7 @@ from ..core.formats import chance, digits, in_tonnes, musd
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner
 from ..core.stats import SMALL_T
-from ..core.verb import Gap, verb
+from ..core.verb import GAP, Gap, verb
 from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution
 from ..question.dataset import Dataset
@@ -185,7 +185,7 @@ CONTROL_TITLES = {"cases": "Cases", "decisions": "What each case decides"}
 
 
 @verb
-def control_cases(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+def control_cases(plan: Plan, data: Dataset, *, gap: Gap = GAP, run: Runner = HERE) -> Study:
     """Plan for each case of the controls that may or may not be in force, and show what all of them share.
 
     The plan is solved for every combination of its open controls: those with a probability. Tables:
@@ -288,7 +288,7 @@ WORDS = {
 
 
 @verb
-def origin_costs(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+def origin_costs(plan: Plan, data: Dataset, *, gap: Gap = GAP, run: Runner = HERE) -> Study:
     """Show what rules of origin cost: no rule, law, practice of suppliers, policy, and the plan's own rules.
 
     Table `costs`, a row a case. rules: none, law, practice, policy, own; worth_musd: of the plan; cost_musd: worth without rules
@@ -346,7 +346,7 @@ REQUIREMENT_TITLES = {"comparison": "Computed and published shortfalls", "comput
 
 
 @verb
-def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = 1e-3, run: Runner = HERE) -> Study:
+def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = GAP, run: Runner = HERE) -> Study:
     """Show what would be missing if nothing were held, beside the shortfalls that stockpile reports printed.
 
     The gap does not touch the reference without action, which is what is compared. Tables:

@@ -22,20 +22,10 @@ from ..core.errors import Fault, InfeasibleError, InputError, Progress, ReserveE
 from ..core.formats import SMALL_MUSD, tenths
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
-from ..core.stats import USD_PER_MUSD, rounded_to_add_up
+from ..core.stats import TRACE_T, USD_PER_MUSD, rounded_to_add_up
 from ..core.verb import verb
 from ..matrix.named import objective_costs
-from ..matrix.problem import (
-    SHARES,
-    TRACE_T,
-    Decided,
-    DecisionIndex,
-    ForcedDecision,
-    Problem,
-    part_in_words,
-    prepare,
-    with_parts,
-)
+from ..matrix.problem import SHARES, Decided, DecisionIndex, ForcedDecision, Problem, part_in_words, prepare, with_parts
 from ..matrix.solution import decided_point, extract
 from ..model.sets import STAGES, main_aim, slack_of_later_aims
 from ..question.dataset import Dataset

@@ -166,7 +166,7 @@ class Simulator:
                     Event(hazard=hazard, start_year=2000.0), self._hazards[hazard], events.get(hazard)
                 )
                 rest = self.rest(typical_event, n.calendar.step) / n.calendar.step
-                kept = rule.this_event * rest * need + rule.new_events_yr * self.beliefs.needs[c][t]
+                kept = _ahead(rule, rest, need, self.beliefs.needs[c][t])
                 stated = []
                 for q in dict.fromkeys(of[h] for h in here):
                     own = [h for h in here if of[h] == q and every[h][0] == "shortfall" and need[h] > 0]
@@ -215,6 +215,14 @@ class Simulator:
     def beliefs(self) -> Beliefs:
         """What new events would take, by hazard at its typical event."""
         return _beliefs(self)
+
+
+def _ahead(rule: Release, rest: float, need: Floats, begun: Floats) -> Floats:
+    """What is left aside for dearer uses [in the units of need]: a share of what this event still takes, and what new ones take.
+
+    ahead = this_event rest need + new_events_yr begun; rest: expected rest of the event, need: a period's, begun: of new events
+    expected in a year."""
+    return rule.this_event * rest * need + rule.new_events_yr * begun
 
 
 def _remainders(row: Any, profile: Any) -> Floats:
@@ -436,8 +444,7 @@ class _Part:
             begin = self.part.first_column + self.part.width * instance
             if tight[list(self.sets.materials)].any():
                 rest = self.rest(int(self.blocks.scenario[instance]), t)
-                ahead = rule.this_event * rest * need + rule.new_events_yr * beliefs.needs[self.c][t]
-                ahead = ahead * self.fading(t)
+                ahead = self.fading(t) * _ahead(rule, rest, need, beliefs.needs[self.c][t])
                 more = max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
                 sale = self.price_sales(instance, t, need, ahead, tight)
                 kept = kept._replace(ahead=ahead, spare=untouched.spare * more, tight=tight, sale=sale)

@@ -16,7 +16,7 @@ from ..answer.study import Study, listed
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner
 from ..core.stats import midpoints
-from ..core.verb import Gap, verb
+from ..core.verb import GAP, Gap, verb
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan
@@ -50,7 +50,7 @@ def frontier(
     tolerance: Annotated[
         float, Field(gt=0, le=1, description="Accuracy of switch points, as a share of the plan's own budget.")
     ] = TOLERANCE,
-    gap: Gap = 1e-3,
+    gap: Gap = GAP,
     relax: Relax = False,
     method: MethodOption = "auto",
     most_solves: Annotated[int, Field(ge=1, le=2000, description="Most solves in all.")] = MOST_SOLVES,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..answer.result import Result
+from ..answer.tables import columns_of
 from ..core.errors import InfeasibleError, StoppedError, UntrustedError
 from ..core.frames import Floats
 from ..core.logs import logger_of
@@ -49,12 +50,10 @@ LEAST_GAP_MUSD = 0.01
 """The same where a plan is worth next to nothing [million USD]."""
 OPEN = "little"
 WAIT, INSTRUMENT, MINERAL = "wait", "instrument", "mineral"
-LEFT_OUT = (
-    "kind item years why_not cost_musd cost_error_musd cost_low_musd cost_high_musd spends_less_musd needed instead"
-).split()
+LEFT_OUT = columns_of("left_out")
 RELEASES = ((0.0, 0.0, 1.0), (1.5, 0.0, 1.0), (1.5, 2.0, 0.5))
 """Rules of release that the answer is lived by too: `this_event`, `new_events_yr`, `refill_share`."""
-RULES = "this_event new_events_yr refill_share gain_musd gain_error_musd gain_low_musd gain_high_musd".split()
+RULES = columns_of("release_rules")
 SHOWN = 3
 """Acts that stand in for what is left out, by name."""
 MORE = 0.1

@@ -15,11 +15,12 @@ from ..answer.act_now import ActNow
 from ..answer.notes import SETTLED, other_losses
 from ..answer.result import Result
 from ..answer.solving import solved
+from ..answer.tables import columns_of
 from ..core.errors import BESIDE_THE_ANSWER, Fault, InputError
 from ..core.frames import Bools, Floats, whole
 from ..core.logs import logger_of
 from ..core.runner import Runner
-from ..core.stats import NINE_OF_TEN, SMALL_T, Estimate, estimated
+from ..core.stats import NINE_OF_TEN, SMALL_T, TRACE_T, Estimate, estimated
 from ..matrix.named import NamedMatrix, Place
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution, decided_point
@@ -32,14 +33,13 @@ from ..world.instance import Instance
 from ..world.scenarios import CENTRAL, FIGURES, Law, law, likelihood, quantile
 from .forward import Simulator, targets_of
 from .recourse import FirstStage
-from .stress import DRAWN_APART, SAMPLES_AT_ONCE, SHORT_T, Met, met
+from .stress import SAMPLES_AT_ONCE, TEST_SEED_MASK, Met, met
 
 LOG = logger_of(__name__)
 TOTAL_YEARS = "all"
-MONEY = "fiscal_year appropriation_musd expected_musd low_musd high_musd".split()
-STOCK = "fiscal_year material target_t expected_t low_t high_t".split()
-REMAINING = "material loss_musd loss_without_musd".split()
-CURVE = "chance loss_musd loss_without_musd scenario".split()
+MONEY, STOCK, REMAINING, CURVE, DEPENDS, RELEASE = (
+    columns_of(name) for name in ("money_by_year", "stock_by_year", "remaining", "loss_curve", "depends", "release")
+)
 CHANCES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 """Of a loss that is exceeded."""
 
@@ -111,13 +111,12 @@ def defence_chances(lives: Sequence[Met], number: int) -> dict[str, float]:
     pi = _weights(lives)
     some = {"": [one.plans[number] for one in lives], "_without": [one.without for one in lives]}
     return {
-        f"defence_short{end}": float(pi[np.concatenate([one.defence for one in of]) > SHORT_T].sum())
+        f"defence_short{end}": float(pi[np.concatenate([one.defence for one in of]) > TRACE_T].sum())
         for end, of in some.items()
     }
 
 
 # What an answer hangs on: the value of a figure at which a part of it stops paying, in the same futures.
-DEPENDS = "kind item worth_musd figure hazard value flips_at low high at_low_musd at_high_musd".split()
 LOSS = "loss"
 REACH, STEPS = 30.0, 60
 """A rate or chance is looked for up to so many times above or below its value, in so many steps; bisected so often."""
@@ -249,7 +248,6 @@ def _crossing(left: Callable[[float], float], at: float, least: float, most: flo
     return min(found, key=lambda value: abs(np.log(value / at)), default=np.nan)
 
 
-RELEASE = "hazard material segment aside_t lacks_t".split()
 SAMPLE = "sample seed scenarios worth_musd loss_musd loss_without_musd".split()
 
 
@@ -298,7 +296,7 @@ def tried(
         return without_acts(result, {"why_not": reason, "confidence": confidence, "tried": 0})
     of = partial(FirstStage.of, plan, result.data, problem=problem)
     stage, nothing = of(result.solution), of(result.reference, is_reference=True)
-    seeds = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
+    seeds = sample_seeds(plan.sample.seed, samples, TEST_SEED_MASK)
     each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, run.processes)))
     parts = [seeds[k : k + each] for k in range(0, samples, each)]
     lives = [one for some in run.each("lived", partial(met, [nothing, stage], scenarios), parts) for one in some]

@@ -301,7 +301,7 @@ SCENARIOS = 48
 TRIED_ONE_IN = 3
 """One in so many samples, and at least one, serves the choice of the recommended plan; the others alone say what plans are
 worth."""
-DRAWN_APART = 0xBE11EF
+TEST_SEED_MASK = 0xBE11EF
 """What tells seeds of new scenarios from those of plans."""
 GAP = 0.01
 """Share of what a cell is measured against within which its best plan is sought."""
@@ -378,7 +378,7 @@ def least_regret(
     call.report(Progress("the best plan of each loss and belief", call.seconds))
     made = Made.of(grid, relax)
     candidates = _candidates(grid, made)
-    seeds = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
+    seeds = sample_seeds(plan.sample.seed, samples, TEST_SEED_MASK)
     count = max(1, samples // TRIED_ONE_IN)
 
     def live(some: Sequence[Candidate], of: Sequence[Sampled]) -> list[Lived]:

@@ -22,7 +22,7 @@ from ..core.errors import Fault, InputError, PlanError, near_miss
 from ..core.formats import SMALL_MUSD, capital, chance, musd, some
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
-from ..core.verb import FromFile, Gap, verb
+from ..core.verb import GAP, FromFile, Gap, verb
 from ..matrix.problem import structure_of
 from ..question.dataset import Dataset
 from ..question.names import Names
@@ -318,7 +318,7 @@ def next_question(
     first = n.calendar.first_year + state.periods // n.calendar.per_year
     source = f"carried over from {plan.name}, FY{plan.horizon.first_year}"
     check_events(plan, data, happened, first, first + n.calendar.step)
-    happened = [row for row in happened if row.kind == "event" and row.told]
+    happened = [row for row in happened if row.kind == "event" and row.is_reported]
     moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws, chances)
     # before anything is carried: a new row of a source is split as the old one was
     tables = with_facts(data, facts or {})
@@ -590,7 +590,7 @@ def roll(
     fresh_draws: Annotated[
         bool, Field(description="Draw scenarios anew; else last year's, as far as nothing has happened in them.")
     ] = True,
-    gap: Gap = 1e-3,
+    gap: Gap = GAP,
     run: Runner = HERE,
 ) -> Study:
     """Plan again after a year: the state that it left, what happened, new facts; with what each changed.

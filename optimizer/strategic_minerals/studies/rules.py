@@ -29,7 +29,7 @@ from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, sample_seeds, unbounded
 from ..world.build import published_ceilings
 from ..world.producers import purchase_price
-from .stress import DRAWN_APART, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS, met, stages_of
+from .stress import MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS, TEST_SEED_MASK, met, stages_of
 from .stress import SAMPLES as COUNT
 
 COVERS = (60, 90, 120, 180)
@@ -245,7 +245,7 @@ def compare_rules(
     fitting = [(rule, course) for rule, course in zip(rules, courses, strict=True) if course is not None]
     given = [own, *(course for _, course in fitting)]
     known = result.tables[SAMPLES].seed.tolist() if SAMPLES in result.tables else []
-    seeds = (known + sample_seeds(plan.sample.seed, samples, DRAWN_APART))[:samples]
+    seeds = (known + sample_seeds(plan.sample.seed, samples, TEST_SEED_MASK))[:samples]
     asked = partial(met, stages_of(result.data, (free, base), [(free, one) for one in given]), scenarios)
     parts = [seeds[k : k + SAMPLES_AT_ONCE] for k in range(0, len(seeds), SAMPLES_AT_ONCE)]
     worth = np.array([one.worth for some in run.each("samples", asked, parts) for one in some])

@@ -35,7 +35,7 @@ from .sweep_file import SweepFile, located
 
 SAMPLES = 10
 """Independent samples: their spread is the standard error."""
-APART = 0xC0
+SEED_MASK = 0xC0
 """Keeps seeds of these samples from those of plans and of tests."""
 SCENARIOS = 200
 """Scenarios in all samples."""
@@ -81,7 +81,7 @@ def score(
         require_points(plan, data, asked)
     except PlanError as error:
         raise located(study.place, error) from None
-    seeds = [0] if plan.sample is None else sample_seeds(plan.sample.seed, SAMPLES, APART)
+    seeds = [0] if plan.sample is None else sample_seeds(plan.sample.seed, SAMPLES, SEED_MASK)
     like = prepare(plan, data)
     like = replace(like, assembly=like.assembly.without_matrix())
     one = partial(_scored, like, trunk_alone(result.solution), scenarios // SAMPLES, seeds)

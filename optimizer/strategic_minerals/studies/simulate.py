@@ -70,7 +70,7 @@ def simulate(
     Tables: `policies`, a row a policy: worth_musd, mean over the paths, against doing nothing on the same path, with standard error
     and interval; worst_musd. `differences`: what planning again every year (`of`) is worth beyond each other policy,
     and what the plan as it is is worth beyond rules: difference_musd with standard error and interval;
-    told: `yes`, or `cannot be told`. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and
+    distinguishable: `yes` or `no`. `paths`, a row a path and policy. `years`: each path's years under the plan as it is and
     planned again, by material. Facts: rounding_musd, what
     rounding what is signed costs the plans of a year on average, and most_rounding_musd.
 
@@ -210,8 +210,8 @@ def _years(flows: Mapping[str, Flows], drawn: Sequence[ScenarioPath], first: int
 POLICIES = dict.fromkeys("policy paths worth_musd error_musd low_musd high_musd worst_musd".split(), "number")
 POLICIES |= {"policy": "text"}
 DIFFERENCES = dict.fromkeys(
-    "of policy paths difference_musd error_musd low_musd high_musd told".split(), "number"
-) | dict.fromkeys(("of", "policy", "told"), "text")
+    "of policy paths difference_musd error_musd low_musd high_musd distinguishable".split(), "number"
+) | dict.fromkeys(("of", "policy", "distinguishable"), "text")
 PATHS = dict.fromkeys("path struck first_event policy cost_musd worth_musd".split(), "number")
 PATHS |= {"struck": "text", "policy": "text"}
 YEARS = dict.fromkeys(
@@ -246,14 +246,16 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
 
 def _head(differences: pd.DataFrame) -> str:
     """Whether the plan is worth planning again, or is beaten by something simpler."""
-    beaten = differences[(differences.of == PRINTED) & (differences.difference_musd < 0) & (differences.told == "yes")]
+    beaten = differences[
+        (differences.of == PRINTED) & (differences.difference_musd < 0) & (differences.distinguishable == "yes")
+    ]
     if len(beaten):
         worst = next(rows_of(beaten.sort_values("difference_musd")))
         by = musd(-worst.difference_musd)
         return f"A SIMPLER RULE DOES BETTER than the plan as it is: {worst.policy}, by {by} million USD."
     again = differences[(differences.of == REPLANNED) & (differences.policy == PRINTED)]
     row = next(rows_of(again))
-    if row.told != "yes":
+    if row.distinguishable != "yes":
         return f"WHETHER PLANNING AGAIN EVERY YEAR PAYS cannot be told at {row.paths:.0f} paths."
     word = "IS WORTH" if row.difference_musd > 0 else "LOSES"
     by = musd(abs(row.difference_musd))
@@ -261,7 +263,7 @@ def _head(differences: pd.DataFrame) -> str:
 
 
 def _in_words(row: Any) -> str:
-    text = "" if row.told == "yes" else f": cannot be told at {row.paths:.0f} paths"
+    text = "" if row.distinguishable == "yes" else f": cannot be told at {row.paths:.0f} paths"
     interval = f"{musd(row.low_musd)} to {musd(row.high_musd)}"
     return f"{musd(row.difference_musd)} (standard error {musd(row.error_musd)}, {interval}){text}"
 
@@ -310,6 +312,6 @@ def _differences(table: pd.DataFrame, policies: Sequence[str], confidence: float
         difference = (both[of] - both[name]).tolist()
         found = estimated(difference, confidence)
         beyond = len(difference) > 1 and not found.low <= 0 <= found.high and abs(found.mean) >= SMALL_MUSD
-        text = "yes" if beyond else "cannot be told"
+        text = "yes" if beyond else "no"
         rows.append([of, name, len(difference), *found, text])
     return typed(pd.DataFrame(rows, columns=list(DIFFERENCES)), DIFFERENCES)

@@ -20,6 +20,7 @@ from ..answer.brief import UNTESTED
 from ..answer.notes import extended_by
 from ..answer.result import Result
 from ..answer.solving import MethodOption, Relax, solved
+from ..answer.tables import columns_of
 from ..core.errors import (
     BESIDE_THE_ANSWER,
     InfeasibleError,
@@ -34,7 +35,7 @@ from ..core.frames import rows_of, whole
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, carrying, current
 from ..core.stats import MUSD_PER_T, estimated, gap_bound
-from ..core.verb import Confidence, Gap, verb
+from ..core.verb import GAP, Confidence, Gap, verb
 from ..matrix.own import Extend
 from ..matrix.problem import FIRST_YEARS, TRACE, Act, Problem, acts, prepare
 from ..matrix.solution import Solution, decided_point, trunk_alone
@@ -81,11 +82,9 @@ from .questions import own_rows
 from .recourse import FirstStage
 from .regret import Asked, lived
 from .score import at_ends, contracted, with_sources, worth_at
-from .stress import DRAWN_APART, MOST_SCENARIOS, SAMPLES, SAMPLES_AT_ONCE, SCENARIOS, Met, met, met_own
+from .stress import MOST_SCENARIOS, SAMPLES, SAMPLES_AT_ONCE, SCENARIOS, TEST_SEED_MASK, Met, met, met_own
 
-ACTS = (
-    "kind item what through_year unit chosen least_in_samples most_in_samples in_plans plans budget_musd later_musd verdict"
-).split()
+ACTS, BAND = columns_of("act_now"), columns_of("band")
 
 
 def act_rows(
@@ -201,7 +200,7 @@ def solve(
             description="Solve for the plan's own scenarios alone: no other sample tests the answer or says what to do first."
         ),
     ] = False,
-    gap: Gap = 1e-3,
+    gap: Gap = GAP,
     relax: Relax = False,
     method: MethodOption = "auto",
     prefer: Annotated[
@@ -246,7 +245,7 @@ def solve(
         except (StoppedError, UntrustedError) as error:
             return _untested(once, error, confidence)
         return _with_questions(once, like)
-    fresh = sample_seeds(plan.sample.seed, samples, DRAWN_APART)
+    fresh = sample_seeds(plan.sample.seed, samples, TEST_SEED_MASK)
     searched = fresh[:: 2 if samples >= 2 * LEAST_SEARCHED else 1]
     ended, parts, call = 0, candidates + samples + len(searched), current()
 
@@ -325,7 +324,7 @@ def solve(
 
 
 ERRORS, BETTER_BY = 2.0, 0.01
-"""Paired standard errors (formulation, section 19), and share of the worth, by which another rule of release has to be worth more
+"""Paired standard errors (rule of release), and share of the worth, by which another rule of release has to be worth more
 than the usual one: a second search for less would take minutes for what nobody sees."""
 
 
@@ -385,7 +384,7 @@ def _examined(
     """Test a plan in samples, make it again without some acts, and live it under every loss and belief: independent tasks, of which
     those that take longest begin first. Then all is lived that may take its place."""
     assert chosen.plan.sample is not None
-    seeds = sample_seeds(chosen.plan.sample.seed, BAND_SAMPLES, DRAWN_APART + 1)
+    seeds = sample_seeds(chosen.plan.sample.seed, BAND_SAMPLES, TEST_SEED_MASK + 1)
     at_end = partial(worth_at, like, min(scenarios, ALONGSIDE), seeds)
     of_band = partial(_band_samples, chosen.plan, chosen.data, like, stage.solution, base.solution, seeds)
     tasks: list[Callable[[], Any]] = [
@@ -571,9 +570,6 @@ def _parts(left_out: Sequence[Without], costs: pd.DataFrame) -> Iterator[Part]:
         kind, item = one.question.kind, one.question.item
         if kind in (INSTRUMENT, MINERAL) and (kind, item) in needed:
             yield kind, item, item if kind == MINERAL else "", 0, place
-
-
-BAND = "belief loss worth_musd worth_error_musd".split()
 
 
 def _band_samples(

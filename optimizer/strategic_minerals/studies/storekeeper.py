@@ -58,7 +58,7 @@ class Goal(NamedTuple):
 
 
 class Period(NamedTuple):
-    """What a period asks, decisions of before put in."""
+    """Bounds, costs and limits of one period, with earlier decisions put in."""
 
     lower: Floats
     """(own columns,) bounds."""

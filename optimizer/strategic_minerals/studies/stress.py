@@ -25,7 +25,7 @@ from ..core.errors import Fault, InputError, near_miss, shown
 from ..core.formats import digits, percent
 from ..core.frames import Bools, Floats, Ints, rows_of
 from ..core.runner import HERE, Runner
-from ..core.stats import brackets, estimated
+from ..core.stats import TRACE_T, brackets, estimated
 from ..core.verb import Confidence, Seed, verb
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
@@ -45,8 +45,6 @@ REPLICATES = 10
 """Independent scramblings."""
 WORST = 10
 """How many worst scenarios are listed."""
-SHORT_T = 1e-3
-"""Tonnes below which a shortfall does not count."""
 ENOUGH_IN_TAIL = 100
 """Scenarios beyond a quantile below which the summary warns."""
 EVENTS = {
@@ -90,8 +88,8 @@ SCENARIOS = 200
 """Scenarios of each: a bound from samples of 20 leaves 19 % open, one from 200 about 1 % (rare-earths)."""
 SAMPLES_AT_ONCE = 5
 """Samples that one task solves in turn: they share what is compiled."""
-DRAWN_APART = 0x5EED
-"""What tells seeds of tests from those of plans."""
+TEST_SEED_MASK = 0x5EED
+"""Keeps seeds of tests from those of plans."""
 MOST_SCENARIOS = 100_000
 """Scenarios of a sample that may be asked for."""
 
@@ -130,7 +128,7 @@ def stress_test(
     alpha, instance = plan.risk.alpha, FirstStage.of(plan, result.data, result.solution).natural
     pool, recourse, nothing = pooled(done)
     found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
-    found["defence_short"] = pool.chance(recourse.defence > SHORT_T, found["defence_short"], confidence)
+    found["defence_short"] = pool.chance(recourse.defence > TRACE_T, found["defence_short"], confidence)
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
     zero = figures(pool.probability, nothing, nothing, alpha)
     figured = pd.DataFrame(
@@ -354,7 +352,7 @@ def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOut
         "expected_loss": float(pi @ recourse.loss),
         "cvar": cvar_of(recourse.loss, pi, alpha),
         "worst_case": float(recourse.loss[pi > 0].max(initial=0.0)),
-        "defence_short": float(pi[recourse.defence > SHORT_T].sum()),
+        "defence_short": float(pi[recourse.defence > TRACE_T].sum()),
     }
 
 
@@ -364,7 +362,7 @@ def _of_material(
     """The figures of one material with the plan."""
     loss = recourse.by_material[:, i]
     uses = np.flatnonzero((instance.priority == DEFENCE) & (instance.demand_material == i))
-    short = recourse.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > SHORT_T
+    short = recourse.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > TRACE_T
 
     def of_loss(pi: Floats) -> Figures:
         return {

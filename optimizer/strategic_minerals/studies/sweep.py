@@ -44,9 +44,10 @@ from ..core.files import Kept, digest_of
 from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, carrying, count_part, current
-from ..core.verb import Gap, verb
+from ..core.stats import TRACE_T
+from ..core.verb import GAP, Gap, verb
 from ..matrix.own import Extend
-from ..matrix.problem import HALF, TRACE_T
+from ..matrix.problem import HALF
 from ..matrix.solution import Solution, extract
 from ..question.consistency import require
 from ..question.dataset import Dataset
@@ -71,8 +72,6 @@ def identity(plan: Plan, data: Dataset, *asked: Any) -> str:
 # One segment of a sweep: its points solved one after another, and some solved again cold.
 SAME = 1e-9
 """Relative difference below which two exact answers are the same."""
-SHORT_T = 1e-3
-"""Tonnes below this are no shortfall."""
 FIGURES = {
     "reason": "why the solve ended, or which error it met",
     "objective_musd": "Z - Z0, plan against doing nothing",
@@ -235,7 +234,7 @@ def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
         "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
         "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
         "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha),
-        "defence_short": float(pi[short > SHORT_T].sum()),
+        "defence_short": float(pi[short > TRACE_T].sum()),
         "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
     }
 
@@ -356,7 +355,7 @@ def sweep(
     data: Dataset,
     points: Design | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
     *,
-    gap: Gap = 1e-3,
+    gap: Gap = GAP,
     relax: Relax = False,
     method: MethodOption = "auto",
     extend: Extend | None = None,

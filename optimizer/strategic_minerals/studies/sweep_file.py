@@ -18,11 +18,12 @@ from pydantic import Field, PrivateAttr, model_validator
 from ..answer.study import Study
 from ..core.errors import Fault, MisplacedError, PlanError
 from ..core.runner import HERE, Runner
-from ..core.verb import FromFile, verb
+from ..core.verb import GAP, FromFile, Gap, Seed, verb
 from ..question.base import Section
 from ..question.dataset import Dataset
 from ..question.plan import Plan
 from ..question.read_toml import PlanText, read_as
+from ..solver.stages import Method
 from .designs import Design, estimate_ranges, latin_hypercube, one_at_a_time, sobol
 from .sweep import SWEEP, points_of, sweep
 
@@ -56,10 +57,10 @@ class SweepFile(Section):
     """The same: how many of the widest estimates are varied within their own ranges."""
     samples: Annotated[int, Field(ge=2, le=65_536)] = 64
     """`latin_hypercube`: points in all; `sobol`: blocks of points, a power of two."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    seed: Seed = 1
+    gap: Gap = GAP
     relax: bool = False
-    method: Literal["auto", "flat", "decomposed"] = "auto"
+    method: Method = "auto"
 
     _place: PlanText | None = PrivateAttr(None)
 

@@ -168,8 +168,8 @@ class PaidFloor:
 
     producer: int
     floor: Floor
-    payer: Literal["plan", "apart", "others"]
-    """`plan`: its budget. `apart`: its home, with money appropriated beside it. `others`: nobody of the plan."""
+    payer: Literal["plan", "beside", "others"]
+    """`plan`: its budget. `beside`: its home, with money appropriated beside it. `others`: nobody of the plan."""
     begin: float
     end: float
     """Dates between which it pays [decimal fiscal years]; `floor` keeps a plant open in the whole periods nearest to them."""
@@ -184,7 +184,7 @@ class Carried:
     payments of floors on the undisturbed course [million USD]."""
     instalments: Floats
     """(F,) the first part of it: instalments and fees alone [million USD]."""
-    apart: Floats
+    beside: Floats
     """(F,) expected payments, on the undisturbed course, of floors that the home pays with money beside the plan's, had the reserve
     bought nothing from their producers [million USD]."""
     liability: Floats
@@ -772,7 +772,8 @@ def build_market_floors(
     in_force: Sequence[tuple[Floor, ...]],
     calendar: Calendar,
 ) -> tuple[MarketFloor, ...]:
-    """The market-wide floors of the plan's menu, with the producers whose output each tops up; none that nobody would get.
+    """The market-wide floors of the plan's menu, with the producers whose output each tops up. A floor that no producer
+    would get is left out.
 
     A contract floor leaves out producers with a floor of their own on the material: nobody is topped up twice."""
     floors: list[MarketFloor] = []

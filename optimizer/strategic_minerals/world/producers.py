@@ -77,7 +77,7 @@ def guarantees(instance: Instance, purchase: Purchase) -> Iterator[PaidFloor]:
         whole = one.floor.take >= float((instance.yields[j, i] * instance.capacity[j]).max(initial=0.0)) * (
             1 - TOLERANCE
         )
-        if (one.payer, one.producer, one.floor.material) == ("apart", j, i) and one.floor.kind != "border" and whole:
+        if (one.payer, one.producer, one.floor.material) == ("beside", j, i) and one.floor.kind != "border" and whole:
             yield one
 
 
@@ -349,8 +349,8 @@ def signed_floors(
         if begin >= min(end, calendar.first_year + horizon):
             continue
         j, i = producers[row.producer], materials[row.floor_material]
-        payer: Literal["plan", "apart", "others"] = "plan" if row.payer is None else "others"
-        payer = "apart" if row.payer == plan.home and plan.existing else payer
+        payer: Literal["plan", "beside", "others"] = "plan" if row.payer is None else "others"
+        payer = "beside" if row.payer == plan.home and plan.existing else payer
         earned = row.floor_kind == EARNINGS
         level = row.floor_usd_per_kg * MUSD_PER_T * (float(yields[j, i]) if earned else 1.0)
         take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
@@ -391,7 +391,7 @@ def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> C
     """What was signed before costs in each fiscal year, in million USD.
 
     due[f] = payments due in f + sum over the plan's floors, t in f, of E_w[max(0, F - w P) - upside max(0, w P - F)]+ x alive rho
-    on the undisturbed course, receipts of an upside share not counted; apart[f], the sum over floors paid with money beside it;
+    on the undisturbed course, receipts of an upside share not counted; beside[f], the sum over floors paid with money beside it;
     liability of both at the price state w*, net of them. A border floor costs the budget nothing."""
     calendar = instance.calendar
     instalments: Floats = np.zeros(len(calendar.years))
@@ -400,7 +400,7 @@ def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> C
             instalments[calendar.years.index(row.fiscal_year)] += row.amount_musd
     by_year = np.equal.outer(np.arange(len(calendar.years)), calendar.year_index).astype(float)
     star = quantile_state(instance, instance.plan.budget.liability_quantile)
-    expected, liability = {"plan": instalments.copy(), "apart": np.zeros(len(calendar.years))}, 0.0 * instalments
+    expected, liability = {"plan": instalments.copy(), "beside": np.zeros(len(calendar.years))}, 0.0 * instalments
     ours = tuple(paid for paid in signed if paid.payer != "others")
     for paid in ours:
         if paid.floor.kind == "border":
@@ -409,7 +409,7 @@ def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> C
         expected[paid.payer] += by_year @ (tonnes * np.maximum(0.0, expected_payment(instance, price, paid.floor)))
         liability += by_year @ (tonnes * payment(star * price, paid.floor))
     residual = sum(row.residual_musd for row in data.rows("commitments"))
-    return Carried(expected["plan"], instalments, expected["apart"], np.maximum(0.0, liability), ours, residual)
+    return Carried(expected["plan"], instalments, expected["beside"], np.maximum(0.0, liability), ours, residual)
 
 
 def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]:
@@ -434,7 +434,7 @@ def due_as_run(instance: Instance, run: Floats) -> Floats:
     found: Floats = np.zeros(instance.calendar.periods)
     for paid in instance.carried.floors:
         j, floor = paid.producer, paid.floor
-        if paid.payer == "apart" and floor.kind != "border":
+        if paid.payer == "beside" and floor.kind != "border":
             each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
             tonnes = np.minimum(floor.take, each * run[j]) * overlap(instance.calendar, paid.begin, paid.end)
             found += tonnes * np.maximum(0.0, expected_payment(instance, guaranteed_price(instance, paid), floor))
