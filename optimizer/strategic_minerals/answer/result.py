@@ -29,9 +29,8 @@ from .prices import bounds_of
 from .summary import summarise
 from .tables import RESULT_TABLES
 
+
 # Tables of a result in words, for `help(Result)`.
-
-
 def tables_in_words() -> str:
     """The tables as paragraphs: name, what it holds, columns with their units in brackets."""
 

@@ -30,8 +30,6 @@ from .prices import answer, read, sizes_of
 from .result import Result
 
 # The model in the hands of its user: written out by name, extended by a function, solved by whichever solver.
-
-
 REFERENCE_LIMIT_S = 3600.0
 """Seconds for the do-nothing reference of `build_model`."""
 MOST_BLAMED = 5

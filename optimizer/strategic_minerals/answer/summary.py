@@ -21,9 +21,8 @@ from .act_now import ActNow
 from .notes import Basis, floor_in_words
 from .year import package_in_words
 
+
 # What an answer rests on, in words: data and their range, what owners expect, evidence.
-
-
 def based_on(plan: Plan, basis: Basis) -> list[str]:
     """Facts and estimates, and the widest estimates of what the plan acts on."""
     lines = [

@@ -29,9 +29,8 @@ from ..world.producers import due_as_run, purchase_price, spared
 from ..world.unused import averaged_away, unused
 from .notes import AVERAGED, ONE_MARKET, REPLAYED, in_peace, notes
 
+
 # Tables of a result: what each holds and its columns, declared once, for the frames here and for `help(Result)`.
-
-
 @dataclass(frozen=True)
 class TableOf:
     """A table of a result."""

@@ -41,8 +41,6 @@ from .study import Study, study_faults
 from .tables import build_tables
 
 # What a run states against what its plan, tables and decisions come to when they are worked out again, without a solve.
-
-
 VERIFY_TOLERANCE = 1e-6
 """Relative difference of two solves, or of solver and audit, that is rounding."""
 ROUNDING = 1e-9

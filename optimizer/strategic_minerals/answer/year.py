@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .result import Result
 
 # What a plan does, act by act, in words and as rows.
-
 SIGNED = 0.005
 """Share of a project from which it is shown."""
 VERBS = {
@@ -101,7 +100,6 @@ def decisions(acts: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 # Two files of a run folder, which a planner fills in when the year is over.
 NOTED = ACTS, NEWS = "acts.csv", "news.csv"
-
 
 LARGEST_BYTES = 5_000_000
 

@@ -42,8 +42,6 @@ from .packages import SignedPackage, earned_on_existing_output, objections, sign
 from .producers import PathData, asked_price, is_baseline, owner_npv, tightness, worst_state
 
 # Rules of origin, checked by loops over the rows of the tables: where the authority bought, what it signed, of what feed.
-
-
 UNKNOWN_ORIGINS = ("", "OTH")
 """They count as excluded."""
 
@@ -300,8 +298,6 @@ ORIGIN_OF_SUPPORT: tuple[Rule, ...] = (support_origin,)
 
 
 # Rules of policy on operations, checked by loops over natural data: diversification, days of cover, service levels.
-
-
 def diversification(k: AuditContext) -> Iterable[Row]:
     """Trunk: country's supply <= cap * use + excess, or group's supply - surplus >= share * use - excess  [t].
 

@@ -27,8 +27,6 @@ from .producers import (
 )
 
 # What owners expect of a project and ask for it, worked out a second time: the formulation in plain loops.
-
-
 STEPS = 100
 """Halvings of the interval in which a rate is looked for."""
 

@@ -85,7 +85,6 @@ Verbose = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")]
 
-
 COMMAND_LINE = "command line"
 """The place of an option in a fault."""
 
@@ -95,7 +94,6 @@ app = typer.Typer(
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
     **SETTINGS,
 )
-
 
 Tables = Annotated[
     Path | None,

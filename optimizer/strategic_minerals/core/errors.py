@@ -26,8 +26,6 @@ EXIT_START, EXIT_STORE = 6, 7
 """Of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
 # Where the shipped plans and tables lie: in the checkout where there is one, else inside the installed package.
-
-
 PACKAGE = Path(__file__).resolve().parents[1]
 
 

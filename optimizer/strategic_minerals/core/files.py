@@ -21,9 +21,8 @@ from .errors import Fault, InputError, missing_part
 if TYPE_CHECKING:
     import jinja2
 
+
 # Read files from outside safely: regular files of bounded size, checked before they are opened.
-
-
 def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
     """The fault of reading a path as a file; None if there is none. wanted: what it should be, e.g. `a plan file`.
 

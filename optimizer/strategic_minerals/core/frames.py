@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-
 Ints = NDArray[np.integer[Any]]
 
 

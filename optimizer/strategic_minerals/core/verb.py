@@ -39,7 +39,6 @@ GAP = 1e-3
 Confidence = Annotated[float, Field(gt=0, lt=1, description="Confidence of the intervals (0.95: 95 %).")]
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="Random seed.")]
 
-
 MADE_BY = {"Plan": "load_plan", "Dataset": "load_dataset", "Result": "Result.load", "Runner": "Runner"}
 """Kind of what functions build on -> what makes it."""
 WORDS = {"str": "text", "int": "an integer", "float": "a number", "Path": "a path", "DataFrame": "a data frame"}

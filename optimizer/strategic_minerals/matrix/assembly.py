@@ -26,9 +26,8 @@ from ..model.sets import ComponentSets, Structure
 from ..model.values import branch_values, penalty_weights, period_values, period_weights, root_values
 from .template import Template, compile_block, pyomo_alone
 
+
 # Parts of the whole matrix: cost vectors, what counts money, what a row is.
-
-
 class Costs(Mapping[str, Floats]):
     """Cost vectors over all columns by name, written out when asked for: most are zero nearly everywhere."""
 
@@ -104,7 +103,6 @@ SMALLEST_ENTRY = 1e-7
 
 ROWS_AT_ONCE = 2_000_000
 """Matrix entries that are worked on at once: what is in between takes room of its own."""
-
 
 BlockKind = Literal["commitments", "period", "branch", "scenario"]
 """Blocks of the formulation, as the catalogue names them."""

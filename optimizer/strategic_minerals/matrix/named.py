@@ -20,8 +20,6 @@ from .assembly import Assembly
 from .problem import Problem
 
 # What indices of the model mean to people: names of materials, projects and dates in place of numbers, and tonnes of a unit.
-
-
 BASE = "base"
 """Course of the variables on the baseline course, where others have the name of their scenario."""
 EPISODE = "episode"

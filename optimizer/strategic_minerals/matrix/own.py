@@ -20,8 +20,6 @@ from .problem import Problem, with_columns, with_rows
 from .template import pyomo_alone
 
 # What a caller may not do to a model of `build_model`: change its rows or costs, widen its variables. Checked before a solve.
-
-
 Extend = Callable[[pyo.ConcreteModel], Any]
 """Adds to the model of `build_model`: variables, linear constraints, terms by `add_term`."""
 ROUNDING = 1e-9

@@ -41,8 +41,6 @@ from .assembly import SMALLEST_ENTRY, Assembly, Templates, TinyEntryError, compi
 from .solution import Solution, without_plan
 
 # What one question may take over from another: compiled blocks, ways of support, what owners get. The caller keeps scenarios.
-
-
 PLAN_FIGURES = {
     "budget": ("appropriation_musd", "total_musd", "carry_over_share", "carried_in_musd", "liability_cap_musd"),
     "risk": ("cvar_weight", "cvar_limit_musd", "expected_loss_limit_musd"),
@@ -271,7 +269,6 @@ def _key(data: Dataset, table: str, begins: str) -> str:
 
 MOST_COLUMNS = 40_000_000
 """Larger models are refused before they are built."""
-
 
 MOST_ENTRIES_AT_FIRST_SIGHT = 20 * MOST_COLUMNS
 """Scenario, period and item combinations beyond which a plan is refused before its scenarios are even drawn."""

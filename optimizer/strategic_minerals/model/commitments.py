@@ -23,7 +23,6 @@ Terms = list[tuple[Any, Any]]
 ScenarioVariable = Callable[[str, int], Any]
 """(variable, scenario) -> the Pyomo variable of the scenario that holds it."""
 
-
 PARAMS: dict[str, str] = {
     "appropriation": "appropriation of a fiscal year, or what is owed before the plan begins where that is more [million USD]",
     "carry_limit": "most of it that may be carried into the next year, 0 in the last [million USD]",

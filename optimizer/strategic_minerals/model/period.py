@@ -20,8 +20,6 @@ from .scenario import add_costs
 from .sets import ComponentSets, MovedPrice, Structure
 
 # What homes that plan together share: stock that may be moved from one to another, and sellers of whom several buy.
-
-
 POOL_PARAMS: dict[str, str] = {
     "move_limit": "most that is moved: no limit in a disruption, or before it where the stock is divided then, else 0 [unit]",
     "seller_depth": "most that a seller sells to all its offers together [unit]",

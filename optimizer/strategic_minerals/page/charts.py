@@ -50,8 +50,6 @@ from .compare import (
 )
 
 # What a reader sees first: the verdict, its figures, and what to do now.
-
-
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "sign", "floor": "guarantee"}
 
 

@@ -127,7 +127,6 @@ POLICY = (
 )
 """Content-Security-Policy: nothing is fetched. Vega compiles expressions, hence eval."""
 
-
 YEARS = ("fiscal_year", "year", "start", "end", "signed", "from_year")
 """Columns of years, which are shown without a comma."""
 WIDE = ("sentence", "gained", "lost", "note", "events", "estimate", "what_happens", "what", "said", "do", "the_plan")

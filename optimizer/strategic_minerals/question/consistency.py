@@ -19,8 +19,6 @@ from .read_toml import parse_plan
 from .references import missing_tables, qualified_forms, references, select_materials
 
 # Whether rules of origin, and prices in and outside the countries that control a material, make sense.
-
-
 PURPOSES = ("purchases", "support", "offtake", "users")
 """What a rule of origin may close."""
 ROUNDED = 0.005

@@ -23,8 +23,6 @@ from .read_toml import PlanText, set_elsewhere
 from .tables import TABLES
 
 # Rows of a table checked one by one: columns, types, limits, keys used once, ranges of estimates in order.
-
-
 MOST_ROWS = 200_000
 """Rows of one table."""
 

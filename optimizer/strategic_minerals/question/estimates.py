@@ -21,8 +21,6 @@ from .dataset import Dataset
 from .references import REGIONS
 
 # Rates of hazards from dated events: posteriors with credible intervals, not point estimates.
-
-
 LEVEL = 0.9
 """Probability within the intervals."""
 

@@ -23,8 +23,6 @@ from .read_toml import counted, parse_plan, put
 from .tables import TABLES
 
 # Addresses of what a sensitivity study varies: a field of the plan, or cells of a table.
-
-
 CELL = re.compile(r"^(?P<table>[a-z_]+)\[(?P<key>[^\]]+)\]\.(?P<column>[a-z0-9_]+)$")
 
 
@@ -179,7 +177,6 @@ def _end(bound: float, old: Any, new: float, end: str, column: str) -> float:
 
 ADJECTIVE = "(?:[a-z]?|an|ian|nian|ese|nese|ish)"
 """Endings that make `Japan` without its last letter `Japan`, `Japanese`, and so on."""
-
 
 PAR = 1e-6
 """Premium up to which an offer is at the market price."""

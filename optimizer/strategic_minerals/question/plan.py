@@ -19,8 +19,6 @@ from . import base
 from .base import USA, Column, Iso3, Key, Names, NonNegative, Number, Positive, Section, Share, Year
 
 # Sections of a plan file, one class each.
-
-
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 """A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
 MONEY = (0.01, 200_000.0)

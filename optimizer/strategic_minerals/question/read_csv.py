@@ -24,8 +24,6 @@ from .recipes import FUNCTIONS, rounded, without_recipes
 from .tables import TABLES
 
 # A table's CSV file as a header and rows of cells: what is read before the rows are checked one by one.
-
-
 PROVENANCE = ("source", "year", "confidence")
 """Columns that every table file must have; frames made in memory may leave them out."""
 LARGEST_TABLE_BYTES = 50_000_000

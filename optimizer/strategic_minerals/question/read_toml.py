@@ -83,8 +83,6 @@ TextKind = Literal["TOML", "JSON", ""]
 """How a plan is written; empty: a field at a time, as on a sheet or among overrides."""
 
 # Plan files: read within limits, validated, with the line of every fault.
-
-
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST_PLAN_BYTES = 5_000_000
@@ -321,7 +319,6 @@ def _faults(model: type[BaseModel], item: Any) -> list[Fault]:
 
 SCHEMA = "$schema"
 """Key by which editors find the schema of a JSON file; it is ignored."""
-
 
 SCENARIO = ("name", "probability", "design_basis")
 """Columns about a scenario; the others are about an event of it."""

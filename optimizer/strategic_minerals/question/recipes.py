@@ -29,7 +29,6 @@ LARGEST_ARGUMENT = 1e12
 ABSENT = " is not there"
 """What is reported of a figure that has no row or an empty cell."""
 
-
 FUNCTIONS: Mapping[str, Any] = MappingProxyType(
     {
         name: value

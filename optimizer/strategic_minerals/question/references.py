@@ -15,8 +15,6 @@ from .plan import Event, Plan
 from .tables import TABLES
 
 # Names that tables define: materials, countries, segments, and what stands for several of them.
-
-
 REGIONS = ("WLD", "OTH")
 """Codes of fact tables that are not countries: the world, the rest."""
 

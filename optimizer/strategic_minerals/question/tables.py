@@ -65,9 +65,8 @@ from .project_tables import (
     StockOriginRow,
 )
 
+
 # Rows of the fact tables, used by estimates, checks and the report; plans do not read them row by row.
-
-
 class PolicyEventRow(Row, key="event"):
     """A dated control, ban, quota, suspension or support measure."""
 

@@ -19,8 +19,6 @@ from .plan import Plan, Together
 from .tables import TABLES
 
 # The homes of a joint question, and what their materials and producers are called in it.
-
-
 AGREED = (
     "prices",
     "price_states",

@@ -57,8 +57,6 @@ from .workbook_start import (
 )
 
 # A workbook within limits: its unpacked size and how far its cells reach, and cells that hold no value and look empty to a reader.
-
-
 LARGEST_UNPACKED = 200_000_000
 """Bytes of all parts of a book together."""
 MOST_CELLS = 5_000_000
@@ -503,7 +501,6 @@ def _sheet(book: Any, name: str, formats: Mapping[str, Any], columns: Sequence[s
 
 PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "delete_rows", "sort", "autofilter"), True)
 """What a sheet with locked headers still allows."""
-
 
 DEFINED = {
     column: table

@@ -52,8 +52,6 @@ from .requests import (
 )
 
 # Upload of a plan with its tables: the known parts of a form, each as often as allowed.
-
-
 PARTS = {"plan": "a file: TOML, JSON or xlsx", "tables": "files, <table>.csv each", "options": "text: JSON"}
 """Name of a part -> what it is."""
 MOST_FILES = len(TABLES) + 10
@@ -560,7 +558,7 @@ def _parquet(path: Any, kinds: Mapping[str, str]) -> bytes:
 
 @router.get("/jobs/{job_id}/archive", tags=["results"], response_class=Response)
 def get_archive(request: Request, caller: Reader, job_id: Id, turn: Turn) -> Response:
-    """The run folder, or the tables of a study, as a ZIP; a run folder can be opened with `load_result` and `verify`."""
+    """The run folder, or the tables of a study, as a ZIP; a run folder can be opened with `Result.load` and `verify`."""
     folder, job = answered(request, caller, job_id)
     held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -39,8 +39,6 @@ from .settings import Limits, Settings
 from .store import RefusalError, Store, open_store
 
 # Gate for all requests: bodies are bounded, HEAD is GET without a body, each answer has security headers and a line in the log.
-
-
 logger = logger_of(__name__)
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/static/{name}")
@@ -351,8 +349,7 @@ def _answer(request: Request, error: ProblemError) -> Response:
     if path_of(request.scope).startswith("/v1") or "text/html" not in request.headers.get("accept", ""):
         return Response(found.model_dump_json(exclude_none=True), found.status, error.headers, MEDIA_TYPE)
     answer = wrong(request, found)
-    for name, value in error.headers.items():
-        answer.headers[name] = value
+    answer.headers.update(error.headers)
     return answer
 
 
@@ -413,8 +410,7 @@ def _with_head(methods: set[str]) -> list[str]:
 
 def leaves(routes: list[Any]) -> list[Any]:
     """All routes of an application, those of its routers too."""
-    found: list[Any] = []
-    waiting = list(routes)
+    found, waiting = list[Any](), list(routes)
     while waiting:
         route = waiting.pop()
         inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
@@ -506,14 +502,9 @@ SECURITY = {
 OPEN = ("get_liveness", "get_readiness")
 """What anybody may ask."""
 EXTRA = {
-    "submit_job": "state key-reused storage",
-    "submit_upload": "state key-reused storage",
+    **dict.fromkeys(("submit_job", "submit_upload"), "state key-reused storage"),
+    **dict.fromkeys(("delete_job", "get_result", "get_table", "get_archive", "get_report"), "state"),
     "resume_job": "state storage",
-    "delete_job": "state",
-    "get_result": "state",
-    "get_table": "state",
-    "get_archive": "state",
-    "get_report": "state",
 }
 """Operation -> kinds of problems that no other signs tell."""
 TEXT = {"schema": {"type": "string"}}

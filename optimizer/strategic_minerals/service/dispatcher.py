@@ -29,8 +29,6 @@ from .webhooks import LIMIT_S, RefusedError, checked_address, hosts_of, send, si
 from .worker import NO_ROOM
 
 # Run a job's process as a child of this server.
-
-
 POLL_S = 0.1
 KILLED_S = 5.0
 """Seconds until a killed process must be gone, where the grace is shorter."""

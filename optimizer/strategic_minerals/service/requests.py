@@ -266,7 +266,6 @@ Cell = Annotated[Any, WithJsonSchema({"anyOf": CELLS})]
 Tables = dict[str, list[dict[str, Cell]]]
 JobId = Annotated[str, Field(pattern=JOB_ID)]
 
-
 Number = Annotated[float, StrictMode()]
 Whole = Annotated[int, StrictMode()]
 Flag = Annotated[bool, StrictMode()]
@@ -283,7 +282,6 @@ class Strict(BaseModel):
 
 PLANS = ("plan", "shipped", "question")
 """Fields that hold a plan: one of them, and no other."""
-
 
 SHIPPED = sorted(path.stem for path in shipped("models").glob("*.toml"))
 """Names of the plans that come with the package."""
@@ -470,59 +468,34 @@ _STRICT: Mapping[Any, Any] = {
     str: Annotated[Text, Field(max_length=LONGEST_FIELD)],
 }
 _SWEEP = {"study": (dict[str, Any], Field(description="The fields of a sweep file: kind, and axes, points or ranges."))}
+_ROWS = Annotated[list[dict[str, Any]], Field(max_length=LONGEST_LIST)]
 _ELSEWHERE: Mapping[str, dict[str, Any]] = {
     "sweep": _SWEEP,
     "score": _SWEEP,
     "roll": {
-        "acts": (
-            list[dict[str, Any]],
-            Field([], max_length=LONGEST_LIST, description="Rows of what was done otherwise than planned."),
-        ),
-        "news": (list[dict[str, Any]], Field([], max_length=LONGEST_LIST, description="Rows of events and figures.")),
+        "acts": (_ROWS, Field([], description="Rows of what was done otherwise than planned.")),
+        "news": (_ROWS, Field([], description="Rows of events and figures.")),
         "facts": (Tables | None, Field(None, description="New tables, or some rows of them; null: none.")),
     },
 }
 """Options that the command line reads from files, as a request has them."""
 
 
-class Limited(Strict):
-    """How long a job may take."""
-
-    deadline_s: Number | None = Field(
-        None, ge=0, description=f"{LIMITS['deadline_s'].description} null: the service's limit."
-    )
-
-
-class OfRun(Labelled):
-    """What builds on a solved plan."""
-
-    of: JobId = Field(description="Identifier of a job that made a plan.")
-
-
-class OfRows(Labelled):
-    """What builds on the rows of a study."""
-
-    of: JobId = Field(description="Identifier of a job with a row for each case: a sweep or a stress test.")
-
-
-class OfRuns(Labelled):
-    """What builds on several solved plans."""
-
-    of: list[JobId] = Field(
-        min_length=2,
-        max_length=8,
-        description="Identifiers of jobs that made plans; the first is the reference for the others.",
-    )
-
-
-_BASES: Mapping[str, tuple[type[BaseModel], ...]] = {
-    "plan": (Labelled, Question),
-    "homes": (Labelled, Question),
-    "run": (OfRun,),
-    "folder": (OfRun,),
-    "runs": (OfRuns,),
-    "rows": (OfRows,),
+_OF_RUN: tuple[Any, Any] = (JobId, Field(description="Identifier of a job that made a plan."))
+_OF: Mapping[str, tuple[Any, Any]] = {
+    "run": _OF_RUN,
+    "folder": _OF_RUN,
+    "rows": (JobId, Field(description="Identifier of a job with a row for each case: a sweep or a stress test.")),
+    "runs": (
+        Annotated[list[JobId], Field(min_length=2, max_length=8)],
+        Field(description="Identifiers of jobs that made plans; the first is the reference for the others."),
+    ),
 }
+"""What a verb builds on, where that is no question of its own -> the jobs."""
+_DEADLINE = (
+    Number | None,
+    Field(None, ge=0, description=f"{LIMITS['deadline_s'].description} null: the service's limit."),
+)
 
 
 def strictly(kind: Any) -> Any:
@@ -550,7 +523,11 @@ def request_of(verb: Verb) -> type[BaseModel]:
         elif not any(isinstance(one, FromFile) for one in get_args(option.annotation)):
             default = ... if option.default is option.empty else option.default
             fields[name] = (strictly(option.annotation), list(default) if isinstance(default, tuple) else default)
-    bases = (*_BASES[verb.of], *((Limited,) if verb.long else ()))
+    if verb.long:
+        fields["deadline_s"] = _DEADLINE
+    if not verb.asks:
+        fields["of"] = _OF[verb.of]
+    bases = (Labelled, Question) if verb.asks else Labelled
     return create_model(f"{verb.name.title()}Request", __base__=bases, __doc__=verb.help, **fields)
 
 
@@ -571,7 +548,6 @@ def _one_of(models: Sequence[type[BaseModel]]) -> Any:
 JobRequest: Any = _one_of([*REQUESTS.values()])
 FileRequest: Any = _one_of([REQUESTS[name] for name in WITH_FILES])
 """Options of a question that comes as files."""
-
 
 ColumnKind = Literal["boolean", "integer", "number", "text"]
 

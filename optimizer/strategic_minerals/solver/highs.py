@@ -27,8 +27,6 @@ from ..core.frames import Bools, Floats, Ints
 from ..matrix.assembly import Assembly
 
 # HiGHS instances, the release in use, and two tiny programs that tell whether it may be used.
-
-
 OTHER_THREADS = (
     "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
 )

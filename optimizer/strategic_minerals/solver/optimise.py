@@ -38,8 +38,6 @@ from .stages import (
 )
 
 # One sample of scenarios, decomposed: the least that any plan costs in it, and what given decisions cost in it.
-
-
 HELD_GAP_MUSD = 0.01
 """Gap of operations under given commitments and purchases [million USD]."""
 REWARD = 100.0

@@ -338,7 +338,6 @@ LOG = logger_of(__name__)
 Method = Literal["flat", "decomposed", "auto"]
 """One model for all scenarios; master and clusters (`decomposition`); whichever is expected to be faster."""
 
-
 LEAST_SCENARIOS = {True: 4, False: 25}
 LEAST_COLUMNS = 20_000
 """Scenarios outside the master, with integers and without, and columns in all, from which `auto` decomposes.

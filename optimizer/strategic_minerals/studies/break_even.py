@@ -29,8 +29,6 @@ from ..world.packages import Identity, Item, MenuLevel, build_support, identity,
 from ..world.scenarios import PricingSample, build_scenarios, pricing_sample
 
 # What could flip an item of a plan: figures of the plan and its tables, each with the whole range in which it makes sense.
-
-
 MOST_TIMES = 4.0
 """Times its value up to which a cost is tried, and times as often for hazards."""
 MOST_LOSS = 10.0

@@ -26,8 +26,6 @@ from ..world.packages import Option
 from ..world.producers import purchase_price, survival
 
 # What a year of a plan leaves behind: stocks, commitments, users' own stocks, money, sources that are shut.
-
-
 SMALL = 1e-9
 """Shares and tonnes up to which there is nothing."""
 

@@ -36,8 +36,6 @@ from ..solver.lshaped.subproblems import master_alone
 from ..solver.stages import with_reference
 
 # What a plan asks for and limits, entry by entry as the planner wrote it: its rows in the model, and how it could be moved.
-
-
 EMERGENCY = "emergency_money"
 """What a change of the money for disruptions is called."""
 IN_DISRUPTIONS = frozenset({"service_level", "cvar_limit", "expected_loss_limit"})

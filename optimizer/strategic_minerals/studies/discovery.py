@@ -33,8 +33,6 @@ from ..question.plan import Plan
 from .sweep import FIGURES
 
 # Patient rule induction: the box, a range of each of a few inputs, in which failures are frequent.
-
-
 PEELED = 0.05
 """Share of the rows in a box that one step takes off (Friedman and Fisher's alpha)."""
 LEAST_MASS = 0.05

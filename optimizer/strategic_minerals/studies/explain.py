@@ -49,9 +49,8 @@ from .break_even import (
     interval_rows,
 )
 
+
 # The program with the plan's commitments fixed: its prices name what binds.
-
-
 @dataclass(frozen=True)
 class Fixed:
     """The linear program with a result's whole commitments fixed, solved for the plan's main aim."""
@@ -353,7 +352,6 @@ BINDING = {
 """Constraints that can stand in the way of an item, in words."""
 GAP = 5e-3
 """Relative gap of re-solves where none is asked for: a plan with an item forced is a hard search of its own."""
-
 
 TITLES = {"reasons": "Reasons", "break_evens": "What would change the decision"}
 

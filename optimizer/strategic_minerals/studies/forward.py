@@ -50,7 +50,6 @@ CHUNK = 64
 AGES = 0.25
 """Years between the ages at which the rest of an event is looked up."""
 
-
 T = TypeVar("T")
 
 

@@ -18,9 +18,8 @@ from ..world.events import DisruptionEvent
 from ..world.instance import Instance
 from ..world.scenarios import draws
 
+
 # What the years since the last plan have shown of its hazards: gamma posteriors of their rates.
-
-
 class Evidence(NamedTuple):
     """What some years have shown of one hazard."""
 

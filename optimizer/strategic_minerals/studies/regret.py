@@ -56,8 +56,6 @@ from .stress import SCENARIOS as TEST_SCENARIOS
 from .stress import lives_of
 
 # Losses and beliefs of which nobody knows which is right: as the cells of one model, and as plans live under them.
-
-
 LEAST_OF_MONEY, LEAST_OF_WORTH = 0.1, 0.05
 """What regret is measured against at least: the larger of such shares of the discounted appropriation and of the largest worth of
 any cell. Without it a plan would give up a thousand million to spare two where next to nothing can be had."""

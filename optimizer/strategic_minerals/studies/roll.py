@@ -35,8 +35,6 @@ from .carry import Question, State, as_done, as_planned, carried_rows, floor_pla
 from .learning import evidence_of, learned
 
 # New facts of a year, entered into tables that already contain what was signed.
-
-
 Tables = dict[str, tuple[Any, ...]]
 """Rows by table."""
 COUNTED = {

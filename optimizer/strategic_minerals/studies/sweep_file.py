@@ -32,7 +32,6 @@ Entry = dict[str, Plain | list[Plain]]
 """An entry of a list of the plan, such as a floor's menu."""
 Value = Plain | list[Plain] | list[Entry]
 
-
 READS = {
     "grid": "axes",
     "points": "points",

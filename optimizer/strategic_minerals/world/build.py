@@ -41,9 +41,8 @@ from .instance import (
 )
 from .producers import carried, ramped_share, signed_floors, unsure
 
+
 # Whom an event or a measure touches: materials that a list names, producers in countries that it names.
-
-
 def touched_producers(
     country: Sequence[str], yields: Floats, home: Bools, countries: str, touched: Bools, *, spares_home: bool = False
 ) -> tuple[Bools, Bools]:

@@ -23,8 +23,6 @@ from .instance import Calendar, Instance, overlap
 from .producers import built_anyway, survival
 
 # How deep a disruption cuts and what it does to prices, by months since its onset, as observed.
-
-
 EFFECTIVE, DIRECT = "effective", "direct"
 UNNAMED = "event"
 """Label of an event of a plan that names no hazard."""

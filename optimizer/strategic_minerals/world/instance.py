@@ -18,9 +18,8 @@ from ..core.stats import MUSD_PER_T
 from ..question.dataset import Dataset
 from ..question.plan import FloorMenu, Plan
 
+
 # Periods and fiscal years of a horizon.
-
-
 @dataclass(frozen=True)
 class Calendar:
     """Periods and fiscal years."""

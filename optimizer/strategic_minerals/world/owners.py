@@ -28,9 +28,8 @@ from .producers import (
 )
 from .scenarios import Courses, PricingSample, courses
 
+
 # What price floors cost: on the budget, at the liability quantile, in expectation, after the horizon.
-
-
 @dataclass(frozen=True)
 class FloorMoney:
     """What a floor costs on given tonnes: by period on the budget, at the liability quantile, and in expectation."""

@@ -32,9 +32,8 @@ from .owners import (
 from .producers import expected_payment, survival
 from .scenarios import PricingSample
 
+
 # Market floors as the existing producers and, under a border floor, users and treasury meet them.
-
-
 @dataclass(frozen=True)
 class MarketSupport:
     """A market floor as the existing producers meet it."""

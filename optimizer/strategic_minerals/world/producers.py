@@ -19,10 +19,8 @@ from .instance import Calendar, Carried, Floor, Instance, Instrument, PaidFloor,
 TOLERANCE = 1e-9
 """Relative slack when revenue is compared with cash cost, so that a tie is not decided by rounding."""
 
-
 ROUNDING = 1e-12
 """Relative distance of price and floor that is rounding."""
-
 
 EARNINGS = "earnings"
 """Kind of a floor whose level is what a unit of activity brings when its inputs are paid: unit cost and guaranteed earnings."""

@@ -32,9 +32,8 @@ from .events import (
 from .instance import Calendar, Instance
 from .producers import own_prices
 
+
 # Quantile and tail mean of discrete losses, one rule each for everybody but the audit.
-
-
 def cvar_of(loss: Floats, probability: Floats, alpha: float) -> float:
     """CVaR of a discrete distribution: the mean of its worst 1 - alpha (Rockafellar and Uryasev 2000)."""
     order = np.argsort(-loss, kind="stable")

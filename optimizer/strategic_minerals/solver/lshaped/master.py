@@ -20,9 +20,8 @@ from ...core.frames import INF, Floats, Ints
 from ...matrix.assembly import Assembly
 from ..highs import BASIC, Model, Run, SolvedRun, Statuses
 
+
 # Tolerances and sizes of the L-shaped method, each with what it means and, where it was measured, what was seen.
-
-
 @dataclass(frozen=True)
 class SearchSettings:
     """All figures of the method that could be others. Shares are in 0..1; money is in million USD, time in seconds."""
