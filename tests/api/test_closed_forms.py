@@ -30,6 +30,7 @@ from support.tiny import (
     answered,
     best,
     bought,
+    clawback,
     close,
     cut,
     floored,
@@ -42,8 +43,10 @@ from support.tiny import (
     ran,
     short,
     source,
+    tail,
     tiny,
     total,
+    two_risks,
 )
 
 
@@ -374,29 +377,6 @@ def test_support_is_paid_in_parts_that_are_worth_it_at_signing(row, paid):
     assert list(budget) == [close(paid / 1.8), close(paid / 1.8), close(0.0), close(0.0)]
 
 
-def clawback(rate: float = 0.25, **changes):
-    """A floor of 110 with half of the upside handed back, for three years from 2028; price 100, 20 % up or down.
-
-    The plant makes 1 kt at 102.5 cash and 30 of capex: with the floor it earns (110 + 115)/2 = 112.5, which just pays.
-    """
-    floor = floored("a", 110.0, 3.0, upside_share=0.5)
-    plant = project(
-        "a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0, earliest_signing=2027, hurdle_rate=0.0
-    )
-    case = {
-        "sources": {"far": source("CHN", "a", 1.0)},
-        "demand": {"a": 2.0},
-        "projects": {"plant": plant},
-        "packages": {"floored": floor},
-        "states": [(0.8, 0.5), (1.2, 0.5)],
-        "loss": 1000.0,
-        "rate": rate,
-        "budget": {"liability_cap_musd": 1e3},
-        "instruments": {"signing_years": [2027]},
-    }
-    return tiny({"a": 100.0}, **{**case, **changes})
-
-
 def test_a_floor_costs_its_expected_topup_less_what_comes_back():
     """Proves: at 80 the treasury pays 30, at 120 it gets 5 back: 12.5 expected on 1 kt a year.
 
@@ -701,19 +681,6 @@ def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, packag
     assert ran(result, "plant", "cut", "2029") == close({"claim": 4.0, "plain": 2.5}[package])
 
 
-def tail(**changes):
-    """Losses 0, 10, 20 and 40 with probabilities .5, .3, .15 and .05: a missing kg costs 1 USD (price and loss .5)."""
-    scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
-    case = {
-        "sources": {"far": source("CHN", "a", 40.0)},
-        "demand": {"a": 40.0},
-        "loss": 0.5,
-        "scenarios": [cut(name, p, 2028, 1, share=share) for name, (p, share) in scenarios.items()],
-        "years": 2,
-    }
-    return tiny({"a": 0.5}, **{**case, **changes})
-
-
 @pytest.mark.parametrize(("alpha", "cvar"), [(0.0, 8.0), (0.5, 16.0), (0.9, 30.0), (0.95, 40.0)])
 def test_cvar_is_the_mean_of_the_worst_outcomes(alpha, cvar):
     """Proves: worst tenth .05 of 40 and .05 of 20: (2 + 1)/.1 = 30; worst half (2 + 3 + 3)/.5 = 16; all of it the
@@ -803,23 +770,6 @@ def test_least_budget_buys_no_more_than_was_promised():
     assert bought(result, "a") == close(4.0)
     assert [stage[0] for stage in result.outcome.stages] == ["spending", "social_cost"]
     assert result.outcome.stages[0][1] == close(40.0)
-
-
-def two_risks(money: float, **objective):
-    """`dire`: 10 kt at 100 USD/kg fail with probability .05; `often`: 10 kt at 20 with probability .5. Stock costs 10 USD/kg."""
-    names = ("dire", "often")
-    return tiny(
-        dict.fromkeys(names, 10.0),
-        sources={n: source("CHN", n, 10.0) for n in names},
-        demand=dict.fromkeys(names, 10.0),
-        loss={"dire": 90.0, "often": 10.0},
-        offers={f"{n}-spot": offer(n, 100.0) for n in names},
-        scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
-        money={2027: money, 2028: 0.0},
-        years=2,
-        risk={"alpha": 0.95},
-        objective={"kind": "risk_within_budget", **objective},
-    )
 
 
 @pytest.mark.parametrize(("share", "chosen"), [(0.0, "often"), (1.0, "dire")])

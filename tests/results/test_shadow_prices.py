@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from api.test_closed_forms import clawback, tail, two_risks
 from strategic_minerals import solve
 from strategic_minerals.answer.prices import MEANING, price_table
 from strategic_minerals.matrix.named import objective_costs
@@ -20,7 +19,21 @@ from strategic_minerals.model.sets import TRUNK
 from strategic_minerals.solver.highs import Model, UnsolvedRun
 from strategic_minerals.solver.optimise import Solved, optimise
 from support.instances import ASKED, random_case
-from support.tiny import KT, bought, cut, imported, offer, price, project, source, tiny, total
+from support.tiny import (
+    KT,
+    bought,
+    clawback,
+    cut,
+    imported,
+    offer,
+    price,
+    project,
+    source,
+    tail,
+    tiny,
+    total,
+    two_risks,
+)
 
 STEP = 1e-2
 """Of a right-hand side [kt or million USD]: far above solver tolerances, far below the next kink."""

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from conftest import Cli
-from rolling.test_roll import CALM, QUIET, hazard, reserved, support_signed, under_hazard
 from strategic_minerals import ActRow, InputError, NewsRow, Result, Study, read_noted, roll, solve, verify
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.roll import FACTS, STATE
+from support.rolled import CALM, QUIET, hazard, reserved, support_signed, under_hazard
 from support.tiny import FIRST, KT, bought, cut, floored, imported, offer, project, total
 
 pytestmark = pytest.mark.long

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rolling.test_roll import reserve as question
-from rolling.test_roll import struck
 from strategic_minerals import InputError, PlanError, Result, Runner, simulate, solve
 from strategic_minerals.studies.carry import as_planned
 from strategic_minerals.studies.learning import ScenarioPath as Course
@@ -19,6 +17,8 @@ from strategic_minerals.studies.replanning import Replanning, first_year_cost, p
 from strategic_minerals.studies.roll import next_question, question_of
 from strategic_minerals.studies.simulate import NOTHING, PRINTED, REPLANNED
 from strategic_minerals.studies.simulate import _differences as differences
+from support.rolled import reserve as question
+from support.rolled import struck
 from support.tiny import FIRST, cut, imported, project
 
 pytestmark = pytest.mark.long
