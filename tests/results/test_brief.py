@@ -117,6 +117,20 @@ def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
     assert brief.held[0].targets == tuple(targets[year] for year in brief.years)
 
 
+@pytest.mark.parametrize(
+    ("ends", "words"), [(0.5, "stops paying if a missing tonne costs"), (np.nan, "pays at every loss")]
+)
+def test_the_first_sentences_say_where_a_large_part_of_the_gain_ends(lived: Result, ends: float, words: str) -> None:
+    """Proves: an item that most of the gain rests on is named with the figure that ends it, or with the word that none does."""
+    rows = lived.tables["depends"]
+    plan = rows[(rows.kind == "plan") & (rows.figure == "loss")]
+    item = plan.assign(kind="mineral", item="a", worth_musd=0.9 * plan.worth_musd, flips_at=ends)
+    told = replace(lived, tables={**lived.tables, "depends": pd.concat([plan, item], ignore_index=True)}).summary()
+    first = " ".join(told.partition("SIGN AND BUY")[0].split())
+    assert "90% of the gain rests on" in first
+    assert f"; it {words}" in first
+
+
 @pytest.mark.long
 def test_an_answer_stops_paying_where_it_says(lived: Result) -> None:
     """Proves: the rate of the stop at which the plan is said to be worth nothing is the one at which it is, lived through new

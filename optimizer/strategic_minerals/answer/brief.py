@@ -729,7 +729,7 @@ class _Sentences:
         of = mine[mine.item == code]
         share = min(1.0, float(of.worth_musd.iloc[0]) / whole)
         where = next(iter(sorted(_flipping(of), key=_distance)), None)
-        till = "" if where is None else f"; it {STOPS} {self._flip(where)}"
+        till = "; it pays at every loss and rate tried" if where is None else f"; it {STOPS} {self._flip(where)}"
         yield f"{share:.0%} of the gain rests on {self._material(code)}{till}."
         for row in self._signed():
             gap = float(row.financing_gap_musd)
