@@ -26,6 +26,20 @@ def first_year(result: Result) -> float:
     return float(traded * n.price[0, 0] + x.stock[0, 0, 0] * n.holding[0])
 
 
+def test_cover_that_a_new_plant_at_home_makes_smaller_is_said_to_be() -> None:
+    """Proves: 36.5 days of 10 kt of imports are 1,000 t, and 600 once a plant of 4 kt, supported the year before, makes at home."""
+    plant = project("gallium", 4.0, country="USA", additional=True, capex_musd=5.0, cash_usd_per_kg=0.9, lead_yr=2.0)
+    case = {"projects": {"plant": plant}, "packages": {"help": {"instrument": "grant"}}, "loss": 100.0}
+    case |= {"instruments": {"signing_years": [FIRST]}, "scenarios": [cut("stop", 0.5, FIRST + 3.0, 2.0, share=0.8)]}
+    case |= {"days_of_cover": [{"material": "gallium", "days": 36.5, "from_year": FIRST + 1}]}
+    first = solve(*reserve(6, **case), gap=0.0, quick=True)
+    text = roll(first, gap=0.0, learning=False).summary()
+    assert f"36.5 days of net imports of gallium: 600 t from FY{FIRST + 2} on, 1,000 t in the plan before" in text
+    cover = {"days_of_cover": ()}
+    other = solve(first.plan.model_copy(update=cover), first.data, gap=0.0, quick=True)
+    assert "net imports" not in roll(other, gap=0.0, learning=False).summary()
+
+
 @pytest.mark.long
 def test_without_news_ten_rolled_years_are_worth_what_the_plan_said() -> None:
     """Proves: the value of the plan's tail, given that nothing has happened, is the value of the plan made again, year after year;

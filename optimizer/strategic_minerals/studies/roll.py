@@ -19,15 +19,18 @@ from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..answer.year import ACTS, NEWS, ActRow, NewsRow, acts_of, decisions, news_facts, read_noted
 from ..core.errors import Fault, InputError, PlanError, near_miss
-from ..core.formats import SMALL_MUSD, capital, chance, musd, some
+from ..core.formats import SMALL_MUSD, capital, chance, in_tonnes, musd, some
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
+from ..core.stats import DAYS_PER_YEAR, TRACE_T
 from ..core.verb import GAP, FromFile, Gap, verb
 from ..matrix.problem import structure_of
+from ..model.values import net_imports
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Event, Ongoing, Plan, Scenario
 from ..question.read_csv import load_dataset
+from ..world.build import build_instance
 from ..world.events import sampled
 from ..world.instance import Instance
 from ..world.scenarios import draws, for_ever, ongoing_events
@@ -550,6 +553,26 @@ def _done_otherwise(before: Result, now: Result) -> Iterator[str]:
             yield f"  {capital(' '.join(key))}: before {was}; now {is_now}."
 
 
+def _cover_otherwise(old: Instance, now: Result) -> Iterator[str]:
+    """Days of cover that come to other tonnes than in the plan of before: a plant that now makes at home lowers net imports."""
+    if not now.plan.days_of_cover:
+        return
+    new = build_instance(now.plan, now.data)
+    shift = round((new.calendar.first_year - old.calendar.first_year) / new.calendar.step)
+    for rule in now.plan.days_of_cover:
+        of = new.materials.index(rule.material)
+        was, needs = (rule.days / DAYS_PER_YEAR * net_imports(n, of) for n in (old, new))
+        for t, (before, after) in enumerate(zip(was[shift : old.calendar.planned], needs, strict=False)):
+            year = new.calendar.period_label(t)
+            if new.calendar.years[new.calendar.year_index[t]] >= rule.from_year and abs(after - before) > max(
+                TRACE_T, 1e-3 * before
+            ):
+                name, tonnes = Names.of(now.data).material(rule.material), f"{in_tonnes(after)} from {year} on"
+                then = f"{in_tonnes(before)} in the plan before: home output or demand changed"
+                yield f"  {rule.days:g} days of net imports of {name}: {tonnes}, {then}."
+                break
+
+
 def question_of(result: Result) -> Question:
     """What a solved plan leaves its state to."""
     structure, natural = structure_of(result.plan, result.data)
@@ -649,6 +672,7 @@ def roll(
         f"WHY IT DIFFERS from that plan (million USD, discounted to FY{now.first_year}):",
         *causes_in_words(why),
         *_done_otherwise(result, solved[-1]),
+        *_cover_otherwise(question.natural, solved[-1]),
         *(["MOVED OR LEFT OUT:", *moved] if moved else []),
         *(_not_learned(result, watched(news)) if learning else []),
     ]
