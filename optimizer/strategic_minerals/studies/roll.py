@@ -563,11 +563,10 @@ def _cover_otherwise(old: Instance, now: Result) -> Iterator[str]:
         of = new.materials.index(rule.material)
         was, needs = (rule.days / DAYS_PER_YEAR * net_imports(n, of) for n in (old, new))
         for t, (before, after) in enumerate(zip(was[shift : old.calendar.planned], needs, strict=False)):
-            year = new.calendar.period_label(t)
-            if new.calendar.years[new.calendar.year_index[t]] >= rule.from_year and abs(after - before) > max(
-                TRACE_T, 1e-3 * before
-            ):
-                name, tonnes = Names.of(now.data).material(rule.material), f"{in_tonnes(after)} from {year} on"
+            active = new.calendar.years[new.calendar.year_index[t]] >= rule.from_year
+            if active and abs(after - before) > max(TRACE_T, 1e-3 * before):
+                name = Names.of(now.data).material(rule.material)
+                tonnes = f"{in_tonnes(after)} from FY{new.calendar.period_label(t)} on"
                 then = f"{in_tonnes(before)} in the plan before: home output or demand changed"
                 yield f"  {rule.days:g} days of net imports of {name}: {tonnes}, {then}."
                 break
