@@ -162,3 +162,13 @@ def test_links_stand_under_the_path_and_the_log_names_the_caller(office: Office)
     assert office.answer("/static/page.css")
     (entry,) = [one for one in json.loads(office.answer("/v1/audit-log")) if one["job"] == job["id"]]
     assert entry["address"] == "127.0.0.5"
+
+
+def test_a_service_that_is_away_has_an_answer_that_clients_wait_for(office: Office) -> None:
+    """Proves: the proxy itself answers with a problem, and with the seconds after which to ask again."""
+    office.server.stop()
+    caller = http.client.HTTPConnection("127.0.0.1", office.port, PATIENT)
+    caller.request("GET", "/minerals/healthz")
+    with contextlib.closing(caller), caller.getresponse() as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert json.loads(answer.read())["type"].endswith(":unavailable")
