@@ -36,13 +36,13 @@ N = r"(-?[\d,.]*\d)"
 SAID: list[tuple[str, str, str, tuple[str, ...]]] = [
     (
         "README.md",
-        f"it is worth {N} million USD \\({N} to {N} by sampling",
+        f"It is worth {N} million USD \\({N} to {N} by sampling",
         "rare-earths",
         (f"the gain is {N} M by", f"foresee \\({N} to {N} M by"),
     ),
-    ("README.md", f"; {N} to {N} under other losses and odds", "rare-earths", (f"; {N} to {N} M by those of others",)),
-    ("README.md", f"for an average {N} of {N} million", "rare-earths", (f"cost about {N} million .*? of {N} M given",)),
-    ("README.md", f"could be worth more than {N}\\.", "rare-earths", (f"on these dates gains over {N} M",)),
+    ("README.md", f"other losses and odds give {N} to {N}\\.", "rare-earths", (f"; {N} to {N} M by those of others",)),
+    ("README.md", f"spends on average {N} of the {N} million", "rare-earths", (f"cost about {N} million .*? of {N} M given",)),
+    ("README.md", f"could be worth more than {N};", "rare-earths", (f"on these dates gains over {N} M",)),
     (
         "README.md",
         f"run short in {N} % of futures, with it in {N} %",
