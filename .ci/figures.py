@@ -41,7 +41,12 @@ SAID: list[tuple[str, str, str, tuple[str, ...]]] = [
         (f"the gain is {N} M by", f"foresee \\({N} to {N} M by"),
     ),
     ("README.md", f"other losses and odds give {N} to {N}\\.", "rare-earths", (f"; {N} to {N} M by those of others",)),
-    ("README.md", f"spends on average {N} of the {N} million", "rare-earths", (f"cost about {N} million .*? of {N} M given",)),
+    (
+        "README.md",
+        f"spends on average {N} of the {N} million",
+        "rare-earths",
+        (f"cost about {N} million .*? of {N} M given",),
+    ),
     ("README.md", f"could be worth more than {N};", "rare-earths", (f"on these dates gains over {N} M",)),
     (
         "README.md",

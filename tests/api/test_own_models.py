@@ -21,9 +21,11 @@ from strategic_minerals import (
     add_term,
     build_model,
     compare,
+    compare_rules,
     explain,
     load_dataset,
     load_plan,
+    roll,
     shipped,
     solve,
     sweep,
@@ -87,8 +89,9 @@ def test_a_cap_of_one_tonne_leaves_one_tonne() -> None:
     assert loose.outcome.objective_musd == pytest.approx(free.outcome.objective_musd, rel=1e-9)
     assert own(loose).price["asked"] == 0.0
     assert "Own code has extended" in compare([free, capped]).facts["warnings"][-1]
-    with pytest.raises(InputError, match="extended by own code"):
-        explain(capped)
+    for study in (explain, roll, compare_rules):
+        with pytest.raises(InputError, match="extended by own code"):
+            study(capped)
 
 
 def test_prices_have_the_sign_of_what_is_gained_by_room() -> None:

@@ -443,3 +443,10 @@ def test_hazards_of_a_kind_share_the_peaks_and_widths_of_the_record() -> None:
     assert told == 5
     unhurt = every[every.flow == "effective"].groupby(of).gross.max().eq(0).groupby("control_event").mean()
     assert unhurt.to_dict() == pytest.approx({"E10": 2 / 3, "E11": 1 / 3})
+
+
+def test_a_default_is_of_the_kind_of_its_column() -> None:
+    """Proves: no column of decimals has a whole number as its default: a run folder would not hold what the run had."""
+    fields = [(name, key, of) for name, table in rows.TABLES.items() for key, of in table.model_fields.items()]
+    wrong = [(name, key) for name, key, of in fields if type(of.default) is int and of.annotation is not int]
+    assert wrong == []

@@ -203,6 +203,15 @@ def test_a_qualification_without_effect_is_refused(material, producer):
     assert fault.file == "qualifications.csv"
 
 
+def test_a_star_stands_for_all_makers_without_a_row():
+    """Proves: with every maker qualified the answer is that without rows; a row of one's own takes a maker out of the star's."""
+    stated, starred, none = (solve(*chain(makers=rows), quick=True) for rows in ((), [("*", 0.0)], [("*", 9.0)]))
+    assert starred.outcome.objective_musd == pytest.approx(stated.outcome.objective_musd)
+    one, same = (solve(*chain(makers=rows), quick=True) for rows in ([("plant", 0.0)], [("*", 9.0), ("plant", 0.0)]))
+    assert one.outcome.objective_musd == pytest.approx(same.outcome.objective_musd)
+    assert short(none, "stop", "2028", "form") > short(one, "stop", "2028", "form")
+
+
 @pytest.mark.parametrize(("seller", "lacking"), [("ally_mine", 0.0), ("china_mine", 3.0)])
 def test_a_stock_of_clean_feed_makes_what_defence_may_use(seller, lacking):
     """1.5 kt of ore for 3 kt of magnets, bought in the years before everybody abroad stops: of the ally it counts, of China not."""

@@ -12,7 +12,7 @@ from strategic_minerals.question.plan import Objective
 from strategic_minerals.studies.score import contracted
 from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import deciding
-from support.tiny import cut, source, supply_rule, tiny
+from support.tiny import cut, imported, project, source, supply_rule, tiny
 
 POINTS = [
     {"loss_functions[test/a/*].loss_usd_per_t *": 2.0},
@@ -44,6 +44,19 @@ def test_the_first_row_is_the_plan_as_it_was_made() -> None:
     assert rows.worth_musd[0] == pytest.approx(again.estimate["worth"], abs=4 * rows.worth_error_musd[0])
     assert rows.difference_musd[0] == 0.0
     assert np.allclose(rows.difference_musd[:4], rows.worth_musd[:4] - rows.worth_musd[0])
+
+
+def test_support_that_a_future_no_longer_offers_is_named() -> None:
+    """Proves: a plant whose grant is signed needs none at twice the price: the fault names plant and support, not their numbers."""
+    plant = project("a", 3.0, capex_musd=100.0, cash_usd_per_kg=60.0, additional=True)
+    case: dict[str, Any] = {"projects": {"A": plant}, "packages": {"grant": {"instrument": "grant"}}, "years": 4}
+    case |= {"instruments": {"signing_years": [2027]}, "loss": 340.0, "sample": {"scenarios": 4, "seed": 1}}
+    plan, data = imported(60.0, scenarios=[cut("stop", 0.2, 2028, 2)], **case)
+    plan, data = plan, data.replace(hazards=deciding()[1].frame("hazards"))
+    signed = solve(plan, data, gap=0.0, quick=True)
+    assert signed.tables["projects"].package.tolist() == ["grant"]
+    text = score(signed, asked([{"prices[base/a/2027].price_usd_per_kg": 120.0}]), scenarios=10).summary()
+    assert "A  sign  found support `grant`, as it was signed" in text
 
 
 def test_a_future_moves_the_worth_and_not_the_plan() -> None:

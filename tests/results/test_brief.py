@@ -27,7 +27,7 @@ from strategic_minerals.studies.stress import met, met_own, stages_of
 from strategic_minerals.world.events import UNNAMED
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
-from support.tiny import cut, imported, offer, source, tiny
+from support.tiny import cut, imported, offer, project, source, tiny
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
 HEADINGS = ["SIGN AND BUY", "HOLD", "LATER", "IT TURNS ON", "ALREADY OWED", "NOT PROTECTED", "HOW SURE", "More: "]
@@ -117,8 +117,23 @@ def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
     assert brief.held[0].targets == tuple(targets[year] for year in brief.years)
 
 
+@pytest.mark.parametrize("money", [200.0, 0.0])
+def test_a_plant_that_needs_no_money_is_on_the_screen_all_the_same(money: float) -> None:
+    """Proves: of a plant that is built once the plan asks for it, without support, the screen and its first sentence say so."""
+    plant = project("a", 3.0, capex_musd=100.0, cash_usd_per_kg=60.0, additional=True)
+    case: dict[str, Any] = {"projects": {"A": plant}, "packages": {"grant": {"instrument": "grant"}}, "years": 4}
+    case |= {"instruments": {"signing_years": [2027]}, "loss": 340.0, "money": money}
+    result = solve(*imported(120.0, scenarios=[cut("stop", 0.2, 2028, 2)], **case), gap=0.0, quick=True)
+    assert result.tables["projects"][["package", "baseline"]].to_numpy().tolist() == [["none", False]]
+    text = result.summary()
+    assert "approve A" in text.partition(".")[0]
+    assert "no money needed" in text
+    assert "Do nothing new" not in text
+
+
 @pytest.mark.parametrize(
-    ("ends", "words"), [(0.5, "stops paying if a missing tonne costs"), (np.nan, "pays at every loss")]
+    ("ends", "words"),
+    [(0.5, "stops paying if a missing tonne costs, beyond its price,"), (np.nan, "pays at every loss")],
 )
 def test_the_first_sentences_say_where_a_large_part_of_the_gain_ends(lived: Result, ends: float, words: str) -> None:
     """Proves: an item that most of the gain rests on is named with the figure that ends it, or with the word that none does."""

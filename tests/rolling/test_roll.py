@@ -15,6 +15,7 @@ from strategic_minerals.question.load import load_question
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.learning import evidence_of
 from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
+from support.one_mineral import one_mineral
 from support.rolled import CALM, QUIET, YEARS, helped, reserve, reserved, struck, support_signed, under_hazard
 from support.tiny import FIRST, KT, cut, imported, project, ran, short, source, tiny, total
 
@@ -160,16 +161,34 @@ def test_money_drawn_early_is_told() -> None:
 
 
 def test_a_loan_is_owed_until_it_is_due_and_no_longer() -> None:
-    """Proves: what the first year buys is due a year later, in the plan of that year; the one after it owes nothing of it, and
-    borrows anew for as long as the first did."""
+    """Proves: what the first year buys is due a year later, in the plan of that year; the one after it owes nothing of it, and what
+    its own year bought, for as long as the first did."""
     plan, data = reserve(6, budget={"loan": {"interest": 0.05, "term_years": 1.0}})
     first = solve(plan, data, gap=0.0, quick=True)
     second = roll(first, **CALM).result
     loan = second.plan.budget.loan
     assert loan.owed_musd == pytest.approx(float(first.tables["budget"].borrowed_musd.iloc[0]))
     assert (loan.owed_musd > 0, loan.due_year) == (True, FIRST + 1)
+    bought = float(second.tables["budget"].purchases_musd.iloc[0])
     third = roll(second, **CALM).result.plan.budget.loan
-    assert (third.owed_musd, third.due_year, third.term_years) == (0.0, None, 1.0)
+    assert (third.owed_musd, third.due_year, third.term_years) == (pytest.approx(bought), FIRST + 2, 1.0)
+    never = roll(second, acts=[ActRow(kind="bought", item="spot", done=0.0)], **CALM).result.plan.budget.loan
+    assert (never.owed_musd, never.due_year) == (0.0, None)
+
+
+@pytest.mark.parametrize("months", [12, 6])
+def test_a_loan_buys_stock_and_nothing_else(months: int) -> None:
+    """Proves: next year owes what the run says is borrowed, which grants for plants are no part of; a term of two years and a half
+    ends within a year, and tables and audit agree on when."""
+    loan = {"loan": {"interest": 0.05, "term_years": 2.5}}
+    horizon = {"first_year": FIRST, "years": 4, "tail_years": 0, "period_months": months}
+    plan, data = one_mineral(300.0, budget=loan)
+    first = solve(Plan.model_validate({**plan.to_toml_like(), "horizon": horizon}), data, gap=0.0, quick=True)
+    year = first.tables["budget"].iloc[0]
+    assert year.capital_support_musd > 0 < year.purchases_musd
+    after = roll(first, **CALM).result.plan.budget.loan
+    assert after.owed_musd == pytest.approx(year.purchases_musd)
+    assert after.owed_musd == pytest.approx(year.borrowed_musd)
 
 
 def test_what_was_done_otherwise_changes_the_state(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from ..question.together import ALL
 from ..world.events import UNNAMED
 from ..world.instance import CHOSEN
 from .notes import OF_SOURCES, Basis, come_with, floor_in_words
-from .year import fiscal_year_of
+from .year import fiscal_year_of, package_in_words
 
 WIDTH, LINES = 100, 30
 """Of the screen."""
@@ -340,7 +340,8 @@ class _Sentences:
             yield code, Step(what, f"{amount(row.sold_t)} t", "", self._brings(code), "")
         for row in self._signed():
             if fiscal_year_of(row.signed) == self._year:
-                what, why = f"support {self.names.producer(row.project)}", str(row.instrument).replace("_", " ")
+                paid, why = row.package != "none", package_in_words(row, self.names)
+                what = f"{'support' if paid else 'approve'} {self.names.producer(row.project)}"
                 cost = float(row.support_cost_musd + row.offtake_fees_musd)
                 yield main.get(row.project, row.project), Step(what, percent(row.share), "", cost, why)
         for row in rows_of(self.tables["contracts"]):
@@ -373,9 +374,9 @@ class _Sentences:
         return -float(sales * value[material] / value.sum())
 
     def _signed(self) -> list[Any]:
-        """Projects that the plan supports."""
+        """Projects that the plan decides on, with or without money."""
         projects = self.tables["projects"]
-        return list(rows_of(projects[(projects.share > CHOSEN) & (projects.package != "none")]))
+        return list(rows_of(projects[(projects.share > CHOSEN) & ~((projects.package == "none") & projects.baseline)]))
 
     def _spares(self, material: str) -> str:
         """What the material's part of the supply chain spares its users."""
@@ -513,7 +514,7 @@ class _Sentences:
         for row in self._signed():
             name = self.names.producer(row.project)
             by_year.setdefault(fiscal_year_of(row.signed), []).append(
-                (float(row.support_cost_musd), f"support for {name}")
+                (float(row.support_cost_musd), f"{'approval of' if row.package == 'none' else 'support for'} {name}")
             )
         for row in rows_of(self.tables["floors"]):
             who, material = floor_in_words(row, self.names)
@@ -588,6 +589,7 @@ class _Sentences:
                 step.what.removeprefix("offtake of ") for step in first if step.what.startswith("offtake")
             ],
             "support": [step.what.removeprefix("support ") for step in first if step.what.startswith("support")],
+            "approve": [step.what.removeprefix("approve ") for step in first if step.what.startswith("approve ")],
             "guarantee a floor for": [
                 step.what.partition(": ")[2] for step in first if step.what.startswith("price floor")
             ],
@@ -760,7 +762,9 @@ class _Sentences:
             loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
             even = "whatever a missing tonne costs"
             if loss is not None:
-                even = f"even if a missing tonne cost only {chance(loss.flips_at)} of what is assumed"
+                even = (
+                    f"even if a missing tonne cost, beyond its price, only {chance(loss.flips_at)} of what is assumed"
+                )
             found.insert(0, f"{THE_PLAN} pays {even}")
         moved = self.depends[self.depends.figure.isin(OF_SOURCES) & self.depends.flips_at.isna()]
         for row in sorted(rows_of(moved), key=lambda row: -abs(row.at_high_musd - row.at_low_musd))[:1]:
@@ -785,9 +789,8 @@ class _Sentences:
         less = row.flips_at < row.value
         if row.figure == "loss":
             span = f" (others say {low:.2g} to {high:.3g} times it)" if high > low else ""
-            return (
-                f"a missing tonne costs {'under' if less else 'over'} {chance(row.flips_at)} of what is assumed{span}"
-            )
+            sign = "under" if less else "over"
+            return f"a missing tonne costs, beyond its price, {sign} {chance(row.flips_at)} of what is assumed{span}"
         if row.figure == "probability":
             one = f"'{self._scenario(str(row.hazard))}' is"
             what = "the scenarios that the plan lists are together" if row.hazard == "*" else one

@@ -454,9 +454,10 @@ def is_extended(tables: Mapping[str, pd.DataFrame]) -> bool:
     return OWN_PARTS in tables and len(tables[OWN_PARTS]) > 0
 
 
-def require_plain(tables: Mapping[str, pd.DataFrame]) -> None:
-    """Raise InputError for a plan that was extended by own code, where a study would solve the plan alone again."""
-    if is_extended(tables):
+def require_plain(tables: Mapping[str, pd.DataFrame], *, settled: bool = False) -> None:
+    """Raise InputError for a plan that was extended by own code, where a study would solve the plan alone again. settled: whether
+    one that was settled beforehand will do."""
+    if is_extended(tables) and not (settled and _settled(tables[OWN_PARTS])):
         found = "a plan extended by own code, which this study does not know"
         if _settled(tables[OWN_PARTS]):
             found = "a plan that was not chosen by its own scenarios (`regret`, or doing nothing new)"

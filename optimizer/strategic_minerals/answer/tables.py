@@ -4,7 +4,6 @@ Plan tables show planned years; `operations`, `flows` and `shortfalls` hold the 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -635,13 +634,18 @@ def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
     return frame(rows, RESULT_TABLES["floors"].columns)
 
 
-def borrowed(loan: Loan, spent: Floats, calendar: Calendar) -> Floats:
-    """(T,) what a reserve owes on its loan at the end of each period, of what it buys less what it sells (T,); nothing from the
-    year on in which it is due [million USD]."""
-    owed = np.array(list(accumulate(spent, lambda before, more: max(0.0, before + more), initial=loan.owed_musd))[1:])
-    years = np.array(calendar.years)[calendar.year_index]
-    due = loan.due_year or (years[np.argmax(owed > 0)] + loan.term_years if owed.any() else np.inf)
-    return np.where(years < due, owed, 0.0)
+def borrowed(loan: Loan, spent: Floats, calendar: Calendar) -> tuple[Floats, float]:
+    """(T,) what a reserve owes on its loan at the end of each period, of what it buys less what it sells (T,) [million USD]; and
+    when that is due. It is paid back then, and what is bought later is borrowed anew, for the same term."""
+    found, owed, due = [], loan.owed_musd, float(loan.due_year or np.inf)
+    for t, more in enumerate(spent.tolist()):
+        if calendar.first_year + t * calendar.step >= due:
+            owed, due = 0.0, np.inf
+        owed = max(0.0, owed + more)
+        if owed > 0 and due == np.inf:
+            due = calendar.years[calendar.year_index[t]] + loan.term_years
+        found.append(owed)
+    return np.array(found), due
 
 
 def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -658,7 +662,7 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     sales = ((1 - n.haircut)[:, None] * prices * solution.disposal[0]).sum(axis=0)
     members, owed = np.zeros(calendar.periods), np.zeros(calendar.periods)
     if (loan := problem.plan.budget.loan) is not None:
-        owed = borrowed(loan, purchases - sales, calendar)
+        owed, _ = borrowed(loan, purchases - sales, calendar)
         members = calendar.step * ((n.holding[:, None] * solution.stock[0]).sum(axis=0) + loan.interest * owed)
     fees = np.zeros(calendar.periods)
     for k, contract in enumerate(structure.contracts):

@@ -73,6 +73,9 @@ def fiscal_year_of(label: Any) -> int:
     return int(str(label).partition(".")[0])
 
 
+UNPAID = "no money needed"
+
+
 def package_in_words(row: Any, names: Names) -> str:
     """How a row of the table `projects` is supported: `loan, right to 50% of output in a crisis, floor 40 USD/kg for magnets`."""
     lines = [str(row.instrument).replace("_", " ")] if row.instrument != "none" else []
@@ -81,7 +84,7 @@ def package_in_words(row: Any, names: Names) -> str:
         lines.append(f"right to {part} output in a crisis")
     if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
         lines.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
-    return ", ".join(lines) or "no support"
+    return ", ".join(lines) or UNPAID
 
 
 def decisions(acts: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -722,12 +722,13 @@ def _members_pay(accounts: Accounts, bought: Floats, sold: Floats) -> Floats:
         return bill
     owed, due = loan.owed_musd, float(loan.due_year or np.inf)
     for t in range(n.calendar.periods):
-        year = float(n.calendar.first_year + t * n.calendar.step)
+        date = float(n.calendar.first_year + t * n.calendar.step)
+        if date >= due:  # paid back; what is bought from now on is borrowed anew
+            owed, due = 0.0, np.inf
         owed = max(0.0, owed + float(bought[t] - sold[t]))
-        if owed > 0 and loan.due_year is None:
-            due = min(due, int(year) + loan.term_years)
+        due = min(due, int(date) + loan.term_years) if owed > 0 and due == np.inf else due
         stored = sum(float(x.stock[0, i, t] * n.holding[i]) for i in range(len(n.materials)))
-        bill[t] = n.calendar.step * (stored + loan.interest * owed * (year < due))
+        bill[t] = n.calendar.step * (stored + loan.interest * owed)
     return bill
 
 

@@ -149,7 +149,7 @@ class Loan(Section):
     interest: Annotated[float, Field(ge=0, le=0.5), Column("Interest of the loan per year", 0.005, 0.2, "share")]
     """Real rate per year on what is borrowed."""
     term_years: Annotated[Positive, Column("Term of the loan (years)", 1, 40)]
-    """Years after the first purchase at which it has to be paid back."""
+    """Years after the fiscal year of the first purchase at which it has to be paid back; what is bought later is borrowed anew."""
     owed_musd: NonNegative = 0.0
     """What is borrowed when the plan starts."""
     due_year: Year | None = None

@@ -477,7 +477,7 @@ class PriceResponseRow(
     """Of demand there, as a positive number."""
     later_supply_elasticity: Annotated[Positive, Column(low=0.05, high=6)] | None = None
     """The same once suppliers have had time; empty: as at first."""
-    later_from_month: Months = 36
+    later_from_month: Months = 36.0
     """Months after an onset, or after the plan begins, from which on it holds."""
 
 
@@ -582,7 +582,7 @@ class QualificationRow(Row, key="material producer", ranged="lead_yr"):
 
     material: Key
     """The qualified form."""
-    producer: Key
+    producer: Key | Literal["*"]
     """An activity or a project that makes the material of which it is the form; `*`: all that have no row of their own."""
     lead_yr: Annotated[NonNegative, Column("years to qualify a maker", 0.5)] = 0.0
     """Years from the start of the plan until users accept what it makes; 0: they do."""

@@ -652,7 +652,7 @@ CALLED = {
     "premium": "premium over the market price",
     "fee": "contract fee",
     "hazard rate": "how often disruptions occur",
-    "loss value": "what a missing tonne costs",
+    "loss value": "what a missing tonne costs beyond its price",
 }
 """Figure -> what it is called in a sentence."""
 STATES = {

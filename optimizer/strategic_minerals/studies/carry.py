@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..answer.tables import borrowed
 from ..answer.year import ACTS, NEWS, ActRow, NewsRow
 from ..core.errors import Fault, InputError, near_miss
+from ..core.frames import Floats
 from ..core.stats import MUSD_PER_T
 from ..matrix.problem import HALF
 from ..matrix.solution import Solution
@@ -64,6 +66,8 @@ class State:
     """Money that may be spent in the first year of the next plan beside its appropriation."""
     spent_musd: float
     """Outlays of the years that have passed, what was signed before included."""
+    owed: tuple[float, float]
+    """What is owed on the plan's loan, and when it is due; 0 and infinity: nothing."""
     closed: Mapping[str, float]
     """Source -> date until which it stays shut after its revenue has recovered."""
 
@@ -90,6 +94,7 @@ def as_planned(question: Question, years: int) -> State:
         },
         kept_musd=_kept(question, paid),
         spent_musd=float(paid.sum()),
+        owed=_owed(question, P, {}),
     )
 
 
@@ -102,7 +107,7 @@ def signed_by(question: Question, begin: int, end: int) -> State:
     contracts = tuple((c, float(tonnes)) for c, tonnes in pairs if tonnes > SMALL and c.start <= end)
     floors = tuple(m for m, share in enumerate(x.floor) if share > HALF)
     closed = _closed(question.natural, question.structure, x.floor, begin) if begin else {}
-    return State(begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, closed)
+    return State(begin, {}, {}, {}, kept, contracts, floors, 0.0, 0.0, (0.0, np.inf), closed)
 
 
 def purchased(question: Question, name: str) -> tuple[str, str]:
@@ -113,20 +118,36 @@ def purchased(question: Question, name: str) -> tuple[str, str]:
     return n.materials[known.material], country or ""
 
 
+def _traded(question: Question) -> tuple[Floats, Floats]:
+    """(T,) what is bought, and what sales bring, on the baseline course [million USD]."""
+    n, x, trunk = question.natural, question.solution, question.structure.trunk
+    price = trunk.price[0] / question.structure.instance.material_unit[:, None]
+    known = {p.name: p for sets in question.structure.component_sets for p in sets.purchases}
+    bought = np.zeros(n.calendar.periods)
+    for b, name in enumerate(x.purchases):
+        p = known[name]
+        bought += purchase_price(n, p, price[p.material], trunk.market_gap[0, p.material]) * x.acquisition[0, b]
+    return bought, ((1 - n.haircut)[:, None] * price * x.disposal[0]).sum(axis=0)
+
+
+def _owed(question: Question, periods: int, beyond: Mapping[int, float]) -> tuple[float, float]:
+    """What is owed on the loan after some periods, and when it is due. beyond: year -> what was spent beyond the plan's outlays."""
+    n, (bought, sold) = question.natural, _traded(question)
+    if (loan := n.plan.budget.loan) is None:
+        return 0.0, np.inf
+    for f, more in beyond.items():
+        bought[np.flatnonzero(n.calendar.year_index == f)[-1]] += more
+    owed, due = borrowed(loan, (bought - sold)[:periods], n.calendar)
+    return (float(owed[-1]), due) if due >= n.calendar.first_year + periods * n.calendar.step else (0.0, np.inf)
+
+
 def outlays(question: Question) -> Any:
     """(F,) outlays of each fiscal year on the baseline course, what was signed before included [million USD]."""
     n, x, structure = question.natural, question.solution, question.structure
-    unit, T = structure.instance.material_unit, n.calendar.periods
-    total = np.zeros(T)
-    known = {p.name: p for sets in structure.component_sets for p in sets.purchases}
-    for b, name in enumerate(x.purchases):
-        p = known[name]
-        now = structure.trunk.price[0, p.material] / unit[p.material]
-        total += purchase_price(n, p, now, structure.trunk.market_gap[0, p.material]) * x.acquisition[0, b]
+    total, sales = _traded(question)
     total += (n.budget_holding[:, None] * x.stock[0] * n.calendar.step).sum(axis=0)
     if n.plan.budget.revolving:
-        price = structure.trunk.price[0] / unit[:, None]
-        total -= ((1 - n.haircut)[:, None] * price * x.disposal[0]).sum(axis=0)
+        total -= sales
     for contract, tonnes in zip(structure.contracts, x.contract, strict=True):
         total[contract.start : contract.end] += float(n.contract_fee[contract.source]) * float(tonnes)
     total += x.sign @ structure.support.outlay + x.floor @ structure.support.market_outlay
@@ -263,6 +284,7 @@ class _Draft:
     def state(self) -> State:
         """What all of it comes to."""
         state, paid = as_planned(self.question, self.years), outlays(self.question)[: self.years]
+        beyond = {f: amount - paid[f] for f, amount in self.spent.items()}
         for f, amount in self.spent.items():
             paid[f] = amount
         stock, bought = dict(state.stock), dict(state.bought)
@@ -272,7 +294,8 @@ class _Draft:
             stock[key[0]] = max(0.0, stock[key[0]] - tonnes)
         stock |= self.counted
         kept = _kept(self.question, paid)
-        return replace(state, stock=stock, bought=bought, kept_musd=kept, spent_musd=float(paid.sum()))
+        owed = _owed(self.question, state.periods, beyond)
+        return replace(state, stock=stock, bought=bought, kept_musd=kept, spent_musd=float(paid.sum()), owed=owed)
 
 
 Rows = dict[str, list[Any]]

@@ -156,7 +156,11 @@ def _solved_case(plan: Plan, data: Dataset, gap: float, case: Mapping[str, Any])
     total = sum(paid.values())
     from_covered = sum(money for item, money in paid.items() if item.partition(ORIGIN)[2] in covered)
     unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
-    signed = projects[(projects.share > 0) & (projects.package != "none")].groupby("project").share.sum()
+    signed = (
+        projects[(projects.share > 0) & ~((projects.package == "none") & projects.baseline)]
+        .groupby("project")
+        .share.sum()
+    )
     opening = opening_stock(plan, data)
     peaks = {item: v for item, v in figures.items("peak_stock_t").items() if v > opening.get(item, 0.0) + SMALL_T}
     decided = {("stock", str(item), "t"): float(v) for item, v in peaks.items()}

@@ -3,6 +3,7 @@
 The causes come in a fixed order: a year passes as planned; then what was really done and what happened; then the facts of the year;
 then what the year has shown of the hazards. A cause that changes nothing in the question changes nothing in the plan."""
 
+import math
 import types
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ..answer.notes import require_plain
 from ..answer.result import Result
 from ..answer.solving import solve_once
 from ..answer.study import Study
@@ -408,10 +410,8 @@ def _moved(
     last = first + years - 1
     money: dict[str, Any] = {"carried_in_musd": state.kept_musd}
     if (loan := plan.budget.loan) is not None:
-        owed = max(0.0, loan.owed_musd + state.spent_musd)
-        due = loan.due_year or (int(plan.horizon.first_year + loan.term_years) if owed > 0 else None)
-        owed, due = (0.0, None) if due is not None and due < first else (owed, due)  # it was paid back then
-        money["loan"] = loan.model_copy(update={"owed_musd": owed, "due_year": due})
+        owed, due = state.owed
+        money["loan"] = loan.model_copy(update={"owed_musd": owed, "due_year": math.ceil(due) if owed > 0 else None})
     if plan.budget.total_musd is not None:
         money["total_musd"] = max(0.0, plan.budget.total_musd - state.spent_musd)
     open_years = {
@@ -513,7 +513,9 @@ def causes_in_words(why: pd.DataFrame) -> list[str]:
     if len(changed) == 1:
         lines.append(f"  The only cause of what differs from the plan of before: {changed[0]}.")
     elif not changed:
-        lines.append("  Nothing but time has passed: what differs from the plan of before is its tail planned again.")
+        lines.append(
+            "  Nothing but time has passed: what differs comes of the end, planned again, and of scenarios drawn or left out anew."
+        )
     return lines
 
 
@@ -619,8 +621,10 @@ def roll(
     each adds to those above it: changed (whether it changes the question), worth_musd of the plan then, difference_musd to the row
     above, expected_loss_musd, outlay_musd of the planned years.
 
-    Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan, and as `solve_once`.
+    Raises PlanError where nothing would be left to plan, InputError for rows that do not fit the plan and for a plan extended by
+    own code, and as `solve_once`.
     """
+    require_plain(result.tables, settled=True)
     new = load_dataset(facts, result.plan.home) if isinstance(facts, Path) else facts
     left = result.plan.horizon.years - 1
     if not 1 <= years <= left:

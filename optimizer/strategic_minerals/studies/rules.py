@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import Field
 
 from ..answer.act_now import SAMPLES
+from ..answer.notes import require_plain
 from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, InputError
@@ -84,8 +85,8 @@ Schedule = Callable[[float], dict[str, Floats]]
 def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, float]) -> Iterator[PurchaseRule]:
     """All rules, each at its own money and at the plan's.
 
-    plan_musd: what the plan spends in the planned years. ceilings: material -> tonnes a year that a published plan lets the
-    stockpile buy."""
+    plan_musd: what the plan spends on purchases in the planned years. ceilings: material -> tonnes a year that a published plan
+    lets the stockpile buy."""
     n, market = problem.natural, offered(problem)
     imports = {i: float(net_imports(n, i).max()) for i in market}
     worth = {i: imports[i] * float(n.price[i, 0]) for i in market}
@@ -225,22 +226,23 @@ def compare_rules(
     """Compare a plan with what ministries do: days of cover, published ceilings, equal money, shares by value.
 
     The samples of a run that `solve` tested are taken as far as they go. Table `rules`: rule, money (its own, or as
-    much as the plan spends), purchases_musd, worth with its interval, share_of_plan, behind_musd the plan with standard error and
-    interval (sample by sample), note.
+    much as the plan spends on purchases), purchases_musd, worth with its interval, share_of_plan, behind_musd the plan with
+    standard error and interval (sample by sample), note.
     Facts: samples, scenarios in each, confidence.
 
-    Raises InputError for a plan whose samples bind scenarios together, that draws none, or has several aims."""
+    Raises InputError for a plan whose samples bind scenarios together, that draws none, has several aims, or own code extends."""
     plan = result.plan
+    require_plain(result.tables, settled=True)
     if plan.sample is None:
         raise InputError([Fault(plan.name, "", "sample", "none", "a sample from which new scenarios are drawn")])
     if reason := unbounded(plan):
         raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
     free = without_promises(plan)
     problem = prepare(free, result.data)
-    outlay = float(result.tables["budget"].outlay_musd.sum())
-    rules = list(purchase_rules(problem, outlay, published_ceilings(result.data)))
     search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     base, own = trunk_alone(result.reference), trunk_alone(result.solution)
+    bought = purchases_musd(problem, own)
+    rules = list(purchase_rules(problem, bought, published_ceilings(result.data)))
     courses = [search.under(own if rule.plants else base, rule.bought) for rule in rules]
     fitting = [(rule, course) for rule, course in zip(rules, courses, strict=True) if course is not None]
     given = [own, *(course for _, course in fitting)]
@@ -250,7 +252,7 @@ def compare_rules(
     parts = [seeds[k : k + SAMPLES_AT_ONCE] for k in range(0, len(seeds), SAMPLES_AT_ONCE)]
     worth = np.array([one.worth for some in run.each("samples", asked, parts) for one in some])
     left_out = [rule for rule, course in zip(rules, courses, strict=True) if course is None]
-    rows = [_row(PLAN, "", outlay, "", worth[:, 0], worth[:, 0], confidence)]
+    rows = [_row(PLAN, "", bought, "", worth[:, 0], worth[:, 0], confidence)]
     for k, (rule, course) in enumerate(fitting, 1):
         musd = purchases_musd(problem, course)
         rows.append(_row(rule.name, rule.money, musd, _note(rule, musd), worth[:, k], worth[:, 0], confidence))
@@ -267,9 +269,10 @@ def _words(table: pd.DataFrame, draws: int, confidence: float) -> list[str]:
     close = rules[rules.share_of_plan >= 1 - CLOSE]
     if len(close):
         best = close.iloc[0]
+        found = "IS WORTH MORE" if best.share_of_plan > 1 + CLOSE else "COMES CLOSE"
         head = (
-            f"A RULE OF THUMB COMES CLOSE: '{best.rule}' at {best.money} money is worth {best.share_of_plan:.0%} of the "
-            f"plan; {len(close)} of {len(rules)} are within {CLOSE:.0%}."
+            f"A RULE OF THUMB {found}: '{best.rule}' at {best.money} money is worth {best.share_of_plan:.0%} of the "
+            f"plan; {len(close)} of {len(rules)} are at most {CLOSE:.0%} worse."
         )
     elif len(rules) and rules.share_of_plan.isna().all():
         best, plan = rules.iloc[0], float(table[table.rule == PLAN].worth_musd.iloc[0])

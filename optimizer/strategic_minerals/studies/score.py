@@ -206,12 +206,25 @@ def with_sources(depends: pd.DataFrame, figures: Sequence[Any], worths: Sequence
     return pd.concat([depends, pd.DataFrame(rows, columns=DEPENDS)], ignore_index=True) if rows else depends
 
 
+def _gone(before: Problem, at: str, k: int) -> Fault:
+    """That something signed is not on offer in another future, where owners ask for other support, or for none."""
+    support = before.structure.support
+    if at == "sign":
+        option = support.options[k]
+        who, what = before.natural.projects[option.project].name, f"support `{option.package.row}`"
+    elif at == "floor":
+        who, what = support.markets[k].floor.name, "the floor"
+    else:
+        who, what = before.natural.producers[before.structure.contracts[k].source], "the contract"
+    return Fault(before.plan.name, who, at, f"{what}, as it was signed", "figures at which it is still on offer")
+
+
 def _kept(own: Solution, before: Problem, now: Problem) -> Solution:
     """Decisions carried to what may be chosen from in another future; owners build without support what pays there. Raises
     InputError where something signed is not on offer."""
     old, new = menu_of(before), menu_of(now)
     moved: dict[str, Any] = {}
-    for at, name, menu, other in zip(("sign", "floor", "contract"), SIGNED, old, new, strict=False):
+    for at, menu, other in zip(("sign", "floor", "contract"), old, new, strict=False):
         mine: Any = list(menu)  # type: ignore[call-overload]
         its: Any = list(other)  # type: ignore[call-overload]
         values = np.zeros(len(its))
@@ -219,7 +232,7 @@ def _kept(own: Solution, before: Problem, now: Problem) -> Solution:
             if abs(value) <= LEAST or (at == "sign" and not is_support(before, before.structure.support.options[k])):
                 continue
             if mine[k] not in its:
-                raise InputError([Fault(now.plan.name, "", name, str(mine[k]), "what this future still offers")])
+                raise InputError([_gone(before, at, k)])
             values[its.index(mine[k])] = value
         moved[at] = values
     support = now.structure.support
@@ -230,7 +243,6 @@ def _kept(own: Solution, before: Problem, now: Problem) -> Solution:
     return replace(own, **moved)
 
 
-SIGNED = ("support", "market floor", "contract")
 LEAST = 1e-9
 """Share signed, or tonnes, that are none."""
 
@@ -247,7 +259,8 @@ def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mappi
         if facts["scenarios"]
         else "lived in the plan's own scenarios"
     )
-    yield f"THE PLAN AS IT WAS MADE is worth {musd(low)} to {musd(high)} million USD over {len(known)} futures ({where})."
+    futures = f"{len(known)} future{'s' * (len(known) != 1)}"
+    yield f"THE PLAN AS IT WAS MADE is worth {musd(low)} to {musd(high)} million USD over {futures} ({where})."
     order = table.worth_musd.argsort(kind="stable").tolist()
     rows = list(rows_of(table))
     for k in order[:MOST_SHOWN]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ..answer.notes import require_plain
 from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, PlanError, Progress
@@ -77,10 +78,12 @@ def simulate(
     What a plan does to prices abroad (`price_channel`) is not counted here.
 
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
-    InputError where the runner's store is of another simulation; as `solve_once` where a year is not solved."""
+    InputError for a plan extended by own code, and where the runner's store is of another simulation; as `solve_once` where a year
+    is not solved."""
     # years that are planned again have no common reference
     plan = result.plan.model_copy(update={"price_channel": False})
     _require(plan)
+    require_plain(result.tables, settled=True)
     free = without_promises(plan)
     problem = prepare(free, result.data)
     before = problem.natural.carried

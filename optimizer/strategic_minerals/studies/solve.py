@@ -21,6 +21,7 @@ from ..answer.notes import extended_by
 from ..answer.result import Result
 from ..answer.solving import MethodOption, Relax, solved
 from ..answer.tables import columns_of
+from ..answer.year import UNPAID
 from ..core.errors import (
     BESIDE_THE_ANSWER,
     InfeasibleError,
@@ -135,7 +136,8 @@ def _what(act: Act, names: Names, problem: Problem, x: Any) -> str:
     options = problem.structure.support.options
     taken = [place.template.columns[c - place.first_column][1] for c in act.columns if x[c] > TRACE[act.unit]]
     packages = sorted({_package(options[o].package, problem, names) for o in taken})
-    return f"{names.producer(act.item)}{', with ' if packages else ''}{' or '.join(packages)}"
+    with_them = ", " if packages == [UNPAID] else ", with " if packages else ""
+    return f"{names.producer(act.item)}{with_them}{' or '.join(packages)}"
 
 
 def _package(package: Package, problem: Problem, names: Names) -> str:
@@ -145,7 +147,7 @@ def _package(package: Package, problem: Problem, names: Names) -> str:
         floor, unit = package.floor, problem.instance.material_unit
         level = floor.level / float(unit[floor.material]) / MUSD_PER_T
         parts.append(f"a floor of {level:.4g} USD/kg on {names.material(problem.natural.materials[floor.material])}")
-    return " and ".join(parts) or "no support but a market floor"
+    return " and ".join(parts) or ("a market floor alone" if problem.structure.support.markets else UNPAID)
 
 
 # A plan that does not hang on its sample: made with several, chosen among equals, tested on others, with a true gap.
