@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import DAYS_PER_YEAR
+from ..question.plan import DaysOfCover
 from ..world.events import squeeze_of_outputs
 from ..world.instance import Instance
 from ..world.loss_values import loss_values, tier_limits
@@ -375,10 +376,15 @@ def net_imports(instance: Instance, material: int) -> Floats:
     return np.asarray(np.maximum(0.0, net) / instance.calendar.step, dtype=float)
 
 
+def cover_needed(instance: Instance, rule: DaysOfCover, material: int) -> Floats:
+    """(T,) stock that days of cover ask for [unit]."""
+    return rule.days / DAYS_PER_YEAR * net_imports(instance, material)
+
+
 def _cover(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) -> Floats:
     parts = []
     for i, rule in sets.cover:
-        needed = rule.days / DAYS_PER_YEAR * net_imports(structure.instance, i)
+        needed = cover_needed(structure.instance, rule, i)
         parts.append(np.where(on_trunk & active_rule(structure, rule)[t], needed[t], 0.0))
     return _columns(parts, len(t))
 

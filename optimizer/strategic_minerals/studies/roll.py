@@ -24,10 +24,10 @@ from ..core.errors import Fault, InputError, PlanError, near_miss
 from ..core.formats import SMALL_MUSD, capital, chance, in_tonnes, musd, some
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
-from ..core.stats import DAYS_PER_YEAR, TRACE_T
+from ..core.stats import TRACE_T
 from ..core.verb import GAP, FromFile, Gap, verb
 from ..matrix.problem import structure_of
-from ..model.values import net_imports
+from ..model.values import cover_needed
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Event, Ongoing, Plan, Scenario
@@ -563,7 +563,7 @@ def _cover_otherwise(old: Instance, now: Result) -> Iterator[str]:
     shift = round((new.calendar.first_year - old.calendar.first_year) / new.calendar.step)
     for rule in now.plan.days_of_cover:
         of = new.materials.index(rule.material)
-        was, needs = (rule.days / DAYS_PER_YEAR * net_imports(n, of) for n in (old, new))
+        was, needs = (cover_needed(n, rule, of) for n in (old, new))
         for t, (before, after) in enumerate(zip(was[shift : old.calendar.planned], needs, strict=False)):
             active = new.calendar.years[new.calendar.year_index[t]] >= rule.from_year
             if active and abs(after - before) > max(TRACE_T, 1e-3 * before):
