@@ -129,6 +129,14 @@ def test_a_plant_that_needs_no_money_is_on_the_screen_all_the_same(money: float)
     assert "approve A" in text.partition(".")[0]
     assert "no money needed" in text
     assert "Do nothing new" not in text
+    plan, data = deciding()
+    plan = plan.model_copy(update={"instruments": result.plan.instruments})
+    data = data.replace(**{name: result.data.frame(name) for name in ("projects", "packages", "instruments")})
+    made = data.replace(yields=pd.concat([data.frame("yields"), result.data.frame("yields").query("producer == 'A'")]))
+    tested = solve(
+        plan, made.replace(projects=made.frame("projects").assign(capex_musd=0.0, cash_usd_per_kg=9.0)), **FEW
+    )
+    assert "approve A" in tested.summary()
 
 
 @pytest.mark.parametrize(

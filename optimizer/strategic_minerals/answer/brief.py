@@ -35,7 +35,7 @@ from ..question.together import ALL
 from ..world.events import UNNAMED
 from ..world.instance import CHOSEN
 from .notes import OF_SOURCES, Basis, come_with, floor_in_words
-from .year import fiscal_year_of, package_in_words
+from .year import UNPAID, fiscal_year_of, package_in_words
 
 WIDTH, LINES = 100, 30
 """Of the screen."""
@@ -317,7 +317,7 @@ class _Sentences:
             yield (
                 material,
                 Step(
-                    f"{DOES[kind]} {what}",
+                    f"{'approve' if what.endswith(UNPAID) else DOES[kind]} {what.removesuffix(f', {UNPAID}')}",
                     much if unit is None else f"{amount(row.chosen)}{unit}",
                     self._whom(kind, item),
                     self._brings(item) if kind == "sell" else float(row.budget_musd + row.later_musd),
@@ -836,9 +836,7 @@ class _Sentences:
             )
         if loan is not None and (owed := self.tables["budget"].borrowed_musd).max() >= SMALL_MUSD:
             first = int(self.tables["budget"].fiscal_year[owed > 0].min())
-            parts.append(
-                f"{money(owed.max())} M is borrowed and due in FY{loan.due_year or first + loan.term_years:.0f}"
-            )
+            parts.append(f"{money(owed.max())} M is borrowed and due in FY{loan.due_year or first + loan.term_years:g}")
         parts += [note.rstrip(".") for note in self.basis.owed]
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
         whose = ", those of this plan included" * bool(len(self.tables["floors"]))

@@ -73,7 +73,7 @@ def fiscal_year_of(label: Any) -> int:
     return int(str(label).partition(".")[0])
 
 
-UNPAID = "no money needed"
+UNPAID, FLOOR_ALONE = "no money needed", "a market floor alone"
 
 
 def package_in_words(row: Any, names: Names) -> str:
@@ -84,7 +84,7 @@ def package_in_words(row: Any, names: Names) -> str:
         lines.append(f"right to {part} output in a crisis")
     if row.floor_material and row.floor_usd_per_kg == row.floor_usd_per_kg:
         lines.append(f"floor {row.floor_usd_per_kg:g} USD/kg for {names.material(str(row.floor_material))}")
-    return ", ".join(lines) or UNPAID
+    return ", ".join(lines) or (FLOOR_ALONE if row.market_floors else UNPAID)
 
 
 def decisions(acts: pd.DataFrame) -> dict[tuple[str, str], str]:

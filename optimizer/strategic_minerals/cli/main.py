@@ -150,7 +150,7 @@ def _limits(field: FieldInfo) -> str:
     """Limits of a value in words."""
     words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     stated = [(words[name], getattr(one, name)) for one in field.metadata for name in words if hasattr(one, name)]
-    return f" [{', '.join(f'{word} {limit:,}' for word, limit in stated)}]" if stated else ""
+    return f" ({', '.join(f'{word} {limit:,}' for word, limit in stated)})" if stated else ""
 
 
 def _plain(kind: Any) -> Any:
@@ -207,12 +207,11 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
         return
     store = out / "rows" if out is not None and verb.resumes else None
     with common.progress(verb.name) as follow:
-        run = Runner(
-            common.cores(given["workers"]),
-            **{name: given[name] for name in RUN if given[name] is not None},
-            on_progress=follow,
-            store=store,
-        )
+        limits = {name: given[name] for name in RUN if given[name] is not None}
+        try:
+            run = Runner(common.cores(given["workers"]), **limits, on_progress=follow, store=store)
+        except InputError as error:
+            raise InputError([replace(fault, file=common.COMMAND_LINE) for fault in error.faults]) from None
         with run.started():
             first = _first(verb, given)
             if verb.makes_plan:

@@ -262,6 +262,7 @@ EXPECTED = {
 PATTERNS = {
     "^[A-Z]{3}$": "three capital letters, an ISO 3166 code such as AUS",
     "^[A-Z][A-Z]{2}$": "three capital letters, an ISO 4217 code of money such as JPY",
+    "^(\\*|[A-Za-z0-9][A-Za-z0-9_.+-]*)$": "`*`, or a name of letters, digits and _ . + - without spaces",
     "^[A-Za-z0-9][A-Za-z0-9_.+-]*$": "a name of letters, digits and _ . + - without spaces",
 }
 """Pattern -> what has it, in words."""

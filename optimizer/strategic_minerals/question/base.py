@@ -26,6 +26,7 @@ from ..core.stats import LARGEST_NUMBER
 
 USA = "USA"
 """The home of plans that name none."""
+KEY_OR_ALL = r"^(\*|[A-Za-z0-9][A-Za-z0-9_.+-]*)$"
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
 Iso3 = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Confidence = Literal["reported", "derived", "estimate"]

@@ -317,7 +317,7 @@ def money_from_before_counts(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """No more was drawn early before the plan than its first year is given, and its loan is not over before it."""
     given, first, loan = plan.budget.appropriation_musd, plan.horizon.first_year, plan.budget.loan
     if loan is not None and loan.due_year is not None and loan.due_year < first:
-        expected = f"nothing, or {first} or later: a loan that is over lends nothing"
+        expected = f"nothing, or {first} or later: what is owed is paid back before"
         yield Fault("plan", "", "budget.loan.due_year", str(loan.due_year), expected)
     if isinstance(given, Mapping):
         given = given.get(max((year for year in given if year <= first), default=first), 0.0)

@@ -152,8 +152,8 @@ class Loan(Section):
     """Years after the fiscal year of the first purchase at which it has to be paid back; what is bought later is borrowed anew."""
     owed_musd: NonNegative = 0.0
     """What is borrowed when the plan starts."""
-    due_year: Year | None = None
-    """Fiscal year in which it is due, the first one or later; unset: `term_years` after the first purchase."""
+    due_year: DecimalYear | None = None
+    """When it is due (decimal fiscal year), in the first year or later; unset: `term_years` after the first purchase."""
 
 
 class Budget(Section):

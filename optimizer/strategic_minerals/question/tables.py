@@ -5,11 +5,12 @@ A column `x` that may be an estimate has `x_low` and `x_high` beside it."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from ..core.stats import LARGEST_NUMBER
 from . import base
 from .base import (
+    KEY_OR_ALL,
     Activity,
     Agreement,
     Basis,
@@ -582,7 +583,7 @@ class QualificationRow(Row, key="material producer", ranged="lead_yr"):
 
     material: Key
     """The qualified form."""
-    producer: Key | Literal["*"]
+    producer: Annotated[str, StringConstraints(pattern=KEY_OR_ALL, max_length=80)]
     """An activity or a project that makes the material of which it is the form; `*`: all that have no row of their own."""
     lead_yr: Annotated[NonNegative, Column("years to qualify a maker", 0.5)] = 0.0
     """Years from the start of the plan until users accept what it makes; 0: they do."""

@@ -3,7 +3,6 @@
 The causes come in a fixed order: a year passes as planned; then what was really done and what happened; then the facts of the year;
 then what the year has shown of the hazards. A cause that changes nothing in the question changes nothing in the plan."""
 
-import math
 import types
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -411,7 +410,8 @@ def _moved(
     money: dict[str, Any] = {"carried_in_musd": state.kept_musd}
     if (loan := plan.budget.loan) is not None:
         owed, due = state.owed
-        money["loan"] = loan.model_copy(update={"owed_musd": owed, "due_year": math.ceil(due) if owed > 0 else None})
+        stated = loan.due_year if loan.due_year is not None and loan.due_year >= first else None
+        money["loan"] = loan.model_copy(update={"owed_musd": owed, "due_year": due if owed > 0 else stated})
     if plan.budget.total_musd is not None:
         money["total_musd"] = max(0.0, plan.budget.total_musd - state.spent_musd)
     open_years = {

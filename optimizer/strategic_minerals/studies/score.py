@@ -211,7 +211,7 @@ def _gone(before: Problem, at: str, k: int) -> Fault:
     support = before.structure.support
     if at == "sign":
         option = support.options[k]
-        who, what = before.natural.projects[option.project].name, f"support `{option.package.row}`"
+        who, what = before.natural.projects[option.project].name, f"support `{option.package.name}`"
     elif at == "floor":
         who, what = support.markets[k].floor.name, "the floor"
     else:

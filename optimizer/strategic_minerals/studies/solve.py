@@ -21,7 +21,7 @@ from ..answer.notes import extended_by
 from ..answer.result import Result
 from ..answer.solving import MethodOption, Relax, solved
 from ..answer.tables import columns_of
-from ..answer.year import UNPAID
+from ..answer.year import FLOOR_ALONE, UNPAID
 from ..core.errors import (
     BESIDE_THE_ANSWER,
     InfeasibleError,
@@ -46,7 +46,7 @@ from ..question.plan import Plan, Release
 from ..solver.optimise import Menu, SampleSearch, menu_of, other_aim, sample_seeds, unbounded, whole_sample
 from ..solver.stages import Method
 from ..world.events import sampled
-from ..world.instance import Package
+from ..world.packages import Option
 from .joint import (
     INSTRUMENT,
     LEAST_GAP_MUSD,
@@ -135,19 +135,20 @@ def _what(act: Act, names: Names, problem: Problem, x: Any) -> str:
     place = problem.assembly.commitments
     options = problem.structure.support.options
     taken = [place.template.columns[c - place.first_column][1] for c in act.columns if x[c] > TRACE[act.unit]]
-    packages = sorted({_package(options[o].package, problem, names) for o in taken})
+    packages = sorted({_package(options[o], problem, names) for o in taken})
     with_them = ", " if packages == [UNPAID] else ", with " if packages else ""
     return f"{names.producer(act.item)}{with_them}{' or '.join(packages)}"
 
 
-def _package(package: Package, problem: Problem, names: Names) -> str:
+def _package(option: Option, problem: Problem, names: Names) -> str:
     """A package in words: its row, and the floor of the plan's menu that it has."""
+    package = option.package
     parts = [] if package.row == "none" else [package.row]
     if package.floor is not None:
         floor, unit = package.floor, problem.instance.material_unit
         level = floor.level / float(unit[floor.material]) / MUSD_PER_T
         parts.append(f"a floor of {level:.4g} USD/kg on {names.material(problem.natural.materials[floor.material])}")
-    return " and ".join(parts) or ("a market floor alone" if problem.structure.support.markets else UNPAID)
+    return " and ".join(parts) or (FLOOR_ALONE if option.market else UNPAID)
 
 
 # A plan that does not hang on its sample: made with several, chosen among equals, tested on others, with a true gap.
