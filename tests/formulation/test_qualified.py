@@ -203,6 +203,7 @@ def test_a_qualification_without_effect_is_refused(material, producer):
     assert fault.file == "qualifications.csv"
 
 
+@pytest.mark.long
 def test_a_star_stands_for_all_makers_without_a_row():
     """Proves: with every maker qualified the answer is that without rows; a row of one's own takes a maker out of the star's."""
     stated, starred, none = (solve(*chain(makers=rows), quick=True) for rows in ((), [("*", 0.0)], [("*", 9.0)]))

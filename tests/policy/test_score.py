@@ -46,6 +46,7 @@ def test_the_first_row_is_the_plan_as_it_was_made() -> None:
     assert np.allclose(rows.difference_musd[:4], rows.worth_musd[:4] - rows.worth_musd[0])
 
 
+@pytest.mark.long
 def test_support_that_a_future_no_longer_offers_is_named() -> None:
     """Proves: a plant whose grant is signed needs none at twice the price: the fault names plant and support, not their numbers."""
     plant = project("a", 3.0, capex_musd=100.0, cash_usd_per_kg=60.0, additional=True)

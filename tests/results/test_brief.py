@@ -117,6 +117,7 @@ def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
     assert brief.held[0].targets == tuple(targets[year] for year in brief.years)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("money", [200.0, 0.0])
 def test_a_plant_that_needs_no_money_is_on_the_screen_all_the_same(money: float) -> None:
     """Proves: of a plant that is built once the plan asks for it, without support, the screen and its first sentence say so."""

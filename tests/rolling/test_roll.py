@@ -27,6 +27,7 @@ def first_year(result: Result) -> float:
     return float(traded * n.price[0, 0] + x.stock[0, 0, 0] * n.holding[0])
 
 
+@pytest.mark.long
 def test_cover_that_a_new_plant_at_home_makes_smaller_is_said_to_be() -> None:
     """Proves: 36.5 days of 10 kt of imports are 1,000 t, and 600 once a plant of 4 kt, supported the year before, makes at home."""
     plant = project("gallium", 4.0, country="USA", additional=True, capex_musd=5.0, cash_usd_per_kg=0.9, lead_yr=2.0)
@@ -176,6 +177,7 @@ def test_a_loan_is_owed_until_it_is_due_and_no_longer() -> None:
     assert (never.owed_musd, never.due_year) == (0.0, None)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("months", [12, 6])
 def test_a_loan_buys_stock_and_nothing_else(months: int) -> None:
     """Proves: next year owes what the run says is borrowed, which grants for plants are no part of; a term of two years and a half
