@@ -27,6 +27,7 @@ from strategic_minerals.studies.stress import ReplicatePool, _chance
 from strategic_minerals.world.scenarios import cvar_of
 from support.drawn_cases import exposed
 from support.instances import quick_first, random_case
+from support.one_mineral import one_mineral
 from support.tiny import KT, bought, cut, imported, offer, source, tiny, total
 
 
@@ -412,3 +413,10 @@ def test_defence_in_full_is_tried_without_promises_and_a_wrong_option_is_named(c
         assert said.returncode == 2
         (fault,) = json.loads(said.stdout)["faults"]
         assert (fault["column"].partition("[")[0], fault["found"]) == (option, found)
+
+
+def test_a_plan_that_promises_nothing_says_that_nothing_was_tested() -> None:
+    """Proves: an empty table is no sign that every promise holds, and the words say so."""
+    found = reverse_stress(solve_once(*one_mineral(110.0), gap=0.0))
+    assert found.tables["reverse"].empty
+    assert found.summary() == "NOTHING WAS TESTED: the plan makes no promise: name one, such as ndfeb_magnet:civil:0.8."

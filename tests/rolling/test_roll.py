@@ -171,6 +171,8 @@ def test_a_loan_is_owed_until_it_is_due_and_no_longer() -> None:
     assert loan.owed_musd == pytest.approx(float(first.tables["budget"].borrowed_musd.iloc[0]))
     assert (loan.owed_musd > 0, loan.due_year) == (True, FIRST + 1)
     bought = float(second.tables["budget"].purchases_musd.iloc[0])
+    says = " ".join(second.summary().split())
+    assert f"{bought:.2g} M is borrowed and due in FY{FIRST + 2}; what is bought later is borrowed anew" in says
     third = roll(second, **CALM).result.plan.budget.loan
     assert (third.owed_musd, third.due_year, third.term_years) == (pytest.approx(bought), FIRST + 2, 1.0)
     never = roll(second, acts=[ActRow(kind="bought", item="spot", done=0.0)], **CALM).result.plan.budget.loan

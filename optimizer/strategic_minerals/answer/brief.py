@@ -834,9 +834,12 @@ class _Sentences:
             parts.append(
                 f"members pay up to {money(members, 'about')} M a year for interest of {percent(loan.interest)} and storage"
             )
-        if loan is not None and (owed := self.tables["budget"].borrowed_musd).max() >= SMALL_MUSD:
-            first = int(self.tables["budget"].fiscal_year[owed > 0].min())
-            parts.append(f"{money(owed.max())} M is borrowed and due in FY{loan.due_year or first + loan.term_years:g}")
+        owed = self.tables["budget"].set_index("fiscal_year").borrowed_musd
+        if loan is not None and owed.max() >= SMALL_MUSD:
+            first = int(owed.index[owed > 0].min())
+            due = loan.due_year if loan.due_year is not None and loan.due_year > first else first + loan.term_years
+            again = "; what is bought later is borrowed anew" * bool(owed[owed.index >= due].max() > 0)
+            parts.append(f"{money(owed[owed.index < due].max())} M is borrowed and due in FY{due:g}{again}")
         parts += [note.rstrip(".") for note in self.basis.owed]
         liability = max(self.figures.items("liability_by_year_musd").values(), default=0.0)
         whose = ", those of this plan included" * bool(len(self.tables["floors"]))

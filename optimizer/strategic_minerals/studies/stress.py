@@ -582,7 +582,8 @@ def reverse_stress(
     tied = result.tables["notes"]
     tied = tied[(tied["kind"] == EITHER) & tied["item"].isin({promise.material for promise in wanted})]
     notes = list(tied["note"])
-    none = "it promises nothing: name a promise" if not wanted else "no hazard of the table touches what it promises"
+    none = "no hazard of the table touches what is promised"
+    none = none if wanted else "the plan makes no promise: name one, such as ndfeb_magnet:civil:0.8"
     begin = [f"NOTHING WAS TESTED: {none}."] if table.empty else _breaks(table, Names.of(result.data))
     words = [*begin, *(f"  Note: {note}." for note in notes)]
     return Study("reverse", {"reverse": table}, words, {"notes": notes}, {"reverse": "What breaks each promise"})
