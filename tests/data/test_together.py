@@ -9,6 +9,7 @@ import pytest
 from strategic_minerals import Dataset, InputError, Plan, check, solve, verify
 from strategic_minerals.audit.accounts import COMMON, costs_by_home, open_accounts, social_cost
 from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.question.references import home_references
 from strategic_minerals.question.together import Taken, joint_question
 from strategic_minerals.world.scenarios import build_scenarios
 from support.allied import allied, event, home_tables, tonnes
@@ -263,3 +264,12 @@ def test_a_member_has_its_own_loss_function() -> None:
     _, data = joint_question(allied({}, together={"members": members}), homes)
     losses = {row.material: row.loss_usd_per_t for row in data.rows("loss_functions")}
     assert losses == {"USA.ore": 100_000.0, "AUS.ore": 80_000.0}
+
+
+@pytest.mark.parametrize("home", ["USA", "ALL"])
+def test_a_home_of_the_same_members_as_another_is_itself(home: str) -> None:
+    """Two rows of `homes` with the same members: the plan says which of them it means, no order of rows."""
+    data = home_tables("USA")
+    same = pd.DataFrame([{**data.frame("homes").iloc[0].to_dict(), "home": name} for name in ("USA", "ALL")])
+    plan = allied(STRUCK).model_copy(update={"home": home})
+    assert not list(home_references(plan, data.replace(homes=same)))

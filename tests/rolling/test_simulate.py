@@ -19,7 +19,7 @@ from strategic_minerals.studies.simulate import NOTHING, PRINTED, REPLANNED
 from strategic_minerals.studies.simulate import _differences as differences
 from support.rolled import reserve as question
 from support.rolled import struck
-from support.tiny import FIRST, cut, imported, project
+from support.tiny import FIRST, cut, hazard_row, imported, project, source
 
 pytestmark = pytest.mark.long
 
@@ -219,3 +219,23 @@ def test_no_more_is_released_than_was_in_store() -> None:
     tight = years[(years.policy == PRINTED) & (years.tight_share > 0)]
     assert len(tight)
     assert (tight.released_t <= tight.opening_t + 1e-6).all()
+
+
+def test_a_contract_of_any_amount_is_lived() -> None:
+    """An offer without a smallest lot has no yes or no of its own."""
+    terms = {"kappa": 0.0, "lot_t_per_yr": 0.0, "fee_usd_per_kg": 0.01, "term_yr": 3.0}
+    sources = {"far": source("CHN", "a", 9.0), "ally": source("AUS", "a", 4.0, **terms)}
+    case = imported(10.0, sources=sources, demand={"a": 4.0}, years=4, instruments={"offtake_price": "fee"})
+    result = solve(*struck(case, hazard_row("stop", "a", 0.3, cut_share=1.0), **FEW), quick=True)
+    assert len(result.tables["contracts"]) > 0
+    assert simulate(result, paths=2).tables["paths"].policy.nunique() > 1
+
+
+def test_a_plan_with_a_weight_on_its_worst_futures_is_lived() -> None:
+    """The weight chooses the plan; a path costs what it costs."""
+    plan, data = question(YEARS)
+    careful = plan.model_copy(update={"risk": plan.risk.model_copy(update={"cvar_weight": 0.5})})
+    stop = {"rate_per_yr": 0.3, "duration_yr": 1.0, "cut_share": 0.3}
+    paths = simulate(solve(*struck((careful, data), stop, **FEW), quick=True), paths=2).tables["paths"]
+    assert (paths[paths.policy == NOTHING].worth_musd == 0).all()
+    assert np.isfinite(paths.worth_musd).all()

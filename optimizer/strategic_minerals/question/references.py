@@ -77,7 +77,7 @@ def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     inside, wanted = {row.country for row in rows if row.tier == "home"}, members(data, plan.home)
     unions, there = {row.home for row in data.rows("homes")}, {row.country for row in rows}
     alone = next(iter(inside)) if len(inside) == 1 else ""
-    theirs = next((home for home in unions if members(data, home) & there == inside), alone)
+    theirs = next((home for home in (plan.home, *sorted(unions)) if members(data, home) & there == inside), alone)
     what = "the home whose demand, stock and imports these tables hold"
     known = country_names(data, theirs or plan.home)
     known = Known(known.names | unions, "a country or a union with tables")

@@ -125,7 +125,7 @@ class FirstStage:
         tables and plan, but for its rule of release, where it is there already."""
         structure, natural = structure_of(plan, data) if problem is None else (problem.structure, problem.natural)
         eta = 0.0
-        if structure.uses_risk:
+        if structure.uses_risk and len(solution.shortfall) > 1:  # a course alone has no losses of scenarios
             never_compiled: Any = None
             problem = Problem(plan, data, natural, structure, never_compiled, never_compiled, Timings())
             found = losses(open_accounts(problem, solution))

@@ -117,7 +117,7 @@ def _rounded(problem: Problem, x: Floats) -> tuple[Ints, Floats]:
         if option.signed < year and option.project in best:
             total, first = best[option.project]
             signed[place["sign", o]] = o == first and total >= ROUNDED_UP
-    contracts = [k for k, contract in enumerate(problem.structure.contracts) if contract.start < year]
+    contracts = [k for k, one in enumerate(problem.structure.contracts) if one.start < year and one.lot > 0]
     for key in [*(("contract_signed", k) for k in contracts), *(("floor", m) for m in range(len(support.markets)))]:
         signed[place[key]] = bool(x[place[key]] >= ROUNDED_UP)
     return np.array(list(signed), dtype=np.int64), np.array(list(signed.values()), dtype=float)
