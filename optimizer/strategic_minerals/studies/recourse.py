@@ -107,7 +107,8 @@ class FirstStage:
     """Of the plan's own scenarios, in model units."""
     solution: Solution
     eta: float
-    """Value at risk of the plan in its own scenarios, for the tail's weight in operations [million USD]."""
+    """Value at risk of the plan in its own scenarios, for the tail's weight in operations [million USD]; 0 of a course without
+    scenarios, which can be lived alone: no period that is lived counts the tail."""
     is_reference: bool
     """The reference plan without action: nothing is bought in any scenario, and no promise is enforced."""
 
@@ -125,7 +126,7 @@ class FirstStage:
         tables and plan, but for its rule of release, where it is there already."""
         structure, natural = structure_of(plan, data) if problem is None else (problem.structure, problem.natural)
         eta = 0.0
-        if structure.uses_risk and len(solution.shortfall) > 1:  # a course alone has no losses of scenarios
+        if structure.uses_risk and len(solution.shortfall) > 1:
             never_compiled: Any = None
             problem = Problem(plan, data, natural, structure, never_compiled, never_compiled, Timings())
             found = losses(open_accounts(problem, solution))
