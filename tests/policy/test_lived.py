@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Result, stress_test
+from strategic_minerals import Result, UntrustedError, stress_test
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.matrix.solution import Solution
 from strategic_minerals.model import branch
@@ -557,7 +557,7 @@ def test_what_was_there_before_the_plan_is_not_bought_again() -> None:
     back, and no more in any later year; after one that takes 1 kt, it does, since the 3 are still there."""
     for share, after in ((1.0, 2.0), (0.2, 5.0)):
         plan, data = imported(
-            10.0,
+            {FIRST: 10.0, FIRST + 1: 10.01},  # so that it is bought at once
             5.0,
             materials={"a": {"storage_t": 5 * KT}},
             loss=100.0,
@@ -624,8 +624,32 @@ def test_nothing_is_stored_for_a_stop_that_only_the_scenario_knows(monkeypatch: 
     assert (stock[1] <= stock[0] + 1e-9).all()
     assert stock[0, 3] == pytest.approx(10.0)
     monkeypatch.setattr(branch, "add_stock_target", lambda b, *_: setattr(b, "unsold", {}))
-    monkeypatch.setattr(branch, "add_target_sales", lambda *_: None)
+    for further in ("add_target_purchases", "add_target_sales"):
+        monkeypatch.setattr(branch, further, lambda *_: None)
     assert -unaudited(*same).outcome.objective_musd == pytest.approx(500.0)
+
+
+def test_nothing_is_bought_past_the_store_in_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: 3 kt a year can be bought in a stop that comes with 2 %, at 10 of 100 USD/kg that a missing kilogram costs. Held for
+    it they lose 5: .02 x 3 x 100 = 6 million USD, against 15. Nothing is held, and so nothing is bought and given in the stop: no
+    target says so, and lived nobody does. Without the rule it is worth 6."""
+    asked = imported(
+        10.0,
+        loss=100.0,
+        materials={"a": {"haircut_share": 0.5}},
+        offers={"spot": offer("a", 3.0, crisis=1.0)},
+        scenarios=[cut("stop", 0.02, 2028, 1)],
+        money=dict.fromkeys(range(FIRST, FIRST + 4), 30.0),
+        budget={"branch_money": "appropriated"},
+        policy="targets",
+    )
+    result = solve_once(*asked, gap=0.0)
+    assert worth(result) == pytest.approx(0.0)
+    assert result.solution.acquisition.max() <= 1e-6
+    monkeypatch.setattr(branch, "add_target_purchases", lambda *_: None)
+    assert -unaudited(*asked).outcome.objective_musd == pytest.approx(6.0)
+    with pytest.raises(UntrustedError, match="stock_targets"):
+        solve_once(*asked, gap=0.0)
 
 
 def test_a_target_is_paid_for_in_every_future(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -439,8 +439,8 @@ def release_rules(k: AuditContext) -> Iterable[Row]:
 
 
 def stock_targets(k: AuditContext) -> Iterable[Row]:
-    """In branches stock <= the trunk's, had it released nothing, and what could not be sold while it was tight; summed over pools
-    [t]. Sales <= the trunk's and what could not be sold before  [t]."""
+    """In branches stock, and what is bought less what is sold in a period, <= the trunk's stock, had it released nothing, and what
+    could not be sold while it was tight; summed over pools [t]. Sales <= the trunk's and what could not be sold before  [t]."""
     n, x = k.n, k.x
     if n.plan.policy != "targets":
         return
@@ -454,12 +454,16 @@ def stock_targets(k: AuditContext) -> Iterable[Row]:
             stuck = k.path_data.branch[:, c, t] & k.path_data.tight[:, i, t] & n.plan.instruments.trunk_disposal
             unsold = keep * unsold + stuck * float(x.disposal[0, i, t])
             allowed[:, i, t] = x.stock[0, i, t] + released + unsold
+    bought = -x.disposal
+    for b, purchase in enumerate(k.purchases):
+        bought[:, purchase.material] += x.acquisition[:, b]
     pools: dict[Any, list[int]] = {}
     for i, pool in enumerate(n.pool):
         pools.setdefault(pool or i, []).append(i)
     for members in pools.values():
-        over = (x.stock[1:, members] - allowed[1:, members]).sum(axis=1)
-        yield n.materials[members[0]], over, max(float(k.size[i]) for i in members)
+        for taken in (x.stock, bought):
+            over = (taken[1:, members] - allowed[1:, members]).sum(axis=1)
+            yield n.materials[members[0]], over, max(float(k.size[i]) for i in members)
     for i, name in enumerate(n.materials):
         c = int(n.component[i])
         yield f"{name} sold", (sold[1:, i] * k.path_data.branch[1:, c]).max(initial=0.0), k.size[i]

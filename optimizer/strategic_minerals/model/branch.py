@@ -3,7 +3,7 @@
 A branch starts at its onset; `stand` gives the variable of a period, which is the trunk's before the onset. There the
 branch's price is the trunk's, so the terms of purchases cancel by themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,7 @@ def add_branch(
     add_branch_purchases(b, structure, sets, own, trunk)
     add_calm_purchases(b, structure, sets, own, trunk)
     add_stock_target(b, structure, sets, own, trunk)
+    add_target_purchases(b, structure, sets, own, trunk)
     add_target_sales(b, structure, sets, own, trunk)
     add_filling(b, structure, sets, own, trunk)
     add_service_level(b, structure, sets, own)
@@ -135,37 +136,57 @@ def add_stock_target(b: pyo.Block, structure: Structure, sets: ComponentSets, ow
     """A branch holds no more than the target of every future: the baseline course's stock, had it released nothing, and what a
     shortage kept the branch from selling. Homes that pool a stock keep to the target of its sum.
 
-    stock[i,t] <= stock_trunk[i,t] + sum_{u<=t} (1-decay)**(t-u) release_trunk[i,u] + unsold[i,t]           [unit]  for each i, t
-    the same summed over the materials of a pool                                         [unit of the first]  for each pool, t
+    stock[i,t] <= target[i,t],  target[i,t] = stock_trunk[i,t] + sum_{u<=t} (1-decay)**(t-u) release_trunk[i,u] + unsold[i,t]
+    the same summed over the materials of a pool                                    [unit, of its first]  for each i or pool, t
     """
-    instance = structure.instance
-    if instance.plan.policy != "targets":
+    if structure.instance.plan.policy != "targets":
         return
-    T = range(instance.calendar.periods)
-    b.unsold = pyo.Var(
-        [(i, t) for i in sold_on_trunk(structure, sets) for t in T],
-        bounds=(0, None),
-        doc="stock that a shortage keeps from being sold",
-    )
+    keys = [(i, t) for i in sold_on_trunk(structure, sets) for t in range(structure.instance.calendar.periods)]
+    b.unsold = pyo.Var(keys, bounds=(0, None), doc="stock that a shortage keeps from being sold")
+    _within_targets(b, structure, sets, trunk, "stock_target", "pool_target", lambda i, t: own("stock", i, t))
 
-    def above(b: Any, i: int, t: int, unit: float = 1.0) -> list[Any]:
-        """Terms of what a branch holds above the target."""
-        kept = float(1 - instance.decay[i])
-        terms = [unit * own("stock", i, t), -unit * trunk("stock", i, t)]
+
+def add_target_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
+    """A branch buys in a period no more than the target: a plan without targets would else buy and give in an event, an act of
+    which its targets say nothing and that no storekeeper does.
+
+    sum_o buy[o,t] - sell[i,t] <= target[i,t]                                       [unit, of its first]  for each i or pool, t
+    """
+
+    def bought(i: int, t: int) -> Any:
+        buys = sum(own("acquisition", p.name, t) for p in sets.purchases if p.material == i)
+        return buys - own("disposal", i, t)
+
+    if structure.instance.plan.policy == "targets":
+        _within_targets(b, structure, sets, trunk, "target_purchases", "pool_purchases", bought)
+
+
+def _within_targets(
+    b: pyo.Block,
+    structure: Structure,
+    sets: ComponentSets,
+    trunk: Stand,
+    alone: str,
+    pooled: str,
+    taken: Callable[[int, int], Any],
+) -> None:
+    """Rows by which an amount of a material and a period stays within its target, of a pool within the sum of its homes'."""
+    instance = structure.instance
+    T, unit = range(instance.calendar.periods), instance.material_unit
+
+    def above(b: Any, i: int, t: int) -> Any:
+        target, kept = trunk("stock", i, t), float(1 - instance.decay[i])
         if i in sets.drawn:
-            terms += [-unit * kept ** (t - u) * trunk("release", i, u) for u in range(t + 1)]
-        if (i, t) in b.unsold:
-            terms.append(-unit * b.unsold[i, t])
-        return terms
+            target += sum(kept ** (t - u) * trunk("release", i, u) for u in range(t + 1))
+        return taken(i, t) - target - (b.unsold[i, t] if (i, t) in b.unsold else 0.0)
 
-    def pooled(b: Any, k: int, t: int) -> Any:
-        unit = instance.material_unit
-        first = unit[sets.pools[k][0]]
-        return sum(term for i in sets.pools[k] for term in above(b, i, t, float(unit[i] / first))) <= 0
+    def in_pool(b: Any, k: int, t: int) -> Any:
+        members = sets.pools[k]
+        return sum(float(unit[i] / unit[members[0]]) * above(b, i, t) for i in members) <= 0
 
-    alone = [i for i in sets.stocked if not any(i in pool for pool in sets.pools)]
-    b.stock_target = pyo.Constraint(alone, T, rule=lambda b, i, t: sum(above(b, i, t)) <= 0)
-    b.pool_target = pyo.Constraint(range(len(sets.pools)), T, rule=pooled)
+    single = [i for i in sets.stocked if not any(i in pool for pool in sets.pools)]
+    b.add_component(alone, pyo.Constraint(single, T, rule=lambda b, i, t: above(b, i, t) <= 0))
+    b.add_component(pooled, pyo.Constraint(range(len(sets.pools)), T, rule=in_pool))
 
 
 def add_target_sales(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:

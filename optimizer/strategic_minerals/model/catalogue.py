@@ -135,6 +135,8 @@ CONSTRAINTS: Mapping[str, Sequence[Sequence[str]]] = {
         ("calm_purchases", "year", M, "unspent money buys only tight materials"),
         ("stock_target", "material period", "unit", "a branch holds no more than the target of every future"),
         ("pool_target", "pool period", "unit", "homes that pool a stock hold no more than its target"),
+        ("target_purchases", "material period", "unit", "a branch buys no more in a period than the target"),
+        ("pool_purchases", "pool period", "unit", "homes that pool a stock buy no more in a period than its target"),
         ("unsold_sum", "material period", "unit", "what a shortage kept a branch from selling"),
         ("target_sales", "material period", "unit", "a branch sells what the baseline course sells, or could not"),
         ("filling", "material period", "unit", "a branch keeps filling its stock up to the target"),
