@@ -39,6 +39,17 @@ def test_an_option_costs_what_it_is_worth_to_the_seller(price, fee, rise):
     assert natural.contract_rise[j] * 1e3 == pytest.approx(rise)
 
 
+@pytest.mark.parametrize(
+    ("kappa", "honoured", "arrives"), [(0.0, 0.5, 0.5), (0.4, 0.5, 0.7), (0.4, 0.0, 0.4), (0.4, 1.0, 1.0)]
+)
+def test_an_option_costs_what_its_seller_gives_up_of_what_arrives(kappa, honoured, arrives):
+    """What is not honoured is sold at the price of the crisis: the seller gives nothing up for it."""
+    asked = case(ally={"kappa": kappa, "honoured_share": honoured}, loss=200.0)
+    natural = prepare(*asked).natural
+    assert natural.contract_rise[natural.producers.index("ally")] * 1e3 == pytest.approx(arrives * WORTH)
+    assert solve(*asked, quick=True).audited.passed
+
+
 def test_who_pays_the_option():
     """4 kt for three years: by users, or from the budget; social cost is the same but for the fee that is saved."""
     market, fixed, fee = (solve(*case(price), quick=True, gap=0.0) for price in ("market", "fixed", "fee"))

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from strategic_minerals import Plan, PlanError, Result, Study, score, solve, stress_test
@@ -84,6 +85,56 @@ def test_a_plan_with_promises_is_worth_something_in_other_futures() -> None:
     rows = score(solve(Plan.model_validate(told), data, quick=True), asked(POINTS[:1]), scenarios=200).tables["futures"]
     assert (rows.why_not == "").all()
     assert np.allclose(rows.worth_musd, study().tables["futures"].worth_musd[:2], rtol=1e-6)
+
+
+def limited(**extra: Any) -> Result:
+    """`deciding` with a dearer ally, of which users take half where China may not supply more."""
+    plan, data = deciding()
+    sources = {"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, premium_share=0.5)}
+    _, more = tiny({"a": 10.0}, sources=sources, demand={"a": 10.0})
+    data = data.replace(**{name: more.frame(name) for name in ("activities", "capacities", "yields")})
+    return solve(Plan.model_validate(plan.to_toml_like() | extra), data, quick=True)
+
+
+def carrying(**extra: Any) -> Result:
+    """`deciding` with cheaper years to come, so that money is carried over and branches may use it."""
+    plan, data = deciding()
+    row = dict(data.frame("prices").iloc[0])
+    years = {2027: 16.0, 2028: 10.0, 2029: 9.0, 2030: 10.0}
+    prices = pd.DataFrame([row | {"from_year": year, "price_usd_per_kg": price} for year, price in years.items()])
+    budget = {"appropriation_musd": 14.0, "branch_money": "appropriated", "carry_over_share": 1.0}
+    told = plan.to_toml_like() | {"policy": "targets", "budget": budget, **extra}
+    return solve(Plan.model_validate(told), data.replace(prices=prices), quick=True)
+
+
+HALF: dict[str, Any] = {"kind": "country_cap", "material": "a", "share": 0.5, "country": "CHN", "from_year": 2027}
+
+
+@pytest.mark.parametrize(
+    ("made", "extra", "worth"),
+    [
+        (limited, {"diversification": [{**HALF, "hard": True}]}, -89),
+        (limited, {"diversification": [{**HALF, "penalty_usd_per_kg": 1.0}]}, -17),
+        (carrying, {}, 92),
+        (carrying, {"instruments": {"trunk_release": True}}, 90),
+    ],
+)
+def test_a_change_of_nothing_changes_nothing(made: Any, extra: dict[str, Any], worth: float) -> None:
+    """Proves: where what is otherwise is as it was, so is the worth: users keep to limits on supply, penalties of soft ones count,
+    and the reserve carries over, sells and gives what it did. Before, limits were dropped, and carrying over decided anew."""
+    result = made(**extra)
+    rows = score(result, asked([{"discount_rate": result.plan.discount_rate}]), scenarios=200).tables["futures"]
+    assert rows.worth_musd[0] == pytest.approx(worth, abs=1)
+    assert rows.difference_musd[1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_hard_limit_that_a_future_cannot_keep_is_left_out_and_noted() -> None:
+    """Proves: the ally makes nothing in one future: half of what users need can come from nobody but China."""
+    result = limited(diversification=[{**HALF, "hard": True}])
+    gone = {"capacities[ally/2027].capacity_t_per_yr *": 1e-3, "demand[a/civil/2027].demand_t_per_yr *": 1.0}
+    study = score(result, asked([gone]), scenarios=100)
+    assert study.tables["futures"].note.tolist() == ["", "the plan's hard limits on supply cannot be kept"]
+    assert "cannot be kept" in study.summary()
 
 
 def test_purchases_shrink_to_the_money_of_a_future() -> None:

@@ -683,21 +683,23 @@ def contracts_in_force(k: AuditContext) -> Iterable[Row]:
 
 
 def option_price(k: AuditContext) -> Iterable[Row]:
-    """A contract costs at least what the seller is expected to give up, whoever pays it  [million USD/t and period]."""
+    """A contract costs at least what the seller is expected to give up of what arrives, whoever pays it
+    [million USD/t and period]."""
     n, kind = k.n, k.n.plan.instruments.offtake_price
     sample = k.problem.scenarios if k.problem.pricing is None else k.problem.pricing.scenarios
     if kind == "fee" or sample is None:  # nothing is asked, or the problem is along other scenarios
         return
     beta = n.calendar.beta[:-1]
     for j in {contract.source for contract in k.problem.structure.contracts}:
-        given_up = np.zeros(n.calendar.periods)
+        given_up, lost = np.zeros(sample.availability[:, j].shape), np.zeros(sample.availability[:, j].shape)
         for i, y in k.y[j]:
             if y > 0:
+                lost = np.maximum(lost, sample.tight[:, i] * sample.squeeze[:, i])
                 usual = asked_price(n, i, bool(n.outside[j, i]), n.price[i][None])
                 met = asked_price(n, i, bool(n.outside[j, i]), sample.price[:, i], sample.market_gap[:, i])
-                more = y * (1 + float(n.premium[j])) * np.maximum(met - usual, 0.0) * sample.availability[:, j]
-                given_up += sample.probability @ more
-        worth = float(beta @ given_up / beta.sum())
+                given_up += y * (1 + float(n.premium[j])) * np.maximum(met - usual, 0.0)
+        comes = sample.availability[:, j] * (1 - lost + lost * float(n.kappa[j] + (1 - n.kappa[j]) * n.honoured[j]))
+        worth = float(beta @ (sample.probability @ (given_up * comes)) / beta.sum())
         paid = float(n.contract_fee[j]) + float(n.contract_rise[j])
         yield n.producers[j], worth - paid, worth
 
