@@ -42,6 +42,8 @@ HELD_GAP_MUSD = 0.01
 """Gap of operations under given commitments and purchases [million USD]."""
 REWARD = 100.0
 """Of what a purchase costs, what it earns where it is asked for: nothing else is worth as much."""
+CARRIED = 1.0
+"""What money carried over as it was decided earns likewise, a share of it: purchases come first."""
 ROOM = 1e-6
 """Room in every row of the master, in the solver's unit, where decisions that another solve rounded leave none."""
 
@@ -201,27 +203,38 @@ class SampleSearch:
         return run.bound
 
     def under(self, base: Solution, bought: Mapping[str, Floats]) -> Solution | None:
-        """The best operations of all scenarios where commitments are those of a plan and purchases before events come as near as
-        they can to given ones: a plant may give less, a budget hold less. None where the commitments do not fit.
+        """The best operations of all scenarios where commitments are those of a plan, and what it buys, sells and gives before
+        events, and carries over, comes as near as it can: a plant may give less, a budget hold less. None where the commitments do
+        not fit.
 
         bought: purchase -> (T,) tonnes on the baseline course, which are not exceeded; one without a series buys nothing.
         """
         structure, assembly = self.problem.structure, self.problem.assembly
-        lower, upper = assembly.lower.copy(), assembly.upper.copy()
+        lower, upper, cost = assembly.lower.copy(), assembly.upper.copy(), self._cost.copy()
         columns, values = decided(structure, assembly, base)
-        signed = (columns < assembly.commitments.first_column + assembly.commitments.width) & np.isin(
+        signed = np.isin(
             columns, _named_columns(assembly, ("sign", "operating", "floor", "contract", "contract_signed"))
         )
         lower[columns[signed]] = upper[columns[signed]] = values[signed]
-        T, cost = structure.instance.calendar.periods, self._cost.copy()
+        T, of = structure.instance.calendar.periods, np.zeros(len(cost))
+        of[columns] = values
+
+        def near(at: Ints, given: Floats, reward: Floats | float) -> None:
+            lower[at] = np.maximum(lower[at], np.minimum(given, 0.0))
+            upper[at] = np.minimum(upper[at], np.maximum(given, 0.0))
+            cost[at] -= reward * np.sign(given)
+
         for part in assembly.operations:
             for variable, key in part.template.columns:
                 if variable == "acquisition":
-                    at = part.columns("acquisition", key)[:T]
+                    at = part.columns(variable, key)[:T]
                     unit = float(structure.instance.material_unit[structure.material_of_purchase[key]])
-                    tonnes = np.minimum(bought.get(key, np.zeros(T)) / unit, assembly.upper[at])
-                    lower[at], upper[at] = 0.0, tonnes
-                    cost[at] -= REWARD * np.abs(self._cost[at])
+                    near(at, bought.get(key, np.zeros(T)) / unit, REWARD * np.abs(self._cost[at]))
+                elif variable in ("release", "disposal"):
+                    at = part.columns(variable, key)[:T]
+                    near(at, of[at], REWARD * structure.instance.price[key][:T])
+        carry = _named_columns(assembly, ("carry",))
+        near(carry, of[carry], CARRIED)
         fixed = replace(assembly, lower=lower, upper=upper)
         self._solver.load(structure, fixed, self._cost, self._deadline, integer=False)
         try:

@@ -241,6 +241,8 @@ def compare_rules(
     problem = prepare(free, result.data)
     search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     base, own = trunk_alone(result.reference), trunk_alone(result.solution)
+    if free != plan:  # users of the plan need not keep to its limits either
+        own = search.under(own, {name: own.acquisition[0, k] for k, name in enumerate(own.purchases)}) or own
     bought = purchases_musd(problem, own)
     rules = list(purchase_rules(problem, bought, published_ceilings(result.data)))
     courses = [search.under(own if rule.plants else base, rule.bought) for rule in rules]

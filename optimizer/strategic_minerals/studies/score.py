@@ -28,7 +28,6 @@ from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
 from ..solver.stages import with_reference
 from .lived import DEPENDS
 from .recourse import FirstStage
-from .rules import without_promises
 from .stress import met
 from .sweep import require_points
 from .sweep_file import SweepFile, located
@@ -41,9 +40,10 @@ SCENARIOS = 200
 """Scenarios in all samples."""
 FIGURES = (
     "worth_musd worth_error_musd worth_low_musd worth_high_musd difference_musd difference_error_musd loss_musd loss_without_musd "
-    "outlay_musd why_not"
+    "outlay_musd why_not note"
 ).split()
 AS_MADE = "as it was made"
+NO_LONGER = "the plan's hard limits on supply cannot be kept"
 MOST_SHOWN = 20
 """Futures that words name."""
 
@@ -69,8 +69,9 @@ def score(
 
     Table `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and
     interval, its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, and
-    why a future has no figures: what was signed is no longer on offer in it, or does not fit its budget. Facts: scenarios,
-    confidence.
+    why a future has no figures (what was signed is no longer on offer in it, or does not fit its budget), and a note where hard
+    limits on supply cannot be kept in it. Penalties of soft promises count; days of cover and hard service levels are left out.
+    Facts: scenarios, confidence.
 
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value."""
     plan, data = result.plan, result.data
@@ -90,11 +91,11 @@ def score(
     rows = []
     for changes, of in zip(asked, found, strict=True):
         if isinstance(of, str):
-            rows.append({**changes, **dict.fromkeys(FIGURES, math.nan), "why_not": of})
+            rows.append({**changes, **dict.fromkeys(FIGURES, math.nan), "why_not": of, "note": ""})
             continue
         own = estimated(of[0].tolist(), confidence)  # of one sample alone it has no error
         more = (math.nan, math.nan) if isinstance(base, str) else estimated((of[0] - base[0]).tolist(), confidence)[:2]
-        figures = (*own, *more, *(float(part.mean()) for part in of[1:]), "")
+        figures = (*own, *more, *(float(part.mean()) for part in of[1:4]), "", of[4])
         rows.append({**changes, **dict(zip(FIGURES, figures, strict=True))})
     axes = list(dict.fromkeys(address for changes in asked for address in changes))
     table = pd.DataFrame(rows, columns=[*axes, *FIGURES])
@@ -110,28 +111,31 @@ def _no_futures(plan: Plan) -> str:
 
 def _scored(
     like: Problem, own: Solution, scenarios: int, seeds: Sequence[int], changes: Mapping[str, Any]
-) -> tuple[Any, Any, Any, Any] | str:
-    """(worth, loss, loss without, outlay), each by sample [million USD], in one future; why there are none. like: the plan's
+) -> tuple[Any, Any, Any, Any, str] | str:
+    """(worth, loss, loss without, outlay, each by sample [million USD]; a note) in one future; why there are none. like: the plan's
     problem, without its matrix: scenarios stay the same as far as the hazards do. It travels."""
     plan, data = like.plan, like.data
     try:
         then, tables = edited(plan, data, changes)
         if (then.horizon, then.materials) != (plan.horizon, plan.materials):
             return "it has other years or other materials: what was decided says nothing of them"
-        then = without_promises(then)  # what was decided is not asked to keep them anew
-        problem = prepare(then, tables, like, like.structure.scenarios.drawn)
-        limited, z0 = with_reference(problem, current().left())
-        nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
-        kept = _kept(own, like, problem) if changes else own
-        search = SampleSearch(limited, nothing, deadline=time.perf_counter() + current().left())
-        bought = {name: kept.acquisition[0, k] for k, name in enumerate(kept.purchases)}
-        course = search.under(kept, bought) if changes else own
+        soft, free = _softened(then), tuple(rule for rule in then.diversification if not rule.hard)
+        for asked in (soft, soft.model_copy(update={"diversification": free})):
+            problem = prepare(asked, tables, like, like.structure.scenarios.drawn)
+            limited, z0 = with_reference(problem, current().left())
+            nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
+            kept = _kept(own, like, problem) if changes else own
+            search = SampleSearch(limited, nothing, deadline=time.perf_counter() + current().left())
+            bought = {name: kept.acquisition[0, k] for k, name in enumerate(kept.purchases)}
+            course = search.under(kept, bought) if changes else own
+            if course is not None or free == then.diversification:
+                break
     except ReserveError as error:
         return str(error)
     if course is None:
         return "what was signed and bought does not fit the budget"
     stages = [
-        FirstStage.of(then, tables, one, is_reference=one is nothing, problem=problem) for one in (nothing, course)
+        FirstStage.of(asked, tables, one, is_reference=one is nothing, problem=problem) for one in (nothing, course)
     ]
     lived = met(stages, scenarios, seeds)
     planned = len(problem.natural.calendar.planned_years)
@@ -143,7 +147,14 @@ def _scored(
         outlay,
     ]
     worth, loss, without, money = (np.array(part) for part in by_sample)
-    return worth, loss, without, money
+    return worth, loss, without, money, "" if asked.diversification == then.diversification else NO_LONGER
+
+
+def _softened(plan: Plan) -> Plan:
+    """A plan without promises that must be kept: decisions made before need not keep them in another future. What has a penalty
+    stays, and what limits supply before events: users keep to it."""
+    levels = tuple(level for level in plan.service_levels if level.penalty_usd_per_kg is not None)
+    return plan.model_copy(update={"service_levels": levels, "days_of_cover": ()})
 
 
 MOST_TRIED = 3
@@ -271,6 +282,7 @@ def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mappi
             continue
         between = f" ({musd(row.worth_low_musd)} to {musd(row.worth_high_musd)})" if facts["scenarios"] else ""
         lost = f"{musd(row.loss_musd)} instead of {musd(row.loss_without_musd)}"
-        yield f"  {name}: worth {musd(row.worth_musd)}{between}; expected loss {lost}"
+        note = f"; {row.note}" if row.note else ""
+        yield f"  {name}: worth {musd(row.worth_musd)}{between}; expected loss {lost}{note}"
     if len(order) > MOST_SHOWN:
         yield f"  and {len(order) - MOST_SHOWN} more (table futures)"
