@@ -27,7 +27,7 @@ from strategic_minerals.studies.stress import met, met_own, stages_of
 from strategic_minerals.world.events import UNNAMED
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
-from support.tiny import cut, imported, offer, project, source, tiny
+from support.tiny import FIRST, cut, imported, offer, project, source, tiny
 
 FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
 HEADINGS = ["SIGN AND BUY", "HOLD", "LATER", "IT TURNS ON", "ALREADY OWED", "NOT PROTECTED", "HOW SURE", "More: "]
@@ -376,3 +376,60 @@ def test_what_a_chain_avoids_is_said_once() -> None:
     (first, second) = (step.why for step in brief.steps)
     assert first.startswith("avoids")
     assert second == "as above, together"
+
+
+def words(**case: Any) -> str:
+    """The first sentences of a plan of 10 kt a year from China, which may be bought at 10 USD/kg."""
+    plan, data = imported(10.0, loss=100.0, offers={"spot": offer("a", 2.0, crisis=1.0)}, policy="targets", **case)
+    return " ".join(solve(plan, data, gap=0.0, quick=True).summary().split())
+
+
+DEAR = {"materials": {"a": {"haircut_share": 0.5}}}
+SHARE = {"kind": "least_share", "material": "a", "share": 0.5, "group": "home", "from_year": FIRST}
+
+
+def test_what_a_rule_costs_is_said_where_no_future_has_a_shortage() -> None:
+    """Proves: 60 days of 10 kt a year are held, and half of their price is lost, whether or not somebody runs short."""
+    text = words(days_of_cover=[{"material": "a", "days": 60, "from_year": FIRST}], **DEAR)
+    assert "No future of this plan has a shortage. After all costs the plan loses" in text
+
+
+def test_a_soft_rule_is_asked_for_and_not_said_to_be_kept() -> None:
+    """Proves: nobody makes it at home; the penalty is paid by all years, and the share is not kept."""
+    stop = [cut("stop", 0.02, 2028, 1)]
+    text = words(diversification=[{**SHARE, "penalty_usd_per_kg": 1.0}], scenarios=stop, **DEAR)
+    assert "Its rules ask for shares of a." in text
+    assert "It is made to keep" not in text
+
+
+def test_emergency_money_stands_beside_what_is_given() -> None:
+    """Proves: 1 M a year is given; what is released is bought again with what is declared for an emergency."""
+    plan, data = imported(
+        10.0,
+        loss=100.0,
+        offers={"spot": offer("a", 2.0, crisis=1.0)},
+        stock={"a": 3.0},
+        policy="targets",
+        scenarios=[cut("stop", 0.5, 2028, 1), cut("later", 0.4, 2029, 1)],
+        money=1.0,
+        budget={"emergency_musd": 200.0},
+    )
+    assert "M given, and of emergency money." in " ".join(solve(plan, data, gap=0.0).summary().split())
+
+
+def test_where_the_baseline_gives_from_the_store_what_is_left_is_held() -> None:
+    """Proves: 2 kt in store are given to users in the first year; at its end the screen holds what the course holds."""
+    plan, data = imported(
+        10.0,
+        5.0,
+        demand={"a": 6.0},
+        loss=100.0,
+        stock={"a": 3.0},
+        instruments={"trunk_release": True},
+        policy="targets",
+    )
+    result = solve(plan, data, gap=0.0)
+    stock = result.solution.stock[0, 0]
+    assert result.solution.release[0].sum() > 0
+    (held,) = brief_of(result).held
+    assert held.targets[0] == pytest.approx(stock[0])

@@ -431,7 +431,8 @@ class _Sentences:
 
     def held(self) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """(years, targets at their ends), what costs most first."""
-        if self.tested is not None and len(self.tested.stock_by_year):
+        given = self.plan.instruments.trunk_release  # and counted in targets
+        if self.tested is not None and len(self.tested.stock_by_year) and not given:
             table = self.tested.stock_by_year.rename(columns={"target_t": "stock_t"})
         else:
             table = self.tables["stock"].drop_duplicates(["fiscal_year", "material"], keep="last")
@@ -567,11 +568,9 @@ class _Sentences:
         nothing = not held and not steps and not self._signed() and self.tables["contracts"].empty
         nothing = nothing and not self._in_disruptions()
         if nothing and self.tables["floors"].empty and self.tables["acquisitions"].empty:
-            none = "Do nothing new: nothing on offer is worth what it costs."
-            budget = self.plan.budget
-            emergency = budget.emergency_musd
-            declared = max(emergency.values(), default=0.0) if isinstance(emergency, Mapping) else emergency
-            if self.figures.total("appropriation_by_year_musd") + budget.carried_in_musd + declared <= 0:
+            none = "Do nothing new: nothing that the money can buy is worth what it costs."
+            given = self.figures.total("appropriation_by_year_musd") + self.plan.budget.carried_in_musd
+            if given + self._emergency <= 0:
                 none = "Do nothing new: no money is given."
             found = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
             sentences += [found, self._protects(), self._untested()]
@@ -636,6 +635,12 @@ class _Sentences:
         how = ", lived without foresight" * lived
         return f"These figures are for the plan's {own}{how}; it was tested in {others}{why}."
 
+    @property
+    def _emergency(self) -> float:
+        """The most that a year has beside what is given, for emergencies [million USD]."""
+        emergency = self.plan.budget.emergency_musd
+        return max(emergency.values(), default=0.0) if isinstance(emergency, Mapping) else emergency
+
     def _cost(self) -> str:
         """Money of the planned years against what is given."""
         given, most = self.figures.total("appropriation_by_year_musd"), self.plan.budget.total_musd
@@ -643,6 +648,8 @@ class _Sentences:
         given = given if most is None else min(given, most)
         count = self.plan.horizon.years
         years = "The year costs" if count == 1 else f"All {count} years cost"
+        most_spent = math.nan if self.tested is None else float(self.tested.money_by_year.iloc[-1].high_musd)
+        beside = ", and of emergency money" * (self._emergency > 0 and most_spent > given)
         if self.tested is None:
             gross = self.figures.total("outlay_by_year_musd")
             net = gross - self.figures.value("sales_musd") * self.plan.budget.revolving
@@ -653,12 +660,14 @@ class _Sentences:
         spent = within(float(whole.expected_musd), given)
         span = f"; {low} to {high} in nine of ten futures" if low != high else ""
         sold = ", net of sales," * self.plan.budget.revolving
-        return f"{years} about {spent} million USD (M{span}){sold} of {amount(given)} M given."
+        return f"{years} about {spent} million USD (M{span}){sold} of {amount(given)} M given{beside}."
 
     def _protects(self) -> str:
         before, after, worth = self._losses()
+        gain = "the gain is" if worth > -SMALL_MUSD else "the plan loses"
         if before <= 0:
-            return "No future of this plan has a shortage."
+            paid = f" After all costs {gain} {rounded(abs(worth))} M." if abs(worth) >= SMALL_MUSD else ""
+            return f"No future of this plan has a shortage.{paid}"
         by = f"by {_function(self.plan)} ({self.plan.price_year} money, discounted)"
         if abs(worth) < SMALL_MUSD and abs(before - after) < SMALL_MUSD:
             return f"Shortages are expected to cost {money(before)} M, with the plan or without it, {by}."
@@ -670,8 +679,10 @@ class _Sentences:
         threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
         was, now = money(before), money(after)
         ends = f"stay at {now} M" if was == now else f"{moves} from {was} to {now} M"
-        gain = "the gain is" if worth > -SMALL_MUSD else "the plan loses"
-        asked = f" It is made to keep {self._rules()}." if worth < -SMALL_MUSD and self._rules() else ""
+        soft = any(one.penalty_usd_per_kg for one in self.plan.service_levels)
+        soft = soft or any(not one.hard for one in self.plan.diversification)
+        made = "Its rules ask for" if soft else "It is made to keep"
+        asked = f" {made} {self._rules()}." if worth < -SMALL_MUSD and self._rules() else ""
         return (
             f"Expected shortage losses{threat} {ends}. After all costs {gain} {rounded(abs(worth))} M {by}{other}.{asked}"
             f"{self._bill()}"
@@ -946,8 +957,9 @@ AIMS = {
 STOPS, BEGINS = "stops paying if", "would pay only if"
 THE_PLAN = "the plan as a whole"
 ONE_IN_TWENTY = 0.05
-MOST_FLIPS, FAR = 3, math.log(8.0)
-"""Figures reported as those an answer depends on; a flip is far where the figure would have to be eight times as high or as low."""
+MOST_FLIPS, FAR, LEAST_FLIP = 3, math.log(8.0), 1e-6
+"""Figures reported as those an answer depends on; a flip is far where the figure would have to be eight times as high or as low,
+and none where it would have to be next to nothing."""
 UNPROVEN = {
     "stalled": "the solver gave no answer in part of the search",
     "time_limit": "the time limit ended the search",
@@ -967,7 +979,7 @@ def _function(plan: Plan) -> str:
 
 def _flipping(table: pd.DataFrame) -> list[Any]:
     """Rows of figures at which something flips."""
-    return [row for row in rows_of(table) if not math.isnan(row.flips_at) and row.flips_at > 0]
+    return [row for row in rows_of(table) if row.flips_at > LEAST_FLIP * row.value]
 
 
 def _inside(row: Any) -> bool:

@@ -276,9 +276,10 @@ class _Answers:
         costs = self.objective - float(answer.outcome.stages[0][1])
         held = self._kept(entry) if isinstance(entry, ServiceLevel) else "kept"
         nothing = "nothing" if self.little <= SMALL_MUSD else f"less than {rounded(self.little)} M"
-        price = f"it costs {nothing}"
-        if costs > self.little:
-            price = f"it costs {rounded(costs)} M, which the plan would gain without it"
+        much = f"{rounded(costs)} M" if costs > self.little else nothing
+        price = f"it costs {much}" + ", which the plan would gain without it" * (costs > self.little)
+        if (aim := COUNTED.get(self.plan.objective.kind)) is not None:
+            price = f"it adds {much} to {aim}"
         return _asked(section, entry, self.names), f"{held}; {price}."
 
     def _kept(self, promise: ServiceLevel) -> str:
@@ -320,6 +321,8 @@ class _Answers:
         return float(served[asked].min()) if asked.any() else None
 
 
+COUNTED = {"risk_within_budget": "the risk", "least_budget": "spending"}
+"""What a rule's cost is counted in where the first aim is not the social cost."""
 WORDS = {"rate_per_yr": "yearly rate", "after_probability": "follow-on chance", "probability": "probability"}
 
 

@@ -822,6 +822,8 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
         yield f"  It is the plan '{facts['same_as']}'."
     if facts["compromise"]:
         yield f"  The next best ({other}) gives up as much as {others[other]:.0%}."
+    elif max(others.values()) < LESS_BY:
+        yield "  THERE IS NOTHING TO CHOOSE: the other plans give up no more."
     elif facts["rule"] != "cautious" and len(grid.losses) > 1:
         yield (
             f"  NO COMPROMISE IS CLEARLY BETTER: '{other}' gives up at most {others[other]:.0%}. Choose by the losses that you "
