@@ -273,7 +273,9 @@ def test_a_contract_that_begins_with_the_next_year_is_signed_before_it() -> None
     first = solve(*load_question(frozen / "models" / "quickstart.toml", frozen / "inputs"), quick=True)
     signed = first.tables["contracts"].set_index("activity").contract_t_per_yr
     assert set(first.tables["contracts"].start.astype(int)) == {2028}
-    now = roll(first, **CALM).result
+    study = roll(first, **CALM)
+    now = study.result
+    assert "now nothing" not in study.summary()
     bound = [row for row in now.data.rows("commitments") if row.kind == "contract"]
     assert {row.item for row in bound} == set(signed.index)
     assert {row.from_year for row in bound} == {2028}

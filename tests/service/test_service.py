@@ -179,6 +179,8 @@ def test_every_operation_has_a_name_and_examples_that_fit_its_schemas() -> None:
         good = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
         shown = {media: content for media, content in good.get("content", {}).items() if "example" in content}
         assert bool(shown) == (not operation["operationId"].startswith("delete_")), operation["operationId"]
+        pages = [media for media, content in shown.items() if str(content["example"]).startswith("<!doctype")]
+        assert pages in ([], ["text/html"]), operation["operationId"]
         if JSON in shown:
             valid(shown[JSON]["schema"], shown[JSON]["example"])
 

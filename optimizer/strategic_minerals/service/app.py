@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import replace
 from importlib import resources
 from typing import Any
@@ -572,7 +573,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], examples: dict[
         operation["security"] = [{"token": []}]
     good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
     if name in CONTENTS:
-        good["content"] = CONTENTS[name]
+        good["content"] = deepcopy(CONTENTS[name])
     made = [one for one in ("Location", "Retry-After") if name in ("submit_job", "submit_upload")]
     made += ["Location"] if name.startswith("keep_") else []
     shown = ["X-Request-Id", *(("RateLimit", "RateLimit-Policy") if guarded else ()), *made]

@@ -546,9 +546,13 @@ def _not_learned(result: Result, known: Collection[str]) -> list[str]:
 
 
 def _done_otherwise(before: Result, now: Result) -> Iterator[str]:
-    """What the years that both plans have were to hold by the plan of before, and hold now, where they do not agree."""
+    """What the years that both plans have were to hold by the plan of before, and hold now, where they do not agree. A contract
+    that begins with the first of them was signed before."""
     first = now.plan.horizon.first_year
-    old, new = (decisions(acts[acts.fiscal_year >= first]) for acts in map(acts_of, (before, now)))
+    bound = {row.item for row in now.data.rows("commitments") if row.kind == "contract" and row.from_year == first}
+    had = acts_of(before)
+    had = had[~((had.kind == "contract") & (had.fiscal_year == first) & had.item.isin(bound))]
+    old, new = (decisions(acts[acts.fiscal_year >= first]) for acts in (had, acts_of(now)))
     for key in dict.fromkeys([*old, *new]):
         was, is_now = (of.get(key, "nothing") for of in (old, new))
         if was != is_now:
