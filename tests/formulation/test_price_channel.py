@@ -125,6 +125,17 @@ def charged(z: float, *, supply: float, demand: float, trade: float, bought: flo
     return float(saved_abroad(plan, nothing)[0, 0, 0])
 
 
+@pytest.mark.parametrize("depth", [1.0, 7.0, 100.0])
+def test_a_small_part_of_a_large_offer_costs_what_it_costs_of_a_small_one(depth: float) -> None:
+    """Proves: 1 kt of store is filled, whether 1 kt is for sale or a hundred: it raises the price for 4 + 1 (by half as much more
+    where 100 were for sale, before)."""
+    case = market(depth, price=8.0, materials={"a": {"haircut_share": 0.0, "storage_t": 1000.0}})
+    result = solve(*case, gap=0.0, quick=True)
+    assert result.audited.passed
+    assert result.solution.acquisition[0].sum() == pytest.approx(1000.0)
+    assert bill(result) == pytest.approx(0.5 * exact(1.0, 80.0) + exact(-1.0, 10.0), rel=0.05)
+
+
 @pytest.mark.parametrize("z", [0.1, 1.0, 5.0, -1.0, -5.0])
 def test_one_linear_market(z: float) -> None:
     """A straight world supply less a straight demand of others leaves home what it buys; both turn by the same price."""

@@ -23,7 +23,7 @@ SAVED_AT = np.array([0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5])
 """Shares of M between which the model takes z (M - z) as straight."""
 CHORDS_RAISED = 1.01
 """What it raises these chords by."""
-PAID_AT = np.array([(k / 6) ** 2 for k in range(7)])
+PAID_AT = np.array([0.0, *(1 / 2**k for k in range(7, -1, -1))])
 """Shares of what is for sale abroad, or used by plants, between which it takes q (M + q) as straight; beyond as in the last."""
 FILLED_FIRST = 0.9
 """Of the least loss beyond the price, the most that a tonne left in the market saves where Z0 lacks the material."""
