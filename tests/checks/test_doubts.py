@@ -292,6 +292,19 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
     ({"money": {2029: 60.0}}, ["the first year named is FY2029: there is no money before it"]),
+    (
+        {
+            "procurement": {"law": True, "ceilings": True},
+            "release": {"sell_share": 0.3},
+            "scenarios": [stopped("war", surge_level="high")],
+        },
+        [
+            "procurement.law: no rule of origin_rules.csv has this switch",
+            "procurement.ceilings: no planned material",
+            "release.sell_share: sell_above is not set",
+            "scenarios.0.events.0.surge_level: neither the event nor its hazard names a surge",
+        ],
+    ),
 ]
 """What is stated, and what is said of it."""
 
@@ -309,7 +322,11 @@ WORKING: list[dict[str, Any]] = [
     {"budget": {"liability_cap_musd": 10.0}, "instruments": {"price_floors": [MENU]}},
     {"days_of_cover": [{**COVER, "material": "a"}], "controls": [{**CONTROL, "materials": "a c"}]},
     {"scenarios": [stopped("surge", "a b", countries="AUS", share=0.0, demand_multipliers={"defence": 2.0})]},
-    {"money": {2025: 50.0, 2028: 60.0}, "materials": {"a": {"storage_t": 500.0}}},
+    {
+        "money": {2025: 50.0, 2028: 60.0},
+        "materials": {"a": {"storage_t": 500.0}},
+        "release": {"sell_above": 3.0, "sell_share": 0.3},
+    },
 ]
 """The same with the difference that gives it an effect."""
 

@@ -187,13 +187,14 @@ PRINTED = [
 ]
 
 
-def printed():
+def printed(**stock):
     """1 kt of a and 1 kt of b a year from China, cut for a year; in the second scenario for half a year."""
     plan, data = tiny(
         {"a": 10.0, "b": 10.0},
         sources={f"china_{m}": source("CHN", m, 1.0) for m in "ab"},
         demand={"a": 1.0, "b": 1.0},
         scenarios=[cut("year", 0.1, 2028.0, 1.0), cut("half", 0.1, 2028.0, 0.5)],
+        **stock,
     )
     rows = [
         {"report": 2013, "item": item, "name": name, "materials": m, "shortfall_t": t, "reason": reason}
@@ -202,10 +203,11 @@ def printed():
     return plan, data.replace(published_requirements=pd.DataFrame(rows))
 
 
-def test_tonnes_of_the_first_scenario_stand_beside_the_printed_ones():
-    """A year's kilotonne of a: 1,000 t beside 900. Both metals: 2,000 beside 100. Half a year is the lowest. What is not computed
-    shows no tonnes but why."""
-    study = published_requirements(*printed())
+@pytest.mark.parametrize("stock", [{}, {"stock": {"a": 0.4}}])
+def test_tonnes_of_the_first_scenario_stand_beside_the_printed_ones(stock):
+    """A year's kilotonne of a: 1,000 t beside 900, whatever is held. Both metals: 2,000 beside 100. Half a year is the lowest. What
+    is not computed shows no tonnes but why."""
+    study = published_requirements(*printed(**stock))
     found = study.tables["comparison"].set_index("item")
     assert found.computed_t[["close", "far"]].tolist() == pytest.approx([1000.0, 2000.0])
     assert found.lowest_t[["close", "far"]].tolist() == pytest.approx([500.0, 1000.0])

@@ -173,6 +173,7 @@ def test_the_audit_sees_what_passes_unqualified(family, rule, makers):
     ("change", "expected"),
     [
         ({"materials": {"form": {**FORM, "qualified_users": ""}}}, "segments that ask for the form"),
+        ({"materials": {"form": {"qualified_users": "defence"}}}, "an empty cell, or the material in `qualified_of`"),
         ({"materials": {"form": {**FORM, "qualified_users": "defense"}}}, "did you mean 'defence'"),
         ({"materials": {"form": {**FORM, "qualified_of": "magnit"}}}, "did you mean 'magnet'"),
         ({"check": source("CHN", {"form": 1.0, "magnet": -1.0}, 9.0)}, "an activity at home"),

@@ -225,8 +225,8 @@ LESS = (0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5)
 """Ends of pieces of tonnes that the plan leaves in the market, as shares of what home users buy there without it; at half of that
 most is saved."""
 MORE = (0.0, *(2.0**k for k in range(-7, 1)))
-"""Ends of pieces of tonnes that it takes from the market, as shares of what offers sell and plants at home use: each is twice the one
-before, so that a small part of a large offer is not dearer than the same of a small one."""
+"""Ends of pieces of tonnes that it takes from the market, as shares of what offers sell and plants at home use: each is twice the
+one before, so that a small part of a large offer is not dearer than the same of a small one."""
 RAISED = 1.01
 """Chords of `LESS` lie up to two hundredths below the curve: raised by half of that, they are within one."""
 SHORT_FIRST = 0.9

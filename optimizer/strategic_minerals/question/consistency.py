@@ -224,6 +224,8 @@ def forms_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield _wrong("qualifications", row, "material", "a qualified form (qualified_of in materials.csv)")
         elif row.producer != "*" and of not in outputs:
             yield _wrong("qualifications", row, "producer", f"an activity or a project that makes {of}, or '*'")
+    for row in (row for row in rows.values() if row.qualified_users and not row.qualified_of):
+        yield _wrong("materials", row, "qualified_users", "an empty cell, or the material in `qualified_of`")
     for row in (row for row in rows.values() if row.qualified_of and row.material in chosen):
         base = rows.get(row.qualified_of)
         if base is not None and base.qualified_of:

@@ -366,6 +366,8 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = GAP, run: Ru
     if not names:
         expected = "scenarios to compare: the emergency that the requirements are for"
         raise PlanError([data.placed(Fault("plan", "", "scenarios", "none", expected))])
+    plan = plan.model_copy(update={"days_of_cover": (), "stock_rules": ()})  # rules on what is held
+    data = data.replace(stock=data.frame("stock").assign(opening_t=0.0))
     result = solve_once(plan, data, gap=gap, run=run)
     problem = prepare(plan, data)
     short = shortfalls(problem, result.reference)

@@ -28,7 +28,7 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
 
     years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials."""
     known = _Known(plan, data, years, chosen)
-    for check in (_rules, _controls, _events, _sample, _overrides, _money, _channel):
+    for check in (_rules, _controls, _events, _sample, _overrides, _money, _switches):
         yield from ((KIND, place, f"plan {place}: {why}") for place, why in check(known))
     yield from ((KIND, item, text) for item, text in _limits(known))
 
@@ -111,6 +111,8 @@ def _events(known: _Known) -> Iterator[Finding]:
         if why := _nothing(known, resolved):
             yield place, f"{why}: the event has no effect"
             continue
+        if event.surge_level != "central" and not resolved.surge[0]:
+            yield f"{place}.surge_level", "neither the event nor its hazard names a surge: the level has no effect"
         touched = known.touched(resolved.materials)
         if resolved.cut > 0 and not known.cut(resolved.countries, touched):
             yield place, f"{_nowhere(resolved.countries, touched)}: the event cuts nothing"
@@ -180,10 +182,21 @@ def _money(known: _Known) -> Iterator[Finding]:
         yield "budget.appropriation_musd", f"the first year named is FY{min(money)}: there is no money before it"
 
 
-def _channel(known: _Known) -> Iterator[Finding]:
-    """A price channel without responses."""
-    if known.plan.price_channel and not {row.material for row in known.data.rows("price_responses")} & known.chosen:
+def _switches(known: _Known) -> Iterator[Finding]:
+    """What is switched on and finds no rows in the tables, or no other field that it needs."""
+    plan, data = known.plan, known.data
+    if plan.price_channel and not {row.material for row in data.rows("price_responses")} & known.chosen:
         yield "price_channel", "no planned material has a row in price_responses.csv: the plan moves no price"
+    homes = {"*", *known.members}
+    for name in ("law", "practice", "policy"):
+        rules = (row for row in data.rows("origin_rules") if row.switch == name and homes & set(row.binds.split()))
+        if getattr(plan.procurement, name) and not any(known.touched(row.materials) for row in rules):
+            why = "no rule of origin_rules.csv has this switch, binds the home and names a planned material"
+            yield f"procurement.{name}", f"{why}: nothing is excluded"
+    if plan.procurement.ceilings and not {row.material for row in data.rows("purchase_ceilings")} & known.chosen:
+        yield "procurement.ceilings", "no planned material has a row in purchase_ceilings.csv: nothing is limited"
+    if plan.release.sell_above is None and "sell_share" in plan.release.model_fields_set:
+        yield "release.sell_share", "sell_above is not set: no price is a reason to give"
 
 
 # --- rows of the tables --------------------------------------------------------------------------------------------
