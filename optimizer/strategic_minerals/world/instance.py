@@ -705,14 +705,7 @@ def build_packages(
         menu = plan.instruments.price_floors[at.menu]
         if menu.scope != "project" or menu.material not in materials:
             continue
-        floor = Floor(
-            materials[menu.material],
-            menu.levels_usd_per_kg[at.level] * MUSD_PER_T,
-            menu.upside_share,
-            menu.kind,
-            calendar.lasting(menu.term_years),
-            id=at,
-        )
+        floor = _floor_of_menu(menu, at, materials, calendar)
         for package in bare:
             name = f"{package.row}+{called}"
             if name in taken:  # no name of a table has spaces
@@ -743,6 +736,12 @@ def floor_names(plan: Plan) -> dict[FloorId, str]:
             names[FloorId(n, m)] = f"{market}{menu.material}-{kind}floor-{figure}"
     alike = Counter(names.values())
     return {at: name if alike[name] == 1 else f"{name}-menu{at.menu + 1}" for at, name in names.items()}
+
+
+def _floor_of_menu(menu: FloorMenu, at: FloorId, materials: Mapping[str, int], calendar: Calendar) -> Floor:
+    """A level of a menu, in force from first output."""
+    level, term = menu.levels_usd_per_kg[at.level] * MUSD_PER_T, calendar.lasting(menu.term_years)
+    return Floor(materials[menu.material], level, menu.upside_share, menu.kind, term, id=at)
 
 
 def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
@@ -786,16 +785,7 @@ def build_market_floors(
         eligible = (home if border or menu.eligible == "home" else allied) & free & (yields[:, i] > 0)
         if not eligible.any():
             continue
-        floor = Floor(
-            i,
-            menu.levels_usd_per_kg[at.level] * MUSD_PER_T,
-            menu.upside_share,
-            menu.kind,
-            calendar.lasting(menu.term_years),
-            market=len(floors),
-            begin=0,
-            id=at,
-        )
+        floor = replace(_floor_of_menu(menu, at, materials, calendar), market=len(floors), begin=0)
         floors.append(MarketFloor(name, floor, eligible, menu.embedded_content))
     return tuple(floors)
 
