@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -749,10 +750,8 @@ def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
 
     A menu is the one in its place, on the same material. A level is known by its place, and by its value where levels were put in
     another order, added or left out."""
-    menus = plan.instruments.price_floors
-    if at.menu >= len(menus) or any(
-        getattr(menus[at.menu], of) != getattr(menu, of) for of in ("material", "kind", "scope")
-    ):
+    menus, what = plan.instruments.price_floors, attrgetter("material", "kind", "scope")
+    if at.menu >= len(menus) or what(menus[at.menu]) != what(menu):
         return None
     levels, before = menus[at.menu].levels_usd_per_kg, menu.levels_usd_per_kg
     if len(levels) == len(before) and set(levels) != set(before):
