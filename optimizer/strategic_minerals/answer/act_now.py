@@ -86,9 +86,9 @@ class ActNow:
 
     def manifest(self) -> dict[str, Any]:
         """What a manifest says of it, JSON-ready."""
-        figures = {name: _plain(value) for name, value in self.gap.iloc[0].items()}
+        figures = {str(name): _plain(value) for name, value in self.gap.iloc[0].items()}
         acts = [{str(k): _plain(v) for k, v in row.items()} for row in self.acts.to_dict("records")]
-        return {**{str(k): v for k, v in figures.items()}, "acts": acts}
+        return {**figures, "acts": acts}
 
     def objections(self) -> Iterator[str]:
         """Where figures and acts do not follow from the samples and plans that are shown with them."""

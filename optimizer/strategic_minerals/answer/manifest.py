@@ -163,22 +163,14 @@ def seal_faults(file: str, content: Mapping[str, Any], text: str) -> list[Fault]
 
 def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
     """Everything in a manifest, except its digest, that is missing, not foreseen, or of another type."""
-    schema = unanswered() if "why" in content else answered()
+    schema, faults = unanswered() if "why" in content else answered(), list[Fault]()
     try:
         schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
     except ValidationError as error:
-        items = error.errors(include_url=False)
-        return [
-            Fault(
-                MANIFEST,
-                "",
-                ".".join(map(str, item["loc"])),
-                "nothing" if item["type"] == "missing" else shown(item["input"]),
-                expected(item),
-            )
-            for item in items
-        ]
-    return []
+        for item in error.errors(include_url=False):
+            found = "nothing" if item["type"] == "missing" else shown(item["input"])
+            faults.append(Fault(MANIFEST, "", ".".join(map(str, item["loc"])), found, expected(item)))
+    return faults
 
 
 RUN_FOLDER = "a finished run folder"

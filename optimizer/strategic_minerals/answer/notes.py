@@ -209,11 +209,8 @@ def in_peace(n: Instance, short: Floats, run: Floats, names: Names) -> Iterator[
     for j in np.flatnonzero(n.home[: n.sources]).tolist():
         open_ = survival(n, j, n.price, (), 0)[:planned] | (run[j, :planned] > SMALL_T)
         if open_[0] and not open_.all():
-            yield (
-                CLOSES,
-                n.producers[j],
-                f"{names.producer(n.producers[j])} from FY{years[n.calendar.year_index[open_.argmin()]]}",
-            )
+            year = years[n.calendar.year_index[open_.argmin()]]
+            yield CLOSES, n.producers[j], f"{names.producer(n.producers[j])} from FY{year}"
 
 
 def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:

@@ -115,6 +115,10 @@ def labelled(plan: Plan, data: Dataset, solution: Solution, status: str) -> Any:
     return xr.Dataset(kept, coords=coordinates, attrs=about)
 
 
+BY_NAME = ("objective_parts", "reference_parts", "seconds", "counts", "options", "versions")
+"""Fields of a result with figures by name."""
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """A solved plan. Values exist only where `outcome` allows them."""
@@ -141,19 +145,15 @@ class Result:
     def __post_init__(self) -> None:
         """What is done to a table that was asked for is done to a copy; figures stay as they were found."""
         object.__setattr__(self, "tables", Frames(self.tables))
-        for name in ("objective_parts", "reference_parts", "seconds", "counts", "options", "versions"):
+        for name in BY_NAME:
             object.__setattr__(self, name, Fixed(getattr(self, name)))
 
     def __eq__(self, other: object) -> bool:
         """Whether plan, tables of the question, outcome and answer are the same, whatever time it took and wherever."""
         if not isinstance(other, Result):
             return NotImplemented
-        same = (self.plan, self.data, self.outcome.objective_musd) == (
-            other.plan,
-            other.data,
-            other.outcome.objective_musd,
-        )
-        return same and self.tables == other.tables
+        mine, theirs = ((each.plan, each.data, each.outcome.objective_musd) for each in (self, other))
+        return mine == theirs and self.tables == other.tables
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -302,11 +302,6 @@ def restored(
         solution,
         reference,
         tables,
-        objective_parts=stated["objective_parts"],
-        reference_parts=stated["reference_parts"],
         audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
-        seconds=stated["seconds"],
-        counts=stated["counts"],
-        options=stated["options"],
-        versions=stated["versions"],
+        **{name: stated[name] for name in BY_NAME},
     )

@@ -142,7 +142,7 @@ def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
         _protection(figures, basis),
         _value(figures, basis),
         based_on(plan, basis),
-        [*evidence_lines(basis), *_in_sample(figures, plan, basis)],
+        [*evidence_lines(basis), *_in_sample(figures, basis)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -171,7 +171,7 @@ def _first(basis: Basis) -> list[str]:
     return untested(basis.act_now) if basis.act_now.why_not else _without(basis.act_now, basis.names)
 
 
-def _in_sample(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+def _in_sample(figures: Figures, basis: Basis) -> list[str]:
     """What the search says of its own scenarios, where other samples lead the answer."""
     if basis.act_now is None or basis.act_now.why_not or basis.relaxed:
         return []
@@ -314,10 +314,10 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
     head = f"BUY for the reserve while no disruption occurs ({calm}):"
     if basis.release is not None:
         head = "HOLD for the reserve: targets for every future, which these purchases reach:"
-    return [head, *limited(lines), *origin_of_purchases(figures, basis.names), *_release(figures, basis)]
+    return [head, *limited(lines), *origin_of_purchases(figures, basis.names), *_release(basis)]
 
 
-def _release(figures: Figures, basis: Basis) -> list[str]:
+def _release(basis: Basis) -> list[str]:
     """What a storekeeper does in an event and after it."""
     rule = basis.release
     if rule is None:
@@ -534,12 +534,10 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
             f"{'paid' if government <= 0 else 'gained'} by the government, net: spending, less sales and the value of what is left",
         ),
     ]
-    moved = (
-        "saved on imports, whose price the plan lowers"
-        if bill > 0
-        else "paid more for imports, as own buying raises prices"
-    )
-    parts += [(bill, moved)] * (abs(bill) >= 0.5)
+    imports = "saved on imports, whose price the plan lowers"
+    if bill <= 0:
+        imports = "paid more for imports, as own buying raises prices"
+    parts += [(bill, imports)] * (abs(bill) >= 0.5)
     fined = "penalties for broken soft rules and targets not filled, which nobody pays"
     parts += [(-penalties, fined)] * (penalties >= 0.5)  # less is printed as nothing
     parts += [(risk, "the weight on very large losses (CVaR)")] * (abs(risk) > SMALL_MUSD)
@@ -552,12 +550,10 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
 
 def _drifts(figures: Figures, basis: Basis) -> list[str]:
     """Drifts of prices while stock is held."""
-    names, lines = basis.names, list[str]()
     drifts = figures.items("price_drift_share")
-    moved = [f"{names.material(m)} ({change:+.0%})" for m, change in drifts.items() if abs(change) > 0.01]
-    if moved:  # part of their worth is that drift
-        lines.append(f"  PRICE CHANGE while in stock, without a disruption: {', '.join(moved)}.")
-    return lines
+    moved = [f"{basis.names.material(m)} ({change:+.0%})" for m, change in drifts.items() if abs(change) > 0.01]
+    # part of their worth is that drift
+    return [f"  PRICE CHANGE while in stock, without a disruption: {', '.join(moved)}."] if moved else []
 
 
 def _left(figures: Figures) -> list[str]:
@@ -656,9 +652,7 @@ def _without(of: ActNow, names: Names) -> list[str]:
     found = []
     for row in rows_of(order):
         item = names.material(str(row.item)) if row.kind == "mineral" else str(row.item)
-        what = {"mineral": f"all {item}", "instrument": f"all {item}"}.get(
-            str(row.kind), "all that costs little, together"
-        )
+        what = f"all {item}" if row.kind in ("mineral", "instrument") else "all that costs little, together"
         if row.why_not:
             found.append(f"  {what}: no such plan keeps the rules")
             continue

@@ -509,9 +509,8 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
                         "cost_musd": tonnes * price,
                     }
                 )
-    return frame(rows, RESULT_TABLES["acquisitions"].columns).sort_values(
-        ["fiscal_year", "period", "material"], ignore_index=True
-    )
+    order = ["fiscal_year", "period", "material"]
+    return frame(rows, RESULT_TABLES["acquisitions"].columns).sort_values(order, ignore_index=True)
 
 
 def stock(problem: Problem, solution: Solution) -> pd.DataFrame:

@@ -168,9 +168,8 @@ def _of_audit(stored: Result, found: Recomputed) -> Iterator[str]:
         ("audit.parts", audited.parts, stored.audited.parts),
     ):
         yield from _numbers(name, stated, parts, sum(abs(value) for value in parts.values()))
-    yield from number_objections(
-        "audit.objective", stored.audited.objective, audited.objective, ROUNDING * _size(audited)
-    )
+    room = ROUNDING * _size(audited)
+    yield from number_objections("audit.objective", stored.audited.objective, audited.objective, room)
     if stored.audited.passed != audited.passed:
         yield f"audit.passed: {stored.audited.passed}; found {audited.passed}"
     if [r.family for r in stored.audited.residuals] != [r.family for r in audited.residuals]:
@@ -332,14 +331,10 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
         return _verified(stored, again, [])
     result, stated, faults = open_run(stored)
     objections = [str(fault) for fault in (*faults, *study_faults(Path(stored), stated))]
-    texts = [
-        (name, digest_of(text)) for name, text in (*question_texts(result.plan, result.data), *answer_texts(result))
-    ]
-    wrong = [name for name, digest in texts if digest != stated["files"].get(name)]
-    objections += [
-        *misstated(result, stated),
-        *(f"{name}: its text does not go with what the folder holds" for name in wrong),
-    ]
+    texts = (*question_texts(result.plan, result.data), *answer_texts(result))
+    wrong = [name for name, text in texts if digest_of(text) != stated["files"].get(name)]
+    objections += misstated(result, stated)
+    objections += [f"{name}: its text does not go with what the folder holds" for name in wrong]
     return _verified(result, again, objections)
 
 

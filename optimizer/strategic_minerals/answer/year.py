@@ -296,11 +296,10 @@ def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
         yield {"what": f"{name}, in force when the plan began: has it ended?", "kind": "event", "item": name}
     asked, listed = "has it begun, or been announced? If not: what was read (source)?", set()
     for scenario in plan.scenarios:
-        hazard = scenario.events[0].hazard
+        event, hazard = scenario.events[0], scenario.events[0].hazard
         listed.add(hazard)
-        cells = {"hazard": hazard or "", "from_year": f"{scenario.events[0].start_year:g}", "unit": "probability"}
+        cells = {"hazard": hazard or "", "from_year": f"{event.start_year:g}", "unit": "probability"}
         if hazard is None:  # stated in full by the plan alone
-            event = scenario.events[0]
             cells |= {name: str(value) for name in STATED if (value := getattr(event, name)) is not None}
             cells["remaining_years"] = cells.get("duration_years", "")
         what = f"{names.hazard(hazard) if hazard else scenario.name}: {asked}"
@@ -309,12 +308,8 @@ def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
     for row in sampled(plan, result.data):
         if row.hazard not in listed and {"*", *held} & set(row.materials.split()):
             cells = {"item": f"{row.hazard}-{first}", "hazard": row.hazard, "unit": "a year"}
-            yield {
-                "what": f"{row.name or row.hazard}: {asked}",
-                "kind": "event",
-                "expected": f"{row.rate_per_yr:.4g}",
-                **cells,
-            }
+            cells["expected"] = f"{row.rate_per_yr:.4g}"
+            yield {"what": f"{row.name or row.hazard}: {asked}", "kind": "event", **cells}
     yield from _possible_figures(result, held, names)
 
 
@@ -346,9 +341,8 @@ def _possible_figures(result: Result, held: Collection[str], names: Names) -> It
     for row in rows_of(due[(due["kind"] == "bought") & (due["fiscal_year"] == first)]):
         cells = {"item": row.item, "expected": f"{row.amount:.6g}", "unit": "t"}
         yield {"what": f"{row.about} bought in FY{first}: how much arrived?", "kind": "delivered", **cells}
-    signed = {row.item for row in rows_of(due[due["kind"] == "contract"])} | {
-        r.producer for r in data.rows("commitments") if r.payer is None
-    }
+    signed = {row.item for row in rows_of(due[due["kind"] == "contract"])}
+    signed |= {row.producer for row in data.rows("commitments") if row.payer is None}
     counted = {"price": held, "demand": held, "capacity": signed | set(result.tables["acquisitions"]["source"])}
     for kind, (_, column) in FIGURES.items():
         for (item, detail), row in _in_force(kind, plan, data, first).items():

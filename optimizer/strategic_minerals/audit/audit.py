@@ -274,11 +274,8 @@ def qualified_supply(k: AuditContext) -> Iterable[Row]:
             continue
         material = k.n.materials[form[0]]
         leads = {r.producer: r.lead_yr for r in k.problem.data.rows("qualifications") if r.material == material}
-        clean, everything, made = (
-            known.asks_clean("users", material),
-            np.ones(len(years)),
-            np.zeros(k.x.output[:, 0].shape),
-        )
+        clean = known.asks_clean("users", material)
+        everything, made = np.ones(len(years)), np.zeros(k.x.output[:, 0].shape)
         for j, other in enumerate(k.n.producers):
             y = dict(k.y[j]).get(form[1], 0.0)
             if y <= 0:
@@ -318,11 +315,8 @@ def diversification(k: AuditContext) -> Iterable[Row]:
                 if m == i:
                     used = used + max(-y, 0.0) * k.use(j)[0]
                     supplied += max(y, 0.0) * k.x.output[0, j] * bool(member)
-        over = (
-            supplied - rule.share * used
-            if rule.kind == "country_cap"
-            else rule.share * used - supplied + k.x.surplus[0, i]
-        )
+        over = supplied - rule.share * used
+        over = over if rule.kind == "country_cap" else k.x.surplus[0, i] - over
         over = over - (0.0 if rule.hard else k.x.excess[0, r])
         ruled = _since(k, rule.from_year) & (k.path_data.reached[k.n.component[i]] > 0)
         yield f"{rule.kind} {rule.material}", (over * ruled)[None], k.size[i]
@@ -336,14 +330,8 @@ def trunk_shortfall(k: AuditContext) -> Iterable[Row]:
     for i in forms | {k.n.materials.index(d.material) for d in k.n.plan.diversification if d.material in k.n.materials}:
         tiers = [m for m, (q, _) in enumerate(k.n.tiers) if k.n.demand_material[q] == i]
         if k.z0 is not None:
-            yield (
-                k.n.materials[i],
-                (
-                    (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)
-                    * (k.path_data.reached[k.n.component[i]] > 0)
-                )[None],
-                4 * k.size[i],
-            )
+            more = (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)
+            yield k.n.materials[i], (more * (k.path_data.reached[k.n.component[i]] > 0))[None], 4 * k.size[i]
 
 
 def days_of_cover(k: AuditContext) -> Iterable[Row]:

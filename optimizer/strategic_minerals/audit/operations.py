@@ -266,8 +266,7 @@ class Bottlenecks:
     """What keeps a material that is short from being made: the stage of its chain whose makers give all that they can."""
 
     def __init__(self, k: AuditContext) -> None:
-        n = k.n
-        self.k, self.project = k, {project.producer: p for p, project in enumerate(n.projects)}
+        self.k, self.project = k, {project.producer: p for p, project in enumerate(k.n.projects)}
         self._most: dict[int, Floats] = {}
 
     def of(self, i: int, w: int, t: int) -> tuple[int, ...]:
@@ -409,15 +408,8 @@ def non_anticipativity(k: AuditContext) -> Iterable[Row]:
         "shortfall": [n.demand_material[q] for q, _ in n.tiers],
     }
     of |= {name: [i for i, _ in n.users] for name in ("users_pull", "users_refill", "users_missing")}
-    of |= {
-        "reserve_output": of["output"],
-        "clean_output": of["output"],
-        "disposal": of["release"],
-        "stock": of["release"],
-        "sent": of["release"],
-        "received": of["release"],
-        "surplus": of["release"],
-    }
+    of |= dict.fromkeys(("reserve_output", "clean_output"), of["output"])
+    of |= dict.fromkeys(("disposal", "stock", "sent", "received", "surplus"), of["release"])
     for name, materials in of.items():
         values = getattr(k.x, name)
         for a, i in enumerate(materials):

@@ -351,27 +351,20 @@ def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
 
 def lasting_share(n: Instance, scenarios: ScenarioSet) -> Floats:
     """(S, I, T) share of a period in which the cut of any event on i's chain lasts, counted edge to edge."""
-    D, T = n.calendar.step, n.calendar.periods
-    share = np.zeros((len(scenarios.names), len(n.materials), T))
-    spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    share = np.zeros((len(scenarios.names), len(n.materials), n.calendar.periods))
+    spans: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
     for s, i, event in _named(n, scenarios):
         begin = event.start + event.flood
-        spans.setdefault((s, int(n.chain[i])), []).append((begin, begin + event.duration))
-    for (s, c), several in spans.items():
-        for t in range(T):
-            opens = n.calendar.first_year + D * t
-            inner = [e for span in several for e in span if opens < e < opens + D]
-            edges = sorted([opens, opens + D, *inner])
-            hit = sum(b - a for a, b in pairwise(edges) if any(x <= (a + b) / 2 < y for x, y in several))
-            share[s, n.chain == c, t] = hit / D if hit / D >= TINY else 0.0
+        spans.setdefault((s, int(n.chain[i])), []).append((begin, begin + event.duration, 1.0))
+    for (s, c), steps in spans.items():
+        share[s, n.chain == c] = _mean_depth(n, [steps])
     return share
 
 
 def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
     """(S, I, T) share of a period in which the cut of any event on i's chain lasts, counted edge to edge; an event with a
     profile counts as deep as its cut of i is against its own deepest of i, or of all that it names where i is not named."""
-    D, T = n.calendar.step, n.calendar.periods
-    share = np.zeros((len(scenarios.names), len(n.materials), T))
+    share = np.zeros((len(scenarios.names), len(n.materials), n.calendar.periods))
     struck: dict[tuple[int, int], dict[int, tuple[DisruptionEvent, list[str]]]] = {}
     for s, i, event in _named(n, scenarios):
         mine = struck.setdefault((s, int(n.chain[i])), {})
@@ -380,15 +373,22 @@ def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
         for i in np.flatnonzero(n.chain == c).tolist():
             name = n.materials[n.form_of[i]]
             several = [_depths(event, [name] if name in names else names) for event, names in found.values()]
-            edges_of = sorted({e for steps in several for a, b, _ in steps for e in (a, b)})
-            for t in range(T):
-                opens = n.calendar.first_year + D * t
-                if not edges_of or opens + D <= edges_of[0] or opens >= edges_of[-1]:
-                    continue  # nothing lasts
-                edges = [opens, *(e for e in edges_of if opens < e < opens + D), opens + D]
-                hit = sum((b - a) * _deepest(several, (a + b) / 2) for a, b in pairwise(edges))
-                share[s, i, t] = hit / D if hit / D >= TINY else 0.0
+            share[s, i] = _mean_depth(n, several)
     return share
+
+
+def _mean_depth(n: Instance, several: list[list[tuple[float, float, float]]]) -> Floats:
+    """(T,) mean over each period of how deep the deepest of some events cuts; (from, until, depth) of each."""
+    D, found = n.calendar.step, np.zeros(n.calendar.periods)
+    edges_of = sorted({e for steps in several for a, b, _ in steps for e in (a, b)})
+    for t in range(n.calendar.periods):
+        opens = n.calendar.first_year + D * t
+        if not edges_of or opens + D <= edges_of[0] or opens >= edges_of[-1]:
+            continue  # nothing lasts
+        edges = [opens, *(e for e in edges_of if opens < e < opens + D), opens + D]
+        hit = sum((b - a) * _deepest(several, (a + b) / 2) for a, b in pairwise(edges))
+        found[t] = hit / D if hit / D >= TINY else 0.0
+    return found
 
 
 def _depths(event: DisruptionEvent, names: list[str]) -> list[tuple[float, float, float]]:

@@ -45,9 +45,8 @@ def read_bounded(path: Path, most_bytes: int, wanted: str) -> bytes | Fault:
     if wrong is not None:
         return wrong
     try:
-        with os.fdopen(
-            os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
-        ) as file:
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
             content = file.read(most_bytes + 1)
     except OSError as error:
         return Fault(str(path), "", "", error.strerror or "unreadable", wanted)
@@ -155,19 +154,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         yield stack.enter_context(files.file(path))
 
 
-def write_whole(path: Path, pieces: Iterable[str]) -> str:
-    """Write text atomically; the SHA-256 of the text (not read back from the disk)."""
-    digest = hashlib.sha256()
+def write_whole(path: Path, pieces: Iterable[str]) -> None:
+    """Write text atomically."""
     with whole_file(path) as file:
-        for piece in pieces:
-            content = piece.encode()
-            digest.update(content)
-            file.write(content)
-    return digest.hexdigest()
+        file.writelines(piece.encode() for piece in pieces)
 
 
 def digest_of(pieces: Iterable[str]) -> str:
-    """SHA-256 that `write_whole` would return."""
+    """SHA-256 of a text in pieces."""
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece.encode())

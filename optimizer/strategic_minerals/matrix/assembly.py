@@ -657,12 +657,8 @@ class _Finder:
     def _column(self, k: int, name: str, key: Any, at: Any) -> Any:
         """Columns of a variable of part k at given instances, -1 where the part has no such variable."""
         part = self.parts[k]
-        position = self.where[k].get((name, key))
-        return (
-            np.full_like(np.asarray(at), -1)
-            if position is None
-            else part.first_column + position + part.width * np.asarray(at)
-        )
+        position, stamps = self.where[k].get((name, key)), np.asarray(at)
+        return np.full_like(stamps, -1) if position is None else part.first_column + position + part.width * stamps
 
     def _find(self, k: int, tag: str, key: list[Any]) -> Any:
         """Columns of an external of part k: one, or one for each instance."""
@@ -684,14 +680,9 @@ class _Finder:
             before = self._column(k, PREVIOUS[tag], key[0], np.maximum(blocks.previous, 0))
             return np.where(blocks.previous >= 0, before, -1)
         name, index, t = key
-        if tag == "trunk":
-            return self._column(self.period_at[c], name, index, t)
-        return self._column(self.period_at[c], name, index, self._stamps_at(c, t))
-
-    def _stamps_at(self, c: int, t: int) -> Ints:
-        """(branches,) instance that holds a period of each branch: the trunk's before its onset."""
-        first, onset = self.branches[c]
-        return np.where(t < onset, t, first + t - onset)
+        first, onset = self.branches[c]  # before its onset the trunk's instance holds a period of a branch
+        at = t if tag == "trunk" else np.where(t < onset, t, first + t - onset)
+        return self._column(self.period_at[c], name, index, at)
 
     def _part(self, name: str, key: Any, c: int) -> Ints:
         """(S,) columns of a component's variable in every scenario: its branch's, or the trunk's loss."""

@@ -25,7 +25,6 @@ from ..world.packages import (
     KINDS,
     Identity,
     Item,
-    Kind,
     Option,
     Support,
     build_support,
@@ -91,11 +90,8 @@ def same_operations(old: Structure, structure: Structure) -> bool:
 
     def written(side: Structure) -> tuple[Any, ...]:
         classes = [(k.project, k.purchase and k.purchase.material, k.bound) for k in side.support.classes]
-        return (
-            classes,
-            [contract.source for contract in side.contracts],
-            [bool(blocks.branches) for blocks in side.block_index],
-        )
+        sources = [contract.source for contract in side.contracts]
+        return classes, sources, [bool(blocks.branches) for blocks in side.block_index]
 
     same_sets = written(old) == written(structure) and equal(old.component_sets, structure.component_sets)
     return same_sets and _same(old.instance, structure.instance, BLOCK_DATA)
@@ -188,13 +184,8 @@ def tiny_entry(structure: Structure, data: Dataset, entry: TinyEntryError) -> Fa
     """The figure behind an entry of the matrix that is too small for the solver, as a fault with file, row and column."""
     table, row, column = _figure(structure, data, entry)
     if table == "plan":
-        return Fault(
-            "plan",
-            row,
-            column,
-            "a share next to nothing",
-            "0, or a share that the solver can tell from 0 (1e-6 or more)",
-        )
+        expected = "0, or a share that the solver can tell from 0 (1e-6 or more)"
+        return Fault("plan", row, column, "a share next to nothing", expected)
     found = next((getattr(one, column, None) for one in data.rows(table) if key_of(one) == row), None)
     text = f"{found:g}" if isinstance(found, int | float) else "a figure"
     more = f", and {entry.count - 1} more like it" if entry.count > 1 else ""
@@ -256,15 +247,10 @@ def _of_output(n: Instance, entry: TinyEntryError) -> tuple[str, str, str]:
 
 
 def _price(data: Dataset, price_set: str, material: str) -> tuple[str, str, str]:
-    return "prices", _key(data, "prices", f"{price_set}/{material}"), "price_usd_per_kg"
-
-
-def _key(data: Dataset, table: str, begins: str) -> str:
-    """The first row of a table whose key begins like this."""
-    found: list[Any] = [
-        key_of(row) for row in data.rows(table) if key_of(row) == begins or key_of(row).startswith(f"{begins}/")
-    ]
-    return found[0] if found else begins
+    """Of the first row that states a material's price."""
+    begins = f"{price_set}/{material}"
+    keys = (key_of(row) for row in data.rows("prices"))
+    return "prices", next((key for key in keys if key.startswith(f"{begins}/")), begins), "price_usd_per_kg"
 
 
 MOST_COLUMNS = 40_000_000
@@ -310,19 +296,10 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     checkpoint("building the model")
     with seconds.measure("build"):
         structure, natural, scenarios, pricing = _built(plan, data, like, held)
-        columns = sum(
-            blocks.count
-            * (
-                len(s.sources)
-                + len(s.projects)
-                + len(s.tiers)
-                + len(s.steps)
-                + len(s.purchases)
-                + 4 * len(s.materials)
-                + 3 * len(s.users)
-            )
-            for s, blocks in zip(structure.component_sets, structure.block_index, strict=True)
-        )
+        columns = 0
+        for s, blocks in zip(structure.component_sets, structure.block_index, strict=True):
+            once = sum(map(len, (s.sources, s.projects, s.tiers, s.steps, s.purchases)))
+            columns += blocks.count * (once + 4 * len(s.materials) + 3 * len(s.users))
         if columns > MOST_COLUMNS:
             found = f"about {columns:,} columns ({len(structure.scenarios.names)} scenarios, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns")])
@@ -568,11 +545,9 @@ class DecisionIndex:
         if hits:
             phrase = ", ".join(f"'{hit}'" for hit in hits)
             raise PlanError([Fault("explain", "", "item", f"'{text}', of several kinds", f"one of {phrase}")])
-        gone = self._gone(text)
-        if gone:
-            raise PlanError(
-                [Fault("explain", "", "item", f"'{text}', which cannot be chosen", f"another: {'; '.join(gone)}")]
-            )
+        if gone := self._gone(text):
+            found = f"'{text}', which cannot be chosen"
+            raise PlanError([Fault("explain", "", "item", found, f"another: {'; '.join(gone)}")])
         if text in self._problem.natural.materials:
             about = ", ".join(self._about(text)) or "nothing that the plan can choose"
             raise PlanError([Fault("explain", "", "item", f"'{text}', a material", f"what provides it: {about}")])
@@ -673,13 +648,8 @@ def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:
         found[key] = item, _signed(columns, "projects", any_amount=in_amounts(item, problem.plan))
     for key, (item, m) in market_items(instance, support).items():
         found[key] = item, _signed(np.array([place["floor", m]]), "market floors", any_amount=False)
-    amounts: dict[Kind, dict[str, Decided]] = {"contract": {}, "offer": {}}
-    _contracts(problem, place, amounts["contract"])
-    _offers(problem, amounts["offer"])
-    for kind, named in amounts.items():
-        for name, decided in named.items():
-            item = Item(kind, name)
-            found[identity(item, problem.plan)] = item, decided
+    for item, decided in (*_contracts(problem, place), *_offers(problem)):
+        found[identity(item, problem.plan)] = item, decided
     return found
 
 
@@ -687,7 +657,7 @@ def _signed(columns: Ints, unit: str, *, any_amount: bool) -> Decided:
     return Decided(columns, np.ones(len(columns)), LEAST_USE if any_amount else 1.0, unit, any_amount)
 
 
-def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int], found: dict[str, Decided]) -> None:
+def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int]) -> Iterator[tuple[Item, Decided]]:
     """Contracts by producer, whenever they start, in tonnes a year. place: column of each variable of the commitments."""
     structure = problem.structure
     by_source: dict[int, list[int]] = {}
@@ -698,11 +668,11 @@ def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int], found: di
         columns = np.array([place["contract", k] for k in members])
         least = [max(structure.contracts[k].lot, LEAST_USE * structure.contracts[k].largest) for k in members]
         freely = any(structure.contracts[k].lot == 0 for k in members)
-        a_lot = min(least) * a_year
-        found[problem.natural.producers[j]] = Decided(columns, np.full(len(members), a_year), a_lot, "t/yr", freely)
+        decided = Decided(columns, np.full(len(members), a_year), min(least) * a_year, "t/yr", freely)
+        yield Item("contract", problem.natural.producers[j]), decided
 
 
-def _offers(problem: Problem, found: dict[str, Decided]) -> None:
+def _offers(problem: Problem) -> Iterator[tuple[Item, Decided]]:
     """Purchases in planned years by offer, in tonnes."""
     structure, calendar = problem.structure, problem.natural.calendar
     for c, part in enumerate(problem.assembly.operations):
@@ -713,7 +683,7 @@ def _offers(problem: Problem, found: dict[str, Decided]) -> None:
             open_ = columns[depth > 0]
             if len(open_):
                 least = LEAST_USE * float(depth.max()) * unit / calendar.step if np.isfinite(depth).all() else 1.0
-                found[purchase.name] = Decided(open_, np.full(len(open_), unit), least, "t")
+                yield Item("offer", purchase.name), Decided(open_, np.full(len(open_), unit), least, "t")
 
 
 # What a plan does in its first fiscal years, as sums of columns: what is bought and sold, whom it supports, what it signs.

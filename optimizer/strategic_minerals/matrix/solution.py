@@ -173,23 +173,14 @@ def _scales(structure: Structure) -> dict[str, Floats]:
     """Tonnes that a unit of each operation stands for, by its index; purchases excluded."""
     instance = structure.instance
     u, v = instance.material_unit, instance.producer_unit
-    rules = instance.plan.diversification
+    unit = dict(zip(instance.materials, u, strict=True))
     held = u[[i for i, _ in instance.users]]
     return {
-        "output": v,
-        "reserve_output": v,
-        "clean_output": v,
-        "release": u,
-        "disposal": u,
-        "stock": u,
-        "sent": u,
-        "received": u,
-        "surplus": u,
+        **dict.fromkeys(("output", "reserve_output", "clean_output"), v),
+        **dict.fromkeys(("release", "disposal", "stock", "sent", "received", "surplus"), u),
         "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
         "shortfall": np.array([u[instance.demand_material[q]] for q, _ in instance.tiers]),
-        "excess": np.array(
-            [u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]
-        ),
+        "excess": np.array([unit.get(rule.material, 1.0) for rule in instance.plan.diversification]),
         **dict.fromkeys(("users_pull", "users_refill", "users_missing"), held),
     }
 

@@ -68,12 +68,11 @@ def timeline(result: Result) -> pd.DataFrame:
 
     known = Names.of(result.data)
     for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
+        what = f"buy {known.material(str(material))}"
         amount = f"{digits(purchases['acquired_t'].sum())} t for {in_musd(purchases['cost_musd'].sum())}"
         for year, bought in purchases.groupby("fiscal_year"):
             text = f"{digits(bought['acquired_t'].sum())} t for {in_musd(bought['cost_musd'].sum())} in FY{year}"
-            add(
-                f"buy {known.material(str(material))}", amount, "purchase", float(str(year)), float(str(year)) + 1, text
-            )
+            add(what, amount, "purchase", float(str(year)), float(str(year)) + 1, text)
     for row in rows_of(result.tables["projects"]):
         if row.share < SIGNED or (row.baseline and row.package == "none"):
             continue
@@ -90,10 +89,8 @@ def timeline(result: Result) -> pd.DataFrame:
         start = year_of(result, row.start)
         amount = f"{digits(row.contract_t_per_yr)} t a year for {in_musd(row.fees_musd)} of fees"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
-        what, text = (
-            f"offtake from {known.producer(row.activity)}{since}",
-            f"{amount}, {row.fee_usd_per_kg:,.3g} USD/kg",
-        )
+        what = f"offtake from {known.producer(row.activity)}{since}"
+        text = f"{amount}, {row.fee_usd_per_kg:,.3g} USD/kg"
         add(what, amount, "offtake contract", start, start + row.term_yr, text)
     for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
@@ -176,7 +173,6 @@ TITLES = {
     "inputs": "What differs in the question",
 }
 """Headings of the tables, in their order."""
-SIDE_BY_SIDE = ("plan", "targets", "money", "outcome")
 
 
 @verb
@@ -238,15 +234,12 @@ def opened(results: Sequence[Result | Path | str]) -> list[Result]:
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:
     """A comparison in plain words, line by line: decisions, money and risk first, then the question."""
     lines = [f"COMPARED: {' | '.join(facts['names'])}", *facts["warnings"]]
-    for name in SIDE_BY_SIDE:
-        table = rows_in_words(name, tables[name], len(facts["names"]))
-        lines += [f"{TITLES[name]}:" if table else f"{TITLES[name]}: nothing", *(f"  {line}" for line in table)]
-    question = question_in_words(tables, facts)
-    return [
-        *lines,
-        f"{TITLES['inputs']}:" if question else f"{TITLES['inputs']}: nothing",
-        *(f"  {text}" for text in question),
-    ]
+    for name, title in TITLES.items():
+        found = rows_in_words(name, tables[name], len(facts["names"]))
+        if name == "inputs":
+            found = question_in_words(tables, facts)
+        lines += [f"{title}:" if found else f"{title}: nothing", *(f"  {line}" for line in found)]
+    return lines
 
 
 def question_in_words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:

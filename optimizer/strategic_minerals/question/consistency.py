@@ -1,7 +1,6 @@
 """Checks across tables and plan, all collected; a loader has already checked each row by itself."""
 
 import datetime as dt
-import itertools
 import math
 import re
 from collections import defaultdict
@@ -130,7 +129,7 @@ def _steps_follow(data: Dataset, table: str, column: str) -> Iterator[Fault]:
         for row in ordered:
             if row.month_to <= row.month_from:
                 yield _wrong(table, row, "month_to", f"more than month_from ({row.month_from:g})")
-        for before, after in itertools.pairwise(ordered):
+        for before, after in pairwise(ordered):
             if before.month_from < before.month_to and after.month_from < before.month_to - 1e-9:
                 yield _wrong(table, after, "month_from", f"at least {before.month_to:g}, where the step before ends")
 
@@ -386,7 +385,7 @@ def tiers_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         if total < 1 - 1e-9:
             expected = "shares that add to at least 1"
             yield Fault("tiers.csv", f"{material}/{segment}", "share", f"{total:g} in all", expected)
-        for before, after in itertools.pairwise(sorted(rows, key=lambda row: row.tier)):
+        for before, after in pairwise(sorted(rows, key=lambda row: row.tier)):
             if after.loss_multiplier < before.loss_multiplier:
                 expected = f"at least {before.loss_multiplier:g}, that of tier {before.tier}"
                 yield _wrong("tiers", after, "loss_multiplier", expected)

@@ -111,14 +111,10 @@ class Facts:
                 words = f"the price of {row.material} ({{}} USD/kg)"
                 self.price[row.material] = _of("prices", row, "price_usd_per_kg", words)
         capacities = sorted(data.rows("capacities"), key=lambda row: row.capacity_t_per_yr)
-        for table, column, rows in (
-            ("capacities", "activity", capacities),
-            ("projects", "project", data.rows("projects")),
-        ):
-            for row in rows:
-                name = getattr(row, column)
-                words = f"the capacity of {name} ({{}} t/yr)"
-                self.capacity[name] = _of(table, row, "capacity_t_per_yr", words)
+        makers = [("capacities", row.activity, row) for row in capacities]
+        makers += [("projects", row.project, row) for row in data.rows("projects")]
+        for table, name, row in makers:
+            self.capacity[name] = _of(table, row, "capacity_t_per_yr", f"the capacity of {name} ({{}} t/yr)")
         self._of_minerals()
         self._of_producers()
 
@@ -242,11 +238,9 @@ def _demand(facts: Facts) -> Iterator[Comparison]:
 def _outputs(facts: Facts) -> Iterator[Comparison]:
     """The main output of a producer beside the market; its capacity is doubted."""
     for producer, capacity in facts.capacity.items():
-        made = [
-            row
-            for row in facts.yields[producer]
-            if row.yield_t_per_t > 0 and (facts.chosen is None or row.material in facts.chosen)
-        ]
+        made = [row for row in facts.yields[producer] if row.yield_t_per_t > 0]
+        if facts.chosen is not None:
+            made = [row for row in made if row.material in facts.chosen]
         if made:
             main = max(made, key=lambda row: row.yield_t_per_t * (facts.price[row.material].size or 1.0))
             output = _of("yields", main, "yield_t_per_t").times(capacity)

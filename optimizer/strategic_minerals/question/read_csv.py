@@ -191,12 +191,11 @@ def _stated(folder: Path, table: str) -> list[dict[str, object]]:
     if not isinstance(sheet, Sheet):
         raise InputError(sheet)
     if table != "countries":  # a name alone
-        bare = [{column: value for column, value in record.items() if column != "home"} for record in sheet.records]
         columns = [column for column in sheet.columns if column != "home"]
         found = [
             fault
-            for record, line in zip(bare, sheet.lines, strict=True)
-            for fault in validate_rows(table, [record], name, columns, [line])[1]
+            for record, line in zip(sheet.records, sheet.lines, strict=True)
+            for fault in validate_rows(table, [_bare(record)], name, columns, [line])[1]
         ]
         if found:
             raise InputError(found)
@@ -418,9 +417,8 @@ def _each_text(frame: pd.DataFrame, change: Callable[[object], object]) -> pd.Da
 
 def csv_pieces(frame: pd.DataFrame) -> Iterator[str]:
     """`csv_text` of a table of any length, a piece at a time."""
-    yield csv_text(frame[:CSV_PIECE])
-    for first in range(CSV_PIECE, len(frame), CSV_PIECE):
-        yield csv_text(frame[first : first + CSV_PIECE], header=False)
+    for first in range(0, max(1, len(frame)), CSV_PIECE):
+        yield csv_text(frame[first : first + CSV_PIECE], header=first == 0)
 
 
 def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
@@ -589,22 +587,15 @@ def _from_trade(known: Known) -> dict[str, list[dict[str, Any]]]:
     tiers = _tiers(known)
     named = {row["country"]: row["name"] for row in known.world["countries"]}
     shares = [_bare(row) for row in known.stated.get("import_shares", ()) if row["home"] == home]
+    why = "ally: in NATO with it; partner: in the MSP with it; covered: for every home"
+    lists = {"source": "NATO and MSP member lists", "year": PLANNED_FROM, "confidence": "estimate", "note": why}
     found: dict[str, list[dict[str, Any]]] = {
-        "countries": [
-            {"country": country, "tier": tier, "source": "NATO and MSP member lists", "year": PLANNED_FROM}
-            | {
-                "confidence": "estimate",
-                "note": "ally: in NATO with it; partner: in the MSP with it; covered: for every home",
-            }
-            for country, tier in tiers.items()
-        ],
+        "countries": [{"country": country, "tier": tier, **lists} for country, tier in tiers.items()],
         "demand_segments": [_bare(row) for row in figures.values()],
         "import_shares": shares,
-        **{
-            table: []
-            for table in ("materials", "demand", "activities", "capacities", "yields", "offers", "loss_functions")
-        },
     }
+    for table in ("materials", "demand", "activities", "capacities", "yields", "offers", "loss_functions"):
+        found[table] = []
     for record, fact in figures.items():
         material, _, kind = record.partition(".")
         loss = _price_loss(material, known) if kind == "use.annual_demand" else None
@@ -619,17 +610,16 @@ def _from_trade(known: Known) -> dict[str, list[dict[str, Any]]]:
         found["materials"].append(_with(row, _estimated("disposal_t_per_yr", "disposal_ceiling", use)))
         for segment, priority in (("essential", 2), ("other", 3)):
             need = _estimated("demand_t_per_yr", "home_segment", low, use, high, segment, "general", 0.0)
+            users = {"segment": segment, "from_year": PLANNED_FROM, "priority": priority}
             note = {"note": "what defence uses is not published, and is in these segments"}
-            found["demand"].append(
-                _with(row, {"segment": segment, "from_year": PLANNED_FROM, "priority": priority}, need, note)
-            )
+            found["demand"].append(_with(row, users, need, note))
         found["loss_functions"].append(_with(row, loss))
         sources = [(home, _estimated("capacity_t_per_yr", "home_output", output))] if own else []
-        for share in origins:
+        sellers = [f"{share['country'].lower()}_{material}" for share in origins]
+        for share, seller in zip(origins, sellers, strict=True):
             key = f"{share['mineral']}/{share['form']}/{share['country']}"
             named_share = f"import_shares[{key}].import_share_pct", share["import_share_pct"]
             capacity = _estimated("capacity_t_per_yr", "origin_capacity", use, output, named_share)
-            seller = f"{share['country'].lower()}_{material}"
             flow = f"normal_t_per_yr = usual_flow(capacities[{seller}/{PLANNED_FROM}].capacity_t_per_yr)"
             normal = rounded(capacity["capacity_t_per_yr"] / 1.1)
             sources.append((share["country"], _with(capacity, {"normal_t_per_yr": normal, "note": flow})))
@@ -644,7 +634,6 @@ def _from_trade(known: Known) -> dict[str, list[dict[str, Any]]]:
             found["capacities"].append(_with(producer, {"from_year": PLANNED_FROM}, capacity))
             made = {"producer": producer["activity"], "material": material, "yield_t_per_t": 1.0, **origin}
             found["yields"].append(made | {"confidence": "derived", "note": "main output"})
-        sellers = [f"{share['country'].lower()}_{material}" for share in origins]
         for step in (1, 2, 3):
             depth = _estimated("depth_t_per_yr", "offer_depth", 0.0, use, float(step))
             premium = _estimated("premium_share", "offer_premium", float(step))

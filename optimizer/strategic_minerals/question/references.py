@@ -140,11 +140,8 @@ def _uses(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str | None]
     for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
         known = names_in(data, table, column)
         if known.names:  # a table without rows is a fault of its own
-            yield (
-                column,
-                [getattr(plan, column)],
-                replace(known, where=f"{known.where} ({listed(sorted(known.names))})"),
-            )
+            where = f"{known.where} ({listed(sorted(known.names))})"
+            yield column, [getattr(plan, column)], replace(known, where=where)
     yield from _each("materials", plan.materials, goods)
     projects = names_in(data, "projects", "project").and_("*")
     yield from _each("instruments.project_list", plan.instruments.project_list, projects)

@@ -513,10 +513,10 @@ class _Filling:
                     f"materials: {', '.join(added)} added, which makers of {', '.join(wanted)} use or make; "
                     f"'{NO}' at '{FEEDS}' ({answers.cell(FEEDS).at} of the sheet {START}) plans without them"
                 )
-        planned = self.known["materials"]
+        planned, rules = self.known["materials"], _rules(self.known, self.sheet)
         floors = {answers.of(FLOOR, n)["material"] for n in answers.used(FLOOR)}
         defined = {row.material for row in self.data.rows("materials")}
-        for rule, section, entry in _rules(self.known, self.sheet):
+        for rule, section, entry in rules:
             if "materials" in self.cells and entry["material"] in defined and not {entry["material"], "*"} & {*planned}:
                 others.append(f"{rule} ({entry['material']})")
                 named.add(rule)
@@ -526,11 +526,7 @@ class _Filling:
             self.notes.append(f"rules left out, as their materials are not planned: {listed(sorted(others))}")
         numbers = dict(self.sheet.numbers)
         for section in RULES:
-            kept = [
-                (rule, entry)
-                for rule, of, entry in _rules(self.known, self.sheet)
-                if of == section and rule not in named
-            ]
+            kept = [(rule, entry) for rule, of, entry in rules if of == section and rule not in named]
             _section(self.known, section)[:] = [entry for _, entry in kept]
             numbers[section] = tuple(int(rule.rpartition(".")[2]) for rule, _ in kept)
         self.sheet = replace(self.sheet, numbers=numbers)
@@ -564,12 +560,8 @@ class _Filling:
 
     def _promise(self, n: int) -> None:
         """A promise and the scenario in which it is kept: one disruption as described, beginning in its year."""
-        mine, cells, name = (
-            self.answers.of(PROMISE, n),
-            self.answers.cells(PROMISE, n),
-            _numbered("own-promise", n, "-"),
-        )
-        which = mine["disruption"]
+        mine, cells = self.answers.of(PROMISE, n), self.answers.cells(PROMISE, n)
+        name, which = _numbered("own-promise", n, "-"), mine["disruption"]
         stop, stops = self._stop(which), self.answers.cells(STOP, which)
         event = {column: stop[column] for column in ("countries", "materials", "cut_share", "price_multiplier")}
         event |= {"start_year": mine["start_year"], "duration_years": mine.get("duration_years", stop["duration_yr"])}

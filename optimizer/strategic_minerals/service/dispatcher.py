@@ -180,12 +180,8 @@ class Janitor:
         """Folders of no job, checks that nobody waits for, questions that were not kept. A folder with an answer stays: it
         may be another database's."""
         root, known, now = self._settings.folder, self._store.known(), time.monotonic()
-        ours = [
-            path
-            for pattern in ("jobs/*", "checks/*", "questions/*/*")
-            for path in root.glob(pattern)
-            if is_id(path.name)
-        ]
+        found = (path for pattern in ("jobs/*", "checks/*", "questions/*/*") for path in root.glob(pattern))
+        ours = [path for path in found if is_id(path.name)]
         empty = [path for path in ours if not any((path / name).is_file() for name in (ENDED_FILE, "question.json"))]
         self._seen = {path: self._seen.get(path, now) for path in empty if path.name not in known}
         for path, since in self._seen.items():

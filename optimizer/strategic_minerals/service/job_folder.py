@@ -32,9 +32,8 @@ from .records import NO_ROOM, is_id, no_room
 if TYPE_CHECKING:
     from ..core.errors import Progress
 
-REQUEST, LIMITS, PROGRESS, RESULT, ENDED_FILE, LOG_FILE = tuple(
-    "request.json limits.json progress.json result.json ended.json log.txt".split()
-)
+REQUEST, LIMITS, PROGRESS = "request.json", "limits.json", "progress.json"
+RESULT, ENDED_FILE, LOG_FILE = "result.json", "ended.json", "log.txt"
 REPORT, ERRORS, RECORDS = "report.html", "errors.txt", "log.jsonl"
 ROWS = "rows"
 """Folder from which a study goes on after an interruption."""
@@ -300,9 +299,8 @@ class ProgressReporter:
             "done": now.done,
             "of": now.of,
         }
-        fresh = bool(now.words)
         self._words = now.words or self._words
-        self._write(now.phase.replace("_", " "), figures, at_once=fresh)
+        self._write(now.phase.replace("_", " "), figures, at_once=bool(now.words))
 
     def phase(self, name: str) -> None:
         """A part without figures of its own."""

@@ -137,11 +137,9 @@ class Store:
         self.engine, self._places_s = engine, places_s
         self._lite = engine.dialect.name == "sqlite"
         self._insert: Any = sqlite.insert if self._lite else postgresql.insert
-        now = (
-            "(julianday('now') - 2440587.5) * 86400.0"
-            if self._lite
-            else "extract(epoch FROM clock_timestamp())::float8"
-        )
+        now = "extract(epoch FROM clock_timestamp())::float8"
+        if self._lite:
+            now = "(julianday('now') - 2440587.5) * 86400.0"
         self._now: sa.ColumnElement[float] = sa.literal_column(f"({now})", sa.Double)
         """The database's own time: servers' clocks may differ."""
         self._alone = threading.Lock()

@@ -141,13 +141,8 @@ class _Draws:
         self._table = {row.hazard: row for row in table}
         self.rows = {row.hazard: row for row in sorted(rows, key=lambda row: row.hazard)}
         self.span, self.grid, self.limit = span, grid, events
-        self._scenarios, self._seed, self._shapes, self._profiles, self._alike = (
-            scenarios,
-            seed,
-            shapes,
-            profiles,
-            alike,
-        )
+        self._scenarios, self._seed = scenarios, seed
+        self._shapes, self._profiles, self._alike = shapes, profiles, alike
         self._points = _points(table, scenarios, seed, events or SOBOL_EVENTS, alike)
         self._more: dict[tuple[str, int], Iterator[Floats]] = {}
         self._known: dict[tuple[str, int, int], Floats] = {}
@@ -414,18 +409,11 @@ def lasting_until(event: DisruptionEvent, end: float) -> DisruptionEvent:
 
 def held(profile: HazardProfile, length: float) -> HazardProfile:
     """A profile that lasts so long: cut off there, or its last step drawn out [years of the profile's own time]."""
-    last = profile.length
-
-    def steps(of: tuple[tuple[str, Steps], ...]) -> tuple[tuple[str, Steps], ...]:
-        return tuple((name, _stretched(each, last, length)) for name, each in of)
-
-    return replace(
-        profile,
-        effective=steps(profile.effective),
-        direct=steps(profile.direct),
-        inside=steps(profile.inside),
-        outside=steps(profile.outside),
-    )
+    changed: dict[str, Any] = {
+        part: tuple((name, _stretched(steps, profile.length, length)) for name, steps in getattr(profile, part))
+        for part in ("effective", "direct", "inside", "outside")
+    }
+    return replace(profile, **changed)
 
 
 def _stretched(steps: Steps, last: float, length: float) -> Steps:
@@ -468,19 +456,13 @@ def _points(
     return found
 
 
-def _exponential(u: Floats, mean: float) -> Floats:
-    """Inverse of the exponential distribution; u near 1 lasts long."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(-np.log1p(-u) * mean if math.isfinite(mean) else np.full(len(u), math.inf))
-
-
 def durations(row: Any, u: Floats) -> Floats:
     """Years of the cut by the hazard's law: exponential or fixed at the mean, or lognormal with that mean, its 95 % point as
     many times its 5 % point as the row's high is of its low."""
     if row.duration_law == "fixed":
         return np.full(len(u), row.duration_yr)
     if row.duration_law == "exponential":
-        return _exponential(u, row.duration_yr)
+        return np.asarray(-np.log1p(-u) * row.duration_yr)
     sigma = math.log(row.duration_yr_high / row.duration_yr_low) / (2 * NORMAL_90)
     return np.asarray(np.exp(math.log(row.duration_yr) - sigma**2 / 2 + sigma * ndtri(u)))
 
@@ -490,10 +472,10 @@ def mean_remainder(row: Any, lasted: float) -> float:
 
     Taken over `REMAINDER_POINTS` equally likely durations, exactly for the exponential, which has no memory. A cut that has
     outlasted all of them is believed to end within a month."""
-    every = durations(row, (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS)
-    longer = every[every > lasted]
     if row.duration_law == "exponential":
         return float(row.duration_yr)
+    every = durations(row, POINTS)
+    longer = every[every > lasted]
     return float(longer.mean()) - lasted if len(longer) else 1 / 12
 
 

@@ -301,10 +301,8 @@ def sampled(plan: Plan, data: Dataset) -> list[Any]:
     if plan.sample is None:
         return []
     wanted = plan.sample.hazards
-    return sorted(
-        (row for name, row in hazards(plan, data).items() if "*" in wanted or name in wanted),
-        key=lambda row: row.hazard,
-    )
+    rows = (row for name, row in hazards(plan, data).items() if "*" in wanted or name in wanted)
+    return sorted(rows, key=lambda row: row.hazard)
 
 
 def longest_event(plan: Plan, data: Dataset) -> float:
@@ -427,8 +425,7 @@ class EventPrices:
             for n, i in enumerate(hit):
                 name = self._instance.materials[i]
                 if name in profile.priced:
-                    quoted = self._means(profile, name, begin, severity, stretch)
-                    inside[:, n], outside[:, n] = quoted
+                    inside[:, n], outside[:, n] = self._means(profile, name, begin, severity, stretch)
         np.maximum.at(self._inside, at, inside)
         np.maximum.at(self._outside, at, outside)
         for factor in (inside, flood[:, None, :]):
@@ -604,10 +601,9 @@ def combine_events(
     strikes: list[_Strikes] = []
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, firms, demand, surge, profile, scope, by_buyer, spares_home), several in _alike(
-        events
-    ).items():
+    for kind, several in _alike(events).items():
         checkpoint()
+        countries, materials, firms, demand, surge, profile, scope, by_buyer, spares_home = kind
         touched = named_materials(materials, at_name)
         cut, third = _struck(instance, countries, touched, firms, spares_home)
         drawn = np.where(third & (not by_buyer), struck_feed(instance.feed_shares, countries), 0.0)

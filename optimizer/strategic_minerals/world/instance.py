@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -705,14 +706,7 @@ def build_packages(
         menu = plan.instruments.price_floors[at.menu]
         if menu.scope != "project" or menu.material not in materials:
             continue
-        floor = Floor(
-            materials[menu.material],
-            menu.levels_usd_per_kg[at.level] * MUSD_PER_T,
-            menu.upside_share,
-            menu.kind,
-            calendar.lasting(menu.term_years),
-            id=at,
-        )
+        floor = _floor_of_menu(menu, at, materials, calendar)
         for package in bare:
             name = f"{package.row}+{called}"
             if name in taken:  # no name of a table has spaces
@@ -745,15 +739,19 @@ def floor_names(plan: Plan) -> dict[FloorId, str]:
     return {at: name if alike[name] == 1 else f"{name}-menu{at.menu + 1}" for at, name in names.items()}
 
 
+def _floor_of_menu(menu: FloorMenu, at: FloorId, materials: Mapping[str, int], calendar: Calendar) -> Floor:
+    """A level of a menu, in force from first output."""
+    level, term = menu.levels_usd_per_kg[at.level] * MUSD_PER_T, calendar.lasting(menu.term_years)
+    return Floor(materials[menu.material], level, menu.upside_share, menu.kind, term, id=at)
+
+
 def level_in(plan: Plan, menu: FloorMenu, at: FloorId) -> FloorId | None:
     """Place of a level of another plan's menu in this one, whose levels or terms may have been changed; None: nowhere.
 
     A menu is the one in its place, on the same material. A level is known by its place, and by its value where levels were put in
     another order, added or left out."""
-    menus = plan.instruments.price_floors
-    if at.menu >= len(menus) or any(
-        getattr(menus[at.menu], of) != getattr(menu, of) for of in ("material", "kind", "scope")
-    ):
+    menus, what = plan.instruments.price_floors, attrgetter("material", "kind", "scope")
+    if at.menu >= len(menus) or what(menus[at.menu]) != what(menu):
         return None
     levels, before = menus[at.menu].levels_usd_per_kg, menu.levels_usd_per_kg
     if len(levels) == len(before) and set(levels) != set(before):
@@ -786,16 +784,7 @@ def build_market_floors(
         eligible = (home if border or menu.eligible == "home" else allied) & free & (yields[:, i] > 0)
         if not eligible.any():
             continue
-        floor = Floor(
-            i,
-            menu.levels_usd_per_kg[at.level] * MUSD_PER_T,
-            menu.upside_share,
-            menu.kind,
-            calendar.lasting(menu.term_years),
-            market=len(floors),
-            begin=0,
-            id=at,
-        )
+        floor = replace(_floor_of_menu(menu, at, materials, calendar), market=len(floors), begin=0)
         floors.append(MarketFloor(name, floor, eligible, menu.embedded_content))
     return tuple(floors)
 

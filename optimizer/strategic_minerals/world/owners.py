@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from ..core.frames import Bools, Floats
+from ..core.stats import bracket
 from .events import ScenarioSet
 from .instance import Floor, Instance, Package, Project
 from .producers import (
@@ -211,18 +212,7 @@ def unchanged_rate(beyond: Callable[[float], float], quiet: float, size: float) 
         return quiet
     if at_zero < 0:
         return quiet if at_quiet >= at_zero else 0.0
-    return _root(beyond, 0.0, quiet)
-
-
-def _root(beyond: Callable[[float], float], enough: float, short: float) -> float:
-    """Where a function falls below zero, by halving between a point where it has not and one where it has."""
-    for _ in range(HALVINGS):
-        middle = (enough + short) / 2
-        if beyond(middle) >= 0:
-            enough = middle
-        else:
-            short = middle
-    return (enough + short) / 2
+    return sum(bracket(lambda rate: beyond(rate) < 0, 0.0, quiet, halvings=HALVINGS)) / 2
 
 
 def downside(chance: Floats, with_package: Floats, without: Floats) -> tuple[float, float]:

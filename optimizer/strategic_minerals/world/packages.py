@@ -91,18 +91,17 @@ def _border(
     i = floor.material
     c = instance.component[i]
     y = instance.yields[:n, i]
-    charged = np.where(market.embedded | instance.home[:n], np.maximum(-y, 0), 0.0)
-    made = np.where(instance.home[:n], np.maximum(y, 0), 0.0)
-    mine = instance.demand_material == i
     length = trunk.shape[-1]
     capacity = held(instance.capacity[:n], length)
+    charged = np.where(market.embedded | instance.home[:n], np.maximum(-y, 0), 0.0)[:, None] * capacity
+    made = np.where(instance.home[:n], np.maximum(y, 0), 0.0)[:, None] * capacity
+    mine = instance.demand_material == i
 
     def split(demand: Floats, running: Floats, price: Floats) -> tuple[Floats, Floats]:
         """(users, treasury) per period from (..., Q, T) demand, (..., J, T) availability x alive and (..., T) price."""
-        B = demand[..., mine, :].sum(axis=-2) + (charged[:, None] * capacity[:, : running.shape[-1]] * running).sum(
-            axis=-2
-        )
-        H = np.minimum(B, (made[:, None] * capacity[:, : running.shape[-1]] * running).sum(axis=-2))
+        periods = running.shape[-1]
+        B = demand[..., mine, :].sum(axis=-2) + (charged[:, :periods] * running).sum(axis=-2)
+        H = np.minimum(B, (made[:, :periods] * running).sum(axis=-2))
         per_tonne = expected_payment(instance, price, replace(floor, upside=0.0))
         return per_tonne * B, per_tonne * (B - H)
 

@@ -111,7 +111,7 @@ def quantile_state(instance: Instance, quantile: float) -> float:
     return float(instance.state_factor[order][np.argmax(reached >= quantile - 1e-12)])
 
 
-def in_term(instance: Instance, floor: Floor, start: int, periods: int) -> Bools:
+def in_term(floor: Floor, start: int, periods: int) -> Bools:
     """(periods,) whether a floor is in force: market floors from period 1, a project's own from first output."""
     t = np.arange(periods)
     begin = start if floor.begin is None else floor.begin
@@ -157,7 +157,7 @@ def revenue_of(
         total += y * _received(instance, producer, received, mine, start)
     for floor in floors:
         if floor.kind == EARNINGS:
-            within = in_term(instance, floor, start, total.shape[-1])
+            within = in_term(floor, start, total.shape[-1])
             total = np.where(within, np.maximum(total, floor.level), total)
     return total
 
@@ -170,7 +170,7 @@ def _received(instance: Instance, producer: int, price: Floats, floors: Sequence
     for floor in floors:
         share = covered(instance, producer, floor)
         floored = share * recv(price, floor) + (1 - share) * price
-        best = np.where(in_term(instance, floor, start, price.shape[-1]), np.maximum(best, floored), best)
+        best = np.where(in_term(floor, start, price.shape[-1]), np.maximum(best, floored), best)
     return np.where(np.isfinite(best), best, price)
 
 

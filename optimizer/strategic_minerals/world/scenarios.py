@@ -105,17 +105,9 @@ def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Flo
 
 def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, float]]:
     """(loss per tonne, demand, share of it) of tiers and substitution steps of some demands, the least painful first."""
-    tiers = [
-        (float(instance.tier_loss[k]), q, float(instance.tier_share[k]))
-        for k, (q, _) in enumerate(instance.tiers)
-        if mine[q]
-    ]
-    steps = [
-        (float(instance.step_cost[h]), q, float(instance.step_limit[h]))
-        for h, (q, _) in enumerate(instance.steps)
-        if mine[q]
-    ]
-    return sorted([*tiers, *steps])
+    tiers = zip(instance.tier_loss.tolist(), instance.tiers, instance.tier_share.tolist(), strict=True)
+    steps = zip(instance.step_cost.tolist(), instance.steps, instance.step_limit.tolist(), strict=True)
+    return sorted((worth, q, share) for worth, (q, _), share in (*tiers, *steps) if mine[q])
 
 
 def reduce(instance: Instance, scenarios: ScenarioSet, n: int) -> tuple[Ints, Floats]:

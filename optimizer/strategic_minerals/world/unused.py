@@ -224,12 +224,8 @@ def averaged_away(plan: Plan, data: Dataset) -> Iterator[tuple[str, str]]:
     """(hazard, text) of the hazards in the plan whose deepest cut lasts for less than a period; of the material hidden most."""
     period = plan.horizon.period_months / MONTHS_PER_YEAR
     used = {row.hazard for row in sampled(plan, data)}
-    own = (
-        "cut_share",
-        "severity",
-        "stretch",
-        "duration_years",
-    )  # an event that states none has the profile as recorded
+    # an event that states none of these has the profile as recorded
+    own = ("cut_share", "severity", "stretch", "duration_years")
     listed = [event for scenario in plan.scenarios for event in scenario.events]
     used |= {event.hazard for event in listed if all(getattr(event, name) is None for name in own)}
     chosen, names = set(select_materials(plan, data)), Names.of(data)
