@@ -337,7 +337,7 @@ def load_dataset(path: str | Path, home: str = USA) -> Dataset:
     faults = list[Fault]()
     tables: dict[str, tuple[Row, ...]] = {}
     files = _files(folder, homes, home, faults)
-    for file in [*files, *(Path(f"{name}.csv") for name in made.keys() - {file.stem for file in files})]:
+    for file in [*files, *(Path(f"{name}.csv") for name in sorted(made.keys() - {file.stem for file in files}))]:
         checkpoint()
         tables[file.stem], found = read_laid_over(file.stem, folder, home, made.get(file.stem))
         faults += found
