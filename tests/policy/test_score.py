@@ -1,14 +1,14 @@
 """A plan that was made, under other losses, prices and rates: nothing of it is decided anew."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Plan, PlanError, Result, Study, score, solve, stress_test
+from strategic_minerals import InputError, Plan, PlanError, Result, Study, compare_rules, score, solve, stress_test
 from strategic_minerals.question.plan import Objective
 from strategic_minerals.studies.score import contracted
 from strategic_minerals.studies.sweep_file import SweepFile
@@ -147,6 +147,15 @@ def test_wrong_addresses_are_refused_before_anything_is_lived() -> None:
     """Proves: a field that the plan does not have is a fault with the nearest name."""
     with pytest.raises(PlanError, match=r"discount_rat.*discount_rate"):
         score(made(), asked([{"discount_rat": 0.1}]))
+
+
+@pytest.mark.parametrize("verb", [compare_rules, partial(score, study=asked(POINTS[:1]))])
+def test_a_plan_that_weighs_its_worst_losses_is_refused_by_the_field_that_says_so(verb: Any) -> None:
+    """Proves: the refusal names field, value and what would do."""
+    risk = made().plan.risk.model_copy(update={"cvar_weight": 0.5})
+    weighed = replace(made(), plan=made().plan.model_copy(update={"risk": risk}))
+    with pytest.raises(InputError, match=r"risk\.cvar_weight  found 0\.5; expected 0\.0: bounds are for plans without"):
+        verb(weighed)
 
 
 def test_an_answer_that_rests_on_a_contract_says_what_its_source_has_to_do() -> None:

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from ..core.errors import OnProgress, Outcome, UntrustedError
+from ..core.errors import Fault, InputError, OnProgress, Outcome, UntrustedError
 from ..core.frames import Floats, Ints
 from ..core.logs import logger_of
 from ..core.stats import LEAST_TIME_LIMIT_S, Timings
@@ -85,6 +85,21 @@ def whole_sample(plan: Plan, seed: int, scenarios: int) -> Plan:
 def unbounded(plan: Plan) -> str:
     """Why samples cannot say how good a plan is; empty where they can."""
     return other_aim(plan) or no_room_for_draws(plan)
+
+
+def require_bounded(plan: Plan) -> None:
+    """Raises InputError, naming fields of the plan, where samples cannot say how good it is."""
+    risk, taken = plan.risk, sum(scenario.probability for scenario in plan.scenarios)
+    fields: list[tuple[str, object, object]] = [
+        ("objective.kind", plan.objective.kind, "social_cost"),
+        ("risk.cvar_limit_musd", risk.cvar_limit_musd, None),
+        ("risk.expected_loss_limit_musd", risk.expected_loss_limit_musd, None),
+        ("risk.cvar_weight", risk.cvar_weight, 0.0),
+    ]
+    asked = [one for one in fields if one[1] != one[2]] or [("scenarios", f"probability {taken:g}", "less")]
+    if reason := unbounded(plan):
+        of = [(name, found, "no limit" if expected is None else expected) for name, found, expected in asked]
+        raise InputError([Fault("plan", "", name, f"{found}", f"{expected}: {reason}") for name, found, expected in of])
 
 
 def other_aim(plan: Plan) -> str:

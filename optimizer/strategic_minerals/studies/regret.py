@@ -41,7 +41,7 @@ from ..question.references import select_materials
 from ..question.sources import replays
 from ..solver.lshaped.cells import Aim, Cell, Cells, Found, Row
 from ..solver.lshaped.search import LShaped
-from ..solver.optimise import SampleSearch, sample_seeds, unbounded
+from ..solver.optimise import SampleSearch, require_bounded, sample_seeds
 from ..solver.session import loaded
 from ..solver.stages import FlatModel, against_nothing, chosen_method, reference_model, solve_reference
 from ..world.build import build_instance, published_ceilings
@@ -364,8 +364,7 @@ def least_regret(
     if plan.sample is None:
         expected = "scenarios drawn from hazards, of which one may believe this or that"
         raise InputError([Fault(plan.name, "", "sample", "none", expected)])
-    if reason := unbounded(plan):
-        raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
+    require_bounded(plan)
     call = current()
     grid = Grid.of(plan, data)
     if plan.ambiguity.rule == "cautious" and grid.losses[OWN] != plan.loss_function:

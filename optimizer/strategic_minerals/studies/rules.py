@@ -27,7 +27,7 @@ from ..matrix.problem import Problem, prepare
 from ..matrix.solution import Solution, trunk_alone
 from ..model.values import net_imports
 from ..question.plan import Plan
-from ..solver.optimise import SampleSearch, sample_seeds, unbounded
+from ..solver.optimise import SampleSearch, require_bounded, sample_seeds
 from ..world.build import published_ceilings
 from ..world.producers import purchase_price
 from .stress import MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS, TEST_SEED_MASK, met, stages_of
@@ -235,8 +235,7 @@ def compare_rules(
     require_plain(result.tables, settled=True)
     if plan.sample is None:
         raise InputError([Fault(plan.name, "", "sample", "none", "a sample from which new scenarios are drawn")])
-    if reason := unbounded(plan):
-        raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
+    require_bounded(plan)
     free = without_promises(plan)
     problem = prepare(free, result.data)
     search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())

@@ -24,7 +24,7 @@ from ..matrix.problem import Problem, is_support, prepare
 from ..matrix.solution import Solution, extract, trunk_alone
 from ..question.names import edited
 from ..question.plan import Plan
-from ..solver.optimise import SampleSearch, menu_of, sample_seeds, unbounded
+from ..solver.optimise import SampleSearch, menu_of, require_bounded, sample_seeds, unbounded
 from ..solver.stages import with_reference
 from .lived import DEPENDS
 from .recourse import FirstStage
@@ -75,8 +75,7 @@ def score(
 
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value."""
     plan, data = result.plan, result.data
-    if reason := _no_futures(plan):
-        raise InputError([Fault(plan.name, "", "plan", plan.name, reason)])
+    require_bounded(_drawn(plan))
     try:
         asked: list[Mapping[str, Any]] = [{}, *study.design(plan, data).points]
         require_points(plan, data, asked)
@@ -104,9 +103,9 @@ def score(
     return Study("score", {"futures": table}, list(_words(table, asked, facts)), facts, {"futures": "Other futures"})
 
 
-def _no_futures(plan: Plan) -> str:
-    """Why a plan cannot be carried to other futures; empty where it can."""
-    return unbounded(plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()}))
+def _drawn(plan: Plan) -> Plan:
+    """What of a plan its futures are drawn from: one without a sample is lived in its own scenarios, whatever their probability."""
+    return plan if plan.sample is not None else plan.model_copy(update={"scenarios": ()})
 
 
 def _scored(
@@ -164,7 +163,7 @@ MOST_TRIED = 3
 def contracted(result: Result) -> list[Any]:
     """Figures with a range (`OF_SOURCES`) of sources on which the plan's offtake contracts rest, the widest range first: rows with
     source, column, low, value, high. None of a plan that cannot be carried to other futures."""
-    if _no_futures(result.plan):
+    if unbounded(_drawn(result.plan)):
         return []
     wide = provenance(result.plan, result.data).widest
     of = wide.key.str.split("/").str[0]
