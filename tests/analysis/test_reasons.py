@@ -217,6 +217,24 @@ def test_an_offer_is_chosen_where_the_plan_is_worse_without_it() -> None:
     assert out <= 3.0 <= chosen <= out + 0.01 + 1e-9
 
 
+def test_an_offer_that_only_disruptions_use_is_not_said_to_be_rejected() -> None:
+    """Proves: 2 kt are bought at the cheaper offer, which is shut in the stop; what the stop takes comes back from the dearer."""
+    offers = {"cheap": offer("a", 4.0), "dear": offer("a", 4.0, 0.5, crisis=1.0)}
+    plan, data = imported(
+        10.0,
+        loss=100.0,
+        materials={"a": {"storage_t": 2000.0}},
+        offers=offers,
+        scenarios=[cut("stop", 0.5, 2028, 3)],
+        years=4,
+        budget={"emergency_musd": 500.0},
+        policy="targets",
+    )
+    reasons = explain(solve(plan, data, gap=0.0, quick=True)).tables["reasons"].set_index("item").sentence
+    assert "bought in disruptions alone" in reasons["dear"]
+    assert "chosen (2,000 t)" in reasons["cheap"]
+
+
 def test_an_offer_is_at_its_own_figures_what_it_is_beside_them() -> None:
     """Proves: without money no plan has the least that counts of an offer, but a plan is free to have it and takes none, at today's
     figures as beside them. What is forced at today's figures, for the reason, is another question than that of the figures."""

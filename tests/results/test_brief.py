@@ -402,6 +402,14 @@ def test_a_soft_rule_is_asked_for_and_not_said_to_be_kept() -> None:
     assert "It is made to keep" not in text
 
 
+def test_a_scenario_without_probability_is_named_as_one() -> None:
+    """Proves: a design-basis scenario may be the worst on the screen, and is not `0% likely`."""
+    war = cut("war", 0.0, 2028, 2, design_basis=True)
+    assert "(supply cut (CHN) from 2028, 2 years, given no probability)" in words(
+        scenarios=[cut("stop", 0.3, 2028, 1), war]
+    )
+
+
 def test_emergency_money_stands_beside_what_is_given() -> None:
     """Proves: 1 M a year is given; what is released is bought again with what is declared for an emergency."""
     plan, data = imported(

@@ -905,7 +905,9 @@ class _Sentences:
 
     def _worst(self, scenario: str) -> str:
         """A scenario of the plan's own, and how likely it is."""
-        return f"{self._scenario(scenario)}, {chance(self.figures.items('probability')[scenario])} likely"
+        probability = self.figures.items("probability")[scenario]
+        likely = f"{chance(probability)} likely" if probability > 0 else "given no probability"
+        return f"{self._scenario(scenario)}, {likely}"
 
     def _wanting(self, material: str) -> str:
         """Which other stage of its chain keeps a material from being made where most of it is missing."""

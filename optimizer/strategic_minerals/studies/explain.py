@@ -4,7 +4,7 @@ Every item is forced in where the plan lacks it, or out where it has it, and the
 brings, or would cost. Constraint prices of the plan's commitments only name what binds."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
@@ -139,16 +139,18 @@ def sentence(
     worth: float,
     *,
     built_anyway: bool = False,
+    rejected: str = "rejected",
 ) -> str:
     """A row in words.
 
     item, instead: the item, and what the plan takes in its place, by name. gains: what the item brings, by part of the aim; they
     add up to it. what: that it is chosen, and how much of it; or the item, and how much of it was forced in. worth: of the plan.
-    built_anyway: a project that its owner builds without support; the row is about supporting it."""
+    built_anyway: a project that its owner builds without support; the row is about supporting it. rejected: that it is not chosen.
+    """
     name = f"{'support for ' if built_anyway else ''}{item}"
     note = f"{'its owner builds it without support; ' if built_anyway and note else ''}{note}"
     if note:
-        return f"{name}: {what if row['chosen'] else 'rejected'}; {note}"
+        return f"{name}: {what if row['chosen'] else rejected}; {note}"
     total, effect = row["brings_musd"], _sum(row["brings_musd"], gains)
     least = min(SMALL_MUSD, NOTHING * abs(worth))
     if row["chosen"]:
@@ -162,7 +164,7 @@ def sentence(
     worse = f"including {what} makes the plan {tenths(-total)} M worse"
     does = (worse if -total >= least else f"the plan is as good with {what}") + between
     binds = f"; what stands in the way: {row['binds']}" if row["binds"] else ""
-    return f"{name}: rejected{', its owner builds it without support' * built_anyway}; {does}{effect}{binds}"
+    return f"{name}: {rejected}{', its owner builds it without support' * built_anyway}; {does}{effect}{binds}"
 
 
 def _sum(total: float, gains: Mapping[str, float]) -> str:
@@ -413,7 +415,10 @@ def explain(
     forced = all_forced(result, asked, drawn, step, run)
     base, names = _base(result, fixed, choices, x), Names.of(result.data)
     rows = [_refused(one, why, names) for one, why in absent.items()]
-    rows += [_reason(fixed, choices, x, force, base, one, names) for (force, _), one in zip(asked, forced, strict=True)]
+    own = result.solution
+    later = {name for b, name in enumerate(own.purchases) if own.acquisition[1:, b].max(initial=0.0) > TRACE_T}
+    of = partial(_reason, fixed, choices, x, base, names, later)
+    rows += [of(force, one) for (force, _), one in zip(asked, forced, strict=True)]
     flips: list[dict[str, Any]] = []
     intervals: list[dict[str, Any]] = []
     if item is not None:
@@ -485,12 +490,14 @@ def _reason(
     fixed: Fixed,
     choices: DecisionIndex,
     x: Floats,
-    decision: ForcedDecision,
     base: ForcedSolve,
-    other: ForcedSolve,
     names: Names,
+    later: Collection[str],
+    decision: ForcedDecision,
+    other: ForcedSolve,
 ) -> dict[str, Any]:
-    """One row of `EXPLAINED_COLUMNS`; `brings`: what having the item gains, whether the plan has it or not."""
+    """One row of `EXPLAINED_COLUMNS`; `brings`: what having the item gains, whether the plan has it or not. later: offers of which
+    it buys in disruptions."""
     item, chosen, decided = decision.item, not decision.inside, choices.decided(decision.item)
     decided = replace(decided, least=decided.least * other.share)
     sign = 1.0 if chosen else -1.0
@@ -521,7 +528,9 @@ def _reason(
     gains = {part: sign * gain for part, gain in parts.items()}
     projects = zip(fixed.problem.natural.projects, fixed.problem.structure.support.baseline, strict=True)
     alone = item.kind == "project" and item.project in [project.name for project, built in projects if built]
-    return row | {"sentence": sentence(row, name, gains, instead, note, what, base.objective, built_anyway=alone)}
+    rejected = "bought in disruptions alone" if item.kind == "offer" and item.name in later else "rejected"
+    told = sentence(row, name, gains, instead, note, what, base.objective, built_anyway=alone, rejected=rejected)
+    return row | {"sentence": told}
 
 
 def _binding(fixed: Fixed, decided: Decided) -> str:

@@ -241,7 +241,7 @@ class _Answers:
         likely = float(mine.probability.sum())
         if likely <= 0:
             none = "no scenario in this plan has it: draw more, or list one."
-            return none if mine.empty else "it changes nothing: its probability is 0."
+            return none if mine.empty else "its probability is 0: it counts for promises that name it alone."
         pi = mine.probability.to_numpy() / likely
         losses = [mine[f"loss_{end}musd"].to_numpy() for end in ("without_plan_", "")]
         if self.lived is not None:
