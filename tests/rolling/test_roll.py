@@ -1,5 +1,6 @@
 """A plan carried on through the years: nothing signed or built is forgotten, no news changes nothing, what changes says why."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,10 @@ def test_a_quiet_year_is_evidence_and_the_only_cause() -> None:
     assert unread.result.data.rows("hazards") == first.data.rows("hazards")
     assert "RATES THAT STAY" in unread.summary()
     assert "RATES THAT STAY" not in roll(first, learning=False).summary() + roll(first, news=QUIET).summary()
+    known = first.plan.sample.model_copy(update={"rates": "known"})
+    sure = roll(replace(first, plan=first.plan.model_copy(update={"sample": known})), news=QUIET)
+    assert sure.result.data.rows("hazards") == first.data.rows("hazards")
+    assert "RATES THAT STAY: all. The plan takes them for known" in sure.summary()
     begun = NewsRow(item="stop", status="in force", from_year=FIRST + 0.5, hazard="stop")
     quiet, after, spared = (
         roll(first, news=happened) for happened in (QUIET, [begun], [begun.model_copy(update={"counted": False})])

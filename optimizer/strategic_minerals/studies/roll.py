@@ -611,7 +611,10 @@ def roll(
         Field(description="fixed: the end year stays; rolling: as many years as before, series hold their last value."),
     ] = "fixed",
     learning: Annotated[
-        bool, Field(description="Whether the years change the rates of hazards on which the news names a source.")
+        bool,
+        Field(
+            description="Whether the years change the rates of hazards on which the news names a source, unless known."
+        ),
     ] = True,
     fresh_draws: Annotated[
         bool, Field(description="Draw scenarios anew; else last year's, as far as nothing has happened in them.")
@@ -634,6 +637,8 @@ def roll(
     if not 1 <= years <= left:
         expected = f"1 to {left}: a year at least is left to plan" if left else "a plan of more than one year"
         raise PlanError([Fault("plan", "", "years", str(years), expected)])
+    fixed_rates = learning and result.plan.sample is not None and result.plan.sample.rates == "known"
+    learning = learning and not fixed_rates
     question = question_of(result)
     planned, reached = as_planned(question, years), as_done(question, years, acts, news)
     entered: Tables = {} if new is None else dict(new.tables)
@@ -682,6 +687,7 @@ def roll(
         *_cover_otherwise(question.natural, solved[-1]),
         *(["MOVED OR LEFT OUT:", *moved] if moved else []),
         *(_not_learned(result, watched(news)) if learning else []),
+        *["RATES THAT STAY: all. The plan takes them for known (sample.rates)."] * fixed_rates,
     ]
     return Study("roll", {"why": why}, words, stated, {"why": "What changed the plan"}, solved[-1])
 
