@@ -114,13 +114,14 @@ HALF: dict[str, Any] = {"kind": "country_cap", "material": "a", "share": 0.5, "c
     ("made", "extra", "worth"),
     [
         (limited, {"diversification": [{**HALF, "hard": True}]}, -89),
-        (limited, {"diversification": [{**HALF, "penalty_usd_per_kg": 1.0}]}, -17),
+        (limited, {"diversification": [{**HALF, "penalty_usd_per_kg": 20.0}]}, -89),
+        (limited, {"diversification": [{**HALF, "penalty_usd_per_kg": 1.0}]}, 0),
         (carrying, {}, 92),
         (carrying, {"instruments": {"trunk_release": True}}, 90),
     ],
 )
 def test_a_change_of_nothing_changes_nothing(made: Any, extra: dict[str, Any], worth: float) -> None:
-    """Proves: where what is otherwise is as it was, so is the worth: users keep to limits on supply, penalties of soft ones count,
+    """Proves: where what is otherwise is as it was, so is the worth: users keep to limits on supply as far as penalties make them,
     and the reserve carries over, sells and gives what it did. Before, limits were dropped, and carrying over decided anew."""
     result = made(**extra)
     rows = score(result, asked([{"discount_rate": result.plan.discount_rate}]), scenarios=200).tables["futures"]

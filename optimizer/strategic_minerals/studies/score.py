@@ -70,8 +70,8 @@ def score(
     Table `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and
     interval, its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, and
     why a future has no figures (what was signed is no longer on offer in it, or does not fit its budget), and a note where hard
-    limits on supply cannot be kept in it. Penalties of soft promises count; days of cover and hard service levels are left out.
-    Facts: scenarios, confidence.
+    limits on supply cannot be kept in it. Penalties of soft rules are left out: doing nothing pays none. Facts: scenarios,
+    confidence.
 
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value."""
     plan, data = result.plan, result.data
@@ -99,7 +99,8 @@ def score(
     axes = list(dict.fromkeys(address for changes in asked for address in changes))
     table = pd.DataFrame(rows, columns=[*axes, *FIGURES])
     drawn = SAMPLES * (scenarios // SAMPLES) if plan.sample is not None else 0
-    facts = {"scenarios": drawn, "confidence": confidence, "varied": axes}
+    soft = any(one.penalty_usd_per_kg for of in (plan.service_levels, plan.diversification) for one in of)
+    facts = {"scenarios": drawn, "confidence": confidence, "varied": axes, "soft": soft}
     return Study("score", {"futures": table}, list(_words(table, asked, facts)), facts, {"futures": "Other futures"})
 
 
@@ -118,8 +119,10 @@ def _scored(
         then, tables = edited(plan, data, changes)
         if (then.horizon, then.materials) != (plan.horizon, plan.materials):
             return "it has other years or other materials: what was decided says nothing of them"
-        soft, free = _softened(then), tuple(rule for rule in then.diversification if not rule.hard)
-        for asked in (soft, soft.model_copy(update={"diversification": free})):
+        # what was decided is not asked to keep promises anew; users keep to limits on their supply
+        then = then.model_copy(update={"service_levels": (), "days_of_cover": ()})
+        free = tuple(rule for rule in then.diversification if not rule.hard)
+        for asked in (then, then.model_copy(update={"diversification": free})):
             problem = prepare(asked, tables, like, like.structure.scenarios.drawn)
             limited, z0 = with_reference(problem, current().left())
             nothing = trunk_alone(extract(problem.structure, problem.assembly, z0))
@@ -140,20 +143,13 @@ def _scored(
     planned = len(problem.natural.calendar.planned_years)
     outlay = [float(one.probability @ one.plans[0].outlay[:, :planned].sum(axis=1)) for one in lived]
     by_sample = [
-        [one.worth[0] for one in lived],
+        [one.worth[0] + one.plans[0].penalties for one in lived],
         [one.loss[0] for one in lived],
         [one.loss_without for one in lived],
         outlay,
     ]
     worth, loss, without, money = (np.array(part) for part in by_sample)
     return worth, loss, without, money, "" if asked.diversification == then.diversification else NO_LONGER
-
-
-def _softened(plan: Plan) -> Plan:
-    """A plan without promises that must be kept: decisions made before need not keep them in another future. What has a penalty
-    stays, and what limits supply before events: users keep to it."""
-    levels = tuple(level for level in plan.service_levels if level.penalty_usd_per_kg is not None)
-    return plan.model_copy(update={"service_levels": levels, "days_of_cover": ()})
 
 
 MOST_TRIED = 3
@@ -269,6 +265,7 @@ def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mappi
         if facts["scenarios"]
         else "lived in the plan's own scenarios"
     )
+    where += "; penalties of soft rules left out" * facts["soft"]
     futures = f"{len(known)} future{'s' * (len(known) != 1)}"
     yield f"THE PLAN AS IT WAS MADE is worth {musd(low)} to {musd(high)} million USD over {futures} ({where})."
     order = table.worth_musd.argsort(kind="stable").tolist()
