@@ -220,17 +220,9 @@ def test_an_offer_is_chosen_where_the_plan_is_worse_without_it() -> None:
 def test_an_offer_that_only_disruptions_use_is_not_said_to_be_rejected() -> None:
     """Proves: 2 kt are bought at the cheaper offer, which is shut in the stop; what the stop takes comes back from the dearer."""
     offers = {"cheap": offer("a", 4.0), "dear": offer("a", 4.0, 0.5, crisis=1.0)}
-    plan, data = imported(
-        10.0,
-        loss=100.0,
-        materials={"a": {"storage_t": 2000.0}},
-        offers=offers,
-        scenarios=[cut("stop", 0.5, 2028, 3)],
-        years=4,
-        budget={"emergency_musd": 500.0},
-        policy="targets",
-    )
-    reasons = explain(solve(plan, data, gap=0.0, quick=True)).tables["reasons"].set_index("item").sentence
+    case: dict[str, Any] = {"loss": 100.0, "materials": {"a": {"storage_t": 2000.0}}, "years": 4, "policy": "targets"}
+    case |= {"scenarios": [cut("stop", 0.5, 2028, 3)], "budget": {"emergency_musd": 500.0}, "offers": offers}
+    reasons = explain(solve(*imported(10.0, **case), gap=0.0, quick=True)).tables["reasons"].set_index("item").sentence
     assert "bought in disruptions alone" in reasons["dear"]
     assert "chosen (2,000 t)" in reasons["cheap"]
 

@@ -7,18 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import (
-    Dataset,
-    InputError,
-    Plan,
-    PlanError,
-    complete,
-    explain,
-    frontier,
-    indices,
-    solve,
-    sweep,
-)
+from strategic_minerals import Dataset, InputError, Plan, PlanError, complete, explain, frontier, indices, solve, sweep
 from strategic_minerals.matrix.named import objective_costs
 from strategic_minerals.matrix.problem import DecisionIndex, prepare
 from strategic_minerals.question.names import edited

@@ -360,6 +360,8 @@ def limit(**more: Any) -> dict[str, Any]:
     return {"diversification": [{"material": "m", "share": 0.5, "from_year": 2028, **more}]}
 
 
+BY_YEAR, BASIS = {"2026": 9, "2029": 99}, scenario(name="b", design_basis=True)
+LOAN = {"interest": 0.1, "term_years": 2, "owed_musd": 1, "due_year": 2026}
 ASKS: list[tuple[dict[str, Any], str, str]] = [
     (struck(start_year=2030.0), "scenarios.0.events.0.start_year", "to the end of the tail"),
     (struck(demand_multipliers={"civl": 2.0}), "scenarios.0.events.0.demand_multipliers.civl", "did you mean 'civil'"),
@@ -367,26 +369,9 @@ ASKS: list[tuple[dict[str, Any], str, str]] = [
     ({"sample": {"scenarios": 1, "seed": 1, "hazards": ["war"]}}, "sample.hazards.0", "a hazard"),
     ({"controls": [CONTROL]}, "controls.0.countries", "countries.csv"),
     ({"budget": {"appropriation_musd": 9, "carried_in_musd": -9.1}}, "budget.carried_in_musd", "at least -9"),
-    (
-        {"budget": {"appropriation_musd": {"2026": 9, "2029": 99}, "carried_in_musd": -9.1}},
-        "budget.carried_in_musd",
-        "-9",
-    ),
-    (
-        {
-            "budget": {
-                "appropriation_musd": 9,
-                "loan": {"interest": 0.1, "term_years": 2, "owed_musd": 1, "due_year": 2026},
-            }
-        },
-        "budget.loan.due_year",
-        "2027 or later",
-    ),
-    (
-        promise("b", segment="defence") | {"scenarios": [scenario(name="b", design_basis=True)]},
-        "service_levels.0",
-        "demand.csv",
-    ),
+    ({"budget": {"appropriation_musd": BY_YEAR, "carried_in_musd": -9.1}}, "budget.carried_in_musd", "-9"),
+    ({"budget": {"appropriation_musd": 9, "loan": LOAN}}, "budget.loan.due_year", "2027 or later"),
+    (promise("b", segment="defence") | {"scenarios": [BASIS]}, "service_levels.0", "demand.csv"),
 ]
 
 

@@ -60,41 +60,7 @@ PRICES = """price_set,material,from_year,price_usd_per_kg,source,year,confidence
 base,a,2027,10.0,,,estimate
 base,b,2027,20.0,,,estimate
 """
-TOML = """name = "tiny"
-price_year = 2026
-price_set = "base"
-loss_function = "test"
-discount_rate = 0.0     # a year
-
-[horizon]
-first_year = 2027
-years = 3
-tail_years = 0
-
-[budget]
-appropriation_musd = 100000.0
-
-[[scenarios]]
-name = "ban"
-probability = 0.1
-[[scenarios.events]]
-start_year = 2028.0
-duration_years = 1.0
-countries = "CHN"
-materials = "a"
-cut_share = 1.0
-
-[[scenarios]]
-name = "stop"
-probability = 0.1
-design_basis = true
-[[scenarios.events]]
-start_year = 2028.0
-duration_years = 1.0
-countries = "CHN"
-materials = "b"
-cut_share = 1.0
-"""
+TOML = (Path(__file__).parent / "small_plan.toml").read_text(encoding="utf-8")
 
 
 def with_prices(right: Path, folder: Path, content: str | bytes, stamp: str = "format = 1") -> tuple[Fault, ...]:

@@ -22,7 +22,7 @@ from support.instances import many, quick_first, random_case
 from support.programs import crowd, program, set_search
 from support.tiny import cut, imported, offer
 
-USERS = {"adaptation": True, "users_stock": True}
+USERS, LAW = {"adaptation": True, "users_stock": True}, {"refill_within_years": 1.0, "from_lost_share": 0.1}
 KINDS: dict[str, tuple[dict[str, bool], dict[str, Any], int]] = {
     "all that many plans have": ({}, {}, 5),
     "two markets": ({"two_markets": True, **USERS}, {}, 3),
@@ -36,15 +36,7 @@ KINDS: dict[str, tuple[dict[str, bool], dict[str, Any], int]] = {
         {"owners": {"expectation": "scenarios", "price_risk_premium": 0.04, "risk_charge": 0.1, "sample": 32}},
         2,
     ),
-    "stock rules": (
-        {},
-        {
-            "stock_rules": [
-                {"material": name, "refill_within_years": 1.0, "from_lost_share": 0.1} for name in ("ndpr", "magnet")
-            ]
-        },
-        2,
-    ),
+    "stock rules": ({}, {"stock_rules": [{"material": name, **LAW} for name in ("ndpr", "magnet")]}, 2),
 }
 """What random plans are asked for -> (switches, what the plan says beside, seeds tried wherever tests run)."""
 

@@ -11,17 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import (
-    Dataset,
-    InputError,
-    Plan,
-    Result,
-    Runner,
-    UntrustedError,
-    explain,
-    solve,
-    verify,
-)
+from strategic_minerals import Dataset, InputError, Plan, Result, Runner, UntrustedError, explain, solve, verify
 from strategic_minerals.answer.act_now import ActNow
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.core.errors import Outcome, StoppedError

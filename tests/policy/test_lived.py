@@ -633,16 +633,9 @@ def test_nothing_is_bought_past_the_store_in_an_event(monkeypatch: pytest.Monkey
     """Proves: 3 kt a year can be bought in a stop that comes with 2 %, at 10 of 100 USD/kg that a missing kilogram costs. Held for
     it they lose 5: .02 x 3 x 100 = 6 million USD, against 15. Nothing is held, and so nothing is bought and given in the stop: no
     target says so, and lived nobody does. Without the rule it is worth 6."""
-    asked = imported(
-        10.0,
-        loss=100.0,
-        materials={"a": {"haircut_share": 0.5}},
-        offers={"spot": offer("a", 3.0, crisis=1.0)},
-        scenarios=[cut("stop", 0.02, 2028, 1)],
-        money=dict.fromkeys(range(FIRST, FIRST + 4), 30.0),
-        budget={"branch_money": "appropriated"},
-        policy="targets",
-    )
+    case: dict[str, Any] = {"materials": {"a": {"haircut_share": 0.5}}, "offers": {"spot": offer("a", 3.0, crisis=1.0)}}
+    case |= {"scenarios": [cut("stop", 0.02, 2028, 1)], "money": dict.fromkeys(range(FIRST, FIRST + 4), 30.0)}
+    asked = imported(10.0, loss=100.0, budget={"branch_money": "appropriated"}, policy="targets", **case)
     result = solve_once(*asked, gap=0.0)
     assert worth(result) == pytest.approx(0.0)
     assert result.solution.acquisition.max() <= 1e-6

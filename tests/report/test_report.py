@@ -12,16 +12,7 @@ import pandas as pd
 import pytest
 
 from conftest import PATIENCE_S, Cli
-from strategic_minerals import (
-    InputError,
-    Result,
-    Study,
-    load_dataset,
-    load_plan,
-    shipped,
-    solve,
-    write_report,
-)
+from strategic_minerals import InputError, Result, Study, load_dataset, load_plan, shipped, solve, write_report
 from strategic_minerals.page.compare import TITLES, compare
 from strategic_minerals.page.page import report
 from support.one_mineral import one_mineral

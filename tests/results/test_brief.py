@@ -378,51 +378,50 @@ def test_what_a_chain_avoids_is_said_once() -> None:
     assert second == "as above, together"
 
 
-def words(**case: Any) -> str:
+def words(quick: bool = True, /, **case: Any) -> str:
     """The first sentences of a plan of 10 kt a year from China, which may be bought at 10 USD/kg."""
     plan, data = imported(10.0, loss=100.0, offers={"spot": offer("a", 2.0, crisis=1.0)}, policy="targets", **case)
-    return " ".join(solve(plan, data, gap=0.0, quick=True).summary().split())
+    return " ".join(solve(plan, data, gap=0.0, quick=quick).summary().split())
 
 
 DEAR = {"materials": {"a": {"haircut_share": 0.5}}}
 SHARE = {"kind": "least_share", "material": "a", "share": 0.5, "group": "home", "from_year": FIRST}
 
 
-def test_what_a_rule_costs_is_said_where_no_future_has_a_shortage() -> None:
-    """Proves: 60 days of 10 kt a year are held, and half of their price is lost, whether or not somebody runs short."""
-    text = words(days_of_cover=[{"material": "a", "days": 60, "from_year": FIRST}], **DEAR)
-    assert "No future of this plan has a shortage. After all costs the plan loses" in text
-
-
-def test_a_soft_rule_is_asked_for_and_not_said_to_be_kept() -> None:
-    """Proves: nobody makes it at home; the penalty is paid by all years, and the share is not kept."""
-    stop = [cut("stop", 0.02, 2028, 1)]
-    text = words(diversification=[{**SHARE, "penalty_usd_per_kg": 1.0}], scenarios=stop, **DEAR)
-    assert "Its rules ask for shares of a." in text
-    assert "It is made to keep" not in text
-
-
-def test_a_scenario_without_probability_is_named_as_one() -> None:
-    """Proves: a design-basis scenario may be the worst on the screen, and is not `0% likely`."""
-    war = cut("war", 0.0, 2028, 2, design_basis=True)
-    assert "(supply cut (CHN) from 2028, 2 years, given no probability)" in words(
-        scenarios=[cut("stop", 0.3, 2028, 1), war]
-    )
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [
+        (
+            {"days_of_cover": [{"material": "a", "days": 60, "from_year": FIRST}], **DEAR},
+            "No future of this plan has a shortage. After all costs the plan loses",
+        ),
+        (
+            {
+                "diversification": [{**SHARE, "penalty_usd_per_kg": 1.0}],
+                "scenarios": [cut("stop", 0.02, 2028, 1)],
+                **DEAR,
+            },
+            "Its rules ask for shares of a.",
+        ),
+        (
+            {"scenarios": [cut("stop", 0.3, 2028, 1), cut("war", 0.0, 2028, 2, design_basis=True)]},
+            "(supply cut (CHN) from 2028, 2 years, given no probability)",
+        ),
+    ],
+)
+def test_the_screen_says_what_is(case: dict[str, Any], text: str) -> None:
+    """Proves: stock that a rule holds loses half of its price though nobody runs short; a soft share that nobody keeps is asked for
+    and not said to be kept; a design-basis scenario may be the worst, and is not `0% likely`."""
+    found = words(**case)
+    assert text in found
+    assert "It is made to keep" not in found or "days_of_cover" in case
 
 
 def test_emergency_money_stands_beside_what_is_given() -> None:
     """Proves: 1 M a year is given; what is released is bought again with what is declared for an emergency."""
-    plan, data = imported(
-        10.0,
-        loss=100.0,
-        offers={"spot": offer("a", 2.0, crisis=1.0)},
-        stock={"a": 3.0},
-        policy="targets",
-        scenarios=[cut("stop", 0.5, 2028, 1), cut("later", 0.4, 2029, 1)],
-        money=1.0,
-        budget={"emergency_musd": 200.0},
-    )
-    assert "M given, and of emergency money." in " ".join(solve(plan, data, gap=0.0).summary().split())
+    stops = [cut("stop", 0.5, 2028, 1), cut("later", 0.4, 2029, 1)]
+    found = words(False, scenarios=stops, stock={"a": 3.0}, money=1.0, budget={"emergency_musd": 200.0})
+    assert "M given, and of emergency money." in found
 
 
 def test_where_the_baseline_gives_from_the_store_what_is_left_is_held() -> None:

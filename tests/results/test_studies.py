@@ -8,18 +8,7 @@ from pathlib import Path
 import pytest
 from pandas.testing import assert_frame_equal
 
-from strategic_minerals import (
-    Dataset,
-    Plan,
-    Result,
-    Study,
-    complete,
-    explain,
-    frontier,
-    solve,
-    sweep,
-    verify,
-)
+from strategic_minerals import Dataset, Plan, Result, Study, complete, explain, frontier, solve, sweep, verify
 from strategic_minerals.answer.study import tables_of
 from strategic_minerals.core.errors import FORMAT
 from strategic_minerals.page import page
