@@ -9,7 +9,7 @@ from ..core.stats import MONTHS_PER_YEAR
 from ..question.base import key_of
 from ..question.dataset import Dataset, members
 from ..question.names import Names
-from ..question.plan import Event, Plan
+from ..question.plan import Event, Plan, Release
 from ..question.references import opening_stock, qualified_forms, select_materials
 from .events import DisruptionEvent, Steps, hazards, profiles_of, resolver, sampled
 
@@ -195,7 +195,7 @@ def _switches(known: _Known) -> Iterator[Finding]:
             yield f"procurement.{name}", f"{why}: nothing is excluded"
     if plan.procurement.ceilings and not {row.material for row in data.rows("purchase_ceilings")} & known.chosen:
         yield "procurement.ceilings", "no planned material has a row in purchase_ceilings.csv: nothing is limited"
-    if plan.release.sell_above is None and "sell_share" in plan.release.model_fields_set:
+    if plan.release.sell_above is None and plan.release.sell_share != Release().sell_share:
         yield "release.sell_share", "sell_above is not set: no price is a reason to give"
 
 
