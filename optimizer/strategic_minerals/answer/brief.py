@@ -568,7 +568,7 @@ class _Sentences:
         nothing = not held and not steps and not self._signed() and self.tables["contracts"].empty
         nothing = nothing and not self._in_disruptions()
         if nothing and self.tables["floors"].empty and self.tables["acquisitions"].empty:
-            none = "Do nothing new: nothing that the money can buy is worth what it costs."
+            none = "Do nothing new: nothing that the money can sign, or buy and hold, is worth what it costs."
             given = self.figures.total("appropriation_by_year_musd") + self.plan.budget.carried_in_musd
             if given + self._emergency <= 0:
                 none = "Do nothing new: no money is given."

@@ -135,7 +135,7 @@ def _scored(
     except ReserveError as error:
         return str(error)
     if course is None:
-        return "what was signed and bought does not fit the budget"
+        return "what was signed and bought does not fit its budget, or what its sources make"
     stages = [
         FirstStage.of(asked, tables, one, is_reference=one is nothing, problem=problem) for one in (nothing, course)
     ]
