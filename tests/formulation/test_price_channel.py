@@ -127,7 +127,7 @@ def charged(z: float, *, supply: float, demand: float, trade: float, bought: flo
 
 @pytest.mark.parametrize("depth", [1.0, 7.0, 100.0])
 def test_a_small_part_of_a_large_offer_costs_what_it_costs_of_a_small_one(depth: float) -> None:
-    """Proves: 1 kt of store is filled, whether 1 kt is for sale or a hundred: it raises the price for 4 + 1 (by half as much more
+    """Proves: 1 kt of store is filled, whether 1 kt is for sale or a hundred: it raises the price for 4 + 1 (a third dearer
     where 100 were for sale, before)."""
     case = market(depth, price=8.0, materials={"a": {"haircut_share": 0.0, "storage_t": 1000.0}})
     result = solve(*case, gap=0.0, quick=True)
