@@ -305,17 +305,10 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
         _instrument("equity", u(0.3, 0.7), 0.5, rate=0.05, tenor_yr=10),
         _instrument("none", 0.0, 0.0),
     ]
-    packages: list[dict[str, Any]] = [
-        {"package": "grant", "instrument": "grant", "offtake_share": 0.0},
-        {
-            "package": case.pick("loan", "equity"),
-            "instrument": "loan",
-            "offtake_share": 0.5,
-            "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02),
-            "offtake_fee_share": case.pick(0.0, 0.02),
-        },
-    ]
-    packages[1]["instrument"] = packages[1]["package"]
+    packages: list[dict[str, Any]] = [{"package": "grant", "instrument": "grant", "offtake_share": 0.0}]
+    right: dict[str, Any] = dict.fromkeys(("package", "instrument"), case.pick("loan", "equity"))
+    right |= {"offtake_share": 0.5, "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02)}
+    packages.append({**right, "offtake_fee_share": case.pick(0.0, 0.02)})
     if on["package_floor"]:
         kind = case.pick("contract", "purchase")
         floor = floored("ndpr", case.price["ndpr"] * u(0.8, 1.3), case.pick(2, 4), kind, instrument="grant")
