@@ -221,6 +221,11 @@ def answered(prices: Series, kt: float = 10.0, **case: Any) -> Result:
     return best(imported(prices, kt, **case))
 
 
+def worked(prices: Mapping[str, Series], **case: Any) -> Result:
+    """The best plan of `tiny`."""
+    return best(tiny(prices, **case))
+
+
 def total(solved: Any) -> float:
     """Social cost Z of a result or of a solved problem [million USD]."""
     return solved.outcome.objective_musd + solved.outcome.do_nothing_musd
