@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -95,14 +96,16 @@ def leave(code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def python(code: str, *arguments: Any, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run code as a process of its own, which imports what this one does, and wait; stdout and stderr are text."""
+    asked = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(
+        asked, capture_output=True, text=True, timeout=PATIENCE_S, env=environment(), check=False, cwd=cwd
+    )
+
+
 @pytest.fixture(scope="session")
 def command() -> Cli:
     """Run `strategic-minerals <arguments>` as a process of its own and wait; stdout and stderr are text, neither is a terminal."""
 
-    def run(*arguments: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        asked = [sys.executable, "-c", ENTRY, *map(str, arguments)]
-        return subprocess.run(
-            asked, capture_output=True, text=True, timeout=PATIENCE_S, env=environment(), check=False, cwd=cwd
-        )
-
-    return run
+    return partial(python, ENTRY)

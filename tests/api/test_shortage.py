@@ -38,22 +38,25 @@ def nothing_done(case: Case) -> float:
     return float(best(case).outcome.do_nothing_musd)
 
 
-def test_the_named_loss_falls_month_by_month() -> None:
+AFTER_A_FLOOD = {"years": 4, "event": {"flood_years": 1.0, "flood_multiplier": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps", "cost"),
+    [
+        ({"lasts": 2.0, "years": 4}, [(6, 0.5), (18, 0.2)], 100 + 850 + 450 + 100),
+        ({"lasts": 3.0, "years": 5}, [(12, 0.2)], 100 + 1100 + 300 + 300 + 100),
+        ({"start": 2028.5}, [(6, 0.5)], 100 + (50 + 5 * 110) + (50 + 5 * 60)),
+        (AFTER_A_FLOOD, [(12, 0.5)], 100 + 100 + 1100 + 100),
+    ],
+    ids=["month by month", "past the last row", "part of a year", "after a flood"],
+)
+def test_the_named_loss_falls_with_the_age_of_the_cut(asked: Any, steps: list[Any], cost: float) -> None:
     """Proves: with half the loss from month 6 and a fifth from month 18 a stop of two years costs 10 + 75, then 10 + 35 a kg:
-    means over the year; before and after, 10 kt cost 100."""
-    case = adapting(stopped(lasts=2.0, years=4), (6, 0.5), (18, 0.2))
-    assert nothing_done(case) == near(100 + 850 + 450 + 100)
-
-
-def test_adaptation_goes_on_past_the_last_row() -> None:
-    """Proves: the last multiplier holds for as long as the event lasts, and is never zero."""
-    assert nothing_done(adapting(stopped(lasts=3.0, years=5), (12, 0.2))) == near(100 + 1100 + 300 + 300 + 100)
-
-
-def test_a_cut_of_part_of_a_year_is_averaged_over_that_part() -> None:
-    """Proves: a stop from July for a year hits its first half at the full loss in 2028, its second at half of it in 2029."""
-    case = adapting(stopped(2028.5, 1.0, years=3), (6, 0.5))
-    assert nothing_done(case) == near(100 + (50 + 5 * 110) + (50 + 5 * 60))
+    means over the year; before and after, 10 kt cost 100. The last multiplier holds for as long as the event lasts, and is never
+    zero. A stop from July for a year hits its first half at the full loss in 2028, its second at half of it in 2029; a cut after a
+    flood is counted from its own beginning."""
+    assert nothing_done(adapting(stopped(**asked), *steps)) == near(cost)
 
 
 def test_the_latest_event_in_force_counts() -> None:
@@ -64,11 +67,6 @@ def test_the_latest_event_in_force_counts() -> None:
     told["scenarios"][0]["events"].append({**event, "start_year": 2029.0})
     case = adapting((Plan.model_validate(told), data), (12, 0.5), (24, 0.1))
     assert nothing_done(case) == near(100 + 1100 + 1100 + 200 + 100)
-
-
-def test_a_cut_after_a_flood_is_counted_from_its_own_beginning() -> None:
-    case = adapting(stopped(2028.0, 1.0, years=4, event={"flood_years": 1.0, "flood_multiplier": 1.0}), (12, 0.5))
-    assert nothing_done(case) == near(100 + 100 + 1100 + 100)
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,8 @@ def random_plan(case: Case, seed: int) -> tuple[Solution, float]:
     exact.set_bounds(decided, *[first.x[decided].round()] * 2)
     run = exact.run(time_limit_s=600.0)
     assert isinstance(run, SolvedRun)
-    return extract(case.problem.structure, case.problem.assembly, run.x), float(
-        case.solved.costs["social_cost"] @ run.x
-    )
+    cost = case.solved.costs["social_cost"] @ run.x
+    return extract(case.problem.structure, case.problem.assembly, run.x), float(cost)
 
 
 def assert_sound(case: Case, x: Solution, cost: float) -> None:
@@ -256,9 +255,8 @@ def options_of(case: Case, project: int) -> list[int]:
     return [o for o, option in enumerate(case.problem.structure.support.options) if option.project == project]
 
 
-def floored(case: Case) -> int:
-    options = case.problem.structure.support.options
-    return next(o for o, k in enumerate(options) if k.floor is not None and k.floor.liability.sum() > 0)
+def first_option(case: Case, is_meant: Callable[[Any], Any]) -> int:
+    return next(o for o, option in enumerate(case.problem.structure.support.options) if is_meant(option))
 
 
 def unpaired(case: Case) -> Solution:
@@ -270,29 +268,16 @@ def unpaired(case: Case) -> Solution:
     return replace(case.x, sign=sign)
 
 
-def counting_on_no_floor(case: Case) -> Solution:
-    option = next(o for o, k in enumerate(case.problem.structure.support.options) if k.market)
-    return replace(changed(case, sign=put(option, 1.0)), floor=np.zeros_like(case.x.floor))
-
-
 def stopped_instruments(case: Case) -> Problem:
     worthless = Instrument("none", "none", 0.0, 0.0, 0.0, 0.0, 0.0, False)
     packages = tuple(replace(p, instrument=worthless) for p in case.problem.natural.packages)
     return other_facts(case, packages=packages)
 
 
-def other_tightness(case: Case) -> Problem:
+def other_scenarios(case: Case, name: str, change: Callable[[np.ndarray], np.ndarray]) -> Problem:
     structure = case.problem.structure
-    return replace(
-        case.problem,
-        structure=replace(structure, scenarios=replace(structure.scenarios, tight=~structure.scenarios.tight)),
-    )
-
-
-def other_prices(case: Case) -> Problem:
-    structure = case.problem.structure
-    doubled = replace(structure.scenarios, price=2 * structure.scenarios.price)
-    return replace(case.problem, structure=replace(structure, scenarios=doubled))
+    scenarios = replace(structure.scenarios, **{name: change(getattr(structure.scenarios, name))})
+    return replace(case.problem, structure=replace(structure, scenarios=scenarios))
 
 
 def ruled(case: Case, purpose: str, *, materials: str = "*", **rule: object) -> Problem:
@@ -317,9 +302,7 @@ SPOILT: dict[str, Spoilt] = {
     "reserve_production_limit": lambda c: changed(c, reserve_output=add((0, 0, 0), 5.0)),
     "source_capacity": lambda c: changed(c, output=put((0, 2, 0), 1e5)),
     "source_survival": lambda c: other_facts(c, cash=np.full_like(c.problem.natural.cash, 1e3)),
-    "project_capacity": lambda c: replace(
-        changed(c, output=put((0, c.problem.natural.sources, -1), 50.0)), sign=np.zeros_like(c.x.sign)
-    ),
+    "project_capacity": lambda c: changed(c, output=put((0, c.problem.natural.sources, -1), 50.0), sign=put(..., 0.0)),
     "floor_purchase": lambda c: changed(
         c, acquisition=add((0, c.x.purchases.index(next(n for n in c.x.purchases if n.endswith("-floor"))), 0), 5.0)
     ),
@@ -328,20 +311,20 @@ SPOILT: dict[str, Spoilt] = {
     "disposal_limit": lambda c: changed(c, disposal=sold_while_tight(c)),
     "nonnegativity": lambda c: changed(c, stock=put((0, 0, 0), -1.0)),
     "non_anticipativity": lambda c: changed(c, output=add((1, 0, 0), 1.0)),
-    "diversification": lambda c: replace(changed(c, output=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess)),
+    "diversification": lambda c: changed(c, output=put((0, 2), 1e5), excess=put(..., 0.0)),
     "trunk_shortfall": lambda c: changed(c, shortfall=add((0, slice(None), -1), 20.0)),
     "days_of_cover": lambda c: changed(c, stock=put((0, slice(None)), 0.0)),
     "branch_purchases": lambda c: changed(c, acquisition=add((slice(1, None), 0, -2), 1e4)),
-    "service_level": lambda c: replace(
-        changed(c, shortfall=add((slice(1, None),), 500.0)), short_of_promise=np.zeros_like(c.x.short_of_promise)
-    ),
+    "service_level": lambda c: changed(c, shortfall=add((slice(1, None),), 500.0), short_of_promise=put(..., 0.0)),
     "stock_targets": lambda c: changed(c, stock=add((slice(1, None), 0, -1), 1e4)),
     "calm_purchases": lambda c: changed(c, acquisition=add((slice(1, None), 0, slice(None)), 1e4)),
     "shared_money": lambda c: changed(c, shared_money=add((0, 0, 0), 1e4)),
     "one_package": lambda c: changed(c, sign=put(options_of(c, 0)[:2], 1.0)),
     "project_logic": unpaired,
     "one_market_floor": lambda c: changed(c, floor=put(0, 2.0)),
-    "beside_market_floor": counting_on_no_floor,
+    "beside_market_floor": lambda c: changed(
+        c, sign=put(first_option(c, lambda o: o.market), 1.0), floor=put(..., 0.0)
+    ),
     "contract_lot": lambda c: changed(
         c, contract=put(0, c.problem.natural.contract_lot[c.problem.structure.contracts[0].source] / 2)
     ),
@@ -350,14 +333,16 @@ SPOILT: dict[str, Spoilt] = {
     ),
     "budget": lambda c: changed(c, acquisition=add((0, 0, 0), 1e5)),
     "total_budget": lambda c: changed(c, acquisition=add((0, 0, 0), 1e5)),
-    "contingent_liability": lambda c: changed(c, sign=put(floored(c), 1e4)),
+    "contingent_liability": lambda c: changed(
+        c, sign=put(first_option(c, lambda o: o.floor and o.floor.liability.sum() > 0), 1e4)
+    ),
     "cvar_limit": lambda c: changed(c, shortfall=add((slice(1, None), 0, 0), 1e12)),
     "expected_loss_limit": lambda c: changed(c, shortfall=add((slice(1, None), 0, 0), 1e12)),
     "carry": lambda c: changed(c, carry=put(-1, 1.0)),
     "integrality": lambda c: changed(c, floor=put(0, 0.5)),
     "package_eligibility": stopped_instruments,
-    "tightness": other_tightness,
-    "scenario_prices": other_prices,
+    "tightness": lambda c: other_scenarios(c, "tight", np.logical_not),
+    "scenario_prices": lambda c: other_scenarios(c, "price", lambda price: 2 * price),
     "purchase_origin": lambda c: ruled(c, "purchases"),
     "support_origin": lambda c: ruled(c, "support"),
     "offtake_origin": lambda c: ruled(c, "offtake"),

@@ -15,7 +15,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from conftest import ENTRY, PATIENCE_S, Cli, environment, until
+from conftest import ENTRY, PATIENCE_S, Cli, environment, python, until
 from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped
 from strategic_minerals.core import errors
 from strategic_minerals.question.read_csv import write_dataset
@@ -347,18 +347,14 @@ def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
 def test_a_closed_output_and_an_interrupt_while_it_begins_end_without_a_traceback(tmp_path: Path) -> None:
     """Proves D13: a standard output that was closed is no error, and Ctrl-C while modules are read is exit 130."""
     code = f"import os, sys; sys.stdout = None; sys.argv[1:] = ['init', {str(tmp_path / 'x')!r}]; {ENTRY}"
-    closed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False
-    )
+    closed = python(code)
     assert (closed.returncode, closed.stderr) == (0, "")
     assert (tmp_path / "x" / "plan.toml").is_file()
     halt = "import strategic_minerals.cli, builtins\nreal = builtins.__import__\n"
     halt += "def stopped(name, *rest):\n    if name.endswith('main'):\n        raise KeyboardInterrupt\n"
     halt += "    return real(name, *rest)\n"
     halt += "builtins.__import__ = stopped\nstrategic_minerals.cli.main()"
-    stopped = subprocess.run(
-        [sys.executable, "-c", halt], capture_output=True, text=True, env=environment(), check=False
-    )
+    stopped = python(halt)
     assert (stopped.returncode, stopped.stderr) == (130, "")
 
 

@@ -45,32 +45,20 @@ def printed() -> tuple[Plan, Dataset]:
     return plan, data.replace(published_requirements=pd.DataFrame([row]))
 
 
+PRICES = {"price_year": 2024, "price_set": "mcs2024", "loss_function": "imf_2026", "discount_rate": 0.03}
+BAN = {"hazard": "ga_ge_sb_ban", "start_year": 2028.0, "duration_years": 1.0, "cut_share": 1.0}
 TWO_HOMES = {
     "name": "two",
-    "price_year": 2024,
-    "price_set": "mcs2024",
-    "loss_function": "imf_2026",
-    "discount_rate": 0.03,
+    **PRICES,
     "materials": ["gallium"],
     "horizon": {"first_year": 2027, "years": 2, "tail_years": 1},
     "budget": {"appropriation_musd": 50},
     "instruments": {"packages": ["none"]},
     "together": {"members": [{"home": home, "money_share": 0.5} for home in ("USA", "JPN")]},
-    "scenarios": [
-        {
-            "name": "ban",
-            "probability": 0.2,
-            "events": [{"hazard": "ga_ge_sb_ban", "start_year": 2028.0, "duration_years": 1.0, "cut_share": 1.0}],
-        }
-    ],
+    "scenarios": [{"name": "ban", "probability": 0.2, "events": [BAN]}],
 }
-QUESTIONS: dict[str, Callable[[], tuple[Plan, Dataset]]] = {
-    "one": lambda: one_mineral(110.0),
-    "drawn": deciding,
-    "promising": promising,
-    "doubted": doubted,
-    "printed": printed,
-}
+QUESTIONS: dict[str, Callable[[], tuple[Plan, Dataset]]] = {"one": lambda: one_mineral(110.0), "drawn": deciding}
+QUESTIONS |= {"promising": promising, "doubted": doubted, "printed": printed}
 SHIPPED = ("quickstart", "rare-earths")
 """Asked by their names, with the tables of the package, as `two` is."""
 GRID = {"kind": "grid", "relax": True, "axes": {"discount_rate": [n / 200 for n in range(40)]}}

@@ -19,29 +19,13 @@ from strategic_minerals.core.errors import FaultsError
 from strategic_minerals.question.read_csv import shipped_tables, write_dataset
 from strategic_minerals.question.read_toml import parse_plan
 from strategic_minerals.question.tables import TABLES
+from support.plan_text import leaves
 from support.tiny import cut, offer, project, source, tiny
 
 
 def full_plan() -> dict[str, Any]:
     """A valid plan in which every section and every optional field is present."""
     return tomllib.loads((Path(__file__).parent / "full_plan.toml").read_text(encoding="utf-8"))
-
-
-def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """(path, value) of every scalar of nested data."""
-    if isinstance(node, dict | list):
-        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-            yield from leaves(value, (*path, key))
-    else:
-        yield path, node
-
-
-def put(data: Any, path: tuple[Any, ...], value: Any) -> dict[str, Any]:
-    """A deep copy of nested data with one value changed."""
-    copy: Any = dict(data.items()) if isinstance(data, dict) else list(data)
-    head, *rest = path
-    copy[head] = put(copy[head], tuple(rest), value) if rest else value
-    return copy
 
 
 def dotted(path: tuple[Any, ...]) -> str:

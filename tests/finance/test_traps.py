@@ -24,13 +24,20 @@ from support.tiny import (
     short,
     source,
     supply_rule,
-    tiny,
     total,
     unaudited,
+    worked,
 )
 
 ONCE = {2027: 1e4, 2028: 0.0}
 """Money in the first year alone."""
+CUT_2028, CUT_2029 = [cut("cut", 0.5, 2028, 1)], [cut("cut", 0.5, 2029, 1)]
+FLOOD_2028 = [cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)]
+"""In half of the cases China stops for a year, at once or after a year in which it floods the market."""
+UP_OR_DOWN = [(0.8, 0.5), (1.2, 0.5)]
+"""States of prices."""
+SIGN_FIRST = {"signing_years": [2027]}
+"""Projects may be signed in the first year alone."""
 
 
 def test_1_a_released_tonne_is_paid_by_users_to_the_authority():
@@ -38,7 +45,7 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority():
 
     So none is bought. Credited with 60 for each kt released, while nobody pays, the reserve would earn
     10*(60 - 24 - 32 - 12) = -80."""
-    case = imported(
+    result = answered(
         60.0,
         materials={"a": {"haircut_share": 0.5}},
         offers={"spot": offer("a", 10.0)},
@@ -46,19 +53,14 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority():
         years=2,
         money=ONCE,
     )
-    assert best(case).outcome.objective_musd == close(0.0)
+    assert result.outcome.objective_musd == close(0.0)
 
 
 def test_1_the_two_sides_of_a_release_cancel():
     """Proves: trap 1. Of 10 kt in store 5 are released in half of the scenarios at .8 of 60: users pay 120, the authority
     gets 120."""
     parts = answered(
-        60.0,
-        5.0,
-        materials={"a": {"resale_share": 0.8}},
-        stock={"a": 10.0},
-        scenarios=[cut("cut", 0.5, 2028, 1)],
-        years=2,
+        60.0, 5.0, materials={"a": {"resale_share": 0.8}}, stock={"a": 10.0}, scenarios=CUT_2028, years=2
     ).objective_parts
     assert parts["users_release"] == close(120.0)
     assert parts["authority_release"] == close(-120.0)
@@ -68,7 +70,7 @@ def test_2_a_cheap_segment_does_not_go_short_for_another():
     """Proves: trap 2. Civil users want 10 kt at 20 a missing kg, defence 2 at 110; 1 kt is left: 10*20 + 1*110 = 310.
 
     Civil tiers add to 1.2. If their users could go short of 12 kt, 11 would cover defence too: 220, Z 90 lower."""
-    case = tiny(
+    result = worked(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 11.0), "home": source("USA", "a", 1.0)},
         demand={("a", "civil"): 10.0, ("a", "defence"): 2.0},
@@ -77,7 +79,6 @@ def test_2_a_cheap_segment_does_not_go_short_for_another():
         scenarios=[cut("cut", 1.0, 2028, 1)],
         years=2,
     )
-    result = best(case)
     assert total(result) == close(120 + 10 + 310)
     assert short(result, "cut", "2028") == close(11.0)
 
@@ -87,8 +88,7 @@ def test_3_stock_does_not_leave_through_exports():
 
     Counted as surplus they would be exported at once: 90 - .8*110."""
     kept = {"rate": 0.25, "years": 2}
-    case = imported(10.0, 9.0, stock={"a": 20.0}, scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], **kept)
-    result = best(case)
+    result = answered(10.0, 9.0, stock={"a": 20.0}, scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], **kept)
     assert flow(result, "released_t", "a", "cut", "2028") == close(9.0)
     assert total(result) == close(90 - 0.64 * 110)
 
@@ -97,24 +97,22 @@ def test_3_stock_is_not_released_while_nothing_is_tight():
     """Proves: trap 3. 10 kt in store with a haircut of a tenth are worth 90 at the end; two years of demand cost 180.
 
     Released at full price in quiet years they would save 100 instead: Z 80, not 90."""
-    case = imported(10.0, 9.0, materials={"a": {"haircut_share": 0.1}}, stock={"a": 10.0}, years=2)
-    assert total(best(case)) == close(90.0)
+    result = answered(10.0, 9.0, materials={"a": {"haircut_share": 0.1}}, stock={"a": 10.0}, years=2)
+    assert total(result) == close(90.0)
 
 
 def test_3_stock_does_not_leave_along_a_chain():
     """Proves: trap 3 along a chain. Nobody at home wants oxide or metal. In half of the scenarios both are cut and five times as
     dear. At crisis prices 5 kt of oxide in store, made into metal at home and exported, would earn .5*5*(.95*250 - 200) = 93.75 for
     50 paid: operations are valued at undisturbed prices, so that no plan has a reason to."""
-    result = best(
-        tiny(
-            {"oxide": 10.0, "metal": 50.0},
-            materials={"metal": {"haircut_share": 0.05}, "oxide": {"haircut_share": 0.05}},
-            sources={"far": source("CHN", "oxide", 10.0), "plant": source("USA", {"metal": 1.0, "oxide": -1.0}, 5.0)},
-            offers={"spot": offer("oxide", 5.0)},
-            scenarios=[cut("cut", 0.5, 2028, 1, price_multiplier=5.0)],
-            years=2,
-            money=ONCE,
-        )
+    result = worked(
+        {"oxide": 10.0, "metal": 50.0},
+        materials={"metal": {"haircut_share": 0.05}, "oxide": {"haircut_share": 0.05}},
+        sources={"far": source("CHN", "oxide", 10.0), "plant": source("USA", {"metal": 1.0, "oxide": -1.0}, 5.0)},
+        offers={"spot": offer("oxide", 5.0)},
+        scenarios=[cut("cut", 0.5, 2028, 1, price_multiplier=5.0)],
+        years=2,
+        money=ONCE,
     )
     assert result.outcome.objective_musd == close(0.0)
 
@@ -123,10 +121,7 @@ def test_4_a_tonne_goes_to_users_or_to_the_reserve():
     """Proves: trap 4. A source of 10 kt that serves users with 10 has none for the reserve.
 
     Sold twice, 10 kt for 100 would spare .5*1100 and keep .5*100: -500."""
-    case = imported(
-        10.0, offers={"spot": offer("a", 10.0, source="far")}, scenarios=[cut("cut", 0.5, 2028, 1)], years=2, money=ONCE
-    )
-    result = best(case)
+    result = answered(10.0, offers={"spot": offer("a", 10.0, source="far")}, scenarios=CUT_2028, years=2, money=ONCE)
     assert bought(result, "a") == close(0.0)
     assert result.outcome.objective_musd == close(0.0)
 
@@ -135,17 +130,17 @@ def test_4_production_for_the_reserve_needs_its_feed():
     """Proves: trap 4. All 5 kt of oxide go into magnets for users, so none can be made for the reserve.
 
     Made of nothing, 5 kt of magnets would cost 5*(50 - 10) = 200, spare .5*5*110 and keep .5*5*50: -200."""
-    case = tiny(
+    result = worked(
         {"oxide": 10.0, "magnet": 50.0},
         sources={"mine": source("CHN", "oxide", 5.0), "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 10.0)},
         demand={"magnet": 5.0},
         loss=60.0,
         offers={"magnets": offer("magnet", 10.0, source="plant")},
-        scenarios=[cut("cut", 0.5, 2028, 1)],
+        scenarios=CUT_2028,
         years=2,
         money=ONCE,
     )
-    assert best(case).outcome.objective_musd == close(0.0)
+    assert result.outcome.objective_musd == close(0.0)
 
 
 def test_4_joint_products_are_not_bought_one_by_one():
@@ -153,7 +148,7 @@ def test_4_joint_products_are_not_bought_one_by_one():
 
     Z - Z0 = 1*100 - .5*1*1100 - .5*1*100 = -500 (loss 1000). Bought without being made, 2 kt would spare the whole
     demand of two cut years: -1000."""
-    case = tiny(
+    result = worked(
         {"ndpr": 10.0, "dy": 100.0},
         sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
         demand={"ndpr": 3.0, "dy": 1.0},
@@ -162,7 +157,6 @@ def test_4_joint_products_are_not_bought_one_by_one():
         scenarios=[cut("cut", 0.5, 2028, 2)],
         money=ONCE,
     )
-    result = best(case)
     assert bought(result, "dy") == close(1.0)
     assert result.outcome.objective_musd == close(-500.0)
 
@@ -172,28 +166,20 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy():
 
     Oxide comes at a tenth below the price at which it is booked out to the reserve: 15 kt a year made for a reserve
     that takes none would earn 3*15*1 = 45."""
-    case = tiny(
+    plant = source("USA", {"magnet": 1.0, "oxide": -1.0}, 20.0)
+    result = worked(
         {"oxide": 10.0, "magnet": 50.0},
         materials={m: {"haircut_share": 0.1} for m in ("oxide", "magnet")},
-        sources={
-            "mine": source("CHN", "oxide", 20.0, premium_share=-0.1),
-            "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 20.0),
-        },
+        sources={"mine": source("CHN", "oxide", 20.0, premium_share=-0.1), "plant": plant},
         demand={"magnet": 5.0},
         offers={"magnets": offer("magnet", 0.0, source="plant")},
     )
-    assert total(best(case)) == close(735.0)
+    assert total(result) == close(735.0)
 
 
 def glut_then_cut(**budget: Any) -> tuple:
     """No appropriation. In half of the scenarios the price halves in 2028, then all 10 kt are cut in 2029."""
-    return imported(
-        10.0,
-        offers={"spot": offer("a", 10.0)},
-        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
-        money=0.0,
-        budget=budget,
-    )
+    return imported(10.0, offers={"spot": offer("a", 10.0)}, scenarios=FLOOD_2028, money=0.0, budget=budget)
 
 
 def test_5_a_branch_does_not_buy_in_the_flood_without_money():
@@ -244,7 +230,7 @@ def test_5_money_left_over_buys_nothing_in_the_flood():
     The money of 2028 is free and nothing was planned with it (half of what is kept is lost). Knowing what follows, a branch
     would buy 10 kt, which count 11: .1*10*(11 - 20) = -9. It may not; the 44 of 2029, when material is tight, buy 4 kt at 11:
     .1*4*(11 - 20) = -3.6."""
-    case = imported(
+    result = answered(
         10.0,
         materials={"a": {"haircut_share": 0.5}},
         loss=10.0,
@@ -253,7 +239,6 @@ def test_5_money_left_over_buys_nothing_in_the_flood():
         scenarios=[cut("flood", 0.1, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
         budget={"branch_money": "appropriated"},
     )
-    result = best(case)
     assert result.outcome.objective_musd == close(-3.6)
     assert flow(result, "acquired_t", "a", "flood", "2028") == close(0.0)
     assert flow(result, "acquired_t", "a", "flood", "2029") == close(4.0)
@@ -280,8 +265,8 @@ def test_6_a_low_floor_with_an_upside_share_prints_no_money():
         100.0,
         projects={"plant": plant},
         packages={"trick": floor},
-        states=[(0.8, 0.5), (1.2, 0.5)],
-        instruments={"signing_years": [2027]},
+        states=UP_OR_DOWN,
+        instruments=SIGN_FIRST,
         residual=0.0,
     )
     assert result.outcome.objective_musd == close(0.0)
@@ -295,7 +280,7 @@ def test_6_nor_does_a_market_floor():
     result = answered(
         100.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 4.0)},
-        states=[(0.8, 0.5), (1.2, 0.5)],
+        states=UP_OR_DOWN,
         instruments={"price_floors": [menu]},
     )
     assert result.outcome.objective_musd == close(0.0)
@@ -306,14 +291,13 @@ def test_7_allies_withhold_in_the_squeeze_alone():
     """Proves: trap 7. 20 kt are wanted; an ally gives 4 of its 10 kt while China's 10 are cut, and all before and after.
 
     Short 0, 16, 0 in flood, squeeze and after. Rationed from the onset on, 6, 16 and 6."""
-    case = tiny(
+    result = worked(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
         demand={"a": 20.0},
-        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        scenarios=FLOOD_2028,
         years=4,
     )
-    result = best(case)
     assert [short(result, "flood", y) for y in ("2028", "2029", "2030")] == [close(0.0), close(16.0), close(0.0)]
     assert total(result) == close(200 + 0.5 * 600 + 0.5 * (200 + (4 * 10 + 16 * 110) + 200))
 
@@ -324,13 +308,11 @@ def test_7_a_short_squeeze_rations_for_as_long_as_it_lasts():
     Two events of a quarter each that overlap by half last three eighths of the year, not half of it."""
     for spans, far, ally in (([(2028.0, 0.25)], 7.5, 8.5), ([(2028.0, 0.25), (2028.125, 0.25)], 6.25, 7.75)):
         events = [e for start, years in spans for e in cut("cut", 0.5, start, years)["events"]]
-        result = best(
-            tiny(
-                {"a": 10.0},
-                sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
-                demand={"a": 20.0},
-                scenarios=[{**cut("cut", 0.5, 2028, 1), "events": events}],
-            )
+        result = worked(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
+            demand={"a": 20.0},
+            scenarios=[{**cut("cut", 0.5, 2028, 1), "events": events}],
         )
         assert ran(result, "ally", "cut", "2028") == close(ally)
         assert short(result, "cut", "2028") == close(20 - far - ally)
@@ -340,17 +322,15 @@ def test_7_a_source_that_the_flood_shuts_makes_nothing_tight():
     """Proves: trap 7. In the flood of 2028 a dear ally of 4 kt shuts, yet 10 + 10 kt meet the demand of 20: none is short.
 
     Called tight because a source is shut, the other ally would keep 6 of its 10 kt at home."""
-    result = best(
-        tiny(
-            {"a": 100.0},
-            demand={"a": 20.0},
-            scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
-            sources={
-                "far": source("CHN", "a", 10.0),
-                "dear": source("AUS", "a", 4.0, cash_usd_per_kg=60.0),
-                "ally": source("AUS", "a", 10.0, kappa=0.4),
-            },
-        )
+    result = worked(
+        {"a": 100.0},
+        demand={"a": 20.0},
+        scenarios=FLOOD_2028,
+        sources={
+            "far": source("CHN", "a", 10.0),
+            "dear": source("AUS", "a", 4.0, cash_usd_per_kg=60.0),
+            "ally": source("AUS", "a", 10.0, kappa=0.4),
+        },
     )
     assert ran(result, "dear", "flood", "2028") == close(0.0)
     assert short(result, "flood", "2028") == close(0.0)
@@ -362,7 +342,7 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short():
 
     4 kt at 10 spare 110 less 40 of value added in half of the scenarios and keep .5*10 elsewhere: 40 - 140 - 10 = -110.
     Locked in store because oxide itself is not cut, they would be worth nothing."""
-    case = tiny(
+    result = worked(
         {"oxide": 10.0, "magnet": 50.0},
         materials={"oxide": {"haircut_share": 0.5}},
         sources={
@@ -377,7 +357,7 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short():
         years=2,
         money=ONCE,
     )
-    assert best(case).outcome.objective_musd == close(-110.0)
+    assert result.outcome.objective_musd == close(-110.0)
 
 
 def test_8_a_market_floor_is_paid_on_new_output_too():
@@ -391,7 +371,7 @@ def test_8_a_market_floor_is_paid_on_new_output_too():
         100.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
         loss=200.0,
-        scenarios=[cut("cut", 0.5, 2029, 1)],
+        scenarios=CUT_2029,
         projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=19.0, life_yr=2.0, additional=True)},
         instruments={"price_floors": [menu], "signing_years": [2027]},
     )
@@ -405,13 +385,12 @@ def test_8_a_contract_with_a_dead_source_gives_nothing():
     Survival left out of the contract's share, 10 kt for 3 of fees would give .6*10 kt, worth .5*6*100 = 300: -297."""
     deal = {"lot_t_per_yr": 0.0, "fee_usd_per_kg": 0.1, "term_yr": 3.0}
     ally = source("AUS", "a", 10.0, kappa=0.4, cash_usd_per_kg=60.0, restart_yr=5.0, **deal)
-    case = imported(
+    result = answered(
         100.0,
         sources={"far": source("CHN", "a", 10.0), "ally": ally},
-        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        scenarios=FLOOD_2028,
         instruments={"contract_years": [2027]},
     )
-    result = best(case)
     assert result.tables["contracts"].empty
     assert result.outcome.objective_musd == close(0.0)
 
@@ -421,14 +400,13 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project():
 
     The 40 pay for its capex of 39; it spares .5*1*200 = 100: net -60. Not charged to anybody, -100."""
     menu = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
-    case = imported(
+    result = answered(
         100.0,
         loss=200.0,
-        scenarios=[cut("cut", 0.5, 2029, 1)],
+        scenarios=CUT_2029,
         projects={"plant": project("a", 1.0, cash_usd_per_kg=100.0, capex_musd=39.0, life_yr=2.0)},
         instruments={"price_floors": [menu], "signing_years": [2027]},
     )
-    result = best(case)
     assert result.objective_parts["users_border_surcharge"] == close(600.0)
     assert result.objective_parts["authority_border_revenue"] == close(-560.0)
     assert result.outcome.objective_musd == close(-60.0)
@@ -465,8 +443,8 @@ def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
         loss=200.0,
         projects={"plant": plant},
         packages={"grant": {"instrument": "grant"}},
-        scenarios=[cut("cut", 0.5, 2028, 1)],
-        instruments={"signing_years": [2027]},
+        scenarios=CUT_2028,
+        instruments=SIGN_FIRST,
     )
     assert result.objective_parts["capital_support"] == close(30.0)
     assert result.objective_parts["residual_credit"] == close(0.0)
@@ -477,7 +455,7 @@ def test_10_stock_is_not_valued_at_crisis_prices():
     """Proves: trap 10. Bought at 10, a kg is worth 9 after the horizon, in a dear scenario too: none is bought.
 
     At the tripled price of half of the scenarios it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40."""
-    case = imported(
+    result = answered(
         10.0,
         materials={"a": {"haircut_share": 0.1}},
         offers={"spot": offer("a", 5.0)},
@@ -485,7 +463,7 @@ def test_10_stock_is_not_valued_at_crisis_prices():
         money=ONCE,
         scenarios=[cut("dear", 0.5, 2028, 1, share=0.0, price_multiplier=3.0)],
     )
-    assert best(case).outcome.objective_musd == close(0.0)
+    assert result.outcome.objective_musd == close(0.0)
 
 
 def test_10_stock_is_not_sold_off_before_the_end():
@@ -500,18 +478,17 @@ def test_11_floors_are_costed_over_price_states_in_branches_too():
 
     10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15."""
     floor = floored("a", 100.0, 3.0)
-    case = imported(
+    parts = answered(
         100.0,
         1.0,
         demand={"a": 2.0},
         loss=1000.0,
         projects={"plant": project("a", 1.0, cash_usd_per_kg=95.0, capex_musd=29.0, life_yr=3.0)},
         packages={"floored": floor},
-        states=[(0.8, 0.5), (1.2, 0.5)],
-        scenarios=[cut("cut", 0.5, 2029, 1)],
-        instruments={"signing_years": [2027]},
-    )
-    parts = best(case).objective_parts
+        states=UP_OR_DOWN,
+        scenarios=CUT_2029,
+        instruments=SIGN_FIRST,
+    ).objective_parts
     assert parts["floor_cost"] == close(20.0)
     assert parts["terminal_liability"] == close(10.0)
 
@@ -528,8 +505,8 @@ def test_12_what_is_owed_after_the_horizon_stands_beside_what_is_left(residual, 
         loss=400.0,
         projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=100.0, life_yr=4.0)},
         packages={"floored": floor},
-        scenarios=[cut("cut", 0.5, 2028, 1)],
-        instruments={"signing_years": [2027]},
+        scenarios=CUT_2028,
+        instruments=SIGN_FIRST,
         residual=residual,
     )
     parts = result.objective_parts
@@ -543,20 +520,18 @@ def test_13_sales_are_no_budget_unless_declared_revolving(revolving, held, z):
     """Proves: trap 13. 1 kt of `old` a year may be sold for 10; nothing is appropriated, so no `new` is bought.
 
     Revolving, the 10 buy 1 kt: 10 - .5*110 - .5*5 = -47.5."""
-    result = best(
-        tiny(
-            {"old": 10.0, "new": 10.0},
-            materials={"old": {"disposal_t_per_yr": KT}, "new": {"haircut_share": 0.5}},
-            sources={"far": source("CHN", "new", 10.0)},
-            demand={"new": 10.0},
-            stock={"old": 5.0},
-            offers={"spot": offer("new", 10.0)},
-            scenarios=[cut("cut", 0.5, 2028, 1, "new")],
-            years=2,
-            money=0.0,
-            budget={"revolving": revolving},
-            instruments={"trunk_disposal": True},
-        )
+    result = worked(
+        {"old": 10.0, "new": 10.0},
+        materials={"old": {"disposal_t_per_yr": KT}, "new": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "new", 10.0)},
+        demand={"new": 10.0},
+        stock={"old": 5.0},
+        offers={"spot": offer("new", 10.0)},
+        scenarios=[cut("cut", 0.5, 2028, 1, "new")],
+        years=2,
+        money=0.0,
+        budget={"revolving": revolving},
+        instruments={"trunk_disposal": True},
     )
     assert bought(result, "new") == close(held)
     assert result.outcome.objective_musd == close(z)
@@ -567,7 +542,7 @@ def test_14_a_promise_holds_in_the_event_not_over_the_branch():
 
     Spread over the five years of the branch, 25 kt could go missing and nothing would be bought."""
     made = {"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}
-    case = imported(
+    result = answered(
         1.0,
         loss=1.0,
         offers={"spot": offer("a", 10.0, premium=9.0)},
@@ -576,7 +551,6 @@ def test_14_a_promise_holds_in_the_event_not_over_the_branch():
         years=6,
         money=ONCE,
     )
-    result = best(case)
     assert bought(result, "a") == close(5.0)
     assert result.outcome.objective_musd == close(50 - 0.1 * 5 * 2 - 0.9 * 5 * 1)
 
@@ -602,13 +576,14 @@ def test_15_going_short_is_no_way_to_comply():
 
     Going short of 6 kt at 110 would comply for 20 + 20 + 660 = 700."""
     rule = supply_rule("country_cap", "a", 0.5, country="CHN", penalty_usd_per_kg=300.0)
-    case = imported(
-        10.0,
-        years=1,
-        diversification=[rule],
-        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 2.0)},
-    )
-    assert total(best(case)) == pytest.approx(1000.0, abs=0.01)  # a millionth of 10 kt of room in the rule
+    assert total(
+        answered(
+            10.0,
+            years=1,
+            diversification=[rule],
+            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 2.0)},
+        )
+    ) == pytest.approx(1000.0, abs=0.01)  # a millionth of 10 kt of room in the rule
 
 
 def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch):
@@ -637,7 +612,7 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
             packages={"grant": {"instrument": "grant"}},
             money={2027: 100.0, 2028: 0.0},
             residual=0.0,
-            instruments={"signing_years": [2027]},
+            instruments=SIGN_FIRST,
         ),
         gap=0.01,
         quick=True,
@@ -685,16 +660,15 @@ def test_18_a_baseline_project_does_not_forbid_a_market_floor():
     at 150, would give back 20 a year, and stands beside the floor as it is. Forced to take it or make way, the plant,
     which its owner builds anyway, would make the floor impossible: 0."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3, "upside_share": 0.5}
-    case = imported(
+    result = answered(
         100.0,
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
         loss=200.0,
-        states=[(0.8, 0.5), (1.2, 0.5)],
-        scenarios=[cut("cut", 0.5, 2029, 1)],
+        states=UP_OR_DOWN,
+        scenarios=CUT_2029,
         projects={"dear": project("a", 1.0, capex_musd=10.0, premium_share=0.5)},
         instruments={"price_floors": [menu]},
     )
-    result = best(case)
     assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
     assert list(result.tables["projects"].baseline) == [True]
     assert result.outcome.objective_musd == close(-187.5)

@@ -40,15 +40,16 @@ def everything() -> tuple[Plan, Dataset]:
     other, a market floor that carries the allied mine through a flood, and every rule that a plan can state."""
     contract = {"lot_t_per_yr": 500.0, "term_yr": 2.0, "fee_usd_per_kg": 1.0}
     magnets, chain, owner = {"magnet": 1.0, "oxide": -0.4}, {"feed": "modelled"}, {"hurdle_rate": 0.1}
+    oxide = {"haircut_share": 0.1, "holding_share_per_yr": 0.02, "decay_share_per_yr": 0.01, "disposal_t_per_yr": 100.0}
+    squeeze: dict[str, Any] = {"share": 0.8, "design_basis": True, "demand_multipliers": {"defence": 1.5}}
+    squeeze |= {"flood_years": 1.0, "flood_multiplier": 0.5, "price_multiplier": 2.0}
+    budget = {"carry_over_share": 0.5, "total_musd": 100.0, "liability_cap_musd": 30.0, "emergency_musd": 5.0}
+    promise = {"material": "magnet", "segment": "defence", "level": 0.9, "scenarios": ["squeeze"]}
+    mine = {"kappa": 0.6, "country": "AUS", "feed": "AUS", **owner}
     plan, data = tiny(
         {"oxide": 60.0, "magnet": 100.0},
         materials={
-            "oxide": {
-                "haircut_share": 0.1,
-                "holding_share_per_yr": 0.02,
-                "decay_share_per_yr": 0.01,
-                "disposal_t_per_yr": 100.0,
-            },
+            "oxide": oxide,
             "magnet": {"haircut_share": 0.2, "storage_t": 900.0, "drawdown_t_per_yr": 400.0},
         },
         sources={
@@ -68,9 +69,7 @@ def everything() -> tuple[Plan, Dataset]:
         },
         stock={"oxide": 0.2},
         projects={
-            "mine": project(
-                "oxide", 2.0, capex_musd=90.0, cash_usd_per_kg=50.0, kappa=0.6, country="AUS", feed="AUS", **owner
-            ),
+            "mine": project("oxide", 2.0, capex_musd=90.0, cash_usd_per_kg=50.0, **mine),
             "plant": project(
                 magnets, 1.0, capex_musd=80.0, cash_usd_per_kg=60.0, needs="mine", additional=True, **owner, **chain
             ),
@@ -80,39 +79,12 @@ def everything() -> tuple[Plan, Dataset]:
             "take": floored("oxide", 58.0, 2.0, "purchase", instrument="grant", project="mine", take_t_per_yr=800.0),
         },
         states=[(0.8, 0.5), (1.2, 0.5)],
-        scenarios=[
-            cut(
-                "squeeze",
-                0.25,
-                2028.0,
-                1.0,
-                share=0.8,
-                design_basis=True,
-                flood_years=1.0,
-                flood_multiplier=0.5,
-                price_multiplier=2.0,
-                demand_multipliers={"defence": 1.5},
-            )
-        ],
+        scenarios=[cut("squeeze", 0.25, 2028.0, 1.0, **squeeze)],
         rate=0.05,
         money=40.0,
-        budget={
-            "carry_over_share": 0.5,
-            "total_musd": 100.0,
-            "liability_cap_musd": 30.0,
-            "emergency_musd": 5.0,
-            "branch_money": "appropriated",
-        },
+        budget={**budget, "branch_money": "appropriated"},
         risk={"alpha": 0.8, "cvar_weight": 0.5, "cvar_limit_musd": 9000.0, "expected_loss_limit_musd": 4000.0},
-        service_levels=[
-            {
-                "material": "magnet",
-                "segment": "defence",
-                "level": 0.9,
-                "scenarios": ["squeeze"],
-                "penalty_usd_per_kg": 50.0,
-            }
-        ],
+        service_levels=[{**promise, "penalty_usd_per_kg": 50.0}],
         diversification=[
             supply_rule("country_cap", "oxide", 0.6, country="CHN", from_year=2028, penalty_usd_per_kg=10.0),
             supply_rule("least_share", "magnet", 0.4, group="home", hard=True),
@@ -223,15 +195,8 @@ def price_channel() -> tuple[Plan, Dataset]:
 
 
 TWO_YEARS = {"first_year": 2027, "years": 2, "tail_years": 0}
-CASES = {
-    "": everything,
-    "users_stock": users_stock,
-    "two_homes": two_homes,
-    "targets": targets,
-    "refill": refill,
-    "qualified": qualified,
-    "price_channel": price_channel,
-}
+OTHERS = (users_stock, two_homes, targets, refill, qualified, price_channel)
+CASES = {"": everything} | {case.__name__: case for case in OTHERS}
 """Folder below `GOLDEN` -> the problem whose rows stand there."""
 
 

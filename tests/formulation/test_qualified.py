@@ -108,17 +108,15 @@ def test_each_pool_serves_its_own_users():
     assert short(stocked, "stop", "2028", "form") == pytest.approx(2.0)
     both = solve(*chain(clean_mine=0.5, offers=offers, scenarios=[cut("stop", 0.5, 2029.0, 1.0)]), quick=True)
     assert both.audited.passed
-    assert short(both, "stop", "2029", "form") == pytest.approx(
-        2.0
-    )  # clean ore of the years before went to defence itself
+    # clean ore of the years before went to defence itself
+    assert short(both, "stop", "2029", "form") == pytest.approx(2.0)
     more = solve(
         *chain(clean_mine=2.0, offers=offers, scenarios=[cut("stop", 0.5, 2029.0, 1.0, countries="CHN AUS")]),
         quick=True,
     )
     bought = more.tables["acquisitions"].groupby("material").acquired_t.sum()
-    assert bought.get("form", 0.0) == pytest.approx(
-        2000.0
-    )  # 1 kt a year of clean magnets is left over by the 3 of defence
+    # 1 kt a year of clean magnets is left over by the 3 of defence
+    assert bought.get("form", 0.0) == pytest.approx(2000.0)
     assert short(more, "stop", "2029", "form") == pytest.approx(1.0)
 
 

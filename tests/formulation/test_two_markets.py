@@ -77,22 +77,6 @@ def test_a_quote_counts_for_the_part_of_a_period_in_which_the_control_is_in_forc
     assert instance.outside[:, 0].tolist() == [False, True]
 
 
-def test_two_prices_and_no_shortage_buy_nothing() -> None:
-    """Proves trap 23: what is cheap inside, of which there is more than is wanted, is not bought or made to be sold, kept or
-    counted at the price outside."""
-    offers = {"inside": offer("metal", 5.0, source="china"), "outside": offer("metal", 5.0, source="ally")}
-    case = market(
-        2040.0,
-        sources={"china": source("CHN", "metal", 5.0), "ally": source("AUS", "metal", 1.0)},
-        offers=offers,
-        metal={"disposal_t_per_yr": 5.0 * KT},
-        instruments={"trunk_disposal": True},
-    )
-    result = solve(*case, gap=0.0, quick=True)
-    assert result.tables["acquisitions"].empty
-    assert total(result) == pytest.approx(4 * INSIDE)
-
-
 def test_the_reserve_pays_the_price_of_the_market_it_buys_in() -> None:
     """Proves: a stop in FY2030 lacks 1 kt. Bought of the ally it is bought after the licences, at 10; where it stops at once it is
     bought at 50; the price paid, the outlay and the summary are those of the market."""
@@ -134,8 +118,7 @@ def test_prices_do_not_pile_up() -> None:
     natural = prepare(plan, data).natural
     asked = [natural.market_price(0, True, np.array([x * INSIDE / 1000]), np.array([2])) for x in (1.0, 3.0, 9.0)]
     assert [float(price[0]) * 1000 for price in asked] == pytest.approx([OUTSIDE, OUTSIDE, 9 * INSIDE])
-    struck = solve(plan, data, gap=0.0, quick=True)
-    assert struck.audited.passed
+    assert solve(plan, data, gap=0.0, quick=True).audited.passed
 
 
 def test_a_price_war_reaches_both_markets() -> None:
@@ -254,21 +237,14 @@ def test_money_of_the_quote_is_restated() -> None:
 
 def test_a_control_may_cut_each_material_by_its_own_share() -> None:
     """Proves: a plant that makes two materials is cut by the deeper of their shares, others by that of what they make."""
+    both = source("CHN", {"a": 1.0, "b": 1.0}, 1.0)
+    cuts = {"cut_share": 0.1, "cut_shares": {"b": 0.4}}
     plan, data = tiny(
         {"a": 10.0, "b": 10.0},
-        sources={
-            "both": source("CHN", {"a": 1.0, "b": 1.0}, 1.0),
-            "one": source("CHN", "a", 1.0),
-            "ally": source("AUS", "a", 1.0),
-        },
+        sources={"both": both, "one": source("CHN", "a", 1.0), "ally": source("AUS", "a", 1.0)},
         demand={"a": 1.0, "b": 1.0},
-        controls=[
-            {
-                "name": "licences", "countries": "CHN", "materials": "a b", "cut_share": 0.1, "cut_shares": {"b": 0.4},
-                "until_year": 2028.5,
-            }
-        ],
-    )  # fmt: skip
+        controls=[licences(2028.5, materials="a b", outside_prices=False, **cuts)],
+    )
     instance = build_instance(plan, data)
     assert instance.availability[:, 1] == pytest.approx([0.8, 0.95, 1.0])
     wrong = plan.to_toml_like()
@@ -367,15 +343,7 @@ def prices(plan: Plan, data: Dataset) -> tuple[list[float], list[float]]:
         ([("inside", 0, 6, 2.0), ("outside", 0, 6, 8.0), ("outside", 6, 12, 4.0)], {}, 15.0, 60.0),
         ([("outside", 0, 11, 3.0), ("outside", 11, 12, 9.0)], {"severity": 2.0, "stretch": 0.5}, 10.0, 50.0),
     ],
-    ids=[
-        "none",
-        "outside alone",
-        "inside alone",
-        "lower outside",
-        "by turns",
-        "courses of their own",
-        "severe and short",
-    ],
+    ids="none/outside alone/inside alone/lower outside/by turns/courses of their own/severe and short".split("/"),
 )
 def test_each_market_has_its_own_course(steps: Any, event: dict[str, Any], inside: float, outside: float) -> None:
     """Proves: means of FY2028. Without prices a material follows the hazard's one multiple; prices outside leave the price inside,
@@ -425,19 +393,21 @@ def test_a_price_of_the_plan_replaces_the_quotes() -> None:
     assert inside == outside == pytest.approx([10.0, 40.0, 10.0])
 
 
-def test_two_prices_in_an_event_and_no_shortage_buy_nothing() -> None:
-    """Proves trap 23 in events: what is cheap inside is not bought to be sold, kept or counted at the price outside."""
-    offers = {"inside": offer("metal", 5.0, source="china"), "outside": offer("metal", 5.0, source="ally")}
-    case = struck(
-        ("outside", 0, 12, 4.0),
-        sources={"china": source("CHN", "metal", 5.0), "ally": source("AUS", "metal", 1.0)},
-        offers=offers,
-        materials={"metal": {"disposal_t_per_yr": 5000.0, "holding_share_per_yr": 0.01}},
-        instruments={"trunk_disposal": True},
-    )
+@pytest.mark.parametrize(("event", "cost"), [(False, 4 * INSIDE), (True, 60.0)], ids=["under licences", "in an event"])
+def test_two_prices_and_no_shortage_buy_nothing(event: bool, cost: float) -> None:
+    """Proves trap 23: what is cheap inside, of which there is more than is wanted, is not bought or made to be sold, kept or
+    counted at the price outside."""
+    asked: dict[str, Any] = {
+        "sources": {"china": source("CHN", "metal", 5.0), "ally": source("AUS", "metal", 1.0)},
+        "offers": {"inside": offer("metal", 5.0, source="china"), "outside": offer("metal", 5.0, source="ally")},
+        "instruments": {"trunk_disposal": True},
+    }
+    metal = {"disposal_t_per_yr": 5.0 * KT}
+    held = {"metal": {**metal, "holding_share_per_yr": 0.01}}
+    case = struck(("outside", 0, 12, 4.0), materials=held, **asked) if event else market(2040.0, metal=metal, **asked)
     result = solve(*case, gap=0.0, quick=True)
     assert result.tables["acquisitions"].empty
-    assert total(result) == pytest.approx(60.0)
+    assert total(result) == pytest.approx(cost)
 
 
 def test_a_branch_buys_at_the_price_of_the_market() -> None:

@@ -1,7 +1,6 @@
 """What the solver says is checked before it is believed: statuses, limits, options, rounding, stale values."""
 
 import math
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ import highspy
 import numpy as np
 import pytest
 
-from conftest import PATIENCE_S, environment
+from conftest import python
 from strategic_minerals import InfeasibleError, Plan, ReserveError, StoppedError, UntrustedError, solve
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.stats import Timings
@@ -425,20 +424,12 @@ except UntrustedError as error:
 def test_a_solve_after_a_foreign_one_with_other_threads_works_or_says_why() -> None:
     """Proves R12: HiGHS keeps the number of threads of its first run for the process; a later run with another number
     fails. After somebody else's run with two threads `solve` gives the usual answer, or an error that names threads."""
-    child = subprocess.run(
-        [sys.executable, "-c", FOREIGN],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        env=environment(),
-        check=False,
-    )
+    child = python(FOREIGN)
     assert child.returncode == 0, child.stderr
     word, _, rest = child.stdout.strip().splitlines()[-1].partition(" ")
     if word == "objective":
-        assert float(rest) == pytest.approx(
-            solve(*random_case(1), gap=0, quick=True).outcome.objective_musd, rel=1e-6, abs=1e-6
-        )
+        usual = solve(*random_case(1), gap=0, quick=True).outcome.objective_musd
+        assert float(rest) == pytest.approx(usual, rel=1e-6, abs=1e-6)
     else:
         assert "threads" in rest
 
@@ -500,13 +491,8 @@ MEANT = {
 
 def stub(name: str, *, feasible: bool, valid: bool = True, error: bool = False) -> Any:
     """An instance of HiGHS that says one thing."""
-    info = SimpleNamespace(
-        primal_solution_status=2 if feasible else 0,
-        objective_function_value=7.0,
-        mip_dual_bound=3.0,
-        simplex_iteration_count=1,
-        mip_node_count=1,
-    )
+    told = {"objective_function_value": 7.0, "mip_dual_bound": 3.0, "simplex_iteration_count": 1, "mip_node_count": 1}
+    info = SimpleNamespace(primal_solution_status=2 if feasible else 0, **told)
     point = SimpleNamespace(col_value=[3.0, 4.0], row_dual=[1.0], col_dual=[0.0, 0.0], dual_valid=valid)
     return SimpleNamespace(
         getModelStatus=lambda: highspy.HighsModelStatus.__members__[name],

@@ -36,16 +36,13 @@ def cautious(plan: Plan, share: float = 1.0) -> Plan:
 def test_the_risk_stage_is_measured_against_the_risk_of_doing_nothing(weight: float) -> None:
     """Proves: CVaR 90 % of 6,500 without a plan and 4,500 with it: 2,000 less, whether or not CVaR costs something in Z0. Where it
     costs nothing, its columns once floated and 5,500 was stated."""
+    stops = (("a", 0.05, 1.0), ("b", 0.2, 0.3), ("c", 0.3, 0.1))
     plan, data = imported(
         100.0,
         of="x",
         loss=900.0,
         offers={"spot": offer("x", 1.0)},
-        scenarios=[
-            cut("a", 0.05, 2029.0, 1.0),
-            cut("b", 0.2, 2029.0, 1.0, share=0.3),
-            cut("c", 0.3, 2029.0, 1.0, share=0.1),
-        ],
+        scenarios=[cut(name, p, 2029.0, 1.0, share=share) for name, p, share in stops],
         years=3,
         money=150.0,
         risk={"alpha": 0.9, "cvar_weight": weight},
@@ -327,25 +324,19 @@ def test_doing_nothing_keeps_every_rule_but_the_demands() -> None:
     assert len(held) == 5  # each year, and the total
 
 
+LITTLE_OXIDE = {"magnet": 1.0, "oxide": -1e-9}
+
+
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("table", "change", "place"),
     [
-        (
-            {"sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": -1e-9}, 12.0)}},
-            ("yields.csv", "plant/oxide", "yield_t_per_t"),
-        ),
-        ({"prices": {"magnet": 1e-10, "oxide": 60.0}}, ("prices.csv", "base/magnet/2027", "price_usd_per_kg")),
-        (
-            {"materials": {"magnet": {"holding_share_per_yr": 1e-11}, "oxide": {}}},
-            ("materials.csv", "magnet", "holding_share_per_yr"),
-        ),
-        (
-            {"projects": {"mill": project("magnet", 1e-9, cash_usd_per_kg=90.0)}},
-            ("projects.csv", "mill", "capacity_t_per_yr"),
-        ),
+        ("sources", {"plant": source("CHN", LITTLE_OXIDE, 12.0)}, "yields.csv plant/oxide yield_t_per_t"),
+        ("prices", {"magnet": 1e-10, "oxide": 60.0}, "prices.csv base/magnet/2027 price_usd_per_kg"),
+        ("materials", {"magnet": {"holding_share_per_yr": 1e-11}}, "materials.csv magnet holding_share_per_yr"),
+        ("projects", {"mill": project("magnet", 1e-9, cash_usd_per_kg=90.0)}, "projects.csv mill capacity_t_per_yr"),
     ],
 )
-def test_a_figure_that_the_solver_takes_for_zero_is_named(change: dict[str, Any], place: tuple[str, str, str]) -> None:
+def test_a_figure_that_the_solver_takes_for_zero_is_named(table: str, change: dict[str, Any], place: str) -> None:
     """Proves: an entry below 1e-7 is dropped without a word by the solver, so file, row and column of the figure behind it are
     refused."""
     mine = {"mine": source("CHN", "oxide", 10.0)}
@@ -358,11 +349,11 @@ def test_a_figure_that_the_solver_takes_for_zero_is_named(change: dict[str, Any]
         "packages": {"floor": floored("magnet", 95.0, 10.0)},
         "scenarios": [cut("stop", 0.3, 2029.0, 1.5, share=0.8)],
         "years": 4,
-        **change,
+        table: change,
     }
     plan, data = tiny(**{**asked, "sources": mine | asked["sources"]})
     with pytest.raises(InputError) as error:
         solve(plan, data, quick=True)
     fault = error.value.faults[0]
-    assert (fault.file, fault.row, fault.column) == place
+    assert f"{fault.file} {fault.row} {fault.column}" == place
     assert "the solver takes" in fault.expected

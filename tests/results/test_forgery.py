@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -45,6 +45,7 @@ from strategic_minerals.matrix.solution import Solution
 from strategic_minerals.page.page import read_analyses
 from support.instances import random_case
 from support.one_mineral import one_mineral
+from support.plan_text import leaves
 
 pytestmark = pytest.mark.long
 
@@ -88,15 +89,6 @@ def forge(folder: Path, change: Callable[[dict[str, Any]], None] = lambda manife
     change(manifest)
     manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
     (folder / MANIFEST).write_text(spelled(sealed(manifest)), encoding="utf-8")
-
-
-def leaves(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
-    """(path, value) of every scalar."""
-    if isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(inner, (*path, key))
-    else:
-        yield path, value
 
 
 def put(manifest: dict[str, Any], path: Path_, value: Any) -> dict[str, Any]:

@@ -13,62 +13,16 @@ import pytest
 
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
-from support.tiny import floored, guaranteed, hazard_row, supply_rule
+from support.tiny import floored, guaranteed, hazard_row, material_row, supply_rule
 
-FEATURES = {
-    "dy": 0.8,
-    "gallium": 0.6,
-    "half_years": 0.4,
-    "segments": 0.6,
-    "tiers": 0.6,
-    "substitution": 0.7,
-    "contracts": 0.8,
-    "lots": 0.6,
-    "two_projects": 0.6,
-    "logic": 0.3,
-    "additional": 0.5,
-    "project_floor": 0.6,
-    "purchase_floor": 0.5,
-    "market_floor": 0.5,
-    "border_floor": 0.4,
-    "upside": 0.5,
-    "package_floor": 0.4,
-    "flood": 0.7,
-    "surge": 0.5,
-    "third_cut": 0.5,
-    "design_basis": 0.6,
-    "two_events": 0.4,
-    "override": 0.2,
-    "sample": 0.2,
-    "carry_over": 0.5,
-    "liability_cap": 0.4,
-    "emergency": 0.5,
-    "total_budget": 0.3,
-    "revolving": 0.2,
-    "cvar": 0.5,
-    "loss_limits": 0.3,
-    "service_soft": 0.5,
-    "service_hard": 0.4,
-    "per_year": 0.4,
-    "country_cap": 0.4,
-    "least_share": 0.3,
-    "cover": 0.3,
-    "control": 0.3,
-    "decay": 0.4,
-    "opening": 0.5,
-    "disposal": 0.5,
-    "storage": 0.3,
-    "drawdown": 0.4,
-    "partial": 0.2,
-    "spare": 0.2,
-    "trunk_release": 0.2,
-    "price_states": 0.8,
-    "embedded": 0.3,
-    "restart": 0.5,
-    "lean": 0.4,
-    "reserve": 0.9,
-    "agreed": 0.3,
-}
+DRAWN = """dy=0.8 gallium=0.6 half_years=0.4 segments=0.6 tiers=0.6 substitution=0.7 contracts=0.8 lots=0.6 two_projects=0.6
+logic=0.3 additional=0.5 project_floor=0.6 purchase_floor=0.5 market_floor=0.5 border_floor=0.4 upside=0.5
+package_floor=0.4 flood=0.7 surge=0.5 third_cut=0.5 design_basis=0.6 two_events=0.4 override=0.2 sample=0.2
+carry_over=0.5 liability_cap=0.4 emergency=0.5 total_budget=0.3 revolving=0.2 cvar=0.5 loss_limits=0.3
+service_soft=0.5 service_hard=0.4 per_year=0.4 country_cap=0.4 least_share=0.3 cover=0.3 control=0.3 decay=0.4
+opening=0.5 disposal=0.5 storage=0.3 drawdown=0.4 partial=0.2 spare=0.2 trunk_release=0.2 price_states=0.8
+embedded=0.3 restart=0.5 lean=0.4 reserve=0.9 agreed=0.3"""
+FEATURES = {name: float(chance) for name, chance in (drawn.split("=") for drawn in DRAWN.split())}
 """Switch -> probability that it is on where a caller does not set it; `spare` does nothing, but the draws after it stay."""
 
 LATER = {"appropriated": 0.4, "committed": 0.25, "origin": 0.2, "reach_back": 0.5}
@@ -100,21 +54,12 @@ class _Case:
         drawn |= {name: bool(later.random() < chance) for name, chance in LATER.items()}
         self.on = {**drawn, **dict.fromkeys(ASKED, False), **switches}
         self.seed = seed
-        self.materials = [
-            "ndpr",
-            *(["dy"] if self.on["dy"] else []),
-            "magnet",
-            *(["gallium"] if self.on["gallium"] else []),
-        ]
+        self.materials = [m for m in ("ndpr", "dy", "magnet", "gallium") if self.on.get(m, True)]
         self.step = 0.5 if self.on["half_years"] else 1.0
         self.years = int(self.rng.integers(2, 4)) if self.on["half_years"] else int(self.rng.integers(3, 6))
         self.tail = 1 if self.on["half_years"] else int(self.rng.integers(1, 3))
-        self.price = {
-            "ndpr": self.u(55, 90),
-            "dy": self.u(200, 350),
-            "magnet": self.u(60, 110),
-            "gallium": self.u(250, 600),
-        }
+        ranges = {"ndpr": (55, 90), "dy": (200, 350), "magnet": (60, 110), "gallium": (250, 600)}
+        self.price = {name: self.u(*least_and_most) for name, least_and_most in ranges.items()}
         self.magnets = self.u(800, 3000)
         self.gallium = self.u(12, 40)
 
@@ -232,23 +177,13 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
     materials, prices, demand, tiers, steps, losses, stock = [], [], [], [], [], [], []
     for name in case.materials:
         haircut = u(0.05, 0.15)
-        materials.append(
-            {
-                "material": name,
-                "name": name,
-                "mineral": name,
-                "stage": stage[name],
-                "basis": f"t {name}",
-                "haircut_share": haircut,
-                "holding_share_per_yr": u(0.01, 0.03),
-                "decay_share_per_yr": u(0.01, 0.05) if on["decay"] else 0.0,
-                "salvage_share": case.pick(None, round(1 - haircut / 2, 6)),
-                "resale_share": case.pick(1.0, 0.9),
-                "storage_t": need[name] * u(0.3, 1.5) if on["storage"] else None,
-                "drawdown_t_per_yr": need[name] * u(0.2, 0.8) if on["drawdown"] else None,
-                "disposal_t_per_yr": need[name] * u(0.05, 0.3) if on["disposal"] else 0.0,
-            }
-        )
+        kept = {"haircut_share": haircut, "holding_share_per_yr": u(0.01, 0.03)}
+        kept |= {"decay_share_per_yr": u(0.01, 0.05) if on["decay"] else 0.0}
+        kept |= {"salvage_share": case.pick(None, round(1 - haircut / 2, 6)), "resale_share": case.pick(1.0, 0.9)}
+        kept |= {"storage_t": need[name] * u(0.3, 1.5) if on["storage"] else None}
+        kept |= {"drawdown_t_per_yr": need[name] * u(0.2, 0.8) if on["drawdown"] else None}
+        kept |= {"disposal_t_per_yr": need[name] * u(0.05, 0.3) if on["disposal"] else 0.0}
+        materials.append(material_row(name, stage=stage[name], **kept))
         for year, factor in ((FIRST, 1.0), (FIRST + 2, u(0.9, 1.2))):
             level = case.price[name] * factor
             prices.append({"price_set": "base", "material": name, "from_year": year, "price_usd_per_kg": level})
@@ -271,15 +206,8 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
             {"material": "*", "segment": segment, "tier": k + 1, "share": s, "loss_multiplier": scale * (1 + k)}
             for k, s in enumerate(split)
         ]
-    return {
-        "materials": materials,
-        "prices": prices,
-        "demand": demand,
-        "tiers": tiers,
-        "substitution": steps,
-        "loss_functions": losses,
-        "stock": stock,
-    }
+    names = "materials prices demand tiers substitution loss_functions stock".split()
+    return dict(zip(names, (materials, prices, demand, tiers, steps, losses, stock), strict=True))
 
 
 def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
@@ -305,23 +233,13 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
     kept = np.random.default_rng([case.seed, 2])  # apart, so that every other figure stays what it was
     for name, country, makes, capacity, cash, kappa, contracts in sources:
         contracts = contracts and on["contracts"]
-        activities.append(
-            {
-                "activity": name,
-                "name": name,
-                "country": country,
-                "stage": "x",
-                "cash_usd_per_kg": cash,
-                "kappa": kappa,
-                "premium_share": case.pick(0.0, u(-0.04, 0.2)),
-                "restart_yr": restart,
-                "lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None,
-                "fee_usd_per_kg": revenue * u(0.005, 0.05),
-                "honoured_share": float(kept.uniform(0.5, 1.0)) if contracts else 1.0,
-                "sold_share": float(kept.uniform(0.0, 0.5)) if contracts and not on["lots"] else 0.0,
-                "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
-            }
-        )
+        row = {"activity": name, "name": name, "country": country, "stage": "x", "cash_usd_per_kg": cash}
+        row |= {"kappa": kappa, "premium_share": case.pick(0.0, u(-0.04, 0.2)), "restart_yr": restart}
+        row |= {"lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None}
+        row |= {"fee_usd_per_kg": revenue * u(0.005, 0.05)}
+        row |= {"honoured_share": float(kept.uniform(0.5, 1.0)) if contracts else 1.0}
+        row |= {"sold_share": float(kept.uniform(0.0, 0.5)) if contracts and not on["lots"] else 0.0}
+        activities.append({**row, "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None})
         if on["agreed"] and name == "ally-mine":
             level, until = case.price["ndpr"] * u(0.7, 1.1), FIRST + case.pick(1, 2, 9) + 1
             agreed.append(guaranteed(name, "ndpr", level, until, payer=("OTH", "USA", None)[int(kept.integers(3))]))
@@ -337,25 +255,13 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
     projects = []
     for name, country, makes, capacity, worth in made:
         margin = worth * u(0.1, 0.5)
-        projects.append(
-            {
-                "project": name,
-                "name": name,
-                "country": country,
-                "stage": "x",
-                "capacity_t_per_yr": capacity,
-                "capex_musd": capacity * margin / 1e3 * u(2, 9),
-                "hurdle_rate": u(0.06, 0.14),
-                "cash_usd_per_kg": max(0.0, worth - margin),
-                "lead_yr": case.pick(0.5, 1.0, 2.0),
-                "life_yr": case.pick(3.0, 6.0, 10.0),
-                "premium_share": case.pick(0.0, u(0.0, 0.1)),
-                "kappa": u(0.2, 1.0),
-                "restart_yr": restart,
-                "earliest_signing": FIRST + case.pick(0, 0, 1),
-                "additional": on["additional"],
-            }
-        )
+        row = {"project": name, "name": name, "country": country, "stage": "x", "capacity_t_per_yr": capacity}
+        row |= {"capex_musd": capacity * margin / 1e3 * u(2, 9), "hurdle_rate": u(0.06, 0.14)}
+        row |= {"cash_usd_per_kg": max(0.0, worth - margin)}
+        row |= {"lead_yr": case.pick(0.5, 1.0, 2.0), "life_yr": case.pick(3.0, 6.0, 10.0)}
+        row |= {"premium_share": case.pick(0.0, u(0.0, 0.1)), "kappa": u(0.2, 1.0), "restart_yr": restart}
+        row |= {"earliest_signing": FIRST + case.pick(0, 0, 1), "additional": on["additional"]}
+        projects.append(row)
         if on["committed"] and len(projects) == 1:
             projects[0] |= {"committed": True, "additional": False}
         yields += _yield_rows(case, name, makes)
@@ -399,17 +305,10 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
         _instrument("equity", u(0.3, 0.7), 0.5, rate=0.05, tenor_yr=10),
         _instrument("none", 0.0, 0.0),
     ]
-    packages: list[dict[str, Any]] = [
-        {"package": "grant", "instrument": "grant", "offtake_share": 0.0},
-        {
-            "package": case.pick("loan", "equity"),
-            "instrument": "loan",
-            "offtake_share": 0.5,
-            "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02),
-            "offtake_fee_share": case.pick(0.0, 0.02),
-        },
-    ]
-    packages[1]["instrument"] = packages[1]["package"]
+    packages: list[dict[str, Any]] = [{"package": "grant", "instrument": "grant", "offtake_share": 0.0}]
+    right: dict[str, Any] = dict.fromkeys(("package", "instrument"), case.pick("loan", "equity"))
+    right |= {"offtake_share": 0.5, "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02)}
+    packages.append({**right, "offtake_fee_share": case.pick(0.0, 0.02)})
     if on["package_floor"]:
         kind = case.pick("contract", "purchase")
         floor = floored("ndpr", case.price["ndpr"] * u(0.8, 1.3), case.pick(2, 4), kind, instrument="grant")
@@ -528,20 +427,15 @@ def _plan(case: _Case) -> Plan:
     if on["least_share"]:
         group = case.pick("home", "allied")
         rules.append(supply_rule("least_share", "magnet", u(0.1, 0.6), group=group, penalty_usd_per_kg=u(1, 60)))
+    horizon = {"years": case.years, "tail_years": case.tail}
+    prices_of = {"price_year": 2026, "price_set": "base", "loss_function": "test"}
     return Plan.model_validate(
         {
             "name": f"random-{case.seed}",
-            "price_year": 2026,
-            "price_set": "base",
-            "loss_function": "test",
+            **prices_of,
             "discount_rate": u(0.0, 0.07),
             "residual": case.pick(1.0, 0.5, 0.0),
-            "horizon": {
-                "first_year": FIRST,
-                "years": case.years,
-                "tail_years": case.tail,
-                "period_months": round(12 * case.step),
-            },
+            "horizon": horizon | {"first_year": FIRST, "period_months": round(12 * case.step)},
             "budget": {
                 "appropriation_musd": case.pick(money, {FIRST: money, FIRST + 1: money * u(0.5, 1.5)}),
                 "carry_over_share": u(0.1, 1.0) if on["carry_over"] else 0.0,

@@ -1,7 +1,7 @@
-"""A plan as the text of a file."""
+"""A plan as the text of a file, and what nested data hold."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from strategic_minerals import Plan
@@ -18,3 +18,12 @@ def toml_of(plan: Plan) -> str:
         return json.dumps(value)
 
     return "\n".join(f"{key} = {text(value)}" for key, value in plan.to_toml_like().items()) + "\n"
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """(path, value) of every scalar of nested data."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value

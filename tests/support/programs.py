@@ -23,22 +23,11 @@ def program(
         return np.broadcast_to(np.asarray(value, dtype=kind), count).copy()
 
     none = np.zeros(rows, dtype=np.int64)
-    return Assembly(
-        wide(lower, columns),
-        wide(upper, columns),
-        wide(integer, columns, bool),
-        {},
-        wide(row_lower, rows),
-        wide(row_upper, rows),
-        A.indptr.astype(np.int64),
-        A.indices.astype(np.int64),
-        A.data,
-        (),
-        none,
-        none,
-        none,
-        Money(1.0, none > 0, np.zeros(columns, dtype=bool)),
-    )
+    bounds = wide(lower, columns), wide(upper, columns), wide(integer, columns, bool)
+    limits = wide(row_lower, rows), wide(row_upper, rows)
+    entries = A.indptr.astype(np.int64), A.indices.astype(np.int64), A.data
+    money = Money(1.0, none > 0, np.zeros(columns, dtype=bool))
+    return Assembly(*bounds, {}, *limits, *entries, (), none, none, none, money)
 
 
 def market_split(*, slack: bool) -> tuple[Assembly, np.ndarray]:

@@ -8,14 +8,8 @@ from support.tiny import cut, offer, project, source, tiny
 SCALINGS: tuple[tuple[float, float], ...] = ((1e-3, 1.0), (1e7, 1.0), (1.0, 2e5), (1.0, 1e7), (1e3, 1e3), (1e-3, 1e7))
 """(tonnes, prices): every tonnage and every price per tonne times a factor, sums of money times both."""
 
-BY_UNIT = {
-    "_usd_per_kg": (0, 1),
-    "_usd_per_t": (0, 1),
-    "_musd": (1, 1),
-    "_t_per_t": (0, 0),
-    "_t_per_yr": (1, 0),
-    "_t": (1, 0),
-}
+BY_UNIT = {"_usd_per_kg": (0, 1), "_usd_per_t": (0, 1), "_musd": (1, 1)}
+BY_UNIT |= {"_t_per_t": (0, 0), "_t_per_yr": (1, 0), "_t": (1, 0)}
 """Ending of a field's name -> powers of the two factors, the first that fits; estimates' low and high ends likewise."""
 
 

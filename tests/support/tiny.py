@@ -65,13 +65,13 @@ def tiny(
     losses = loss if isinstance(loss, Mapping) else dict.fromkeys(prices, loss)
     made = {**(sources or {}), **(projects or {})}
     tables: dict[str, Rows] = {
-        "materials": [_material(name, (materials or {}).get(name, {})) for name in prices],
+        "materials": [material_row(name, **(materials or {}).get(name, {})) for name in prices],
         "prices": [
             {"price_set": "base", "material": name, "from_year": year, "price_usd_per_kg": value}
             for name, series in prices.items()
             for year, value in _by_year(series)
         ],
-        "activities": [_source(name, row) for name, row in (sources or {}).items()],
+        "activities": [_producer("activity", name, row) for name, row in (sources or {}).items()],
         "capacities": [
             {"activity": name, "from_year": year, "capacity_t_per_yr": value * KT}
             for name, row in (sources or {}).items()
@@ -221,6 +221,11 @@ def answered(prices: Series, kt: float = 10.0, **case: Any) -> Result:
     return best(imported(prices, kt, **case))
 
 
+def worked(prices: Mapping[str, Series], **case: Any) -> Result:
+    """The best plan of `tiny`."""
+    return best(tiny(prices, **case))
+
+
 def total(solved: Any) -> float:
     """Social cost Z of a result or of a solved problem [million USD]."""
     return solved.outcome.objective_musd + solved.outcome.do_nothing_musd
@@ -270,40 +275,21 @@ def _by_year(series: Series) -> list[tuple[int, float]]:
     return list(series.items()) if isinstance(series, Mapping) else [(FIRST, series)]
 
 
-def _material(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "material": name,
-        "name": name,
-        "mineral": name,
-        "stage": "refined",
-        "basis": f"t {name}",
-        "haircut_share": 0.0,
-        "holding_share_per_yr": 0.0,
-        **row,
-    }
+def material_row(name: str, /, **row: Any) -> dict[str, Any]:
+    """A row of `materials`, which costs nothing to hold or to sell unless it says so."""
+    named = {"material": name, "name": name, "mineral": name, "stage": "refined", "basis": f"t {name}"}
+    return {**named, "haircut_share": 0.0, "holding_share_per_yr": 0.0, **row}
 
 
-def _source(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _producer(kind: str, name: str, row: Mapping[str, Any], **usual: Any) -> dict[str, Any]:
     own = {key: value for key, value in row.items() if key not in ("makes", "capacity", "feed")}
-    return {"activity": name, "name": name, "stage": "x", **own}
+    return {kind: name, "name": name, "stage": "x", **usual, **own}
 
 
 def _project(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    own = {key: value for key, value in row.items() if key not in ("makes", "capacity", "feed")}
-    return {
-        "project": name,
-        "name": name,
-        "country": "USA",
-        "stage": "x",
-        "capacity_t_per_yr": row["capacity"] * KT,
-        "capex_musd": 0.0,
-        "cash_usd_per_kg": 0.0,
-        "lead_yr": 1.0,
-        "life_yr": 10.0,
-        "hurdle_rate": 0.0,
-        "earliest_signing": FIRST,
-        **own,
-    }
+    free = {"capex_musd": 0.0, "cash_usd_per_kg": 0.0, "hurdle_rate": 0.0, "country": "USA"}
+    size = {"capacity_t_per_yr": row["capacity"] * KT, "lead_yr": 1.0, "life_yr": 10.0, "earliest_signing": FIRST}
+    return _producer("project", name, row, **free, **size)
 
 
 def _offer(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -323,9 +309,7 @@ def clawback(rate: float = 0.25, **changes):
     The plant makes 1 kt at 102.5 cash and 30 of capex: with the floor it earns (110 + 115)/2 = 112.5, which just pays.
     """
     floor = floored("a", 110.0, 3.0, upside_share=0.5)
-    plant = project(
-        "a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0, earliest_signing=2027, hurdle_rate=0.0
-    )
+    plant = project("a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0)
     case = {
         "sources": {"far": source("CHN", "a", 1.0)},
         "demand": {"a": 2.0},
