@@ -41,7 +41,7 @@ from ..world.producers import purchase_price
 from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, home_first, solution_of
-from .storekeeper import ROOM, Goal, Period, Storekeeper, segments, uses
+from .storekeeper import ROOM, Goal, Period, Storekeeper, segments, stores_of, uses
 
 SHOWN = 3
 """Period of the plan for which tonnes to leave aside are stated."""
@@ -528,47 +528,58 @@ class _Part:
     def wanted(self, instance: int, t: int, upper: Floats) -> Goal:
         """What is bought and sold towards the targets, as far as money reaches."""
         chunk, sets, n = self.chunk, self.sets, self.n
-        want, again, excess = np.zeros((3, len(sets.stocked)))
+        (want, again), excess = np.zeros((2, len(self.stores))), np.zeros(len(sets.stocked))
         before, refill = self.held(instance), chunk.simulator.rule.refill_share
         tight = chunk.problem.structure.scenarios.tight[int(self.blocks.scenario[instance])]
-        for k, i in enumerate(sets.stocked):
-            goal = float(self.targets[i][t])
-            held = float((1 - n.decay[i]) * before[k])
-            want[k], excess[k] = max(0.0, goal - held), max(0.0, held - goal)
-            if tight[i, : t + 1].any():  # what was there before the plan is not bought again
-                old = float((1 - n.decay[i]) ** (t + 1) * n.opening[i])
-                before_it, left = self.least_held(instance, i) if old > 0 else (0.0, 0.0)
+        for k, (of, at, size) in enumerate(self.stores):
+            kept = 1 - n.decay[of]
+            goals, stocks = np.array([self.targets[i][t] for i in of.tolist()]), kept * before[at]
+            goal, held, above = float(size @ goals), float(size @ stocks), np.maximum(0.0, stocks - goals)
+            want[k] = max(0.0, goal - held)
+            if above.any():
+                excess[at] = above * max(0.0, held - goal) / float(size @ above)
+            if tight[of, : t + 1].any():  # what was there before the plan is not bought again
+                old = float(size @ (kept ** (t + 1) * n.opening[of]))
+                before_it, left = self.least_held(instance, of, size) if old > 0 else (0.0, 0.0)
                 old, left = min(old, before_it), min(old, left)
                 want[k] = max(0.0, min(goal - held, refill * (goal - old) + left - held))
-            if tight[i, t]:
+            if tight[of, t].any():
                 again[k] = refill * max(0.0, min(held, goal))
         if chunk.simulator.first.is_reference:
             return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})
-        sold = {column: 0.0 for offers in self.offers for _, column in offers}
+        sold = {column: 0.0 for offers in self.offers for _, column, _ in offers}
         money = self.money(instance, t) if want.any() or again.any() else 0.0
         for asked in (want, again):  # what is missing comes before what may be given
             for k in np.flatnonzero(asked).tolist():
                 bought = 0.0
-                for p, column in sorted(self.offers[k], key=lambda offer: self.price(offer[0], instance)):
+                for p, column, unit in sorted(self.offers[k], key=lambda o: self.price(o[0], instance) / o[2]):
                     price, left = self.price(p, instance), float(upper[column]) - sold[column]
-                    part = max(0.0, min(asked[k] - bought, left, money / price if price > 0 else math.inf))
+                    part = max(0.0, min((asked[k] - bought) / unit, left, money / price if price > 0 else math.inf))
                     sold[column] += part
-                    bought, money = bought + part, money - part * price
+                    bought, money = bought + unit * part, money - part * price
                 if asked is want and not self.made_at_home[k]:
                     want[k] = bought
         return Goal(want, again, excess, sold)
 
     @cached_property
-    def offers(self) -> list[list[tuple[Any, int]]]:
-        """(purchase, its column) of what is for sale of each stored material."""
-        for_sale = [p for p in self.sets.purchases if p.offer >= 0]
-        return [[(p, self.at["acquisition", p.name]) for p in for_sale if p.material == i] for i in self.sets.stocked]
+    def stores(self) -> list[tuple[Ints, Ints, Floats]]:
+        """Stores (`stores_of`): materials, their places in what is stocked, and a unit of each in that of the first."""
+        places = {i: k for k, i in enumerate(self.sets.stocked)}
+        unit, stores = self.n.material_unit, [list(of) for of in stores_of(self.n, self.sets)]
+        return [(np.array(of), np.array([places[i] for i in of]), unit[of] / unit[of[0]]) for of in stores]
+
+    @cached_property
+    def offers(self) -> list[list[tuple[Any, int, float]]]:
+        """(purchase, its column, its unit in that of the store) of what is for sale of each store."""
+        for_sale = [(p, self.at["acquisition", p.name]) for p in self.sets.purchases if p.offer >= 0]
+        sizes = [dict(zip(of.tolist(), size.tolist(), strict=True)) for of, _, size in self.stores]
+        return [[(p, column, size[p.material]) for p, column in for_sale if p.material in size] for size in sizes]
 
     @cached_property
     def made_at_home(self) -> list[bool]:
-        """(stocked,) whether supported plants sell to the reserve too."""
-        own = {p.material for p in self.sets.purchases if p.offer < 0}
-        return [i in own for i in self.sets.stocked]
+        """(stores,) whether supported plants sell to the reserve too."""
+        own = [p.material for p in self.sets.purchases if p.offer < 0]
+        return [bool(np.isin(of, own).any()) for of, _, _ in self.stores]
 
     @cached_property
     def targets(self) -> Mapping[int, Floats]:
@@ -594,18 +605,19 @@ class _Part:
         previous = int(self.blocks.previous[instance])
         return np.asarray(self.chunk.x[self.part.first_column + self.part.width * previous + columns])
 
-    def least_held(self, instance: int, i: int) -> tuple[float, float]:
-        """The least that was held of a material before the branch began, and so far, the purchases of each period aside: so much of
-        what was there before the plan is left, decayed [unit]."""
+    def least_held(self, instance: int, of: Ints, size: Floats) -> tuple[float, float]:
+        """The least that was held of a store before the branch began, and so far, the purchases of each period aside: so much of
+        what was there before the plan is left, decayed [unit of the first]."""
         first = int(self.blocks.first[int(self.blocks.scenario[instance])])
         onset = int(self.blocks.period[first])
         at = np.array([*range(onset), *range(first, instance)])
-        begin, x = self.part.first_column + self.part.width * at, self.chunk.x
-        held = x[begin + self.at["stock", i]]
-        for p in self.sets.purchases:
-            if p.material == i:
-                held = held - x[begin + self.at["acquisition", p.name]]
-        left = (1 - self.n.decay[i]) ** np.arange(len(at), 0, -1) * np.maximum(0.0, held)
+        begin, x, left = self.part.first_column + self.part.width * at, self.chunk.x, np.zeros(len(at))
+        for i, unit in zip(of.tolist(), size.tolist(), strict=True):
+            held = x[begin + self.at["stock", i]]
+            for p in self.sets.purchases:
+                if p.material == i:
+                    held = held - x[begin + self.at["acquisition", p.name]]
+            left += unit * (1 - self.n.decay[i]) ** np.arange(len(at), 0, -1) * np.maximum(0.0, held)
         return float(left[:onset].min()), float(left.min())
 
     def trunk(self, variable: str, key: Any) -> Floats:
@@ -666,7 +678,7 @@ class _Part:
         """Take what a period cost beyond the component's own money out of what is shared."""
         s, calendar = int(self.blocks.scenario[instance]), self.n.calendar
         x = self.chunk.x[self.part.first_column + self.part.width * instance :]
-        paid = sum(self.price(p, instance) * float(x[column]) for of in self.offers for p, column in of if x[column])
+        paid = sum(self.price(p, instance) * float(x[column]) for of in self.offers for p, column, _ in of if x[column])
         f, own = t // calendar.per_year, self.own_money(s, t)
         self.paid[s, t] = paid
         if paid <= own:

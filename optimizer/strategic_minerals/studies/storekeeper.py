@@ -44,13 +44,19 @@ def uses(sets: ComponentSets) -> list[tuple[str, int]]:
     return [*(("shortfall", k) for k in sets.tiers), *(("substitute", h) for h in sets.steps)]
 
 
+def stores_of(n: Instance, sets: ComponentSets) -> list[tuple[int, ...]]:
+    """Stocked materials that are one store in an event: those of homes that pool their stock by need; else each alone."""
+    pools = [pool for pool in sets.pools if n.pooled_in_events[pool[0]]]
+    return [*pools, *((i,) for i in sets.stocked if not any(i in pool for pool in pools))]
+
+
 class Goal(NamedTuple):
     """What a period does towards its targets [unit]."""
 
     want: Floats
-    """(stocked,) tonnes to buy."""
+    """(stores,) tonnes to buy."""
     again: Floats
-    """(stocked,) tonnes that may be bought beside in place of what an event takes in the same period."""
+    """(stores,) tonnes that may be bought beside in place of what an event takes in the same period."""
     excess: Floats
     """(stocked,) tonnes above the target."""
     sold: Mapping[int, float]
@@ -76,7 +82,7 @@ class Kept(NamedTuple):
 
     want: Floats
     again: Floats
-    """(stocked,) as in `Goal`."""
+    """(stores,) as in `Goal`."""
     ahead: Floats
     """(uses,) what each may lack in the time ahead."""
     spare: Floats
@@ -109,11 +115,11 @@ def _key(*asked: Iterable[Floats | Bools]) -> bytes:
 class Storekeeper:
     """One period of a component with what a storekeeper keeps back, solved many times with other bounds and costs.
 
-    Beyond the columns of the period: `gap`, what is not bought of what is wanted, and `again`, what is bought in place of what is
-    given in the same period; and the stock that is kept, put to its use in the time ahead: `kept` of each stored material, `more`
-    of what nothing is short of, `made` by plants with what is kept, `served` of each use, and `own`, users' own stocks.
+    Beyond the columns of the period: `gap`, what a store does not buy of what is wanted, and `again`, what it buys in place of what
+    it gives in the same period; and the stock that is kept, put to its use in the time ahead: `kept` of each stored material,
+    `more` of what nothing is short of, `made` by plants with what is kept, `served` of each use, and `own`, users' own stocks.
 
-        sum_o buy[o] + gap[i] = want[i] + again[i],     again[i] <= release[i]                  [unit]  for each stocked i
+        sum_o buy[o] + gap[g] = want[g] + again[g],  again[g] <= sum_{i of g} release[i]       [unit of the first]  for each store g
         sold[i] <= release[i],  and what is needed now with a share of what is beyond all needs, where prices are a reason
         kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
         kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
@@ -137,13 +143,14 @@ class Storekeeper:
             if j not in sets.clean.qualifying
         ]
         self.stock = [at["stock", i] for i in sets.stocked]
+        self.stores = [{i: float(n.material_unit[i] / n.material_unit[of[0]]) for i in of} for of in stores_of(n, sets)]
         self.missing = [at["users_missing", u] for u in sets.users]
         self._build(*matrix)
         self.bought = [at["acquisition", p.name] for p in sets.purchases]
         self.touching = [column for (name, _), column in at.items() if name in TOUCHING]
-        none = np.zeros(len(sets.stocked))
+        none, stored = np.zeros(len(self.stores)), np.zeros(len(sets.stocked))
         calm = np.zeros(len(n.materials), dtype=bool)
-        self.nothing = Kept(none, none, np.zeros(len(self.uses)), np.zeros(len(self.plants)), calm, none)
+        self.nothing = Kept(none, none, np.zeros(len(self.uses)), np.zeros(len(self.plants)), calm, stored)
         self._worths: dict[bytes, tuple[Floats, Mapping[int, float], Mapping[int, float]]] = {}
         self._known: dict[bytes, Floats] = {}
         self._untouched: dict[bytes, Untouched] = {}
@@ -154,8 +161,8 @@ class Storekeeper:
         count = W
         places: dict[str, list[int]] = {}
         for name, size in (
-            ("gap", len(sets.stocked)),
-            ("again", len(sets.stocked)),
+            ("gap", len(self.stores)),
+            ("again", len(self.stores)),
             ("kept", len(sets.stocked)),
             ("sold", len(sets.stocked)),
             ("more", len(sets.materials)),
@@ -179,15 +186,17 @@ class Storekeeper:
             upper.append(high)
             m += 1
 
-        for k, i in enumerate(sets.stocked):
-            bought = [(self.at["acquisition", p.name], 1.0) for p in sets.purchases if p.material == i]
+        for k, units in enumerate(self.stores):
+            bought = [
+                (self.at["acquisition", p.name], units[p.material]) for p in sets.purchases if p.material in units
+            ]
             add([*bought, (places["gap"][k], 1.0), (places["again"][k], -1.0)], 0.0, 0.0)
         for k in range(len(sets.stocked)):
             add([(places["kept"][k], 1.0), (self.stock[k], -1.0)], -INF, 0.0)
         for k, i in enumerate(sets.stocked):
             add([(places["sold"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
-        for k, i in enumerate(sets.stocked):
-            add([(places["again"][k], 1.0), (self.at["release", i], -1.0)], -INF, 0.0)
+        for k, units in enumerate(self.stores):
+            add([(places["again"][k], 1.0), *((self.at["release", i], -unit) for i, unit in units.items())], -INF, 0.0)
         for k, u in enumerate(sets.users):
             add([(places["own"][k], 1.0), (self.missing[k], 1.0)], -INF, float(n.users_level[u]))
         for k, u in enumerate(sets.users):
@@ -291,11 +300,13 @@ class Storekeeper:
         filled = self._filled(asked.cost, idle, tight)
         for k, i in enumerate(sets.stocked):
             price[self.stock[k]] = -idle[i]  # neither holding costs nor what the end pays decides what is given
-            price[places["gap"][k]], above[places["gap"][k]] = filled[i] * AFTER_USERS, INF
-            price[places["again"][k]], above[places["again"][k]] = TURNED_OVER * filled[i], again[k]
             price[places["sold"][k]], above[places["sold"][k]] = -idle[i], sale[k]
             # what is kept and used counts its use alone
             price[places["kept"][k]], above[places["kept"][k]] = idle[i], INF
+        for k, units in enumerate(self.stores):
+            full = max(filled[i] / unit for i, unit in units.items())
+            price[places["gap"][k]], above[places["gap"][k]] = full * AFTER_USERS, INF
+            price[places["again"][k]], above[places["again"][k]] = TURNED_OVER * full, again[k]
         for k, u in enumerate(sets.users):
             i = self.n.users[u][0]
             price[self.missing[k]] += own[i] if tight[i] else filled[i]
