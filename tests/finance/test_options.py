@@ -39,12 +39,16 @@ def test_an_option_costs_what_it_is_worth_to_the_seller(price, fee, rise):
     assert natural.contract_rise[j] * 1e3 == pytest.approx(rise)
 
 
+@pytest.mark.parametrize("start", [2028.0, 2028.25])
 @pytest.mark.parametrize(
-    ("kappa", "honoured", "arrives"), [(0.0, 0.5, 0.5), (0.4, 0.5, 0.7), (0.4, 0.0, 0.4), (0.4, 1.0, 1.0)]
+    ("kappa", "honoured", "arrives"),
+    [(0.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.4, 0.5, 0.7), (0.4, 0.0, 0.4), (0.4, 1.0, 1.0)],
 )
-def test_an_option_costs_what_its_seller_gives_up_of_what_arrives(kappa, honoured, arrives):
-    """What is not honoured is sold at the price of the crisis: the seller gives nothing up for it."""
-    asked = case(ally={"kappa": kappa, "honoured_share": honoured}, loss=200.0)
+def test_an_option_costs_what_its_seller_gives_up_of_what_arrives(kappa, honoured, arrives, start):
+    """What is not honoured is sold at the price of the crisis: the seller gives nothing up for it. An event of parts of two years
+    costs what it costs in one: prices rise in the part in which tonnes are kept."""
+    stop = {**STOP, "events": [{**STOP["events"][0], "start_year": start}]}
+    asked = case(ally={"kappa": kappa, "honoured_share": honoured}, loss=200.0, scenarios=[stop])
     natural = prepare(*asked).natural
     assert natural.contract_rise[natural.producers.index("ally")] * 1e3 == pytest.approx(arrives * WORTH)
     assert solve(*asked, quick=True).audited.passed

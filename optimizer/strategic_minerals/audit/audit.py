@@ -671,7 +671,7 @@ def contracts_in_force(k: AuditContext) -> Iterable[Row]:
 
 
 def option_price(k: AuditContext) -> Iterable[Row]:
-    """A contract costs at least what the seller is expected to give up of what arrives, whoever pays it
+    """A contract costs at least what the seller is expected to give up of what arrives while prices are up, whoever pays it
     [million USD/t and period]."""
     n, kind = k.n, k.n.plan.instruments.offtake_price
     sample = k.problem.scenarios if k.problem.pricing is None else k.problem.pricing.scenarios
@@ -679,14 +679,18 @@ def option_price(k: AuditContext) -> Iterable[Row]:
         return
     beta = n.calendar.beta[:-1]
     for j in {contract.source for contract in k.problem.structure.contracts}:
-        given_up, lost = np.zeros(sample.availability[:, j].shape), np.zeros(sample.availability[:, j].shape)
+        given_up, lost, cut = np.zeros((3, *sample.availability[:, j].shape))
         for i, y in k.y[j]:
             if y > 0:
                 lost = np.maximum(lost, sample.tight[:, i] * sample.squeeze[:, i])
+                cut = np.maximum(cut, sample.lasting[:, n.chain[i]])
                 usual = asked_price(n, i, bool(n.outside[j, i]), n.price[i][None])
                 met = asked_price(n, i, bool(n.outside[j, i]), sample.price[:, i], sample.market_gap[:, i])
                 given_up += y * (1 + float(n.premium[j])) * np.maximum(met - usual, 0.0)
-        comes = sample.availability[:, j] * (1 - lost + lost * float(n.kappa[j] + (1 - n.kappa[j]) * n.honoured[j]))
+        cut[cut == 0] = 1.0  # what is lost of a period is lost in the part of it that is cut
+        lost = np.minimum(lost / cut, 1.0)
+        comes = 1 - lost + lost * float(n.kappa[j] + (1 - n.kappa[j]) * n.honoured[j])
+        comes *= np.maximum(n.availability[j] * (1 - 1 / cut) + sample.availability[:, j] / cut, 0.0)
         worth = float(beta @ (sample.probability @ (given_up * comes)) / beta.sum())
         paid = float(n.contract_fee[j]) + float(n.contract_rise[j])
         yield n.producers[j], worth - paid, worth

@@ -530,23 +530,27 @@ def with_priced_contracts(instance: Instance, expected: ScenarioSet) -> Instance
     """Offtake contracts at what they are expected to be worth to the seller, whoever pays it (`instruments.offtake_price`): what
     arrives of a tonne reserved is sold at the usual price.
 
-    arrives[j,t,s] = kappa + (1-kappa) honoured while an output is tight, else 1
-    worth[j] = sum_s pi[s] sum_t beta[t] rho[j,t,s] arrives sum_{y>0} y (1+premium) max(0, P[i,t,s] - P[i,t]) / sum_t beta[t]
+    arrives[j,t,s] = rho (kappa + (1-kappa) honoured) while an output is tight, else rho; in the part of the period that is cut
+    worth[j] = sum_s pi[s] sum_t beta[t] arrives sum_{y>0} y (1+premium) max(0, P[i,t,s] - P[i,t]) / sum_t beta[t]
     in the seller's market, for each tonne reserved and period [million USD/t]. expected: what owners reckon with."""
     kind, beta = instance.plan.instruments.offtake_price, instance.calendar.beta[:-1]
     if kind == "fee":
         return instance
     fee, rise = instance.contract_fee.copy(), instance.contract_rise.copy()
-    squeezed = np.where(expected.tight, expected.squeeze, 0.0)
+    squeezed, lasting = np.where(expected.tight, expected.squeeze, 0.0), expected.lasting[:, instance.chain]
     for j in np.flatnonzero(~np.isnan(instance.contract_lot)).tolist():
         usual, gain = own_prices(instance, j, instance.price), np.zeros(1)
         for i, price in own_prices(instance, j, expected.price, expected.market_gap).items():
             if instance.yields[j, i] > 0:
                 sold = instance.yields[j, i] * (1 + instance.premium[j])
                 gain = gain + sold * np.maximum(0.0, price - usual[i])
-        crisis = squeeze_of_outputs(squeezed, instance.yields[[j]] > 0)[:, 0]
-        arrives = 1 - crisis * (1 - instance.kappa[j]) * (1 - instance.honoured[j])
-        worth = float(expected.probability @ (gain * expected.availability[:, j] * arrives) @ beta / beta.sum())
+        crisis, cut = (squeeze_of_outputs(of, instance.yields[[j]] > 0)[:, 0] for of in (squeezed, lasting))
+        part, runs = np.where(cut > 0, cut, 1.0), instance.availability[j]  # prices rise in the part that is cut
+        available = np.maximum(0.0, runs - (runs - expected.availability[:, j]) / part)
+        arrives = available * (
+            1 - np.minimum(1.0, crisis / part) * (1 - instance.kappa[j]) * (1 - instance.honoured[j])
+        )
+        worth = float(expected.probability @ (gain * arrives) @ beta / beta.sum())
         fee[j] = max(fee[j], worth) if kind == "fixed" else fee[j]
         rise[j] = worth * (kind == "market")
     return replace(instance, contract_fee=fee, contract_rise=rise)
