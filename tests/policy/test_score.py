@@ -13,7 +13,7 @@ from strategic_minerals.question.plan import Objective
 from strategic_minerals.studies.score import contracted
 from strategic_minerals.studies.sweep_file import SweepFile
 from support.drawn_cases import deciding
-from support.tiny import cut, imported, project, source, supply_rule, tiny
+from support.tiny import best, cut, imported, project, source, supply_rule, tiny
 
 POINTS = [
     {"loss_functions[test/a/*].loss_usd_per_t *": 2.0},
@@ -136,6 +136,19 @@ def test_a_hard_limit_that_a_future_cannot_keep_is_left_out_and_noted() -> None:
     study = score(result, asked([gone]), scenarios=100)
     assert study.tables["futures"].note.tolist() == ["", "the plan's hard limits on supply cannot be kept"]
     assert "cannot be kept" in study.summary()
+
+
+def test_a_source_that_makes_less_than_was_signed_gives_its_contracts_all_it_makes() -> None:
+    """Proves: in half of the futures a stop takes 4 kt; a contract on all of an ally's 4 kt gives 3.6 where he makes a tenth less, and
+    the 0.4 that lack lose 110 USD/kg. Before, there were no figures."""
+    ally = source("AUS", "a", 4.0, kappa=0.0, lot_t_per_yr=1.0, fee_usd_per_kg=0.5, term_yr=3.0)
+    sources = {"far": source("CHN", "a", 9.0), "ally": ally}
+    stops, signed = [cut("stop", 0.5, 2028, 1)], {"contract_years": [2027]}
+    made = best(imported(10.0, sources=sources, demand={"a": 4.0}, instruments=signed, scenarios=stops))
+    less = asked([{"capacities[ally/*].capacity_t_per_yr *": share} for share in (1.0, 0.9)])
+    rows = score(made, less, scenarios=10).tables["futures"]
+    assert rows.loss_musd.tolist() == pytest.approx([0.0, 0.0, 0.5 * 0.4 * 110])
+    assert rows.note.tolist() == ["", "", "contracts give less than was signed, since their sources make less"]
 
 
 def test_purchases_shrink_to_the_money_of_a_future() -> None:

@@ -219,17 +219,15 @@ class SampleSearch:
 
     def under(self, base: Solution, bought: Mapping[str, Floats]) -> Solution | None:
         """The best operations of all scenarios where commitments are those of a plan, and what it buys, sells and gives before
-        events, and carries over, comes as near as it can: a plant may give less, a budget hold less. None where the commitments do
-        not fit.
+        events, and carries over, comes as near as it can: a plant may give less, a budget hold less, a contract fill less than a
+        lot. None where the commitments do not fit.
 
         bought: purchase -> (T,) tonnes on the baseline course, which are not exceeded; one without a series buys nothing.
         """
         structure, assembly = self.problem.structure, self.problem.assembly
         lower, upper, cost = assembly.lower.copy(), assembly.upper.copy(), self._cost.copy()
         columns, values = decided(structure, assembly, base)
-        signed = np.isin(
-            columns, _named_columns(assembly, ("sign", "operating", "floor", "contract", "contract_signed"))
-        )
+        signed = np.isin(columns, _named_columns(assembly, ("sign", "operating", "floor", "contract")))
         lower[columns[signed]] = upper[columns[signed]] = values[signed]
         T, of = structure.instance.calendar.periods, np.zeros(len(cost))
         of[columns] = values

@@ -16,7 +16,7 @@ from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, PlanError, ReserveError, StoppedError, UntrustedError
 from ..core.formats import musd
-from ..core.frames import rows_of
+from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import estimated
 from ..core.verb import Confidence, FromFile, verb
@@ -44,6 +44,7 @@ FIGURES = (
 ).split()
 AS_MADE = "as it was made"
 NO_LONGER = "the plan's hard limits on supply cannot be kept"
+MADE_LESS = "contracts give less than was signed, since their sources make less"
 MOST_SHOWN = 20
 """Futures that words name."""
 
@@ -68,9 +69,9 @@ def score(
     new scenarios as far as its hazards are the same; a plan that draws none is lived in its own.
 
     Table `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and
-    interval, its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, and
-    why a future has no figures (what was signed is no longer on offer in it, or does not fit its budget), and a note where hard
-    limits on supply cannot be kept in it. Penalties of soft rules are left out: doing nothing pays none. Facts: scenarios,
+    interval, its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, why a
+    future has no figures (what was signed is no longer on offer in it, or does not fit its budget), and a note where contracts give
+    less in it or hard limits on supply cannot be kept. Penalties of soft rules are left out: doing nothing pays none. Facts: scenarios,
     confidence.
 
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value."""
@@ -149,7 +150,9 @@ def _scored(
         outlay,
     ]
     worth, loss, without, money = (np.array(part) for part in by_sample)
-    return worth, loss, without, money, "" if asked.diversification == then.diversification else NO_LONGER
+    notes = [NO_LONGER] * (asked.diversification != then.diversification)
+    notes += [MADE_LESS] * bool(kept.contract.sum() < own.contract.sum() * (1 - LEAST))
+    return worth, loss, without, money, "; ".join(notes)
 
 
 MOST_TRIED = 3
@@ -167,20 +170,15 @@ def contracted(result: Result) -> list[Any]:
     return list(rows_of(mine.drop_duplicates(["source", "column"]).head(MOST_TRIED)))
 
 
-def at_ends(result: Result, problem: Problem, figures: Sequence[Any]) -> list[tuple[Solution, dict[str, Any]]]:
-    """(decisions, changes of the tables): as it is, then each figure at its low and its high end; of a source that makes less its
-    contracts give as much less."""
-    own, n = trunk_alone(result.solution), problem.natural
-    found: list[tuple[Solution, dict[str, Any]]] = [(own, {})] if figures else []
+def at_ends(figures: Sequence[Any]) -> list[dict[str, Any]]:
+    """Changes of the tables: none, then each figure at its low and its high end."""
+    found: list[dict[str, Any]] = [{}] if figures else []
     for row in figures:
-        its = np.array([n.producers[contract.source] == row.source for contract in problem.structure.contracts])
         for end in (row.low, row.high):
-            if row.column != OF_SOURCES[0]:
-                found.append((own, {f"activities[{row.source}].{row.column}": end}))
-                continue
-            left = np.where(its, min(1.0, end / row.value), 1.0)
-            change = {f"capacities[{row.source}/*].{row.column} *": end / row.value}
-            found.append((replace(own, contract=own.contract * left), change))
+            if row.column == OF_SOURCES[0]:
+                found.append({f"capacities[{row.source}/*].{row.column} *": end / row.value})
+            else:
+                found.append({f"activities[{row.source}].{row.column}": end})
     return found
 
 
@@ -226,8 +224,8 @@ def _gone(before: Problem, at: str, k: int) -> Fault:
 
 
 def _kept(own: Solution, before: Problem, now: Problem) -> Solution:
-    """Decisions carried to what may be chosen from in another future; owners build without support what pays there. Raises
-    InputError where something signed is not on offer."""
+    """Decisions carried to what may be chosen from in another future: a source that makes less than its contracts say gives all of
+    it to them, and owners build without support what pays there. Raises InputError where something signed is not on offer."""
     old, new = menu_of(before), menu_of(now)
     moved: dict[str, Any] = {}
     for at, menu, other in zip(("sign", "floor", "contract"), old, new, strict=False):
@@ -241,12 +239,22 @@ def _kept(own: Solution, before: Problem, now: Problem) -> Solution:
                 raise InputError([_gone(before, at, k)])
             values[its.index(mine[k])] = value
         moved[at] = values
+    moved["contract"] *= [_left(now, moved["contract"], contract.source) for contract in now.structure.contracts]
     support = now.structure.support
     taken = {option.project for option, share in zip(support.options, moved["sign"], strict=True) if share > 0}
     for k, option in enumerate(support.options):
         if option.project not in taken and not is_support(now, option):
             moved["sign"][k] = 1.0
     return replace(own, **moved)
+
+
+def _left(problem: Problem, signed: Floats, source: int) -> float:
+    """Share of what is signed with a source [t/period] that it can make in every period."""
+    n, due = problem.natural, np.zeros(problem.natural.calendar.periods)
+    for tonnes, contract in zip(signed, problem.structure.contracts, strict=True):
+        due[contract.start : contract.end] += tonnes * (contract.source == source)
+    makes = n.capacity[source] * (1 - n.sold[source])
+    return float(np.min(makes / np.where(due > LEAST, due, math.inf), where=due > LEAST, initial=1.0))
 
 
 LEAST = 1e-9

@@ -388,13 +388,13 @@ def _examined(
     those that take longest begin first. Then all is lived that may take its place."""
     assert chosen.plan.sample is not None
     seeds = sample_seeds(chosen.plan.sample.seed, BAND_SAMPLES, TEST_SEED_MASK + 1)
-    at_end = partial(worth_at, like, min(scenarios, ALONGSIDE), seeds)
+    at_end = partial(worth_at, like, min(scenarios, ALONGSIDE), seeds, trunk_alone(chosen.solution))
     of_band = partial(_band_samples, chosen.plan, chosen.data, like, stage.solution, base.solution, seeds)
     tasks: list[Callable[[], Any]] = [
         partial(without, chosen, like, tests[0].extend),
         *(partial(_tested, one) for one in tests),
         of_band,
-        *(partial(at_end, *one) for one in at_ends(chosen, like, contracted(chosen))),
+        *(partial(at_end, changes) for changes in at_ends(contracted(chosen))),
     ]
     found = _Examined()
     try:
@@ -460,7 +460,8 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True, se
         if hinges and result.plan.sample is None and result.plan.scenarios:
             alone = lived = met_own(result, problem)
             sources = contracted(result)
-            ends = [worth_at(problem, 1, [0], *one)[0] for one in at_ends(result, problem, sources)]
+            own = trunk_alone(result.solution)
+            ends = [worth_at(problem, 1, [0], own, changes)[0] for changes in at_ends(sources)]
             if result.plan.policy == "targets":
                 if lived.worth[0] <= -SMALL_MUSD and not settled and not other_aim(result.plan):
                     with suppress(InfeasibleError, UntrustedError):  # what the plan promises may not wait
