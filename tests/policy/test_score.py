@@ -139,8 +139,8 @@ def test_a_hard_limit_that_a_future_cannot_keep_is_left_out_and_noted() -> None:
 
 
 def test_a_source_that_makes_less_than_was_signed_gives_its_contracts_all_it_makes() -> None:
-    """Proves: in half of the futures a stop takes 4 kt; a contract on all of an ally's 4 kt gives 3.6 where he makes a tenth less, and
-    the 0.4 that lack lose 110 USD/kg. Before, there were no figures."""
+    """Proves: in half of the futures a stop takes 4 kt; a contract on all of an ally's 4 kt gives 3.6 where he makes a tenth less,
+    and the 0.4 that lack lose 110 USD/kg. Before, there were no figures."""
     ally = source("AUS", "a", 4.0, kappa=0.0, lot_t_per_yr=1.0, fee_usd_per_kg=0.5, term_yr=3.0)
     sources = {"far": source("CHN", "a", 9.0), "ally": ally}
     stops, signed = [cut("stop", 0.5, 2028, 1)], {"contract_years": [2027]}

@@ -70,9 +70,9 @@ def score(
 
     Table `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and
     interval, its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, why a
-    future has no figures (what was signed is no longer on offer in it, or does not fit its budget), and a note where contracts give
-    less in it or hard limits on supply cannot be kept. Penalties of soft rules are left out: doing nothing pays none. Facts: scenarios,
-    confidence.
+    future has no figures (what was signed is no longer on offer, or does not fit its budget), and a note where contracts give
+    less or hard limits on supply cannot be kept. Penalties of soft rules are left out: doing nothing pays none. Facts:
+    scenarios, confidence.
 
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value."""
     plan, data = result.plan, result.data
