@@ -132,7 +132,8 @@ def test_aims_in_turn_have_a_point_whatever_the_slack(seed: int, slack: float) -
     objective = plan.objective.model_copy(
         update={"kind": "risk_within_budget", "cvar_share": 0.5, "stage_slack": slack}
     )
-    result = solve(plan.model_copy(update={"objective": objective}), data, gap=1e-6, quick=True, run=Runner(threads=1))
+    planned = {"objective": objective, "budget": plan.budget.model_copy(update={"branch_money": "planned"})}
+    result = solve(plan.model_copy(update=planned), data, gap=1e-6, quick=True, run=Runner(threads=1))
     assert [name for name, *_ in result.outcome.stages] == ["risk", "spending", "social_cost"]
 
 

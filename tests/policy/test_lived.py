@@ -500,6 +500,53 @@ def test_what_homes_hold_together_serves_the_one_that_lacks_it() -> None:
     assert living(first)(first.own_scenarios).loss == pytest.approx([55.0, 0.0])
 
 
+@pytest.mark.parametrize(
+    ("stock", "budget"),
+    [(0.0, {"appropriation_musd": 10.0, "branch_money": "appropriated"}), (0.3, {"emergency_musd": 50.0})],
+)
+def test_what_one_home_gives_another_may_be_bought_again_where_offers_are_open(stock: float, budget: Any) -> None:
+    """Proves: a stop shuts American offers; Australia's fill the common store again as it gives: stated and lived alike. Before,
+    each home bought for its own target alone: 25 of 50 million, and nothing of 15."""
+    homes = {"USA": home_tables("USA", depth=2.0, stock=stock), "AUS": home_tables("AUS", depth=2.0)}
+    together = {"joint_stock": "by_need"}
+    stops = {"stop": (0.5, [struck("USA.ore")])}
+    plan, data = joint_question(
+        allied(stops, budget={"appropriation_musd": 0.0, **budget}, policy="targets", together=together), homes
+    )
+    assert_lived_as_stated(plan, data, 50.0 * stock if stock else 50.0)
+
+
+def assert_lived_as_stated(plan: Plan, data: Dataset, worth: float) -> None:
+    """What a plan says that it spares in its own scenarios is spared by its rules [million USD]."""
+    result = solve_once(plan, data, gap=0.0)
+    first = FirstStage.of(plan, data, result.solution)
+    nothing = FirstStage.of(plan, data, result.reference, is_reference=True)
+    own = first.own_scenarios
+    spared = own.probability @ (live(nothing, own).cost - live(first, own).cost)
+    assert (-result.outcome.objective_musd, spared) == pytest.approx((worth, worth), rel=1e-3)
+
+
+@pytest.mark.parametrize("refill_share", [1.0, 0.25])
+@pytest.mark.parametrize("stock", [0.0, 5.0])
+def test_emergency_money_buys_up_to_the_target_in_every_year_of_an_event(stock: float, refill_share: float) -> None:
+    """Proves: in each of two years of a stop a store of 5 kt that was there is given and bought again for emergency money, which
+    buys nothing without a store. Before, it was bought again once, and for a share: 250 lived of 500 that the plan said."""
+    plan, data = imported(
+        10.0,
+        materials={"a": {"holding_share_per_yr": 0.1}},
+        loss=100.0,
+        stock={"a": stock} if stock else None,
+        offers={"spot": offer("a", 8.0, crisis=1.0)},
+        scenarios=[cut("stop", 0.5, 2029, 2.0)],
+        money=0.0,
+        budget={"emergency_musd": 50.0},
+        release={"refill_share": refill_share},
+        years=5,
+        policy="targets",
+    )
+    assert_lived_as_stated(plan, data, 100.0 * stock)
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_one_who_knows_may_keep_money_too(share: float) -> None:
     """Proves: what a future leaves of a year it spends in the next; one who knows it all does no worse."""
@@ -550,6 +597,24 @@ def test_what_is_missing_is_bought_before_what_may_be_given() -> None:
     assert first.solution.acquisition[0, :, 1] == pytest.approx([0.0, 500.0])
     found = lived(first, first.own_scenarios.rows(slice(0, 1)))
     assert found.acquisition[1, :, 1] == pytest.approx([0.0, 500.0])
+
+
+def test_in_an_event_offers_that_take_nothing_from_users_are_bought_first() -> None:
+    """Proves: while China's 6 kt stop users take all 4 kt made at home; 20 million a year buy what home makes, at 10 USD/kg,
+    or 1.818 kt at 11 from outside, beside 2 kt in store; so it is in the year after. Before, home's offer took the money."""
+    plan, data = imported(
+        10.0,
+        sources={"far": source("CHN", "a", 6.0), "home": source("USA", "a", 4.0)},
+        offers={"home": offer("a", 2.0, source="home", crisis=1.0), "spot": offer("a", 2.0, 0.1, crisis=1.0)},
+        scenarios=[cut("stop", 0.5, 2028, 1)],
+        money={FIRST: 22.0, FIRST + 1: 20.0},
+        budget={"branch_money": "appropriated"},
+        policy="targets",
+    )
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    assert living(first)(first.own_scenarios).loss[0] == pytest.approx(110.0 * (6 - 2 - 20 / 11))
+    bought = lived(first, first.own_scenarios).acquisition[1]
+    assert bought[:, 1:3] / KT == pytest.approx(np.array([[0.0, 0.0], [20 / 11, 20 / 11]]), abs=1e-4)
 
 
 def test_what_was_there_before_the_plan_is_not_bought_again() -> None:

@@ -498,7 +498,9 @@ class _Sentences:
                 if after.fiscal_year.nunique() > 1
                 else f"in FY{after.fiscal_year.max()}"
             )
-            fills = self.held()[1] and not self.plan.instruments.trunk_release  # which may buy for users, past the store
+            fills = (
+                self.held()[1] and not self.plan.instruments.trunk_release
+            )  # which may buy for users, past the store
             what = "fill up to the targets: " if fills else "buy "
             yield f"{when} {what}{names} ({money(float(by_material.sum()))} M)"
         sold = self._sold()

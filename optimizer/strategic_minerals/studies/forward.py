@@ -447,8 +447,18 @@ class _Part:
                 more = max(1.0, rule.this_event * rest + rule.new_events_yr / self.n.calendar.step)
                 sale = self.price_sales(instance, t, need, ahead, tight)
                 kept = kept._replace(ahead=ahead, spare=untouched.spare * more, tight=tight, sale=sale)
-            at_rest = self.at_rest(instance, asked.upper, goal)
-            x = untouched.x if at_rest else program.lived(asked, need, goal, kept._replace(tight=tight))
+            x = untouched.x
+            for _ in range(1 + len(self.sets.purchases)):
+                if self.at_rest(instance, asked.upper, goal):
+                    break
+                x = program.lived(asked, need, goal, kept._replace(tight=tight))
+                taken = [column for column, most in self.shared(goal, tight) if x[column] < most - ROOM]
+                if not taken:
+                    break
+                upper = asked.upper.copy()  # users need what these offer: others are asked
+                upper[taken] = x[taken]
+                asked = asked._replace(upper=upper)
+                goal = self.wanted(instance, t, upper)
             chunk.x[begin : begin + self.part.width] = x
             self.pay(instance, t)
 
@@ -551,8 +561,8 @@ class _Part:
         money = self.money(instance, t) if want.any() or again.any() else 0.0
         for asked in (want, again):  # what is missing comes before what may be given
             for k in np.flatnonzero(asked).tolist():
-                bought = 0.0
-                for p, column, unit in sorted(self.offers[k], key=lambda o: self.price(o[0], instance) / o[2]):
+                bought, struck = 0.0, tight[:, t]
+                for p, column, unit in sorted(self.offers[k], key=lambda o: self.order(o, instance, struck)):
                     price, left = self.price(p, instance), float(upper[column]) - sold[column]
                     part = max(0.0, min((asked[k] - bought) / unit, left, money / price if price > 0 else math.inf))
                     sold[column] += part
@@ -560,6 +570,21 @@ class _Part:
                 if asked is want and not self.made_at_home[k]:
                     want[k] = bought
         return Goal(want, again, excess, sold)
+
+    def shared(self, goal: Goal, tight: Bools) -> list[tuple[int, float]]:
+        """(column, what is wanted of it) of offers whose source serves users too, where others may sell instead."""
+        rivals = [offers for offers in self.offers if len(offers) > 1]
+        return [
+            (column, goal.sold.get(column, 0.0))
+            for offers in rivals
+            for p, column, _ in offers
+            if p.source >= 0 and not tight[p.material]
+        ]
+
+    def order(self, offer: tuple[Any, int, float], instance: int, tight: Bools) -> tuple[bool, float]:
+        """The cheapest offers first; in an event those last whose source has to serve users."""
+        purchase, _, unit = offer
+        return bool(tight[purchase.material]) and purchase.source >= 0, self.price(purchase, instance) / unit
 
     @cached_property
     def stores(self) -> list[tuple[Ints, Ints, Floats]]:
