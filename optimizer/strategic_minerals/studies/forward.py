@@ -548,13 +548,13 @@ class _Part:
             want[k] = max(0.0, goal - held)
             if above.any():
                 excess[at] = above * max(0.0, held - goal) / float(size @ above)
-            if tight[of, :t].any() and not tight[of, t].any():  # what was there before the plan is not bought again
+            if tight[of, : t + 1].any():  # what was there before the plan is not bought again, but to be given at once
                 old = float(size @ (kept ** (t + 1) * n.opening[of]))
                 before_it, left = self.least_held(instance, of, size) if old > 0 else (0.0, 0.0)
                 old, left = min(old, before_it), min(old, left)
                 want[k] = max(0.0, min(goal - held, refill * (goal - old) + left - held))
             if tight[of, t].any():
-                again[k] = max(0.0, min(held, goal))
+                again[k] = max(0.0, goal - want[k])
         if chunk.simulator.first.is_reference:
             return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})
         sold = {column: 0.0 for offers in self.offers for _, column, _ in offers}
