@@ -81,6 +81,8 @@ BODIES: list[tuple[Any, str]] = [
     (SENT + '"tables": {"demand": [{"material": "a", "material": "b"}]}}', "material"),
     ({"kind": "stress", "of": "../../../etc"}, "of"),
     ({"kind": "compare", "of": [JOB, "x"]}, "of[1]"),
+    ({"kind": "x", "shipped": 5, "tables": [1]}, "kind"),
+    (SENT + '"label": "\\u0000", "set": 5, "plan": {"name": "\\ud800"}}', "label"),
     (None, ""),
 ]
 

@@ -383,7 +383,11 @@ def _beside(
     """Faults of a plan and of its tables whose request is wrong elsewhere: what is sound of the question is read all the same.
     wrong: fields."""
     sound = {name: raw[name] for name in Question.model_fields if name in raw and name not in wrong}
-    question = Question.model_construct(**sound)
+    try:
+        sanitise(sound)
+        question = Question.model_validate(sound)
+    except ValueError:  # behind a wrong `kind`, or a text that is none, nothing was looked at yet
+        return []
     there = any(sound.get(name) for name in PLANS) or any(name.startswith("plan.") for name in files)
     of_plan = _faults_of(partial(written, question)) if there and "set" not in wrong else []
     of_tables = _faults_of(lambda: _rows(question.tables or {}))
