@@ -617,6 +617,29 @@ def test_in_an_event_offers_that_take_nothing_from_users_are_bought_first() -> N
     assert bought[:, 1:3] / KT == pytest.approx(np.array([[0.0, 0.0], [20 / 11, 20 / 11]]), abs=1e-4)
 
 
+@pytest.mark.parametrize("dear", ["a", "b"])
+def test_money_goes_first_to_what_users_lose_most_a_dollar_for(dear: str) -> None:
+    """Proves: a stop takes 2 kt each of two metals of one mine, of which 1 kt each is in store; 10 million a year buy 1 kt more of
+    the one that is missed at 100 USD/kg, whichever comes first in the tables, and nothing of the other, missed at 20."""
+    plan, data = tiny(
+        {"a": 10.0, "b": 10.0},
+        sources={"mine": source("CHN", {"a": 0.5, "b": 0.5}, 4.0)},
+        demand={"a": 2.0, "b": 2.0},
+        loss={"a": 20.0, "b": 20.0, dear: 100.0},
+        stock={"a": 1.0, "b": 1.0},
+        offers={name: offer(name, 2.0, crisis=1.0) for name in "ab"},
+        money={FIRST: 0.0, FIRST + 1: 10.0},
+        budget={"branch_money": "appropriated"},
+        scenarios=[cut("stop", 0.5, 2028, 1)],
+        policy="targets",
+    )
+    first = FirstStage.of(plan, data, solve_once(plan, data, gap=0.0).solution)
+    bought = dict(
+        zip(first.solution.purchases, lived(first, first.own_scenarios).acquisition[1, :, 1] / KT, strict=True)
+    )
+    assert bought == pytest.approx({"a": 1.0 * (dear == "a"), "b": 1.0 * (dear == "b")}, abs=1e-3)
+
+
 def test_what_was_there_before_the_plan_is_not_bought_again() -> None:
     """Proves: of 5 kt in a full store 3 were there before the plan. After a stop that takes all, the 2 kt that the plan bought come
     back, and no more in any later year; after one that takes 1 kt, it does, since the 3 are still there."""

@@ -467,10 +467,10 @@ class _Sentences:
             cost = self.figures.items("bought_musd")
             code = max(aside.material.unique(), key=lambda one: (cost.get(one, 0.0), one))
             last = aside[(aside.material == code) & (aside.aside_t > 0)].sort_values("aside_t")
-            if len(last):
+            most = self.tested.stock_by_year if self.tested is not None else last
+            ever = most[most.material == code].target_t.max() if "target_t" in most else math.inf
+            if len(last) and not last.aside_t.iloc[-1] < LEAST_ASIDE * ever < math.inf:
                 row = last.iloc[-1]
-                most = self.tested.stock_by_year if self.tested is not None else last
-                ever = most[most.material == code].target_t.max() if "target_t" in most else math.inf
                 uses, name = f"; the least urgent uses of {row.segment} users get", self._material(code)
                 kept = f"{uses} {name} only while over {rounded(row.aside_t)} t are left"
                 kept = f"{uses} no {name}" if row.aside_t >= ever else kept
@@ -961,6 +961,8 @@ AIMS = {
 """Of a plan that is not for the least social cost."""
 STOPS, BEGINS = "stops paying if", "would pay only if"
 THE_PLAN = "the plan as a whole"
+LEAST_ASIDE = 0.01
+"""Share of what is ever held below which nobody asks what is kept of it for dearer uses."""
 ONE_IN_TWENTY = 0.05
 MOST_FLIPS, FAR, LEAST_FLIP = 3, math.log(8.0), 1e-6
 """Figures reported as those an answer depends on; a flip is far where the figure would have to be eight times as high or as low,

@@ -41,12 +41,14 @@ from ..world.producers import purchase_price
 from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, home_first, solution_of
-from .storekeeper import ROOM, Goal, Period, Storekeeper, segments, stores_of, uses
+from .storekeeper import ROOM, Goal, Period, Storekeeper, Untouched, segments, stores_of, uses
 
 SHOWN = 3
 """Period of the plan for which tonnes to leave aside are stated."""
 CHUNK = 64
 """Scenarios that are instantiated together."""
+LONGEST_CHAIN = 4
+"""Plants through which what is stored may pass before it reaches who lacks it."""
 AGES = 0.25
 """Years between the ages at which the rest of an event is looked up."""
 
@@ -439,7 +441,8 @@ class _Part:
         for instance in self.instances(t).tolist():
             program, asked = self.program_of(instance)
             untouched, tight = program.untouched(asked), self.tight(instance)
-            goal, need, kept = self.wanted(instance, t, asked.upper), untouched.need, program.nothing
+            need, kept, lacking = untouched.need, program.nothing, self.lacking(program, untouched, asked)
+            goal = self.wanted(instance, t, asked.upper, lacking)
             begin = self.part.first_column + self.part.width * instance
             if tight[list(self.sets.materials)].any():
                 rest = self.rest(int(self.blocks.scenario[instance]), t)
@@ -458,7 +461,7 @@ class _Part:
                 upper = asked.upper.copy()  # users need what these offer: others are asked
                 upper[taken] = x[taken]
                 asked = asked._replace(upper=upper)
-                goal = self.wanted(instance, t, upper)
+                goal = self.wanted(instance, t, upper, lacking)
             chunk.x[begin : begin + self.part.width] = x
             self.pay(instance, t)
 
@@ -535,8 +538,8 @@ class _Part:
                 found = max(found, self.chunk.simulator.rest(event, now - cut))
         return found / calendar.step
 
-    def wanted(self, instance: int, t: int, upper: Floats) -> Goal:
-        """What is bought and sold towards the targets, as far as money reaches."""
+    def wanted(self, instance: int, t: int, upper: Floats, lacking: Floats) -> Goal:
+        """What is bought and sold towards the targets, as far as money reaches. lacking: as of that method."""
         chunk, sets, n = self.chunk, self.sets, self.n
         (want, again), excess = np.zeros((2, len(self.stores))), np.zeros(len(sets.stocked))
         before, refill = self.held(instance), chunk.simulator.rule.refill_share
@@ -559,17 +562,32 @@ class _Part:
             return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})
         sold = {column: 0.0 for offers in self.offers for _, column, _ in offers}
         money = self.money(instance, t) if want.any() or again.any() else 0.0
-        for asked in (want, again):  # what is missing comes before what may be given
-            for k in np.flatnonzero(asked).tolist():
-                bought, struck = 0.0, tight[:, t]
-                for p, column, unit in sorted(self.offers[k], key=lambda o: self.order(o, instance, struck)):
-                    price, left = self.price(p, instance), float(upper[column]) - sold[column]
-                    part = max(0.0, min((asked[k] - bought) / unit, left, money / price if price > 0 else math.inf))
-                    sold[column] += part
-                    bought, money = bought + unit * part, money - part * price
-                if asked is want and not self.made_at_home[k]:
-                    want[k] = bought
+        # what users lack, the dearest a dollar first; of the rest, what is missing comes before what may be given
+        queue = [(asked, k) for asked in (want, again) for k in np.flatnonzero(asked).tolist()]
+        for asked, k in sorted(queue, key=lambda one: (-lacking[one[1]], one[0] is again)):
+            bought, struck = 0.0, tight[:, t]
+            for p, column, unit in sorted(self.offers[k], key=lambda o: self.order(o, instance, struck)):
+                price, left = self.price(p, instance), float(upper[column]) - sold[column]
+                part = max(0.0, min((asked[k] - bought) / unit, left, money / price if price > 0 else math.inf))
+                sold[column] += part
+                bought, money = bought + unit * part, money - part * price
+            if asked is want and not self.made_at_home[k]:
+                want[k] = bought
         return Goal(want, again, excess, sold)
+
+    def lacking(self, program: Storekeeper, untouched: Untouched, asked: Period) -> Floats:
+        """(stores,) the largest loss a dollar of a use that lacks what is stored, or what plants with room make of it; 0 where none
+        does."""
+        n, worth = self.n, np.zeros(len(self.n.materials))
+        if len(self.stores) < 2 or untouched.need.max(initial=0.0) <= ROOM:
+            return np.zeros(len(self.stores))
+        for use, i, need in zip(program.uses, program.material, untouched.need, strict=True):
+            worth[i] = max(worth[i], float(asked.cost[use])) if need > ROOM else worth[i]
+        for _ in range(LONGEST_CHAIN):
+            for j, spare in zip(program.plants, untouched.spare, strict=True):
+                made, feed = np.maximum(0.0, n.yields[j]) @ worth, np.flatnonzero(n.yields[j] < 0)
+                worth[feed] = np.maximum(worth[feed], made / -n.yields[j, feed] if spare > ROOM else 0.0)
+        return np.array([(worth[of] / n.price[of, 0]).max() for of, _, _ in self.stores])
 
     def shared(self, goal: Goal, tight: Bools) -> list[tuple[int, float]]:
         """(column, what is wanted of it) of offers whose source serves users too, where others may sell instead."""
