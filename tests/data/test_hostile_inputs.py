@@ -13,8 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import test_faults
-from test_faults import example, load_faults, numeric, write_table
+from test_faults import dotted, example, full_plan, load_faults, numeric, plan_faults, write_table
 
 from conftest import ENTRY, environment
 from strategic_minerals import Dataset, InputError, PlanError, load_dataset, load_plan, shipped
@@ -27,6 +26,7 @@ from strategic_minerals.question.load import load_question, overrides
 from strategic_minerals.question.read_toml import parse_plan
 from strategic_minerals.question.tables import TABLES
 from strategic_minerals.question.workbook import load_workbook
+from support.plan_text import leaves, put
 
 pytestmark = pytest.mark.long
 
@@ -111,8 +111,8 @@ def test_no_field_of_a_plan_takes_nonsense() -> None:
     field holds (text where text is; a number where it allows the number), never another exception. A NaN cost would end as
     'optimal' with objective NaN; a seed may be any whole number."""
     missed = []
-    full, tried = test_faults.full_plan(), set[str]()
-    for path, known in test_faults.leaves(full):
+    full, tried = full_plan(), set[str]()
+    for path, known in leaves(full):
         field = ".".join("*" if isinstance(part, int) else part for part in path)
         if field in tried:
             continue  # in another entry of its list
@@ -120,12 +120,12 @@ def test_no_field_of_a_plan_takes_nonsense() -> None:
         for what, value in PLAN_ODD.items():
             number = what == "below zero"
             fits = {bool: what == "true", str: isinstance(value, str), float: number, int: number}
-            data = test_faults.put(full, path, value)
+            data = put(full, path, value)
             if fits.get(type(known), False) or what == "nothing" or (path[-1] == "seed" and what == "the limit"):
                 with contextlib.suppress(PlanError):
                     parse_plan(data)
                 continue
-            faults, named = test_faults.plan_faults(data), test_faults.dotted(path)
+            faults, named = plan_faults(data), dotted(path)
             assert all(len(str(fault)) < 1000 for fault in faults)
             if not any(fault.column.startswith(named) or named.startswith(fault.column) for fault in faults):
                 missed.append((named, what))

@@ -1,6 +1,5 @@
 """Run folders that were changed, by accident or by somebody who writes hashes and digests anew: none of them passes."""
 
-import copy
 import hashlib
 import json
 import math
@@ -45,7 +44,7 @@ from strategic_minerals.matrix.solution import Solution
 from strategic_minerals.page.page import read_analyses
 from support.instances import random_case
 from support.one_mineral import one_mineral
-from support.plan_text import leaves
+from support.plan_text import leaves, put
 
 pytestmark = pytest.mark.long
 
@@ -89,15 +88,6 @@ def forge(folder: Path, change: Callable[[dict[str, Any]], None] = lambda manife
     change(manifest)
     manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
     (folder / MANIFEST).write_text(spelled(sealed(manifest)), encoding="utf-8")
-
-
-def put(manifest: dict[str, Any], path: Path_, value: Any) -> dict[str, Any]:
-    forged = copy.deepcopy(manifest)
-    node: Any = forged
-    for key in path[:-1]:
-        node = node[key]
-    node[path[-1]] = value
-    return forged
 
 
 DIGEST_ALONE = ("seconds", "versions", "options.gap", "options.method", "log.txt", "analyses")

@@ -1,5 +1,6 @@
 """A plan as the text of a file, and what nested data hold."""
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,3 +28,13 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
             yield from leaves(inner, (*path, key))
     else:
         yield path, value
+
+
+def put(data: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """A deep copy of nested data with one value changed."""
+    changed = copy.deepcopy(data)
+    node: Any = changed
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return changed
