@@ -249,11 +249,13 @@ IDLE: list[tuple[dict[str, Any], list[str]]] = [
         {
             "days_of_cover": [COVER, {**COVER, "material": "a", "from_year": 2050}],
             "diversification": [{**CAP, "material": "a", "country": "AUS", "hard": True}],
+            "stock_rules": [{"material": "c", "from_lost_share": 0.1}],
         },
         [
             "days_of_cover.0.material: c is not planned: the rule has no effect",
             "days_of_cover.1.from_year: 2050 is after the last computed year",
             "diversification.0.country: no planned source in AUS makes a: the cap has no effect",
+            "stock_rules.0.material: c is not planned: the rule has no effect",
         ],
     ),
     (

@@ -270,6 +270,7 @@ def table_faults(*changes: Change, plan: dict[str, Any] | None = None) -> list[F
 LATE = {"material": "magnet", "segment": "civil", "from_year": 2027, "demand_t_per_yr": 9.0}
 OXIDE = {"material": "oxide", "segment": "defence", "from_year": 2027, "demand_t_per_yr": 1.0}
 TIER = {"material": "*", "segment": "civil", "tier": 2, "share": 0.5, "loss_multiplier": 0.5}
+SOFT = {"instrument": "soft", "kind": "loan", "score": 0.2, "max_share_of_capex": 0.5, "tenor_yr": 2.5, "grace_yr": 2.0}
 WRONG: list[tuple[Change, str, str]] = [
     (change("materials", 0, haircut_share=10), "materials haircut_share", "less than 1 (a share: 3 % is 0.03)"),
     (append("demand", **LATE), "demand material, segment, from_year", "line 2"),
@@ -284,6 +285,7 @@ WRONG: list[tuple[Change, str, str]] = [
     (append("activities", activity="new", name="n", country="USA", stage="x"), "activities activity", "capacities.csv"),
     (append("demand", **OXIDE), "tiers share", "tiers for the segment"),
     (change("projects", 0, needs="plant"), "projects needs", ""),
+    (append("instruments", **SOFT), "instruments grace_yr", "in whole years"),
 ]
 
 
@@ -355,6 +357,7 @@ ASKS: list[tuple[dict[str, Any], str, str]] = [
     ({"budget": {"appropriation_musd": 9, "carried_in_musd": -9.1}}, "budget.carried_in_musd", "at least -9"),
     ({"budget": {"appropriation_musd": BY_YEAR, "carried_in_musd": -9.1}}, "budget.carried_in_musd", "-9"),
     ({"budget": {"appropriation_musd": 9, "loan": LOAN}}, "budget.loan.due_year", "2027 or later"),
+    ({"stock_rules": [{"material": "oxide", "segments": ["civil"]}]}, "stock_rules.0.segments", "that wants oxide"),
     (promise("b", segment="defence") | {"scenarios": [BASIS]}, "service_levels.0", "demand.csv"),
 ]
 

@@ -239,6 +239,7 @@ def test_rules_hold_for_every_member_or_for_one() -> None:
     plan = allied(
         {},
         days_of_cover=[{**cover, "material": "ore"}, {**cover, "material": "AUS.ore", "days": 60}],
+        stock_rules=[{"material": "ore", "from_lost_share": 0.1}],
         controls=[
             {**quota, "materials": "ore", "cut_shares": {"AUS.ore": 0.3, "ore": 0.2}},
             {**quota, "materials": "AUS.ore", "name": "a"},
@@ -247,6 +248,7 @@ def test_rules_hold_for_every_member_or_for_one() -> None:
     joint, _ = joint_question(plan, homes)
     days = [("USA.ore", 30.0), ("AUS.ore", 30.0), ("AUS.ore", 60.0)]
     assert [(rule.material, rule.days) for rule in joint.days_of_cover] == days
+    assert [rule.material for rule in joint.stock_rules] == ["USA.ore", "AUS.ore"]
     assert joint.controls[0].materials == "USA.ore AUS.ore"
     assert joint.controls[0].cut_shares == {"USA.ore": 0.2, "AUS.ore": 0.3}
     alone, _ = joint_question(plan, homes, ["USA"])

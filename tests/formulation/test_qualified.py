@@ -69,6 +69,14 @@ def test_in_an_embargo_defence_lacks_what_clean_sources_cannot_give(mine, expect
     assert short(result, "stop", "2028", "magnet") == pytest.approx(0.0, abs=1e-9)
 
 
+def test_a_rule_on_a_form_looks_at_what_it_is_made_of():
+    """Proves: the maker of the form at home never stops; what its feed and all magnets lose in the stop opens its stock."""
+    laws = [{"material": "form", "from_lost_share": 0.1}]
+    result = solve(*chain(clean_mine=0.0, stock={"form": 3.0}, stock_rules=laws), gap=0.0, quick=True)
+    assert result.audited.passed
+    assert short(result, "stop", "2028", "form") == pytest.approx(0.0, abs=1e-9)
+
+
 def test_without_the_form_defence_takes_any_tonne():
     """The same question, the form not planned: priority fills defence, which cannot fail."""
     plan, data = chain(clean_mine=0.0)

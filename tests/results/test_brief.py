@@ -22,7 +22,7 @@ from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.page.page import report
 from strategic_minerals.question.load import find_plan, load_question
 from strategic_minerals.studies.lived import _listed, _Pool
-from strategic_minerals.studies.questions import _Answers, own_statements
+from strategic_minerals.studies.questions import _Answers, own_rows, own_statements
 from strategic_minerals.studies.stress import met, met_own, stages_of
 from strategic_minerals.world.events import UNNAMED
 from support.drawn_cases import deciding
@@ -247,6 +247,9 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
     assert floor.startswith("no: with it (at 500 USD/kg) the plan is ")
     plan, data = load_question(find_plan(Path("quickstart")))
     assert own_statements(plan, data) == []
+    few = asked.plan.model_copy(update={"days_of_cover": 30 * asked.plan.days_of_cover})
+    more = own_rows(replace(asked, plan=few), prepare(few, asked.data)).iloc[-1]
+    assert (more.question, more.answer) == ("11 more of your own entries", "not answered: 24 at most are")
     plan = load_plan("japan").model_copy(update={"name": "own"})
     assert own_statements(plan, load_dataset(shipped("inputs"), "JPN")), "in every home"
     costs = float(re.search(r"costs ([\d.]+) M", rule)[1])  # type: ignore[index]

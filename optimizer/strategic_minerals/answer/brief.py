@@ -199,7 +199,7 @@ def _printed(tables: Mapping[str, pd.DataFrame], begins: str, most: int, sides: 
     verb = heading.split(" in ")[0].split(",")[0]
     cells = [(heading.replace(verb, verb.upper(), 1), *table.columns[1:]), *table.head(most).itertuples(index=False)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
-    for k, least in ((-1, 34), (0, 12), (-1, 12)):  # long reasons are cut first, then names
+    for k, least in ((-1, 34), (0, len(heading)), (-1, 12)):  # long reasons are cut first, then names
         others = sum(widths) - widths[k] + 2 * (len(widths) - 1)
         widths[k] = min(widths[k], max(least, WIDTH - others))
     for row in cells:

@@ -411,8 +411,8 @@ def release_rules(k: AuditContext) -> Iterable[Row]:
         most = np.full(k.x.release[:, i].shape, np.inf)
         if rule.from_lost_share > 0:
             full, comes = np.zeros(n.calendar.periods), np.zeros_like(most)
-            for j in range(n.sources):
-                made = max(float(n.yields[j, i]), 0.0) * n.capacity[j] * usual[j]
+            for j in range(n.sources):  # of a qualified form, those of what it is made of
+                made = max(float(n.yields[j, n.form_of[i]]), 0.0) * n.capacity[j] * usual[j]
                 full = full + made * n.availability[j]
                 comes = comes + made * np.minimum(1.0, k.path_data.rho[:, j] / np.where(usual[j] > 0, usual[j], 1.0))
             lost = np.where(full > 0, 1 - comes / np.where(full > 0, full, 1.0), 0.0)

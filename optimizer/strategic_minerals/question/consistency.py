@@ -13,7 +13,7 @@ from ..core.errors import Fault, InputError, PlanError, first_of, near_miss
 from .base import grouped, key_of
 from .dataset import Dataset, home_row, members, unknown_years
 from .doubts import unit_slips
-from .plan import Plan
+from .plan import RULES, Plan
 from .read_toml import parse_plan
 from .references import missing_tables, qualified_forms, references, select_materials
 
@@ -169,7 +169,7 @@ def inside_goods_stand_alone(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield _wrong("stock", row, "opening_t", f"0: {ALONE}")
     if inside:
         yield from _who_makes(plan, data, inside)
-    for section in ("instruments.price_floors", "service_levels", "diversification", "days_of_cover"):
+    for section in ("instruments.price_floors", *RULES):
         for n, rule in enumerate(attrgetter(section)(plan)):
             if rule.material in inside:
                 yield Fault("plan", "", f"{section}.{n}.material", f"'{rule.material}'", ALONE)
@@ -464,8 +464,8 @@ def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     for row in data.rows("instruments"):
         if row.kind in ("loan", "equity") and row.tenor_yr <= 0:
             yield _wrong("instruments", row, "tenor_yr", f"years, for a {row.kind}")
-        if row.kind == "loan" and row.grace_yr >= row.tenor_yr:
-            yield _wrong("instruments", row, "grace_yr", "less than tenor_yr")
+        if row.kind == "loan" and row.grace_yr >= max(1, round(row.tenor_yr)):
+            yield _wrong("instruments", row, "grace_yr", "less than tenor_yr, in whole years")
 
 
 def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:

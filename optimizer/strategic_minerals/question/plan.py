@@ -495,6 +495,10 @@ class Ongoing(Event):
         return self
 
 
+RULES = ("service_levels", "days_of_cover", "diversification", "stock_rules")
+"""Sections of a plan whose entries are rules about one material."""
+
+
 class StockRule(Section):
     """When a law lets a stock be released, to whom, at what price, and when it has to be filled again."""
 

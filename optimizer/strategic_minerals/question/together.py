@@ -15,7 +15,7 @@ from typing import Any
 from ..core.errors import Fault, InputError, PlanError
 from .base import grouped, key_of
 from .dataset import Dataset
-from .plan import Plan, Together
+from .plan import RULES, Plan, Together
 from .tables import TABLES
 
 # The homes of a joint question, and what their materials and producers are called in it.
@@ -321,8 +321,6 @@ LOSSES = "own"
 """Loss function of a joint plan: of every home its own."""
 MONEY = ("appropriation_musd", "carried_in_musd", "total_musd", "liability_cap_musd", "emergency_musd")
 """Fields of a budget that members have shares of."""
-ABOUT_ONE = ("days_of_cover", "service_levels", "diversification")
-"""Sections whose rules are about one material."""
 
 
 def plan_of(u: Union) -> Plan:
@@ -346,7 +344,7 @@ def plan_of(u: Union) -> Plan:
             known["budget"][name] = amount * share
     if "loan" in known["budget"]:
         known["budget"]["loan"]["owed_musd"] *= share
-    for section in ABOUT_ONE:
+    for section in RULES:
         known[section] = [
             {**rule, "material": name}
             for rule in known.get(section, [])

@@ -17,7 +17,7 @@ from ..core.formats import listed
 from ..core.stats import MONTHS_PER_YEAR
 from .base import key_of
 from .dataset import Cell, Dataset, PlanSheet, cell_name, home_row, validate_rows
-from .plan import Plan
+from .plan import RULES, Plan
 from .project_tables import HazardRow
 from .read_toml import parse_plan, put
 
@@ -417,8 +417,7 @@ PROMISED = 0.005
 """Probability of the scenario in which a promise is kept: it is there to be planned for, not to be expected."""
 ENTERED = {"source": "sheet start here", "confidence": "estimate", "note": "entered by the planner"}
 """Provenance of rows that the answers add."""
-RULES = ("days_of_cover", "service_levels", "diversification", "stock_rules", "instruments.price_floors")
-"""Sections of a plan whose rules are about one material."""
+FLOORS = "instruments.price_floors"
 
 
 def answered(plan: Plan, sheet: PlanSheet, data: Dataset, answers: Answers) -> tuple[Plan, PlanSheet, Dataset]:
@@ -520,12 +519,12 @@ class _Filling:
             if "materials" in self.cells and entry["material"] in defined and not {entry["material"], "*"} & {*planned}:
                 others.append(f"{rule} ({entry['material']})")
                 named.add(rule)
-            elif section == RULES[-1] and entry["material"] in floors:
+            elif section == FLOORS and entry["material"] in floors:
                 named.add(rule)
         if others:
             self.notes.append(f"rules left out, as their materials are not planned: {listed(sorted(others))}")
         numbers = dict(self.sheet.numbers)
-        for section in RULES:
+        for section in (*RULES, FLOORS):
             kept = [(rule, entry) for rule, of, entry in rules if of == section and rule not in named]
             _section(self.known, section)[:] = [entry for _, entry in kept]
             numbers[section] = tuple(int(rule.rpartition(".")[2]) for rule, _ in kept)
@@ -623,6 +622,8 @@ def _section(known: Any, section: str) -> list[Any]:
 def _rules(known: Any, sheet: PlanSheet | None) -> list[tuple[str, str, Any]]:
     """(field as the sheet numbers it, section, content) of the plan's rules about one material."""
     found = [
-        (f"{section}.{n}", section, entry) for section in RULES for n, entry in enumerate(_section(known, section))
+        (f"{section}.{n}", section, entry)
+        for section in (*RULES, FLOORS)
+        for n, entry in enumerate(_section(known, section))
     ]
     return [(rule if sheet is None else sheet.named(rule), section, entry) for rule, section, entry in found]

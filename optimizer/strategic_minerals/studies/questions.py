@@ -23,7 +23,7 @@ from ..matrix.solution import Solution, decided_point
 from ..question.base import key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
-from ..question.plan import Plan, ServiceLevel
+from ..question.plan import RULES, Plan, ServiceLevel
 from ..question.read_csv import shipped_tables
 from ..question.read_toml import load_plan
 from ..question.references import select_materials
@@ -41,8 +41,6 @@ TABLES = {"hazard": "hazards", "project": "projects", "material": "materials", "
 """Kind of what a planner may add -> its table."""
 CHANGED = ("hazard", "project")
 """Kinds of which a row that differs from the shipped one asks a question too."""
-RULES = ("service_levels", "days_of_cover", "diversification", "stock_rules")
-"""Sections of a plan that ask for something: each entry is left out in turn."""
 MOST = 24
 """Questions that are answered."""
 MOST_TRIED = 4
@@ -91,7 +89,7 @@ def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     materials = list(dict.fromkeys([*added["material"], *sorted(more)]))
     found += [Statement("material", one) for one in materials]
     found += [Statement("source", one) for one in added["source"] if one not in materials]
-    return found[:MOST]
+    return found
 
 
 def _shipped_rows(home: str) -> dict[str, dict[str, Any]]:
@@ -104,14 +102,14 @@ def _shipped_rows(home: str) -> dict[str, dict[str, Any]]:
 
 
 def own_rows(result: Result, like: Problem, lived: Met | None = None) -> pd.DataFrame:
-    """One row a statement of the planner's own (`COLUMNS`): what it asks, and the answer in words; those before a limit of time.
+    """One row a statement of the planner's own (`COLUMNS`): question and answer in words; the last counts those without one.
     like: the plan's problem, its matrix is not needed. lived: the plan in its own scenarios; None: as the model has them."""
     asked = own_statements(result.plan, result.data)
     if not asked:
         return pd.DataFrame(columns=COLUMNS)
     rows: list[tuple[str, ...]] = []
     answers = _Answers(result, like, lived)
-    for one in asked:
+    for one in asked[:MOST]:
         try:
             question, answer = getattr(answers, one.kind)(one.item)
         except StoppedError:
@@ -119,6 +117,9 @@ def own_rows(result: Result, like: Problem, lived: Met | None = None) -> pd.Data
         except BESIDE_THE_ANSWER as error:
             question, answer = answers.names.any(one.item), f"not answered: {error}"
         rows.append((one.kind, one.item, question, answer))
+    if left := len(asked) - len(rows):
+        why = "time is up" if len(rows) < MOST else f"{MOST} at most are"
+        rows.append(("more", "", f"{left} more of your own entries", f"not answered: {why}"))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -160,15 +160,17 @@ def _filled(
 ) -> dict[str, Floats]:
     """Purchases period by period: the cheapest offers first, within depth and a year's money, all materials cut alike.
 
-    wanted: (material, period, bought so far) -> tonnes wanted in the period."""
+    wanted: (material, period, what is held of before) -> tonnes wanted in the period."""
     n = problem.natural
     T, planned, per_year = n.calendar.periods, n.calendar.planned, n.calendar.per_year
     bought = {name: np.zeros(T) for of in market.values() for name in of.purchases}
+    held, kept = {i: float(n.opening[i]) for i in market}, 1 - n.decay
     for t in range(planned):
         asked: dict[str, float] = {}
         cost = 0.0
         for i, of in market.items():
-            left = wanted(i, t, sum(float(bought[name].sum()) for name in of.purchases))
+            held[i] = float(kept[i]) * (held[i] + sum(float(bought[name][t - 1]) for name in of.purchases) * (t > 0))
+            left = wanted(i, t, held[i])
             for k, name in enumerate(of.purchases):
                 tonnes = max(0.0, min(left, OF_DEPTH * float(of.depth[k, t])))
                 asked[name], left = tonnes, left - tonnes
@@ -182,14 +184,14 @@ def _filled(
 
 def _stock(problem: Problem, market: Mapping[int, Offered], target: Mapping[int, float]) -> Schedule:
     """A stock of each material, as soon as market and money allow."""
-    return lambda scale: _filled(problem, market, lambda i, t, had: scale * target[i] - had)
+    return lambda scale: _filled(problem, market, lambda i, t, held: scale * target[i] - held)
 
 
 def _money(problem: Problem, market: Mapping[int, Offered], money: Mapping[int, float]) -> Schedule:
     """The same money every year, at the price of the cheapest offer  [million USD in all planned years]."""
     planned = problem.natural.calendar.planned
     return lambda scale: _filled(
-        problem, market, lambda i, t, had: scale * OF_MONEY * money[i] / planned / float(market[i].price[0, t])
+        problem, market, lambda i, t, _: scale * OF_MONEY * money[i] / planned / float(market[i].price[0, t])
     )
 
 

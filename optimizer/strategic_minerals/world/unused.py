@@ -9,7 +9,7 @@ from ..core.stats import MONTHS_PER_YEAR
 from ..question.base import key_of
 from ..question.dataset import Dataset, members
 from ..question.names import Names
-from ..question.plan import Event, Plan, Release
+from ..question.plan import RULES, Event, Plan, Release
 from ..question.references import opening_stock, qualified_forms, select_materials
 from .events import DisruptionEvent, Steps, hazards, profiles_of, resolver, sampled
 
@@ -73,13 +73,13 @@ def _nowhere(countries: str, touched: Collection[str]) -> str:
 
 def _rules(known: _Known) -> Iterator[Finding]:
     """Rules on a material that is not planned, of years that are not, or on what no source makes."""
-    for name in ("diversification", "days_of_cover"):
+    for name in RULES:
         for n, rule in enumerate(getattr(known.plan, name)):
             country = getattr(rule, "country", None)
             if rule.material not in known.chosen:
                 yield f"{name}.{n}.material", f"{rule.material} is not planned: the rule has no effect"
-            elif rule.from_year > known.years[-1]:
-                why = f"{rule.from_year} is after the last computed year, {known.years[-1]}"
+            elif (year := getattr(rule, "from_year", 0)) > known.years[-1]:
+                why = f"{year} is after the last computed year, {known.years[-1]}"
                 yield f"{name}.{n}.from_year", f"{why}: the rule has no effect"
             elif country is not None and (country, rule.material) not in known.makers:
                 yield f"{name}.{n}.country", f"{_nowhere(country, [rule.material])}: the cap has no effect"
