@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import (
+    Dataset,
     InputError,
     Plan,
     PlanError,
@@ -24,7 +25,8 @@ from strategic_minerals import (
     stockpile_report,
 )
 from strategic_minerals.answer.solving import solve_once
-from strategic_minerals.matrix.problem import prepare
+from strategic_minerals.matrix.problem import Problem, prepare
+from strategic_minerals.matrix.solution import Solution, trunk_alone
 from strategic_minerals.question.read_csv import load_dataset, shipped_tables
 from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, PLAN, _row, _words, offered, purchase_rules, spent
 from support.drawn_cases import deciding
@@ -32,30 +34,67 @@ from support.one_mineral import one_mineral
 from support.tiny import KT, cut, imported, offer, project, source, tiny
 
 
-def rule_buys(name: str, plan: Plan) -> Any:
+def courses(*question: Any) -> tuple[Problem, Solution, Solution]:
+    """A problem, and the courses of doing nothing and of its plan."""
+    found = solve_once(*(question or deciding()), gap=1e-6)
+    return prepare(found.plan, found.data), trunk_alone(found.reference), trunk_alone(found.solution)
+
+
+def rule_buys(name: str, plan: Plan, data: Dataset | None = None) -> Any:
     """What a rule of thumb buys with money of its own."""
-    every = purchase_rules(prepare(plan, deciding()[1]), 20.0, {"a": 500.0})
-    return next(rule for rule in every if (rule.name, rule.money) == (name, "its own")).bought["spot"]
+    every = purchase_rules(*courses(plan, data or deciding()[1]), 20.0, {"a": 500.0})
+    return next(rule for rule in every if (rule.name, rule.money) == (name, "its own")).bought
 
 
 def test_days_of_cover_by_hand() -> None:
     """Proves: 10 kt a year are imported, all offers are 3 kt a year at 10 USD/kg, of which rules reckon with nine tenths: 60 days
     are 1,644 t, bought in the first year; 180 days are 4,932 t, of which 2,700 t in the first."""
-    sixty, half = (rule_buys(f"{days} days of cover", deciding()[0])[:2] for days in (60, 180))
+    sixty, half = (rule_buys(f"{days} days of cover", deciding()[0])["spot"][:2] for days in (60, 180))
     assert sixty == pytest.approx([60 / 365 * 10 * KT, 0.0])
     assert half == pytest.approx([OF_DEPTH * 3 * KT, 180 / 365 * 10 * KT - OF_DEPTH * 3 * KT])
 
 
+def test_days_of_cover_count_what_is_held() -> None:
+    """Proves: of 60 days, 1,644 t, 900 t are there after a tenth of the opening stock has decayed; later the tenth that decays is
+    bought again."""
+    plan, data = deciding()
+    _, stocked = tiny({"a": 10.0}, stock={"a": 1.0})
+    materials = data.frame("materials").assign(decay_share_per_yr=0.1)
+    bought = rule_buys("60 days of cover", plan, data.replace(stock=stocked.frame("stock"), materials=materials))[
+        "spot"
+    ]
+    days = 60 / 365 * 10 * KT
+    assert bought[:3] == pytest.approx([days - 0.9 * KT, 0.1 * days, 0.1 * days])
+
+
+def test_rules_ask_plants_that_stand() -> None:
+    """Proves: a plant that only the plan signs sells to the rule that signs what the plan signs; others buy from abroad."""
+    plan, data = imported(
+        10.0,
+        loss=50.0,
+        years=5,
+        projects={"plant": project("a", 4.0, capex_musd=20.0, cash_usd_per_kg=9.9)},
+        packages={"grant": {"instrument": "grant"}},
+        offers={"spot": offer("a", 1.0, 0.5), "home": offer("a", 3.0, source="plant")},
+        scenarios=[cut("stop", 0.5, 2029, 2)],
+    )
+    alone, both = (rule_buys(f"60 days of cover{more}", plan, data) for more in ("", " and all that the plan signs"))
+    days, depth = 60 / 365 * 10 * KT, OF_DEPTH * KT
+    assert alone["spot"][:2] == pytest.approx([depth, days - depth])
+    assert alone["home"].max() == 0.0
+    assert both["spot"][:2] == pytest.approx([depth, 0.0])
+    assert both["home"][:2] == pytest.approx([0.0, days - depth]), "it runs from its second year on"
+
+
 def test_rules_spend_what_the_plan_spends_where_asked_to_and_never_more_than_a_year_has() -> None:
     """Proves: at the plan's money purchases come to 20 million, whatever the rule; of 4 million a year no more is spent."""
-    plan, data = deciding()
-    problem = prepare(plan, data)
-    rules = [rule for rule in purchase_rules(problem, 20.0, {"a": 500.0}) if rule.money == "the plan's"]
+    (plan, _), (problem, base, own) = deciding(), courses()
+    rules = [rule for rule in purchase_rules(problem, base, own, 20.0, {"a": 500.0}) if rule.money == "the plan's"]
     assert len(rules) == 5
     for rule in rules:
-        assert spent(problem, offered(problem), rule.bought) == pytest.approx(20.0, rel=1e-6), rule.name
+        assert spent(problem, offered(problem, base), rule.bought) == pytest.approx(20.0, rel=1e-6), rule.name
     poor = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": 4.0})})
-    spot = rule_buys("180 days of cover", poor)
+    spot = rule_buys("180 days of cover", poor)["spot"]
     assert (spot * 10 / KT <= OF_MONEY * 4.0 + 1e-9).all()
     assert spot[0] == pytest.approx(OF_MONEY * 4.0 / 10 * KT)
 

@@ -309,6 +309,18 @@ def test_the_table_follows_from_its_cells() -> None:
     assert set(tables["acts"].candidate) <= set(candidates.index)
 
 
+def test_todays_policy_buys_nothing_in_an_event() -> None:
+    """Proves: with stock, offers in an event and money for it, doing nothing new is still worth nothing: it replaces nothing."""
+    plan, data = doubtful(scenarios=6)
+    told = plan.to_toml_like()
+    told["budget"] |= {"emergency_musd": 50.0}
+    told["horizon"] |= {"years": 4}
+    _, stocked = imported(10.0, years=5, stock={"a": 2.0}, offers={"spot": offer("a", 3.0, crisis=1.0)})
+    tables = {name: stocked.frame(name) for name in ("stock", "offers")}
+    cells = least_regret(Plan.model_validate(told), data.replace(**tables), samples=3, scenarios=24).tables["cells"]
+    assert cells[cells.candidate == NOTHING].worth_musd.abs().max() == pytest.approx(0.0, abs=1e-6)
+
+
 def test_probabilities_at_which_to_choose_otherwise_balance() -> None:
     """Proves: between the loss where another plan gains most and the one where it gives up most, both plans are worth the same at
     the stated probability; with more of the first the other plan is the better one."""

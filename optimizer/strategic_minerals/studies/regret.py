@@ -266,7 +266,9 @@ def lived(asked: Asked, samples: Sequence[Sampled]) -> list[Lived]:
         plan = with_loss(asked.plan, loss)
         problem = prepare(plan, asked.data, problem, asked.believed.drawn)
         of = partial(FirstStage, plan, asked.data, problem.natural, problem.structure)
-        by_loss.append([of(asked.nothing, 0.0, True), *(of(one, 0.0, False) for one in asked.candidates)])
+        by_loss.append(
+            [of(asked.nothing, 0.0, True), *(of(one, 0.0, one is asked.nothing) for one in asked.candidates)]
+        )
     natural = by_loss[0][0].natural
     planned = len(natural.calendar.planned_years)
     lives = [lives_of(firsts) for firsts in by_loss]
@@ -637,9 +639,8 @@ def _candidates(grid: Grid, made: Made) -> list[Candidate]:
     """The recommended plan first, then that of each loss, published ceilings bought in full, and today's policy: nothing new."""
     names = (RECOMMENDED, *(f"for {loss}" for loss in grid.losses))
     found = [Candidate(name, one) for name, one in zip(names, made.solutions(grid), strict=True)]
-    rule = next(
-        (one for one in purchase_rules(grid.problem, 0.0, published_ceilings(grid.data)) if one.name == CEILINGS), None
-    )
+    every = purchase_rules(grid.problem, grid.reference, grid.reference, 0.0, published_ceilings(grid.data))
+    rule = next((one for one in every if one.name == CEILINGS), None)
     if rule is not None:
         free = prepare(without_promises(grid.plan), grid.data, held=grid.believed.drawn)
         search = SampleSearch(free, grid.reference, deadline=time.perf_counter() + current().left())

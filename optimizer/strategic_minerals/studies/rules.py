@@ -82,58 +82,62 @@ Schedule = Callable[[float], dict[str, Floats]]
 """Scale of a rule -> purchase -> (T,) tonnes."""
 
 
-def purchase_rules(problem: Problem, plan_musd: float, ceilings: Mapping[str, float]) -> Iterator[PurchaseRule]:
+def purchase_rules(
+    problem: Problem, base: Solution, own: Solution, plan_musd: float, ceilings: Mapping[str, float]
+) -> Iterator[PurchaseRule]:
     """All rules, each at its own money and at the plan's.
 
-    plan_musd: what the plan spends on purchases in the planned years. ceilings: material -> tonnes a year that a published plan
+    base, own: courses of doing nothing and of the plan: each says which plants stand. plan_musd: what the plan spends on purchases
+    in the planned years. ceilings: material -> tonnes a year that a published plan
     lets the stockpile buy."""
-    n, market = problem.natural, offered(problem)
+    n, market, signed = problem.natural, offered(problem, base), offered(problem, own)
     imports = {i: float(net_imports(n, i).max()) for i in market}
     worth = {i: imports[i] * float(n.price[i, 0]) for i in market}
     total = sum(worth.values())
-    own = float(n.appropriation[: len(n.calendar.planned_years)].sum())
+    given = float(n.appropriation[: len(n.calendar.planned_years)].sum())
     listed = {n.materials.index(m): tonnes for m, tonnes in ceilings.items() if m in n.materials}
-    covers = {days: {i: imports[i] * days / DAYS_PER_YEAR for i in market} for days in COVERS}
+    covers = {days: {i: float(net_imports(n, i).max()) * days / DAYS_PER_YEAR for i in signed} for days in COVERS}
     schedules = {f"{days} days of cover": _stock(problem, market, target) for days, target in covers.items()}
     signing = f"{COVERS[0]} days of cover and all that the plan signs"
-    schedules[signing] = _stock(problem, market, covers[COVERS[0]])
+    schedules[signing] = _stock(problem, signed, covers[COVERS[0]])
     if any(listed.get(i, 0.0) > 0 for i in market):
         step = problem.natural.calendar.step
-        schedules[CEILINGS] = lambda scale: _filled(
-            problem, market, lambda i, t, had: scale * listed.get(i, 0.0) * step
-        )
-    schedules["equal money for each material"] = _money(problem, market, {i: own / len(market) for i in market})
+        schedules[CEILINGS] = lambda scale: _filled(problem, market, lambda i, t, _: scale * listed.get(i, 0.0) * step)
+    schedules["equal money for each material"] = _money(problem, market, {i: given / len(market) for i in market})
     if total > 0:
-        by_value = {i: own * worth[i] / total for i in market}
+        by_value = {i: given * worth[i] / total for i in market}
         schedules["money by value of net imports"] = _money(problem, market, by_value)
     for name, schedule in schedules.items():
-        bought = schedule(1.0)
-        yield PurchaseRule(name, "its own", bought, spent(problem, market, bought), name == signing)
+        of, bought = signed if name == signing else market, schedule(1.0)
+        yield PurchaseRule(name, "its own", bought, spent(problem, of, bought), name == signing)
         if name in OTHER_COVERS:  # scaled to the same money they are the first
             continue
-        scale, note = _scale(problem, market, schedule, plan_musd)
+        scale, note = _scale(problem, of, schedule, plan_musd)
         bought = schedule(scale)
-        yield PurchaseRule(name, "the plan's", bought, spent(problem, market, bought), name == signing, note)
+        yield PurchaseRule(name, "the plan's", bought, spent(problem, of, bought), name == signing, note)
 
 
-def offered(problem: Problem) -> dict[int, Offered]:
-    """Material -> what the market offers the reserve before any event; materials without an offer are left out."""
+def offered(problem: Problem, course: Solution) -> dict[int, Offered]:
+    """Material -> what the market offers the reserve before any event, and projects in periods in which they run on a course;
+    materials without an offer are left out."""
     n, unit = problem.natural, problem.instance.material_unit
     T, trunk = n.calendar.periods, problem.structure.trunk
-    found = {}
+    found, runs = {}, np.ones((len(n.producers) + 1, T), dtype=bool)  # the last: the market
+    runs[n.sources : -1] = (course.output + course.reserve_output)[0, n.sources :] > 0
     for c, sets in enumerate(problem.structure.component_sets):
         part = problem.assembly.operations[c]
         for i in sets.materials:
             mine = [p for p in sets.purchases if p.material == i and p.offer >= 0]
             depth = [problem.assembly.upper[part.columns("acquisition", p.name)[:T]] * float(unit[i]) for p in mine]
+            depth = [np.where(np.isfinite(d) & runs[p.source], d, 0.0) for p, d in zip(mine, depth, strict=True)]
             price = [
                 purchase_price(problem.instance, p, trunk.price[0, i], trunk.market_gap[0, i])[:T] / float(unit[i])
                 for p in mine
             ]
             order = sorted(range(len(mine)), key=lambda k: float(price[k][0]))
             if mine and max(float(d.max()) for d in depth) > 0:
-                tonnes = np.array([np.where(np.isfinite(depth[k]), depth[k], 0.0) for k in order])
-                found[i] = Offered(tuple(mine[k].name for k in order), tonnes, np.array([price[k] for k in order]))
+                names, by_price = tuple(mine[k].name for k in order), np.array([price[k] for k in order])
+                found[i] = Offered(names, np.array([depth[k] for k in order]), by_price)
     return found
 
 
@@ -152,7 +156,7 @@ def purchases_musd(problem: Problem, course: Solution) -> float:
     """Cost of a course's purchases before any event in the planned periods [million USD, not discounted]."""
     at = {name: k for k, name in enumerate(course.purchases)}
     bought = {name: course.acquisition[0, k] for name, k in at.items()}
-    return spent(problem, offered(problem), bought)
+    return spent(problem, offered(problem, course), bought)
 
 
 def _filled(
@@ -245,7 +249,7 @@ def compare_rules(
     if free != plan:  # users of the plan need not keep to its limits either
         own = search.under(own, {name: own.acquisition[0, k] for k, name in enumerate(own.purchases)}) or own
     bought = purchases_musd(problem, own)
-    rules = list(purchase_rules(problem, bought, published_ceilings(result.data)))
+    rules = list(purchase_rules(problem, base, own, bought, published_ceilings(result.data)))
     courses = [search.under(own if rule.plants else base, rule.bought) for rule in rules]
     fitting = [(rule, course) for rule, course in zip(rules, courses, strict=True) if course is not None]
     given = [own, *(course for _, course in fitting)]

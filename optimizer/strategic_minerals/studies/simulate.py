@@ -163,7 +163,8 @@ def _rules(problem: Problem, result: Result, rules: Sequence[str]) -> Iterator[C
     if not rules:
         return
     base = trunk_alone(result.reference)
-    every = purchase_rules(problem, purchases_musd(problem, trunk_alone(result.solution)), {})
+    own = trunk_alone(result.solution)
+    every = purchase_rules(problem, base, own, purchases_musd(problem, own), {})
     known = {rule.name: rule for rule in every if rule.money != "its own" and not rule.plants}
     search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     for name in rules:
