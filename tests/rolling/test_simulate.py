@@ -20,7 +20,7 @@ from strategic_minerals.studies.simulate import NOTHING, PRINTED, REPLANNED
 from strategic_minerals.studies.simulate import _differences as differences
 from support.rolled import reserve as question
 from support.rolled import struck
-from support.tiny import FIRST, cut, hazard_row, imported, project, source
+from support.tiny import FIRST, cut, hazard_row, imported, offer, project, source
 
 pytestmark = pytest.mark.long
 
@@ -220,6 +220,19 @@ def test_no_more_is_released_than_was_in_store() -> None:
     tight = years[(years.policy == PRINTED) & (years.tight_share > 0)]
     assert len(tight)
     assert (tight.released_t <= tight.opening_t + 1e-6).all()
+
+
+def test_a_plan_that_moves_prices_keeps_to_its_money() -> None:
+    """Proves: of 2 million a year 200 t are bought at 10 USD/kg where the plan's own buying makes the price; where a premium of a
+    quarter stands for that, 160 t."""
+    offers, responses = {"spot": offer("gallium", 1.0, 0.25)}, {"gallium": (1e5, 0.3, 0.2)}
+    own: dict[str, Any] = {"loss": 100.0, "years": 6, "money": 2.0, "price_channel": True}
+    case = imported(10.0, of="gallium", offers=offers, responses=responses, **own)
+    result = solve(*struck(case, {"rate_per_yr": 0.3}, **FEW), quick=True)
+    years = simulate(result, paths=4, rules=()).tables["years"]
+    first = years[(years.policy == PRINTED) & (years.fiscal_year == FIRST)]
+    assert float(result.solution.acquisition[0, 0, 0]) == pytest.approx(200.0)
+    assert first.bought_t.tolist() == pytest.approx([160.0] * 4)
 
 
 def test_a_contract_of_any_amount_is_lived() -> None:

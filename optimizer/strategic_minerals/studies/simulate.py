@@ -75,7 +75,8 @@ def simulate(
     planned again, by material. Facts: rounding_musd, what
     rounding what is signed costs the plans of a year on average, and most_rounding_musd.
 
-    What a plan does to prices abroad (`price_channel`) is not counted here.
+    What a plan does to prices abroad (`price_channel`) is not counted here. Scenarios that the plan lists come on no path, and
+    its `quiet_probability` plays no part.
 
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
     InputError for a plan extended by own code, and where the runner's store is of another simulation; as `solve_once` where a year
@@ -90,8 +91,11 @@ def simulate(
     if before.due.any() or any(one.payer == "plan" for one in before.floors) or before.residual:
         expected = "a plan that nothing was signed before: paths count what it signs itself"
         raise PlanError([Fault("plan", "", "commitments", "payments from before", expected)])
-    courses = [(NOTHING, trunk_alone(result.reference)), (PRINTED, trunk_alone(result.solution))]
-    courses += _rules(problem, result, rules)
+    search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
+    base, own = trunk_alone(result.reference), trunk_alone(result.solution)
+    if free != result.plan:  # premiums count here, and limits do not: it buys as much as its money pays
+        own = search.under(own, {name: own.acquisition[0, k] for k, name in enumerate(own.purchases)}) or own
+    courses = [(NOTHING, base), (PRINTED, own), *_rules(problem, search, base, own, rules)]
     drawn = draw_paths(plan, result.data, problem.natural, paths, seed, uncertain=learning, grid_months=grid_months)
     unlisted = free.model_copy(update={"scenarios": ()})  # those written by hand come on no path
     replanned = partial(_replanned, unlisted, result.data, learning)
@@ -129,6 +133,7 @@ def simulate(
         "seed": seed,
         "learning": learning,
         "confidence": confidence,
+        "listed": len(plan.scenarios),
         "rounding_musd": float(np.mean(gaps)),
         "most_rounding_musd": max(gaps),
     }
@@ -158,15 +163,14 @@ Flows = Sequence[Sequence[Sequence[Mapping[str, Any]]]]
 """Path -> year -> material."""
 
 
-def _rules(problem: Problem, result: Result, rules: Sequence[str]) -> Iterator[Course]:
+def _rules(
+    problem: Problem, search: SampleSearch, base: Solution, own: Solution, rules: Sequence[str]
+) -> Iterator[Course]:
     """Rules of thumb as courses; those that the budget does not hold are left out."""
     if not rules:
         return
-    base = trunk_alone(result.reference)
-    own = trunk_alone(result.solution)
     every = purchase_rules(problem, base, own, purchases_musd(problem, own), {})
     known = {rule.name: rule for rule in every if rule.money != "its own" and not rule.plants}
-    search = SampleSearch(problem, result.reference, deadline=time.perf_counter() + current().left())
     for name in rules:
         if name not in known:
             raise PlanError([Fault("simulate", "", "rules", f"'{name}'", f"one of {', '.join(known)}")])
@@ -231,7 +235,8 @@ def words_of_paths(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any])
     policies, differences = tables["policies"], tables["differences"]
     lines = [
         _head(differences),
-        f"{facts['paths_drawn']} paths, the same for all; million USD, discounted; {facts['confidence']:.0%} intervals:",
+        f"{facts['paths_drawn']} paths, the same for all; million USD, discounted; {facts['confidence']:.0%} intervals"
+        f"{'; scenarios that the plan lists come on none' * bool(facts['listed'])}:",
     ]
     for row in rows_of(policies):
         interval = f"({musd(row.low_musd)} to {musd(row.high_musd)})"
