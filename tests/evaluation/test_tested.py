@@ -384,7 +384,7 @@ def test_an_answer_that_was_found_outlives_its_time(change: dict[str, Any], monk
         raise StoppedError("the time limit", Outcome("time_limit", None, None, None, None))
 
     monkeypatch.setattr(tested_module, "_examined", lambda *_: tested_module._Examined(failed="no time"))
-    for name in ("aside_rows", "depends_rows", *(["met"] if change else [])):
+    for name in ("_aside", "depends_rows", *(["met"] if change else [])):
         monkeypatch.setattr(lived_module, name, over)
     result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW)
     assert result.audited.passed

@@ -32,7 +32,7 @@ from ..world.events import sampled
 from ..world.instance import Instance
 from ..world.scenarios import CENTRAL, FIGURES, Law, law, likelihood, quantile
 from .forward import Simulator, targets_of
-from .recourse import FirstStage
+from .recourse import FirstStage, RecourseOutcome
 from .stress import SAMPLES_AT_ONCE, TEST_SEED_MASK, Met, met
 
 LOG = logger_of(__name__)
@@ -49,70 +49,120 @@ def _weights(lives: Sequence[Met]) -> Floats:
     return np.concatenate([one.probability for one in lives]) / len(lives)
 
 
-def money_rows(natural: Instance, lives: Sequence[Met], number: int) -> pd.DataFrame:
-    """Money of each planned year, and of all, over the futures that were lived (`MONEY`). number: place of the plan."""
-    pi = _weights(lives)
-    due = natural.carried.due[: len(natural.calendar.planned_years)]
-    spent = np.concatenate([one.plans[number].outlay for one in lives])[:, : len(due)] + due
-    given = natural.appropriation[: spent.shape[1]]
-    columns = [(str(year), float(given[f]), spent[:, f]) for f, year in enumerate(natural.calendar.planned_years)]
-    rows: list[tuple[object, ...]] = []
-    for name, of, values in [*columns, (TOTAL_YEARS, float(given.sum()), spent.sum(axis=1))]:
-        low, high = (quantile(values, pi, level) for level in NINE_OF_TEN)
-        rows.append((name, of, float(pi @ values), low, high))
-    return pd.DataFrame(rows, columns=MONEY)
+@dataclass(frozen=True)
+class Trial:
+    """A plan as it was lived in samples, beside others."""
 
+    lives: Sequence[Met]
+    number: int
+    """Place of the plan among those that were lived."""
+    scenarios: int
+    """New ones of each sample; 0: the plan's own, nothing was drawn."""
+    confidence: float
 
-def stock_rows(natural: Instance, solution: Solution, lives: Sequence[Met], number: int) -> pd.DataFrame:
-    """Target and stock of each material that is ever held, at the end of each planned year (`STOCK`)."""
-    pi, calendar = _weights(lives), natural.calendar
-    held = np.concatenate([one.plans[number].stock for one in lives])
-    rows = []
-    for i, material in enumerate(natural.materials):
-        target = targets_of(solution.stock[0, i], solution.release[0, i], float(natural.decay[i]))
-        if max(float(target[: calendar.planned].max()), float(held[:, i].max(initial=0.0))) <= SMALL_T:
-            continue
-        for f, year in enumerate(calendar.planned_years):
-            values, end = held[:, i, f], (f + 1) * calendar.per_year - 1
+    @property
+    def plans(self) -> list[RecourseOutcome]:
+        """The plan, sample by sample."""
+        return [one.plans[self.number] for one in self.lives]
+
+    @property
+    def without(self) -> list[RecourseOutcome]:
+        """Doing nothing, sample by sample."""
+        return [one.without for one in self.lives]
+
+    @property
+    def worth(self) -> Estimate:
+        """Of the plan, whether it was chosen among others or not [million USD]."""
+        return estimated([one.worth[self.number] for one in self.lives], self.confidence)
+
+    def figures(self) -> dict[str, object]:
+        """Worth and losses of the plan, as it was lived."""
+        of = len(self.lives[0].worth)
+        by_sample = {
+            "worth": ([one.worth[self.number] for one in self.lives], of),
+            "loss": ([one.loss[self.number] for one in self.lives], of),
+            "loss_without": ([one.loss_without for one in self.lives], 1),
+        }
+        figures = {name: estimated(values, self.confidence, plans) for name, (values, plans) in by_sample.items()}
+        if not self.scenarios:
+            figures = {name: Estimate(values[0], 0.0, values[0], values[0]) for name, (values, _) in by_sample.items()}
+        bill = sum(one.bill[self.number] for one in self.lives) / len(self.lives)
+        found: dict[str, object] = {"tried": self.scenarios * len(self.lives), "bill_musd": bill}
+        for name, one in figures.items():
+            found |= _columns(name, one)
+        return found
+
+    def defence(self) -> dict[str, float]:
+        """Probability that defence goes short, with the plan and without it."""
+        pi = _weights(self.lives)
+        return {
+            f"defence_short{end}": float(pi[np.concatenate([one.defence for one in of]) > TRACE_T].sum())
+            for end, of in (("", self.plans), ("_without", self.without))
+        }
+
+    def tables(self, problem: Problem, result: Result, stage: FirstStage) -> dict[str, pd.DataFrame]:
+        """What it came to in the futures that it was lived through, by field of `ActNow`. problem: of the plan."""
+        return {
+            "release": if_there_is_time(partial(_aside, stage)),
+            "money_by_year": self._money(problem.natural),
+            "stock_by_year": self._stock(problem.natural, result.solution),
+            "remaining": self._remaining(problem.natural),
+            "loss_curve": self._curve(),
+        }
+
+    def _money(self, natural: Instance) -> pd.DataFrame:
+        """Money of each planned year, and of all (`MONEY`)."""
+        pi, years = _weights(self.lives), natural.calendar.planned_years
+        spent = np.concatenate([one.outlay for one in self.plans])[:, : len(years)] + natural.carried.due[: len(years)]
+        given = natural.appropriation[: len(years)]
+        columns = [(str(year), float(given[f]), spent[:, f]) for f, year in enumerate(years)]
+        rows: list[tuple[object, ...]] = []
+        for name, of, values in [*columns, (TOTAL_YEARS, float(given.sum()), spent.sum(axis=1))]:
             low, high = (quantile(values, pi, level) for level in NINE_OF_TEN)
-            rows.append((int(year), material, float(target[end]), float(pi @ values), low, high))
-    return pd.DataFrame(rows, columns=STOCK)
+            rows.append((name, of, float(pi @ values), low, high))
+        return pd.DataFrame(rows, columns=MONEY)
+
+    def _stock(self, natural: Instance, solution: Solution) -> pd.DataFrame:
+        """Target and stock of each material that is ever held, at the end of each planned year (`STOCK`)."""
+        pi, calendar, rows = _weights(self.lives), natural.calendar, []
+        held = np.concatenate([one.stock for one in self.plans])
+        for i, material in enumerate(natural.materials):
+            target = targets_of(solution.stock[0, i], solution.release[0, i], float(natural.decay[i]))
+            if max(float(target[: calendar.planned].max()), float(held[:, i].max(initial=0.0))) <= SMALL_T:
+                continue
+            for f, year in enumerate(calendar.planned_years):
+                values, end = held[:, i, f], (f + 1) * calendar.per_year - 1
+                low, high = (quantile(values, pi, level) for level in NINE_OF_TEN)
+                rows.append((int(year), material, float(target[end]), float(pi @ values), low, high))
+        return pd.DataFrame(rows, columns=STOCK)
+
+    def _remaining(self, natural: Instance) -> pd.DataFrame:
+        """Expected loss of each material, with the plan and without it (`REMAINING`), the largest that remains first."""
+        pi, both = _weights(self.lives), (self.plans, self.without)
+        with_plan, without = (pi @ np.concatenate([one.by_material for one in of]) for of in both)
+        found = pd.DataFrame(zip(natural.materials, with_plan, without, strict=True), columns=REMAINING)
+        found = found[found.loss_without_musd > 0]
+        return found.sort_values("loss_musd", ascending=False, kind="stable", ignore_index=True)
+
+    def _curve(self) -> pd.DataFrame:
+        """Loss that is exceeded with each chance, with the plan and without it (`CURVE`); of the plan's own scenarios the one that
+        loses most with it stands in the last row."""
+        pi = _weights(self.lives)
+        lost = [np.concatenate([one.loss for one in of]) for of in (self.plans, self.without)]
+        rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost), "") for chance in CHANCES]
+        if not self.scenarios:
+            worst = int(lost[0].argmax())
+            rows.append((0.0, float(lost[0][worst]), float(lost[1][worst]), self.lives[0].names[worst]))
+        return pd.DataFrame(rows, columns=CURVE)
 
 
-def remaining_rows(natural: Instance, lives: Sequence[Met], number: int) -> pd.DataFrame:
-    """Expected loss of each material, with the plan and without it (`REMAINING`), the largest that remains first."""
-    pi = _weights(lives)
-    with_plan, without = (
-        pi @ np.concatenate([one.by_material for one in some])
-        for some in ([one.plans[number] for one in lives], [one.without for one in lives])
-    )
-    found = pd.DataFrame(zip(natural.materials, with_plan, without, strict=True), columns=REMAINING)
-    found = found[found.loss_without_musd > 0]
-    return found.sort_values("loss_musd", ascending=False, kind="stable", ignore_index=True)
-
-
-def curve_rows(lives: Sequence[Met], number: int, *, own: bool = False) -> pd.DataFrame:
-    """Loss that is exceeded with each chance, with the plan and without it (`CURVE`). own: in the plan's own scenarios, and
-    the one that loses most with it in the last row."""
-    pi = _weights(lives)
-    lost = [
-        np.concatenate([one.plans[number].loss for one in lives]),
-        np.concatenate([one.without.loss for one in lives]),
-    ]
-    rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost), "") for chance in CHANCES]
-    if own:
-        worst = int(lost[0].argmax())
-        rows.append((0.0, float(lost[0][worst]), float(lost[1][worst]), lives[0].names[worst]))
-    return pd.DataFrame(rows, columns=CURVE)
-
-
-def defence_chances(lives: Sequence[Met], number: int) -> dict[str, float]:
-    """Probability that defence goes short, with the plan and without it."""
-    pi = _weights(lives)
-    some = {"": [one.plans[number] for one in lives], "_without": [one.without for one in lives]}
+def _columns(name: str, of: Estimate) -> dict[str, float]:
+    """An estimate as columns."""
     return {
-        f"defence_short{end}": float(pi[np.concatenate([one.defence for one in of]) > TRACE_T].sum())
-        for end, of in some.items()
+        f"{name}_musd": of.mean,
+        f"{name}_error_musd": of.standard_error,
+        f"{name}_low_musd": of.low,
+        f"{name}_high_musd": of.high,
     }
 
 
@@ -251,38 +301,10 @@ def _crossing(left: Callable[[float], float], at: float, least: float, most: flo
 SAMPLE = "sample seed scenarios worth_musd loss_musd loss_without_musd".split()
 
 
-def aside_rows(stage: FirstStage) -> pd.DataFrame:
+def _aside(stage: FirstStage) -> pd.DataFrame:
     """What the reserve leaves aside for dearer uses (`RELEASE`); none where it follows no rule of release."""
     rows = Simulator(stage, stage.plan.release).aside() if stage.plan.policy == "targets" else ()
     return pd.DataFrame(list(rows), columns=RELEASE)
-
-
-def lived_figures(lives: Sequence[Met], number: int, scenarios: int, confidence: float) -> dict[str, object]:
-    """Worth and losses of the plan that was chosen, as it was lived. scenarios: new ones of each sample; 0: the plan's own."""
-    of = len(lives[0].worth)
-    by_sample = {
-        "worth": ([one.worth[number] for one in lives], of),
-        "loss": ([one.loss[number] for one in lives], of),
-        "loss_without": ([one.loss_without for one in lives], 1),
-    }
-    figures = {name: estimated(values, confidence, plans) for name, (values, plans) in by_sample.items()}
-    if not scenarios:  # nothing was drawn
-        figures = {name: Estimate(values[0], 0.0, values[0], values[0]) for name, (values, _) in by_sample.items()}
-    bill = sum(one.bill[number] for one in lives) / len(lives)
-    found: dict[str, object] = {"tried": scenarios * len(lives), "bill_musd": bill}
-    for name, one in figures.items():
-        found |= _columns(name, one)
-    return found
-
-
-def _columns(name: str, of: Estimate) -> dict[str, float]:
-    """An estimate as columns."""
-    return {
-        f"{name}_musd": of.mean,
-        f"{name}_error_musd": of.standard_error,
-        f"{name}_low_musd": of.low,
-        f"{name}_high_musd": of.high,
-    }
 
 
 # An answer that no sample bounds, tried in new scenarios.
@@ -300,38 +322,23 @@ def tried(
     each = max(1, min(SAMPLES_AT_ONCE, samples // max(1, run.processes)))
     parts = [seeds[k : k + each] for k in range(0, samples, each)]
     lives = [one for some in run.each("lived", partial(met, [nothing, stage], scenarios), parts) for one in some]
-    return lived_alone(result, problem, stage, lives, 0, scenarios, confidence, reason)
+    return lived_alone(result, problem, stage, Trial(lives, 0, scenarios, confidence), reason)
 
 
-def lived_alone(
-    result: Result,
-    problem: Problem,
-    stage: FirstStage,
-    lives: Sequence[Met],
-    number: int,
-    scenarios: int,
-    confidence: float,
-    reason: str,
-) -> Result:
-    """An answer with what it comes to in the samples that it was lived through, and why they do not say more. number: its place.
-    scenarios: as `lived_figures`."""
-    counts = {"plans": len(lives[0].worth), "samples": len(lives), "scenarios": scenarios}
-    row: dict[str, object] = {"why_not": reason, "confidence": confidence, **counts}
-    row |= lived_figures(lives, number, scenarios, confidence) | defence_chances(lives, number)
+def lived_alone(result: Result, problem: Problem, stage: FirstStage, trial: Trial, reason: str) -> Result:
+    """An answer with what it comes to in the samples that it was lived through, and why they do not say more."""
+    lives, number, scenarios = trial.lives, trial.number, trial.scenarios
+    row: dict[str, object] = {"why_not": reason, "confidence": trial.confidence, "plans": len(lives[0].worth)}
+    row |= {"samples": len(lives), "scenarios": scenarios, **trial.figures(), **trial.defence()}
     by_sample = [
         (f"test {k + 1}", one.seed, scenarios, one.worth[number], one.loss[number], one.loss_without)
         for k, one in enumerate(lives)
     ]
-    found = ActNow.none(pd.DataFrame([row]))
     found = replace(
-        found,
+        ActNow.none(pd.DataFrame([row])),
         samples=pd.DataFrame(by_sample if scenarios else [], columns=SAMPLE),
-        release=if_there_is_time(partial(aside_rows, stage)),
-        money_by_year=money_rows(problem.natural, lives, number),
-        stock_by_year=stock_rows(problem.natural, result.solution, lives, number),
-        remaining=remaining_rows(problem.natural, lives, number),
-        loss_curve=curve_rows(lives, number, own=not scenarios),
         depends=if_there_is_time(partial(_hinges, problem, lives, number)) if scenarios else pd.DataFrame(),
+        **trial.tables(problem, result, stage),
     )
     return with_samples(result, found)
 

@@ -35,7 +35,7 @@ from ..core.formats import SMALL_MUSD, money
 from ..core.frames import rows_of, whole
 from ..core.logs import logger_of, one_run
 from ..core.runner import HERE, Runner, carrying, current
-from ..core.stats import MUSD_PER_T, estimated, gap_bound
+from ..core.stats import MUSD_PER_T, Estimate, estimated, gap_bound
 from ..core.verb import GAP, Confidence, Gap, verb
 from ..matrix.own import Extend
 from ..matrix.problem import FIRST_YEARS, TRACE, Act, Problem, acts, prepare
@@ -64,17 +64,11 @@ from .joint import (
 from .lived import (
     DEPENDS,
     Part,
-    aside_rows,
-    curve_rows,
-    defence_chances,
+    Trial,
     depends_rows,
     followed,
     if_there_is_time,
     lived_alone,
-    lived_figures,
-    money_rows,
-    remaining_rows,
-    stock_rows,
     tried,
     with_samples,
     without_acts,
@@ -286,15 +280,15 @@ def solve(
     except (StoppedError, UntrustedError) as error:
         return _untested(results[0], error, confidence)
     number = _chosen(results, lives, prefer, confidence)
-    if extend is None and (reason := _no_better(lives, number, confidence)):
+    trial = Trial(lives, number, scenarios, confidence)
+    if extend is None and (reason := _no_better(trial.worth)):
         # what a plan promises may not wait; and a plan that was found stays where there is no time
         with suppress(InfeasibleError, StoppedError, UntrustedError):
             idle = _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
-            own = float(np.mean([one.worth[number] for one in lives]))
-            if float(idle.tables["sample_gap"].worth_musd.iloc[0]) > own + SMALL_MUSD:
+            if float(idle.tables["sample_gap"].worth_musd.iloc[0]) > trial.worth.mean + SMALL_MUSD:
                 return idle
     chosen, stage, like = results[number], stages[number], made[number].problem
-    figures = lived_figures(lives, number, scenarios, confidence)
+    figures = trial.figures()
     report(0, "lived", _worth_in_words(figures))
     worth = max(abs(one.outcome.objective_musd or 0.0) for one in results)
     room = max(LEAST_GAP_MUSD, BOUND_GAP * worth)
@@ -308,7 +302,7 @@ def solve(
     rules = other_rules(chosen.plan)
     found = _examined(chosen, like, stage, base, tests, chunks, rules, scenarios, run, report)
     if found.failed:
-        return lived_alone(chosen, like, stage, lives, number, scenarios, confidence, found.failed)
+        return lived_alone(chosen, like, stage, trial, found.failed)
     if (better := _rule_instead(plan, rules, found, figures, confidence)) is not None:
         LOG.info("another rule of release is worth more: %s", better)
         report(0, "plans", "Another rule of release is worth more: all is done again by it.")
@@ -320,9 +314,7 @@ def solve(
             "extend": extend,
         }
         return solve(again, data, gap=gap, method=method, prefer=prefer, confidence=confidence, run=run, **options)
-    answered = _answered(
-        chosen, prepare(chosen.plan, data, like), stage, number, lives, found, rules, scenarios, confidence, prefer
-    )
+    answered = _answered(chosen, prepare(chosen.plan, data, like), stage, trial, found, rules, prefer)
     return answered if extend is not None else _with_questions(answered, like)
 
 
@@ -471,7 +463,7 @@ def _with_questions(result: Result, problem: Problem, *, hinges: bool = True, se
                         if met_own(*instead).worth[0] > lived.worth[0] + SMALL_MUSD:
                             return _with_questions(*instead, settled=True)
                 stage = FirstStage.of(result.plan, result.data, result.solution, problem=problem)
-                result = lived_alone(result, problem, stage, [lived], 0, 0, nan, "the plan draws no scenarios")
+                result = lived_alone(result, problem, stage, Trial([lived], 0, 0, nan), "the plan draws no scenarios")
                 tables = dict(result.tables)
             depends = depends_rows(problem, [lived], [("plan", "", "", 0, None)])
             tables["depends"] = whole(with_sources(depends, sources, ends, lived.worth[0]))
@@ -501,18 +493,15 @@ def _answered(
     result: Result,
     problem: Problem,
     stage: FirstStage,
-    number: int,
-    lives: Sequence[Met],
+    trial: Trial,
     found: _Examined,
     other: Sequence[Plan],
-    scenarios: int,
-    confidence: float,
     preference: Preference,
 ) -> Result:
     """The plan chosen, with what the samples say of it: worth and losses as lived, what leaving out costs, and its gap in the model
     that it was made by. other: the plan by other rules."""
     tests, left_out, beside = found.tests, found.left_out, found.beside
-    figures = lived_figures(lives, number, scenarios, confidence)
+    lives, number, confidence, figures = trial.lives, trial.number, trial.confidence, trial.figures()
     rules, band = _rule_table(other, found, confidence), _band(found.banded, figures)
     of = len(tests[0].costs)
     gaps = [test.costs[number][0] - test.bound for test in tests]
@@ -526,7 +515,7 @@ def _answered(
         "chosen": number + 1,
         "samples": len(lives),
         "searched": len(tests),
-        "scenarios": scenarios,
+        "scenarios": trial.scenarios,
         "confidence": confidence,
         "gap_musd": bound.mean,
         "gap_error_musd": bound.standard_error,
@@ -534,32 +523,27 @@ def _answered(
         "gap_share": bound.upper / max(abs(modelled.mean), 1.0),
         "modelled_musd": modelled.mean,
         **figures,
-        **_most(result, number, tests, lives, confidence),
-        **defence_chances(lives, number),
+        **_most(result, tests, trial),
+        **trial.defence(),
     }
     plans = [(f"plan {n + 1}", amounts) for n, amounts in enumerate(tests[0].given)]
     at = {one.seed: k for k, one in enumerate(lives, 1)}
     plans += [(f"test {at[test.seed]}", test.acts) for test in tests]
     costs = left_out_rows(left_out, beside, names_of_acts(problem, names), confidence)
     done_by = [(name, *act, amount) for name, of_plan in plans for act, amount in of_plan.items()]
-    worth = estimated([one.worth[number] for one in lives], confidence).mean
     depends = if_there_is_time(partial(depends_rows, problem, beside, list(_parts(left_out, costs)))).reindex(
         columns=DEPENDS
     )
     act_now = ActNow(
-        pd.DataFrame([gap_row]),
-        act_rows(problem, result.solution, plans, costs, names),
-        _sample_rows(number, tests, lives, scenarios),
-        pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
-        costs,
-        aside_rows(stage),
-        rules,
-        money_rows(problem.natural, lives, number),
-        band,
-        stock_rows(problem.natural, result.solution, lives, number),
-        remaining_rows(problem.natural, lives, number),
-        curve_rows(lives, number),
-        with_sources(depends, contracted(result), found.at_ends, worth),
+        gap=pd.DataFrame([gap_row]),
+        acts=act_rows(problem, result.solution, plans, costs, names),
+        samples=_sample_rows(tests, trial),
+        sample_acts=pd.DataFrame(done_by, columns=["sample", "kind", "item", "through_year", "amount"]),
+        left_out=costs,
+        rules=rules,
+        band=band,
+        depends=with_sources(depends, contracted(result), found.at_ends, trial.worth.mean),
+        **trial.tables(problem, result, stage),
     )
     return with_samples(result, act_now)
 
@@ -629,12 +613,10 @@ TOO_FAR, TOO_FAR_FOR_ONE = 0.25, 0.15
 """Share of the worth beyond which a bound on all policies says nothing; with one kind of hazard."""
 
 
-def _most(
-    result: Result, number: int, tests: Sequence[Tested], lives: Sequence[Met], confidence: float
-) -> dict[str, object]:
+def _most(result: Result, tests: Sequence[Tested], trial: Trial) -> dict[str, object]:
     """The most that any policy could be worth, beside the worth as lived in the same samples (limit at the confidence), and whether
     that says anything."""
-    of = {one.seed: one for one in lives}
+    of, number, confidence = {one.seed: one for one in trial.lives}, trial.number, trial.confidence
     pairs = [(of[test.seed], test) for test in tests if np.isfinite(test.knowing)]
     unknown: dict[str, object] = {"most_musd": float("nan"), "most_limit_musd": float("nan"), "most_says": False}
     if len(pairs) < 2:
@@ -642,7 +624,7 @@ def _most(
     beyond = [one.cost_without - test.knowing - one.worth[number] for one, test in pairs]
     if min(beyond) < -ROUNDING * (1 + abs(pairs[0][0].cost_without)):  # such samples are not to be trusted
         return unknown
-    found, own = gap_bound(beyond, confidence, 1), estimated([one.worth[number] for one in lives], confidence)
+    found, own = gap_bound(beyond, confidence, 1), trial.worth
     most, error = own.mean + found.mean, float(np.hypot(found.standard_error, own.standard_error))
     limit = most + float(stdtrit(len(pairs) - 1, confidence)) * error
     kinds = len({row.kind for row in sampled(result.plan, result.data)})
@@ -662,9 +644,8 @@ def _chosen(results: Sequence[Result], lives: Sequence[Met], preference: Prefere
     return min(equal, key=lambda n: (round(_disliked(results[n], preference), 3), -float(worth[:, n].mean())))
 
 
-def _no_better(lives: Sequence[Met], number: int, confidence: float) -> str:
+def _no_better(worth: Estimate) -> str:
     """Why doing nothing new is preferred to a plan, in words; empty where the plan loses nothing as it is lived."""
-    worth = estimated([one.worth[number] for one in lives], confidence)
     if worth.mean > -SMALL_MUSD:
         return ""
     return f"as it is lived, the best plan that was found {_gains(worth.mean, worth.low, worth.high)}"
@@ -697,12 +678,12 @@ def _disliked(result: Result, preference: Preference) -> float:
     return float(by_country.max())
 
 
-def _sample_rows(number: int, tests: Sequence[Tested], lives: Sequence[Met], scenarios: int) -> pd.DataFrame:
+def _sample_rows(tests: Sequence[Tested], trial: Trial) -> pd.DataFrame:
     """One row a sample that the plan was lived through, with the best plan where that was sought."""
-    of = {test.seed: test for test in tests}
+    of, number = {test.seed: test for test in tests}, trial.number
     rows: list[dict[str, object]] = []
-    for k, one in enumerate(lives, 1):
-        row: dict[str, object] = {"sample": f"test {k}", "seed": one.seed, "scenarios": scenarios}
+    for k, one in enumerate(trial.lives, 1):
+        row: dict[str, object] = {"sample": f"test {k}", "seed": one.seed, "scenarios": trial.scenarios}
         if (test := of.get(one.seed)) is not None:
             row |= {
                 "do_nothing_musd": test.nothing[0],

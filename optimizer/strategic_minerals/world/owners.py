@@ -23,6 +23,7 @@ from .producers import (
     payment,
     payment_parts,
     quantile_state,
+    ramped_share,
     revenue_of,
     survival,
     survival_of,
@@ -480,7 +481,7 @@ class OwnerValuation:
     def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in scenarios, and whether it is alive on the trunk at the end."""
         alive = self.alive(p, floors, start)
-        given = _ramp(self.instance.projects[p], start, self.instance.calendar.periods) * alive
+        given = ramped_share(self.instance.projects[p], start, np.arange(self.instance.calendar.periods)) * alive
         return given[0], given[1:], bool(alive[0, -1])
 
     @once
@@ -495,9 +496,8 @@ class OwnerValuation:
         begin = start if floor.begin is None else floor.begin
         n = max(T, begin + floor.term, start + 1)
         path, gaps = trunk_prices(instance, self.scenarios, n)
-        tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
-            project, start, n
-        )
+        most = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0])
+        tonnes = most * ramped_share(project, start, np.arange(n))
         trunk = tonnes * survival(instance, j, path, floors, start, gaps)
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
         return floor_payments(instance, self.scenarios, j, floor, begin, trunk, branch, self._trunk_weight)
@@ -535,11 +535,4 @@ class OwnerValuation:
         outputs = np.maximum(instance.yields[project.producer], 0) * instance.capacity[project.producer, 0]
         tonnes, value = float(outputs @ instance.material_unit), float(outputs @ instance.base_price)
         fee = package.fee * tonnes + package.fee_share * value
-        return package.offtake * fee * _ramp(project, start, instance.calendar.periods)
-
-
-def _ramp(project: Project, start: int, periods: int) -> Floats:
-    """(periods,) share of capacity: 0 before first output and after the life."""
-    ramp = np.zeros(max(periods, start + project.life))
-    ramp[start : start + project.life] = project.ramp
-    return ramp[:periods]
+        return package.offtake * fee * ramped_share(project, start, np.arange(instance.calendar.periods))
