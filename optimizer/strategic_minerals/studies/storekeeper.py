@@ -123,7 +123,7 @@ class Storekeeper:
         sold[i] <= release[i],  and what is needed now with a share of what is beyond all needs, where prices are a reason
         kept[i] <= stock[i];    own[u] <= level[u] - missing[u];    served by own[u] <= its segment's       [unit]
         kept[i] + more[i] + sum_j y[j,i] made[j] + sum_{u of i} own[u] >= sum_{uses of i} served            [unit]  for each i
-        served[k] <= what dearer or equal uses would lack,  worth the mean of its loss and that of the next cheaper use
+        served[k] <= what it may lack in the time ahead,  worth the mean of its loss and the next lower, of cheaper uses or none
     """
 
     def __init__(
