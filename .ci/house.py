@@ -34,7 +34,7 @@ DOORS = ("", "__init__", "verbs")
 """Modules of the package itself, which name functions of all rooms and import none of them before they are used."""
 LIMITS = {
     "package lines": 60_000,
-    "modules": 143,
+    "modules": 150,
     "largest module": 1_000,
     "test lines": 30_000,
     "arrows up": 0,

@@ -10,9 +10,9 @@ import numpy as np
 import pyomo.environ as pyo
 
 from ..core.stats import MUSD_PER_T
-from . import period as stock_rules
-from .period import Stand
+from . import stock_rules
 from .sets import ComponentSets, Structure, loss_keys
+from .stock_rules import Stand
 
 PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",

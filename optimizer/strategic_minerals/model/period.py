@@ -6,84 +6,15 @@ last period's stocks and the commitments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyomo.environ as pyo
 
-from ..core.frames import Bools, Floats, Ints
-from ..world.events import ScenarioSet
-from ..world.instance import Instance, seller_unit
+from .pools import POOL_PARAMS, add_pool_balance, add_pool_variables, add_seller_depth, pool_param_keys
 from .scenario import add_costs
 from .sets import ComponentSets, MovedPrice, Structure
-
-# What homes that plan together share: stock that may be moved from one to another, and sellers of whom several buy.
-POOL_PARAMS: dict[str, str] = {
-    "move_limit": "most that is moved: no limit in a disruption, or before it where the stock is divided then, else 0 [unit]",
-    "seller_depth": "most that a seller sells to all its offers together [unit]",
-}
-"""Mutable Params of a period block."""
-
-
-def pool_param_keys(sets: ComponentSets) -> dict[str, list[Any]]:
-    """Index of each of them."""
-    return {"move_limit": [i for pool in sets.pools for i in pool], "seller_depth": [g for g, _ in sets.sellers]}
-
-
-def pool_param_values(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) -> dict[str, Floats]:
-    """(n, keys) values of each. on_trunk, t: (n,) of each instance of the block."""
-    instance, n = structure.instance, len(t)
-    struck = structure.trunk.lasting[0] > 0
-    moved = [
-        np.where((on_trunk & ~struck[instance.chain[i], t]) != instance.pooled_in_events[i], np.inf, 0.0)
-        for pool in sets.pools
-        for i in pool
-    ]
-    sold = [instance.seller_depth[g, t] for g, _ in sets.sellers]
-    return {
-        "move_limit": np.stack(moved, axis=1) if moved else np.zeros((n, 0)),
-        "seller_depth": np.stack(sold, axis=1) if sold else np.zeros((n, 0)),
-    }
-
-
-def add_pool_variables(b: pyo.Block, sets: ComponentSets) -> None:
-    """Stock that a home gives up and stock that it gets, >= 0 [unit]."""
-    pooled = [i for pool in sets.pools for i in pool]
-    b.sent = pyo.Var(pooled, bounds=lambda b, i: (0, b.move_limit[i]), doc="stock moved to another home")
-    b.received = pyo.Var(pooled, bounds=lambda b, i: (0, b.move_limit[i]), doc="stock moved from another home")
-
-
-def add_pool_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """What one home's stock gives up another's receives.
-
-    sum_{i in pool} unit[i] (sent[i] - received[i]) = 0                               [unit of the first]  for each pool
-    """
-    unit = structure.instance.material_unit
-    b.pool_balance = pyo.Constraint(
-        range(len(sets.pools)),
-        rule=lambda b, k: (
-            sum(float(unit[i] / unit[sets.pools[k][0]]) * (b.sent[i] - b.received[i]) for i in sets.pools[k]) == 0
-        ),
-    )
-
-
-def add_seller_depth(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """Offers of one seller share what it sells, offers of a material what a published ceiling allows.
-
-    sum_{o of g} unit[i(o)] buy[o] <= depth[g]                                   [unit of the first]  for each shared seller g
-    """
-    material, unit = structure.material_of_purchase, structure.instance.material_unit
-    offers = dict(sets.sellers)
-    first = seller_unit(structure.instance, unit)
-    b.seller_limit = pyo.Constraint(
-        list(offers),
-        rule=lambda b, g: (
-            sum(float(unit[material[o]] / first[g]) * b.acquisition[o] for o in offers[g]) <= b.seller_depth[g]
-        ),
-    )
-
 
 # Stock that users hold themselves: what they pull in a shortage and what they refill after it.
 USERS_STOCK_PARAMS: dict[str, str] = {
@@ -736,92 +667,3 @@ def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -
     b.days_of_cover = pyo.Constraint(
         [n for n, (i, _) in rules.items() if i in sets.stocked], rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n]
     )
-
-
-# Rules that a law can state for a stock: when it may be released and to whom, and by when it has to be full again.
-Stand = Callable[[str, Any, int], Any]
-"""(variable, index, period) -> the Pyomo variable that holds it."""
-
-STOCK_RULE_PARAMS: dict[str, str] = {
-    "refill_due": "1 in the period by whose end a stock has to be full again, else 0 [-]",
-    "refill_from": "share of the stock before the event that it has to be back to, at that period, else 0 [-]",
-}
-"""Mutable Params of a branch block, by refill rule and period."""
-
-
-def stock_rule_param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
-    """Index of each of them."""
-    T = range(structure.instance.calendar.periods)
-    return {name: [(k, t) for k, _ in enumerate(sets.refills) for t in T] for name in STOCK_RULE_PARAMS}
-
-
-def stock_rule_param_values(structure: Structure, sets: ComponentSets, S: Ints) -> dict[str, Floats]:
-    """(n, keys) values of each in some scenarios.
-
-    due: the period that ends n years after the last event; from: share (1 - decay)**(periods in between), at the last period before
-    the onset. Where the horizon ends before, there is no duty."""
-    instance, scenarios = structure.instance, structure.scenarios
-    T, n = instance.calendar.periods, len(S)
-    due, begin = np.zeros((n, len(sets.refills), T)), np.zeros((n, len(sets.refills), T))
-    for k, (i, rule) in enumerate(sets.refills):
-        allowed = instance.calendar.lasting(rule.refill_within_years or 0.0)
-        for row, s in enumerate(S):
-            onset, last = int(scenarios.onset[s, sets.component]), int(scenarios.end[s, sets.component]) - 1 + allowed
-            if last < T:
-                due[row, k, last] = 1.0
-                begin[row, k, onset - 1] = rule.refill_share * (1 - instance.decay[i]) ** (last - onset + 1)
-    width = len(sets.refills) * T
-    return {"refill_due": due.reshape(n, width), "refill_from": begin.reshape(n, width)}
-
-
-def add_refill(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
-    """A stock that was drawn down is full again some years after the last event; what decays in between counts.
-
-    stock[i, end+n] >= share (1-decay)**(end+n-onset+1) stock_trunk[i, onset-1]                       [unit]  for each refill rule
-    Nothing released is always enough, so no promise is broken by it."""
-    T = range(structure.instance.calendar.periods)
-
-    def back(b: Any, k: int) -> Any:
-        i = sets.refills[k][0]
-        now = sum(b.refill_due[k, t] * own("stock", i, t) for t in T)
-        before = sum(b.refill_from[k, t] * trunk("stock", i, t) for t in T)
-        return before - now <= 0
-
-    b.refill = pyo.Constraint(range(len(sets.refills)), rule=back)
-
-
-def lost_share(instance: Instance, scenarios: ScenarioSet, material: int) -> Floats:
-    """(S, T) share of the usual supply of a material's sources, of a qualified form those of what it is made of, that does not
-    arrive; 0 where they usually give nothing."""
-    n, material = instance.sources, int(instance.form_of[material])
-    made = np.maximum(instance.yields[:n, material], 0.0)[:, None] * instance.capacity[:n] * instance.usual[:n]
-    usual = (made * instance.availability[:n]).sum(axis=0)
-    over = np.where(instance.usual[:n] > 0, instance.usual[:n], 1.0)
-    arrives = np.minimum(1.0, scenarios.availability[:, :n] / over)
-    comes = np.einsum("jt,sjt->st", made, arrives)
-    return np.asarray(np.where(usual > 0, 1 - comes / np.where(usual > 0, usual, 1.0), 0.0))
-
-
-def released_at_most(structure: Structure, i: int, release: Floats, w: Ints, on_trunk: Any, t: Ints) -> Floats:
-    """(n,) most that is released of a material under the rules on it: nothing where too little is lost, no more than the segments
-    that it may serve want."""
-    instance, scenarios, trunk = structure.instance, structure.scenarios, structure.trunk
-    for rule in instance.plan.stock_rules:
-        if rule.material != instance.materials[i]:
-            continue
-        if rule.from_lost_share > 0:
-            lost = np.where(on_trunk, lost_share(instance, trunk, i)[0, t], lost_share(instance, scenarios, i)[w, t])
-            release = np.where(lost >= rule.from_lost_share - 1e-9, release, 0.0)
-        if "*" not in rule.segments:
-            mine = [
-                q
-                for q, (name, segment) in enumerate(instance.demands)
-                if name == rule.material and segment in rule.segments
-            ]
-            wanted = np.where(
-                on_trunk,
-                trunk.demand(instance, mine)[0].sum(axis=0)[t],
-                scenarios.demand(instance, mine).sum(axis=1)[w, t],
-            )
-            release = np.minimum(release, wanted)
-    return release

@@ -15,8 +15,7 @@ from ..world.events import squeeze_of_outputs
 from ..world.instance import Instance
 from ..world.loss_values import loss_values, tier_limits
 from ..world.producers import purchase_price
-from . import period as pools
-from . import period as stock_rules
+from . import pools, stock_rules
 from .branch import filled_up, limits_calm, service_terms, sold_on_trunk
 from .period import CHANNEL_PARAMS, LESS, MORE, RAISED, SHORT_FIRST, TANGENTS, qualified_makers
 from .sets import TRUNK, BlockIndex, ComponentSets, MovedPrice, Structure, active_rule, asked_of_form, loss_keys
