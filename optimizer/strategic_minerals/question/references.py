@@ -118,12 +118,9 @@ def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("plan", "", f"service_levels.{n}", found, expected)
     for n, law in enumerate(plan.stock_rules):
         if "*" not in law.segments and not any((law.material, segment) in pairs for segment in law.segments):
-            form = next(
-                (forms.asked[law.material, one] for one in law.segments if (law.material, one) in forms.asked), ""
-            )
-            expected = f"a segment that wants {law.material}" + f", or the material '{form}', which it asks for" * bool(
-                form
-            )
+            of = [forms.asked[law.material, one] for one in law.segments if (law.material, one) in forms.asked]
+            expected = f"a segment that wants {law.material}"
+            expected += f", or the material '{of[0]}', for which this segment asks" if of else ""
             yield Fault("plan", "", f"stock_rules.{n}.segments", f"'{' '.join(law.segments)}'", expected)
     if plan.sample is not None and not data.rows("hazards") and plan.sample.hazards == ("*",):
         expected = "the hazards from which the plan's scenarios are sampled"
