@@ -1,6 +1,7 @@
 """What `explain` says of choices: one item under any name, its state over a whole range, and what cannot be chosen."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from strategic_minerals import Dataset, Plan, PlanError, Progress, Runner, expla
 from strategic_minerals.answer.notes import check
 from strategic_minerals.answer.study import Study
 from strategic_minerals.matrix.problem import DecisionIndex, ForcedDecision, prepare
+from strategic_minerals.question.load import find_plan, load_question
 from strategic_minerals.question.names import edited
 from strategic_minerals.solver.session import Session
 from strategic_minerals.studies.break_even import (
@@ -422,11 +424,28 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
         assert "none of the plan's price floors can be chosen" in result.summary(full=True)
         assert "makes the plan better" not in result.summary(full=True)
     try:
-        item = DecisionIndex(prepare(plan, data)).find(what)
-        told = DecisionIndex(prepare(plan, data)).refused(item)
+        told = (index := DecisionIndex(prepare(plan, data))).refused(index.find(what))
     except PlanError as error:
         told = str(error)
     assert why in told
+
+
+def test_an_item_is_found_by_the_name_that_answers_print() -> None:
+    """Proves: a planner need not know its code; a name that several have, and one that nothing has, say what there is."""
+    index = DecisionIndex(prepare(*load_question(find_plan(Path("quickstart")))))
+    for text, item in (
+        ("Saguenay gallium, commercial", "project saguenay"),
+        ("wagerup gallium (australia): loan_offtake_100", "project wagerup: loan_offtake_100"),
+        ("offtake from Gallium (Japan)", "contract jpn_gallium"),
+        ("Gallium (Canada)", "offer gallium_3"),
+    ):
+        assert str(index.find(text)) == item
+    with pytest.raises(
+        PlanError, match="which several have; expected one of 'contract can_gallium', 'contract jpn_gallium'"
+    ):
+        index.find("Gallium")
+    with pytest.raises(PlanError, match="did you mean 'Wagerup gallium"):
+        index.find("Wagerup galium (Australia)")
 
 
 # Sums

@@ -854,8 +854,7 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
     problem = prepare(*imported(1e4, rate=0.25, money={2027: 100.0, 2028: 50.0}))
     assert denominator(problem, -500.0) == close(500.0)
     assert denominator(problem, -3.0) == close(172.0)
-    bare = prepare(*imported(1e4, money=0.0))
-    assert denominator(bare, -0.5) == 1.0
+    assert denominator(prepare(*imported(1e4, money=0.0)), -0.5) == 1.0
     result = solve(*knapsack(), gap=0.5, quick=True)
     outcome = result.outcome
     expected = (outcome.objective_musd - outcome.best_bound_musd) / max(abs(outcome.objective_musd), 110.0)

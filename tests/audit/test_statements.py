@@ -38,8 +38,7 @@ def rich() -> Result:
 def test_the_audit_finds_every_statement_of_random_plans(seed: int) -> None:
     """Proves: stage values, figures of doing nothing and all that the summary prints follow from the decisions alone."""
     result = asked(100 + seed, AIMS[seed % 3])
-    found = next(r for r in result.audited.residuals if r.family == STATEMENTS)
-    assert found.holds
+    assert next(r for r in result.audited.residuals if r.family == STATEMENTS).holds
     assert result.audit().passed
 
 

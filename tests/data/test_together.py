@@ -81,8 +81,7 @@ def test_one_home_is_struck_and_the_stock_of_another_helps() -> None:
     """A ban on one home does not touch the other's market: its users take no stock and need none."""
     homes = {"USA": home_tables("USA"), "AUS": home_tables("AUS", stock=1.0)}
     assert worth(allied(US_ALONE), homes) == near(0.5 * 100)
-    result = solved(allied(US_ALONE), homes)
-    assert {*result.tables["shortfalls"].material} <= {"USA.ore"}
+    assert {*solved(allied(US_ALONE), homes).tables["shortfalls"].material} <= {"USA.ore"}
     assert worth(allied(US_ALONE), homes, "AUS") == near(0.0)
 
 
@@ -229,8 +228,7 @@ def test_a_rule_of_origin_binds_whom_it_binds() -> None:
         data = home_tables(home, depth=1.0, sources=sources, more={"origin_rules": [rule]})
         homes[home] = data.replace(offers=data.frame("offers").assign(source_producer="mine", crisis_availability=None))
     plan = allied(STRUCK, procurement={"law": True}, together={"joint_stock": "none"})
-    bought = solved(plan, homes).tables["acquisitions"]
-    assert {*bought.material} == {"AUS.ore"}
+    assert {*solved(plan, homes).tables["acquisitions"].material} == {"AUS.ore"}
 
 
 def test_rules_hold_for_every_member_or_for_one() -> None:

@@ -31,7 +31,7 @@ from strategic_minerals.question.read_csv import load_dataset, shipped_tables
 from strategic_minerals.studies.rules import OF_DEPTH, OF_MONEY, PLAN, _row, _words, offered, purchase_rules, spent
 from support.drawn_cases import deciding
 from support.one_mineral import one_mineral
-from support.tiny import KT, cut, imported, offer, project, source, tiny
+from support.tiny import KT, cut, hazard_row, imported, offer, project, source, tiny
 
 
 def courses(*question: Any) -> tuple[Problem, Solution, Solution]:
@@ -442,3 +442,23 @@ def test_the_shipped_agreements_are_replayed() -> None:
     assert (mp["term_yr"], mp["upside_share"], lynas["term_yr"], lynas["firm_t_per_yr"]) == (10.0, 0.3, 12.0, 5000.0)
     assert mp["price_usd_per_kg"] < mp["floor_usd_per_kg"] < 110.0, "110 USD of 2025 in money of 2024"
     assert "thacker_pass" in found.summary()
+
+
+def test_rules_of_thumb_promise_no_refill() -> None:
+    """Proves: the baseline course sells the stock off, and a rule that buys little never fills it up again; rules are compared."""
+    plan, data = imported(
+        10.0,
+        10.0,
+        stock={"a": 4.0},
+        materials={"a": {"disposal_t_per_yr": 1000.0, "holding_share_per_yr": 0.3}},
+        offers={"spot": offer("a", 2.0)},
+        loss=20.0,
+        years=6,
+        policy="targets",
+        instruments={"trunk_disposal": True},
+        stock_rules=[{"material": "a", "refill_within_years": 1.0}],
+        sample={"scenarios": 2, "seed": 1, "quiet_probability": 0.5, "rates": "known"},
+    )
+    stops = data.replace(hazards=pd.DataFrame([hazard_row("stop", "a", 0.15, cut_share=0.3)]))
+    rules = compare_rules(solve(plan, stops, quick=True), samples=2, scenarios=20).tables["rules"]
+    assert rules.worth_musd.notna().all()

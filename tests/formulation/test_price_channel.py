@@ -1,16 +1,17 @@
 """What a plan does to the prices that home users pay abroad: closed forms of one market, and what must not count twice."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import UntrustedError, solve
+from strategic_minerals import UntrustedError, solve, verify
 from strategic_minerals.audit.channel import Trade, saved_abroad
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.model import values
-from support.tiny import cut, offer, project, source, tiny
+from support.tiny import cut, imported, offer, project, source, tiny
 
 PHI, TRADE = 2.0, 100.0
 RESPONSES = {"a": (TRADE, 0.3, 0.2)}
@@ -211,3 +212,18 @@ def test_a_project_that_is_built_anyway_is_no_part_of_the_plan() -> None:
     """Proves: a plant that its owner builds without support lowers prices in any case: a plan without acts is worth nothing."""
     home = {"projects": {"plant": project("a", 1.0, premium_share=0.1)}, "scenarios": []}
     assert worth(market(0.0, **home, years=3)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_run_with_a_substitute_cheaper_than_its_material_verifies(tmp_path: Path) -> None:
+    """Proves: the channel has fewer coefficients where nobody loses anything; the folder counts them as the check does."""
+    plan, data = imported(
+        10.0,
+        10.0,
+        offers={"spot": offer("a", 1.0, 0.1)},
+        scenarios=[cut("stop", 0.3, 2028.0, 1.0, price_multiplier=3.0)],
+        steps=[("a", "civil", 0.1, 5.0)],
+        responses={"a": (20.0, 0.5, 0.1)},
+        price_channel=True,
+    )
+    solve(plan, data, gap=0.0, quick=True).save(tmp_path / "run")
+    assert verify(tmp_path / "run").facts["objections"] == ()

@@ -748,3 +748,32 @@ def test_a_target_is_paid_for_in_every_future(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(branch, "add_filling", unfilled)
     assert -unaudited(*both).outcome.objective_musd == pytest.approx(500.0)
+
+
+@pytest.mark.parametrize("budget", [{"emergency_musd": 100.0}, {"branch_money": "appropriated"}, {}])
+def test_what_is_held_beyond_its_target_is_given_and_not_bought_again(budget: dict[str, Any]) -> None:
+    """Proves: 20 kt are being sold off, 3 kt a year; a stop that takes 3 kt is served from them, and nothing is bought in it."""
+    plan, data = imported(
+        10.0,
+        10.0,
+        stock={"a": 20.0},
+        materials={"a": {"disposal_t_per_yr": 3000.0, "haircut_share": 0.3, "holding_share_per_yr": 0.1}},
+        offers={"spot": offer("a", 3.0, 0.0, "outside", 1.0)},
+        loss=60.0,
+        years=6,
+        scenarios=[cut("stop", 0.3, FIRST + 2.0, 1.0, share=0.3, price_multiplier=1.5)],
+        money=100.0,
+        budget=budget,
+        policy="targets",
+        instruments={"trunk_disposal": True},
+    )
+    _, done = done_in(plan, data)
+    assert done.release[1, 0, 2] == pytest.approx(3 * KT)
+    assert done.acquisition[1] == pytest.approx(0.0)
+
+
+def test_a_stock_that_decays_within_years_has_a_target() -> None:
+    """Proves: nine years on a ten-billionth of a release is left, which no solver takes; the question is answered all the same."""
+    decay, given = {"a": {"decay_share_per_yr": 0.9}}, {"trunk_release": True}
+    case = {"scenarios": [cut("stop", 0.3, FIRST + 1.0, 1.0)], "years": 9, "policy": "targets", "instruments": given}
+    assert solve_once(*imported(10.0, 10.0, offers={"spot": offer("a", 1.0)}, materials=decay, **case)).audited.passed

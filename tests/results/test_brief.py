@@ -451,3 +451,24 @@ def test_where_the_baseline_gives_from_the_store_what_is_left_is_held() -> None:
     assert result.solution.release[0].sum() > 0
     (held,) = brief_of(result).held
     assert held.targets[0] == pytest.approx(stock[0])
+
+
+def test_a_target_counts_what_an_event_in_force_takes() -> None:
+    """Proves: the baseline course gives all that it has to an event that may end any day; HOLD states what is filled up to."""
+    now = {"name": "now", "start_year": FIRST - 0.5, "duration_years": 2.0, "countries": "CHN", "materials": "a"}
+    plan, data = imported(
+        10.0,
+        10.0,
+        stock={"a": 4.0},
+        offers={"spot": offer("a", 3.0, 0.0, "outside", 1.0)},
+        loss=60.0,
+        years=5,
+        money=8.0,
+        policy="targets",
+        ongoing=[{**now, "cut_share": 0.4, "remaining_years": 1.0}],
+    )
+    result = solve(plan, data, gap=0.0, quick=True)
+    stock = result.tables["stock"]
+    assert stock.stock_t.iloc[-1] < 1.0
+    (held,) = _Sentences(result.plan, result.figures, result.tables, result._basis).held()[1]
+    assert held.targets[-1] == pytest.approx(4000.0 + 5 * 800.0) == stock.target_t.iloc[-1]

@@ -431,12 +431,10 @@ class _Sentences:
 
     def held(self) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """(years, targets at their ends), what costs most first."""
-        given = self.plan.instruments.trunk_release  # and counted in targets
-        if self.tested is not None and len(self.tested.stock_by_year) and not given:
-            table = self.tested.stock_by_year.rename(columns={"target_t": "stock_t"})
-        else:
-            table = self.tables["stock"].drop_duplicates(["fiscal_year", "material"], keep="last")
-        wide = table.pivot(index="material", columns="fiscal_year", values="stock_t") if len(table) else table
+        # a target counts what is given, to be filled up again; what the plan gives while nothing happens is gone
+        column = "stock_t" if self.plan.instruments.trunk_release else "target_t"
+        table = self.tables["stock"].drop_duplicates(["fiscal_year", "material"], keep="last")
+        wide = table.pivot(index="material", columns="fiscal_year", values=column) if len(table) else table
         if wide.empty:
             return (), ()
         every = [int(year) for year in wide.columns]
@@ -498,9 +496,8 @@ class _Sentences:
                 if after.fiscal_year.nunique() > 1
                 else f"in FY{after.fiscal_year.max()}"
             )
-            fills = (
-                self.held()[1] and not self.plan.instruments.trunk_release
-            )  # which may buy for users, past the store
+            # what the plan gives while nothing happens may be bought past the store
+            fills = self.held()[1] and not self.plan.instruments.trunk_release
             what = "fill up to the targets: " if fills else "buy "
             yield f"{when} {what}{names} ({money(float(by_material.sum()))} M)"
         sold = self._sold()

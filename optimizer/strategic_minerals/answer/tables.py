@@ -15,6 +15,7 @@ from ..core.frames import Bools, Floats, named
 from ..core.stats import BASELINE_COURSE, DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..matrix.problem import Problem, trunk_prices
 from ..matrix.solution import Solution
+from ..model.branch import targets_of
 from ..question.doubts import KIND as DOUBT
 from ..question.doubts import unlikely
 from ..question.names import Names
@@ -55,7 +56,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
     "stock": TableOf(
         "Stock of the reserve at the end of each planned period while no disruption occurs.",
-        "fiscal_year period material stock_t days_of_use value_musd sold_t released_t",
+        "fiscal_year period material stock_t target_t days_of_use value_musd sold_t released_t",
     ),
     "projects": TableOf(
         "Every project of the tables that is signed, supported or built anyway: share of it, package, dates, money.",
@@ -514,10 +515,11 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 
 def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
-    """Stock on the trunk at the end of each planned period, and how many days of that year's use it covers."""
+    """Stock on the trunk at the end of each planned period, its target, and how many days of that year's use it covers."""
     n, rows = problem.natural, []
     used = use_of(problem, solution) / n.calendar.step / DAYS_PER_YEAR
     for i in sorted({i for shape in problem.structure.component_sets for i in shape.stocked}):
+        target = targets_of(solution.stock[0, i], solution.release[0, i], float(n.decay[i]))
         for t in range(n.calendar.planned):
             tonnes = max(0.0, float(solution.stock[0, i, t]))
             rows.append(
@@ -526,6 +528,7 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
                     "period": n.calendar.period_label(t),
                     "material": n.materials[i],
                     "stock_t": tonnes,
+                    "target_t": max(0.0, float(target[t])),
                     "days_of_use": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
                     "value_musd": tonnes * float(n.price[i, t]),
                     "sold_t": float(solution.disposal[0, i, t]),

@@ -24,7 +24,7 @@ from ..core.runner import HERE, Runner
 from ..core.stats import TOTAL
 from ..core.verb import verb
 from ..matrix.named import denominator
-from ..matrix.problem import TRACE, Problem, acts, prepare
+from ..matrix.problem import TRACE, Problem, acts, prepare, with_price_channel
 from ..matrix.solution import Solution, decided_point, extract
 from ..model.sets import STAGES
 from ..question.consistency import require
@@ -191,6 +191,8 @@ def _same_residual(stated: Residual, found: Residual, *, elsewhere: bool) -> boo
 
 def _of_sizes(stored: Result, problem: Problem) -> Iterator[str]:
     """Counts, options and method, as far as the question decides them."""
+    if problem.instance.market_trade.any():  # its coefficients hang on what doing nothing buys
+        problem = with_price_channel(problem, stored.reference)
     for name, count in sizes_of(problem).items():
         if stored.counts.get(name) != count:
             yield f"counts.{name}: {stored.counts.get(name)}; the model has {count}"

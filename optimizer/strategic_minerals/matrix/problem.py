@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import scipy.sparse as sp
 
-from ..core.errors import Fault, InputError, PlanError, UnfitRule, near_miss
+from ..core.errors import Fault, InputError, PlanError, UnfitRule, near_miss, plain
 from ..core.frames import INF, Bools, Floats, Ints, equal
 from ..core.runner import checkpoint
 from ..core.stats import TRACE_T, Timings
@@ -16,6 +16,7 @@ from ..model.sets import Structure, active_rule, build_structure
 from ..model.values import net_imports
 from ..question.base import key_of
 from ..question.dataset import Dataset
+from ..question.names import Names
 from ..question.plan import Plan
 from ..world.build import build_instance
 from ..world.events import SampledScenarios, ScenarioSet, baseline_sources, longest_event
@@ -535,23 +536,27 @@ class DecisionIndex:
         return refusals(self._problem.instance, self._problem.structure.support)
 
     def find(self, text: str) -> Item:
-        """The item of a name, with its kind before it or without; also one that cannot be chosen at these figures (`refused`).
+        """The item of a code, with its kind before it or without, or of a name as answers print it; also one that cannot be chosen
+        at these figures (`refused`).
 
         Raises PlanError where there is none, where there are several, and where no figure could bring it."""
         several = [*self._all, *(item for item, _ in self._refused.values())]
+        names = Names.of(self._problem.data)
         hits = [item for item in several if text in (item.name, str(item))]
+        hits = hits or [item for item in several if plain(text) in map(plain, names.calls(str(item)))]
         if len(hits) == 1:
             return hits[0]
         if hits:
             phrase = ", ".join(f"'{hit}'" for hit in hits)
-            raise PlanError([Fault("explain", "", "item", f"'{text}', of several kinds", f"one of {phrase}")])
+            raise PlanError([Fault("explain", "", "item", f"'{text}', which several have", f"one of {phrase}")])
         if gone := self._gone(text):
             found = f"'{text}', which cannot be chosen"
             raise PlanError([Fault("explain", "", "item", found, f"another: {'; '.join(gone)}")])
-        if text in self._problem.natural.materials:
-            about = ", ".join(self._about(text)) or "nothing that the plan can choose"
+        materials = self._problem.natural.materials
+        if meant := [code for code in materials if text == code or plain(text) == plain(names.material(code))]:
+            about = ", ".join(self._about(meant[0])) or "nothing that the plan can choose"
             raise PlanError([Fault("explain", "", "item", f"'{text}', a material", f"what provides it: {about}")])
-        known = [k for item in several for k in (item.name, str(item))]
+        known = [k for item in several for k in (item.name, str(item), *names.calls(str(item)))]
         raise PlanError([Fault("explain", "", "item", f"'{text}'", f"an item of the plan{near_miss(text, known)}")])
 
     def _gone(self, text: str) -> list[str]:

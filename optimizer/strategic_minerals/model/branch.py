@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from ..core.frames import Floats
 from ..core.stats import MUSD_PER_T
 from . import stock_rules
 from .sets import ComponentSets, Structure, loss_keys
 from .stock_rules import Stand
 
+DECAYED = 1e-6
+"""Share of a release up to which nothing is left of it: a solver would take it for zero."""
 PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
     "planned_price": "price paid on the trunk, P_0 (1+premium) [million USD/unit]",
@@ -177,7 +180,8 @@ def _within_targets(
     def above(b: Any, i: int, t: int) -> Any:
         target, kept = trunk("stock", i, t), float(1 - instance.decay[i])
         if i in sets.drawn:
-            target += sum(kept ** (t - u) * trunk("release", i, u) for u in range(t + 1))
+            left = ((kept ** (t - u), u) for u in range(t + 1))
+            target += sum(share * trunk("release", i, u) for share, u in left if share > DECAYED)
         return taken(i, t) - target - (b.unsold[i, t] if (i, t) in b.unsold else 0.0)
 
     def in_pool(b: Any, k: int, t: int) -> Any:
@@ -187,6 +191,15 @@ def _within_targets(
     single = [i for i in sets.stocked if not any(i in pool for pool in sets.pools)]
     b.add_component(alone, pyo.Constraint(single, T, rule=lambda b, i, t: above(b, i, t) <= 0))
     b.add_component(pooled, pyo.Constraint(range(len(sets.pools)), T, rule=in_pool))
+
+
+def targets_of(stock: Floats, released: Floats, decay: float) -> Floats:
+    """(T,) target of a material at the end of each period: what the baseline course holds, had it released nothing.
+
+    goal_t = stock_t + sum_{u <= t} (1 - decay)^(t-u) released_u                              [the unit of stock and releases]
+    """
+    age = np.subtract.outer(np.arange(len(stock)), np.arange(len(stock)))
+    return np.asarray(stock + np.where(age >= 0, (1 - decay) ** np.maximum(age, 0.0), 0.0) @ released)
 
 
 def add_target_sales(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:

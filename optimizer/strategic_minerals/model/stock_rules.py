@@ -52,7 +52,7 @@ def add_refill(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Sta
     """A stock that was drawn down is full again some years after the last event; what decays in between counts.
 
     stock[i, end+n] >= share (1-decay)**(end+n-onset+1) stock_trunk[i, onset-1]                       [unit]  for each refill rule
-    Nothing released is always enough, so no promise is broken by it."""
+    Nothing released is enough, unless the baseline course sells of the stock."""
     T = range(structure.instance.calendar.periods)
 
     def back(b: Any, k: int) -> Any:

@@ -176,14 +176,7 @@ UNITS = {
     "_t": "t",
 }
 """Ending of a name -> unit, the longest first."""
-WORDY_UNITS = {
-    "years": "years",
-    "months": "months",
-    "days": "days",
-    "share": "share",
-    "probability": "share",
-    "rate": "share",
-}
+WORDY_UNITS = {name: name for name in ("years", "months", "days", "share")} | {"probability": "share", "rate": "share"}
 """The same of names that end in a word."""
 ENDS = {"_low": "Lower end of the estimate of `{}`.", "_high": "Upper end of the estimate of `{}`."}
 """Ending of the columns of a range -> their meaning."""

@@ -250,6 +250,12 @@ class Names:
         name = {"project": self.producers, "contract": self.producers, "offer": self.offers}.get(kind, {}).get(key, key)
         return item if name.startswith(key) else f"{name} [{item}]"
 
+    def calls(self, item: str) -> tuple[str, ...]:
+        """The names by which texts call the same."""
+        name = self.chosen(item).partition(" [")[0]
+        short = re.sub(r" \([^)]*\)", "", name)  # no country
+        return name, short, short.removeprefix("offtake from ")
+
     def chosen(self, item: str) -> str:
         """The same for readers who need no code: `Narva phase 2 (Estonia): loan`, `offtake from Gallium (Canada)`."""
         kind, _, code = item.partition(" ")

@@ -19,16 +19,7 @@ from .plan import RULES, Plan, Together
 from .tables import TABLES
 
 # The homes of a joint question, and what their materials and producers are called in it.
-AGREED = (
-    "prices",
-    "price_states",
-    "instruments",
-    "deflators",
-    "origin_rules",
-    "sellers",
-    "hazard_profiles",
-    "hazard_prices",
-)
+AGREED = "prices price_states instruments deflators origin_rules sellers hazard_profiles hazard_prices".split()
 """Tables in which homes that plan together have to say the same."""
 PROVENANCE = ("source", "year", "confidence", "note")
 

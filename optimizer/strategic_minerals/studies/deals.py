@@ -104,10 +104,8 @@ def deals(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
         "rates": pd.DataFrame(rates, columns=RATES),
         "terms": pd.DataFrame([[getattr(row, name) for name in columns] for row in agreed], columns=columns),
     }
-    facts = {
-        "price_risk_premium": plan.owners.price_risk_premium,
-        "risk_charge": plan.owners.risk_charge,
-        "left_out": left_out,
+    facts = {name: getattr(plan.owners, name) for name in ("price_risk_premium", "risk_charge")} | {
+        "left_out": left_out
     }
     return Study("deals", tables, _words(tables, facts, Names.of(data)), facts, TITLES)
 

@@ -441,14 +441,8 @@ def diagnose(plan: Plan, data: Dataset, *, relax: Relax = False, run: Runner = H
 def _study(possible: bool, begin: float, missed: pd.DataFrame, changes: pd.DataFrame, **more: Any) -> Study:
     """A diagnosis as a study. begin: when it began; more: facts of a question without a plan."""
     nothing: dict[str, Any] = {"fractions": False, "conflict": (), "missed_musd": 0.0, "missed_verified": False}
-    facts = {
-        "possible": possible,
-        **nothing,
-        "complete": True,
-        "tried": (),
-        **more,
-        "seconds": time.perf_counter() - begin,
-    }
+    facts = {"possible": possible, **nothing, "complete": True, "tried": (), **more}
+    facts["seconds"] = time.perf_counter() - begin
     changes = changes.assign(put=pd.Series([json.dumps(put) for put in changes["put"]], dtype=object))
     titles = {"changes": "Any one of these restores a plan"}
     return Study("diagnose", {"missed": missed, "changes": changes}, _words(facts, missed, changes), facts, titles)

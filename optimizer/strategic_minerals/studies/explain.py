@@ -59,15 +59,8 @@ class Fixed:
     duals: Duals
 
 
-def fixed_program(result: Result) -> Fixed:
-    """Solve it.
-
-    Raises InputError for a relaxation, which has no commitments, and for an extended plan, UntrustedError without an answer.
-    """
-    require_plain(result.tables)
-    if result.outcome.relaxed:
-        raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
-    problem = prepare(result.plan, result.data)
+def fixed_program(result: Result, problem: Problem) -> Fixed:
+    """Solve it. problem: the result's question. Raises UntrustedError without an answer."""
     z0 = decided_point(problem.structure, problem.assembly, result.reference)
     problem = against_nothing(problem, z0, result.reference)
     cost = objective_costs(problem)[STAGES[result.plan.objective.kind][0]]
@@ -398,12 +391,17 @@ def explain(
     figure, unit, item, state, from_value, to_value, the bracket of the switch to the next one (switch_low, switch_high), why.
     Facts: gap, aim, most_solves, stage_slack (share of the main aim that later ones may use).
 
-    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
+    Raises InputError for a relaxation, which has no commitments, and for an extended plan, PlanError for an item that is none,
+    ReserveError of a re-solve at the plan's own values.
     """
-    fixed = fixed_program(result)
-    choices = DecisionIndex(fixed.problem)
-    x = decided_point(fixed.problem.structure, fixed.problem.assembly, result.solution)
+    require_plain(result.tables)
+    if result.outcome.relaxed:
+        raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
+    problem = prepare(result.plan, result.data)
+    choices = DecisionIndex(problem)
     wanted = choices.items if item is None else [choices.find(item)]
+    fixed = fixed_program(result, problem)
+    x = decided_point(problem.structure, problem.assembly, result.solution)
     step = max(GAP, result.options["gap"]) if gap is None else gap
     drawn = fixed.problem.structure.scenarios.drawn
     absent = {one: why for one in wanted if (why := choices.refused(one))}

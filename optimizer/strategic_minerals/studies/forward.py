@@ -23,6 +23,7 @@ from ..matrix.assembly import Assembly, PlacedBlock, Templates
 from ..matrix.named import objective_costs
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution
+from ..model.branch import targets_of
 from ..question.plan import Event, Plan, Release
 from ..world.draws import POINTS, mean_remainder
 from ..world.events import (
@@ -310,15 +311,6 @@ def _rates(rows: Mapping[str, Any]) -> dict[str, float]:
     return rates
 
 
-def targets_of(stock: Floats, released: Floats, decay: float) -> Floats:
-    """(T,) target of a material at the end of each period: what the baseline course holds, had it released nothing.
-
-    goal_t = stock_t + sum_{u <= t} (1 - decay)^(t-u) released_u                              [the unit of stock and releases]
-    """
-    age = np.subtract.outer(np.arange(len(stock)), np.arange(len(stock)))
-    return np.asarray(stock + np.where(age >= 0, (1 - decay) ** np.maximum(age, 0.0), 0.0) @ released)
-
-
 class Chunk:
     """Some scenarios while they are lived: all columns of the model, filled period by period."""
 
@@ -483,11 +475,8 @@ class _Part:
         rule, n, found = self.chunk.simulator.rule, self.n, np.zeros(len(self.sets.stocked))
         if rule.sell_above is None:
             return found
-        s, scenarios, before = (
-            int(self.blocks.scenario[instance]),
-            self.chunk.problem.structure.scenarios,
-            self.held(instance),
-        )
+        s, before = int(self.blocks.scenario[instance]), self.held(instance)
+        scenarios = self.chunk.problem.structure.scenarios
         needed = n.demand_material[segments(n, self.sets)]
         for k, i in enumerate(self.sets.stocked):
             price = n.market_price(i, True, scenarios.price[s, i], gap=scenarios.market_gap[s, i])[t]
@@ -556,7 +545,7 @@ class _Part:
                 before_it, left = self.least_held(instance, of, size) if old > 0 else (0.0, 0.0)
                 old, left = min(old, before_it), min(old, left)
                 want[k] = max(0.0, min(goal - held, refill * (goal - old) + left - held))
-            if tight[of, t].any():
+            if tight[of, t].any() and held <= goal:  # what is beyond the target is given first
                 again[k] = max(0.0, goal - want[k])
         if chunk.simulator.first.is_reference:
             return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})

@@ -24,6 +24,7 @@ from ..core.stats import NINE_OF_TEN, SMALL_T, TRACE_T, Estimate, estimated
 from ..matrix.named import NamedMatrix, Place
 from ..matrix.problem import Problem
 from ..matrix.solution import Solution, decided_point
+from ..model.branch import targets_of
 from ..question.dataset import Dataset
 from ..question.plan import Belief, Plan, no_room_for_draws
 from ..solver.optimise import sample_seeds
@@ -31,7 +32,7 @@ from ..world.draws import Exposure
 from ..world.events import sampled
 from ..world.instance import Instance
 from ..world.scenarios import CENTRAL, FIGURES, Law, law, likelihood, quantile
-from .forward import Simulator, targets_of
+from .forward import Simulator
 from .recourse import FirstStage, RecourseOutcome
 from .stress import SAMPLES_AT_ONCE, TEST_SEED_MASK, Met, met
 

@@ -47,8 +47,10 @@ MOST_SCALE, HALVINGS = 1e4, 60
 
 
 def without_promises(plan: Plan) -> Plan:
-    """The plan without its promises: rules of thumb make none."""
-    return plan.model_copy(update={"service_levels": (), "diversification": (), "days_of_cover": ()})
+    """The plan without its promises, refilling in time among them: rules of thumb make none."""
+    rules = tuple(rule.model_copy(update={"refill_within_years": None}) for rule in plan.stock_rules)
+    none = dict.fromkeys(("service_levels", "diversification", "days_of_cover"), ())
+    return plan.model_copy(update={**none, "stock_rules": rules})
 
 
 @dataclass(frozen=True)

@@ -307,13 +307,9 @@ def solve(
         LOG.info("another rule of release is worth more: %s", better)
         report(0, "plans", "Another rule of release is worth more: all is done again by it.")
         again = plan.model_copy(update={"release": better})
-        options: dict[str, Any] = {
-            "candidates": candidates,
-            "samples": samples,
-            "scenarios": scenarios,
-            "extend": extend,
-        }
-        return solve(again, data, gap=gap, method=method, prefer=prefer, confidence=confidence, run=run, **options)
+        options: dict[str, Any] = {"method": method, "prefer": prefer, "confidence": confidence, "extend": extend}
+        options |= {"candidates": candidates, "samples": samples, "scenarios": scenarios}
+        return solve(again, data, gap=gap, run=run, **options)
     answered = _answered(chosen, prepare(chosen.plan, data, like), stage, trial, found, rules, prefer)
     return answered if extend is not None else _with_questions(answered, like)
 

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Protocol
@@ -61,12 +62,12 @@ class HazardProfile:
         """The same cuts at the hazard's one multiple of the price."""
         return replace(self, inside=(), outside=()) if self.priced else self
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Years from the onset to the last cut."""
         return max(end for _, steps in (*self.effective, *self.direct) for _, end, share in steps if share > 0)
 
-    @property
+    @cached_property
     def deepest(self) -> float:
         """Largest share that home users lose of a material."""
         return max(share for _, steps in self.effective for *_, share in steps)
@@ -363,7 +364,7 @@ def _meetings(calendar: Calendar, shape: Any, strikes: list[_Strikes], name: str
     for one in strikes:
         partly = ((one.phi > 0) & (one.phi < 1))[:, None, :] & ((one.lost[name] > 0) | one.of_usual)
         np.add.at(ends, (one.scenario[:, None], one.of), partly)
-    edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
+    edges = calendar.edges
     met = np.argwhere((ends > 1).any(axis=1)).tolist()
     of: dict[int, Force] = {s: [] for s, _ in met}
     for one in strikes:
@@ -661,23 +662,10 @@ def combine_events(
     tight = tight[:, form_of]
     base = undisturbed(instance) if trunk is None else trunk
     onset, end = _extent(instance, base, np.minimum(availability, direct), factor, price * market_gap, tight, lasts)
-    return ScenarioSet(
-        tuple(names),
-        probability,
-        design_basis,
-        tuple(events),
-        availability,
-        factor,
-        price,
-        market_gap,
-        tight,
-        np.minimum(availability, direct),
-        lasting,
-        squeeze,
-        onset,
-        end,
-        trunk,
-    )
+    which = tuple(names), probability, design_basis, tuple(events)
+    direct = np.minimum(availability, direct)
+    done: Any = (availability, factor, price, market_gap, tight, direct, lasting, squeeze, onset, end, trunk)
+    return ScenarioSet(*which, *done)
 
 
 Span = tuple[float, float, float]
@@ -690,31 +678,39 @@ def _squeeze(
     """(S, I, T) as `ScenarioSet.squeeze`; where no event has a profile it is how long the cuts last."""
     squeeze, by = lasting[:, instance.chain].copy(), _squeezed_by(instance, events, at_name)
     envelopes: dict[tuple[int, tuple[str, ...]], Steps] = {}  # by identity: a profile is costly to compare
+    alike: dict[Steps, Steps] = {}
 
-    def spans(event: DisruptionEvent, names: tuple[str, ...]) -> list[Span]:
-        """When an event cuts some materials, and how deep against its own deepest cut of them."""
-        begin = event.start + event.flood
-        if event.profile is None:
-            return [(begin, begin + event.duration, 1.0)]
-        known = envelopes.get((id(event.profile), names))
-        if known is None:
-            known = envelopes[id(event.profile), names] = envelope(event.profile, names)
-        return [(begin + a, begin + b, depth) for a, b, depth in relative(known, event.severity, event.stretch)]
+    def cut_of(profile: HazardProfile | None, names: tuple[str, ...]) -> Steps | None:
+        """The envelope of a profile for some materials, one object for all that are equal."""
+        if profile is None:
+            return None
+        if (id(profile), names) not in envelopes:
+            steps = envelope(profile, names)
+            envelopes[id(profile), names] = alike.setdefault(steps, steps)
+        return envelopes[id(profile), names]
 
     for s, scenario in enumerate(events):
         checkpoint()
         if all(event.profile is None for event in scenario):
             continue
-        deepest: dict[tuple[Span, ...], Floats] = {}  # many materials share their spans
+        deepest: dict[tuple[tuple[int, int], ...], Floats] = {}  # many materials are cut alike
         for i in range(len(instance.materials)):
-            mine = [(event, by[event.materials, i]) for event in scenario if by[event.materials, i]]
+            mine = [(event, cut_of(event.profile, names)) for event in scenario if (names := by[event.materials, i])]
             if not mine:
                 continue
-            cut = tuple(span for event, names in mine for span in spans(event, names))
-            if cut not in deepest:
-                deepest[cut] = _deepest(instance.calendar, cut) if cut else np.zeros(instance.calendar.periods)
-            squeeze[s, i] = deepest[cut]
+            key = tuple((id(event), id(steps)) for event, steps in mine)
+            if key not in deepest:
+                deepest[key] = _deepest(instance.calendar, [span for one in mine for span in _spans(*one)])
+            squeeze[s, i] = deepest[key]
     return squeeze
+
+
+def _spans(event: DisruptionEvent, steps: Steps | None) -> list[Span]:
+    """When an event cuts some materials, and how deep against its own deepest cut of them. steps: its envelope, if it has one."""
+    begin = event.start + event.flood
+    if steps is None:
+        return [(begin, begin + event.duration, 1.0)]
+    return [(begin + a, begin + b, depth) for a, b, depth in relative(steps, event.severity, event.stretch)]
 
 
 def _squeezed_by(
@@ -855,9 +851,11 @@ def _union(calendar: Calendar, spans: Sequence[tuple[float, float]]) -> Floats:
 
 def _deepest(calendar: Calendar, spans: Sequence[Span]) -> Floats:
     """(T,) mean over each period of the deepest of what lasts."""
-    edges = np.array(sorted({edge for begin, end, _ in spans for edge in (begin, end)}))
-    depth = [max((d for begin, end, d in spans if begin <= a and b <= end), default=0.0) for a, b in pairwise(edges)]
-    return np.asarray(np.minimum(np.array(depth) @ overlap(calendar, edges[:-1], edges[1:]), 1.0))
+    begin, end, deep = np.array(spans, dtype=float).reshape(-1, 3).T[:, :, None]
+    edges = np.unique([begin, end])
+    inside = (begin <= edges[:-1]) & (edges[1:] <= end)
+    depth = np.where(inside, deep, 0.0).max(axis=0, initial=0.0)
+    return np.asarray(np.minimum(depth @ overlap(calendar, edges[:-1], edges[1:]), 1.0))
 
 
 def baseline_sources(instance: Instance) -> Bools:

@@ -49,6 +49,11 @@ class Calendar:
         """Fiscal years that are planned and shown."""
         return self.years[: self.planned // self.per_year]
 
+    @cached_property
+    def edges(self) -> Floats:
+        """(T+1,) where periods begin, and the last ends [decimal fiscal years]."""
+        return np.asarray(self.first_year + self.step * np.arange(self.periods + 1), dtype=float)
+
     @property
     def year_index(self) -> Ints:
         """(T,) index of each period's fiscal year."""
@@ -82,7 +87,7 @@ def start_periods(calendar: Calendar, years: Sequence[int] | None) -> list[int]:
 
 def overlap(calendar: Calendar, start: float | Floats, end: float | Floats) -> Floats:
     """(..., T) share of each period that lies within [start, end), given in decimal fiscal years."""
-    edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
+    edges = calendar.edges
     share: Floats = np.minimum(edges[1:], np.asarray(end)[..., None])
     share -= np.maximum(edges[:-1], np.asarray(start)[..., None])
     share /= calendar.step
