@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..core.errors import Fault, InputError, expected, near_miss, shown
+from ..core.errors import Fault, InputError, MisplacedError, expected, near_miss, shown
 from ..core.files import read_bounded, text_of
 from ..core.formats import in_tonnes
 from ..core.frames import rows_of
@@ -179,21 +179,22 @@ class NewsRow(Noted):
     @model_validator(mode="after")
     def _complete(self) -> NewsRow:
         if self.status is not None and self.kind != "event":
-            raise ValueError(f"no status: a {self.kind} has a figure under `happened`")
+            raise MisplacedError(("status", self.status, f"none: a {self.kind} has a figure under `happened`"))
         if self.kind == "event" and self.happened is not None:
-            raise ValueError("nothing under `happened`, which is for figures: an event has a status")
+            raise MisplacedError(("happened", f"{self.happened:g}", "nothing: an event has a status"))
         if self.status in ("in force", "announced") and self.from_year is None:
-            raise ValueError("from_year: the date when it begins or began")
+            raise MisplacedError(("from_year", "nothing", "the date when it begins or began"))
         if self.status == "announced" and self.probability is None:
-            raise ValueError("probability with which it comes into force")
+            raise MisplacedError(("probability", "nothing", "that with which it comes into force"))
         if self.hazard is None and (self.status == "in force" or self.probability):
             needed = ["countries", "materials", "cut_share"]
             needed += ["remaining_years" if self.status == "in force" else "duration_years"]
             missing = [name for name in needed if getattr(self, name) is None]
             if missing:
-                raise ValueError(f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}")
+                wanted = f"a hazard of hazards.csv; an event without one needs {', '.join(missing)}"
+                raise MisplacedError(("hazard", "nothing", wanted))
         if self.status == "suspended" and self.probability and self.from_year is None:
-            raise ValueError("from_year: the date from which it may come back")
+            raise MisplacedError(("from_year", "nothing", "the date from which it may come back"))
         return self
 
     @property
@@ -215,10 +216,12 @@ def read_noted(path: str | Path, kind: type[Kind]) -> tuple[Kind, ...]:
     text = content if isinstance(content, Fault) else text_of(content, path.name, "a CSV table in UTF-8")
     if isinstance(text, Fault):
         raise InputError([text])
+    reader = csv.reader(io.StringIO(text), strict=True)
     try:
-        lines = list(csv.reader(io.StringIO(text), strict=True))
+        lines = list(reader)
     except csv.Error as error:
-        raise InputError([Fault(path.name, "", "", str(error), "a CSV table")]) from None
+        place = Fault(path.name, str(reader.line_num), "", str(error), "a CSV table, separated by commas")
+        raise InputError([place]) from None
     header = [cell.strip() for cell in lines[0]] if lines else []
     records = [(n, dict(zip(header, row, strict=False))) for n, row in enumerate(lines[1:], start=2) if any(row)]
     return validated(records, header, kind, path.name)
@@ -230,8 +233,9 @@ def validated(
     """Rows from records by line. Raises InputError with every fault."""
     faults, rows = list[Fault](), []
     fields = kind.model_fields
+    commas = ", separated by commas" * (not {*header} & {*fields})
     for column in (column for column in header if column not in fields):
-        faults.append(Fault(file, "1", column, shown(column), f"a known column{near_miss(column, fields)}"))
+        faults.append(Fault(file, "1", column, shown(column), f"a known column{near_miss(column, fields)}{commas}"))
     for column in (name for name, field in fields.items() if field.is_required() and name not in header):
         faults.append(Fault(file, "1", column, "no such column", "a required column"))
     if faults:
@@ -249,9 +253,12 @@ def validated(
 
 def _of_row(error: ValidationError, record: Mapping[str, Any], file: str, line: int) -> Iterator[Fault]:
     for item in error.errors(include_url=False):
-        column = str(item["loc"][0]) if item["loc"] else ""
-        found = shown(record.get(column, "")) if column else "the row as it was written"
-        found = "an empty cell" if item["type"] == "missing" else found
+        misplaced = item.get("ctx", {}).get("error")
+        if isinstance(misplaced, MisplacedError):
+            yield from (Fault(file, str(line), *place) for place in misplaced.places)
+            continue
+        column = str(item["loc"][0])
+        found = "an empty cell" if item["type"] == "missing" else shown(record.get(column, ""))
         yield Fault(file, str(line), column, found, expected(item))
 
 

@@ -389,8 +389,7 @@ def split_of_value(accounts: Accounts, reference: Accounts) -> dict[str, Floats]
 
 
 def commitments(accounts: Accounts) -> dict[str, float]:
-    """Fees, capital, the charge for downside moved from owners, floors, border charges, terminal terms, lambda*CVaR and soft
-    penalties."""
+    """Fees, capital, charge for downside moved from owners, floors, border charges, terminal terms, lambda*CVaR, soft penalties."""
     n, x = accounts.problem.natural, accounts.solution
     beta, plan = n.calendar.beta[:-1], n.plan
     parts = dict.fromkeys(

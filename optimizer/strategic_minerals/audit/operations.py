@@ -361,8 +361,7 @@ def users_stock_balance(k: AuditContext) -> Iterable[Row]:
 
 
 def users_stock_level(k: AuditContext) -> Iterable[Row]:
-    """0 <= level; pull where tight, refill where not, in a branch alone; full on a trunk on which nothing has begun and nothing is
-    missing at the start  [t]."""
+    """0 <= level; pull where tight, refill where not, in branches alone; full on a trunk where nothing has begun or lacks [t]."""
     for u, (i, _) in enumerate(k.n.users):
         begun = k.n.users_missing[u] > 0 or bool(k.path_data.cut[0, i].any())
         branch, tight = k.path_data.branch[:, k.n.component[i]] | begun, k.path_data.tight[:, i]

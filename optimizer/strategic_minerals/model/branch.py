@@ -40,8 +40,7 @@ def service_terms(structure: Structure, sets: ComponentSets) -> list[tuple[int, 
 
 
 def limits_calm(structure: Structure) -> bool:
-    """Whether unspent money buys only what is tight: where the course of a branch is known it would speculate; with targets the
-    stock is limited itself."""
+    """Whether unspent money buys only what is tight: with foresight it would speculate; targets limit the stock itself."""
     plan = structure.instance.plan
     return plan.budget.branch_money == "appropriated" and plan.policy == "foresight"
 

@@ -69,8 +69,7 @@ class MovedPrice:
 
 @dataclass(frozen=True)
 class WithoutPlan:
-    """What home users buy abroad, and what comes from the reserve and projects, where nothing is done: (1+S, I, T), the baseline
-    course first [unit]."""
+    """(1+S, I, T) what home users buy abroad, and what the reserve and projects give, where nothing is done, trunk first [unit]."""
 
     bought: Floats
     """From existing sources abroad."""

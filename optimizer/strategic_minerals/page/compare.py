@@ -57,8 +57,7 @@ def year_of(result: Result, label: str) -> float:
 
 
 def timeline(result: Result) -> pd.DataFrame:
-    """what, amount, kind, start, end (decimal years), phase, said: purchases, projects, contracts and floors; amount: of the whole
-    row, said: of one bar."""
+    """Acts: what, amount (of the whole row), kind, start, end (decimal years), phase, said (of one bar)."""
     end_of_plan = float(result.plan.horizon.first_year + result.plan.horizon.years)
     rows: list[tuple[Any, ...]] = []
 
@@ -142,8 +141,7 @@ def loss_curve(result: Result) -> pd.DataFrame:
 
 
 def exceeded(losses: Mapping[str, pd.Series], probability: pd.Series) -> pd.DataFrame:
-    """case, loss_musd, chance that a loss is this or more, which is that it exceeds all smaller ones; losses: by case, a scenario a
-    row."""
+    """case, loss_musd, chance that a loss is this or more: it exceeds all smaller ones; losses: by case, a scenario a row."""
     parts = []
     for case, values in losses.items():
         of = probability.groupby(values.clip(lower=0.0)).sum().sort_index(ascending=False).cumsum() / probability.sum()
@@ -524,8 +522,7 @@ def worst_without(result: Result) -> str:
 
 
 def moments(result: Result) -> list[Moment]:
-    """Now and at the end of the plan without a disruption, and the period with the largest loss of the scenario with the largest
-    loss without the plan."""
+    """Now and at the end without a disruption, and the worst period of the scenario with the largest loss without the plan."""
     short, worst = result.tables["shortfalls"], worst_without(result)
     planned = list(dict.fromkeys(result.tables["stock"]["period"]))
     planned = planned or sorted(set(result.tables["operations"].query("not tail")["period"]))

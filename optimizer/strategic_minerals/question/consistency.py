@@ -52,8 +52,7 @@ def price_gaps_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def two_markets_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Two markets a material, not three: what splits one, a control or a hazard's prices, has the same countries; no border floor
-    on two prices."""
+    """Two markets a material, not three: controls and hazards' prices split it by the same countries; no border floor on two."""
     of: dict[str, tuple[str, frozenset[str]]] = {}
     known = [row.material for row in data.rows("materials")]
     countries_of = {row.hazard: row.countries for row in data.rows("hazards")}
@@ -210,8 +209,7 @@ def feed_shares_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 # Qualified forms of a material: who asks for them, and what makes them.
 def forms_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """A qualified form is one of a planned material, some users ask for it, each for one, and one activity at home makes it: a
-    tonne of a tonne, at no cost."""
+    """A qualified form is of a planned material; users ask for one each, and one activity at home makes it, 1 t of 1 t, free."""
     chosen, rows = {*select_materials(plan, data)}, {row.material: row for row in data.rows("materials")}
     made = grouped(data.rows("yields"), "producer")
     activities, home = {row.activity: row for row in data.rows("activities")}, members(data, plan.home)
@@ -543,8 +541,7 @@ def _reached(start: str, steps: Mapping[str, set[str]]) -> set[str]:
 
 
 def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Elements are named where events come one by one; a lognormal length has its range; no hazard brings itself on, over any
-    number of steps."""
+    """Elements are named where events come one by one; a lognormal length has its range; no hazard brings itself on."""
     after = {row.hazard: {*row.after.split()} for row in data.rows("hazards")}
     for row in data.rows("hazards"):
         if row.element_share < 1 and "*" in row.materials.split():

@@ -311,8 +311,7 @@ class Dataset:
         return self.book.placed(fault, table, self.rows(table))
 
     def placed_all(self, faults: Iterable[Fault]) -> list[Fault]:
-        """Faults with their places; rules that do not fit the materials that a planner chose on a sheet are one, which says what to
-        type to leave them out."""
+        """Faults with their places; rules that do not fit materials chosen on a sheet are one, which says how to leave them out."""
         found = [self.placed(fault) for fault in faults]
         cell = self.asked.narrowed if isinstance(self.asked, PlanSheet) else None
         unfit = [fault for fault in found if cell is not None and isinstance(fault, UnfitRule)]

@@ -93,8 +93,7 @@ class Comparison:
 
 
 class Facts:
-    """What is known of materials and producers, for comparisons; of what nothing is known the size is 0. chosen: materials that are
-    looked at; None: all."""
+    """What is known of materials and producers, for comparisons; 0: nothing. chosen: materials that are looked at; None: all."""
 
     def __init__(self, plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -> None:
         self.plan, self.data, self.chosen = plan, data, chosen
@@ -104,8 +103,7 @@ class Facts:
         """By material: its first price in the plan's set and the published one [USD/kg], published use, demand of users, what
         producers make or use, demand or what plants use where that is more, the largest of all, world output of its mineral [t]."""
         self.capacity, self.worth, self.yearly = (defaultdict[str, Measure](Measure) for _ in range(3))
-        """By producer: its largest capacity [t/yr], what a tonne of its activity brings [USD/kg], what it brings in a year [million
-        USD]."""
+        """By producer: largest capacity [t/yr], what a tonne of activity brings [USD/kg], what a year brings [million USD]."""
         for row in sorted(data.rows("prices"), key=lambda row: -row.from_year):
             if row.price_set == plan.price_set:
                 words = f"the price of {row.material} ({{}} USD/kg)"

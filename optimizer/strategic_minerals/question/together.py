@@ -667,8 +667,7 @@ def joint_question(
     tables: by home, of every member. coalition: members that plan together, in any order; None: all. taken: what the others have
     bought and built already; None: nothing.
 
-    Raises PlanError for a plan without that section and for homes that are no members, InputError for a hazard on which the homes
-    disagree."""
+    Raises PlanError for a plan without that section and homes that are no members, InputError for hazards that differ by home."""
     if plan.together is None:
         raise PlanError([Fault("plan", "", "together", "nothing", "a section [together] with the homes of the plan")])
     homes = [member.home for member in plan.together.members]

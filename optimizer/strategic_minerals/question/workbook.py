@@ -314,15 +314,17 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook."""
     path = Path(path)
     sheets, others = _sheets_of(path)
-    faults = list[Fault]()
-    faults += _misnamed(path.name, others)
+    faults, given = [*_misnamed(path.name, others)], dict(overrides or {})
+    own = any(str(row[0]).startswith("sample") for row in sheets.get(PLAN, ()) if row)
+    drawn = [] if own or START not in sheets else [field for field in given if field.startswith("sample.")]
+    later = {field: given.pop(field) for field in drawn}  # of a sample that is drawn for what is answered
     plan, sheet = None, None
     try:
         if PLAN not in sheets:
             there = ", ".join([*sheets, *others][:MOST_SHEETS_NAMED]) or "none"
             expected = f"a sheet with one field of the plan per row; the sheets are {there}"
             raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
-        plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
+        plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], given)
     except FaultsError as error:
         faults += error.faults
     data, wrong = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, others)
@@ -336,7 +338,11 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
         raise PlanError(faults)
     if answers is not None:
         plan, sheet, data = answered(plan, sheet, data, answers)
-    return plan, replace(data, asked=sheet)
+    changed, wrong = overridden(content := plan.to_toml_like(), later)
+    if wrong:
+        raise PlanError(wrong)
+    plan = parse_plan(content, file=sheet.place) if later else plan
+    return plan, replace(data, asked=replace(sheet, overrides=(*sheet.overrides, *changed)))
 
 
 MOST_SHEETS_NAMED = 30
@@ -381,7 +387,7 @@ def columns_read(sheet: str, cells: Sequence[Sequence[Any]]) -> float:
 def _misnamed(book: str, others: Sequence[str]) -> Iterator[Fault]:
     """Sheets that are called nearly like one that is read."""
     for sheet in others:
-        if near := near_miss(sheet, (PLAN, *TABLES), NEARLY):
+        if near := near_miss(sheet, (PLAN, START, *TABLES), NEARLY) or near_miss(sheet, (START,)):
             expected = f"the name of a table{near}, or a clearly different name for a sheet of your own"
             yield Fault(book, "", sheet, "not the name of a table", expected)
 

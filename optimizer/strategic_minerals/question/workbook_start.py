@@ -107,8 +107,7 @@ class Question:
     fills: str
     """Field of the plan, or column of what its block adds; empty: neither."""
     kind: str
-    """text, number, whole, money, moneys, percent (as a share), chance (a percentage a year, as a rate), months (as years), names,
-    choice, switch."""
+    """text, number, whole, money, moneys, percent (a share), chance (% a year, a rate), months (in years), names, choice, switch"""
     listed: str
     """List (`lists`) from which is chosen; empty: none."""
     ready: str

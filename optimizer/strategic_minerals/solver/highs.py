@@ -37,8 +37,7 @@ _greeted: list[bool] = []
 
 
 def instance() -> Any:
-    """A HiGHS instance with `FIXED` options. The first of a process prints a banner to the C standard output, which is kept from
-    users."""
+    """A HiGHS instance with `FIXED` options; users do not see the banner that the first of a process prints."""
     with _FIRST:
         hidden = nullcontext() if _greeted else _stream_of_c_to_nowhere() if _is_glibc() else _descriptor_to_nowhere()
         with hidden:

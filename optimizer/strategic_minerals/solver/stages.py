@@ -302,8 +302,7 @@ def where_no_scenario_is(problem: Problem, x: Floats, costs: Sequence[Floats]) -
 
 
 def rearranged(assembly: Assembly, x: Floats, mine: Ints, weight: Floats, costs: Sequence[Floats]) -> Floats:
-    """The point with some columns where they weigh least, all else unchanged and at no higher costs; the point itself where that
-    has no answer."""
+    """The point with some columns where they weigh least, all else unchanged, at no higher cost; itself without an answer."""
     if not weight[mine].any():
         return x
     matrix = sparse.csr_array((assembly.value, assembly.index, assembly.start), shape=(len(assembly.row_lower), len(x)))
@@ -364,8 +363,7 @@ class FlatModel:
         self._assembly, self._model = assembly, Model(assembly, cost, integer=integer)
 
     def load(self, assembly: Assembly, cost: Floats) -> None:
-        """Take another model in the place of this one, without the added limits; of one of the same size the last basis is
-        the start."""
+        """Take another model in place of this one, without the added limits; the last basis is the start for one of its size."""
         self._assembly = assembly
         self._model.load(assembly, cost)
 

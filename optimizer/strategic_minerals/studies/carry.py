@@ -30,6 +30,8 @@ from ..world.producers import purchase_price, survival
 # What a year of a plan leaves behind: stocks, commitments, users' own stocks, money, sources that are shut.
 SMALL = 1e-9
 """Shares and tonnes up to which there is nothing."""
+ROUNDED = 1e-4
+"""Share by which tonnes that were written down may be more than they were."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,9 @@ class _Draft:
             case "delivered":
                 ordered = float(x.acquisition[0, x.purchases.index(called), : self.years * step].sum())
                 self.lost[called] = ordered - amount
+                if amount > ordered * (1 + ROUNDED):
+                    expected = f"at most {ordered:,.6g} t, which were bought"
+                    self.faults.append(replace(place, column="happened", found=f"{amount:g}", expected=expected))
             case "package":
                 chosen = list(options)[packages.index(called)]
                 self.entered["sign"][[k for k, o in options.items() if o.project == options[chosen].project]] = 0.0

@@ -73,7 +73,7 @@ def learned(
         else:
             prior_rate, shape = before.prior_rate_per_yr, before.prior_onsets
             exposure, onsets = exposure + before.exposure_yr, onsets + before.onsets
-        if exposure <= 0 and onsets == 0:
+        if (exposure <= 0 and onsets == 0) or math.isinf(shape):  # a rate that is as stated learns nothing
             hazards.append(row)
             continue
         hazards.append(row.model_copy(update=posterior(prior_rate, shape, exposure, onsets)))

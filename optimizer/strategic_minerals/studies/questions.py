@@ -228,8 +228,12 @@ class _Answers:
             counts |= {parent for name in counts & {*rows} for parent in rows[name].after.split()}
         if code not in counts:
             return self.names.hazard(code), "it changes nothing: it is about no material of the plan."
-        table = self.result.tables["scenario_losses"]
-        return self.names.hazard(code), self._with_it(table[[code in str(row).split() for row in table.hazards]], code)
+        table, scenarios = self.result.tables["scenario_losses"], self.problem.structure.scenarios
+        end = self.problem.natural.calendar.edges[self.problem.natural.calendar.planned]
+        begun = [[event.start for event in events if event.label == code] for events in scenarios.events]
+        late = [name for name, of in zip(scenarios.names, begun, strict=True) if of and min(of) >= end]
+        mine = table[[code in str(row).split() for row in table.hazards]]
+        return self.names.hazard(code), self._with_it(mine[~mine.scenario.isin(late)], code)
 
     def scenario(self, name: str) -> tuple[str, str]:
         """What a listed scenario costs."""

@@ -363,7 +363,9 @@ def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names:
     for level in plan.service_levels:
         if level.model_copy(update={"scenarios": ()}) not in kept:
             promise = f"{names.material(level.material)} ({level.segment}, {level.level:.0%})"
-            yield f"The promise for {promise} is left out: no scenario is left in which it is to hold."
+            begun = {one.name for one in moved.ongoing}.intersection(level.scenarios)
+            why = "its event is in force, and a promise is about those to come"
+            yield f"The promise for {promise} is left out: {why if begun else 'no scenario is left in which it is to hold'}."
 
 
 def _rounded_in_words(question: Question, state: State, names: Names) -> list[str]:

@@ -788,8 +788,7 @@ def _usual(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calen
 
 
 def _members(plan: Plan, data: Dataset, materials: Sequence[Any], yields: Floats) -> tuple[frozenset[str], ...]:
-    """(J,) countries of the home whose users a producer serves: of its first material that is of a home of its own, else of the
-    plan's."""
+    """(J,) countries of the home whose users a producer serves: that of its first material with a home, else the plan's."""
     homes = [row.home for row in materials]
     served = [next((homes[i] for i in np.flatnonzero(row) if homes[i]), None) or plan.home for row in yields]
     known = {home: members(data, home) for home in dict.fromkeys(served)}

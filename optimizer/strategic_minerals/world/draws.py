@@ -16,6 +16,8 @@ from scipy.special import gammaincinv, ndtri
 
 from ..core.frames import Floats
 from ..core.runner import checkpoint
+from ..core.stats import bracket
+from ..question.estimates import LEVEL
 from ..question.plan import Event
 from .events import NORMAL_90, DisruptionEvent, HazardProfile, Steps, drawn_spreads, resolve_event
 
@@ -26,7 +28,9 @@ SOBOL_EVENTS = 3
 REMAINDER_POINTS = 4096
 POINTS = (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS
 JEFFREYS = 0.5
-"""Onsets that a rate without a record of its own stands for: as little as a rate can."""
+"""Onsets that a rate of which next to nothing is known stands for: as little as a rate can."""
+SHAPES, PART = math.log(1e4), 1e-6
+"""Logarithm of the largest shape that is looked for, and how closely."""
 HARSHNESS = {"flood_squeeze": 1, "licence": 1, "embargo": 2, "war": 3}
 """States of a relation; a glut is milder than any until its export stop begins. Outages, surges, allies' limits are no states."""
 
@@ -63,11 +67,22 @@ class Exposure:
 
 
 def shape_of(row: Any) -> float:
-    """Onsets that a row's rate stands for: those on its record and one half, the shape of the rate's gamma posterior under
-    Jeffreys' prior."""
-    if row.observed_yr is None:
+    """Onsets that a row's rate stands for, the shape of its gamma law: those on record and a half (Jeffreys' prior); without one,
+    as many as make its range the 5 and 95 % points; without a range too, infinitely many: the rate is as stated."""
+    if row.observed_yr is not None:
+        return float(len(row.calibrated_on.split()) + row.onsets_elsewhere) + JEFFREYS
+    rate = row.rate_per_yr
+    low, high = (rate if end is None else end for end in (row.rate_per_yr_low, row.rate_per_yr_high))
+    if not 0 < low < high:
+        return math.inf if low == high else JEFFREYS
+
+    def narrower(log_shape: float) -> bool:
+        least, most = gammaincinv(math.exp(log_shape), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return bool(most < high / low * least)
+
+    if narrower(-SHAPES):
         return JEFFREYS
-    return float(len(row.calibrated_on.split()) + row.onsets_elsewhere) + JEFFREYS
+    return math.exp(bracket(narrower, -SHAPES, SHAPES, narrow=lambda a, b: b - a < PART)[1])
 
 
 def draw(
@@ -501,8 +516,7 @@ def _kinds(row: Any, alike: Mapping[str, str]) -> list[str]:
 
 
 def elements(row: Any, u: Floats, alike: Mapping[str, str] | None = None) -> str:
-    """Which of the hazard's materials an event touches: each with probability `element_share`, one at least; all that are alike, or
-    none of them."""
+    """Which of the hazard's materials an event touches: each with `element_share`, one at least; all that are alike, or none."""
     alike = alike or {}
     kinds = _kinds(row, alike)
     if row.element_share >= 1 or len(kinds) < 2:

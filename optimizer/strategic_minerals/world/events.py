@@ -261,8 +261,7 @@ def resolver(plan: Plan, data: Dataset) -> Callable[[Event], DisruptionEvent]:
 
 
 def profiles_of(plan: Plan, data: Dataset) -> dict[str, HazardProfile]:
-    """Profiles of the hazards; a hazard whose cut or duration the plan states itself has none, one whose price it states none of
-    prices."""
+    """Profiles of the hazards; none where the plan states a cut or a duration itself, none of prices where it states a price."""
     flat = {o.hazard for o in plan.hazards if o.cut_share is not None or o.duration_yr is not None}
     one_price = {o.hazard for o in plan.hazards if o.price_multiplier is not None}
     return {
@@ -716,8 +715,7 @@ def _spans(event: DisruptionEvent, steps: Steps | None) -> list[Span]:
 def _squeezed_by(
     instance: Instance, events: Sequence[tuple[DisruptionEvent, ...]], at_name: Mapping[str, int]
 ) -> dict[tuple[str, int], tuple[str, ...]]:
-    """(materials as an event names them, a material) -> those of them by which it is squeezed: itself, or else those of its
-    chain."""
+    """(materials as an event names them, a material) -> those that squeeze it: itself, or else those of its chain."""
     found = {}
     for names in {event.materials for scenario in events for event in scenario}:
         touched = named_materials(names, at_name)

@@ -295,8 +295,7 @@ class Procurement:
     offtake_open: Bools
     """(J, T) whether an offtake contract with a source may begin."""
     clean: Bools
-    """(J,) whether a producer makes clean material of clean feed: no rule with reach-back excludes its country or its declared
-    feed."""
+    """(J,) whether a producer makes clean material of clean feed: no rule with reach-back excludes its country or stated feed."""
     clean_purchases: Bools
     """(I, T) materials that the reserve buys clean, back to the mine."""
     clean_support: Bools

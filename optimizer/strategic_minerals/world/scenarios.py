@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -111,8 +112,7 @@ def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, floa
 
 
 def reduce(instance: Instance, scenarios: ScenarioSet, n: int) -> tuple[Ints, Floats]:
-    """(which n of the drawn scenarios are kept, their probabilities, which sum to one). Deterministic; the same scenarios give the
-    same answer."""
+    """(which n of the drawn scenarios are kept, their probabilities, which sum to one). The same scenarios give the same answer."""
     by_material = loss_proxy(instance, scenarios)
     total = by_material.sum(axis=1)
     pi = scenarios.probability
@@ -419,9 +419,10 @@ def draws_with_exposure(
 
 
 def shapes(plan: Plan, data: Dataset) -> dict[str, float]:
-    """Hazard -> shape of the gamma posterior of its rate: onsets that the plan's tables have seen, or that its row stands for."""
+    """Hazard -> shape of its rate's gamma law: onsets that the tables have seen or its row stands for; none of a rate as stated."""
     seen = {row.hazard: row.prior_onsets + row.onsets for row in data.rows("hazard_evidence")}
-    return {row.hazard: seen.get(row.hazard) or shape_of(row) for row in sampled(plan, data)}
+    found = {row.hazard: seen.get(row.hazard) or shape_of(row) for row in sampled(plan, data)}
+    return {hazard: shape for hazard, shape in found.items() if math.isfinite(shape)}
 
 
 def population(

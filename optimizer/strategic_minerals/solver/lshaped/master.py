@@ -392,8 +392,7 @@ class Master:
             }
 
     def trim(self, idle: int | None = None) -> None:
-        """Take out cuts that have not been tight for more solves than `idle`; None: `SearchSettings.idle_solves`, and only where
-        they are many."""
+        """Take out cuts not tight for more than `idle` solves; None: `SearchSettings.idle_solves`, and only of many."""
         most = SETTINGS.idle_solves if idle is None else idle
         rows = [self._first + k for k, since in enumerate(self._held.values()) if since > most]
         if idle is None and len(rows) * SETTINGS.idle_cuts_one_in < len(self._held):

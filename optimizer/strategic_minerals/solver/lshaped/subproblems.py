@@ -111,8 +111,7 @@ class Cluster:
     digest: bytes
     """Of all its data: two with the same digest cost the same, whatever the master decides."""
     kept: Subproblem | None
-    """Its program where it stays in memory between answers, with its solver at some 2 kB a column; otherwise both are made again,
-    from the last basis."""
+    """Its program where it stays in memory, with its solver at some 2 kB a column; else both are made again from the last basis."""
     model: Model | None = None
     basis: Any = None
     """A saved basis of the solver."""
@@ -196,8 +195,7 @@ class Cluster:
         return found
 
     def _dearer(self, other: Cluster) -> Ints | None:
-        """Own columns that cost more in another program, which is the same otherwise: it costs at least as much as this one. None
-        where it is another."""
+        """Own columns that cost more in another program, else the same: it costs as much as this one at least. None: another."""
         old, new = self.kept, other.kept
         if old is None or new is None or old.cost.shape != new.cost.shape:
             return None
