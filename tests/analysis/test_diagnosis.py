@@ -220,8 +220,7 @@ def test_money_is_raised_by_what_is_owed_and_what_is_missed() -> None:
 
 def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:
     """Proves: the total of 5 million USD, where 20 are owed, takes 35 more."""
-    found = checked(*owing(1000.0, BOTH, total=5.0))
-    (change,) = found.tables["changes"].itertuples()
+    (change,) = checked(*owing(1000.0, BOTH, total=5.0)).tables["changes"].itertuples()
     assert change.verified
     assert change.value == pytest.approx(40.0, rel=1e-3)
     assert change.sentence.startswith("total budget + 35")
@@ -285,8 +284,7 @@ def test_emergency_money_alone_restores_a_plan() -> None:
     million USD of it, and is found although the plan has none."""
     offers = {f"of_{m}": offer(m, 10.0, 0.0, "outside", 1.0) for m in "ab"}
     plan, data = short_in_a_stop(offers, money=20.0, budget={"total_musd": 60.0})
-    found = checked(plan, data)
-    (change,) = found.tables["changes"].itertuples()
+    (change,) = checked(plan, data).tables["changes"].itertuples()
     assert change.verified
     assert change.by == pytest.approx(160.0, rel=1e-3)
     assert change.sentence == f"emergency money of every year + {change.by:,.10g} million USD"

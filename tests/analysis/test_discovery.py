@@ -391,8 +391,7 @@ def test_blocks_of_a_design_are_held_out_as_a_whole(tmp_path: Path) -> None:
     plan, data = borne()
     answered = sweep(plan, data, sobol(ranges, samples=8), relax=True, gap=0.0)
     found = discover(answered, "expected_loss_musd <= 20")
-    groups = found.tables["cases"].groupby(found.tables["cases"]["row"] // 5)["held_out"].nunique()
-    assert (groups == 1).all()
+    assert (found.tables["cases"].groupby(found.tables["cases"]["row"] // 5)["held_out"].nunique() == 1).all()
     assert any("blocks of 5 points" in note for note in found.facts["notes"])
     assert cases_of_study(answered.tables, answered.facts["block"]).block == 5
     assert cases_of_study(swept().tables, swept().facts["block"]).block == 1

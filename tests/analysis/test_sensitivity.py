@@ -87,15 +87,13 @@ def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -
             "loss value": ["loss_functions[test/*/*].loss_usd_per_t *"],
         }[row.figure]
         assert row.chosen == chosen
-        stands = edited(plan, data, dict.fromkeys(addresses, row.stands_at))
-        assert holds(*stands, name) == chosen, row.figure
+        assert holds(*edited(plan, data, dict.fromkeys(addresses, row.stands_at)), name) == chosen, row.figure
         if math.isnan(row.flips_at):
             continue
         flips += 1
         assert row.proved
         assert abs(row.flips_at - row.stands_at) <= 0.01 * abs(row.base) + 1e-9 or row.base == 0.0
-        flipped = edited(plan, data, dict.fromkeys(addresses, row.flips_at))
-        assert holds(*flipped, name) != chosen, row.figure
+        assert holds(*edited(plan, data, dict.fromkeys(addresses, row.flips_at)), name) != chosen, row.figure
     assert flips >= 1
 
 

@@ -235,8 +235,7 @@ def test_what_homes_share_is_taken_over_and_given_up(change: str) -> None:
     else:
         other = joint_question(allied(stop), homes, taken=Taken(purchases={("spot", 2027): 300.0}))
     for one, then in ((first, other), (other, first)):
-        beside = prepare(*then, prepare(*one), None)
-        assert same_model(beside, prepare(*then))
+        assert same_model(prepare(*then, prepare(*one), None), prepare(*then))
     before = prepare(*first)
     assert prepare(*other, before, None).templates is before.templates
 

@@ -353,8 +353,7 @@ def test_a_gap_is_closed_at_the_score_of_the_face(instrument, financed, cost):
 def test_a_project_that_others_finance_is_not_financed_again(financed, chosen):
     """Proves: with 30 of 100 of capex left, no grant of 32.4 can be signed, though the gap is there as before."""
     plan, data = owner(capital={"grant": {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0}})
-    frame = data.frame("projects").assign(financed_share=financed)
-    result = best((plan, data.replace(projects=frame)))
+    result = best((plan, data.replace(projects=data.frame("projects").assign(financed_share=financed))))
     assert built(result) == chosen
 
 
@@ -397,8 +396,7 @@ def test_a_floor_costs_more_where_the_price_falls_and_no_less_where_it_rises(mul
     .64*(.5*12.5 + .5*60) = 33.2. Where it doubles half of 160 - 110 and of 240 - 110 would come back, 10 + .64*(.5*12.5 - .5*45) =
     -.4, were such prices counted: it costs the 18 of the baseline course. The terminal liability stays on the trunk: 6.4.
     """
-    moved = cut("moved", 0.5, 2029, 1, share=0.0, price_multiplier=multiplier)
-    result = best(clawback(scenarios=[moved]))
+    result = best(clawback(scenarios=[cut("moved", 0.5, 2029, 1, share=0.0, price_multiplier=multiplier)]))
     assert result.objective_parts["floor_cost"] == close(cost)
     assert result.objective_parts["terminal_liability"] == close(6.4)
 
@@ -855,8 +853,7 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
     assert denominator(problem, -500.0) == close(500.0)
     assert denominator(problem, -3.0) == close(172.0)
     assert denominator(prepare(*imported(1e4, money=0.0)), -0.5) == 1.0
-    result = solve(*knapsack(), gap=0.5, quick=True)
-    outcome = result.outcome
+    outcome = solve(*knapsack(), gap=0.5, quick=True).outcome
     expected = (outcome.objective_musd - outcome.best_bound_musd) / max(abs(outcome.objective_musd), 110.0)
     assert outcome.relative_gap == close(expected)
     assert outcome.relative_gap <= 0.5
@@ -902,8 +899,7 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
     table = result.tables["dropped"]
     dropped = dict(zip(table.iloc[:, 0], table.reason, strict=True))
     assert (dropped.get("new: carried") == "its owner has a floor on this output already") == agreed
-    signed = result.tables["projects"].set_index("project").package["new"]
-    assert signed == ("none" if agreed else "carried")
+    assert result.tables["projects"].set_index("project").package["new"] == ("none" if agreed else "carried")
     assert ran(result, "new", "war", "2029") == close(1.0)
     assert (result.objective_parts["floor_cost"] > 0) != agreed
 

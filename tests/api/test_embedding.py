@@ -79,8 +79,7 @@ def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
     table.loc[:, :] = 0
     assert there == here
     study = Study("tried", {"rows": table}, facts={"share": float("nan")})
-    rows = study.tables["rows"]
-    rows.loc[:, :] = 1
+    study.tables["rows"].loc[:, :] = 1
     assert study == Study("tried", {"rows": table}, facts={"share": float("nan")}) != Study("tried", {})
     study.save(tmp_path / "study")
     assert Study.load(tmp_path / "study") == study
@@ -142,8 +141,7 @@ def test_tables_of_facts_are_equal_by_their_rows() -> None:
     one, two = load_dataset(shipped("inputs")), load_dataset(shipped("inputs"))
     assert one == two
     assert len(repr(one)) < 200
-    fewer = type(one)({**one.tables, "stock": one.rows("stock")[:-1]})
-    assert one != fewer
+    assert one != type(one)({**one.tables, "stock": one.rows("stock")[:-1]})
 
 
 def test_scenarios_come_from_a_frame() -> None:

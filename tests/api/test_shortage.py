@@ -97,8 +97,7 @@ def test_users_still_buy_at_a_crisis_price(premium: float) -> None:
     """Proves trap 26: with next to no loss and a price of five times, users go short of what is missing and of no more: losses and
     supply count at undisturbed prices, premiums included."""
     changes = {"sources": {"far": source("CHN", "a", 10.0, premium_share=premium)}}
-    result = best(dear(1e-6, **changes))
-    assert short(result, "stop", "2028") == near(2.0)
+    assert short(best(dear(1e-6, **changes)), "stop", "2028") == near(2.0)
 
 
 def test_the_undisturbed_price_stands_beneath_the_loss() -> None:
@@ -163,8 +162,7 @@ def test_all_of_a_segment_can_go_short_on_a_spike() -> None:
         lasts=0.5,
         years=4,
     )
-    result = best(with_spikes(case))
-    assert short(result, "stop", "2029") == near(10.0)
+    assert short(best(with_spikes(case)), "stop", "2029") == near(10.0)
 
 
 def held(level: float = 2.0, *args: Any, **changes: Any) -> Case:
@@ -345,8 +343,7 @@ def test_names_of_the_tables_are_checked(table: str) -> None:
         ("material", {"material": "aa", "segment": "*"}),
         ("segment", {"material": "a", "segment": "civvil"}),
     ):
-        wrong = data.replace(**{table: pd.DataFrame([{**row, **amount}])})
-        faults = check_data(plan, wrong)
+        faults = check_data(plan, data.replace(**{table: pd.DataFrame([{**row, **amount}])}))
         assert [(fault.file, fault.column) for fault in faults] == [(f"{table}.csv", column)]
 
 

@@ -359,8 +359,7 @@ def sold_while_tight(case: Case) -> Callable[[np.ndarray], None]:
 @pytest.mark.parametrize("family", SPOILT)
 def test_a_broken_rule_is_named(family: str) -> None:
     # a plan of foresight, one that signs a contract, and one of targets
-    seed = {"calm_purchases": 28, "offtake_origin": 44}.get(family, 27)
-    case = solved_case(seed, **EVERYTHING)
+    case = solved_case({"calm_purchases": 28, "offtake_origin": 44}.get(family, 27), **EVERYTHING)
     assert case.audit().passed
     found = case.audit(SPOILT[family](case))
     assert family in found.broken()

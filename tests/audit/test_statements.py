@@ -106,8 +106,7 @@ def test_penalties_are_nobodys_outlay() -> None:
     result = best(case)
     told = result.figures
     assert told.value("penalties_musd") == pytest.approx(0.05 * 1000 * (10 + 10 + 0.5 * 10))
-    value = result.tables["value"]
-    assert -value.penalties_musd.sum() == pytest.approx(told.value("penalties_musd"))
+    assert -result.tables["value"].penalties_musd.sum() == pytest.approx(told.value("penalties_musd"))
     parts = ("shortage_avoided_musd", "users_musd", "authority_musd")
     assert sum(told.value(name) for name in parts) - told.value("penalties_musd") == pytest.approx(
         told.value("worth_musd")

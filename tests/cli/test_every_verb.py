@@ -194,8 +194,7 @@ class Asked:
         assert status["state"] == "succeeded", str(status["problem"])
         assert ("report" in status["links"]) == VERBS[verb].has_report
         link = status["links"]["result"]
-        names = list(self.service.get(link).json()["tables"])
-        result = self.service.get(link, params={"include": names})
+        result = self.service.get(link, params={"include": list(self.service.get(link).json()["tables"])})
         assert result.status_code == 200, result.text
         declared = self.service.get("/v1/openapi.json").json()["components"]["schemas"]
         schema = {"$ref": f"#/components/schemas/{verb.title()}Result", "components": {"schemas": declared}}

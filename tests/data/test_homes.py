@@ -80,8 +80,7 @@ def test_a_country_without_a_folder_gets_estimates_and_a_plan_to_begin_with(home
             low, value, high = (getattr(row, f"{column}{end}") for end in ("_low", "", "_high"))
             assert (row.confidence, low <= value <= high, low < high) == ("estimate", True, True)
             assert row.source
-    plan = Plan.model_validate(tomllib.loads(first_plan(shipped("inputs"), data, home)))
-    report = check(plan, data)
+    report = check(Plan.model_validate(tomllib.loads(first_plan(shipped("inputs"), data, home))), data)
     assert report.faults == ()
     assert report.provenance.estimates > 0
     planned, missing = {row.material for row in data.rows("demand")}, {row.item for row in data.rows("not_planned")}

@@ -38,8 +38,7 @@ def supplied(result):
 @pytest.mark.parametrize(("reserves", "left"), [(5.0, [2.0, 2.0, 1.0, 0.0]), (50.0, [2.0] * 4)])
 def test_a_source_gives_no_more_than_its_country_holds(reserves, left):
     """Reserves of 5 kt at 2 kt a year last two and a half years from the start of 2027; so the ally gives 5 kt in all."""
-    result = solve(*question(reserves, ore_runs_out=True), gap=0.0, quick=True)
-    given = supplied(result)
+    given = supplied(solve(*question(reserves, ore_runs_out=True), gap=0.0, quick=True))
     assert [given.get(str(year), 0.0) for year in range(2027, 2031)] == pytest.approx(left)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from test_workbook import faults_of
 
-from strategic_minerals import check
+from strategic_minerals import PlanError, check
 from strategic_minerals.core.errors import Fault
 from strategic_minerals.question.dataset import cell_name
 from strategic_minerals.question.workbook import PLAN, load_workbook, write_workbook
@@ -140,10 +140,17 @@ def test_answers_fill_the_plan_and_add_what_is_the_planners_own(kept: Path, tmp_
     # the command line counts before all, and a column that is inserted holds a fourth
     plan, _ = load_workbook(path, {"horizon.years": 4, "budget.appropriation_musd": 7})
     assert (plan.horizon.years, plan.budget.appropriation_musd, plan.title) == (4, 7, "Ours")
+    drawn = load_workbook(path, {"sample.seed": 7})[0].sample
+    assert drawn is not None
+    assert (drawn.seed, {*drawn.hazards}) == (7, {"own_disruption", "stop"})
     book = openpyxl.load_workbook(answering(kept, tmp_path, told(PROJECTS)))
     book[START].insert_cols(3)
     book.save(path)
     assert [row.project for row in load_workbook(path)[1].rows("projects")] == ["own_project", "own_project_3"]
+    book[START].title = "Start"
+    book.save(path)
+    with pytest.raises(PlanError, match="did you mean 'start here'"):
+        load_workbook(path)
 
 
 def test_other_materials_bring_their_feeds_and_leave_rules_behind(kept: Path, tmp_path: Path) -> None:

@@ -122,8 +122,7 @@ def test_a_plant_that_two_homes_name_is_built_once() -> None:
     homes = {"USA": built("USA", 1.0, 30.0), "AUS": built("AUS", 0.6, 18.0)}
     plan = allied(STRUCK, residual=0.0)
     together = solved(plan, homes)
-    projects = together.tables["projects"]
-    assert list(projects.project) == ["plant"]
+    assert list(together.tables["projects"].project) == ["plant"]
     spare = together.figures.value("shortage_avoided_musd")
     assert spare == near(0.5 * 110 * 1.0)  # 1 kt in the year of the disruption, however it is divided
     alone = solved(plan, homes, ("AUS",))
@@ -193,8 +192,7 @@ def test_draws_are_the_same_whoever_plans_together() -> None:
 
 def test_homes_that_disagree_on_a_hazard_are_told() -> None:
     homes = {home: home_tables(home, more=hazards(home)) for home in ("USA", "AUS")}
-    other = homes["AUS"].frame("hazards").assign(cut_share=0.5)
-    homes["AUS"] = homes["AUS"].replace(hazards=other)
+    homes["AUS"] = homes["AUS"].replace(hazards=homes["AUS"].frame("hazards").assign(cut_share=0.5))
     with pytest.raises(
         InputError, match=r"homes/AUS/hazards.csv:stop .*cut_share.*0.5.*expected 1.0, as in the tables of USA"
     ):

@@ -297,8 +297,7 @@ def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> N
     model.configure_hot_start(scaled=False)
     found = model.run(time_limit_s=600.0)
     assert found.status == "optimal"
-    again = model.run(time_limit_s=600.0)
-    assert again.objective == pytest.approx(found.objective, rel=1e-9)
+    assert model.run(time_limit_s=600.0).objective == pytest.approx(found.objective, rel=1e-9)
     assert runs == [(BARELY, False), (WITH_CARE, False), (ROUGHLY, True)]
 
 

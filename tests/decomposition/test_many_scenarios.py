@@ -135,8 +135,7 @@ def test_cuts_of_groups_lie_nowhere_above_what_their_clusters_cost() -> None:
     problem = cap_trunk_shortfall(problem, z0)
     of.minimise(cost, z0, gap=1e-4, absolute_gap=0.0)
     y, forever = of.point(z0[of.parts.mine]), time.perf_counter() + 600.0
-    at = of.evaluate(y, cost, 0.0, forever)
-    cost_of_groups = at.total - float(cost[of.parts.mine] @ y)
+    cost_of_groups = of.evaluate(y, cost, 0.0, forever).total - float(cost[of.parts.mine] @ y)
     below = np.full(len(of.groups), -np.inf)
     for number in of.pool.numbers:
         known = of.pool[number]
@@ -172,16 +171,14 @@ def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int
     assembly, cost = problem.assembly, solved.costs["social_cost"]
     whole = np.flatnonzero(assembly.integer)
     apart = clusters.decompose(problem.structure, assembly, cost, 3)
-    scenarios = problem.structure.scenarios
-    assert not scenarios.design_basis.all()
+    assert not problem.structure.scenarios.design_basis.all()
     priced = apart.rows[np.abs(fixed.duals.row[apart.rows]) > 1e-7]
     rng = np.random.default_rng(seed)
     model = Model(assembly, cost, integer=False)
     model.set_bounds(whole, np.round(solved.x[whole]), np.round(solved.x[whole]))
     here = model.run(time_limit_s=600.0).objective
     assert here == pytest.approx(float(cost @ fixed.x), abs=2 * gap * denominator(problem, 0.0))
-    tried = tried_slopes(model, solved, rng.permutation(priced)[:25], here, 1e-3, 1e-6)
-    assert tried > 10
+    assert tried_slopes(model, solved, rng.permutation(priced)[:25], here, 1e-3, 1e-6) > 10
 
 
 @pytest.mark.usefixtures("crowded")

@@ -106,8 +106,7 @@ def test_the_plan_is_worth_as_much_as_any_rule_but_for_its_gap() -> None:
     plan, data = deciding()
     assert plan.sample is not None
     many = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 128})})
-    study = compare_rules(solve_once(many, data, gap=1e-6), samples=4, scenarios=64)
-    rules = study.tables["rules"]
+    rules = compare_rules(solve_once(many, data, gap=1e-6), samples=4, scenarios=64).tables["rules"]
     own, purchased = rules[rules.rule == "the plan"].iloc[0][["worth_musd", "purchases_musd"]]
     for row in rules[rules.rule != "the plan"].itertuples():
         assert row.share_of_plan <= 1.005
@@ -263,8 +262,7 @@ def test_tonnes_of_the_first_scenario_stand_beside_the_printed_ones(stock):
 @pytest.mark.long
 def test_the_shipped_question_answers_all_eighteen_rows(cli):
     """The report's 18 materials: each has tonnes of ours, or why not; where the two differ by more than twice, a reason."""
-    found = json.loads(cli("requirements", "stockpile-requirements-2013", "--json").stdout)
-    rows = found["comparison"]
+    rows = json.loads(cli("requirements", "stockpile-requirements-2013", "--json").stdout)["comparison"]
     *lines, of_2013, of_2023, whole = rows
     assert len(lines) == 18
     assert (of_2013["published_musd"], of_2023["published_musd"]) == (1221.41, 13500)
@@ -433,8 +431,7 @@ def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
 
 
 def test_the_shipped_agreements_are_replayed() -> None:
-    data = shipped_tables()
-    found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), data)
+    found = deals(load_plan(shipped("models") / "rare-earths.toml", {"owners.sample": 64}), shipped_tables())
     assert list(found.tables["floors"].agreement) == ["mp_dow_2025", "lynas_jare_2026"]
     signed = "mp_dow_2025 arafura_efa_naif iluka_eneabba_loan vulcan_osc".split()
     assert list(found.tables["rates"].agreement) == signed

@@ -97,8 +97,7 @@ def test_a_rule_that_is_clearly_better_takes_the_place_of_the_usual_one_alone() 
     data = data.replace(hazards=pd.DataFrame([stop]))
     chosen = solve(plan, data, **FEW)
     assert (chosen.plan.release.this_event, chosen.plan.release.new_events_yr) != (1.5, 2.0)
-    named = plan.model_copy(update={"release": Release()})
-    kept = solve(named, data, **FEW)
+    kept = solve(plan.model_copy(update={"release": Release()}), data, **FEW)
     assert kept.plan.release == Release()
     assert told(chosen).figure("worth_musd") > told(kept).figure("worth_musd")
     assert "The usual rule" in chosen.summary(full=True)
@@ -286,8 +285,7 @@ def test_a_sample_says_what_its_own_solve_says() -> None:
 def test_tests_are_kept_whole_whatever_the_plan_reduces() -> None:
     """Proves: a plan whose own scenarios are medoids is tested by samples as they were drawn, each with a seed of its own."""
     reduced = resampled(deciding()[0], draws=200)
-    seeds = tested_module.sample_seeds(1, 10, tested_module.TEST_SEED_MASK)
-    assert len({1, *seeds}) == 11
+    assert len({1, *tested_module.sample_seeds(1, 10, tested_module.TEST_SEED_MASK)}) == 11
     assert tested_module.whole_sample(reduced, 7, 64) == resampled(reduced, draws=None, scenarios=64, seed=7)
 
 
@@ -295,10 +293,8 @@ def test_a_run_leads_with_what_to_do_first_and_can_be_checked(answer: Result, tm
     """Proves: the manifest begins with the acts of the first years; the run is read back the same and verified; an amount, a gap
     or a verdict that was altered is objected to."""
     folder = answer.save(tmp_path / "run")
-    stated = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert next(iter(stated)) == "act_now"
-    again = Result.load(folder)
-    assert told(again).manifest() == told(answer).manifest()
+    assert next(iter(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))) == "act_now"
+    assert told(Result.load(folder)).manifest() == told(answer).manifest()
     assert not verify(folder).facts["objections"]
     for table, column, word in (
         ("act_now", "chosen", "chosen"),

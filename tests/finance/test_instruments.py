@@ -400,8 +400,7 @@ def test_published_ceilings_bind_all_offers_of_a_material_together(ceilings: boo
         procurement={"ceilings": ceilings},
     )
     row = {"material": "a", "fiscal_year": 2025, "ceiling_t_per_yr": 150.0}
-    result = solve(plan, data.replace(purchase_ceilings=pd.DataFrame([row])), gap=0.0)
-    table = result.tables["acquisitions"]
+    table = solve(plan, data.replace(purchase_ceilings=pd.DataFrame([row])), gap=0.0).tables["acquisitions"]
     assert table[table.fiscal_year < 2029].acquired_t.sum() / 1e3 == pytest.approx(tonnes)
 
 

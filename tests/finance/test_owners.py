@@ -110,8 +110,7 @@ def test_without_a_premium_the_floor_of_the_example_is_the_dearer_way() -> None:
 
 
 def test_a_rate_never_falls_below_zero() -> None:
-    found = options(one_plant(95.0, {"price_risk_premium": 0.5}))["both"]
-    assert found.hurdle == 0.0
+    assert options(one_plant(95.0, {"price_risk_premium": 0.5}))["both"].hurdle == 0.0
 
 
 @pytest.mark.parametrize(("chance", "rate"), [(0.0, 0.25), (0.1, 0.125), (0.2, 0.0), (0.5, 0.0)])
@@ -202,12 +201,10 @@ def test_whatever_the_margin_the_rate_stays_within_the_premium(cash: float) -> N
     states = [(0.5, 0.5), (1.5, 0.5)]
     plan, data = one_plant(states=states)
     dear = data.replace(projects=data.frame("projects").assign(cash_usd_per_kg=cash))
-    support = prepare(plan, dear).structure.support
-    owners = support.owners
+    owners = prepare(plan, dear).structure.support.owners
     for level in (20.0, 60.0, 90.0, 150.0, 400.0):
         floor = next(p.floor for p in owners.instance.packages if p.floor is not None)
-        raised = packages.replace(floor, level=level * unit(owners.instance))
-        found = owners.figures(0, (raised,), 0)
+        found = owners.figures(0, (packages.replace(floor, level=level * unit(owners.instance)),), 0)
         low, high = max(0.0, found.expected_rate - PREMIUM), found.expected_rate
         assert low - 1e-15 <= found.rate <= high
         assert found.transferred >= 0
@@ -284,8 +281,7 @@ def test_only_a_hazard_draws_the_pricing_sample_anew() -> None:
     often = drawn(hazards=[{"hazard": hazard, "rate_per_yr": 3.0}])
     assert often.scenarios.events != usual.scenarios.events
     assert often.reference.events == usual.scenarios.events, "hurdle rates were made for the hazards of the table"
-    other = drawn(owners={**EXPECTED, "seed": 5, "sample": 32})
-    assert other.scenarios.events != usual.scenarios.events
+    assert drawn(owners={**EXPECTED, "seed": 5, "sample": 32}).scenarios.events != usual.scenarios.events
 
 
 RULES: dict[str, Any] = {
@@ -352,8 +348,7 @@ def test_a_plan_meets_other_scenarios_with_what_its_owners_expected() -> None:
     plan, data = one_plant(85.0, {"risk_charge": 0.1})
     result = best((plan, data))
     first = FirstStage.of(plan, data, result.solution)
-    found = evaluate_recourse(first, first.own_scenarios)
-    expected = float(first.own_scenarios.probability @ found.cost)
+    expected = float(first.own_scenarios.probability @ evaluate_recourse(first, first.own_scenarios).cost)
     assert expected == pytest.approx(result.outcome.objective_musd + result.outcome.do_nothing_musd, rel=1e-9)
 
 

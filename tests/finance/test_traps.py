@@ -270,8 +270,7 @@ def test_6_a_low_floor_with_an_upside_share_prints_no_money():
         residual=0.0,
     )
     assert result.outcome.objective_musd == close(0.0)
-    reasons = result.tables["dropped"].set_index("item").reason
-    assert "earn money" in reasons["plant: trick"]
+    assert "earn money" in result.tables["dropped"].set_index("item").reason["plant: trick"]
 
 
 def test_6_nor_does_a_market_floor():

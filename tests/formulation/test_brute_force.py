@@ -79,5 +79,4 @@ def test_no_choice_beats_the_plan(seed: int, switches: dict[str, bool]) -> None:
     assert outcome.objective_musd is not None
     assert outcome.do_nothing_musd is not None
     assert min(values.values()) == near(outcome.objective_musd + outcome.do_nothing_musd)
-    chosen = tuple(np.round(solved.x[problem.assembly.integer]).tolist())
-    assert values[chosen] == near(stated)
+    assert values[tuple(np.round(solved.x[problem.assembly.integer]).tolist())] == near(stated)

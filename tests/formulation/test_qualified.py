@@ -166,10 +166,8 @@ def test_the_audit_sees_what_passes_unqualified(family, rule, makers):
     """More of the form than qualified makers made, everything else consistent with it: only these rows object."""
     plan, data = chain(clean_mine=0.5, rule=rule, makers=makers)
     free = plan.model_copy(update={"procurement": plan.procurement.model_copy(update={"exclusions": ()})})
-    unruled = Dataset({k: v for k, v in data.tables.items() if k != "qualifications"}, data.name)
-    loose = prepare(free, unruled)
-    solved = optimise(loose, gap=0.0, time_limit_s=60.0)
-    solution = extract(loose.structure, loose.assembly, solved.x)
+    loose = prepare(free, Dataset({k: v for k, v in data.tables.items() if k != "qualifications"}, data.name))
+    solution = extract(loose.structure, loose.assembly, optimise(loose, gap=0.0, time_limit_s=60.0).x)
     ruled = prepare(plan, data)
     found = audit(replace(loose, plan=plan, data=data, natural=ruled.natural, structure=ruled.structure), solution)
     assert any(one.family == family and not one.holds for one in found.residuals)
@@ -332,8 +330,7 @@ def test_its_loss_has_a_column_of_its_own_and_a_line_in_the_summary() -> None:
 
 
 def test_risk_measures_count_it_where_the_plan_asks() -> None:
-    case = goods(20.0, risk={"cvar_weight": 1.0, "alpha": 0.8, "embedded": True})
-    result = answer(case)
+    result = answer(goods(20.0, risk={"cvar_weight": 1.0, "alpha": 0.8, "embedded": True}))
     table = result.tables["scenario_losses"].set_index("scenario")
     assert table.loss_without_plan_musd["stop"] == pytest.approx(1050 + 2100)
     assert "counted above, as the plan asks" in result.summary(full=True)

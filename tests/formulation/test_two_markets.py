@@ -126,8 +126,7 @@ def test_a_price_war_reaches_both_markets() -> None:
     quote below the price, which changes nothing."""
     flood = [cut("flood", 0.5, 2028.0, 1.0, share=0.0, price_multiplier=0.3)]
     sources = {"china": source("CHN", "metal", 1.0), "ally": source("AUS", "metal", 1.0, cash_usd_per_kg=20.0)}
-    case = market(2040.0, sources=sources, scenarios=flood)
-    support = prepare(*case).structure.support
+    support = prepare(*market(2040.0, sources=sources, scenarios=flood)).structure.support
     assert support.scenarios_alive[0, 1].tolist() == [True, False, True, True]
     low = quoted(("2026-02", 5.0))
     plain, none = (

@@ -285,5 +285,7 @@ def test_what_was_not_done_is_not_paid_and_what_did_not_arrive_is(tmp_path: Path
     assert [r.data.rows("stock")[0].opening_t for r in (half, lost)] == [pytest.approx(tonnes / 2)] * 2
     assert kept[1] - kept[0] == pytest.approx(spent / 2)
     assert kept[2] == pytest.approx(kept[0])
+    with pytest.raises(InputError, match=r"happened .*; expected at most .* t, which were bought"):
+        roll(first, news=[NewsRow(kind="delivered", item="spot", happened=2 * tonnes)], **CALM)
     with pytest.raises(InputError, match="did you mean 'gallium'"):
         roll(first, news=[NewsRow(kind="price", item="galium", happened=3.0)], **CALM)

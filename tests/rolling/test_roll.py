@@ -228,6 +228,14 @@ def test_faults_of_the_tables_say_line_and_column(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="materials, cut_share, remaining_years") as error:
         read_noted(file, NewsRow)
     assert {(fault.file, fault.row) for fault in error.value.faults} == {("news.csv", row) for row in "234"}
+    for text, told in (
+        ("item;status\na;ended\n", "1  item;status .* separated by commas"),
+        ("item,happened\na,5\n", "2  happened  found 5; expected nothing: an event has a status"),
+        ('item\n"a";b\n', "2  .* separated by commas"),
+    ):
+        file.write_text(text)
+        with pytest.raises(InputError, match=told):
+            read_noted(file, NewsRow)
     first = reserved(3)
     with pytest.raises(InputError, match="a material of the plan"):
         roll(first, acts=[ActRow(kind="stock", item="galium", done=1.0)])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import gammaincinv
 
 from strategic_minerals import Plan, check, load_plan, shipped, solve
 from strategic_minerals.audit.producers import squeezed_share
@@ -16,7 +17,7 @@ from strategic_minerals.question.estimates import calibrate
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.world.build import build_instance
-from strategic_minerals.world.draws import Span, durations, elements, mean_remainder, severities
+from strategic_minerals.world.draws import Span, durations, elements, mean_remainder, severities, shape_of
 from strategic_minerals.world.draws import draw as draw_with_exposure
 from strategic_minerals.world.events import hazards, longest_event
 from strategic_minerals.world.instance import Instance
@@ -558,3 +559,15 @@ def test_events_of_one_year_take_what_those_in_force_take_at_each_moment(
     year = list(scenarios.names).index("year")
     for flow in (scenarios.availability, scenarios.direct):
         assert flow[year, 0, 2] == pytest.approx(left, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("ends", "shape"), [((0.2, 0.3), 66.25), ((None, None), math.inf), ((0.25, 0.25), math.inf), ((0.0, 0.9), 0.5)]
+)
+def test_a_rate_without_a_record_is_as_its_range_or_as_stated(ends: Any, shape: float) -> None:
+    """Proves: a planner's own rate is drawn from its range, 5 to 95 %, or is what it says; of one that may be 0 little is known."""
+    row = hazard("own", rate_per_yr=0.25, rate_per_yr_low=ends[0], rate_per_yr_high=ends[1])
+    assert shape_of(row) == pytest.approx(shape, rel=1e-3)
+    if ends[0] and math.isfinite(shape):
+        low, high = gammaincinv(shape, [0.05, 0.95])
+        assert high / low == pytest.approx(ends[1] / ends[0], rel=1e-3)
