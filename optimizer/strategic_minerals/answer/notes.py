@@ -70,6 +70,10 @@ NEVER = "cannot be chosen"
 """Kind of the notes on floors, packages and projects that are asked for and cannot be had."""
 
 
+OWNERS = ("producer", "activity", "project")
+"""Columns of whom a row is."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How many values of the planning tables are facts and how many estimates, and which estimates are widest."""
@@ -85,6 +89,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     """Count facts and estimates among the rows that a plan reads."""
     chosen = set(select_materials(plan, data))
     producers = {row.producer for row in data.rows("yields") if row.material in chosen}
+    sellers = {row.seller for row in data.rows("offers") if row.material in chosen}
     by_table: dict[str, tuple[int, int]] = {}
     wide: list[tuple[Any, ...]] = []
     shaped, stated = profiles_of(plan, data), hazards(plan, data)
@@ -96,14 +101,12 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     }
     idle_tables = set() if plan.price_channel else {"price_responses"}
     for table in sorted(data.tables.keys() - FACT_TABLES - idle_tables):
-        rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
+        rows = [row for row in data.rows(table) if _at_work(plan, table, row, chosen, producers, sellers)]
         rows = [stated[row.hazard] for row in rows] if table == "hazards" else rows
         guessed = sum(row.confidence == "estimate" for row in rows)
         by_table[table] = (len(rows) - guessed, guessed)
         shape = table == "hazards"
         for row in rows:
-            if not _at_work(plan, table, row, chosen, producers):
-                continue
             key = key_of(row)
             idle = set() if drawn & {key, "*"} else {"rate_per_yr"}
             idle |= {"duration_yr", "cut_share"} if shape and key in shaped else set()
@@ -119,16 +122,16 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
     return Provenance(facts, sum(e for _, e in by_table.values()), by_table, widest)
 
 
-def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
-    material = getattr(row, "material", "*")
+def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[str], sellers: set[str]) -> bool:
+    """Whether a plan reads a row, and it is of a material, a producer, a seller or a hazard that can touch it."""
     sets = (getattr(row, name, getattr(plan, name)) == getattr(plan, name) for name in ("price_set", "loss_function"))
-    return material in (None, "*", *chosen) and all(sets)
-
-
-def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[str]) -> bool:
-    """Whether a row that the plan reads is of a producer or a hazard that can touch its materials."""
-    if table in ("activities", "capacities", "yields", "projects"):
-        return key_of(row).split("/")[0] in producers
+    if getattr(row, "material", "*") not in (None, "*", *chosen) or not all(sets):
+        return False
+    owner = next((one for name in OWNERS if (one := getattr(row, name, None))), None)
+    if owner and table != "commitments":  # whatever was signed, the plan's money pays
+        return owner in producers
+    if table == "sellers":
+        return row.seller in sellers
     if table == "hazard_prices":
         own = next((one for one in plan.hazards if one.hazard == row.hazard), None)  # its quotes may be left aside
         stated = () if own is None else (own.price_multiplier, own.cut_share, own.duration_yr)
