@@ -79,7 +79,8 @@ def test_a_solve_in_a_child_is_the_solve_here(tmp_path: Path) -> None:
     table.loc[:, :] = 0
     assert there == here
     study = Study("tried", {"rows": table}, facts={"share": float("nan")})
-    study.tables["rows"].loc[:, :] = 1
+    rows = study.tables["rows"]
+    rows.loc[:, :] = 1
     assert study == Study("tried", {"rows": table}, facts={"share": float("nan")}) != Study("tried", {})
     study.save(tmp_path / "study")
     assert Study.load(tmp_path / "study") == study

@@ -113,6 +113,17 @@ def test_empty_answers_change_nothing_and_lists_drop_down(kept: Path) -> None:
         field, said = pair.split()
         assert said in listed(PLAN, at(kept, field, sheet=PLAN))
     assert "materials!" in listed("yields", "B2")
+    assert not [note for note in check(plan, data).notes if START in note]
+
+
+def test_answers_below_a_switch_that_is_off_are_noted(kept: Path, tmp_path: Path) -> None:
+    """Proves: a planner who filled in a column and did not turn it on is told; examples and a promise's disruption are no case."""
+    idle = "disruption: use | no | no; chance | 7 | 20; own project: use | no; years to | 4\nhazard: use | no | no; name | | stop"
+    (note,) = (n for n in check(*load_workbook(answering(kept, tmp_path, told(idle)))).notes if START in n)
+    off = (("disruption", 1), ("disruption", 2), ("hazard", 2), ("own project", 1))
+    cells = [at(kept, f"{block}: {USE}", n) for block, n in off]
+    assert f"below {', '.join(cells)} are not used" in note
+    assert not [n for n in check(*load_workbook(answering(kept, tmp_path, told(ALL_ON)))).notes if "are not used" in n]
 
 
 def test_answers_fill_the_plan_and_add_what_is_the_planners_own(kept: Path, tmp_path: Path) -> None:

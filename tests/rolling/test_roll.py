@@ -237,8 +237,10 @@ def test_faults_of_the_tables_say_line_and_column(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=told):
             read_noted(file, NewsRow)
     first = reserved(3)
-    with pytest.raises(InputError, match="a material of the plan"):
-        roll(first, acts=[ActRow(kind="stock", item="galium", done=1.0)])
+    news = [NewsRow(kind="price", item="galium", happened=1.0)]
+    with pytest.raises(InputError, match="a material of the plan") as error:
+        roll(first, acts=[ActRow(kind="stock", item="galium", done=1.0)], news=news)
+    assert {fault.file for fault in error.value.faults} == {"acts.csv", "news.csv"}
     with pytest.raises(PlanError, match="left to plan"):
         roll(first, years=3)
 

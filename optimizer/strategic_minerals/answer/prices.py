@@ -233,8 +233,7 @@ def sizes_of(problem: Problem) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Read:
-    """What a solve found, once its matrix is gone: with many scenarios that is most of the memory, and what follows needs some
-    too."""
+    """What a solve found, without its matrix: with many scenarios that is most of the memory, and the rest needs some too."""
 
     problem: Problem
     """Without its matrix."""

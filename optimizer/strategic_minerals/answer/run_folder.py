@@ -154,8 +154,7 @@ def _writing(folder: Path) -> Iterator[_New]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise InputError where a folder has files that no run has: a run folder holds only its own. What a killed writer leaves is no
-    file of others."""
+    """Raise InputError where a folder has files that no run has: a run folder holds only its own and what killed writers left."""
     names = [name for name in names_in(folder) if name != LOCK and not name.endswith(PART)]
     foreign = [name for name in names if not _of_a_run(name)] if is_run_folder(folder) else names
     if foreign:

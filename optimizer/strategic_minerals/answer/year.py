@@ -141,9 +141,8 @@ class NewsRow(Noted):
     what: str = ""
     """For the reader: what it is about, by its name."""
     kind: Literal["event", "delivered", "price", "demand", "capacity"] = "event"
-    """`event`: it began, was announced, or was lifted. `delivered`: tonnes of the year's purchases through an offer that arrived.
-    `price` of a material, `demand` of a segment and `capacity` of a source: what the next plan is to reckon with from its first
-    year on."""
+    """`event`: it began, was announced, or was lifted. `delivered`: tonnes of the year's purchases that arrived.
+    `price` of a material, `demand` of a segment and `capacity` of a source: as from the next plan's first year on."""
     item: Key
     """Name of an event; an offer, a material or a source."""
     detail: str = ""
@@ -209,8 +208,7 @@ Kind = TypeVar("Kind", bound=Noted)
 def read_noted(path: str | Path, kind: type[Kind]) -> tuple[Kind, ...]:
     """Rows of a CSV file.
 
-    path: the file. kind: what its rows are, `ActRow` or `NewsRow`. Raises InputError with every fault: file, line, column,
-    found, expected."""
+    path: the file. kind: what its rows are, `ActRow` or `NewsRow`. Raises InputError with every fault."""
     path = Path(path)
     content = read_bounded(path, LARGEST_BYTES, "a CSV table")
     text = content if isinstance(content, Fault) else text_of(content, path.name, "a CSV table in UTF-8")

@@ -37,6 +37,7 @@ from ..core.errors import (
     SolveError,
     StoppedError,
     UntrustedError,
+    gathering,
 )
 from ..core.logs import kept, logger_of
 from ..core.runner import Runner
@@ -178,17 +179,19 @@ def _default(option: inspect.Parameter) -> Any:
 
 def options_from(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     """Options as the function takes them, from what was typed. Raises InputError with every fault."""
-    found: dict[str, Any] = {}
+    found, faults = dict[str, Any](), list[Fault]()
     for name, option in verb.options.items():
         value = given[name]
         read = next((one for one in get_args(option.annotation) if isinstance(one, FromFile)), None)
         if read is not None and value is None and read.beside and (given["source"] / read.beside).is_file():
             value = given["source"] / read.beside
         if read is not None and value is not None:
-            value = read.read(value)
-        if value is None or (value == [] and option.default in (None, ())):
-            continue
-        found[name] = value
+            with gathering(faults):
+                value = read.read(value)
+        if value is not None and (value != [] or option.default not in (None, ())):
+            found[name] = value
+    if faults:
+        raise InputError(faults)
     return checked(verb.function, found, common.COMMAND_LINE)
 
 

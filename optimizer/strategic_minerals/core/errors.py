@@ -13,7 +13,8 @@ ReserveError
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -311,6 +312,15 @@ class FaultsError(ReserveError):
 
     def __reduce__(self) -> tuple[type[FaultsError], tuple[tuple[Fault, ...]]]:
         return type(self), (self.faults,)
+
+
+@contextmanager
+def gathering(faults: list[Fault]) -> Iterator[None]:
+    """Put the faults that some work ends with into a list, so that the next work is looked at too."""
+    try:
+        yield
+    except FaultsError as error:
+        faults += error.faults
 
 
 class PlanError(FaultsError):

@@ -453,8 +453,7 @@ def resident_mib() -> float:
 
 
 def _remote(do: Callable[[A], B], threads: int, memory_mib: float, began: float, ends: float, task: A) -> B:
-    """A task under the limits of whoever sent it, wherever it runs. began, ends: the whole call's, by the clock of the day, which
-    machines share."""
+    """A task under the limits of whoever sent it, anywhere. began, ends: the whole call's, by the clock that machines share."""
     for event in _BEGUN:
         event.set()
     now, call = time.time(), Call()

@@ -320,8 +320,7 @@ def named_model(problem: Problem, z0: Floats) -> pyo.ConcreteModel:
 
 def _outlays(m: pyo.ConcreteModel, named: NamedMatrix, variables: Sequence[Any]) -> None:
     """Expressions for rules of one's own, in no row of the plan: `outlays[material, course, year]` [million USD], the outlays that
-    the budget counts, on the baseline course by year, in a scenario those of its own purchases; `supported[country]`, the projects
-    signed there.
+    the budget counts, on the baseline course, in a scenario those of its own purchases; `supported[country]`, projects signed.
 
     A contract or package counts for the first output of its source, a floor for its material; money carried over for none.
     """

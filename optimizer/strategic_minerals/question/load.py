@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from ..core.errors import OVERRIDES, Fault, FaultsError, InputError, PlanError, near_miss, shipped, shown
+from ..core.errors import OVERRIDES, Fault, InputError, PlanError, gathering, near_miss, shipped, shown
 from ..core.runner import checkpoint
 from .dataset import Dataset
 from .plan import Plan
@@ -75,11 +75,9 @@ def load_question(
         return asked, own
     faults: list[Fault] = []
     loaded, place, data = None, None, None
-    try:
+    with gathering(faults):
         loaded, place = read_as(Plan, path, values)
-    except FaultsError as error:
-        faults += error.faults
-    try:
+    with gathering(faults):
         folder = find_tables(path, tables)
         if loaded is not None and loaded.together is not None:
             together, data = joint_question(loaded, members_tables(loaded, folder))
@@ -88,8 +86,6 @@ def load_question(
             faults.append(place.placed(Fault("plan", "", "home", f"'{loaded.home}'", expected)))
         else:
             data = load_dataset(folder, *([] if loaded is None else [loaded.home]))
-    except FaultsError as error:
-        faults += error.faults
     if loaded is None or data is None:
         raise PlanError(faults)
     return loaded, replace(data, asked=place)

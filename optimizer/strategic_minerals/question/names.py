@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..core.errors import Fault, PlanError, expected, near_miss
+from ..core.errors import Fault, PlanError, expected, gathering, near_miss
 from ..core.formats import digits
 from .base import Column, Row, column_of, key_of, stem_and_unit
 from .dataset import Dataset
@@ -78,15 +78,13 @@ def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan,
     tables = dict(data.tables)
     for address, value in changes.items():
         axis = read_axis(address)
-        try:
+        with gathering(faults):
             if axis.path:
                 content = plan.to_toml_like() if content is None else content
                 for path in _paths(content, axis.path):
                     put(content, path, _moved(axis, _at(content, path), value), "axis")
             else:
                 tables[axis.table] = _cells(axis, tables.get(axis.table, ()), value)
-        except PlanError as error:
-            faults += error.faults
     if faults:
         raise PlanError(faults)
     if content is not None:

@@ -22,6 +22,7 @@ from ..core.errors import (
     PlanError,
     expected,
     format_fault,
+    gathering,
     near_miss,
     overlapping,
     shipped,
@@ -271,12 +272,10 @@ def overridden(
     require_disjoint(overrides)
     faults, changed = list[Fault](), list[str]()
     for field, value in overrides.items():
-        try:
+        with gathering(faults):
             path = path_of(field)
             changed.append(first_new(data, path))
             put(data, path, value, OVERRIDES)
-        except PlanError as error:
-            faults += error.faults
     return tuple(changed), faults
 
 

@@ -137,8 +137,7 @@ class ObservedProfileRow(Row, key="profile period", ranged="loss_share"):
     normal_basis: str = ""
     """What the normal flow is taken from."""
     running: bool
-    """Whether the disruption went on at the end of the record: its loss is then a lower bound. The same in all rows of a
-    profile."""
+    """Whether the disruption went on at the end of the record: its loss is then a lower bound. One value a profile."""
 
 
 class PriceGapRow(Row, key="material pair date", ranged="ratio"):
@@ -440,8 +439,7 @@ class SurgeRow(Row, key="surge material segment from_month", ranged="multiplier"
     """A material, or `*` for all without rows of their own."""
     segment: Key
     from_month: Months
-    """Months since the beginning of the event, from which on it applies; 1 before the first row, and the last row holds until the
-    event ends."""
+    """Months since the event began, from which on it applies; 1 before the first row, and the last one holds to the end."""
     multiplier: Annotated[NonNegative, Column("demand in an event, as a multiple", low=0.05, high=8)]
 
 
@@ -550,8 +548,7 @@ class OriginRuleRow(Row, key="rule"):
     reach_back: bool = False
     """True: the rule follows the feed back to the mine; feed of excluded or unpublished origin excludes as well."""
     from_date: Day | None = None
-    """First day of deliveries (purchases), or of signatures and contracts (support, offtake), to which it applies; empty: long in
-    force."""
+    """First day of deliveries (purchases), or of signatures and contracts (support, offtake), to which it applies; empty: any."""
     to_date: Day | None = None
     """Day from which it applies no more; empty: no end is known."""
     forms: str = ""

@@ -31,6 +31,7 @@ from ..core.errors import (
     InputError,
     PlanError,
     first_of,
+    gathering,
     missing_part,
     near_miss,
     shown,
@@ -319,14 +320,12 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     drawn = [] if own or START not in sheets else [field for field in given if field.startswith("sample.")]
     later = {field: given.pop(field) for field in drawn}  # of a sample that is drawn for what is answered
     plan, sheet = None, None
-    try:
+    with gathering(faults):
         if PLAN not in sheets:
             there = ", ".join([*sheets, *others][:MOST_SHEETS_NAMED]) or "none"
             expected = f"a sheet with one field of the plan per row; the sheets are {there}"
             raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
         plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], given)
-    except FaultsError as error:
-        faults += error.faults
     data, wrong = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, START)}, others)
     faults += wrong
     answers = None

@@ -208,6 +208,8 @@ class Answers:
     rows: Mapping[str, int]
     faults: tuple[Fault, ...] = ()
     """What is wrong with them."""
+    unused: tuple[str, ...] = ()
+    """Switches above answers of the planner's own that are not on: cells."""
 
     def cell(self, question: str, n: int = 1) -> Cell:
         """The cell of an answer, given or not."""
@@ -290,7 +292,14 @@ def read_answers(place: str, cells: Sequence[Sequence[str]]) -> Answers:
                 faults.append(at.fault(one.text, n, "an empty cell", f"an answer, or '{NO}' at '{USE}' above"))
             elif counts and not one.optional and not answer and one.text not in rows:
                 faults.append(at.fault(f"{one.block}: {USE}", n, f"no row '{one.text}'", "that row as it was"))
-    return Answers(place, values, rows, tuple(faults))
+    own = {
+        (QUESTIONS[text].block, n)
+        for (text, n), answer in given.items()
+        if QUESTIONS[text].kind != "switch"
+        and (n > 1 or not ("{" in (ready := QUESTIONS[text].ready) or answer == ready))
+    }
+    unused = [at.cell(f"{block}: {USE}", n).at for block, n in sorted(own - on) if block]
+    return Answers(place, values, rows, tuple(faults), tuple(unused))
 
 
 WHICH = f"{PROMISE}: disruption"
@@ -522,6 +531,10 @@ class _Filling:
                 named.add(rule)
         if others:
             self.notes.append(f"rules left out, as their materials are not planned: {listed(sorted(others))}")
+        if answers.unused:
+            self.notes.append(
+                f"sheet {START}: answers below {listed(answers.unused)} are not used; '{YES}' there would use them"
+            )
         numbers = dict(self.sheet.numbers)
         for section in (*RULES, FLOORS):
             kept = [(rule, entry) for rule, of, entry in rules if of == section and rule not in named]

@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..core.errors import Fault, FaultsError, InputError, MisplacedError, PlanError, first_of, near_miss, shipped, shown
+from ..core.errors import (
+    Fault,
+    FaultsError,
+    InputError,
+    MisplacedError,
+    PlanError,
+    first_of,
+    gathering,
+    near_miss,
+    shipped,
+    shown,
+)
 from ..question.base import USA
 from ..question.plan import Plan
 from ..question.read_csv import load_dataset, shipped_tables
@@ -74,17 +85,14 @@ STATED, FACTS = "tables.json", "facts.json"
 
 
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
-    """Plan and tables of a request; of a plan of several homes the joint ones. Raises PlanError or InputError with the faults of
-    both."""
+    """Plan and tables of a request; of a plan of several homes the joint ones. Raises PlanError with the faults of both."""
     from ..question.together import joint_question
 
     faults: list[Fault] = []
     plan, data = None, None
-    try:
+    with gathering(faults):
         plan, data = _loaded(folder, request)
-    except PlanError as error:
-        faults += error.faults
-    try:
+    with gathering(faults):
         home = USA if plan is None else plan.home
         data = _tables(folder, request, home) or data
         if plan is not None and plan.together is not None and data is None:
@@ -92,8 +100,6 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
         data = data or shipped_tables(home)
         if plan is not None and not faults and (answers := request.get("answers")):
             plan, data = from_answers(plan, data, answers, request.get("set") or ())
-    except FaultsError as error:
-        faults += error.faults
     if plan is None or data is None or faults:
         raise PlanError(faults)
     return plan, data
@@ -196,10 +202,8 @@ def noted_rows(request: Mapping[str, Any]) -> tuple[tuple[ActRow, ...], tuple[Ne
     for name, kind in (("acts", ActRow), ("news", NewsRow)):
         rows = [{str(key): _cell(value) for key, value in row.items()} for row in request[name]]
         header = list(dict.fromkeys(column for row in rows for column in row))
-        try:
+        with gathering(faults):
             found.append(validated(list(enumerate(rows, start=1)), header, kind, name) if rows else ())
-        except InputError as error:
-            faults += error.faults
     if faults:
         raise InputError(faults)
     return found[0], found[1]
@@ -380,8 +384,7 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int) -> dict[str, A
 def _beside(
     wrong: Collection[str], raw: Mapping[str, Any], files: Mapping[str, bytes], written: Callable[[Question], Any]
 ) -> list[Fault]:
-    """Faults of a plan and of its tables whose request is wrong elsewhere: what is sound of the question is read all the same.
-    wrong: fields."""
+    """Faults of a plan and of its tables whose request is wrong elsewhere: what is sound is read all the same. wrong: fields."""
     sound = {name: raw[name] for name in Question.model_fields if name in raw and name not in wrong}
     try:
         sanitise(sound)
@@ -396,11 +399,10 @@ def _beside(
 
 def _faults_of(work: Callable[[], Any]) -> list[Fault]:
     """Faults that some work ends with."""
-    try:
+    faults: list[Fault] = []
+    with gathering(faults):
         work()
-    except FaultsError as error:
-        return list(error.faults)
-    return []
+    return faults
 
 
 def read_in(folder: Folder, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,8 +50,7 @@ class Target:
 def target_of(url: str, allowed: frozenset[str]) -> Target:
     """Split an address into its parts. allowed: hosts, or hosts with a port, that may be private and without TLS.
 
-    Raises MisplacedError for what is no address, for other schemes, and for names and numbers that stand for this machine or a
-    private network."""
+    Raises MisplacedError for what is no address, for other schemes, and for what stands for this machine or a private network."""
     expected = "an address such as https://plans.example/hook"
 
     def wrong(found: str, wanted: str = expected) -> MisplacedError:

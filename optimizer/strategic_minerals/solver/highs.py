@@ -242,8 +242,7 @@ TOLERANCES = {
 """At HiGHS's own 1e-6 for integers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
 
 FIXED = {"output_flag": False, "threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}
-"""Options of every instance. One value of threads for the whole process: a second value makes the next solve fail (HiGHS issue
-715)."""
+"""Options of every instance. One value of threads in a process: a second one makes the next solve fail (HiGHS issue 715)."""
 
 INTEGER_SEARCH = {"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False}
 """Options of a search for integers beside HiGHS's own settings: no heuristics that solve a smaller problem of the kind.
@@ -474,8 +473,7 @@ class Model:
         From a basis, costs are not perturbed for the dual simplex, which would have to be mended at the end (an eighth of the time
         of small programs, a fifth of that of re-solves at other budgets). A run that takes more iterations than half of the rows
         and `LITTLE`, or longer than `LONG_S` and `LONG_TIMES` allow, is begun again from nothing, scaled and with care, since some
-        states of the simplex method lead nowhere (tens of thousands of iterations where another start takes 400, seen once in a
-        master)."""
+        states of the simplex method lead nowhere (tens of thousands of iterations where others take 400, seen in a master)."""
         self._hasty = True
         self._scale(SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)

@@ -140,8 +140,7 @@ class Session:
         like: Problem | None = None,
     ) -> None:
         """gap, relax, method, threads: as in `solve`. held: sampled scenarios to keep; None: those of the first variant. extend:
-        adds constraints to the model of every variant. like: a problem prepared before, of which the first variant takes over what
-        is the same."""
+        adds constraints to the model of every variant. like: a prepared problem that the first variant builds on."""
         self._gap, self._relax, self._method, self._threads, self._extend = gap, relax, method, threads, extend
         self._chosen: Literal["flat", "decomposed"] = "flat"
         self.held = held

@@ -5,8 +5,7 @@ changes. Then every coalition plans together while the outsiders keep these plan
 saves against doing nothing is its worth; the study asks whether the worth of all can be divided so that nobody would rather leave.
 
 A game gives every coalition what it can get by itself. A division is in the core where no member, pair or larger group gets more
-apart (Gillies 1959); where there is none, the least that somebody outside would have to add is its cost of stability (Bachrach and
-others 2009)."""
+apart (Gillies 1959); where there is none, the least to add from outside is its cost of stability (Bachrach and others 2009)."""
 
 from __future__ import annotations
 

@@ -138,8 +138,7 @@ def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd"
     doing nothing. Columns: for one_at_a_time address, low, high, at_low, at_base, at_high, swing; for sobol address, first (S1),
     total (ST), each with the 95 % half-width.
 
-    Raises ValueError for a design of another kind and for another number of points, KeyError for an output that is no
-    column."""
+    Raises ValueError for a design of another kind and for another number of points, KeyError for an output without a column."""
     if design.kind == "one_at_a_time":
         found, by = _tornado(design, points[output].to_numpy(dtype=float)), "swing"
     elif design.kind == "sobol":

@@ -2,8 +2,7 @@
 
 Rows of a sweep or of a stress test are split by a seed. On one part a box is searched by patient rule induction (PRIM). On the
 other, which the search never sees, coverage (how many of the failures lie in the box) and density (how many of its rows fail) are
-counted. A box that rows held out do not confirm does not count. Rows in a box are then set aside, and the next one is searched in
-the rest."""
+counted. A box that rows held out do not confirm does not count. Rows in a box are set aside, and the rest are searched again."""
 
 from __future__ import annotations
 
@@ -570,8 +569,7 @@ def _share(part: Any, whole: Any) -> float:
 
 
 def _split(failed: Bools, share: float, draw: np.random.Generator, groups: Any) -> Bools:
-    """(rows,) which are held out: a share of the groups with failures, and of those without. groups: (rows,) what belongs
-    together."""
+    """(rows,) which are held out: a share of the groups with failures, and of those without. groups: (rows,) what is one."""
     known, at = np.unique(groups, return_inverse=True)
     bad = np.bincount(at, weights=failed) > 0
     aside = np.zeros(len(known), dtype=bool)

@@ -532,8 +532,7 @@ def _reason(
 
 
 def _binding(fixed: Fixed, decided: Decided) -> str:
-    """What speaks against the least that counts of an item, its cheapest way in, by the prices of the plan's commitments, the
-    heaviest first."""
+    """What speaks against the least that counts of an item, at its cheapest, by the plan's prices of commitments, dearest first."""
     problem, duals = fixed.problem, fixed.duals
     assembly = problem.assembly
     cheapest = int(np.argmin(duals.column[decided.columns] / decided.factors))

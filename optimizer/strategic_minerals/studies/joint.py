@@ -42,8 +42,7 @@ WAITS = (1, 2, 3)
 MOST_MINERALS = 8
 """Minerals that are left out one after the other, those on which most is spent first."""
 LITTLE = 0.01
-"""Share of the worth below which leaving a group out costs little in the plan's own scenarios; all such groups are left out
-together too."""
+"""Share of the worth below which leaving a group out costs little in the plan's scenarios; all of them are left out at once too."""
 SAMPLE_GAP = 2e-3
 """Share of the worth within which plans without some acts, and the best plan of a sample, are sought; what is left is gap."""
 LEAST_GAP_MUSD = 0.01

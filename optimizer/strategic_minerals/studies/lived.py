@@ -243,8 +243,7 @@ EVERY = "*"
 
 
 def _listed(plan: Plan, pool: _Pool, gains: Floats, names: Sequence[str]) -> Iterator[tuple[str, float, float]]:
-    """(listed scenario or `EVERY`, its probability, that at which the gain is none); the other scenarios share what is left as they
-    do now.
+    """(listed scenario or `EVERY`, its probability, that at which the gain is none); others share the rest as now.
 
     p g + (1 - p)/(1 - p0) sum_{others} p_s g_s = 0                                                                [million USD]
     """

@@ -60,8 +60,7 @@ class Statement:
 
 def own_statements(plan: Plan, data: Dataset) -> list[Statement]:
     """What a plan and its tables hold beyond the shipped plan of the same name and the shipped tables of its home; where no shipped
-    plan has the name, all that the plan itself states. Nothing of tables that are not made out of the shipped ones, nor of a joint
-    plan."""
+    plan has the name, all that the plan itself states. Nothing of tables not made of the shipped ones, nor of a joint plan."""
     own_rows = {kind: {key_of(row): row for row in data.rows(table)} for kind, table in TABLES.items()}
     shipped_rows = _shipped_rows(plan.home)
     known = {key for rows in shipped_rows.values() for key in rows}

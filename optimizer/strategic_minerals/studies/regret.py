@@ -299,8 +299,7 @@ SAMPLES = 6
 SCENARIOS = 48
 """Scenarios of each, in equal parts from every belief."""
 TRIED_ONE_IN = 3
-"""One in so many samples, and at least one, serves the choice of the recommended plan; the others alone say what plans are
-worth."""
+"""One in so many samples, and at least one, serves the choice of the recommended plan; the others say what plans are worth."""
 TEST_SEED_MASK = 0xBE11EF
 """What tells seeds of new scenarios from those of plans."""
 GAP = 0.01
@@ -317,8 +316,7 @@ NEAR = 0.05
 SLOPES = (0.3, 2.5)
 """Least and most of lived worth that a million of the model's may stand for."""
 LESS_BY = 0.03
-"""Share of what can be had by which the recommended plan's worst cell has to beat that of every plan for one loss; else nobody is
-spared a choice."""
+"""Share of what can be had by which the recommended plan's worst cell must beat those of plans for one loss to spare a choice."""
 RECOMMENDED, NOTHING = "recommended", "today's policy"
 CELLS = (
     "candidate belief loss worth_musd worth_error_musd worth_low_musd worth_high_musd best_musd best_candidate regret_musd "

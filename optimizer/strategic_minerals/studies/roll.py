@@ -19,7 +19,7 @@ from ..answer.result import Result
 from ..answer.solving import solve_once
 from ..answer.study import Study
 from ..answer.year import ACTS, NEWS, ActRow, NewsRow, acts_of, decisions, news_facts, read_noted
-from ..core.errors import Fault, InputError, PlanError, near_miss
+from ..core.errors import Fault, InputError, PlanError, gathering, near_miss
 from ..core.formats import SMALL_MUSD, capital, chance, in_tonnes, musd, some
 from ..core.frames import rows_of, typed
 from ..core.runner import HERE, Runner, checkpoint
@@ -228,8 +228,7 @@ def check_events(plan: Plan, data: Dataset, happened: Sequence[NewsRow], first: 
 
 
 def watched(news: Iterable[NewsRow]) -> set[str]:
-    """Hazards of which somebody looked whether they struck: one has begun, or a row names what was read. Missing news is not good
-    news."""
+    """Hazards that somebody watched: one has begun, or a row names what was read. No news is not good news."""
     return {
         row.hazard for row in news if row.kind == "event" and row.hazard and (row.status == "in force" or row.source)
     }
@@ -642,10 +641,17 @@ def roll(
     fixed_rates = learning and result.plan.sample is not None and result.plan.sample.rates == "known"
     learning = learning and not fixed_rates
     question = question_of(result)
-    planned, reached = as_planned(question, years), as_done(question, years, acts, news)
+    planned, faults = as_planned(question, years), list[Fault]()
+    with gathering(faults):
+        reached = as_done(question, years, acts, news)
     entered: Tables = {} if new is None else dict(new.tables)
-    for table, new_rows in news_facts(news, result.plan, result.data, result.plan.horizon.first_year + years).items():
-        entered[table] = merged(entered.get(table, ()), new_rows)
+    with gathering(faults):
+        for table, new_rows in news_facts(
+            news, result.plan, result.data, result.plan.horizon.first_year + years
+        ).items():
+            entered[table] = merged(entered.get(table, ()), new_rows)
+    if faults:
+        raise InputError(faults)
     asked: dict[str, Any] = {"horizon": horizon, "fresh_draws": fresh_draws}
 
     def step(state: State, events: Sequence[NewsRow], known: Tables, learns: Collection[str] = ()) -> NextQuestion:

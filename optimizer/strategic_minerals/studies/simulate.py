@@ -79,8 +79,7 @@ def simulate(
     its `quiet_probability` plays no part.
 
     Raises PlanError for a plan whose periods are no years, of one year, with several aims or without hazards to draw from;
-    InputError for a plan extended by own code, and where the runner's store is of another simulation; as `solve_once` where a year
-    is not solved."""
+    InputError for a plan extended by own code, and where the runner's store is of another simulation; as `solve_once` of a year."""
     # years that are planned again have no common reference
     plan = result.plan.model_copy(update={"price_channel": False})
     _require(plan)

@@ -18,8 +18,7 @@ from ..solver.highs import SmallProgram
 from ..world.instance import Instance
 
 LIKE_PRICE = 1.02
-"""What a stored tonne counts, against its price, where nobody states a loss for it: a little more, so that it is not used up for
-its price alone."""
+"""What a stored tonne counts, against its price, without a stated loss: a little more, so that its price alone never uses it up."""
 MOST_KNOWN = 20_000
 """Answers of a program that are remembered."""
 TURNED_OVER = 1e-3
@@ -269,8 +268,7 @@ class Storekeeper:
         return self._worths[asked]
 
     def _filled(self, cost: Floats, idle: Mapping[int, float], tight: Bools) -> dict[int, float]:
-        """What a tonne that is wanted counts by material: all that is for sale is bought, but in an event no dearer than keeping
-        it is worth."""
+        """Material -> what a wanted tonne counts: all for sale is bought, but in an event no dearer than it is worth to keep."""
         found = dict(idle)
         for k, p in zip(self.bought, self.sets.purchases, strict=True):
             if not tight[p.material]:

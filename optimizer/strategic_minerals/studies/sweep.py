@@ -213,8 +213,7 @@ def _hold_to_account(answer: Answer) -> Solution:
 
 
 def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two answers to one question are the same: references to rounding, and intervals that meet; of exact answers these are
-    points."""
+    """Whether two answers to one question are the same: references to rounding, and intervals (points of exact ones) that meet."""
     room = 10 * SAME * (1 + abs(b["do_nothing_musd"]))
     references = abs(a["do_nothing_musd"] - b["do_nothing_musd"]) <= room
     below = max(a["bound_musd"], b["bound_musd"]) <= min(a["objective_musd"], b["objective_musd"]) + room

@@ -48,8 +48,7 @@ def touched_producers(
 ) -> tuple[Bools, Bools]:
     """(J,) producers in the named countries, and other foreign ones, that make a touched material.
 
-    home: (J,) whether each is at home; `*` names all that are not. spares_home: none that is at home is struck, though its country
-    is named."""
+    home: (J,) whether each is at home; `*` names all that are not. spares_home: those at home are not struck, even if named."""
     named = set(countries.split())
     makes = (yields[:, touched] > 0).any(axis=1)
     inside = np.array([c in named for c in country], dtype=bool) | (("*" in named) & ~home)

@@ -129,8 +129,7 @@ def own_prices(instance: Instance, producer: int, price: Floats, gap: Floats | N
 
     gap: (..., I, n) price outside as a multiple of it in an event, 1 where none is given.
 
-    What it uses counts at the lower price, as in users' costs: products of dear inputs are taken to be as dear, which is quoted of
-    few."""
+    What it uses counts at the lower price, as in users' costs: products of dear inputs are taken to be as dear; few are quoted."""
     return {
         i: instance.market_price(
             i, bool(instance.outside[producer, i]), price[..., i, :], gap=None if gap is None else gap[..., i, :]

@@ -71,8 +71,7 @@ ROUNDS = 30
 
 
 def loss_proxy(instance: Instance, scenarios: ScenarioSet) -> Floats:
-    """(S, I) discounted loss of a scenario by material: `losses_by_period`, added up; 0 for those that risk measures leave out
-    [million USD]."""
+    """(S, I) discounted loss of a scenario by material (`losses_by_period`); 0 where risk measures leave it out [million USD]."""
     by_material = [lost.sum(axis=1) for lost in losses_by_period(instance, scenarios)]
     return np.stack(by_material, axis=1) * instance.at_risk
 

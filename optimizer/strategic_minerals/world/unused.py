@@ -18,6 +18,8 @@ KIND = "without effect"
 MOST_KEYS = 3
 ZERO_LIMITS = {"storage_t": "store none of it", "drawdown_t_per_yr": "release none of it to users"}
 """Limits on the reserve that an empty cell does without -> what the reserve can with 0."""
+THINNED = 0.2
+"""Probability of listed scenarios above which what they leave to the sample is worth a note."""
 
 Finding = tuple[str, str]
 """Dotted field of the plan, or what a table's row is about; why nothing, or something else, comes of it."""
@@ -149,6 +151,9 @@ def _sample(known: _Known) -> Iterator[Finding]:
     if 1 - listed - quiet <= 1e-9:
         why = f"the listed scenarios take {listed:g} and the scenario without an event {quiet:g}"
         yield "sample.scenarios", f"the sample has no probability left: {why}; sampled scenarios have no weight"
+    elif listed > THINNED:
+        share = f"{listed:.0%} of the probability, so a sampled hazard counts for {1 - listed:.0%} of its rate"
+        yield "sample.scenarios", f"the listed scenarios take {share}"
     for name, row in known.drawn.items():
         if "*" not in sample.hazards and (why := _never(known, row)):
             yield "sample.hazards", f"{name} affects no planned material: {why}"

@@ -2,8 +2,7 @@
 
 A cut says that a group of scenarios costs at least so much:  factors . columns >= right-hand side,  the last of its columns being
 the group's cost [million USD]. Cuts are valid for every plan and for every cost of the master's columns, so that a pool keeps all
-of them while one linear program has few: what has not been tight for long is taken out, and comes back when clusters say it
-again."""
+of them while one linear program has few: what has not been tight for long is taken out until clusters say it again."""
 
 import hashlib
 import math
