@@ -26,7 +26,7 @@ from strategic_minerals.answer.manifest import (
     sealed,
     spelled,
 )
-from strategic_minerals.answer.result import restored
+from strategic_minerals.answer.record import restored
 from strategic_minerals.answer.run_folder import write_run
 from strategic_minerals.answer.verification import (
     Recomputed,
@@ -113,7 +113,7 @@ def objected(manifest: dict[str, Any], path: Path_, folder: Path) -> bool:
             tables |= {name: read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in columns.items()}
         except (ValueError, KeyError, OSError):
             return True
-    result = restored(one.plan, one.data, one.solution, one.reference, tables, manifest)
+    result = restored(Result, one.plan, one.data, one.solution, one.reference, tables, manifest)
     ways: list[Callable[[], Any]] = [
         lambda: misstated(result, manifest),
         lambda: of_figures(result, found()),

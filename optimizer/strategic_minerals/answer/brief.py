@@ -416,8 +416,7 @@ class _Sentences:
         return rows[(rows.kind == "mineral") & (rows.item == material)] if len(rows) else rows
 
     def _adds(self, material: str) -> float:
-        """What a tested plan is worth less without a material; infinite where it cannot do without, 0 where that was not tried
-        [million USD]."""
+        """What a tested plan is worth less without a material; infinite: it cannot do without; 0: not tried [million USD]."""
         mine = self._left_out(material)
         if mine.empty:
             return 0.0

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ..audit.audit import Audit
 from ..core.errors import Fault, InputError, Outcome, expected, format_fault, shown
-from ..core.files import read_bounded
+from ..core.files import PART, read_bounded
 from ..core.frames import kinds_of, typed
 from ..matrix.solution import Solution
 from ..question.dataset import Dataset
@@ -28,10 +28,12 @@ from ..solver.highs import TOLERANCES
 from ..solver.stages import Method
 from .notes import unit_of
 from .prices import versions
-from .result import AXES, Result
+from .record import AXES, Record
 from .year import noted_texts
 
 MANIFEST = "manifest.json"
+SEAL, STUDY, RESUMED = "seal.json", "study.json", "rows"
+"""In the folder of a study: what closes it, what it states beside its tables, rows from which a sweep goes on."""
 DIGEST = "digest"
 """Key of the digest, the last one."""
 
@@ -233,7 +235,7 @@ def question_texts(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[st
         yield f"tables/{table}.csv", [text]
 
 
-def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
+def answer_texts(result: Record) -> Iterator[tuple[str, Iterable[str]]]:
     """(file, pieces of its text) of what was answered."""
     for name, table in result.tables.items():
         yield result_file(name), csv_pieces(table)
@@ -253,12 +255,29 @@ def is_litter(path: Path) -> bool:
     return LITTER.fullmatch(path.name) is not None and not path.is_dir()
 
 
+def is_study_file(name: str) -> bool:
+    """Whether a file, by path from `analyses`, has a name that studies give."""
+    study, *inside = PurePosixPath(name).parts
+    if not inside or study == "..":
+        return False
+    rows = len(inside) == 2 and inside[0] == RESUMED and inside[1].endswith(".json")
+    table = len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] in (SEAL, STUDY))
+    return rows or table or inside[-1].endswith(PART)
+
+
+def remove_studies(folder: Path) -> None:
+    """Take away all studies, and nothing else that somebody may have put beside them."""
+    for name in names_in(folder):
+        if is_study_file(name):
+            (folder / name).unlink()
+
+
 def result_file(table: str) -> str:
     """Where a result table is stored."""
     return f"results/{table}.csv"
 
 
-def dictionary(result: Result) -> pd.DataFrame:
+def dictionary(result: Record) -> pd.DataFrame:
     """table, column, kind, unit: the content of every column of the results; units are read off the columns' names."""
     rows = [
         (name, column, kind, unit_of(column, table))

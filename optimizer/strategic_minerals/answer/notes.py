@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,9 +38,7 @@ from ..world.producers import survival
 from ..world.scenarios import build_scenarios, pricing_sample, with_priced_contracts
 from ..world.unused import averaged_away, unused
 from .act_now import ActNow
-
-if TYPE_CHECKING:
-    from .result import Result
+from .record import Record
 
 THIN = 0.01
 """Probability of the baseline course at the end of the planned years below which a plan's late years mean little; share of a
@@ -624,7 +622,7 @@ MOST_ESTIMATES = 6
 class Basis:
     """All that a summary says beside the figures of the answer, worked out from its plan, tables and audit."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Record) -> None:
         plan, data, outcome, tables = result.plan, result.data, result.outcome, result.tables
         counted, stake, noted = provenance(plan, data), _stakes(result), tables["notes"]
         asked = {f"floor {name}" for name in floor_names(plan).values()}
@@ -726,7 +724,7 @@ def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
     return who, names.material(row.material)
 
 
-def audit_word(result: Result) -> str:
+def audit_word(result: Record) -> str:
     """How the audit ended: a relaxation leaves integers open, so that there is no plan to audit."""
     if result.audited.passed:
         return "passed"
@@ -748,7 +746,7 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tup
     return tuple(range_in_words(row.key, row.column, row.low, row.value, row.high, names) for row in rows_of(chosen))
 
 
-def _stakes(result: Result) -> dict[str, float]:
+def _stakes(result: Record) -> dict[str, float]:
     """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
     value, bought = result.tables["value"], result.tables["purchases_in_scenarios"]
     names = set(bought.material[bought.expected_acquired_t > SMALL_T])

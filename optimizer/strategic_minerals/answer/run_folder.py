@@ -35,6 +35,7 @@ from .manifest import (
     TABLE_FOLDERS,
     answer_texts,
     digest_of_file,
+    is_study_file,
     names_in,
     packed_decisions,
     question_texts,
@@ -42,6 +43,7 @@ from .manifest import (
     read_json,
     read_manifest,
     read_table,
+    remove_studies,
     result_file,
     schema_faults,
     seal_faults,
@@ -49,8 +51,7 @@ from .manifest import (
     spelled,
 )
 from .prices import versions
-from .result import Result, restored
-from .study import is_study_file, remove_studies
+from .record import R, Record, restored
 from .year import NOTED
 
 BEGUN = f"{MANIFEST}{PART}"
@@ -59,7 +60,7 @@ UNLISTED = (MANIFEST, LOCK)
 """Files that a manifest does not list: itself, and the lock of a writer, which stays where one was killed."""
 
 
-def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
+def write_run(result: Record, folder: str | Path, *, log: str = "") -> Path:
     """Write a run folder. Every file appears whole under its name; the manifest comes last.
 
     folder: new, empty or an earlier run, which is replaced; another writer of the same folder is waited for. log: what the
@@ -227,7 +228,7 @@ def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str
     }
 
 
-def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
+def manifest(result: Record, files: Mapping[str, str]) -> dict[str, Any]:
     """What was asked, what to do first where other samples have tested the plan, how it ended, and the hash of every file."""
     sampled = ActNow.of(result.tables)
     return {
@@ -242,7 +243,7 @@ ARRAYS, WITHIN = ".nc", "run_folder"
 """End of the name of a netCDF file, and its variable that holds the run folder."""
 
 
-def write_arrays(result: Result, file: str | Path) -> Path:
+def write_arrays(result: Record, file: str | Path) -> Path:
     """Write a netCDF file: every decision as `Result.to_xarray` has it, and the run folder within, as an archive.
 
     Raises InputError where xarray is not installed or a file has the name of a folder, OSError where the disk cannot be written."""
@@ -260,7 +261,7 @@ def write_arrays(result: Result, file: str | Path) -> Path:
     return Path(file)
 
 
-def _of_arrays(file: Path) -> Result:
+def _of_arrays(file: Path, kind: type[R]) -> R:
     """What `write_arrays` wrote. Raises InputError as `Result.load`."""
     try:
         import xarray as xr
@@ -275,20 +276,20 @@ def _of_arrays(file: Path) -> Result:
         except Exception as error:  # whatever xarray, scipy, zipfile and zlib raise for another or a damaged file
             expected = "a netCDF file that `Result.save` wrote"
             raise InputError([Fault(str(file), "", "", f"{type(error).__name__}: {error}", expected)]) from None
-        return load_result(place)
+        return load_run(place, kind)
 
 
-def load_result(folder: str | Path) -> Result:
-    """Open a run folder, or a netCDF file with one in it. Raises as `Result.load`."""
+def load_run(folder: str | Path, kind: type[R]) -> R:
+    """Open a run folder, or a netCDF file with one in it. kind: of what comes back. Raises as `Result.load`."""
     if Path(folder).suffix == ARRAYS and not Path(folder).is_dir():
-        return _of_arrays(Path(folder))
-    result, _, faults = open_run(folder)
+        return _of_arrays(Path(folder), kind)
+    result, _, faults = open_run(folder, kind)
     if faults:
         raise InputError(faults)
     return result
 
 
-def open_run(folder: str | Path) -> tuple[Result, Mapping[str, Any], list[Fault]]:
+def open_run(folder: str | Path, kind: type[R]) -> tuple[R, Mapping[str, Any], list[Fault]]:
     """(result, manifest, why that is not what was written) of a run folder, whatever its manifest claims, if only its files are
     those that the manifest lists and can be read.
 
@@ -296,7 +297,7 @@ def open_run(folder: str | Path) -> tuple[Result, Mapping[str, Any], list[Fault]
     folder = Path(folder)
     text, stated = read_manifest(folder)
     try:
-        return _opened(folder, text, stated)
+        return _opened(folder, text, stated, kind)
     finally:  # whatever was read or was not there, it may be due to a writer who came in between
         if not _stands(folder, text):
             expected = "a run that stays: read it again"
@@ -311,7 +312,9 @@ def _stands(folder: Path, text: str) -> bool:
         return False
 
 
-def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> tuple[Result, Mapping[str, Any], list[Fault]]:
+def _opened(
+    folder: Path, text: str, stated: Mapping[str, Any], kind: type[R]
+) -> tuple[R, Mapping[str, Any], list[Fault]]:
     """Open a run folder whose manifest was read before."""
     changed = seal_faults(MANIFEST, stated, text)
     faults = schema_faults(stated) or _file_faults(folder, stated)
@@ -324,7 +327,7 @@ def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> tuple[Result,
         tables = {name: read_table(folder / result_file(name), kinds) for name, kinds in stated["columns"].items()}
         plan = parse_plan(read_json(folder / PLAN)[1], file=PLAN)
         data = load_dataset(folder / "tables")
-        result = restored(plan, data, decisions["solution"], decisions["reference"], tables, stated)
+        result = restored(kind, plan, data, decisions["solution"], decisions["reference"], tables, stated)
     except InputError as error:
         raise InputError([*changed, *error.faults]) from None
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:

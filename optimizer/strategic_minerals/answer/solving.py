@@ -49,8 +49,7 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     to doing nothing: at the optimum `Result.outcome.objective_musd`. `stages` names all aims in order, the later ones inactive.
     For own rules there are `outlays["gallium", "base", 2030]` [million USD] and `supported["CAN"]`, projects signed there.
 
-    For reading (`pprint`), for other solvers (`write`, LP and MPS), and for `solve(extend=...)`. The do-nothing reference is
-    solved first.
+    For reading (`pprint`), for other solvers (`write`, LP and MPS), and for `solve(extend=...)`. The reference is solved first.
 
     Raises PlanError and InputError with every fault; SolveError and UntrustedError where that reference has no answer.
     """

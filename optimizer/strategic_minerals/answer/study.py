@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +19,9 @@ from .manifest import (
     ANALYSES,
     DIGEST,
     MANIFEST,
+    RESUMED,
+    SEAL,
+    STUDY,
     digest_of_file,
     is_litter,
     names_in,
@@ -125,9 +128,6 @@ def listed(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 # Studies of a run, under `analyses` of its folder: tables of other verbs, sealed together and bound to the run.
-SEAL, STUDY = "seal.json", "study.json"
-RESUMED = "rows"
-"""Folder of rows from which a sweep goes on."""
 KEYS = {"schema_version", "run", "files", DIGEST}
 
 
@@ -235,23 +235,6 @@ def run_of(out: Path) -> Path | None:
 def _files(study: Path) -> list[str]:
     """Everything in a study but its seal, by path from there."""
     return [name for name in names_in(study) if name != SEAL]
-
-
-def is_study_file(name: str) -> bool:
-    """Whether a file, by path from `analyses`, has a name that studies give."""
-    study, *inside = PurePosixPath(name).parts
-    if not inside or study == "..":
-        return False
-    rows = len(inside) == 2 and inside[0] == RESUMED and inside[1].endswith(".json")
-    table = len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] in (SEAL, STUDY))
-    return rows or table or inside[-1].endswith(PART)
-
-
-def remove_studies(folder: Path) -> None:
-    """Take away all studies, and nothing else that somebody may have put beside them."""
-    for name in names_in(folder):
-        if is_study_file(name):
-            (folder / name).unlink()
 
 
 def study_faults(run: Path, stated: Mapping[str, Any]) -> list[Fault]:

@@ -331,7 +331,7 @@ def verify(stored: Result | str | Path, *, again: Result | None = None, run: Run
     SolveError where the second solve is interrupted."""
     if isinstance(stored, Result):
         return _verified(stored, again, [])
-    result, stated, faults = open_run(stored)
+    result, stated, faults = open_run(stored, Result)
     objections = [str(fault) for fault in (*faults, *study_faults(Path(stored), stated))]
     texts = (*question_texts(result.plan, result.data), *answer_texts(result))
     wrong = [name for name, text in texts if digest_of(text) != stated["files"].get(name)]

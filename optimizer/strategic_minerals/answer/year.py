@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -27,9 +27,7 @@ from ..question.read_csv import csv_text
 from ..question.references import select_materials
 from ..world.events import sampled
 from .notes import floor_in_words
-
-if TYPE_CHECKING:
-    from .result import Result
+from .record import Record
 
 # What a plan does, act by act, in words and as rows.
 SIGNED = 0.005
@@ -44,7 +42,7 @@ VERBS = {
 OF_ACTS = ["kind", "item", "detail", "fiscal_year", "amount", "unit", "about", "terms"]
 
 
-def acts_of(result: Result) -> pd.DataFrame:
+def acts_of(result: Record) -> pd.DataFrame:
     """What a plan does while nothing happens, a row an act: kind, item and detail as `ActRow` has them, fiscal_year, amount, unit,
     about (material or producer, by its name) and terms (in words). What owners build without support is no act."""
     names, rows = Names.of(result.data), list[tuple[Any, ...]]()
@@ -260,7 +258,7 @@ def _of_row(error: ValidationError, record: Mapping[str, Any], file: str, line: 
         yield Fault(file, str(line), column, found, expected(item))
 
 
-def noted_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
+def noted_texts(result: Record) -> Iterator[tuple[str, Iterable[str]]]:
     """(file, pieces of its text) of what was to be done in the first years, and of what may have happened in the first: everything
     by its name, with what the plan has, and room for what was."""
     yield ACTS, [_text(ActRow, _acts_due(result))]
@@ -274,7 +272,7 @@ def _text(kind: type[Noted], rows: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _acts_due(result: Result) -> Iterator[dict[str, Any]]:
+def _acts_due(result: Record) -> Iterator[dict[str, Any]]:
     """Rows of `ActRow` about the first years, and about what is counted at the end of the first."""
     first = result.plan.horizon.first_year
     names = Names.of(result.data)
@@ -294,7 +292,7 @@ def _acts_due(result: Result) -> Iterator[dict[str, Any]]:
         yield {"what": what, "fiscal_year": first, "kind": "stock", **cells}
 
 
-def _possible_news(result: Result) -> Iterator[dict[str, Any]]:
+def _possible_news(result: Record) -> Iterator[dict[str, Any]]:
     """Rows of `NewsRow`: events that may have begun or ended, purchases that may be missing, figures that may have changed."""
     plan, names, first = result.plan, Names.of(result.data), result.plan.horizon.first_year
     for name in (*(c.name for c in plan.controls if c.in_force), *(event.name for event in plan.ongoing)):
@@ -339,7 +337,7 @@ def _in_force(kind: str, plan: Plan, data: Dataset, year: int) -> dict[tuple[str
     return found
 
 
-def _possible_figures(result: Result, held: Collection[str], names: Names) -> Iterator[dict[str, Any]]:
+def _possible_figures(result: Record, held: Collection[str], names: Names) -> Iterator[dict[str, Any]]:
     """Rows of `NewsRow` about the year's purchases, and about figures of what the plan holds and of whom it counts on."""
     plan, data = result.plan, result.data
     first, due = plan.horizon.first_year, acts_of(result)

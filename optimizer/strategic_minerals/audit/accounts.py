@@ -133,8 +133,7 @@ def outlays_by_scenario(accounts: Accounts) -> Floats:
 
 
 def already_owed(n: Instance) -> list[float]:
-    """What was signed before the plan costs in each fiscal year, and holding the opening stock, if all of it stays and decays
-    [million USD]."""
+    """What was signed before the plan costs in each fiscal year, and holding the opening stock as it decays [million USD]."""
     owed = due_from_before(n)["plan"]
     if n.plan.budget.loan is not None:
         return owed

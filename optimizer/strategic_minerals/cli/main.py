@@ -231,7 +231,8 @@ def _answer(verb: Verb, given: dict[str, Any]) -> None:
 
 def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
     """What a verb builds on. Raises PlanError and InputError."""
-    from ..answer.run_folder import load_result
+    from ..answer.result import Result
+    from ..answer.run_folder import load_run
 
     source = given["source"]
     if verb.of == "plan":
@@ -242,7 +243,7 @@ def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
 
         return load_members(find_plan(source), given["tables"], overrides(given["set_"]))
     if verb.of == "run":
-        return (load_result(source),)
+        return (load_run(source, Result),)
     if verb.of in ("rows", "folder"):
         return (source,)
     return (source, [folder.resolve().name for folder in source])

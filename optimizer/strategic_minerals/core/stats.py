@@ -127,8 +127,7 @@ class GapBound:
 
 
 def estimated(values: Sequence[float], confidence: float, plans: int = 1) -> Estimate:
-    """Mean and Student's two-sided interval of independent figures. plans: of how many the one was chosen by these very samples
-    (Bonferroni)."""
+    """Mean and Student's two-sided interval of independent figures. plans: of how many these very samples chose it (Bonferroni)."""
     mean, error, count = _moments(values)
     if count < 2:
         return Estimate(mean, error, -np.inf, np.inf)

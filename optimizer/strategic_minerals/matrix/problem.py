@@ -287,8 +287,7 @@ class Problem:
 
 def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: SampledScenarios | None = None) -> Problem:
     """Build and compile. Raises PlanError for events outside the horizon, for models beyond `MOST_COLUMNS` and for days of cover of
-    what rules of origin leave nobody to buy from, InputError for a figure that the solver would take for zero beside what it stands
-    beside.
+    what rules of origin leave nobody to buy from, InputError for a figure that the solver would take for zero where it stands.
 
     held: sampled scenarios to keep where the same hazards are asked for (`world.scenarios.build_scenarios`). like: a problem
     prepared before; its compiled blocks are instantiated again where only figures differ that they keep as parameters, and those of
@@ -510,8 +509,7 @@ class Decided:
     unit: str
     """Of factors . columns."""
     any_amount: bool = True
-    """Whether a plan may have any amount of it (`in_amounts`): then it is chosen beyond rounding, and `least` is asked for where it
-    is forced in."""
+    """Whether a plan may have any amount of it (`in_amounts`): then it is chosen beyond rounding, and forced in at `least`."""
 
 
 class DecisionIndex:
@@ -779,8 +777,7 @@ class LeftOut:
 
 
 def without_acts(problem: Problem, left_out: Sequence[LeftOut]) -> Assembly:
-    """The model without some acts: none is begun that the plan's data do not prescribe. What is never bought is not bought after an
-    event either."""
+    """The model without some acts: none begins that its data do not prescribe. What is never bought is not bought in events."""
     assembly, n = problem.assembly, problem.natural
     upper = assembly.upper.copy()
     for part in left_out:

@@ -15,7 +15,7 @@ import pandas as pd
 from ..answer.act_now import ActNow
 from ..answer.notes import ENDED, floor_in_words, is_extended
 from ..answer.result import Result
-from ..answer.run_folder import load_result
+from ..answer.run_folder import load_run
 from ..answer.study import Study
 from ..answer.year import SIGNED, acts_of, decisions, package_in_words
 from ..core.errors import Fault, InputError
@@ -226,7 +226,7 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
 
 def opened(results: Sequence[Result | Path | str]) -> list[Result]:
     """Results as they are, and those of run folders. Raises InputError for a folder that is no run."""
-    return [each if isinstance(each, Result) else load_result(Path(each)) for each in results]
+    return [each if isinstance(each, Result) else load_run(Path(each), Result) for each in results]
 
 
 def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any]) -> list[str]:

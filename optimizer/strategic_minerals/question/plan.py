@@ -372,8 +372,7 @@ class Risk(Section):
     ) = None
     expected_loss_limit_musd: NonNegative | None = None
     embedded: bool = False
-    """True: losses of materials inside imported goods (`embedded` in the table of materials) count here too, though no plan can
-    spare them."""
+    """True: losses of materials inside imported goods (column `embedded`) count too, though no plan can spare them."""
 
 
 class Owners(Section):

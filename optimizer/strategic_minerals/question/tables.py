@@ -485,8 +485,7 @@ class UsersStockRow(Row, key="material segment", ranged="level_months level_t"):
 
     material: Material
     segment: str
-    """A segment of the material's demand, or `*`: all without a row of their own; for a material without demand, the plants
-    that use it."""
+    """A segment of the material's demand, or `*`: all without a row of their own; without demand, plants that use it."""
     level_months: Annotated[float, Field(ge=0, le=120), Column(low=0.25, high=24)] | None = None
     """Months of mean use over the planned years; give either this or `level_t`."""
     level_t: NonNegative | None = None

@@ -431,16 +431,14 @@ FLOORS = "instruments.price_floors"
 def answered(plan: Plan, sheet: PlanSheet, data: Dataset, answers: Answers) -> tuple[Plan, PlanSheet, Dataset]:
     """Plan and tables with what was answered, and its places. Raises PlanError with the cells of answers that do not fit.
 
-    sheet: places of the fields of the plan, and which were set elsewhere: these are not answered again. answers: `checked`,
-    without faults."""
+    sheet: places of the plan's fields, and which were set elsewhere: these stay. answers: `checked`, faultless."""
     return _Filling(plan, sheet, data, answers).done()
 
 
 def from_answers(
     plan: Plan, data: Dataset, given: Mapping[str, Sequence[str]], overrides: Iterable[str] = ()
 ) -> tuple[Plan, Dataset]:
-    """Plan and tables with answers that came without a sheet. given: answers by question, one a column. overrides: fields that were
-    set elsewhere.
+    """Plan and tables with answers without a sheet. given: answers by question, one a column. overrides: fields set elsewhere.
 
     Raises PlanError; a fault names its question, and the column of the answer as a sheet would (`B3`: the first)."""
     columns = max((len(answers) for answers in given.values()), default=1)

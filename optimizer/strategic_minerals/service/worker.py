@@ -81,9 +81,10 @@ def answer_of_study(found: Study) -> Answer:
 
 def run_of(folder: Folder, place: int = 0) -> Result:
     """A solved plan that a job builds on. Raises InputError for a folder without one."""
-    from ..answer.run_folder import load_result
+    from ..answer.result import Result
+    from ..answer.run_folder import load_run
 
-    return load_result(folder.before(place))
+    return load_run(folder.before(place), Result)
 
 
 # Answers of jobs: a verb called with what its folder holds, and the look at a question without solving it.

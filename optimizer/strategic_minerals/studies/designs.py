@@ -64,8 +64,7 @@ def one_at_a_time(ranges: Ranges) -> Design:
 
     ranges: address -> (low, high), in the unit of the figure at that address.
 
-    Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first, and for more than
-    100,000 points."""
+    Raises PlanError where there is no range, or one whose ends are not two numbers in order, and above 100,000 points."""
     _checked(ranges)
     bounded("ranges", 1 + 2 * len(ranges))
     ends = [{address: value} for address, pair in ranges.items() for value in pair]
@@ -77,8 +76,7 @@ def estimate_ranges(
 ) -> dict[str, tuple[float, float]]:
     """Ranges of the widest estimates that a plan reads, as the tables state them, by address.
 
-    most: how many at most, the widest relative to its value first. A series over years moves as one, by the factors of its
-    widest year.
+    most: how many at most, the widest relative to its value first. A series over years moves as its widest year.
 
     Raises nothing for a plan and tables that could be read."""
     found: dict[str, tuple[float, float]] = {}

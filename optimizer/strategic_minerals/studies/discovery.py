@@ -21,7 +21,8 @@ from pydantic import Field
 from scipy.stats import binom, hypergeom
 
 from ..answer.notes import heading
-from ..answer.run_folder import load_result
+from ..answer.result import Result
+from ..answer.run_folder import load_run
 from ..answer.study import Study, run_of
 from ..core.errors import Fault, InputError, PlanError, near_miss, shown
 from ..core.frames import Bools, Floats, rows_of
@@ -690,7 +691,7 @@ def discover(
     Raises InputError for a malformed promise or one that names no column, for rows of which none or all fail, and for a folder
     without such tables."""
     if isinstance(study, Path | str) and (run := run_of(Path(study))) is not None and plan is None and data is None:
-        result = load_result(run)
+        result = load_run(run, Result)
         plan, data = result.plan, result.data
     if isinstance(study, pd.DataFrame):
         cases = cases_of_frame(study)

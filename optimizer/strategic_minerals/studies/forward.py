@@ -88,8 +88,7 @@ class Simulator:
         self._read: _Met = _Met() if beside is None else beside._read
 
     def by(self, first: FirstStage) -> Simulator:
-        """One of the same decisions by another rule of release: what does not hang on the rule is shared, scenarios that were met
-        last among it."""
+        """One of the same decisions by another rule of release: they share what does not hang on it, the scenarios met last too."""
         assert first.solution is self.first.solution
         _ = self.beliefs  # worked out once, with what is compiled for them
         twin = copy(self)
@@ -684,8 +683,7 @@ class _Part:
 
     @cached_property
     def paid(self) -> Floats:
-        """(S, T) what purchases of each period cost: as planned until a scenario branches off, then as it is lived
-        [million USD]."""
+        """(S, T) what purchases of each period cost: as planned until an event, then as lived [million USD]."""
         return np.tile(self.planned, (len(self.chunk.scenarios.names), 1))
 
     def own_money(self, s: int, t: int) -> float:

@@ -2,8 +2,7 @@
 
 Every loss under every belief is a cell. The best plan of each cell says what could be had there if it were known to be right; the
 plan that is recommended falls behind it least, in the cell where it falls behind most (minimax relative regret; Savage 1951,
-Kouvelis and Yu 1997). All candidates are then lived through the same new
-scenarios."""
+Kouvelis and Yu 1997). Candidates then live through the same new scenarios."""
 
 from __future__ import annotations
 
@@ -732,8 +731,7 @@ def _acts(grid: Grid, given: Sequence[Candidate]) -> pd.DataFrame:
 
 def _choices(grid: Grid, given: Sequence[Candidate], worth: Floats) -> pd.DataFrame:
     """For every other candidate that is better under some loss, by central belief: under which it is better most, by how much,
-    what it gives up where it is worst, and the probability of the first against the second at which both are as good
-    (`CHOICES`)."""
+    what it gives up where it is worst, and at which probability of the first both are as good (`CHOICES`)."""
     rows: list[tuple[object, ...]] = []
     ahead = worth[:, grid.central] - worth[0, grid.central]
     for c, one in enumerate(given[1:], 1):

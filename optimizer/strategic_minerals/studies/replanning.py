@@ -140,8 +140,7 @@ def first_year_cost(solved: Planned) -> float:
 
 
 def signed_cost(solved: Planned) -> float:
-    """Instalments, fees and floors' payments of the first year for what is in the tables, floors at the prices of the year
-    [million USD]."""
+    """Instalments, fees and floors' payments of the first year for what is in the tables, at the year's prices [million USD]."""
     n, structure = solved.problem.natural, solved.problem.structure
     year = n.calendar.per_year
     total = float(n.carried.instalments[0])

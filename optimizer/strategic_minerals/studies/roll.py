@@ -311,8 +311,7 @@ def next_question(
 
     facts: table -> rows that replace those of the same key, and are added where there is none. learning: hazards whose rates are
     those after what the years have shown. fresh_draws: scenarios are drawn anew from the new first year; False: those of the old
-    plan in which nothing has happened so far are kept, so that no difference is luck. chances: draws from which the chance of that
-    is read off.
+    plan in which nothing has happened so far are kept, so that no difference is luck. chances: draws that give its chance.
 
     Raises PlanError where nothing would be left to plan, ValueError and InputError as `as_planned` and tables."""
     n = question.natural

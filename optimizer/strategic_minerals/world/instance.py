@@ -473,8 +473,7 @@ class Instance:
     procurement: Procurement
     """What the rules of origin leave open to the authority."""
     left_out: tuple[tuple[str, str], ...]
-    """(what, why) of producers and projects that the plan's materials leave out, of what rules of origin close, and of
-    `impossible`."""
+    """(what, why) of producers and projects that the materials leave out, of what rules of origin close, and of `impossible`."""
     impossible: tuple[tuple[str, str], ...]
     """(what, why) of packages and floors that plan and tables have and nobody can be given."""
 

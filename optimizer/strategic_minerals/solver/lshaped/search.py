@@ -283,8 +283,7 @@ class Search:
 
     def restore_feasibility(self, x: Floats, whole: Floats) -> Floats:
         """A point of the master with its integers exact. Rows that this breaks are tightened, a few times at most: a solver
-        that keeps a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
-        scenarios)."""
+        that keeps a thousand signatures to 1e-7 each overdraws a budget by 1,000 dollars once rounded (seen at 5,000 scenarios)."""
         y = self.of.point(x)
         y[self.of.decisions] = whole
         tightened = np.zeros(len(self.of.parts.master.row_lower))
