@@ -232,11 +232,8 @@ def test_an_outlook_without_probability_has_finite_figures() -> None:
     assert found.tables["materials"].notna().all(axis=None)
     assert found.tables["hazards"]["mean_duration_yr"].notna().all()
     for listed, thinned in ((0.15, False), (0.3, True)):
-        other, _ = small(scenarios=[cut("stop", listed, 2028.0, 1.0, "a")])
-        told = notes(
-            other.model_copy(update={"sample": Sample(**SAMPLE)}), data, "sample", "counts for 70% of its rate"
-        )
-        assert bool(told) == thinned
+        other, _ = small(scenarios=[cut("stop", listed, 2028.0, 1.0, "a")], sample=SAMPLE)
+        assert bool(notes(other, data, "sample", "counts for 70% of its rate")) == thinned
 
 
 COVER = {"material": "c", "days": 90.0, "from_year": 2027}

@@ -9,6 +9,7 @@ import pytest
 
 from strategic_minerals import ActRow, InputError, NewsRow, PlanError, Result, read_noted, roll, solve
 from strategic_minerals.audit.accounts import costs_by_scenario, open_accounts
+from strategic_minerals.cli.main import options_from
 from strategic_minerals.core.stats import BASELINE_COURSE
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.dataset import Dataset
@@ -16,6 +17,7 @@ from strategic_minerals.question.load import load_question
 from strategic_minerals.question.plan import Plan
 from strategic_minerals.studies.learning import evidence_of
 from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
+from strategic_minerals.verbs import VERBS
 from support.one_mineral import one_mineral
 from support.rolled import CALM, QUIET, YEARS, helped, reserve, reserved, struck, support_signed, under_hazard
 from support.tiny import FIRST, KT, cut, imported, project, ran, short, source, tiny, total
@@ -236,11 +238,12 @@ def test_faults_of_the_tables_say_line_and_column(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(InputError, match=told):
             read_noted(file, NewsRow)
-    first = reserved(3)
-    news = [NewsRow(kind="price", item="galium", happened=1.0)]
-    with pytest.raises(InputError, match="a material of the plan") as error:
-        roll(first, acts=[ActRow(kind="stock", item="galium", done=1.0)], news=news)
-    assert {fault.file for fault in error.value.faults} == {"acts.csv", "news.csv"}
+    (tmp_path / "acts.csv").write_text(text)
+    with pytest.raises(InputError, match=r"acts.csv[\s\S]*news.csv"):  # the command line reads both
+        options_from(VERBS["roll"], dict.fromkeys(VERBS["roll"].options) | {"source": tmp_path})
+    first, stock = reserved(3), ActRow(kind="stock", item="galium", done=1.0)
+    with pytest.raises(InputError, match=r"acts.csv.*a material of the plan[\s\S]*news.csv"):
+        roll(first, acts=[stock], news=[NewsRow(kind="price", item="x", happened=1.0)])
     with pytest.raises(PlanError, match="left to plan"):
         roll(first, years=3)
 

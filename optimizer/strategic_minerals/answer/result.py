@@ -47,7 +47,7 @@ class Result(Record):
         """Write a run folder, and return it; where the name ends in `.nc`, a netCDF file with every decision as `to_xarray` has it,
         and the run folder within. An earlier run there is replaced.
 
-        Raises InputError where the folder has files that no run has, and touches nothing then; OSError of a disk."""
+        Raises InputError where the folder has files that no run has, and touches nothing then; OSError of the disk."""
         return (write_arrays if Path(path).suffix == ARRAYS else write_run)(self, path)
 
     @classmethod

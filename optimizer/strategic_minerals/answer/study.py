@@ -87,7 +87,7 @@ class Study:
 
     @verb
     def save(self, folder: str | Path) -> None:
-        """Write the study into a folder: each table as CSV, and `study.json`. In `analyses` of a run folder the run seals it.
+        """Write the study into a folder: each table as CSV, and `study.json`. In `analyses` of a run folder it is sealed.
 
         Raises InputError for a folder that holds files of others."""
         refuse_mixed(Path(folder), self.kind)

@@ -140,7 +140,7 @@ class NewsRow(Noted):
     """For the reader: what it is about, by its name."""
     kind: Literal["event", "delivered", "price", "demand", "capacity"] = "event"
     """`event`: it began, was announced, or was lifted. `delivered`: tonnes of the year's purchases that arrived.
-    `price` of a material, `demand` of a segment and `capacity` of a source: as from the next plan's first year on."""
+    `price` of a material, `demand` of a segment and `capacity` of a source: what holds from the next plan's first year on."""
     item: Key
     """Name of an event; an offer, a material or a source."""
     detail: str = ""

@@ -153,7 +153,7 @@ def add_qualified_supply(b: pyo.Block, structure: Structure, sets: ComponentSets
 
 # What the plan does to the prices that home users pay abroad.
 LESS = (0.0, 0.02, 0.075, 0.16, 0.27, 0.385, 0.5)
-"""Ends of pieces of what the plan leaves in the market, as shares of what home users buy there without it; half saves most."""
+"""Ends of pieces of what the plan leaves in the market, as shares of what home users buy without it; half of it saves most."""
 MORE = (0.0, *(2.0**k for k in range(-7, 1)))
 """Ends of pieces of tonnes that it takes from the market, as shares of what offers sell and plants at home use: each is twice the
 one before, so that a small part of a large offer is not dearer than the same of a small one."""

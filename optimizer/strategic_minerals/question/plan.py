@@ -251,7 +251,7 @@ class Sample(Section):
     scenarios: Annotated[int, Field(ge=1, le=100_000), Column("Number of random scenarios")]
     """Number of sampled scenarios that the plan uses."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Number of scenarios sampled and then reduced to `scenarios`, each with the probability of those it stands for; unset: all."""
+    """Number of scenarios sampled, then reduced to `scenarios`, each as probable as those it represents; unset: no reduction."""
     seed: Annotated[int, Field(ge=0, lt=2**63), Column("Random seed")]
     hazards: Selection = ("*",)
     quiet_probability: Annotated[Share, Column(low=0.001)] = QUIET
@@ -381,7 +381,7 @@ class Owners(Section):
 
     expectation: Literal["trunk", "scenarios"] = "trunk"
     """How an owner values a project. `trunk`: on the baseline course, at the hurdle rate of its row. `scenarios`: in expectation
-    over a fixed pricing sample of scenarios, closures included, at the hurdle rate that keeps the value without support."""
+    over a fixed pricing sample of scenarios, closures included, at the hurdle rate that gives the same value without support."""
     unsure: Literal["by_chance", "by_sign"] = "by_chance"
     """What becomes of a project whose range of cost lets its owner build it without support or not. `by_chance`: the likely part of
     it is there in any case, and support adds the rest; `by_sign`: it is built where it pays at its central cost."""
@@ -501,7 +501,7 @@ class StockRule(Section):
 
     material: Key
     from_lost_share: Annotated[Share, Column(low=0.005)] = 0.0
-    """Least share of its sources' usual supply that does not arrive where it may be released; 0: in any shortage."""
+    """Released only where at least this share of its sources' usual supply does not arrive; 0: in any shortage."""
     segments: Selection = ("*",)
     """Segments that it may serve: no more is released than they want in the period."""
     resale_share: Annotated[Share, Column(low=0.05)] | None = None

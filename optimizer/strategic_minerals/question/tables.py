@@ -485,7 +485,7 @@ class UsersStockRow(Row, key="material segment", ranged="level_months level_t"):
 
     material: Material
     segment: str
-    """A segment of the material's demand, or `*`: all without a row of their own; without demand, plants that use it."""
+    """A segment of the material's demand; `*`: all without a row of their own or, without demand, the plants that use it."""
     level_months: Annotated[float, Field(ge=0, le=120), Column(low=0.25, high=24)] | None = None
     """Months of mean use over the planned years; give either this or `level_t`."""
     level_t: NonNegative | None = None
@@ -547,7 +547,7 @@ class OriginRuleRow(Row, key="rule"):
     reach_back: bool = False
     """True: the rule follows the feed back to the mine; feed of excluded or unpublished origin excludes as well."""
     from_date: Day | None = None
-    """First day of deliveries (purchases), or of signatures and contracts (support, offtake), to which it applies; empty: any."""
+    """First day of deliveries (purchases), or of signatures and contracts (support, offtake), to which it applies; empty: all."""
     to_date: Day | None = None
     """Day from which it applies no more; empty: no end is known."""
     forms: str = ""

@@ -58,7 +58,7 @@ def loss_replay(plan: Plan, data: Dataset, *, run: Runner = HERE) -> Study:
 
     The shortages are those of the home country of the tables; nothing else of the plan counts. Tables: functions: each with its
     horizon, whether it passes (yes or no; empty: nothing of its length was seen), and why, by the episode that it fails most, or
-    passes; episodes: what each function would have said of each episode, and what is known to have stopped. Fact: `test`.
+    passes; episodes: what each function would have said of each episode, and what is known to have stopped. Fact `test`: which.
 
     Raises nothing for tables that could be read: without observed shortages the study is empty."""
     found = replays(data)

@@ -570,7 +570,7 @@ def _share(part: Any, whole: Any) -> float:
 
 
 def _split(failed: Bools, share: float, draw: np.random.Generator, groups: Any) -> Bools:
-    """(rows,) which are held out: a share of the groups with failures, and of those without. groups: (rows,) what is one."""
+    """(rows,) which are held out: a share of the groups with failures, and of others. groups: (rows,) what belongs together."""
     known, at = np.unique(groups, return_inverse=True)
     bad = np.bincount(at, weights=failed) > 0
     aside = np.zeros(len(known), dtype=bool)

@@ -564,7 +564,7 @@ class _Part:
         return Goal(want, again, excess, sold)
 
     def lacking(self, program: Storekeeper, untouched: Untouched, asked: Period) -> Floats:
-        """(stores,) the largest loss a dollar of a use that lacks what is stored or what plants with room make of it."""
+        """(stores,) largest loss a dollar of a use that lacks what is stored or what plants with room make of it; 0: no use."""
         n, worth = self.n, np.zeros(len(self.n.materials))
         if len(self.stores) < 2 or untouched.need.max(initial=0.0) <= ROOM:
             return np.zeros(len(self.stores))

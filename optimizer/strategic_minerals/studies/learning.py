@@ -165,7 +165,7 @@ class ScenarioPath:
 def draw_paths(
     plan: Plan, data: Dataset, n: Instance, paths: int, seed: int, *, uncertain: bool, grid_months: int
 ) -> tuple[ScenarioPath, ...]:
-    """Paths from a plan's second period on. uncertain: with rates drawn from what is believed; grid_months: of all dates."""
+    """Paths from a plan's second period on. uncertain: rates are drawn from what is believed; grid_months: step of dates."""
     asked = Sample(scenarios=1, seed=0) if plan.sample is None else plan.sample
     asked = asked.model_copy(update={"rates": "uncertain" if uncertain else "known", "drawn_from_year": None})
     drawn = draws(n, data, asked, paths, seed + PATHS, grid_months / MONTHS_PER_YEAR)

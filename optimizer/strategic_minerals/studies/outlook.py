@@ -62,7 +62,7 @@ def scenario_outlook(
     worst: the worst scenarios: what happens in a line, and all their events;
     record: kind of hazard, events on the record of its hazards, the mean number that the record says for the years in which events
     may strike, and the mean number drawn, those brought on by others included.
-    Facts: scenarios and probability (sum of all); alpha; span_years in which events may strike; five_or_more: their probability.
+    Facts: scenarios and probability (sum of all); alpha; span_years in which events may strike; five_or_more: chance of so many.
 
     Raises PlanError and InputError with all faults."""
     require(plan, data)

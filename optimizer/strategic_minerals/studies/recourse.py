@@ -278,7 +278,7 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
 
 
 def best_course(problem: Problem, model: Model, free: Ints) -> Floats:
-    """The optimum with some rows left out. Raises UntrustedError if the solver finds none, StoppedError without time."""
+    """The optimum with some rows left out. Raises UntrustedError if the solver finds none, StoppedError once time is up."""
     assembly = problem.assembly
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
     run = model.run(time_limit_s=min(CHUNK_LIMIT_S, current().left()), phase="recourse")

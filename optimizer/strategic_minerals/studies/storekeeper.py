@@ -259,7 +259,7 @@ class Storekeeper:
         return self._known[key]
 
     def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
-        """(what a tonne that is kept counts for each use, and for no use by material: the reserve's and users' own)."""
+        """(what a kept tonne counts for each use, and for no use by material: the reserve's, users' own), in the period's costs."""
         losses = cost[self.uses]
         asked = losses.tobytes() + prices.tobytes()
         if asked not in self._worths:

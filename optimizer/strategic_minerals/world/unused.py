@@ -19,7 +19,7 @@ MOST_KEYS = 3
 ZERO_LIMITS = {"storage_t": "store none of it", "drawdown_t_per_yr": "release none of it to users"}
 """Limits on the reserve that an empty cell does without -> what the reserve can with 0."""
 THINNED = 0.2
-"""Probability of listed scenarios above which what they leave to the sample is worth a note."""
+"""Probability of listed scenarios above which a note says what they leave to the sample; shipped plans that draw list less."""
 
 Finding = tuple[str, str]
 """Dotted field of the plan, or what a table's row is about; why nothing, or something else, comes of it."""
