@@ -14,8 +14,6 @@ ROOT = Path(__file__).resolve().parents[1]
 def house() -> ModuleType:
     """The counter of the house."""
     spec = importlib.util.spec_from_file_location("house", ROOT / ".ci" / "house.py")
-    assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["house"] = module
     spec.loader.exec_module(module)

@@ -162,7 +162,6 @@ def test_money_that_does_not_hold_what_is_there(money: dict[str, Any], owed: tup
     holding: dict[str, Any] = {"materials": {"a": {"holding_share_per_yr": 0.05}}, "stock": {"a": 10.0}}
     plan, data = promising(0.0, service_levels=[], **{"money": 5.0, **holding, **money})
     result = solve(plan, data, quick=True)
-    assert result.audited.passed
     note = result.tables["notes"].query("kind == 'already owed'").note.iloc[0]
     assert all(words in note for words in owed), note
     assert diagnose(plan, data).facts["possible"]

@@ -369,6 +369,7 @@ def test_questions_that_have_no_answer_are_refused(tmp_path: Path) -> None:
         (swept(), "expected_los_musd <= 30", {}, "did you mean 'expected_loss_musd'"),
         (swept(), "expected_loss_musd <= nan", {}, "a column, a sign and a number"),
         (swept(), "a:civil:0.4", {}, "a column, a sign and a number"),
+        (swept(), "expected_loss_musd <= 1.2.3", {}, "a column, a sign and a number"),
         (swept(), "expected_loss_musd <= 1e9", {}, "fails in none of 160 points"),
         (swept(), "expected_loss_musd <= -1", {}, "expected_loss_musd goes from 0 to "),
         (swept(), kept, {"held_out": 0.95}, "discover  held_out"),
@@ -432,5 +433,7 @@ def test_ranges_are_told_in_the_words_of_the_tables() -> None:
     words = InputWords(names, plan=plan)
     for name, low, high, values, said in wanted:
         assert words.clause(Column(name, np.array(values or [0.0, 1.0])), low, high) == said
+    own = words.clause(Column("start_year", np.array([0.0, 1.0])), 2029.5, free)
+    assert own == "start year is after 2029.5", "a column of a table of one's own"
     plain = InputWords(names).clause(Column(CUT, np.array([0.0, 1.0])), 0.4, free)
     assert plain == "scenarios.0.events.0: supply cut is over 40%"

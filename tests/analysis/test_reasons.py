@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, Plan, PlanError, Progress, Runner, explain, solve
+from strategic_minerals import Dataset, Plan, PlanError, Progress, Runner, estimate_ranges, explain, solve
 from strategic_minerals.answer.notes import check
 from strategic_minerals.answer.study import Study
 from strategic_minerals.matrix.problem import DecisionIndex, ForcedDecision, prepare
@@ -25,14 +25,13 @@ from strategic_minerals.studies.break_even import (
 )
 from strategic_minerals.world.packages import Item, in_amounts
 from support.promising import promising
-from support.tiny import cut, floored, imported, offer, project, source, tiny
+from support.tiny import cut, floored, hazard_row, imported, offer, project, source, tiny
 
 
 def mine(**changes: Any) -> tuple[Plan, Dataset]:
     """A mine of 4 kt that its owner may build: margin of 2 USD/kg from 2028 to 2034 at 0 %, so 56 in all; an embargo in 2030-31.
 
-    The trunk's price never falls, so it runs to the end; half of the scenarios lose 8 kt for two years at 30 USD/kg beyond the
-    price."""
+    The trunk's price never falls, so it runs to the end; half of the scenarios lose 8 kt for two years at 30 USD/kg more."""
     plant = project("a", 4.0, capex_musd=70.0, cash_usd_per_kg=60.0, life_yr=7.0)
     case: dict[str, Any] = {
         "prices": {"a": 62.0},
@@ -210,6 +209,23 @@ def test_what_plan_and_tables_refuse_bounds_the_range_in_words() -> None:
         assert rows.switch_high.iloc[:-1].tolist() == rows.from_value.iloc[1:].tolist()
 
 
+def test_how_often_disruptions_occur_is_the_plans_own_rate_where_it_states_one() -> None:
+    """Proves: with a sixth of the table's rate in the plan, the offer is chosen from about six times the factor on. The table's
+    rate, which nobody reads, is no estimate of this plan."""
+    more: dict[str, Any] = {"offers": {"spot": offer("a", 5.0)}, "money": 100.0, "sample": {"scenarios": 16, "seed": 1}}
+    plan, data = imported(1.0, years=4, loss=20.0, **more)
+    rate = {"rate_per_yr_low": 0.1, "rate_per_yr_high": 0.9, "confidence": "estimate", "note": "of a test"}
+    data = data.replace(hazards=pd.DataFrame([hazard_row("stop", "a", 0.3, cut_share=1.0, cut_law="fixed", **rate)]))
+    own = Plan.model_validate(plan.to_toml_like() | {"hazards": [{"hazard": "stop", "rate_per_yr": 0.05}]})
+    begins = []
+    for one in (plan, own):
+        rows = explained(one, data, "spot").tables["intervals"]
+        begins.append(rows[(rows.figure == "hazard rate") & (rows.state == "chosen")].from_value.iloc[0])
+    assert begins[1] == pytest.approx(6 * begins[0], rel=0.2)
+    assert list(estimate_ranges(plan, data)) == ["hazards[stop].rate_per_yr"]
+    assert not estimate_ranges(own, data)
+
+
 def test_an_offer_is_chosen_where_the_plan_is_worse_without_it() -> None:
     """Proves: 1 kt costs 10 and brings .25 * (10 + 5 f) + .75 * 5: bought from a loss of three times 5 on, however little."""
     plan, data = promising(0.0, service_levels=[], materials={"a": {"haircut_share": 0.5}}, loss=5.0)
@@ -298,7 +314,6 @@ def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) ->
     problem = prepare(edited_plan, edited_data)
     choices, root = DecisionIndex(problem), problem.assembly.commitments
     for item in items:
-        assert item.level is not None
         place = item.level.at
         floors_of_options = [option.package.floor for option in problem.structure.support.options]
         wanted = [o for o, floor in enumerate(floors_of_options) if floor is not None and floor.id == place]

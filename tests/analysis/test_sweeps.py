@@ -26,7 +26,9 @@ from strategic_minerals import (
     UntrustedError,
     load_dataset,
     load_plan,
+    one_at_a_time,
     shipped,
+    sobol,
     solve,
     sweep,
 )
@@ -59,7 +61,7 @@ from strategic_minerals.world.packages import Item, build_support
 from support.allied import allied, event, home_tables
 from support.instances import quick_first, random_case
 from support.promising import promising
-from support.tiny import cut, offer, project, source, tiny
+from support.tiny import cut, imported, offer, project, source, tiny
 
 pytestmark = pytest.mark.long
 
@@ -610,6 +612,28 @@ def test_a_sweep_is_its_points_solved_one_by_one() -> None:
     assert 0.0 < stock[3] <= stock[5]
 
 
+def test_what_moves_nothing_is_said_to_and_years_are_years() -> None:
+    """Proves: money that nobody needs has no effect, whose shares are no numbers; a year is printed whole, with its part."""
+    plan, data = imported(
+        1.0, loss=20.0, offers={"spot": offer("a", 5.0)}, scenarios=[cut("c", 0.5, 2028, 1)], money=1e3
+    )
+    ranges = {"budget.appropriation_musd": (500.0, 600.0), "residual": (0.9, 1.0)}
+    said = sweep(plan, data, sobol(ranges, samples=4), gap=0.0).summary()
+    assert said.count("no effect: all answers are the same") == 2
+    assert "nan" not in said
+    begin = one_at_a_time({"scenarios.0.events.0.start_year": (2028.0, 2029.5)})
+    assert "start_year: 2028 to 2029.5 gives 50.0 to 50.0, no effect" in sweep(plan, data, begin, gap=0.0).summary()
+
+
+def test_a_trace_of_stock_is_no_decision() -> None:
+    """Proves: what a tolerance leaves in store, under a kilogram, is not chosen."""
+    plan, data = imported(
+        1.0, loss=20.0, offers={"spot": offer("a", 5.0)}, scenarios=[cut("c", 0.5, 2028, 1)], money=100.0
+    )
+    decisions = sweep(plan, data, {"objective.kind": ["social_cost", "least_budget"]}, gap=0.0).tables["decisions"]
+    assert decisions[decisions.kind == "stock"].point.tolist() == [0]
+
+
 def test_points_go_back_in_their_order() -> None:
     """Proves: the path that points are answered along is not the order in which they are told."""
     values = [40.0, 0.0, 20.0, 60.0, 10.0]
@@ -672,6 +696,12 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
         ({"prices[*/a/*].price": 1.0}, "a column of prices"),
         ({"materials[a].salvage_share *": 2.0}, "a number to multiply"),
         ({"discount_rate *": "a"}, "a factor"),
+        (
+            {"scenarios.*.probability *": 0.5, "scenarios.0.probability": 0.2},
+            "the same figure as 'scenarios.*.probability *'",
+        ),
+        ({"prices[*/a/*].price_usd_per_kg": 1.0, "prices[base/*/*].price_usd_per_kg *": 2.0}, "the same figure as"),
+        ({"budget.appropriation_musd *": 2.0, "budget.appropriation_musd.2027": 1.0}, "a figure inside"),
     ]
     cases: list[tuple[Any, dict[str, Any], str]] = [([{}, change], {}, said) for change, said in addresses]
     cases += [([{}], {"gap": math.nan}, "sweep  gap  found"), ([{}], {"method": "bender"}, "sweep  method  found")]
@@ -679,6 +709,7 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
     cases += [({"discount_rate": [0.01] * 1000, "residual": [0.1] * 1000}, {}, "at most 100,000")]
     odd = ({"discount_rate": 0.1}, {"discount_rate": "0.1"}, None, pd.DataFrame({"a": [1]}), [1.0], "points")
     cases += [(points, {}, "sweep  points  found") for points in odd]
+    cases += [([{"discount_rat": 0.1, "discount_rate": 0.1, "discount_rate *": 2.0}], {}, "2 faults")]
     for points, options, said in cases:
         with pytest.raises((PlanError, InputError)) as caught:
             sweep(plan, data, points, **options)

@@ -442,6 +442,46 @@ def test_a_market_floor_owes_after_the_horizon_too():
     assert result.outcome.objective_musd == close(-150.0)
 
 
+GLUT = {"start_year": 2026.5, "countries": "CHN", "materials": "a", "duration_years": 3.0, "cut_share": 0.0}
+
+
+@pytest.mark.parametrize(("kind", "paid", "after"), [("contract", 360.0, 60.0), ("border", 0.0, 0.0)])
+def test_what_is_in_force_at_the_end_of_a_plan_moves_no_price_beyond_it(kind, paid, after):
+    """Proves: a glut in force holds the price at 70: a floor of 110 pays 40 on 3 kt in each of three years, and 10 in the two that
+    follow, which are undisturbed as all that comes after a plan. At the border users bear the former on 10 kt, and the latter."""
+    glut = {**GLUT, "name": "glut", "price_multiplier": 0.7, "remaining_years": 50.0}
+    menu = {"material": "a", "scope": "market", "kind": kind, "levels_usd_per_kg": [110.0], "term_years": 5.0}
+    home = {"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)}
+    more = {"instruments": {"price_floors": [menu]}, "scenarios": [cut("s", 0.5, 2029.0, 1.0)]}
+    result = answered(100.0, loss=900.0, sources=home, ongoing=[glut], **more)
+    floor = result.tables["floors"].iloc[0]
+    assert (floor.expected_cost_musd, floor.terminal_liability_musd) == (close(paid), close(after))
+    assert floor.users_pay_musd == close(0.0 if kind == "contract" else 10 * (3 * 40.0 + 2 * 10.0))
+
+
+def test_a_border_charge_after_a_plan_is_on_undisturbed_demand():
+    """Proves: an event in force raises civil demand from 10 to 15 kt. For three years users pay 10 on 15 kt, for the two after the
+    plan on 10 kt. The treasury takes that of what home's 12 kt leave: of 3 kt in three years."""
+    surge = {**GLUT, "name": "surge", "remaining_years": 50.0, "demand_multipliers": {"civil": 1.5}}
+    menu = {"material": "a", "scope": "market", "kind": "border", "levels_usd_per_kg": [110.0], "term_years": 5.0}
+    home = {"far": source("CHN", "a", 10.0), "home": source("USA", "a", 12.0, cash_usd_per_kg=105.0)}
+    more = {"instruments": {"price_floors": [menu]}, "scenarios": [cut("s", 0.5, 2029.0, 1.0)]}
+    floor = answered(100.0, loss=900.0, sources=home, ongoing=[surge], **more).tables["floors"].iloc[0]
+    assert (floor.users_pay_musd, floor.tariff_revenue_musd) == (close(650.0), close(90.0))
+
+
+@pytest.mark.parametrize("multiplier", [1.0, 1.05])
+def test_a_border_charge_is_told_at_the_calm_price_where_an_event_raises_it(multiplier):
+    """Proves: whether or not an event in force, which holds back 3 of 10 kt, lifts the price to 105, users pay 10 on 10 kt in two
+    years, and 7 kt of that go to the treasury."""
+    dear = {**GLUT, "name": "dear", "cut_share": 0.3, "price_multiplier": multiplier, "remaining_years": 4.0}
+    menu = {"material": "a", "scope": "market", "kind": "border", "levels_usd_per_kg": [110.0], "term_years": 2.0}
+    home = {"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)}
+    more = {"instruments": {"price_floors": [menu]}, "scenarios": [cut("s", 0.5, 2029.0, 1.0)]}
+    floor = answered(100.0, loss=900.0, sources=home, ongoing=[dear], **more).tables["floors"].iloc[0]
+    assert (floor.users_pay_musd, floor.tariff_revenue_musd) == (close(200.0), close(140.0))
+
+
 def test_the_pieces_of_a_floor():
     """Proves: receipts, payments and the liability state by hand.
 
@@ -499,6 +539,29 @@ def test_a_shut_plant_comes_back_after_its_restart():
     problem = prepare(*case)
     alive = survival(problem.instance, 0, problem.structure.scenarios.price[0], (), 0)
     assert list(alive) == [True, False, False, True]
+
+
+@pytest.mark.parametrize("first", [2027, 2028])
+def test_a_guarantee_until_mid_year_ends_alike_whatever_year_a_plan_begins_in(first):
+    """Proves: a floor until the middle of 2031 covers that year, in which imports stop, for a plan from 2027 and from 2028."""
+    home = {"far": source("CHN", "a", 10.0), "home": source("USA", "a", 2.0, cash_usd_per_kg=108.0)}
+    time = {"first_year": first, "years": 2033 - first, "tail_years": 0}
+    agreed = [guaranteed("home", "a", 115.0, 2031.5)]
+    more = {"horizon": time, "agreed": agreed, "scenarios": [cut("s", 0.5, 2031.0, 1.0)]}
+    assert ran(answered(100.0, loss=900.0, sources=home, **more), "home", "s", "2031") == close(2.0)
+
+
+def test_a_restart_of_a_year_and_a_half_takes_two():
+    """Proves: a price war of a year shuts a mine for that year and for two more; one of half a year takes one."""
+    for restart, years in ((0.5, 1), (1.5, 2), (2.5, 3)):
+        home = {
+            "far": source("CHN", "a", 10.0),
+            "home": source("USA", "a", 2.0, cash_usd_per_kg=80, restart_yr=restart),
+        }
+        war = cut("war", 1.0, 2028.0, 3.0, share=0.9, flood_years=1.0, flood_multiplier=0.5)
+        problem = prepare(*imported(100.0, years=6, sources=home, scenarios=[war]))
+        alive = survival(problem.instance, 1, problem.structure.scenarios.price[0], (), 0)
+        assert int((~alive).sum()) == 1 + years, restart
 
 
 def test_a_border_floor_by_hand():
@@ -578,6 +641,15 @@ def test_a_purchase_floor_by_hand():
     assert result.objective_parts["authority_purchases"] == close(200.0)
     assert ran(result, "plant", "cut", "2029") == close(4.0)
     assert result.outcome.objective_musd == close(-470.0)
+
+
+def test_a_plant_that_is_dearer_than_the_market_sells_to_the_reserve_at_its_own_price():
+    """Proves: at 10 % above the market's 100 a floor of 105 pays nothing, and 2 kt cost the reserve 220 as they cost users."""
+    abroad = {"country": "AUS", "kappa": 0.0, "cash_usd_per_kg": 50.0, "additional": True, "premium_share": 0.1}
+    floor = floored("a", 105.0, 2.0, "purchase", take_t_per_yr=1000.0)
+    case = {"projects": {"p": project("a", 2.0, **abroad)}, "packages": {"take": floor}}
+    parts = answered(100.0, loss=900.0, years=4, scenarios=[cut("s", 0.5, 2030.0, 1.0)], **case).objective_parts
+    assert (parts["authority_purchases"], parts["floor_cost"]) == (close(220.0), close(0.0))
 
 
 def test_a_purchase_floor_covers_a_share_of_revenue_only():
@@ -842,6 +914,7 @@ def test_a_plant_that_was_begun_before_the_plan_stands_when_it_was_due(signed, l
     (found,) = n.projects
     made = n.capacity[found.producer, 0] * ramped_share(found, found.earliest + found.lead, np.arange(5))
     assert made == pytest.approx(np.array(given) * 1000)
+    assert best((plan, data)).outcome.objective_musd == close(0.0)
 
 
 def test_the_gap_is_measured_against_what_the_plan_can_move():
@@ -902,6 +975,18 @@ def test_a_project_with_a_floor_already_is_carried_by_it_and_offered_no_second_o
     assert result.tables["projects"].set_index("project").package["new"] == ("none" if agreed else "carried")
     assert ran(result, "new", "war", "2029") == close(1.0)
     assert (result.objective_parts["floor_cost"] > 0) != agreed
+
+
+@pytest.mark.parametrize(("signed", "package"), [(2029, "none"), (2027, "right")])
+def test_a_plant_that_its_owner_builds_is_given_a_package_only_in_a_year_of_signing(signed, package):
+    """Proves: the right to a plant's output is worth its fees, and signed if 2027, when the plant begins, is a year of signing."""
+    plant = project("a", 3.0, country="AUS", kappa=0.0, cash_usd_per_kg=50.0)
+    right = {"offtake_share": 1.0, "offtake_fee_usd_per_kg": 1.0}
+    case = {"projects": {"p": plant}, "packages": {"right": right}, "scenarios": [cut("s", 0.5, 2030.0, 1.0)]}
+    result = answered(100.0, loss=900.0, years=5, instruments={"signing_years": [signed]}, **case)
+    assert list(result.tables["projects"].package) == [package]
+    why = dict(zip(result.tables["dropped"].item, result.tables["dropped"].reason, strict=True))
+    assert why.get("p: right") == ("its owner begins it in no year of signing" if package == "none" else None)
 
 
 @pytest.mark.parametrize(("until", "room"), [(2027, True), (2028, True), (2029, False)])

@@ -4,8 +4,6 @@ names, which load nothing heavy before they are used."""
 import inspect
 import os
 import pickle
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import pytest
 from pyomo.repn import generate_standard_repn
 
 import strategic_minerals
-from conftest import environment
+from conftest import python
 from strategic_minerals import (
     Dataset,
     DeadlineError,
@@ -104,6 +102,7 @@ def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:
     plan, data = quickstart_of_one()
     wrong: list[tuple[Any, tuple[Any, ...], dict[str, Any], str]] = [
         (solve, ("quickstart", "inputs"), {"run": 5, "extend": 3}, "4 faults"),
+        (solve, (plan, data), {"gap": 7.0, "samples": 1, "method": "guess"}, "3 faults"),
         (load_plan, ("quickstart", {1: 2}), {}, "load_plan  overrides"),
         (load_plan, ("quickstart", {"": 1}), {}, "found an empty part"),
         (load_members, (plan,), {}, "load_members  path"),
@@ -169,6 +168,8 @@ def test_scenarios_come_from_a_frame() -> None:
     assert found[0].events[1].price_multiplier is None
     notes = check(plan.model_copy(update={"scenarios": found}), data)
     assert "share divided by 100" not in str(notes.doubtful if hasattr(notes, "doubtful") else notes)
+    with pytest.raises(PlanError, match="probability  found the column twice"):
+        scenarios_from_frame(pd.concat([pd.DataFrame(rows), pd.DataFrame({"probability": [0.9] * 200})], axis=1))
     wrong = [rows[0], {**rows[1], "probability": 0.5}, {**rows[2], "cut_share": 7.0, "start_year": float("nan")}]
     with pytest.raises(PlanError) as caught:
         scenarios_from_frame(pd.DataFrame(wrong))
@@ -206,5 +207,4 @@ def test_every_public_name_loads_and_says_what_it_is() -> None:
 def test_importing_the_package_is_quick() -> None:
     """Proves: neither pandas nor Pyomo nor the solver is loaded before a name is used."""
     script = "import sys, strategic_minerals; print([m for m in ('pandas', 'pyomo', 'highspy', 'typer') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment(), check=True)
-    assert done.stdout.strip() == "[]"
+    assert python(script).stdout.strip() == "[]"

@@ -76,15 +76,6 @@ def test_schemas_have_the_fields_of_plan_and_tables(cli: Cli) -> None:
     assert "did you mean 'prices'" in unknown.stderr
 
 
-def test_check_counts_facts_and_estimates(cli: Cli) -> None:
-    """Proves: in words and as JSON the same counts."""
-    said = cli("check", "quickstart")
-    counted = re.search(r"no fault\. (\d+) reported or derived rows, \d+ estimates\. Tables: ", said.stdout)
-    assert counted is not None
-    told = json.loads(cli("check", "quickstart", "--json").stdout, parse_constant=pytest.fail)
-    assert told["facts"] == int(counted[1]) > 0
-
-
 def test_solve_prints_its_summary_alone_and_writes_it_with_the_run(solved: tuple[Path, Any]) -> None:
     """Proves: no banner, progress or escape codes where no terminal is; fiscal years read FY2027, never FY2027.0."""
     folder, said = solved
@@ -101,23 +92,6 @@ def test_solve_prints_its_summary_alone_and_writes_it_with_the_run(solved: tuple
     assert (folder / "summary.txt").read_text(encoding="utf-8").strip() == result.summary(full=True).strip()
 
 
-def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path) -> None:
-    """Proves: --set takes numbers, texts and lists by dotted path; the run folder holds the plan as it was solved."""
-    fields = (
-        "budget.appropriation_musd=12.5",
-        "title=Small money",
-        'materials=["gallium"]',
-        "scenarios.0.probability=0.2",
-    )
-    said = cli(
-        "solve", "quickstart", *(word for field in fields for word in ("--set", field)), "--out", tmp_path / "run"
-    )
-    assert said.returncode == 0, said.stderr
-    plan = Result.load(tmp_path / "run").plan
-    assert (plan.budget.appropriation_musd, plan.title, plan.materials) == (12.5, "Small money", ("gallium",))
-    assert plan.scenarios[0].probability == 0.2
-
-
 PARSERS_WORDS = re.compile(
     r"Input should be|Extra inputs|Field required|[Vv]alue error|type=|pydantic|valid (?:integer|number|string)|Traceback|<class"
 )
@@ -125,6 +99,9 @@ WRONG = [
     ("solve nowhere.toml", "", "nowhere.toml"),
     ("check quikstart", "", "quikstart"),
     ("check", "plan", "Missing argument"),
+    ("verify nowhere", "", "no such folder"),
+    ("stress .", "", "a folder without manifest.json"),
+    (f"explain {__file__}", "", "a file"),
     ("dance", "", "No such command"),
     ("solve quickstart --gapp 0.1", "--gapp", "No such option"),
     ("solve quickstart --gap nan", "gap", "nan"),
@@ -246,7 +223,6 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
     assert "NOT PROVEN BEST" in said.stdout
     outcome = Result.load(tmp_path / "run").outcome
     assert outcome.reason == ("stalled" if status == "limit" else status)
-    assert outcome.relative_gap is not None
     assert outcome.relative_gap > 0.001
 
 
@@ -293,7 +269,6 @@ def interrupted(program: list[str], ready: str, out: Path) -> int:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job is born deaf to it
     ) as child:
         try:
-            assert child.stderr is not None
             assert ready in child.stderr.readline()
             os.killpg(child.pid, signal.SIGINT)
             said, errors = child.communicate(timeout=PATIENCE_S)
@@ -310,8 +285,7 @@ def interrupted(program: list[str], ready: str, out: Path) -> int:
 
 @pytest.mark.slow
 def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_path: Path) -> None:
-    """Proves R23: SIGINT in the middle of the mixed-integer solve of a plan that takes long; left to the solver it would have gone
-    on to its end."""
+    """Proves R23: SIGINT in the middle of the mixed-integer solve of a plan that takes long; the solver would have gone on."""
     asked = ["-c", ANNOUNCED, "solve", "rare-earths", "--quick", "--gap", "0"]
     interrupted(asked, "solving", tmp_path / "run")
 

@@ -3,8 +3,6 @@ and in a folder, and as a job of the service; and what all commands take."""
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import typer.main
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
 
-from conftest import Cli, environment
+from conftest import Cli
 from strategic_minerals import Dataset, Plan, Result, Study
 from strategic_minerals.cli.main import app
 from strategic_minerals.core.runner import cores
@@ -208,10 +206,6 @@ def asked(place: Path, cli: Cli, service: TestClient) -> Asked:
     return Asked(place, cli, service)
 
 
-def test_what_is_given_here_is_of_a_verb() -> None:
-    assert set(GIVEN) <= set(VERBS)
-
-
 TIMES = ("seconds", "cost_seconds")
 """Columns and facts that no two solves have alike."""
 
@@ -370,18 +364,3 @@ def test_threads_reach_the_solve_and_leave_the_answer_alone(
     assert set(seen) == {asked_for or cores()}
     plain = cli("solve", "quickstart", "--quick", "--method", "flat", "--threads=1")
     assert plain.stdout.splitlines()[0] == said.stdout.splitlines()[0]
-
-
-def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
-    """Proves: `python -m strategic_minerals` makes a plan, and a file that is not there is a fault of the caller."""
-
-    def as_module(*words: str) -> subprocess.CompletedProcess[str]:
-        program = [sys.executable, "-m", "strategic_minerals", *words]
-        return subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env=environment(), check=False)
-
-    made = as_module("init", "mine")
-    assert made.returncode == 0, made.stderr
-    assert "  strategic-minerals check mine/plan.toml" in made.stdout
-    wrong = as_module("check", "nowhere")
-    assert wrong.returncode == 2
-    assert "no such file" in wrong.stderr

@@ -70,18 +70,6 @@ def test_a_study_goes_into_a_run_folder_as_a_study_of_it_alone(tmp_path: Path) -
         refuse_mixed(tmp_path, "frontier")
 
 
-@pytest.mark.parametrize("verb", ["verify", "report", "stress"])
-def test_what_is_no_run_folder_is_said_plainly(verb: str, tmp_path: Path, cli: Cli) -> None:
-    """Proves: no such folder, a file, an empty folder: each told as what it is."""
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "thesis.doc").write_text("mine", encoding="utf-8")
-    found = {"nowhere": "no such folder", "thesis.doc": "a file", "empty": "a folder without manifest.json"}
-    for name, words in found.items():
-        said = cli(verb, tmp_path / name)
-        assert said.returncode == 2, said.stderr
-        assert f"found {words}; expected a finished run folder" in said.stderr
-
-
 def test_an_output_that_is_full_is_one_sentence() -> None:
     """Proves: where standard output cannot be written, the exit code is 2 with one sentence, and no word of Python's."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:

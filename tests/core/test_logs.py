@@ -3,15 +3,13 @@
 import json
 import logging
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import environment
+from conftest import python
 from strategic_minerals import Runner, solve
 from strategic_minerals.core.logs import PACKAGE, about, kept, listening, logger_of
 from strategic_minerals.question.read_csv import write_dataset
@@ -62,7 +60,7 @@ def test_a_process_that_asks_for_nothing_is_told_nothing() -> None:
         "assert [type(one) for one in logging.getLogger('strategic_minerals').handlers] == [logging.NullHandler]\n"
         "assert logging.getLogger('strategic_minerals').level == logging.NOTSET"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    done = python(code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

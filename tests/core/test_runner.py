@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from conftest import environment, until
-from strategic_minerals import DeadlineError, InputError, Progress, Runner, StoppedError, solve
+from strategic_minerals import DeadlineError, Progress, Runner, StoppedError, solve
 from strategic_minerals.core.errors import expected
 from strategic_minerals.core.runner import checkpoint, cores, count_part, current
 from strategic_minerals.matrix.problem import prepare
@@ -161,20 +161,6 @@ def test_a_deadline_holds_before_there_is_a_model() -> None:
         "ways of support",
         "compiling the model",
     ]
-
-
-def test_options_outside_their_limits_are_refused_with_all_of_them() -> None:
-    """Proves: a call from Python meets the limits of the signature, as the command line and the service do."""
-    plan, data = question()
-    with pytest.raises(InputError) as error:
-        solve(plan, data, gap=7.0, samples=1, method="guess")  # type: ignore[arg-type]
-    assert [(fault.file, fault.column, fault.found) for fault in error.value.faults] == [
-        ("solve", "gap", "7.0"),
-        ("solve", "method", "'guess'"),
-        ("solve", "samples", "1"),
-    ]
-    assert error.value.faults[0].expected == "less than 1 (a share: 3 % is 0.03)"
-    assert "'flat', 'decomposed' or 'auto'" in error.value.faults[1].expected
 
 
 def test_a_message_that_no_table_words_stands_as_it_is() -> None:

@@ -175,6 +175,14 @@ def test_a_misspelt_table_or_column_is_refused_with_a_suggestion(tmp_path: Path)
     assert "did you mean 'prices'" in load_faults(tmp_path)[0].expected
     with pytest.raises(InputError, match="did you mean 'demand'"):
         Dataset.from_tables({"demands": pd.DataFrame()})
+    with pytest.raises(InputError, match="price_usd_per_kg  found the column twice"):
+        Dataset.from_tables(
+            {
+                "prices": pd.DataFrame(
+                    [[*example("prices").values(), 1.0]], columns=[*example("prices"), "price_usd_per_kg"]
+                )
+            }
+        )
 
 
 TEXTS = ["NA", "null", "no", "1e3", "12:30", " padded ", 'quo"te', "com,ma", "new\nline", "=1+1", "-2+3", "\tx", "'=1"]
@@ -313,8 +321,7 @@ def test_no_project_needs_what_excludes_it() -> None:
 
 
 def test_a_date_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    """Proves: 30 February, digits alone (they would be read as seconds since 1970) and years that no table knows are faults of
-    their cell."""
+    """Proves: 30 February, digits alone (they would be read as seconds since 1970) and years that no table knows are faults."""
     record = {**example("policy_events"), "effective": "", "end_or_review": "", "country": "CHN"}
     for text in ("2025-02-30", "86400", "20250404", "0001-01-01", "04/04/2025"):
         faults = load_faults(write_table(tmp_path, "policy_events", [{**record, "announced": text}]))

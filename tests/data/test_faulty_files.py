@@ -139,7 +139,7 @@ PLANS: list[tuple[str, str, str, str]] = [
     ("[budget]\n", '[budget]\nmaterials = ["a"]\n', "13", "did you mean 'materials' above the first table"),
     ('materials = "a"', 'materials = "zz"', "22", "a material of materials.csv, or '*'"),
     ('"base"', '"bas"', "3", "did you mean 'base'"),
-    ("cut_share = 1.0", 'cut_share = 1.0\nhazard = "war"', "24", "a hazard of hazards.csv"),
+    ("cut_share = 1.0", 'cut_share = 1.0\nhazard = "war"', "24", "a hazard of hazards.csv (the table is missing"),
 ]
 
 

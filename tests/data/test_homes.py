@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, check, load_dataset, load_plan, shipped
+from strategic_minerals import InputError, Plan, check, load_dataset, load_plan, shipped
 from strategic_minerals.question.base import grouped
 from strategic_minerals.question.dataset import fiscal_month, members
 from strategic_minerals.question.read_csv import first_plan, homes_of, shipped_tables
 from strategic_minerals.question.recipes import stale
 from strategic_minerals.world.build import build_instance
+from support.tiny import with_row
 
 HEAD = "material,opening_t,opening_t_low,opening_t_high,source,year,confidence,note\n"
 
@@ -168,10 +169,7 @@ def test_every_member_of_a_home_has_its_tier() -> None:
     plan = load_plan(shipped("models") / "europe.toml")
     data = shipped_tables("EUU")
     for country, tier in (("FRA", "ally"), ("NOR", "home")):
-        rows = tuple(
-            row.model_copy(update={"tier": tier}) if row.country == country else row for row in data.rows("countries")
-        )
-        faults = check(plan, Dataset({**data.tables, "countries": rows})).faults
+        faults = check(plan, with_row(data, "countries", country, tier=tier)).faults
         assert [(f.file, f.row, f.column) for f in faults] == [("countries.csv", country, "tier")]
 
 

@@ -205,8 +205,9 @@ SETTINGS = [
 
 
 def test_what_is_set_on_the_command_line_is_a_field_and_a_value() -> None:
-    """Proves: five thousand digits, no field, a place counted from the end, nesting without end: a few
-    lines that blame `--set`, never another exception; of two values of which one lies within the other neither wins unsaid."""
+    """Proves: five thousand digits, no field, a place counted from the end, nesting without end: a few lines that blame `--set`,
+    never another exception; of two values of which one lies within the other neither wins unsaid; numbers, texts and lists
+    arrive at their dotted path."""
     plan = shipped("models") / "quickstart.toml"
     for pair in SETTINGS:
         with pytest.raises(PlanError) as error:
@@ -217,7 +218,10 @@ def test_what_is_set_on_the_command_line_is_a_field_and_a_value() -> None:
         with pytest.raises(PlanError) as error:
             load_plan(plan, overrides(pairs))
         assert {fault.file for fault in error.value.faults} == {"overrides"}, pairs
-    assert load_plan(plan, overrides(["risk.cvar_limit_musd=null", "title=none"])).title == "none"
+    fields = ["risk.cvar_limit_musd=null", "title=none", "scenarios.0.probability=0.25", 'materials=["gallium"]']
+    told = load_plan(plan, overrides([*fields, "budget.appropriation_musd=12.5"]))
+    assert (told.title, told.materials, told.scenarios[0].probability) == ("none", ("gallium",), 0.25)
+    assert told.budget.appropriation_musd == 12.5
 
 
 MANY = 100_000

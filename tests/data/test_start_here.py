@@ -152,7 +152,6 @@ def test_answers_fill_the_plan_and_add_what_is_the_planners_own(kept: Path, tmp_
     plan, _ = load_workbook(path, {"horizon.years": 4, "budget.appropriation_musd": 7})
     assert (plan.horizon.years, plan.budget.appropriation_musd, plan.title) == (4, 7, "Ours")
     drawn = load_workbook(path, {"sample.seed": 7})[0].sample
-    assert drawn is not None
     assert (drawn.seed, {*drawn.hazards}) == (7, {"own_disruption", "stop"})
     book = openpyxl.load_workbook(answering(kept, tmp_path, told(PROJECTS)))
     book[START].insert_cols(3)
@@ -185,7 +184,6 @@ def test_rules_that_do_not_fit_are_one_fault_that_says_what_to_type(kept: Path, 
     """Proves: days of cover of what nobody may sell are two faults in the plan as it stands, each at its cell, and one where the
     planner has chosen the materials; typed as it says, the plan can be solved."""
     _, data = load_workbook(kept)
-    assert data.book is not None
     column = data.book.columns["stock"].index("opening_t"), data.book.columns["offers"].index("material")
     closed = {f"stock!{cell_name(2, column[0])}": 0, f"offers!{cell_name(4, column[1])}": "other"}
 
@@ -203,22 +201,26 @@ def test_rules_that_do_not_fit_are_one_fault_that_says_what_to_type(kept: Path, 
 
 WRONG = [
     (
-        told("materials | magnat, other; years | 2.5; first | many; currency | yen; title | | x; disruption: use | so")
+        told(
+            "materials | magnat, other; years | 2.5; first | many; currency | yen; budget | 60%; title | | x; disruption: use | so"
+        )
         | {**FIRST, (f"own project: {USE}", 2): 1},
         f"""materials 1: 'magnat'; one of magnet, metal, ore, other, slag (did you mean 'magnet'?)
         years 1: '2.5'; a whole number from 1 to 60\n first year 1: 'many'; a whole number from 1900 to 2200
-        currency 1: 'yen'; one of EUR, USD\n title 2: 'x'; one answer, in B2
+        budget a year (million) 1: '60%'; a number from 0 to 1e+12\n currency 1: 'yen'; one of EUR, USD
+        title 2: 'x'; one answer, in B2
         disruption: {USE} 1: 'so'; yes or no\n own project: {USE} 2: 'yes' and no answer below; answers below it, or 'no'""",
     ),
     (
-        told("materials | magnet; first | 2027; years | 6; price floor: use | yes; levels | 450, x; promise: use | yes")
+        told("materials | magnet; first | 2027; years | 6; price floor: use | yes; levels | 440,5; promise: use | yes")
         | told("promise: user | makers; share | 0.9; year it | 2090; disruption | 3")
         | {**FIRST, **told("own project: country | Atlantis; material | other")}
         | {("own project: name", 1): "a\nb", ("own project: years of life", 1): None},
         f"""own project: country 1: 'Atlantis'; one of AUS, CHN, USA\n own project: name 1: 'a\\nb'; one line
         own project: years of life 1: an empty cell; an answer, or 'no' at '{USE}' above
         own project: material 1: 'other'; one of the plan's materials: magnet, metal, ore, slag
-        price floor: levels (per kg) 1: '450, x'; numbers above 0, with commas\n promise: user 1: 'makers'; one of civil, defence
+        price floor: levels (per kg) 1: '440,5'; numbers above 0, with a comma and a blank between them, such as 80, 110.5
+        promise: user 1: 'makers'; one of civil, defence
         promise: share served (%) 1: '0.9'; a percentage, such as 90 (0.9 would be 0.9 %)
         promise: year it begins 1: 2090; a year from 2028 to 2032
         promise: disruption 1: '3'; the number of a column with answers about a disruption""",

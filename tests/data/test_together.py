@@ -46,6 +46,14 @@ def test_doing_nothing_costs_as_much_together_as_apart() -> None:
     assert solved(plan, homes).figures.value("expected_loss_without_musd") == near(0.25 * (110 + 60))
 
 
+@pytest.mark.parametrize("channel", [False, True])
+def test_prices_that_each_home_moves_for_itself_are_noted(channel: bool) -> None:
+    response = {"material": "ore", "trade_t_per_yr": tonnes(10.0), "supply_elasticity": 0.5, "demand_elasticity": 0.5}
+    homes = both(more={"price_responses": [response]})
+    noted = solved(allied(STRUCK, price_channel=channel), homes).tables["notes"]
+    assert (noted.kind == "markets apart").sum() == channel
+
+
 def stocked() -> Homes:
     """Australia has half a kt; American users lose 100 USD/kg by going short and Australians 50."""
     return {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.5)}

@@ -98,7 +98,6 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     costs = objective_costs(problem)["social_cost"]
     z0 = solve_reference(problem, costs, 600.0)
     best = Model(problem.assembly, costs, integer=False).run(time_limit_s=600.0).x
-    assert best is not None
     parts = decompose(problem.structure, problem.assembly, costs, 16)
     clusters = parts.clusters
     assert len(clusters) > 1
@@ -227,7 +226,6 @@ def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
         whole = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0)
         found = parts.minimise(cost, None, gap=1e-9, absolute_gap=0.0)
         assert found.objective == pytest.approx(whole.objective, rel=1e-6)
-        assert isinstance(found, SolvedRun)
         held = np.add.reduceat(problem.assembly.value * found.x[problem.assembly.index], problem.assembly.start[:-1])
         over = np.maximum(problem.assembly.row_lower - held, held - problem.assembly.row_upper)
         assert over[np.isfinite(over)].max() < 1e-5
@@ -301,14 +299,20 @@ def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> N
     assert runs == [(BARELY, False), (WITH_CARE, False), (ROUGHLY, True)]
 
 
-def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a start from a basis that takes more iterations than were expected is solved from nothing, with care and by the dual
-    simplex, and tells the iterations of both; a start from nothing has no such limit, nor has one of which nothing is expected.
-    """
+def with_other_costs() -> Any:
+    """A problem, its costs, costs drawn about them, and what a solve with these from nothing finds."""
     problem = prepare(*many(0))
     cost = objective_costs(problem)["social_cost"]
     other = cost * np.random.default_rng(1).uniform(0.5, 1.5, len(cost))
     truth = Model(problem.assembly, other, integer=False).run(time_limit_s=600.0)
+    return problem, cost, other, truth
+
+
+def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a start from a basis that takes more iterations than were expected is solved from nothing, with care and by the dual
+    simplex, and tells the iterations of both; a start from nothing has no such limit, nor has one of which nothing is expected.
+    """
+    problem, cost, other, truth = with_other_costs()
     most = 2
     monkeypatch.setattr(solver, "LITTLE", most - len(problem.assembly.row_lower) // 2)
     model = Model(problem.assembly, cost, integer=False)
@@ -332,10 +336,7 @@ def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.Monke
 def test_a_hasty_run_that_takes_too_long_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: a start from a basis that takes longer than it may is solved from nothing, and the answer is the same; where the
     caller's own limit is the shorter one, it ends the run."""
-    problem = prepare(*many(0))
-    cost = objective_costs(problem)["social_cost"]
-    other = cost * np.random.default_rng(1).uniform(0.5, 1.5, len(cost))
-    truth = Model(problem.assembly, other, integer=False).run(time_limit_s=600.0)
+    problem, cost, other, truth = with_other_costs()
     model = Model(problem.assembly, cost, integer=False)
     model.configure_hot_start(scaled=True)
     model.run(time_limit_s=600.0)

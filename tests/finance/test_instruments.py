@@ -31,8 +31,7 @@ from support.tiny import (
 
 
 def test_a_plan_whose_materials_only_projects_make_is_answered() -> None:
-    """Proves: no existing source makes x, its project gives 8 of 10 kt from the second year: 10 + 2 + 2 kt short at 1,000, 16 kt at
-    100."""
+    """Proves: no existing source makes x, its project gives 8 of 10 kt from the second year: 14 kt short at 1,000, 16 kt at 100."""
     plan, data = tiny(
         {"a": 100.0, "y": 50.0},
         sources={"far": source("CHN", "y", 10.0)},
@@ -189,6 +188,35 @@ def test_a_guarantee_to_a_committed_project_costs_from_its_first_output_on() -> 
     assert list(solve(plan, data, gap=0.0).tables["budget"].paid_apart_musd) == pytest.approx([0.0, 60.0, 60.0])
 
 
+@pytest.mark.parametrize("payer", ["USA", None])
+def test_a_guarantee_to_a_plant_that_opens_is_owed_whatever_a_restart_takes(payer: str | None) -> None:
+    """Proves: prices of 50 in the year before a plant opens do not shut it: from 2028 on 2 kt are owed 20."""
+    plan, data = tiny(
+        {"a": {2027: 50.0, 2028: 100.0}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        projects={"new": project("a", 2.0, committed=True, cash_usd_per_kg=90.0, restart_yr=2.0)},
+        agreed=[guaranteed("new", "a", 120.0, 2041, payer=payer, floor_from_year=2028.0)],
+    )
+    budget = best((plan, data)).tables["budget"]
+    assert list(budget.paid_apart_musd + budget.signed_before_musd) == pytest.approx([0.0, 40.0, 40.0])
+
+
+@pytest.mark.parametrize(("payer", "left"), [(None, 10.0), ("OTH", 30.0), ("USA", 30.0)])
+def test_what_another_home_owes_is_none_of_the_plans_money(payer: str | None, left: float) -> None:
+    """Proves: of 30 million a year, 20 are due on what was signed out of the plan's own money in two years, and none on what a home
+    pays beside it; the rest buys a tonne for 100 USD/kg."""
+    row = {"commitment": "c", "kind": "package", "item": "x", "producer": "far", "payer": payer, "signed_year": 2026}
+    due = [
+        {"commitment": "c", "fiscal_year": year, "payment": "instalment", "amount_musd": 20.0} for year in (2027, 2028)
+    ]
+    stop = [cut("stop", 0.5, 2029.0, 1.0)]
+    plan, data = imported(100.0, loss=900.0, money=30.0, offers={"o": offer("a", 4.0)}, scenarios=stop, agreed=[row])
+    result = best((plan, data.replace(payments_due=pd.DataFrame(due))))
+    assert list(result.tables["budget"].signed_before_musd) == pytest.approx([30.0 - left, 30.0 - left, 0.0])
+    assert bought(result, "a") == pytest.approx(2 * left / 100.0)
+
+
 LOAN = {"interest": 0.05, "term_years": 10.0}
 
 
@@ -273,6 +301,37 @@ def test_guaranteed_earnings_cost_what_prices_leave_of_them(states: Any) -> None
     found = prepare(*plant(states=states)).natural.carried
     assert found.beside.tolist() == pytest.approx([2 * (10.0 if states else 5.0)] * 3)
     assert found.liability.tolist() == pytest.approx([2 * (20.0 if states else 5.0)] * 3)
+
+
+@pytest.mark.parametrize(
+    ("take", "cash", "owed", "runs"), [(2e3, 25.0, 20.0, 4.0), (1e3, 25.0, 10.0, 4.0), (100.0, 35.0, 0.0, 0.0)]
+)
+def test_guaranteed_earnings_of_a_part_are_of_tonnes_of_product(
+    take: float, cash: float, owed: float, runs: float
+) -> None:
+    """Proves: 4 kt of activity make 2 kt of `a`; of 25 + 10 guaranteed, 30 are left of a tonne of activity: 5 on all of it, or on
+    half where half of the output is covered. Where the guarantee covers a twentieth of a plant that costs 35, it lives on
+    .05*45 + .95*30 = 30.75, which does not keep it open."""
+    row = guaranteed("mill", "a", 20.0, 2041, payer="USA", floor_kind="earnings", take_t_per_yr=take)
+    mill = source("USA", {"a": 0.5, "b": -1.0}, 4.0, cash_usd_per_kg=cash)
+    sources = {"mill": mill, "far": source("CHN", "a", 5.0), "mine": source("CHN", "b", 5.0)}
+    case: dict[str, Any] = {"demand": {"a": 5.0}, "loss": 500.0, "scenarios": [cut("stop", 0.5, 2028.0, 1.0, "a")]}
+    result = best(tiny({"a": 100.0, "b": 20.0}, sources=sources, agreed=[row], **case))
+    assert list(result.tables["budget"].paid_apart_musd) == pytest.approx([owed] * 3)
+    assert ran(result, "mill", "stop", "2028") == pytest.approx(runs)
+
+
+def test_the_reserve_pays_guaranteed_earnings_by_the_tonne() -> None:
+    """Proves: a unit of activity makes half a tonne of `a` and brings 30 of 35: the reserve's tonne costs 100 + 2 * 5, and the
+    guarantee is spared 10 on it: of 20 a year on 2 kt, 10 are left where the reserve takes 1 kt."""
+    row = guaranteed("mill", "a", 20.0, 2041, payer="USA", floor_kind="earnings")
+    mill = source("USA", {"a": 0.5, "b": -1.0}, 4.0, cash_usd_per_kg=25.0)
+    sources = {"mill": mill, "far": source("CHN", "a", 5.0), "mine": source("CHN", "b", 5.0)}
+    case: dict[str, Any] = {"demand": {"a": 5.0}, "loss": 500.0, "scenarios": [cut("stop", 0.5, 2029.0, 1.0, "a")]}
+    case |= {"offers": {"of": offer("a", 1.0, source="mill")}, "money": {2027: 0.0, 2028: 1e3, 2029: 0.0}}
+    budget = best(tiny({"a": 100.0, "b": 20.0}, sources=sources, agreed=[row], **case)).tables["budget"]
+    assert list(budget.purchases_musd) == pytest.approx([0.0, 110.0, 0.0])
+    assert list(budget.paid_apart_musd) == pytest.approx([20.0, 10.0, 20.0])
 
 
 def bound(payer: str = "USA", premium: float = 0.0, **row: Any) -> tuple[Plan, Dataset]:

@@ -79,7 +79,6 @@ def test_the_rates_values_and_downsides_are_those_worked_out_by_hand() -> None:
     assert (both.hurdle, both.expected_hurdle) == (close(0.075), close(0.125))
     assert (both.npv, both.gap) == (close(CARRIED - 50), close(50 - CARRIED))
     assert both.risk_charge == close(0.5 * (4.5 - 2.0) / 1.125)
-    assert both.floor is not None
     assert both.floor.expected == close(2.5)
 
 
@@ -100,7 +99,6 @@ def test_the_charge_stands_in_the_cost_of_the_plan_and_the_government_bears_it()
     result = best(case)
     assert chosen(case) == "both"
     assert result.objective_parts["risk_transfer"] == close(0.1 * (4.5 - 1.0) / 1.125)
-    assert result.audited.passed
 
 
 def test_without_a_premium_the_floor_of_the_example_is_the_dearer_way() -> None:
@@ -276,7 +274,6 @@ def test_only_a_hazard_draws_the_pricing_sample_anew() -> None:
     usual = drawn()
     hazard = data.rows("hazards")[0].hazard
     dearer = drawn(budget={"appropriation_musd": 1.0}, loss_level="high", sample={"scenarios": 9, "seed": 8})
-    assert usual is not None
     assert usual.scenarios.events == dearer.scenarios.events
     often = drawn(hazards=[{"hazard": hazard, "rate_per_yr": 3.0}])
     assert often.scenarios.events != usual.scenarios.events

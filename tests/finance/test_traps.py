@@ -57,8 +57,7 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority():
 
 
 def test_1_the_two_sides_of_a_release_cancel():
-    """Proves: trap 1. Of 10 kt in store 5 are released in half of the scenarios at .8 of 60: users pay 120, the authority
-    gets 120."""
+    """Proves: trap 1. Of 10 kt in store 5 are released in half of the scenarios at .8 of 60: users pay the authority 120."""
     parts = answered(
         60.0, 5.0, materials={"a": {"resale_share": 0.8}}, stock={"a": 10.0}, scenarios=CUT_2028, years=2
     ).objective_parts
@@ -252,6 +251,19 @@ def test_5_unspent_money_is_not_offered_to_an_aim_that_counts_spending(kind):
     told["budget"]["branch_money"] = "appropriated"
     with pytest.raises(PlanError, match=r"expected 'planned' with objective\.kind"):
         parse_plan(told)
+
+
+def test_5_what_was_bought_while_tight_leaves_no_money_to_buy_what_is_not():
+    """Proves: with an event in force the first quarters are tight in every future. What was spent in them is gone when a branch
+    begins: the model that lets it be spent again is refused by the audit."""
+    on = {"name": "on", "start_year": 2026.5, "duration_years": 1.0, "remaining_years": 1.0}
+    case = {"ongoing": [on | {"countries": "CHN", "materials": "a", "cut_share": 0.8}], "stock": {"a": 0.669}}
+    case |= {"budget": {"branch_money": "appropriated"}, "money": {2027: 13.66, 2028: 24.44}, "years": 4, "months": 3}
+    case |= {"sources": {"far": source("CHN", "a", 4.0), "ally": source("AUS", "a", 3.0)}, "loss": 700.0}
+    case |= {"offers": {"o": offer("a", 0.8, 0.05), "oh": offer("a", 0.2, source="ally")}}
+    struck = cut("s", 0.3, 2030.0, 0.7, share=0.3, price_multiplier=2.0)
+    result = answered({2027: 100.0, 2029: 130.0}, 6.0, scenarios=[struck], **case)
+    assert result.audited.passed
 
 
 def test_6_a_low_floor_with_an_upside_share_prints_no_money():

@@ -1,7 +1,6 @@
 """What the solver says is checked before it is believed: statuses, limits, options, rounding, stale values."""
 
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -15,7 +14,6 @@ import pytest
 
 from conftest import python
 from strategic_minerals import InfeasibleError, Plan, ReserveError, StoppedError, UntrustedError, solve
-from strategic_minerals.cli import main as cli
 from strategic_minerals.core.stats import Timings
 from strategic_minerals.matrix.assembly import Assembly
 from strategic_minerals.matrix.named import denominator
@@ -95,22 +93,6 @@ def test_infeasible_with_presolve_and_feasible_without_is_not_trusted(
     with pytest.raises(UntrustedError, match="feasible without"):
         solve(*case(), quick=True)
     assert [phase for phase in seen if phase != "reference"] == ["do nothing", "social_cost", "solve"]
-
-
-@pytest.mark.long
-def test_a_status_disagreement_is_exit_code_5(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Proves R2: the command line ends with 5, says why, and prints no number of a plan."""
-    intercept(monkeypatch, lambda phase, n, run: answer("infeasible") if phase == "social_cost" else run)
-    monkeypatch.setattr(sys, "argv", ["strategic-minerals", "solve", "quickstart"])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    out, err = capsys.readouterr()
-    assert stop.value.code == 5
-    assert out == ""
-    assert "Not trusted" in err
-    assert "feasible without" in err
 
 
 @pytest.mark.parametrize("second", ["time_limit", "failed", "out_of_memory", "limit"])
@@ -229,8 +211,6 @@ def test_a_fractional_signature_does_not_get_past_the_whole_solve(monkeypatch: p
     plan, data = random_case(16, partial=False)
     relaxed = solve(plan, data, gap=0.0, relax=True, quick=True)
     exact = solve(plan, data, gap=0.0, quick=True)
-    assert relaxed.outcome.objective_musd is not None
-    assert exact.outcome.objective_musd is not None
     assert relaxed.outcome.objective_musd < exact.outcome.objective_musd - 1e-3
     real = Model.__init__
 
@@ -278,7 +258,6 @@ def test_a_time_limit_without_an_incumbent_gives_no_values() -> None:
     assembly, _ = market_split(slack=False)
     run = Model(assembly, np.ones(40), integer=True).run(time_limit_s=1.0)
     assert run.status == "time_limit"
-    assert isinstance(run, UnsolvedRun)
     assert set(vars(run)) == {"status", "bound", "seconds", "iterations", "nodes"}
     assert 0 <= run.bound <= 40
 
@@ -292,7 +271,6 @@ def test_a_time_limit_with_an_incumbent_keeps_values_and_its_gap() -> None:
         assert run.status == "time_limit"
         if isinstance(run, SolvedRun):
             break
-    assert isinstance(run, SolvedRun)
     assert run.objective == pytest.approx(float(cost @ run.x))
     assert run.bound < run.objective - 0.5
 
@@ -341,8 +319,7 @@ def test_time_is_always_finite(limit: float) -> None:
 def test_a_limit_before_any_plan_is_a_stop_without_numbers(
     status: UnsolvedStatus, reason: str, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves R8, R18: time, memory or an interrupt before a plan was found: StoppedError whose outcome has the reason,
-    and no objective."""
+    """Proves R8, R18: time, memory or an interrupt before a plan was found: StoppedError with the reason, and no objective."""
     intercept(monkeypatch, lambda now, n, run: answer(status) if now == phase else run)
     with pytest.raises(StoppedError) as error:
         solve(*case(), quick=True)
@@ -353,8 +330,7 @@ def test_a_limit_before_any_plan_is_a_stop_without_numbers(
 
 @pytest.mark.parametrize("status", ["failed", "unbounded", "limit"])
 def test_a_status_that_means_nothing_is_not_trusted(status: UnsolvedStatus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves R18: failed (which unknown and every solver error become) or unbounded is no answer and no verdict on the
-    plan."""
+    """Proves R18: failed (which unknown and every solver error become) or unbounded is no answer and no verdict."""
     intercept(monkeypatch, lambda phase, n, run: answer(status) if phase == "social_cost" else run)
     with pytest.raises(UntrustedError):
         solve(*case(), quick=True)
@@ -368,15 +344,12 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
     def change(phase: str, n: int, run: Run) -> Run:
         if phase != "social_cost":
             return run
-        assert isinstance(run, SolvedRun)
         return replace(run, status="time_limit", bound=run.objective - 50.0)
 
     intercept(monkeypatch, change)
     result = solve(plan, data, gap=0.0, quick=True)
     outcome = result.outcome
     assert outcome.reason == "time_limit"
-    assert outcome.objective_musd is not None
-    assert outcome.best_bound_musd is not None
     assert outcome.objective_musd - outcome.best_bound_musd == pytest.approx(50.0, abs=1e-3)
     appropriated = denominator(prepare(plan, data), outcome.objective_musd)
     assert outcome.relative_gap == pytest.approx(50.0 / appropriated, rel=1e-4)

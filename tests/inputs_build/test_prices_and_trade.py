@@ -100,13 +100,10 @@ def test_shares_of_imports_from_baci(tmp_path: Path) -> None:
     """Proves: by weight; small origins are others; hydroxide counts as carbonate; trade within a union is none of its imports."""
     flows = read_flows(trade(tmp_path))
     graphite = import_shares(flows, frozenset({"JPN"}), "graphite", "powder or flakes")
-    assert graphite is not None
     assert graphite.by_origin == near({"CHN": 90.0, "MOZ": 9.0, "OTH": 1.0})
     union = import_shares(flows, frozenset({"DEU", "FRA"}), "graphite", "powder or flakes")
-    assert union is not None
     assert union.by_origin == near({"CHN": 60.0, "MOZ": 40.0})
     lithium = import_shares(flows, frozenset({"JPN"}), "lithium", "carbonate and hydroxide as carbonate")
-    assert lithium is not None
     carbonate = 100 * TO_CARBONATE
     assert lithium.by_origin == near({"AUS": 100 * carbonate / (carbonate + 50), "CHN": 5000 / (carbonate + 50)})
     assert import_shares(flows, frozenset({"JPN"}), "manganese", "ore") is None

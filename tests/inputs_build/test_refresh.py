@@ -17,6 +17,7 @@ from refresh import main, refresh, renewed
 from strategic_minerals import Dataset, InputError, load_dataset, shipped
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.recipes import stale
+from support.tiny import with_row
 from usgs import ELSEWHERE, country_code, off_the_total, parsed, read_release, us_statistics, usgs_rows
 
 pytestmark = pytest.mark.long
@@ -168,19 +169,10 @@ def test_the_command_prints_what_changes(tmp_path: Path, capsys: pytest.CaptureF
         main(words[:3])
 
 
-def with_gallium(data: Dataset, consumption_t: float | None) -> Dataset:
-    """The tables with another consumption of gallium, and nothing else."""
-    rows = tuple(
-        row.model_copy(update={"consumption_t": consumption_t}) if row.mineral == "gallium" else row
-        for row in data.rows("minerals")
-    )
-    return Dataset({**data.tables, "minerals": rows}, data.name)
-
-
 def test_estimates_of_estimates_are_renewed_until_all_follow() -> None:
     """Proves: a usual flow follows its capacity, which follows consumption; afterwards nothing is stale, values and both bounds."""
     data = load_dataset(shipped("inputs"))
-    new, changes = renewed(with_gallium(data, 37.4))
+    new, changes = renewed(with_row(data, "minerals", "gallium", consumption_t=37.4))
     assert stale(new) == []
     before, after = ({row.activity: row for row in each.rows("capacities")} for each in (data, new))
     assert after["chn_gallium"].capacity_t_per_yr > before["chn_gallium"].capacity_t_per_yr
@@ -271,7 +263,8 @@ def test_a_recipe_that_gives_what_its_column_forbids_is_a_fault_of_the_row(tmp_p
 
 
 def test_an_estimate_without_its_facts_stays_and_is_listed(tmp_path: Path) -> None:
-    write_dataset(with_gallium(load_dataset(shipped("inputs")), None), tmp_path / "tables")
+    data = load_dataset(shipped("inputs"))
+    write_dataset(with_row(data, "minerals", "gallium", consumption_t=None), tmp_path / "tables")
     found = refresh(tmp_path / "tables")
     assert found.files == ()
     assert {"gallium_1", "chn_gallium/2026"} <= {one.recipe.key for _, one in found.lost}
@@ -307,8 +300,7 @@ def test_figures_of_the_sheets() -> None:
 
 
 def test_countries_add_up_to_the_world_and_shares_to_all_imports() -> None:
-    """Proves: of every series whose world total counts all countries the listed ones are within rounding of it; one that is not is
-    named."""
+    """Proves: of every series whose world total counts all countries the listed ones are within rounding of it, or named."""
     found = usgs_rows(RELEASE, countries())
     rows = found["production"]
     assert sum(row["country"] == "WLD" for row in rows) > 60

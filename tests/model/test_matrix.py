@@ -364,8 +364,7 @@ def test_every_column_and_row_has_a_name_of_its_own(case: Any) -> None:
 
 @pytest.mark.parametrize("case", cases())
 def test_units_are_tonnes(case: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: bounds, coefficients and limits, taken out of the solver's units, are those of the same problem counted in tonnes
-    from the start."""
+    """Proves: bounds, coefficients and limits, taken out of the solver's units, are those of the same problem in tonnes."""
     scaled = prepare(*case())
     plain = in_tonnes(*case(), monkeypatch)
     named, other = NamedMatrix(scaled), NamedMatrix(plain)

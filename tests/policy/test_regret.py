@@ -253,8 +253,7 @@ def test_likelihoods_are_those_of_the_laws() -> None:
 
 
 def test_beliefs_are_found_where_a_plan_names_none() -> None:
-    """Proves: the product names the ends of the range of the figure that moves the loss most, and the tables' own figures
-    between."""
+    """Proves: the product names the ends of the range of the figure that moves the loss most, and the tables' own between."""
     plan, data = doubtful(beliefs=[])
     found = named_beliefs(structure_of(plan, data)[1], data)
     assert [belief.name for belief in found] == ["low", CENTRAL, "high"]
@@ -389,7 +388,7 @@ def test_losses_and_beliefs_are_checked() -> None:
     for beliefs in ([LOW, LOW], [LOW, HIGH, {"name": "c"}, {"name": "d"}]):
         with pytest.raises(ValueError, match=r"beliefs|names"):
             Ambiguity.model_validate({"beliefs": beliefs})
-    with pytest.raises(InputError, match="scenarios drawn from hazards"):
+    with pytest.raises(InputError, match="a sample from which new scenarios are drawn"):
         least_regret(plan.model_copy(update={"sample": None}), data)
 
 

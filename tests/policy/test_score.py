@@ -157,6 +157,12 @@ def test_purchases_shrink_to_the_money_of_a_future() -> None:
     assert 0 < last.outlay_musd <= 0.1 * 6
 
 
+def test_a_tornado_has_the_plan_as_it_was_made_once() -> None:
+    tornado = SweepFile.model_validate({"kind": "one_at_a_time", "ranges": {"discount_rate": [0.02, 0.05]}})
+    rates = score(made(), tornado, scenarios=10).tables["futures"].discount_rate
+    assert rates.isna().tolist() == [True, False, False]
+
+
 def test_wrong_addresses_are_refused_before_anything_is_lived() -> None:
     """Proves: a field that the plan does not have is a fault with the nearest name."""
     with pytest.raises(PlanError, match=r"discount_rat.*discount_rate"):

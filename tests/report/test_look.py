@@ -43,7 +43,6 @@ def one(amount: float = 110.0) -> Result:
 def test_a_plan_in_which_nothing_is_best_says_so() -> None:
     """Proves: no table of steps or targets, no losses that fall by nothing; without money the reason is that there is none."""
     idle = quickstart(0.0, existing=False)
-    assert idle.brief is not None
     assert idle.brief.tables() == {}
     assert "Do nothing new: no money is given." in idle.brief.recommendation
     assert "fall from" not in idle.brief.recommendation

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Plan, Result, Runner, load_dataset, load_plan, shipped, solve
-from strategic_minerals.answer.brief import LINES, WIDTH, Brief, _Sentences
+from strategic_minerals.answer.brief import LINES, WIDTH, _Sentences
 from strategic_minerals.answer.notes import come_with, touching
 from strategic_minerals.cli.main import _solved
 from strategic_minerals.core.formats import chance, rounded, within
@@ -60,22 +60,6 @@ def asked() -> Result:
     return solve(Plan.model_validate(told), data)
 
 
-def brief_of(result: Result) -> Brief:
-    assert result.brief is not None
-    return result.brief
-
-
-@pytest.mark.long
-def test_a_screen_with_much_to_say_ends_its_longest_paragraphs_early(lived: Result) -> None:
-    brief = brief_of(lived)
-    long = replace(brief, points=tuple((name, "words, that say much; " * 40) for name, _ in brief.points))
-    lines = long.text().splitlines()
-    assert len(lines) == LINES
-    assert max(map(len, lines)) <= WIDTH
-    assert sum(line.endswith(" ...") for line in lines) == len(brief.points)
-    assert not any(line.endswith(" ...") for line in brief.text().splitlines())
-
-
 def test_the_screen_is_short_and_in_the_order_in_which_a_minister_asks(lived: Result, asked: Result) -> None:
     """Proves: at most 30 lines of 100 characters, first the recommendation, then what to sign, hold, decide, and what that hangs
     on; of a tested plan with the figures of the futures that it was lived through, else with a word that it was not tested."""
@@ -86,13 +70,13 @@ def test_the_screen_is_short_and_in_the_order_in_which_a_minister_asks(lived: Re
         assert max(map(len, lines)) <= WIDTH
         places = [next(n for n, line in enumerate(lines) if line.startswith(head)) for head in HEADINGS]
         assert places == sorted(places)
-    assert "it was tested in no others" in brief_of(asked).recommendation
+    assert "it was tested in no others" in asked.brief.recommendation
     row = lived.tables["sample_gap"].iloc[0]
-    assert f"the gain is {rounded(row.worth_musd)} M" in brief_of(lived).recommendation
+    assert f"the gain is {rounded(row.worth_musd)} M" in lived.brief.recommendation
     assert f"{rounded(float(row.loss_musd))} M of losses remain" in lived.summary()
     assert lived.tables["remaining"].loss_musd.sum() == pytest.approx(row.loss_musd)
     quick = solve(*deciding(), quick=True)
-    assert brief_of(quick).recommendation.startswith("QUICK ANSWER, not tested")
+    assert quick.brief.recommendation.startswith("QUICK ANSWER, not tested")
 
 
 def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
@@ -101,7 +85,7 @@ def test_every_surface_says_the_same(lived: Result, tmp_path: Path) -> None:
     lived.save(tmp_path / "run")
     folder = (tmp_path / "run" / "summary.txt").read_text(encoding="utf-8")
     page, sheet = report(lived), report(lived, brief=True)
-    brief = brief_of(lived)
+    brief = lived.brief
     told = [brief.recommendation, *(text for _, text in brief.points)]
     for text in (html.unescape(re.sub(r"<[^>]*>", "", part)) for part in (page, sheet, lived._repr_html_())):
         flat = re.sub(r"\s+", " ", text).casefold()
@@ -280,7 +264,7 @@ def test_what_loses_money_as_it_is_lived_is_not_recommended() -> None:
         "policy": "targets",
     }
     result = solve(*imported(10.0, loss=20.0, **case))
-    brief = brief_of(result)
+    brief = result.brief
     assert brief.recommendation.startswith("Do nothing new: nothing that the money can sign, or buy and hold, is worth")
     assert "loses money as it is lived" in dict(brief.points)["HOW SURE"]
     assert float(result.tables["sample_gap"].worth_musd.iloc[0]) == pytest.approx(0.0, abs=1e-6)
@@ -309,9 +293,8 @@ def test_what_is_sold_stands_on_the_screen() -> None:
     """Proves: of 4 kt that cost a fifth of 10 USD/kg a year to hold 2.5 are sold at once for 25 million, the rest a year later."""
     held = {"holding_share_per_yr": 0.2, "disposal_t_per_yr": 2500.0}
     told: dict[str, Any] = {"materials": {"a": held}, "stock": {"a": 4.0}, "instruments": {"trunk_disposal": True}}
-    brief = brief_of(
-        solve(*imported(10.0, loss=20.0, scenarios=[cut("stop", 0.01, 2028, 1, share=0.1)], **told), quick=True)
-    )
+    stop = [cut("stop", 0.01, 2028, 1, share=0.1)]
+    brief = solve(*imported(10.0, loss=20.0, scenarios=stop, **told), quick=True).brief
     assert [(step.what, step.amount, round(step.musd, 6)) for step in brief.steps] == [("sell a", "2,500 t", -25.0)]
     assert dict(brief.points)["LATER"] == "by FY2028 sell 1,500 t of a."
 
@@ -357,7 +340,6 @@ def test_small_chances_are_not_none() -> None:
 def test_the_screen_names_first_what_adds_most(lived: Result) -> None:
     """Proves: a cheap step that carries the plan stands before a dear one that adds little, and a free choice stands last."""
     sentences = _Sentences(lived.plan, lived.figures, lived.tables, lived._basis)
-    assert sentences.tested is not None
     act, left = sentences.acts[sentences.acts.chosen > 0].iloc[0].to_dict(), sentences.tested.left_out.iloc[0].to_dict()
     steps = {"dear": (90.0, 3.0, "first"), "cheap": (0.04, 900.0, "first"), "free": (500.0, 5000.0, "free")}
     sentences.acts = pd.DataFrame(
@@ -383,7 +365,6 @@ def test_what_a_chain_avoids_is_said_once() -> None:
         scenarios=[cut("stop", 0.3, 2028, 1)],
     )
     brief = solve(plan, data, quick=True).brief
-    assert brief is not None
     (first, second) = (step.why for step in brief.steps)
     assert first.startswith("avoids")
     assert second == "as above, together"
@@ -449,7 +430,7 @@ def test_where_the_baseline_gives_from_the_store_what_is_left_is_held() -> None:
     result = solve(plan, data, gap=0.0)
     stock = result.solution.stock[0, 0]
     assert result.solution.release[0].sum() > 0
-    (held,) = brief_of(result).held
+    (held,) = result.brief.held
     assert held.targets[0] == pytest.approx(stock[0])
 
 

@@ -370,7 +370,6 @@ def test_a_bound_that_nobody_proved_is_objected_to() -> None:
     lies above the optimum, whatever else differs between the two."""
     one = solved()
     objective = one.outcome.objective_musd
-    assert objective is not None
     worse = replace(one, outcome=_with_bound(one, objective - 50.0))
     assert list(against(worse, found()))
     for bound in (objective - 1e-3 * abs(objective), objective):
@@ -420,8 +419,7 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_hides_behind_names_of_files_of_other_programs(copied: Path) -> None:
-    """Proves: what file managers and git leave is no fault; folders and links called so, and names that are only like theirs, are
-    refused."""
+    """Proves: what file managers and git leave is no fault; folders and links called so, and names that are like theirs, are."""
     (copied / "results" / ".DS_Store").write_bytes(b"x")
     assert told(copied) == ""
     for name in (".gitignore.csv", ".gitmodules", "tables/desktop.ini/hidden.csv"):

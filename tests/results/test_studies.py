@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -60,6 +61,23 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
         assert (f"<h4>{title}</h4><table" in shown) == bool(len(found.tables.get(name, ()))), name
     assert repr(found).startswith(f"<Study {kind}: ")
     assert "\n" not in repr(found)
+
+
+def test_numbers_among_text_come_back_as_numbers(tmp_path: Path) -> None:
+    """Proves: a column of both comes back as it was, missing cells too; where a code could be taken for a number all of it is text
+    once it is stored, and other things stay what they are until then."""
+    columns = {
+        "x": ["proven best", 50.0, None, 3],
+        "code": ["007", "x", 3, 1],
+        "other": [{"2027": 1.0}, 2.0, "x", True],
+    }
+    found = Study("own", {"t": pd.DataFrame(columns)})
+    found.save(tmp_path)
+    again = Study.load(tmp_path).tables["t"]
+    for table in (found.tables["t"], again):
+        assert table.x.tolist() == ["proven best", 50.0, None, 3.0]
+    assert again.code.tolist() == ["007", "x", "3", "1"]
+    assert found.tables["t"].other.tolist() == columns["other"]
 
 
 @pytest.mark.long

@@ -47,7 +47,6 @@ def test_a_second_writer_is_refused_after_a_while_and_a_killed_one_blocks_nobody
     folder = solved().save(tmp_path / "run")
     command = [sys.executable, "-c", HOLDER, str(folder)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
-    assert child.stdout is not None
     assert child.stdout.readline().strip() == "ready"
     with pytest.raises(InputError, match="another process that is writing to it"), one_writer(folder, wait_s=0.2):
         pytest.fail("two writers")

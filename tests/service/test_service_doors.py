@@ -1,7 +1,6 @@
 """What other programs meet at the doors: turns, forms of answers, mounting, kept questions, what a full disk and a kill leave."""
 
 import asyncio
-import json
 import logging
 import os
 import time
@@ -18,7 +17,6 @@ from fastapi.testclient import TestClient
 
 from conftest import until
 from service.test_service_stores import job_of, put, run
-from strategic_minerals.service import app as application
 from strategic_minerals.service import store as stores
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import Turns, new_token
@@ -453,7 +451,6 @@ def test_a_file_beside_the_server_takes_the_place_of_no_module(tmp_path: Path, m
     job.write("request.json", {**QUICK, "set": {}})
     process = start(job, "look")
     assert process.wait(120) == 0, (job.path / "errors.txt").read_text()
-    assert process.stdin is not None
     process.stdin.close()
 
 
@@ -484,20 +481,3 @@ def test_health_is_a_request_of_its_own(tmp_path: Path) -> None:
         real = store.job
         store.job = lambda *given: time.sleep(0.3) or real(*given)
         assert service.get("/healthz").json()["seconds"] >= 0.3
-
-
-def test_the_description_is_whole() -> None:
-    """Proves E6: webhooks, headers of answers, where the service stands, and for each operation the statuses that occur."""
-    found = create_app(
-        Settings(folder=Path("not-made"), public_url="https://office.example/minerals"),
-        store=object(),  # type: ignore[arg-type]
-    ).openapi()
-    assert found["servers"] == [{"url": "https://office.example/minerals"}]
-    assert "job.ended" in found["webhooks"]
-    submit = found["paths"]["/v1/jobs"]["post"]["responses"]
-    assert set(submit["202"]["headers"]) >= {"Location", "Retry-After", "X-Request-Id", "RateLimit"}
-    listed = found["paths"]["/v1/jobs"]["get"]["responses"]
-    assert {"413", "415", "507", "409"} & set(listed) == set()
-    assert {"413", "415", "507", "409", "429"} <= set(submit)
-    assert json.dumps(found).count("HTTPValidationError") == 0
-    assert application.DESCRIPTION.count("Deprecation") == 1

@@ -15,6 +15,7 @@ from strategic_minerals import Result, solve
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.question.dataset import Dataset
 from strategic_minerals.question.plan import Plan
+from strategic_minerals.question.tables import TABLES
 from strategic_minerals.solver.optimise import Solved, optimise
 
 KT = 1000.0
@@ -204,6 +205,18 @@ def hazard_row(hazard: str, materials: str, rate: float, /, **row: Any) -> dict[
 def supply_rule(kind: str, material: str, share: float, *, from_year: int = FIRST, **rule: Any) -> dict[str, Any]:
     """An entry of `diversification`."""
     return {"kind": kind, "material": material, "share": share, "from_year": from_year, **rule}
+
+
+def on_dates(*events: dict[str, Any], name: str = "stop", probability: float = 0.5) -> dict[str, Any]:
+    """A scenario of events, of which each may name a hazard."""
+    return {"name": name, "probability": probability, "design_basis": False, "events": list(events)}
+
+
+def with_row(data: Dataset, table: str, name: str, **cells: Any) -> Dataset:
+    """The tables, of which the row of a name (the first part of its key) has other cells, and nothing else."""
+    key = TABLES[table].key[0]
+    rows = (row.model_copy(update=cells) if getattr(row, key) == name else row for row in data.rows(table))
+    return Dataset({**data.tables, table: tuple(rows)}, data.name)
 
 
 def close(expected: float) -> Any:

@@ -40,7 +40,7 @@ DIGEST = "digest"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=10**18)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Kind = Literal["boolean", "integer", "number", "text"]
+Kind = Literal["boolean", "integer", "number", "text", "mixed"]
 
 
 class Strict(BaseModel):

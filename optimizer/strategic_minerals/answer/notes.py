@@ -18,7 +18,7 @@ from ..core.stats import MUSD_PER_T, SMALL_T
 from ..matrix.own import WHOLE, OwnParts
 from ..matrix.problem import prepare
 from ..model.sets import main_aim
-from ..question.base import UNITS, key_of, stem_and_unit
+from ..question.base import UNITS, grouped, key_of, stem_and_unit
 from ..question.consistency import check_data
 from ..question.dataset import Dataset, PlanSheet, home_row, not_compiled, restated
 from ..question.doubts import KIND as DOUBT
@@ -29,6 +29,7 @@ from ..question.recipes import outdated
 from ..question.references import qualified_forms, select_materials
 from ..question.sources import objections, unquoted
 from ..question.tables import FACT_TABLES
+from ..question.together import ALL
 from ..solver.optimise import Solved
 from ..world.build import build_instance
 from ..world.events import UNNAMED, ScenarioSet, hazards, longest_event, profiles_of
@@ -50,6 +51,9 @@ MOST_DEAR = 6
 """Materials up to which each has such a note of its own."""
 EITHER = "defence tied"
 NO_DEMAND = "there is no demand for the planned materials in these years, so there is nothing to protect"
+MARKETS_APART = (
+    "price_channel: what a home buys or spares abroad moves prices for itself alone, not for the other homes"
+)
 UNSURE = "unsure owner"
 """Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
 REPLAYED = "losses above what was seen"
@@ -97,6 +101,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
         for row in data.rows("hazards")
         if row.hazard in shaped and chosen.intersection(row.materials.split()) <= shaped[row.hazard].priced
     }
+    own = {one.hazard: {name for name, value in one if value is not None} for one in plan.hazards}
     idle_tables = set() if plan.price_channel else {"price_responses"}
     for table in sorted(data.tables.keys() - FACT_TABLES - idle_tables):
         rows = [row for row in data.rows(table) if _at_work(plan, table, row, chosen, producers, sellers)]
@@ -107,6 +112,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
         for row in rows:
             key = key_of(row)
             idle = set() if drawn & {key, "*"} else {"rate_per_yr"}
+            idle |= own.get(key, set()) if shape else set()
             idle |= {"duration_yr", "cut_share"} if shape and key in shaped else set()
             idle |= {"price_multiplier"} if shape and key in quoted else set()
             for name in (name for name in type(row).model_fields if name not in idle):
@@ -180,6 +186,7 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
     """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units.
 
     Items are codes, texts have names."""
+    apart = instance.plan.home == ALL and bool((instance.market_trade > 0).any())
     found = {
         DEAR: _cheaper_short(instance, scenarios, names),
         "short from the start": _short_from_the_start(instance, names),
@@ -190,6 +197,7 @@ def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: N
         "already owed": _already_owed(instance),
         "no demand": [] if (instance.demand > 0).any() else [("demand", f"demand: {NO_DEMAND}")],
         EITHER: _ties(instance, names),
+        "markets apart": [("price_channel", MARKETS_APART)] * apart,
     }
     noted = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
     never_chosen = never(instance, support)
@@ -252,7 +260,7 @@ def _short_from_the_start(instance: Instance, names: Names) -> Iterator[tuple[st
             yield (
                 name,
                 f"{names.material(name)}: even without a disruption{as_it_is}, existing sources supply only "
-                f"{made[t] * unit:,.0f} t of the {wanted[t] * unit:,.0f} t demanded in {period}",
+                f"{digits(made[t] * unit, 6)} t of the {digits(wanted[t] * unit, 6)} t demanded in {period}",
             )
 
 
@@ -598,20 +606,15 @@ def _words(column: str) -> str:
     return HEADINGS.get(words, words)
 
 
-def scenario_names(plan: Plan, losses: pd.DataFrame, *, described: bool = False) -> dict[str, str]:
-    """Scenario -> its name for readers, no two alike: of a listed one its own, of a drawn one what happens in it.
+def scenario_names(plan: Plan, losses: pd.DataFrame) -> dict[str, str]:
+    """Scenario -> its name for readers, no two alike: of a listed one its own and what happens, of a drawn one what happens in it.
 
-    losses: the table `scenario_losses`. described: whether what happens is added to listed scenarios too."""
+    losses: the table `scenario_losses`."""
     listed = {scenario.name for scenario in plan.scenarios}
     happens = dict(zip(losses["scenario"], losses["what_happens"], strict=True))
     times = Counter(words for code, words in happens.items() if code not in listed)
-    names = {}
-    for code, words in happens.items():
-        if code in listed:
-            names[code] = f"{code} ({words})" if described else code
-        else:
-            names[code] = words if times[words] == 1 else f"{words} ({code})"
-    return names
+    drawn = {code: words if times[words] == 1 else f"{words} ({code})" for code, words in happens.items()}
+    return {code: f"{code} ({words})" if code in listed else drawn[code] for code, words in happens.items()}
 
 
 # What an answer rests on beside its own figures: facts and estimates of the inputs, how the solve ended, how large it was.
@@ -639,7 +642,7 @@ class Basis:
         """Rule of release; None: the plan knows the course of each disruption."""
         self.reason: str = outcome.reason
         self.names = names = Names.of(data)
-        self.scenarios = scenario_names(plan, tables["scenario_losses"], described=True)
+        self.scenarios = scenario_names(plan, tables["scenario_losses"])
         self.other_losses = other_losses(plan, data)
         self.replayed = of_kind(REPLAYED)
         self.embedded = {row.material for row in data.rows("materials") if row.embedded and not plan.risk.embedded}
@@ -693,16 +696,13 @@ def _owed_by_prices(plan: Plan, data: Dataset) -> dict[str, float]:
     used by the producers that have guarantees: nothing else is built."""
     owed = {row.producer for row in data.rows("commitments") if plan.existing and row.payer == plan.home}
     theirs = {row.material for row in data.rows("yields") if row.producer in owed}
-    sets: dict[str, set[str]] = defaultdict(set)
-    for row in data.rows("prices"):
-        sets[row.price_set].add(row.material)
     chosen = select_materials(plan, data)
     if theirs.isdisjoint(chosen):
         return {}
     few = plan.model_copy(update={"materials": tuple(name for name in chosen if name in theirs)})
     needed, found = set(chosen) - set(qualified_forms(plan, data).base), dict[str, float]()
-    for name, materials in sets.items():
-        if needed <= materials:
+    for name, rows in grouped(data.rows("prices"), "price_set").items():
+        if needed <= {row.material for row in rows}:
             n = build_instance(few.model_copy(update={"price_set": name}), data)
             found[name] = float(n.carried.beside[: len(n.calendar.planned_years)].sum())
     return found if max(found.values(), default=0.0) > 0 else {}

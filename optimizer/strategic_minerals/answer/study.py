@@ -170,7 +170,8 @@ def open_study(folder: Path) -> Study:
         kept = {name: stated[name] for name in ("kind", "words", "facts", "titles")}
         tables = {name: read_table(folder / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError([Fault(str(folder), "", "", f"no study, or a damaged one: {error}", written)]) from None
+        found = "no study" if isinstance(error, FileNotFoundError) else f"a damaged study: {error}"
+        raise InputError([Fault(str(folder), "", "", found, written)]) from None
     return Study(tables=tables, **kept)
 
 

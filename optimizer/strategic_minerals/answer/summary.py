@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ..audit.figures import ORIGIN, OUTLAYS, Figures
-from ..core.formats import SMALL_MUSD, amount, chance, in_tonnes, musd, percent
+from ..core.formats import SMALL_MUSD, amount, chance, fiscal_years, in_tonnes, musd, percent
 from ..core.frames import rows_of
 from ..core.stats import rounded_to_add_up
 from ..model.sets import aim_in_words
@@ -301,7 +301,7 @@ def _buy(figures: Figures, basis: Basis) -> list[str]:
         days = figures.items("peak_stock_days").get(material)
         cover = "" if days is None else f" ({days:,.0f} days of cover)"
         first, last = bought.min()[material], bought.max()[material]
-        years = f"FY{first}" if first == last else f"FY{first}-{last}"
+        years = fiscal_years(first, last)
         held = stock[stock.material == material]
         peak = held.fiscal_year.iloc[int(held.stock_t.argmax())]
         name = basis.names.material(material)
@@ -461,13 +461,14 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     allowed = f"{given:,.0f} M appropriated" if most is None or most >= given else f"{most:,.0f} M allowed in all"
     recycled = figures.value("sales_musd") * plan.budget.revolving
     net = f" ({musd(figures.total('outlay_by_year_musd') - recycled)} net of sales)" if recycled > SMALL_MUSD else ""
-    spent = f"{musd(figures.total('outlay_by_year_musd'))} M{net} of the {allowed} for FY{min(by_year)}-{max(by_year)}"
+    allowed += f" for {fiscal_years(min(by_year), max(by_year))}"
+    spent = f"{musd(figures.total('outlay_by_year_musd'))} M{net} of the {allowed}"
     lines = [f"MONEY: the plan spends {spent}; most in FY{peak} ({musd(by_year[peak])} M)."]
     if basis.act_now is not None and len(basis.act_now.money_by_year):
         *years, whole = rows_of(basis.act_now.money_by_year)
         most_in = max(years, key=lambda row: row.expected_musd)
         lines = [
-            f"MONEY as lived: {musd(whole.expected_musd)} M of the {allowed} for FY{min(by_year)}-{max(by_year)} on average, "
+            f"MONEY as lived: {musd(whole.expected_musd)} M of the {allowed} on average, "
             f"{musd(whole.low_musd)} to {musd(whole.high_musd)} M in nine of ten futures; most in FY{most_in.fiscal_year} "
             f"({musd(most_in.expected_musd)} M; {musd(most_in.low_musd)} to {musd(most_in.high_musd)} M).",
             f"  If nothing happens, it spends {musd(figures.total('outlay_by_year_musd'))} M.",

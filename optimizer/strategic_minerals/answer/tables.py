@@ -476,12 +476,15 @@ def build_tables(accounts: Accounts, reference: Accounts) -> dict[str, pd.DataFr
                 *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
                 *in_peace(problem.natural, _by_demand(problem, solution)[0][0], run, names),
             ],
-            columns=["kind", "item", "note"],
+            columns=columns_of("notes"),
         ),
-        "dropped": pd.DataFrame(
-            [*problem.structure.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
-        ),
+        "dropped": frame([*problem.structure.support.dropped, *problem.natural.left_out], columns_of("dropped")),
     }
+
+
+def _when(calendar: Calendar, t: int) -> tuple[int, str]:
+    """(fiscal year, label) of a period."""
+    return calendar.years[calendar.year_index[t]], calendar.period_label(t)
 
 
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -496,20 +499,8 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
         for t in range(n.calendar.planned):
             tonnes = float(solution.acquisition[0, b, t])
             if tonnes > SMALL_T:
-                price = float(prices[b, t])
-                rows.append(
-                    {
-                        "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
-                        "period": n.calendar.period_label(t),
-                        "material": n.materials[purchase.material],
-                        "offer": name,
-                        "source": source,
-                        "country": country,
-                        "acquired_t": tonnes,
-                        "price_usd_per_kg": price / MUSD_PER_T,
-                        "cost_musd": tonnes * price,
-                    }
-                )
+                at, material, price = _when(n.calendar, t), n.materials[purchase.material], float(prices[b, t])
+                rows.append((*at, material, name, source, country, tonnes, price / MUSD_PER_T, tonnes * price))
     order = ["fiscal_year", "period", "material"]
     return frame(rows, RESULT_TABLES["acquisitions"].columns).sort_values(order, ignore_index=True)
 
@@ -521,20 +512,11 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     for i in sorted({i for shape in problem.structure.component_sets for i in shape.stocked}):
         target = targets_of(solution.stock[0, i], solution.release[0, i], float(n.decay[i]))
         for t in range(n.calendar.planned):
-            tonnes = max(0.0, float(solution.stock[0, i, t]))
-            rows.append(
-                {
-                    "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
-                    "period": n.calendar.period_label(t),
-                    "material": n.materials[i],
-                    "stock_t": tonnes,
-                    "target_t": max(0.0, float(target[t])),
-                    "days_of_use": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
-                    "value_musd": tonnes * float(n.price[i, t]),
-                    "sold_t": float(solution.disposal[0, i, t]),
-                    "released_t": float(solution.release[0, i, t]),
-                }
-            )
+            tonnes, wanted = max(0.0, float(solution.stock[0, i, t])), max(0.0, float(target[t]))
+            days = tonnes / used[i, t] if used[i, t] > 0 else float("nan")
+            sold, released = float(solution.disposal[0, i, t]), float(solution.release[0, i, t])
+            worth = tonnes * float(n.price[i, t])
+            rows.append((*_when(n.calendar, t), n.materials[i], tonnes, wanted, days, worth, sold, released))
     return frame(rows, RESULT_TABLES["stock"].columns)
 
 
@@ -597,18 +579,9 @@ def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
         tonnes = float(solution.contract[k])
         if tonnes > SMALL_T:
             fee = float(n.contract_fee[contract.source])
-            periods = contract.end - contract.start
-            rows.append(
-                {
-                    "activity": n.producers[contract.source],
-                    "country": n.country[contract.source],
-                    "start": n.calendar.period_label(contract.start),
-                    "term_yr": periods * n.calendar.step,
-                    "contract_t_per_yr": tonnes / n.calendar.step,
-                    "fee_usd_per_kg": fee / MUSD_PER_T,
-                    "fees_musd": fee * tonnes * periods,
-                }
-            )
+            periods, start = contract.end - contract.start, n.calendar.period_label(contract.start)
+            terms = periods * n.calendar.step, tonnes / n.calendar.step, fee / MUSD_PER_T, fee * tonnes * periods
+            rows.append((n.producers[contract.source], n.country[contract.source], start, *terms))
     return frame(rows, RESULT_TABLES["contracts"].columns)
 
 

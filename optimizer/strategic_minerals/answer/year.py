@@ -42,10 +42,11 @@ VERBS = {
 OF_ACTS = ["kind", "item", "detail", "fiscal_year", "amount", "unit", "about", "terms"]
 
 
-def acts_of(result: Record) -> pd.DataFrame:
+def acts_of(result: Record, names: Names | None = None) -> pd.DataFrame:
     """What a plan does while nothing happens, a row an act: kind, item and detail as `ActRow` has them, fiscal_year, amount, unit,
-    about (material or producer, by its name) and terms (in words). What owners build without support is no act."""
-    names, rows = Names.of(result.data), list[tuple[Any, ...]]()
+    about (material or producer, by its name) and terms (in words). What owners build without support is no act. names: other than
+    those of the result's tables."""
+    names, rows = names or Names.of(result.data), list[tuple[Any, ...]]()
     by = ["offer", "material", "fiscal_year"]
     for row in rows_of(result.tables["acquisitions"].groupby(by, sort=False)["acquired_t"].sum().reset_index()):
         if row.acquired_t > SMALL_T:

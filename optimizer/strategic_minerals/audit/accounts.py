@@ -159,14 +159,15 @@ def due_from_before(n: Instance) -> dict[str, list[float]]:
             continue
         price = held_against(n, paid)
         while_it_lasts = replace(floor, begin=touched[0], term=len(touched))
-        alive = survives(n, j, n.price[None], (while_it_lasts,), 0)[0]
         plant = next((project for project in n.projects if project.producer == j), None)
+        stands_from = 0 if plant is None else max(0, plant.earliest + plant.lead)
+        alive = survives(n, j, n.price[None], (while_it_lasts,), stands_from)[0]
         for t, f in enumerate(n.calendar.year_index):
             age = 0 if plant is None else t - plant.earliest - plant.lead
             if alive[t] and 0 <= age < (plant.life if plant else 1):
                 stands = 1.0 if plant is None else float(plant.ramp[age])
-                each = 1.0 if floor.kind == "earnings" else float(n.yields[j, floor.material])
-                made = min(floor.take, each * float(n.capacity[j, t]) * stands)
+                y = float(n.yields[j, floor.material])
+                made = min(floor.take, y * float(n.capacity[j, t]) * stands) / (y if floor.kind == "earnings" else 1.0)
                 made *= float(n.availability[j, t]) * share[t]
                 found[paid.payer][f] += made * max(0.0, float(expected_topup(n, price[t : t + 1], floor)[0]))
                 found["worst"][f] += made * float(topup(worst_state(n) * price[t : t + 1], floor)[0])
@@ -218,15 +219,20 @@ class Bought:
         found = price.copy()
         for one in self.guarantees(n):
             seen = np.stack([held_against(n, one, row) for row in price])
-            found += np.maximum(0.0, expected_topup(n, seen, one.floor)) * pays(n, one)
+            found += np.maximum(0.0, expected_topup(n, seen, one.floor)) * pays(n, one) / self.activity(n, one)
         return found
 
     def not_due(self, n: Instance) -> Floats:
         """(T,) what the guarantee would have paid for a tonne at the producer's own price  [million USD/t]."""
         found = np.zeros(n.calendar.periods)
         for one in self.guarantees(n):
-            found += np.maximum(0.0, expected_topup(n, held_against(n, one)[None], one.floor)[0]) * pays(n, one)
+            due = np.maximum(0.0, expected_topup(n, held_against(n, one)[None], one.floor)[0])
+            found += due * pays(n, one) / self.activity(n, one)
         return found
+
+    def activity(self, n: Instance, one: PaidFloor) -> float:
+        """Tonnes of the material in what a guarantee pays on: a tonne, or a unit of activity where it guarantees earnings."""
+        return float(n.yields[self.source, self.material]) if one.floor.kind == "earnings" else 1.0
 
     def guarantees(self, n: Instance) -> Iterator[PaidFloor]:
         """Guarantees on all of the seller's output of the material that other money pays."""
@@ -238,13 +244,13 @@ class Bought:
 
 
 def purchase_terms(accounts: Accounts) -> list[Bought]:
-    """Of each purchase on the axis of `solution.acquisition`; under a purchase floor the premium is 0, the market the plant's."""
+    """Of each purchase on the axis of `solution.acquisition`; under a purchase floor premium and market are the plant's."""
     n = accounts.problem.natural
     known = {p.name: p for shape in accounts.problem.structure.component_sets for p in shape.purchases}
     return [
         Bought(p.material, p.source, float(n.offer_premium[p.offer]), bool(n.offer_outside[p.offer]))
         if p.offer >= 0
-        else Bought(p.material, p.source, 0.0, bool(n.outside[p.source, p.material]))
+        else Bought(p.material, p.source, float(n.premium[p.source]), bool(n.outside[p.source, p.material]))
         for p in (known[name] for name in accounts.solution.purchases)
     ]
 
@@ -632,7 +638,8 @@ def _supported(accounts: Accounts) -> Iterator[tuple[str, SignedPackage]]:
     n = accounts.problem.natural
     for signing in accounts.signings:
         if signing.share > CHOSEN:
-            yield f"{signing.label}, {n.calendar.period_label(signing.signed)}", signing
+            begun = n.projects[signing.project].begun
+            yield f"{signing.label}, {'' if begun else n.calendar.period_label(signing.signed)}", signing
 
 
 def _signed(accounts: Accounts) -> Records:
@@ -680,8 +687,9 @@ def _money(accounts: Accounts) -> Records:
     liability, spared, as_run = np.zeros(T), np.zeros(T), np.zeros(T)
     for paid in n.carried.floors:
         if paid.payer == "beside" and paid.floor.kind != "border":
-            each = 1.0 if paid.floor.kind == "earnings" else float(n.yields[paid.producer, paid.floor.material])
-            made = np.minimum(paid.floor.take, each * x.output[0, paid.producer])
+            y = float(n.yields[paid.producer, paid.floor.material])
+            made = np.minimum(paid.floor.take, y * x.output[0, paid.producer])
+            made = made / (y if paid.floor.kind == "earnings" else 1.0)
             due = np.maximum(0.0, expected_topup(n, held_against(n, paid)[None], paid.floor)[0])
             as_run += due * made * pays(n, paid)
     for b, purchase in enumerate(purchase_terms(accounts)):

@@ -447,7 +447,8 @@ def border_charge(
     B, made = np.zeros((W, T + m)), np.zeros((W, T + m))
     for q, i in enumerate(n.demand_material):
         if i == floor.material:
-            B += held(path_data.demand[:, q], T + m)
+            # whatever is in force ends with T
+            B += np.concatenate([path_data.demand[:, q], np.full((W, m), n.demand[q, -1])], axis=1)
     for j in range(n.sources):
         y = n.yields[j, floor.material]
         now = n.capacity[j] * path_data.rho[:, j] * alive[:, j]
@@ -456,7 +457,9 @@ def border_charge(
             B -= y * running
         elif y > 0 and n.home[j]:
             made += y * running
-    per_tonne = expected_topup(n, held(path_data.floor_price(floor.material), T + m), floor)
+    calm = np.full((W, m), n.price[floor.material, -1])
+    seen = np.concatenate([path_data.floor_price(floor.material), calm], axis=1)
+    per_tonne = expected_topup(n, seen, floor)
     c, rate, D = int(n.component[floor.material]), n.calendar.rate, n.calendar.step
     totals, along = [], []
     for tonnes in (B, np.maximum(0.0, B - made)):

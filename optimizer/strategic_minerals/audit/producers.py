@@ -62,7 +62,9 @@ def revenue(
     for floor in floors:
         for t in range(begins(floor, start), min(begins(floor, start) + floor.term, price.shape[2])):
             if floor.kind == "earnings":
-                total[:, t] = np.maximum(total[:, t], floor.level)
+                most_made = float(n.yields[j, floor.material] * n.capacity[j].max())
+                part = min(1.0, floor.take / most_made) if most_made > 0 else 0.0
+                total[:, t] = part * np.maximum(total[:, t], floor.level) + (1 - part) * total[:, t]
     return total
 
 
@@ -437,7 +439,7 @@ class Bill:
     expected: float
     """Discounted expectation over all scenarios up to T [million USD]."""
     terminal: float
-    """Discounted payment after T on trunk survival at the last price [million USD]."""
+    """Discounted payment after T on trunk survival at the last undisturbed price [million USD]."""
     by_scenario: Floats
     """(S,) discounted payment along each scenario's course up to T [million USD]; `expected` is its expectation."""
 
@@ -450,7 +452,9 @@ def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Fl
     own = (1 + n.premium[j]) * path_data.floor_price(i, bool(n.outside[j, i]))
     per_tonne = expected_topup(n, own, floor)
     live = tonnes * in_term[:T]
-    last = float(per_tonne[0, -1])
+    # whatever is in force ends with T
+    calm = (1 + n.premium[j]) * asked_price(n, i, bool(n.outside[j, i]), n.price[i][None])
+    last = float(expected_topup(n, calm, floor)[0, -1])
     rate, D = n.calendar.rate, n.calendar.step
     return Bill(
         live[0] * np.maximum(0.0, per_tonne[0]),

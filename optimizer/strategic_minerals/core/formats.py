@@ -44,6 +44,11 @@ def in_tonnes(value: float) -> str:
     return f"{amount(value, 4)} t"
 
 
+def fiscal_years(first: int | str, last: int | str) -> str:
+    """FY2027, or FY2027-2031."""
+    return f"FY{first}" if first == last else f"FY{first}-{last}"
+
+
 def musd(value: float) -> str:
     """Million USD with about three figures, never -0 and never a trace."""
     return digits(value) if abs(value) >= SMALL_MUSD else "0"

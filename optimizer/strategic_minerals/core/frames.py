@@ -36,11 +36,13 @@ INF = float("inf")
 
 # Data frames that come back as they went: the kind of each column is stated, never guessed from its values.
 MOST_NOTEBOOK_ROWS = 60
-KINDS = {"boolean": "bool", "integer": "int64", "number": "float64", "text": "object"}
+KINDS = {"boolean": "bool", "integer": "int64", "number": "float64", "text": "object", "mixed": "object"}
+MIXED = ("mixed", "mixed-integer")
+"""What pandas calls numbers among text, and other things among others."""
 
 
 def kinds_of(frame: pd.DataFrame) -> dict[str, str]:
-    """Column -> boolean, integer, number or text."""
+    """Column -> boolean, integer, number, text, or mixed: text and numbers, of which no text reads as a number."""
     found = {}
     for column in frame.columns:
         dtype = frame[column].dtype
@@ -48,9 +50,20 @@ def kinds_of(frame: pd.DataFrame) -> dict[str, str]:
             found[str(column)] = "boolean"
         elif pd.api.types.is_integer_dtype(dtype) and not frame[column].isna().any():
             found[str(column)] = "integer"
+        elif pd.api.types.is_numeric_dtype(dtype):
+            found[str(column)] = "number"
         else:
-            found[str(column)] = "number" if pd.api.types.is_numeric_dtype(dtype) else "text"
+            found[str(column)] = "mixed" if _is_mixed(frame[column]) else "text"
     return found
+
+
+def _is_mixed(values: pd.Series) -> bool:
+    """Whether a column holds numbers beside text that nobody could take for one."""
+    if pd.api.types.infer_dtype(values, skipna=True) not in MIXED:
+        return False
+    given = [value for value in values if not is_missing(value)]
+    plain = all(isinstance(v, str | int | float | np.number) and not isinstance(v, bool) for v in given)
+    return plain and all(isinstance(_number_or_text(v), str) for v in given if isinstance(v, str))
 
 
 def whole(frame: pd.DataFrame) -> pd.DataFrame:
@@ -60,8 +73,8 @@ def whole(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_form(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table as it comes back from a file: rows counted from 0, every column of a kind; one of numbers among text stays, as
-    does a table whose columns are not named apart by text."""
+    """A table as it comes back from a file: rows counted from 0, every column of a kind. What has none stays: numbers among text
+    that reads as numbers, yes or no with gaps, and a table whose columns are not named apart by text."""
     found = frame.reset_index(drop=True).infer_objects()
     if not found.columns.is_unique or not all(isinstance(column, str) for column in found.columns):
         return found
@@ -87,18 +100,30 @@ def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name, kind in kinds.items():
         values = frame[name]
-        if _as_stated(values, kind):
+        if kind != "mixed" and _as_stated(values, kind):
             columns[name] = pd.Series(values.to_numpy(), dtype=KINDS[kind])
         elif isinstance(values.dtype, pd.StringDtype) and kind == "text":
             columns[name] = pd.Series(values.fillna("").to_numpy(dtype=object), dtype=object)
         elif kind == "text":
             columns[name] = pd.Series(["" if is_missing(v) else str(v) for v in values], dtype=object)
+        elif kind == "mixed":
+            columns[name] = pd.Series([_number_or_text(v) for v in values], dtype=object)
         elif kind == "boolean":
             columns[name] = pd.Series([str(v).lower() in ("true", "1") for v in values], dtype=bool)
         else:
             numbers = [np.nan if is_missing(v) or v == "" else float(v) for v in values]
             columns[name] = pd.Series(numbers, dtype="float64").astype(np.dtype(KINDS[kind]))
     return pd.DataFrame(columns, columns=list(kinds))
+
+
+def _number_or_text(value: Any) -> float | str | None:
+    """A cell of a mixed column: a number where it reads as one, None where it is empty."""
+    if is_missing(value) or value == "":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return str(value)
 
 
 def _as_stated(values: pd.Series, kind: str) -> bool:

@@ -288,22 +288,10 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     np.cumsum(rows.taken("length"), out=start[1:])
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
     bare = tuple(replace(p, xi=no_data, externals=nowhere) for p in parts)
-    assembly = Assembly(
-        columns.lower,
-        columns.upper,
-        columns.integer,
-        Costs(columns.costs),
-        row_lower,
-        row_upper,
-        start,
-        rows.taken("index"),
-        value,
-        bare,
-        row_part,
-        row_local,
-        rows.taken("instance"),
-        _money(bare, row_part, row_local, total, money_unit),
-    )
+    of_columns = columns.lower, columns.upper, columns.integer, Costs(columns.costs)
+    matrix = row_lower, row_upper, start, rows.taken("index"), value
+    money = _money(bare, row_part, row_local, total, money_unit)
+    assembly = Assembly(*of_columns, *matrix, bare, row_part, row_local, rows.taken("instance"), money)
     _refuse_tiny(assembly)
     return assembly
 
@@ -339,14 +327,9 @@ class _Rows:
     """Data of all rows and, in `index` and `value`, of their entries, gathered piece by piece."""
 
     KINDS: Mapping[str, Any] = {
-        "length": np.int32,
-        "index": np.int32,
-        "value": float,
-        "lower": float,
-        "upper": float,
+        **dict.fromkeys(("length", "index", "local", "instance"), np.int32),
+        **dict.fromkeys(("value", "lower", "upper"), float),
         "part": np.int16,
-        "local": np.int32,
-        "instance": np.int32,
     }
 
     def __init__(self) -> None:
@@ -498,17 +481,9 @@ def instantiate(structure: Structure, templates: Templates) -> Assembly:
     """Give every instance its data and put all of them into one matrix. Pure numpy: safe from many threads."""
     S = len(structure.scenarios.names)
     one = np.ones(1)
-    parts = [
-        PlacedBlock(
-            templates.root,
-            "commitments",
-            -1,
-            1,
-            templates.root.xi(root_values(structure), 1),
-            NO_EXTERNALS,
-            {"social_cost": one, "residual_credit": one, "spending": one, "tail_risk": one},
-        )
-    ]
+    costs = dict.fromkeys(("social_cost", "residual_credit", "spending", "tail_risk"), one)
+    xi = templates.root.xi(root_values(structure), 1)
+    parts = [PlacedBlock(templates.root, "commitments", -1, 1, xi, NO_EXTERNALS, costs)]
     period_at: list[int] = []
     branch_at: list[int] = []
     for c, (sets, blocks) in enumerate(zip(structure.component_sets, structure.block_index, strict=True)):

@@ -15,6 +15,7 @@ from ..core.frames import Floats, Ints
 from ..model.catalogue import COMPONENTS
 from ..model.period import LESS, MORE
 from ..model.sets import STAGES, TRUNK, ComponentSets, Structure
+from ..question.base import gathered
 from ..world.instance import Instance, seller_unit
 from .assembly import Assembly
 from .problem import Problem
@@ -346,11 +347,9 @@ def _outlays(m: pyo.ConcreteModel, named: NamedMatrix, variables: Sequence[Any])
             if (material := about(*named.columns[column])) is not None:
                 found.setdefault((material, course, year), []).append((variables[column], float(share)))
     m.outlays = pyo.Expression(list(found), rule=lambda _, *key: _sum(found[key]))
-    signed: dict[str, list[tuple[Any, float]]] = {}
     country = {project.project: project.country for project in problem.data.rows("projects")}
-    for column, (name, index) in enumerate(named.columns):
-        if name == "sign":
-            signed.setdefault(country[index[0]], []).append((variables[column], 1.0))
+    signs = [(index[0], column) for column, (name, index) in enumerate(named.columns) if name == "sign"]
+    signed = gathered((country[project], (variables[column], 1.0)) for project, column in signs)
     m.supported = pyo.Expression(list(signed), rule=lambda _, key: _sum(signed[key]))
 
 
@@ -403,9 +402,7 @@ def variables_of(named: NamedMatrix, model: pyo.ConcreteModel) -> list[Any]:
 def _variables(m: pyo.ConcreteModel, named: NamedMatrix) -> list[Any]:
     assembly, tonnes = named.problem.assembly, named.tonnes
     lower, upper = assembly.lower * tonnes, assembly.upper * tonnes
-    families: dict[str, list[int]] = {}
-    for column, (name, _) in enumerate(named.columns):
-        families.setdefault(name, []).append(column)
+    families = gathered((name, column) for column, (name, _) in enumerate(named.columns))
     found: list[Any] = [None] * len(lower)
     for name, members in families.items():
         keys = [_key(named.columns[k][1]) for k in members]

@@ -14,7 +14,7 @@ from ..core.runner import checkpoint
 from ..core.stats import TRACE_T, Timings
 from ..model.sets import Structure, active_rule, build_structure
 from ..model.values import net_imports
-from ..question.base import key_of
+from ..question.base import gathered, key_of
 from ..question.dataset import Dataset
 from ..question.names import Names
 from ..question.plan import Plan
@@ -555,7 +555,8 @@ class DecisionIndex:
             about = ", ".join(self._about(meant[0])) or "nothing that the plan can choose"
             raise PlanError([Fault("explain", "", "item", f"'{text}', a material", f"what provides it: {about}")])
         known = [k for item in several for k in (item.name, str(item), *names.calls(str(item)))]
-        raise PlanError([Fault("explain", "", "item", f"'{text}'", f"an item of the plan{near_miss(text, known)}")])
+        near = near_miss(text, known) or " (`explain` without an item lists all)"
+        raise PlanError([Fault("explain", "", "item", f"'{text}'", f"an item of the plan{near}")])
 
     def _gone(self, text: str) -> list[str]:
         """Why no figure could bring what a text names."""
@@ -663,9 +664,7 @@ def _signed(columns: Ints, unit: str, *, any_amount: bool) -> Decided:
 def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int]) -> Iterator[tuple[Item, Decided]]:
     """Contracts by producer, whenever they start, in tonnes a year. place: column of each variable of the commitments."""
     structure = problem.structure
-    by_source: dict[int, list[int]] = {}
-    for k, contract in enumerate(structure.contracts):
-        by_source.setdefault(contract.source, []).append(k)
+    by_source = gathered((contract.source, k) for k, contract in enumerate(structure.contracts))
     for j, members in by_source.items():
         a_year = float(structure.instance.producer_unit[j]) / problem.natural.calendar.step
         columns = np.array([place["contract", k] for k in members])
@@ -802,32 +801,24 @@ def _counted(problem: Problem, end: int) -> Iterator[tuple[ActKind, str, Ints, F
     n, structure, support = problem.natural, problem.structure, problem.structure.support
     unit = problem.instance.material_unit
     root = problem.assembly.commitments
-    bought: dict[int, list[Ints]] = {}
-    for c, shape in enumerate(structure.component_sets):
-        part = problem.assembly.operations[c]
-        for purchase in shape.purchases:
-            bought.setdefault(purchase.material, []).append(part.columns("acquisition", purchase.name)[:end])
+    shapes = list(zip(problem.assembly.operations, structure.component_sets, strict=True))
+    ways = ((purchase, part) for part, shape in shapes for purchase in shape.purchases)
+    bought = gathered((way.material, part.columns("acquisition", way.name)[:end]) for way, part in ways)
     for i, parts in bought.items():
         mine = np.concatenate(parts)
         mine = mine[problem.assembly.upper[mine] > 0]
         if len(mine):
             yield "buy", n.materials[i], mine, np.full(len(mine), float(unit[i]))
-    for c, shape in enumerate(structure.component_sets):
-        part = problem.assembly.operations[c]
+    for part, shape in shapes:
         for i in shape.stocked:
             sold = part.columns("disposal", i)[:end]
             yield "sell", n.materials[i], sold, np.full(len(sold), float(unit[i]))
     place = {key: root.first_column + k for k, key in enumerate(root.template.columns)}
-    signed: dict[int, list[int]] = {}
-    for o, option in enumerate(support.options):
-        if option.signed < end and is_support(problem, option):
-            signed.setdefault(option.project, []).append(place["sign", o])
+    begun = [(o, option) for o, option in enumerate(support.options) if option.signed < end]
+    signed = gathered((option.project, place["sign", o]) for o, option in begun if is_support(problem, option))
     for p, of_project in signed.items():
         yield "support", n.projects[p].name, np.array(of_project), np.ones(len(of_project))
-    contracts: dict[int, list[int]] = {}
-    for k, contract in enumerate(structure.contracts):
-        if contract.start < end:
-            contracts.setdefault(contract.source, []).append(k)
+    contracts = gathered((contract.source, k) for k, contract in enumerate(structure.contracts) if contract.start < end)
     for j, members in contracts.items():
         starts = np.array([place["contract", k] for k in members])
         a_year = float(problem.instance.producer_unit[j]) / n.calendar.step

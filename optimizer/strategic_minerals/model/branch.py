@@ -60,15 +60,12 @@ def sold_on_trunk(structure: Structure, sets: ComponentSets) -> list[int]:
 def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given."""
     T = range(structure.instance.calendar.periods)
+    offered = [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T]
+    filled = [(i, t) for i in filled_up(structure, sets) for t in T]
     return {
-        "buy_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
-        "planned_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
-        "calm_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T]
-        if limits_calm(structure)
-        else [],
-        "filled_share": [(i, t) for i in filled_up(structure, sets) for t in T],
-        "filled_before": [(i, t) for i in filled_up(structure, sets) for t in T],
-        "unfilled_price": [(i, t) for i in filled_up(structure, sets) for t in T],
+        **dict.fromkeys(("buy_price", "planned_price"), offered),
+        "calm_price": offered if limits_calm(structure) else [],
+        **dict.fromkeys(("filled_share", "filled_before", "unfilled_price"), filled),
         "unsold_share": [(i, t) for i in sold_on_trunk(structure, sets) for t in T],
         "service_window": [(n, t) for n, _ in sets.services for t in T],
         "service_allowance": service_terms(structure, sets),
@@ -119,8 +116,8 @@ def add_branch_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets
 def add_calm_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
     """What is unspent of a year buys what is tight: in a flood, knowing what follows, a branch buys no more than was planned.
 
-    sum_{t in f, o not tight} P_s (1+premium) buy[o,t]
-        <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                               [million USD]"""
+    sum_{t in f from onset on, o not tight} P_s (1+premium) buy[o,t]
+        <= sum_{t in f from onset on, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                 [million USD]"""
     instance = structure.instance
     counted = [p for p in sets.purchases if p.offer >= 0] if limits_calm(structure) else []
     most = instance.by_year(instance.plan.budget.emergency_musd)

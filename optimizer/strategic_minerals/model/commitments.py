@@ -11,6 +11,7 @@ import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from ..core.frames import Floats
+from ..question.base import gathered
 from .branch import discounted_loss
 from .sets import Structure, loss_keys
 
@@ -60,9 +61,7 @@ def param_keys(structure: Structure) -> dict[str, list[Any]]:
         return [] if limit is None else [0]
 
     return {
-        "appropriation": years,
-        "carry_limit": years,
-        "advance_limit": years,
+        **dict.fromkeys(("appropriation", "carry_limit", "advance_limit"), years),
         "total": one(plan.budget.total_musd),
         "liability_cap": [] if plan.budget.liability_cap_musd is None else years,
         **{name: _used(figures) for name, figures in structure.commitment_money.items()},
@@ -71,8 +70,7 @@ def param_keys(structure: Structure) -> dict[str, list[Any]]:
         "planned_price": [(p.name, t) for sets in structure.component_sets for p in sets.purchases for t in periods],
         "sale_proceeds": [(i, t) for i in stocked for t in periods] if plan.budget.revolving else [],
         "holding_cost": stocked,
-        "contract_fee": list(range(len(structure.contracts))),
-        "contract_cost": list(range(len(structure.contracts))),
+        **{name: list(range(len(structure.contracts))) for name in ("contract_fee", "contract_cost")},
         "loss_value": loss_keys(structure.instance, range(len(structure.instance.tiers))) if priced else [],
         "substitution_cost": list(range(len(structure.instance.steps))) if priced else [],
     }
@@ -140,9 +138,7 @@ def add_one_package(m: pyo.Block, structure: Structure) -> None:
 
     sum_{l,t0} sign[p,l,t0] <= 1   (= 1 for a baseline project)                         [-]  for each project"""
     options, baseline = structure.support.options, structure.support.baseline
-    by_project: dict[int, list[int]] = {}
-    for o, option in enumerate(options):
-        by_project.setdefault(option.project, []).append(o)
+    by_project = gathered((option.project, o) for o, option in enumerate(options))
 
     def one(m: Any, p: int) -> Any:
         total = sum(m.sign[o] for o in by_project[p])
@@ -189,9 +185,7 @@ def add_one_market_floor(m: pyo.Block, structure: Structure) -> None:
     """At most one market floor a material.
 
     sum_m floor[i,m] <= 1                                                               [-]  for each material"""
-    by_material: dict[int, list[int]] = {}
-    for n, market in enumerate(structure.support.markets):
-        by_material.setdefault(market.floor.floor.material, []).append(n)
+    by_material = gathered((market.floor.floor.material, n) for n, market in enumerate(structure.support.markets))
     m.one_market_floor = pyo.Constraint(
         list(by_material), rule=lambda m, i: sum(m.floor[n] for n in by_material[i]) <= 1
     )
@@ -204,18 +198,14 @@ def add_beside_market_floor(m: pyo.Block, structure: Structure) -> None:
     A package whose variant with m fails participation may stand beside m as it is (`excluded_by` leaves it out); one with a floor
     of its own on i has no variant, and m excludes it."""
     options = structure.support.options
-    without: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-    for (o, _), floors in structure.support.excluded_by.items():
-        without.setdefault((options[o].project, floors), []).append(o)
+    excluded = structure.support.excluded_by.items()
+    without = gathered(((options[o].project, floors), o) for (o, _), floors in excluded)
     beside = dict(enumerate(without))
     m.without_market_floor = pyo.Constraint(
         list(beside),
         rule=lambda m, n: sum(m.sign[o] for o in without[beside[n]]) + sum(m.floor[k] for k in beside[n][1]) <= 1,
     )
-    counting: dict[tuple[int, int], list[int]] = {}
-    for o, option in enumerate(options):
-        for k in option.market:
-            counting.setdefault((option.project, k), []).append(o)
+    counting = gathered(((option.project, k), o) for o, option in enumerate(options) for k in option.market)
     m.with_market_floor = pyo.Constraint(
         list(counting), rule=lambda m, p, k: sum(m.sign[o] for o in counting[p, k]) - m.floor[k] <= 0
     )
@@ -270,10 +260,7 @@ def committed(m: pyo.Block, figures: pyo.Param) -> Terms:
 def committed_by_year(m: pyo.Block, figures: pyo.Param) -> dict[int, Terms]:
     """The same for each fiscal year in which there is one."""
     every = _every(m)
-    by_year: dict[int, Terms] = {}
-    for (n, f), figure in figures.items():
-        by_year.setdefault(f, []).append((figure, every[n]))
-    return by_year
+    return gathered((f, (figure, every[n])) for (n, f), figure in figures.items())
 
 
 def _every(m: pyo.Block) -> list[Any]:

@@ -334,13 +334,9 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "demand": list(sets.demands),
         "depth": [b.name for b in sets.purchases if b.offer >= 0],
         "clean_held": list(sets.clean.holders),
-        "clean_asked": list(sets.clean.qualifying),
-        "qualified_asked": list(sets.clean.qualifying),
-        "qualified_any": qualified_makers(structure, sets),
-        "qualified_clean": qualified_makers(structure, sets),
-        "opening": list(sets.stocked),
-        "release_limit": list(sets.stocked),
-        "disposal_limit": list(sets.stocked),
+        **{name: list(sets.clean.qualifying) for name in ("clean_asked", "qualified_asked")},
+        **{name: qualified_makers(structure, sets) for name in ("qualified_any", "qualified_clean")},
+        **{name: list(sets.stocked) for name in ("opening", "release_limit", "disposal_limit")},
         "open_capacity": list(sets.sources),
         "contract_share": list(sets.contracts),
         "survival_open": sorted({j for j, _ in sets.floors}),
@@ -348,9 +344,7 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
         "project_share": list(sets.classes),
         "purchase_share": [(b.name, g) for b in sets.purchases for g in b.classes],
         "salvage_value": list(sets.stocked),
-        "diversification_share": rules,
-        "diversification_active": rules,
-        "diversification_demand": rules,
+        **{f"diversification_{part}": rules for part in ("share", "active", "demand")},
         "shortfall_cap": list(sets.capped),
         **pool_param_keys(sets),
         "cover": [n for n, _ in enumerate(sets.cover)],
@@ -599,7 +593,7 @@ def add_project_capacity(b: pyo.Block, structure: Structure, sets: ComponentSets
 
 
 def add_floor_purchase(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
-    """Under a purchase floor the reserve may buy the covered tonnes at the market price.
+    """Under a purchase floor the reserve may buy the covered tonnes at the plant's own price.
 
     buy[o,t] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]  while the floor is in force, else 0
                                                                                     [unit]  for each such offer o"""

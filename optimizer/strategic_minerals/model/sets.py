@@ -268,17 +268,10 @@ def _component_sets(
                 k = support.classes[g]
                 if k.project == p and k.purchase is not None:
                     covering.setdefault(k.purchase.material, []).append(g)
+            j = instance.sources + p
+            premium, outside = float(instance.premium[j]), instance.outside[j]
             purchases += [
-                Purchase(
-                    called[p, i],
-                    i,
-                    instance.sources + p,
-                    0.0,
-                    bool(instance.outside[instance.sources + p, i]),
-                    -1,
-                    tuple(gs),
-                )
-                for i, gs in covering.items()
+                Purchase(called[p, i], i, j, premium, bool(outside[i]), -1, tuple(gs)) for i, gs in covering.items()
             ]
     stocked = {b.material for b in purchases} | {i for i in materials if instance.opening[i] > 0}
     held = {instance.pool[i] for i in stocked} - {""}

@@ -64,15 +64,13 @@ def _outlay_figures(structure: Structure) -> dict[str, Any]:
         for p in sets.purchases
     ]
     revolving = stocked if instance.plan.budget.revolving else []
+    sources = [contract.source for contract in structure.contracts]
     return {
         "planned_price": np.concatenate(bought) if bought else [],
         "sale_proceeds": ((1 - instance.haircut[revolving, None]) * trunk.price[0, revolving]).ravel(),
         "holding_cost": instance.budget_holding[stocked] * instance.calendar.step,
-        "contract_fee": [instance.contract_fee[contract.source] for contract in structure.contracts],
-        "contract_cost": [
-            instance.contract_fee[contract.source] + instance.contract_rise[contract.source]
-            for contract in structure.contracts
-        ],
+        "contract_fee": instance.contract_fee[sources],
+        "contract_cost": (instance.contract_fee + instance.contract_rise)[sources],
     }
 
 
@@ -443,25 +441,24 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     T = instance.calendar.periods
     S = np.array(blocks.branches, dtype=int)
     n = len(S)
+    offers, trunk = [p for p in sets.purchases if p.offer >= 0], structure.trunk
     price = [
         column
-        for p in sets.purchases
-        if p.offer >= 0
+        for p in offers
         for column in purchase_price(instance, p, scenarios.price[S, p.material], scenarios.market_gap[S, p.material]).T
     ]
-    trunk = structure.trunk
     planned = [
         np.full(n, price)
-        for p in sets.purchases
-        if p.offer >= 0
+        for p in offers
         for price in purchase_price(instance, p, trunk.price[0, p.material], trunk.market_gap[0, p.material])
     ]
     # before a branch begins its purchases are the trunk's, at the difference of both prices: rounding is none
     same = SAME_PRICE * instance.money_unit
     price = [np.where(np.abs(mine - of) < same, of, mine) for mine, of in zip(price, planned, strict=True)]
     cheap = scenarios.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
+    before = np.arange(T) < scenarios.onset[S, sets.component][:, None]  # what was bought then was planned
     loose = ~scenarios.tight | cheap
-    calm = [loose[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)]
+    calm = [loose[S, p.material, t] | before[:, t] for p in offers for t in range(T)]
     sold = sold_on_trunk(structure, sets)
     windows: dict[int, Floats] = {}
     for k, level in sets.services:

@@ -91,7 +91,7 @@ def _quantity(value: float, unit: str) -> str:
 def every_scenario(result: Result) -> pd.DataFrame:
     """Every scenario: what happens, probability, losses and shortfall, for readers; the largest loss without the plan first."""
     table = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
-    names = scenario_names(result.plan, table, described=True)
+    names = scenario_names(result.plan, table)
     return pd.DataFrame(
         {
             "what_happens": [names[scenario] for scenario in table["scenario"]],
@@ -259,7 +259,7 @@ def years_axis(result: Result, *, until_the_end: bool) -> Any:
 def named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
     """A table with names for readers in place of codes."""
     known = Names.of(result.data)
-    scenarios = scenario_names(result.plan, result.tables["scenario_losses"], described=True)
+    scenarios = scenario_names(result.plan, result.tables["scenario_losses"])
     words: dict[str, Callable[[str], str]] = {
         "material": known.material,
         "supplier": known.country,
@@ -434,7 +434,7 @@ def _supply(result: Result) -> Iterator[Figure]:
     table, chosen, found, top_shares = supply(result)
     if table.empty:
         return
-    titles = scenario_names(result.plan, result.tables["scenario_losses"], described=True)
+    titles = scenario_names(result.plan, result.tables["scenario_losses"])
     known, drawn = Names.of(result.data), courses(chosen, found)
     suppliers = dict.fromkeys(who for course in drawn for step in reversed(course.drawn) for who in step)
     countries = [who for who in suppliers if who not in LAST]

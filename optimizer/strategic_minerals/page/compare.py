@@ -189,7 +189,8 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
     if len(results) < 2:
         raise InputError([Fault("compare", "", "results", f"{len(results)} result", "two or more")])
     if names is not None and len(names) != len(results):
-        raise InputError([Fault("compare", "", "names", f"{len(names)} names", f"{len(results)}, one for each result")])
+        given = f"{len(names)} name{'s' * (len(names) != 1)}"
+        raise InputError([Fault("compare", "", "names", given, f"{len(results)}, one for each result")])
     found = opened(results)
     called = _names(found, names)
     warnings = [
@@ -400,15 +401,25 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
 
 
 def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    rows = [[*key, *values] for key, values in _unlike([decisions(acts_of(result)) for result in results], str)]
+    every = [decisions(acts_of(one, names)) for one, names in zip(results, _alike_named(results), strict=True)]
+    rows = [[*key, *values] for key, values in _unlike(every, str)]
     return pd.DataFrame(rows, columns=["kind", "item", *names])
+
+
+def _alike_named(results: Sequence[Result]) -> list[Names]:
+    """Names of each result, those of the first one for codes that it has too."""
+    first, *others = (vars(Names.of(result.data)) for result in results)
+    same = [
+        {kind: {**of, **{c: n for c, n in first[kind].items() if c in of}} for kind, of in one.items()}
+        for one in others
+    ]
+    return [Names(**one) for one in (first, *same)]
 
 
 def _targets(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
     """material, fiscal_year, stock at its end in each result, of what any of them holds."""
     held: dict[tuple[str, int], list[float]] = {}
-    for n, result in enumerate(results):
-        known = Names.of(result.data)
+    for n, (result, known) in enumerate(zip(results, _alike_named(results), strict=True)):
         for row in rows_of(result.tables["stock"]):
             key = known.material(row.material), int(year_of(result, row.period))
             held.setdefault(key, [0.0] * len(results))[n] = float(row.stock_t)

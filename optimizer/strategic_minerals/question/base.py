@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +24,9 @@ from pydantic.fields import FieldInfo
 
 from ..core.errors import CONTROL, MisplacedError, shown
 from ..core.stats import LARGEST_NUMBER
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 USA = "USA"
 """The home of plans that name none."""
@@ -154,11 +158,15 @@ def key_of(row: Any) -> str:
 
 
 def grouped(rows: Iterable[Any], *columns: str) -> defaultdict[Any, list[Any]]:
-    """Rows by what they have in a column, or by the tuple of it in several or in none, in order."""
-    found = defaultdict[Any, list[Any]](list)
-    for row in rows:
-        parts = tuple(getattr(row, column) for column in columns)
-        found[parts[0] if len(parts) == 1 else parts].append(row)
+    """Rows by what they have in a column, or by the tuple of it in several, in order."""
+    return gathered((attrgetter(*columns)(row), row) for row in rows)
+
+
+def gathered(pairs: Iterable[tuple[K, V]]) -> defaultdict[K, list[V]]:
+    """Values by key, each key's in order."""
+    found = defaultdict[K, list[V]](list)
+    for key, value in pairs:
+        found[key].append(value)
     return found
 
 

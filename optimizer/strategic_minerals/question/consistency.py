@@ -491,11 +491,8 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 def floors_do_not_overlap(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A producer has one floor at a time on a material: two would both be paid."""
-    by_output: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for row in data.rows("commitments"):
-        if row.floor_usd_per_kg is not None and row.floor_material is not None:
-            by_output[row.producer, row.floor_material].append(row)
-    for rows in by_output.values():
+    floors = [r for r in data.rows("commitments") if r.floor_usd_per_kg is not None and r.floor_material is not None]
+    for rows in grouped(floors, "producer", "floor_material").values():
         ordered = sorted(rows, key=lambda row: row.floor_from_year or 0.0)
         for row, later in pairwise(ordered):
             end = row.floor_until_year or math.inf

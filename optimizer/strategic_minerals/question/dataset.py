@@ -280,6 +280,9 @@ class Dataset:
                 faults.append(Fault(name, "", "table", f"'{table}'", expected))
                 continue
             columns = [str(column) for column in frame.columns]
+            if twice := [column for n, column in enumerate(columns) if column in columns[:n]]:
+                faults.append(Fault(table, "", twice[0], "the column twice", "each column once"))
+                continue
             records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
             rows, found = validate_rows(table, records, table, columns)
             tables[table] = rows

@@ -92,6 +92,17 @@ def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan,
     return plan, Dataset(types.MappingProxyType(tables), data.name)
 
 
+def meant(plan: Plan, data: Dataset, address: str) -> list[str]:
+    """Every field of the plan or cell of a table that an address means, a dotted path each."""
+    axis = read_axis(address)
+    if axis.path:
+        return _paths(plan.to_toml_like(), axis.path)
+    rows = data.tables.get(axis.table, ())
+    return [
+        f"{axis.table}[{key}]/{axis.column}".replace(".", "/") for key in _hits(axis, [key_of(row) for row in rows])
+    ]
+
+
 def _paths(content: Any, path: str) -> list[str]:
     """The path, or one for each entry of the list that a star stands for. Raises PlanError where the list has none."""
     before, star, after = path.partition(".*.")
@@ -130,19 +141,25 @@ def _moved(axis: Axis, old: Any, value: Any) -> Any:
 
 def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
     """Rows with the cells of an axis changed. Raises PlanError where no row matches or the value is not allowed."""
-    keys, parts = [key_of(row) for row in rows], axis.key.split("/")
-    if axis.key in keys:
-        hits = {axis.key}
-    else:
-        patterns = {key: zip(key.split("/"), parts, strict=True) for key in keys if key.count("/") == len(parts) - 1}
-        hits = {key for key, pairs in patterns.items() if all(fnmatchcase(part, like) for part, like in pairs)}
-    if not hits:
-        expected = f"a key of {axis.table}: {'/'.join(TABLES[axis.table].key)}" + near_miss(axis.key, keys)
-        raise _refused(axis.address, f"'{axis.key}'", expected)
+    keys = [key_of(row) for row in rows]
+    hits = _hits(axis, keys)
     changed = tuple(_changed(axis, row, value) if key in hits else row for key, row in zip(keys, rows, strict=True))
     if axis.factor and all(getattr(row, axis.column) is None for row in changed if key_of(row) in hits):
         raise _refused(axis.address, "only empty cells", "a number to multiply")
     return changed
+
+
+def _hits(axis: Axis, keys: Sequence[str]) -> set[str]:
+    """Keys of a table that an axis is about. Raises PlanError where it has none."""
+    if axis.key in keys:
+        return {axis.key}
+    parts = axis.key.split("/")
+    patterns = {key: zip(key.split("/"), parts, strict=True) for key in keys if key.count("/") == len(parts) - 1}
+    hits = {key for key, pairs in patterns.items() if all(fnmatchcase(part, like) for part, like in pairs)}
+    if not hits:
+        expected = f"a key of {axis.table}: {'/'.join(TABLES[axis.table].key)}" + near_miss(axis.key, keys)
+        raise _refused(axis.address, f"'{axis.key}'", expected)
+    return hits
 
 
 def _changed(axis: Axis, row: Row, value: Any) -> Row:

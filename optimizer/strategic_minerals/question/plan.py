@@ -705,6 +705,10 @@ class Plan(Section):
                 yield *at, "another name: this is the name of the baseline course (before any disruption)"
             if self.sample is not None and name.startswith("sample-"):
                 yield *at, "another name: sampled scenarios are called sample-1, sample-2, ..."
+        controls = [control.name for control in self.controls]
+        for n, name in enumerate(controls):
+            if name in controls[:n]:
+                yield f"controls.{n}.name", f"'{name}'", "a unique name"
         for n, level in enumerate(self.service_levels):
             for name in level.scenarios:
                 place = f"service_levels.{n}.scenarios"

@@ -290,7 +290,8 @@ class CommitmentRow(Row, key="commitment", ranged="floor_usd_per_kg"):
 
 
 class PaymentDueRow(Row, key="commitment fiscal_year payment"):
-    """A payment that was signed for: an instalment of capital support, or the fee of a right that is still held."""
+    """A payment that was signed for: an instalment of capital support, or the fee of a right that is still held. What the payer of
+    a commitment owes is none of the plan's money, and no table of the answer shows it."""
 
     commitment: Key
     """A row of `commitments`."""

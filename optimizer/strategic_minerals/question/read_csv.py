@@ -134,13 +134,8 @@ Place = tuple[str, int]
 MARK = "\N{SECTION SIGN}"
 """Before the number of a merged row, while it has no line."""
 OF_PRODUCERS: Mapping[str, str] = {
-    "yields": "producer",
-    "feed_origins": "producer",
-    "qualifications": "producer",
-    "supported_producers": "producer",
-    "commitments": "producer",
-    "ramps": "project",
-    "packages": "project",
+    **dict.fromkeys(("yields", "feed_origins", "qualifications", "supported_producers", "commitments"), "producer"),
+    **dict.fromkeys(("ramps", "packages"), "project"),
 }
 """World tables with rows of single producers, and the column that names them."""
 

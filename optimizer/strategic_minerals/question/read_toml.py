@@ -333,7 +333,10 @@ def scenarios_from_frame(frame: pd.DataFrame) -> tuple[Scenario, ...]:
 
     Raises PlanError with row and column of each fault; rows count from 1."""
     found: dict[str, dict[str, Any]] = {}
-    faults = list[Fault]()
+    twice = frame.columns[frame.columns.duplicated()]
+    faults = [Fault("scenarios", "", str(name), "the column twice", "each column once") for name in twice]
+    if faults:
+        raise PlanError(faults)
     for n, row in enumerate(frame.to_dict("records"), start=1):
         stated = {str(key): value for key, value in row.items() if not (isinstance(value, float) and math.isnan(value))}
         stated = {key: value.item() if hasattr(value, "item") else value for key, value in stated.items()}

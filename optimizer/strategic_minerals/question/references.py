@@ -42,6 +42,7 @@ def names_in(data: Dataset, table: str, column: str) -> Known:
     """Names of a column."""
     article = "an" if column.startswith(("a", "e", "i")) else "a"
     where = f"{article} {column.replace('_', ' ')} of {table}.csv"
+    where += "" if data.rows(table) else " (the table is missing, or has no rows)"
     return Known(frozenset(getattr(row, column) for row in data.rows(table)), where)
 
 

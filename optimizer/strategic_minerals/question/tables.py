@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from ..core.stats import LARGEST_NUMBER
-from . import base
+from . import base, project_tables
 from .base import (
     KEY_OR_ALL,
     Activity,
@@ -49,21 +49,6 @@ from .base import (
     Unit,
     Year,
     Years,
-)
-from .project_tables import (
-    CommitmentRow,
-    ExchangeRateRow,
-    HazardEvidenceRow,
-    HazardPriceRow,
-    HazardProfileRow,
-    HazardRow,
-    HomeRow,
-    InstrumentRow,
-    PackageRow,
-    PaymentDueRow,
-    ProjectRow,
-    RampRow,
-    StockOriginRow,
 )
 
 
@@ -860,25 +845,25 @@ TABLES: dict[str, type[Row]] = {
     "substitution": SubstitutionRow,
     "prices": PriceRow,
     "price_states": PriceStateRow,
-    "projects": ProjectRow,
-    "ramps": RampRow,
-    "packages": PackageRow,
-    "instruments": InstrumentRow,
+    "projects": project_tables.ProjectRow,
+    "ramps": project_tables.RampRow,
+    "packages": project_tables.PackageRow,
+    "instruments": project_tables.InstrumentRow,
     "offers": OfferRow,
     "sellers": SellerRow,
     "countries": CountryRow,
-    "homes": HomeRow,
-    "exchange_rates": ExchangeRateRow,
-    "hazards": HazardRow,
-    "hazard_profiles": HazardProfileRow,
-    "hazard_prices": HazardPriceRow,
+    "homes": project_tables.HomeRow,
+    "exchange_rates": project_tables.ExchangeRateRow,
+    "hazards": project_tables.HazardRow,
+    "hazard_profiles": project_tables.HazardProfileRow,
+    "hazard_prices": project_tables.HazardPriceRow,
     "policy_events": PolicyEventRow,
     "stock": StockRow,
-    "stock_origins": StockOriginRow,
-    "commitments": CommitmentRow,
+    "stock_origins": project_tables.StockOriginRow,
+    "commitments": project_tables.CommitmentRow,
     "purchase_ceilings": PurchaseCeilingRow,
-    "payments_due": PaymentDueRow,
-    "hazard_evidence": HazardEvidenceRow,
+    "payments_due": project_tables.PaymentDueRow,
+    "hazard_evidence": project_tables.HazardEvidenceRow,
     "loss_functions": LossFunctionRow,
     "adaptation": AdaptationRow,
     "price_responses": PriceResponseRow,

@@ -428,15 +428,7 @@ COMMON = ("price_states", "instruments", "deflators", "exchange_rates", "policy_
 """Tables of which the homes have the same rows."""
 OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation", "price_responses", "surges")
 """Tables with rows of single materials; a row of `*` holds for those of all homes."""
-OF_ONE_HOME = (
-    "usgs_gdp_rank",
-    "consumption_t",
-    "imports_t",
-    "exports_t",
-    "primary_t",
-    "secondary_t",
-    "net_import_reliance_pct",
-)
+OF_ONE_HOME = "usgs_gdp_rank consumption_t imports_t exports_t primary_t secondary_t net_import_reliance_pct".split()
 """Columns of `minerals` that are a home's own."""
 OF_HAZARDS = ("hazard_profiles", "hazard_prices")
 POOLED = {"by_need": "struck", "by_share": "calm", "none": "no"}

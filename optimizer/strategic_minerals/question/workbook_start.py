@@ -319,18 +319,19 @@ def _meant(question: Question, text: str) -> Any:
     if kind == "names":
         return [part.strip() for part in re.split(r"[,;\n]+", text) if part.strip()]
     if kind == "moneys":
-        numbers = [_number(part) for part in re.split(r"[\s,;]+", text) if part]
+        numbers = [_number(part) for part in re.split(r";|,\s|\s", text) if part]
         if not numbers or min(numbers) <= 0:
-            raise ValueError("numbers above 0, with commas")
+            raise ValueError("numbers above 0, with a comma and a blank between them, such as 80, 110.5")
         return numbers
     if kind in ("text", "choice"):
         if "\n" in text:
             raise ValueError("one line")
         return text
-    number, limits = _number(text), f"from {question.low:g} to {question.high:g}"
+    share = kind in ("percent", "chance")
+    number, limits = _number(text.rstrip("%") if share else text), f"from {question.low:g} to {question.high:g}"
     if not question.low <= number <= question.high or (kind == "whole" and not number.is_integer()):
         raise ValueError(f"a {'whole ' * (kind == 'whole')}number {limits}")
-    if kind in ("percent", "chance") and 0 < number < 1:
+    if share and 0 < number < 1:
         raise ValueError(f"a percentage, such as {100 * number:g} ({number:g} would be {number:g} %)")
     if kind == "chance":  # the rate at which one begins in a year with that chance
         return -math.log(1 - number / 100)
@@ -338,9 +339,9 @@ def _meant(question: Question, text: str) -> Any:
 
 
 def _number(text: str) -> float:
-    """A number, with or without a percent sign; one beyond all limits for text that is no number."""
+    """A number; one beyond all limits for text that is no number."""
     try:
-        return float(text.rstrip("%").strip())
+        return -math.inf if "_" in text else float(text)
     except ValueError:
         return -math.inf
 
@@ -367,8 +368,10 @@ def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: 
             values[question, n] = names if several else names[0]
             for name in names:
                 if name not in codes and not (several and name == "*" and one.listed in ("materials", "countries")):
-                    near = near_miss(name, codes)
-                    faults.append(answers.fault(question, n, f"'{name}'", f"one of {listed(sorted(codes))}{near}"))
+                    wanted = f"one of {listed(sorted(codes))}{near_miss(name, codes)}"
+                    faults.append(
+                        answers.fault(question, n, f"'{name}'", wanted if codes else "an empty cell: it has none")
+                    )
     for at, value in values.items():
         if QUESTIONS[at[0]].kind in ("money", "moneys"):
             rate = rates.get(values.get((CURRENCY, 1)), 1.0)

@@ -548,9 +548,11 @@ def get_table(
 def _parquet(path: Any, kinds: Mapping[str, str]) -> bytes:
     from ..answer.manifest import read_table
 
-    held = io.BytesIO()
+    held, table = io.BytesIO(), read_table(path, kinds)
+    for name in (name for name, kind in kinds.items() if kind == "mixed"):  # the format has columns of one kind
+        table[name] = table[name].map(lambda value: None if value is None else str(value))
     try:
-        read_table(path, kinds).to_parquet(held, index=False)
+        table.to_parquet(held, index=False)
     except ImportError:
         raise missing_part("serve", "pyarrow", "parquet") from None
     return held.getvalue()

@@ -318,7 +318,7 @@ class Question(Strict):
     answers: dict[Annotated[str, Field(max_length=100)], Annotated[list[Answer], Field(max_length=9)]] = Field(
         default_factory=dict,
         max_length=100,
-        description="Answers to the questions of a workbook's sheet `start here`: question -> an answer, or one for each column.",
+        description="Answers to the questions of a workbook's sheet `start here`: question -> list of answers, one a column.",
         examples=[{"budget a year (million)": ["200"]}],
     )
 
@@ -549,7 +549,7 @@ JobRequest: Any = _one_of([*REQUESTS.values()])
 FileRequest: Any = _one_of([REQUESTS[name] for name in WITH_FILES])
 """Options of a question that comes as files."""
 
-ColumnKind = Literal["boolean", "integer", "number", "text"]
+ColumnKind = Literal["boolean", "integer", "number", "text", "mixed"]
 
 
 class TableLink(Strict):
@@ -599,7 +599,8 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
     for address in addresses:
         parts = address.split(".")
         if len(parts) > DEEPEST_ADDRESS or not all(part.strip() for part in parts):
-            yield Fault(where, "", place(["set", address]), f"{len(parts):,} parts, or an empty one", EXAMPLE)
+            found = "an empty part" if len(parts) <= DEEPEST_ADDRESS else f"{len(parts):,} parts"
+            yield Fault(where, "", place(["set", address]), found, EXAMPLE)
     for outer, inner in overlapping(addresses):
         found = f"a value inside set[{shown(outer)}], which is also set"
         yield Fault(where, "", place(["set", inner]), found, "each value only once")

@@ -250,13 +250,8 @@ INTEGER_SEARCH = {"mip_heuristic_run_rins": False, "mip_heuristic_run_rens": Fal
 and `vault` take as long as before. Without restarts, and with pseudo-costs relied on after two tries, it takes 29 s (2026-11-28,
 HiGHS 1.16.0, one core)."""
 
-BASES = (
-    highspy.HighsBasisStatus.kLower,
-    highspy.HighsBasisStatus.kBasic,
-    highspy.HighsBasisStatus.kUpper,
-    highspy.HighsBasisStatus.kZero,
-    highspy.HighsBasisStatus.kNonbasic,
-)
+_PLACE = highspy.HighsBasisStatus
+BASES = (_PLACE.kLower, _PLACE.kBasic, _PLACE.kUpper, _PLACE.kZero, _PLACE.kNonbasic)
 """Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
 
 Statuses = npt.NDArray[np.int8]

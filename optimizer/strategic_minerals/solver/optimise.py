@@ -187,18 +187,12 @@ class SampleSearch:
         Raises UntrustedError where the search ends without a plan or a bound."""
         x = np.zeros(len(self._cost))
         x[self._solver.parts.mine] = self._master_point(start)
+        zero = self.nothing.social_cost
         run = self._solver.minimise(
-            self._cost,
-            x,
-            gap=0.0,
-            absolute_gap=absolute_gap,
-            offset=-self.nothing.social_cost,
-            time_limit_s=self._left(),
-            phase="sample",
+            self._cost, x, gap=0.0, absolute_gap=absolute_gap, offset=-zero, time_limit_s=self._left(), phase="sample"
         )
         if not isinstance(run, SolvedRun) or not np.isfinite(run.bound):
             raise UntrustedError(f"a sample of scenarios was not solved: {run.status}")
-        zero = self.nothing.social_cost
         return SampleBest(tuple(act.of(run.x) for act in acts), run.objective + zero, run.bound + zero)
 
     def least(self, absolute_gap: float) -> float:
@@ -372,15 +366,5 @@ def optimise(
         if not relax and len(stages) > 1:
             again = with_commitments(problem, costs[stages[0]], run.x, 0.0)
             priced = seconds.ran("prices", again.run(time_limit_s=left(), phase="prices"))
-    return Solved(
-        problem,
-        best.outcome,
-        best.x,
-        z0,
-        fixed,
-        priced.duals if isinstance(priced, SolvedRun) else None,
-        costs,
-        staged.iterations,
-        staged.nodes,
-        seconds,
-    )
+    duals = priced.duals if isinstance(priced, SolvedRun) else None
+    return Solved(problem, best.outcome, best.x, z0, fixed, duals, costs, staged.iterations, staged.nodes, seconds)

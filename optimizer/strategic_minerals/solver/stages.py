@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -367,30 +367,13 @@ class FlatModel:
         self._assembly = assembly
         self._model.load(assembly, cost)
 
-    def minimise(
-        self,
-        cost: Floats,
-        start: Floats | None,
-        *,
-        gap: float,
-        absolute_gap: float,
-        offset: float = 0.0,
-        time_limit_s: float = 3600.0,
-        phase: str = "solve",
-        on_progress: OnProgress | None = None,
-        presolve: bool = True,
-    ) -> Run:
+    def minimise(self, cost: Floats, start: Floats | None, *, offset: float = 0.0, **how: Any) -> Run:
         """The best point; as `LShaped.minimise`, but for the start: HiGHS 1.16 has answered a point that it was given with
-        the point, called optimal, and an objective 210 million USD better than it (found on a random plan)."""
+        the point, called optimal, and an objective 210 million USD better than it (found on a random plan).
+
+        how: as `Model.run` takes it."""
         self._model.set_cost(cost, offset)
-        return self._model.run(
-            time_limit_s=time_limit_s,
-            gap=gap,
-            absolute_gap=absolute_gap,
-            phase=phase,
-            on_progress=on_progress,
-            presolve=presolve,
-        )
+        return self._model.run(**how)
 
     def face(self, cost: Floats, run: SolvedRun) -> Face:
         """The points that cost as little as the one that it has just answered with; its bounds narrow until another model comes."""
@@ -416,13 +399,10 @@ def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal
     hindrance = _hindrance(problem)
     if method == "decomposed" and hindrance:
         raise PlanError([Fault("plan", "", *hindrance)])
+    apart = method == "decomposed"
     if method == "auto":
-        return (
-            "decomposed"
-            if not hindrance and decomposition_pays(problem.structure, problem.assembly, integer=integer)
-            else "flat"
-        )
-    return "decomposed" if method == "decomposed" else "flat"
+        apart = not hindrance and decomposition_pays(problem.structure, problem.assembly, integer=integer)
+    return "decomposed" if apart else "flat"
 
 
 def _hindrance(problem: Problem) -> tuple[str, str, str] | None:
@@ -520,17 +500,9 @@ def stage_by_stage(
         runs.append(now)
         relative = (now.objective - now.bound) / denominator(problem, now.objective)
         reports.append((stage, now.objective, now.bound, relative))
-        LOG.info(
-            "%s: %s, objective %.3f, bound %.3f million USD against the reference, gap %.2g, %d nodes, %d iterations, %.3f s",
-            stage,
-            now.status.replace("_", " "),
-            now.objective,
-            now.bound,
-            relative,
-            now.nodes,
-            now.iterations,
-            now.seconds,
-        )
+        text = "%s: %s, objective %.3f, bound %.3f million USD against the reference, gap %.2g, %d nodes, %d iterations, %.3f s"
+        effort = now.nodes, now.iterations, now.seconds
+        LOG.info(text, stage, now.status.replace("_", " "), now.objective, now.bound, relative, *effort)
         if now.status == "optimal" and relative > max(gap, LEAST_GAP) * (1 + gap) + LEAST_GAP:
             limited = "stalled"  # called optimal, and farther from its own bound than was asked
         elif now.status != "optimal":
@@ -655,18 +627,11 @@ def solve_reference(
     begin = time.perf_counter()
     assembly, structure = reference_model(problem), problem.structure
     solver = solver or FlatModel(assembly, cost, integer=False)
-    run = problem.seconds.ran(
-        "do nothing",
-        solver.minimise(
-            cost,
-            None,
-            gap=REFERENCE_GAP,
-            absolute_gap=0.0,
-            time_limit_s=time_limit_s,
-            phase="do nothing",
-            on_progress=on_progress,
-        ),
+    what = "do nothing"
+    run = solver.minimise(
+        cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase=what, on_progress=on_progress
     )
+    problem.seconds.ran(what, run)
     if not isinstance(run, SolvedRun) or run.status != "optimal":
         if run.status in NO_POINT:
             raise UntrustedError(

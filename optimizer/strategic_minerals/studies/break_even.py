@@ -149,6 +149,8 @@ def _of_hazards(problem: Problem) -> list[Figure]:
     ]
     if plan.sample is not None:
         addresses += [f"hazards[{name}].rate_per_yr *" for name in plan.sample.hazards]
+        own = (f"hazards.{n}.rate_per_yr *" for n, one in enumerate(plan.hazards) if one.rate_per_yr is not None)
+        addresses += own  # in place of the table's
     found = Figure("hazard rate", tuple(addresses), 1.0, 0.0, MOST_TIMES, "times as often", False, False)
     return [found] if addresses else []
 

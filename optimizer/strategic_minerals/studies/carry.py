@@ -396,7 +396,7 @@ class _Carrier:
         beta = float(self.calendar.beta[self.calendar.periods])
         for floor in floors:
             if floor.kind == "purchase":
-                self._right_to_buy(name, floor, share)
+                self._right_to_buy(name, floor, share, float(n.premium[project.producer]))
         terms = {
             "kind": "package",
             "item": project.name,
@@ -409,6 +409,11 @@ class _Carrier:
             "residual_musd": share * n.plan.residual * max(0.0, option.residual) / beta,
         }
         of_floors = [self._floor_cells(floor, option.start, share) for floor in floors] or [{}]
+        begin, of_same = option.start, (project.name, of_floors[0].get("floor_material"))
+        for row in self.rows.get("commitments", []) if floors else []:
+            until = row.floor_until_year or 0.0  # an older floor may end within the period in which this one begins
+            if (row.producer, row.floor_material) == of_same and self.date(begin) < until < self.date(begin + 1):
+                of_floors[0]["floor_from_year"] = until
         self.add("commitments", commitment=commitment, **terms, **of_floors[0])
         for k, cells in enumerate(of_floors[1:], start=2):
             cells |= {**terms, "kind": "market_floor", "residual_musd": 0.0}
@@ -418,12 +423,12 @@ class _Carrier:
         fee = max((paid / made for paid, made in zip(option.fees, made_whole, strict=True) if made > 0), default=0.0)
         self._payments(commitment, "fee", self.by_year(share * fee * output))
 
-    def _right_to_buy(self, producer: str, floor: Floor, share: float) -> None:
-        """The tonnes under a purchase floor are an offer of the plant at the market price, as long as the floor lasts."""
+    def _right_to_buy(self, producer: str, floor: Floor, share: float, premium: float) -> None:
+        """The tonnes under a purchase floor are an offer of the plant at its own price, as long as the floor lasts."""
         material = self.n.materials[floor.material]
         name = self._new(f"{producer}-{material}-floor", "offer")
         depth = share * floor.take / self.calendar.step
-        cells = {"material": material, "source_producer": producer, "depth_t_per_yr": depth, "premium_share": 0.0}
+        cells = {"material": material, "source_producer": producer, "depth_t_per_yr": depth, "premium_share": premium}
         self.add("offers", offer=name, **cells)
 
     def _own_floor(self, option: Option) -> Floor | None:
@@ -547,9 +552,12 @@ class _Carrier:
             r.model_copy(update=of_others) if r.activity == activity else r for r in self.rows["activities"]
         ]
         self.rows["capacities"] = [r for r in self.rows["capacities"] if r.activity != activity]
-        for year in sorted({self.first, first_free, *(r.from_year for r in mine if r.from_year > self.first)}):
+        ends_in = max(self.first, self.calendar.first_year + end // self.calendar.per_year)
+        left_over = (end % self.calendar.per_year) / self.calendar.per_year  # of its last year, spread over it
+        dated = {self.first, ends_in, first_free, *(r.from_year for r in mine if r.from_year > self.first)}
+        for year in sorted(dated):
             now = next((r for r in reversed(mine) if r.from_year <= year), mine[0])
-            reserved = min(per_yr, now.capacity_t_per_yr) if year < first_free else 0.0
+            reserved = min(per_yr, now.capacity_t_per_yr) * (left_over if year == ends_in else year < first_free)
             share = reserved / now.capacity_t_per_yr if now.capacity_t_per_yr > 0 else 0.0
             for to, part in ((activity, 1 - share), (name, share)):
                 sizes = {name: None if (v := getattr(now, name)) is None else part * v for name in CAPACITIES}

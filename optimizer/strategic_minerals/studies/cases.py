@@ -18,7 +18,7 @@ from ..answer.study import Study
 from ..answer.tables import frame, shortfalls
 from ..audit.figures import ORIGIN
 from ..core.errors import Fault, InfeasibleError, InputError, PlanError, near_miss
-from ..core.formats import chance, digits, in_tonnes, musd
+from ..core.formats import chance, digits, fiscal_years, in_tonnes, musd
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner
 from ..core.stats import SMALL_T
@@ -155,26 +155,17 @@ def _solved_case(plan: Plan, data: Dataset, gap: float, case: Mapping[str, Any])
     total = sum(paid.values())
     from_covered = sum(money for item, money in paid.items() if item.partition(ORIGIN)[2] in covered)
     unpublished = sum(money for item, money in paid.items() if not item.partition(ORIGIN)[2])
-    signed = (
-        projects[(projects.share > 0) & ~((projects.package == "none") & projects.baseline)]
-        .groupby("project")
-        .share.sum()
-    )
+    supported = (projects.share > 0) & ~((projects.package == "none") & projects.baseline)
+    signed = projects[supported].groupby("project").share.sum()
     opening = opening_stock(plan, data)
     peaks = {item: v for item, v in figures.items("peak_stock_t").items() if v > opening.get(item, 0.0) + SMALL_T}
     decided = {("stock", str(item), "t"): float(v) for item, v in peaks.items()}
     decided |= {("support", str(item), "share"): float(v) for item, v in signed.items()}
     reserved = contracts.groupby("activity").contract_t_per_yr.max()
     decided |= {("contract", str(item), "t/yr"): float(v) for item, v in reserved.items()}
-    amounts = (
-        figures.value("worth_musd"),
-        -figures.value("bound_musd"),
-        figures.value("expected_loss_musd"),
-        figures.total("outlay_by_year_musd"),
-        total,
-        from_covered / total if total > 0 else 0.0,
-        unpublished / total if total > 0 else 0.0,
-    )
+    money = figures.value("worth_musd"), -figures.value("bound_musd"), figures.value("expected_loss_musd")
+    shares = [part / total if total > 0 else 0.0 for part in (from_covered, unpublished)]
+    amounts = (*money, figures.total("outlay_by_year_musd"), total, *shares)
     closed = int(result.tables["dropped"].reason.str.contains("origin").sum())
     return Solved(dict(zip(FIGURES, amounts, strict=True)), len(signed), closed, decided)
 
@@ -390,7 +381,8 @@ def published_requirements(plan: Plan, data: Dataset, *, gap: Gap = GAP, run: Ru
         agrees = "" if np.isnan(ratio) else "yes" if 1 / FACTOR <= ratio <= FACTOR else "no"
         money = tuple(map(_or_nan, (row.shortfall_t, row.shortfall_musd, row.after_extra_buy_t)))
         ours = tonnes[0], worth(wanted) if known else np.nan, min(tonnes), max(tonnes)
-        rows.append((row.report, row.item, row.name, *money, *ours, ratio, agrees, row.reason))
+        reason = row.reason if known or not wanted else "the plan does not have it"
+        rows.append((row.report, row.item, row.name, *money, *ours, ratio, agrees, reason))
     none = (np.nan,) * 3
     rows.append((plan.horizon.first_year, ALL, "All materials of this plan", *none, np.nan, worth(base), *none, "", ""))
     comparison = pd.DataFrame(rows, columns=REQUIREMENT_COLUMNS)
@@ -610,7 +602,7 @@ def _missing_tonnes(problem: Problem, x: Solution, s: int, window: Floats) -> Fl
 
 def _stockpile_words(table: pd.DataFrame, facts: Mapping[str, Any], names: Names) -> list[str]:
     lines = [
-        f"STOCKPILE REPORT for '{facts['emergency']}', FY{facts['first_year']} to FY{facts['last_year']}:",
+        f"STOCKPILE REPORT for '{facts['emergency']}', {fiscal_years(facts['first_year'], facts['last_year'])}:",
         f"  With nothing more bought or signed, materials worth {musd(facts['shortfall_musd'])} million USD (M) would be missing; "
         f"proposed purchases cost {musd(facts['buy_musd'])} M as long as nothing happens.",
     ]

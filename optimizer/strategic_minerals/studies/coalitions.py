@@ -61,7 +61,7 @@ def coalitions(plan: Plan, tables: Mapping[str, Dataset], *, gap: Gap = 1e-2, ru
     homes: a row a home. Money in million USD, discounted and expected. alone_musd: what its own plan is worth while the others keep
     theirs. before_payments_musd: what the joint plan gains it where nobody pays anybody;
     division_musd: what it keeps after payment_musd (received; negative: paid), missing where no division lasts.
-    loss_...: expected shortage loss;
+    loss_...: expected shortage loss, of its own plan where together nothing is gained;
     coalitions: a row a coalition. worth_musd: what its plan is worth while outsiders keep plans of their own; open_musd: by how
     much more it may be at most (gap); apart_musd: what its members' own plans are worth; gain_musd: the difference;
     division_musd: what the division of all gives its members together.
@@ -140,6 +140,8 @@ def _study(
     worth = {chosen: sum(idle[home] for home in chosen) - answer.cost for chosen, answer in answers.items()}
     single = {home: worth[frozenset({home})] for home in members}
     before = _before_payments(plan, alone, whole, idle, worth, members)
+    total = worth[frozenset(members)]
+    tied = abs(total - sum(single.values())) <= ROUNDING * max(1.0, abs(total))  # the joint plan is one of many
     division, verdict, missing = _verdict(members, answers, worth, before)
     nothing = dict.fromkeys(members, math.nan)
     shares, payments = (nothing, nothing) if division is None else (division.shares, division.payments)
@@ -154,7 +156,7 @@ def _study(
                 "division_musd": shares[home],
                 "payment_musd": payments[home],
                 "loss_alone_musd": own.losses.get(home, 0.0),
-                "loss_together_musd": whole.losses.get(home, 0.0),
+                "loss_together_musd": (own if tied else whole).losses.get(home, 0.0),
             }
         )
     every = []

@@ -222,7 +222,7 @@ def _pricing(deal: Deal, data: Dataset) -> PricingSample:
 def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
     """Cells of `FLOORS` that follow from the deal and its figures."""
     n, charge = deal.instance, deal.instance.plan.owners.risk_charge
-    floor = next(iter(deal.floors.values()))
+    floor, firm = next(iter(deal.floors.values())), math.fsum(one.take for one in deal.floors.values())
     return {
         **vars(found),
         "producers": " ".join(n.producers[j] for j in deal.producers),
@@ -231,7 +231,7 @@ def _floor_cells(deal: Deal, found: DealFigures) -> dict[str, Any]:
         "floor_usd_per_kg": floor.level / MUSD_PER_T,
         "term_yr": floor.term * n.calendar.step,
         "upside_share": floor.upside,
-        "firm_t_per_yr": floor.take / n.calendar.step if math.isfinite(floor.take) else math.nan,
+        "firm_t_per_yr": firm / n.calendar.step if math.isfinite(firm) else math.nan,
         "hurdle_rate": deal.hurdle,
         "advantage_musd": found.advantage(charge),
         "cheapest": found.cheapest(charge),
@@ -488,15 +488,16 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], names: 
 
 def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
     """At which returns the agreements would just have been signed, beside the hurdle rates of the tables."""
-    known = [row for row in rates.to_dict("records") if not math.isnan(row["implied_rate"])]
+    known = rates.to_dict("records")
     lines = ["", "Rates of return, real, that plants to be built would just pay as signed:"] if known else []
-    for row in sorted(known, key=lambda row: row["implied_rate"]):
+    for row in sorted(known, key=lambda row: (math.isnan(row["implied_rate"]), row["implied_rate"])):
         decision = (
             "its owner builds and asks for no more" if row["decided"] else "its owner has not decided and asks for more"
         )
-        rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else f"{row['implied_rate']:.1%}"
+        none = "none, as they would lose money," if math.isnan(row["implied_rate"]) else f"{row['implied_rate']:.1%}"
+        rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else none
         rate += f" with {row['signed_musd']:,.0f} million USD signed"
-        against = "" if row["fits"] == "yes" else "; the model's margins and that rate cannot both be right"
+        against = "" if row["fits"] != "no" else "; the model's margins and that rate cannot both be right"
         lines.append(
             f"  {row['agreement']} ({_named(row, names)}): {rate}; {decision}; hurdle rate of the tables "
             f"{row['hurdle_rate']:.1%}{against}."
@@ -513,8 +514,8 @@ def floor_words(row: Mapping[Any, Any], names: Names) -> list[str]:
     return [
         f"{row['agreement']} ({_named(row, names)}), signed {row['signed_year']}: {row['floor_usd_per_kg']:.4g} USD/kg of "
         f"{names.material(row['material'])} for {row['term_yr']:g} years at a price of {row['price_usd_per_kg']:.4g}.",
-        f"  Financing gap {row['gap_without_musd']:,.0f} million USD without the floor, {row['gap_with_musd']:,.0f} with it; the "
-        f"floor costs {row['expected_cost_musd']:,.0f}{beside}, at most {row['liability_musd']:,.0f} in a year.",
+        f"  Financing gap {row['gap_without_musd']:,.0f} million USD without the floor, {row['gap_with_musd']:,.0f} with it; it "
+        f"costs {row['expected_cost_musd']:,.0f}{beside}, at most {row['liability_musd']:,.0f} in a year without a disruption.",
         f"  Hurdle rate {row['hurdle_rate']:.1%} on the baseline course, {row['hurdle_rate_expected']:.1%} in expectation, "
         f"{row['hurdle_rate_with_floor']:.1%} with the floor.",
         f"  {_verdict(row)}.",

@@ -17,6 +17,7 @@ from scipy.stats import qmc
 
 from ..answer.notes import provenance
 from ..core.errors import Fault, InputError, PlanError, shown
+from ..core.formats import digits
 from ..core.frames import Floats, rows_of
 from ..question.dataset import Dataset
 from ..question.plan import Plan
@@ -57,6 +58,13 @@ class Design:
     def has_indices(self) -> bool:
         """Whether `indices` can be read off its answers."""
         return self.kind in ("one_at_a_time", "sobol")
+
+
+def in_figures(address: str, value: Any) -> str:
+    """A value of a figure for a reader: with four digits, years in full."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.7g}" if address.endswith("_year") else digits(value, 4)
 
 
 def one_at_a_time(ranges: Ranges) -> Design:

@@ -27,6 +27,7 @@ from ..core.verb import verb
 from ..matrix.assembly import Assembly
 from ..matrix.problem import Problem, prepare, with_columns, with_row
 from ..model.values import branch_values
+from ..question.base import gathered
 from ..question.consistency import require
 from ..question.dataset import Dataset
 from ..question.names import Names, edited
@@ -279,9 +280,7 @@ def emergency_rows(problem: Problem) -> tuple[tuple[int, float], ...]:
 def _promise_changes(problem: Problem) -> Iterable[Change]:
     """Service levels."""
     assembly, names = problem.assembly, Names.of(problem.data)
-    by_level: dict[int, list[tuple[int, float]]] = {}
-    for row, served in _promised(problem):
-        by_level.setdefault(assembly.row_name(row).key[0], []).append((row, served))
+    by_level = gathered((assembly.row_name(row).key[0], (row, served)) for row, served in _promised(problem))
     for k, rows in by_level.items():
         level = problem.plan.service_levels[k]
         if level.penalty_usd_per_kg is None:

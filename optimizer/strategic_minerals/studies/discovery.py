@@ -324,7 +324,9 @@ SIGNS: dict[str, tuple[str, Callable[[Floats, float], Bools]]] = {
     ">": ("over", operator.le),
 }
 """Sign of a promise -> in words; where it is broken."""
-WRITTEN = re.compile(r"^\s*(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
+WRITTEN = re.compile(
+    r"^\s*(?P<column>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<value>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*$"
+)
 
 
 @dataclass(frozen=True)
@@ -435,7 +437,7 @@ class InputWords:
     def subject(self, name: str) -> tuple[str, str, float]:
         """An input in words, the unit after a number of it, and the factor on the number: shares are percentages."""
         of, _, feature = name.rpartition(".")
-        if feature in FEATURES and not {".", "["} & set(of):
+        if of and feature in FEATURES and not {".", "["} & set(of):
             words, unit, scale = FEATURES[feature]
             return words.format(self._called(of, feature)), unit, scale
         try:

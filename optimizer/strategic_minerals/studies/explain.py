@@ -100,7 +100,10 @@ PARTS = {
     "government": ("saved by the government", "paid by the government"),
     "spending": ("less spending", "for more spending"),
     "risk": ("less risk of very large losses (CVaR)", "for more risk of very large losses (CVaR)"),
-    "penalties": ("fewer penalties for broken soft rules and targets not filled", "for more such penalties"),
+    "penalties": (
+        "fewer penalties for broken soft rules and targets not filled",
+        "for more penalties for broken soft rules and targets not filled",
+    ),
 }
 """What is gained, and what is lost, of each part of a sum."""
 MEANING = {

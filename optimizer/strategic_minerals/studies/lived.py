@@ -159,12 +159,7 @@ class Trial:
 
 def _columns(name: str, of: Estimate) -> dict[str, float]:
     """An estimate as columns."""
-    return {
-        f"{name}_musd": of.mean,
-        f"{name}_error_musd": of.standard_error,
-        f"{name}_low_musd": of.low,
-        f"{name}_high_musd": of.high,
-    }
+    return {f"{name}{part}_musd": figure for part, figure in zip(("", "_error", "_low", "_high"), of, strict=True)}
 
 
 # What an answer hangs on: the value of a figure at which a part of it stops paying, in the same futures.

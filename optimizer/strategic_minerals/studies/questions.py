@@ -238,7 +238,7 @@ class _Answers:
         """What a listed scenario costs."""
         table = self.result.tables["scenario_losses"]
         mine = table[table.scenario == name]
-        what = scenario_names(self.plan, table, described=True).get(name, name)
+        what = scenario_names(self.plan, table).get(name, name)
         return what, self._with_it(mine, name)
 
     def _with_it(self, mine: pd.DataFrame, code: str) -> str:

@@ -50,9 +50,9 @@ from .joint import names_of_acts
 from .lived import followed, tried, without_acts
 from .recourse import FirstStage, RecourseOutcome
 from .rules import CEILINGS, purchase_rules, without_promises
+from .stress import A_SAMPLE, lives_of
 from .stress import SAMPLES as TESTS
 from .stress import SCENARIOS as TEST_SCENARIOS
-from .stress import lives_of
 
 # Losses and beliefs of which nobody knows which is right: as the cells of one model, and as plans live under them.
 LEAST_OF_MONEY, LEAST_OF_WORTH = 0.1, 0.05
@@ -361,8 +361,7 @@ def least_regret(
     Raises InputError for plans that samples cannot bound or that draw none, otherwise as `solve_once`."""
     require(plan, data)
     if plan.sample is None:
-        expected = "scenarios drawn from hazards, of which one may believe this or that"
-        raise InputError([Fault(plan.name, "", "sample", "none", expected)])
+        raise InputError([Fault(plan.name, "", "sample", "none", A_SAMPLE)])
     require_bounded(plan)
     call = current()
     grid = Grid.of(plan, data)
@@ -460,9 +459,11 @@ def _chosen(
     places = [*((lives, c, given[c]) for c in able), (again, 0, second)]
     worth = [_mean(of[:count])[c] for of, c, _ in places]
     best = np.max([*worth, *_mean(lives[:count])], axis=0)
-    of, place, chosen = places[int(np.argmin([judged(best - one, best, grid) for one in worth]))]
+    first = int(np.argmin([judged(best - one, best, grid) for one in worth]))
+    of, place, chosen = places[first]
     led = [one.led_by(other, place) for one, other in zip(lives, of, strict=True)]
-    twin = "" if chosen.name == RECOMMENDED else chosen.name
+    alike = np.isclose(_mean(lives[:count]), worth[first]).all(axis=(1, 2))
+    twin = next((one.name for c, one in enumerate(given) if c and alike[c]), "")
     return [replace(chosen, name=RECOMMENDED), *candidates[1:]], led[count:], twin
 
 

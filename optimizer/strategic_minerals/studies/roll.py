@@ -371,12 +371,8 @@ def _rounded_in_words(question: Question, state: State, names: Names) -> list[st
     n = question.natural
     ends = [(f"The closure of {names.producer(source)}", date) for source, date in state.closed.items()]
     for c, _ in state.contracts:
-        ends.append(
-            (
-                f"The contract with {names.producer(n.producers[c.source])}",
-                n.calendar.first_year + n.calendar.step * c.end,
-            )
-        )
+        what = f"The contract with {names.producer(n.producers[c.source])}"
+        ends.append((what, n.calendar.first_year + n.calendar.step * c.end))
     whole = "the tables hold whole years, so that it counts to the end of"
     return [f"{what} ends in {date:g}; {whole} FY{int(date)}." for what, date in ends if date % 1 > 1e-9]
 

@@ -30,7 +30,7 @@ from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, require_bounded, sample_seeds
 from ..world.build import published_ceilings
 from ..world.producers import purchase_price
-from .stress import MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS, TEST_SEED_MASK, met, stages_of
+from .stress import A_SAMPLE, MOST_SCENARIOS, SAMPLES_AT_ONCE, SCENARIOS, TEST_SEED_MASK, met, stages_of
 from .stress import SAMPLES as COUNT
 
 COVERS = (60, 90, 120, 180)
@@ -208,7 +208,10 @@ def _scale(problem: Problem, market: Mapping[int, Offered], schedule: Schedule, 
         return spent(problem, market, schedule(scale)) >= musd
 
     if not enough(MOST_SCALE):
-        return MOST_SCALE, "the market offers no more"
+        return (
+            MOST_SCALE,
+            f"more would take over {OF_MONEY:.0%} of a year's money or {OF_DEPTH:.0%} of what is on offer",
+        )
     return bracket(enough, 0.0, MOST_SCALE, halvings=HALVINGS)[1], ""
 
 
@@ -242,7 +245,7 @@ def compare_rules(
     plan = result.plan
     require_plain(result.tables, settled=True)
     if plan.sample is None:
-        raise InputError([Fault(plan.name, "", "sample", "none", "a sample from which new scenarios are drawn")])
+        raise InputError([Fault(plan.name, "", "sample", "none", A_SAMPLE)])
     require_bounded(plan)
     free = without_promises(plan)
     problem = prepare(free, result.data)

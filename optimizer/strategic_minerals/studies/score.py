@@ -26,6 +26,7 @@ from ..question.names import edited
 from ..question.plan import Plan
 from ..solver.optimise import SampleSearch, menu_of, require_bounded, sample_seeds, unbounded
 from ..solver.stages import with_reference
+from .designs import in_figures
 from .lived import DEPENDS
 from .recourse import FirstStage
 from .stress import met
@@ -78,7 +79,7 @@ def score(
     plan, data = result.plan, result.data
     require_bounded(_drawn(plan))
     try:
-        asked: list[Mapping[str, Any]] = [{}, *study.design(plan, data).points]
+        asked: list[Mapping[str, Any]] = [{}, *filter(None, study.design(plan, data).points)]
         require_points(plan, data, asked)
     except PlanError as error:
         raise located(study.place, error) from None
@@ -280,7 +281,8 @@ def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mappi
     rows = list(rows_of(table))
     for k in order[:MOST_SHOWN]:
         row, changes = rows[k], asked[k]
-        name = ", ".join(f"{address} {value}" for address, value in changes.items()) or AS_MADE
+        named = (f"{address} {in_figures(address, value)}" for address, value in changes.items())
+        name = ", ".join(named) or AS_MADE
         if row.why_not:
             yield f"  {name}: {row.why_not}"
             continue

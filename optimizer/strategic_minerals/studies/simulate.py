@@ -35,6 +35,7 @@ from .learning import ScenarioPath, by_history, draw_paths
 from .recourse import FirstStage
 from .replanning import SCENARIOS, Replanning, Year, scenarios_of, year_flows
 from .rules import purchase_rules, purchases_musd, without_promises
+from .stress import A_SAMPLE
 from .sweep import identity
 
 NOTHING, PRINTED, REPLANNED = "nothing", "the plan as it is", "planned again every year"
@@ -147,7 +148,7 @@ def _require(plan: Plan) -> None:
         ("horizon.period_months", str(months), "12: paths are lived year by year", months != 12),
         ("horizon.years", str(plan.horizon.years), "two or more", plan.horizon.years < 2),
         ("objective", kind, "social_cost, without limits on losses", kind != "social_cost" or limited),
-        ("sample", "none", "a sample: paths are drawn from its hazards", plan.sample is None),
+        ("sample", "none", A_SAMPLE, plan.sample is None),
         ("together", "several homes", "a plan of one home", plan.together is not None),
         ("ongoing", "an event in force", "a plan made before any event", bool(plan.ongoing)),
     ]

@@ -97,24 +97,10 @@ def act_rows(
         others = [amounts.get(act.name, 0.0) for _, amounts in plans]
         if max(chosen, *others) <= trace:
             continue
-        spent, later = act.spent(x)
-        rows.append(
-            {
-                "kind": act.kind,
-                "item": act.item,
-                "what": _what(act, names, problem, x),
-                "through_year": act.through,
-                "unit": act.unit,
-                "chosen": chosen,
-                "least_in_samples": min(others),
-                "most_in_samples": max(others),
-                "in_plans": sum(amount > trace for amount in others),
-                "plans": len(others),
-                "budget_musd": spent,
-                "later_musd": later,
-                "verdict": verdict(problem, left_out, act.kind, act.item) if chosen > 0 else "",
-            }
-        )
+        what = act.kind, act.item, _what(act, names, problem, x), act.through, act.unit
+        in_samples = min(others), max(others), sum(amount > trace for amount in others), len(others)
+        needed = verdict(problem, left_out, act.kind, act.item) if chosen > 0 else ""
+        rows.append((*what, chosen, *in_samples, *act.spent(x), needed))
     return pd.DataFrame(rows, columns=ACTS)
 
 
@@ -284,7 +270,8 @@ def solve(
     if extend is None and (reason := _no_better(trial.worth)):
         # what a plan promises may not wait; and a plan that was found stays where there is no time
         with suppress(InfeasibleError, StoppedError, UntrustedError):
-            idle = _nothing_new(plan, data, made[0].problem, nothing, reason, samples, scenarios, confidence, run)
+            idle, problem = followed(plan, data, prepare(plan, data, made[0].problem), nothing)
+            idle = _with_questions(tried(idle, problem, reason, samples, scenarios, confidence, run), problem)
             if float(idle.tables["sample_gap"].worth_musd.iloc[0]) > trial.worth.mean + SMALL_MUSD:
                 return idle
     chosen, stage, like = results[number], stages[number], made[number].problem
@@ -647,22 +634,6 @@ def _no_better(worth: Estimate) -> str:
     return f"as it is lived, the best plan that was found {_gains(worth.mean, worth.low, worth.high)}"
 
 
-def _nothing_new(
-    plan: Plan,
-    data: Dataset,
-    like: Problem,
-    nothing: Solution,
-    reason: str,
-    samples: int,
-    scenarios: int,
-    confidence: float,
-    run: Runner,
-) -> Result:
-    """Today's policy as the answer. reason: why no plan is. Raises InfeasibleError where the plan's own promises forbid it."""
-    result, problem = followed(plan, data, prepare(plan, data, like), nothing)
-    return _with_questions(tried(result, problem, reason, samples, scenarios, confidence, run), problem)
-
-
 def _disliked(result: Result, preference: Preference) -> float:
     """What a preference wants little of."""
     if preference == "fewer_projects":
@@ -755,20 +726,10 @@ def _tested(asked: _Asked) -> list[Tested]:
         of = search.problem.structure, search.problem.assembly
         points = [decided_point(*of, solution) for solution in asked.given]
         given = tuple(done(counted, [act.of(x) for act in counted]) for x in points)
-        own = done(counted, best.acts)
-        found.append(
-            Tested(
-                seed,
-                (search.nothing.social_cost, search.nothing.loss),
-                tuple((cost.social_cost, cost.loss) for cost in costs),
-                best.objective,
-                best.bound,
-                own,
-                given,
-                menu_of(search.problem),
-                _knowing(asked, seed) if seed in asked.bounded else float("nan"),
-            )
-        )
+        nothing, *each = ((cost.social_cost, cost.loss) for cost in (search.nothing, *costs))
+        sought = best.objective, best.bound, done(counted, best.acts)
+        knowing = _knowing(asked, seed) if seed in asked.bounded else float("nan")
+        found.append(Tested(seed, nothing, tuple(each), *sought, given, menu_of(search.problem), knowing))
     return found
 
 

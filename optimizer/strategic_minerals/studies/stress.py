@@ -82,6 +82,8 @@ Interval = tuple[float, float, float]
 """Estimate, low, high."""
 
 # How `solve` and what follows it test plans.
+A_SAMPLE = """a sample from which new scenarios are drawn, such as --set 'sample={scenarios=20,hazards=["*"],seed=1}'"""
+"""What plans need to be tested."""
 SAMPLES = 10
 """Samples that test them: what is in the plans of all ten stands in more than 74 % of all such plans, with 95 % confidence."""
 SCENARIOS = 200
@@ -106,7 +108,7 @@ def stress_test(
     """Test a solved plan on new random scenarios: losses with confidence intervals, and the scenarios with the largest loss.
 
     The scenarios are those of the plan's own hazards, in ten independent draws of as many each. Tables:
-    figures: figure, meaning, unit, estimate, low, high, do_nothing;
+    figures: figure, meaning, unit, estimate, low, high, do_nothing; a defence shortfall where defence wants something;
     materials: material; expected loss, CVaR [million USD] and the probability of a defence shortfall, each with `_low` and `_high`;
     expected loss when doing nothing (`do_nothing_musd`);
     scenarios: scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, events;
@@ -130,6 +132,9 @@ def stress_test(
     found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
     found["defence_short"] = pool.chance(recourse.defence > TRACE_T, found["defence_short"], confidence)
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
+    found |= {name: (value, max(low, 0.0), high) for name, (value, low, high) in found.items() if name != "worth"}
+    if not (instance.priority == DEFENCE).any():
+        del found["defence_short"]
     zero = figures(pool.probability, nothing, nothing, alpha)
     figured = pd.DataFrame(
         [
@@ -141,6 +146,7 @@ def stress_test(
                 "do_nothing": zero[name],
             }
             for name, meaning in MEANING.items()
+            if name in found
         ]
     )
     materials = pd.DataFrame(
@@ -210,9 +216,9 @@ def _words(
         )
     lines.append("Scenarios with the largest loss:")
     for row in rows_of(tables["worst"].head(5)):
+        short = f", defence shortfall {row.defence_short_t:,.3g} t" if "defence_short" in of else ""
         lines.append(
-            f"  loss {row.loss_musd:,.0f} (without the plan {row.without_plan_musd:,.0f}), defence shortfall "
-            f"{row.defence_short_t:,.3g} t; {row.events}"
+            f"  loss {row.loss_musd:,.0f} (without the plan {row.without_plan_musd:,.0f}){short}; {row.events or NO_EVENT}"
         )
     return lines
 
@@ -553,7 +559,7 @@ def reverse_stress(
     """
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural
-    wanted = list(promises) if promises is not None else _promises(result, n)
+    wanted = list(dict.fromkeys(promises)) if promises is not None else _promises(result, n)
     rows = hazard_rows(result.plan, result.data)
     known = {k.label for scenario in first.structure.scenarios.events for k in scenario} & set(rows) or set(rows)
     chosen = [name for name in rows if (name in hazards if hazards is not None else name in known)]

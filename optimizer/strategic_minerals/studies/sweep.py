@@ -12,6 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
@@ -28,7 +29,6 @@ from ..audit.audit import audit
 from ..core.errors import (
     STOPPED,
     Fault,
-    FaultsError,
     InputError,
     PlanError,
     Progress,
@@ -36,12 +36,12 @@ from ..core.errors import (
     SolveError,
     StoppedError,
     UntrustedError,
+    gathering,
     overlapping,
     shown,
     stopped,
 )
 from ..core.files import Kept, digest_of
-from ..core.formats import digits
 from ..core.frames import rows_of
 from ..core.runner import HERE, Runner, carrying, count_part, current
 from ..core.stats import TRACE_T
@@ -51,7 +51,7 @@ from ..matrix.problem import HALF
 from ..matrix.solution import Solution, extract
 from ..question.consistency import require
 from ..question.dataset import Dataset
-from ..question.names import Names, edited, read_axis
+from ..question.names import Names, edited, meant
 from ..question.plan import Plan
 from ..solver.session import Answer, Session
 from ..solver.stages import Method
@@ -59,7 +59,7 @@ from ..world.build import build_instance
 from ..world.events import SampledScenarios, longest_event
 from ..world.instance import CHOSEN
 from ..world.scenarios import build_scenarios, cvar_of
-from .designs import Design, bounded, indices, left_out
+from .designs import Design, bounded, in_figures, indices, left_out
 
 Rows = list[dict[str, Any]]
 
@@ -247,7 +247,7 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> Rows:
     ]
     for material, held in stock(problem, solution).groupby("material", sort=False):
         top = held.iloc[int(held["stock_t"].argmax())]
-        if top.stock_t > 0:
+        if top.stock_t > TRACE_T:
             rows.append(("stock", material, top.period, float(top.stock_t)))
     n, structure = problem.natural, problem.structure
     first = n.calendar.period_label(0)
@@ -304,7 +304,7 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
         text = "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
         lines.append(f"  [million USD] {text}")
     if design.has_indices:
-        lines += _moved(design, tables["indices"], facts["left_out_share"])
+        lines += _moved(design, tables["indices"], facts["left_out_share"], answered["objective_musd"].nunique() == 1)
     chosen = tables["chosen"]
     always = chosen["share"] >= 1 - 1e-9
     for title, part in (
@@ -319,14 +319,17 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
     return lines
 
 
-def _moved(design: Design, found: pd.DataFrame, out: float) -> list[str]:
-    """What each figure does to the aim, the largest first. out: share of the points left out."""
+def _moved(design: Design, found: pd.DataFrame, out: float, still: bool) -> list[str]:
+    """What each figure does to the aim, the largest first. out: share of the points left out. still: all answers are the same."""
     left = f"{out:.1%} of the points left out, because a point of their group has no answer"
     lines = [f"WHAT MOVES THE ANSWER (worth compared with doing nothing, million USD; {left}):"]
     for row in rows_of(found):
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
-            text = f"{digits(row.low, 4)} to {digits(row.high, 4)} gives {' to '.join(ends)}"
+            tried = " to ".join(in_figures(row.address, end) for end in (row.low, row.high))
+            text = f"{tried} gives {' to '.join(ends)}{', no effect' * (row.at_low == row.at_high)}"
+        elif row.total != row.total:
+            text = "no effect: all answers are the same" if still else "unknown: too few points have an answer"
         else:
             text = (
                 f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
@@ -446,38 +449,39 @@ def require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]
     faults: dict[tuple[str, str, str], Fault] = {}
     varied = set[tuple[str, ...]]()
     for n, changes in enumerate(asked):
+        found: list[Fault] = []
+        if tuple(changes) not in varied:
+            varied.add(tuple(changes))
+            with gathering(found):
+                _require_independent(plan, data, changes)
         try:
-            if tuple(changes) not in varied:
-                varied.add(tuple(changes))
-                require_independent(changes)
-            edited(plan, data, changes)
-        except FaultsError as error:
-            for fault in error.faults:
-                stated = fault.column, fault.found, fault.expected
-                faults.setdefault(stated, Fault(SWEEP, f"point {n}", *stated))
+            with gathering(found):
+                edited(plan, data, changes)
         except ReserveError as error:
             expected = "values that the plan and the tables allow"
             raise PlanError([Fault(SWEEP, f"point {n}", "", str(error), expected)]) from None
+        for fault in found:
+            stated = fault.column, fault.found, fault.expected
+            faults.setdefault(stated, Fault(SWEEP, f"point {n}", *stated))
     if faults:
         raise PlanError(faults.values())
 
 
-def require_independent(addresses: Iterable[str]) -> None:
-    """Raise PlanError for addresses that mean the same figure, or of which one lies within another."""
+def _require_independent(plan: Plan, data: Dataset, addresses: Iterable[str]) -> None:
+    """Raise PlanError for addresses that mean the same figure, or of which one lies within another; the stars of an address stand
+    for every figure that it means."""
     known: dict[str, str] = {}
-    faults: list[Fault] = []
+    found: dict[tuple[str, str], str] = {}
     for address in addresses:
-        axis = read_axis(address)
-        at = axis.path or f"{axis.table}[{axis.key}]/{axis.column}".replace(".", "/")
-        if at in known:
-            found = f"the same figure as {shown(known[at])}"
-            faults.append(Fault(SWEEP, "", address, found, "each figure only once"))
-        known.setdefault(at, address)
+        with suppress(PlanError):  # `edited` says what is wrong with an address
+            for at in meant(plan, data, address):
+                if at in known:
+                    found.setdefault((address, known[at]), f"the same figure as {shown(known[at])}")
+                known.setdefault(at, address)
     for outer, inner in overlapping(known):
-        found = f"a figure inside {shown(known[outer])}, which also varies"
-        faults.append(Fault(SWEEP, "", known[inner], found, "each figure only once"))
-    if faults:
-        raise PlanError(faults)
+        found.setdefault((known[inner], known[outer]), f"a figure inside {shown(known[outer])}, which also varies")
+    if found:
+        raise PlanError([Fault(SWEEP, "", at, words, "each figure only once") for (at, _), words in found.items()])
 
 
 SWEEP = "sweep"

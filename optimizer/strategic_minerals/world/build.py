@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import MONTHS_PER_YEAR, MUSD_PER_T, USD_PER_MUSD
-from ..question.base import grouped
+from ..question.base import gathered, grouped
 from ..question.dataset import Dataset, fiscal_month, home_row, members, restated, restating
 from ..question.estimates import ore_ends
 from ..question.names import UNSUPPORTED
@@ -308,10 +308,8 @@ def demands(
     plan: Plan, data: Dataset, materials: Mapping[str, int], base: Floats, calendar: Calendar
 ) -> dict[str, Any]:
     """Fields of an instance about demand, tiers and substitution. base: (I,) base prices."""
-    series: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
-    for row in data.rows("demand"):
-        if row.material in materials:
-            series[row.material, row.segment].append((row.from_year, row.demand_t_per_yr))
+    wanted = [row for row in data.rows("demand") if row.material in materials]
+    series = gathered(((row.material, row.segment), (row.from_year, row.demand_t_per_yr)) for row in wanted)
     keys, forms = tuple(series), qualified_forms(plan, data)  # a qualified form has the figures of its users' material
     ranks = {(row.material, row.segment): row.priority for row in data.rows("demand") if row.priority is not None}
     priority = [ranks.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in keys]
@@ -372,9 +370,7 @@ def _surges(
     data: Dataset, pairs: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[tuple[int, float, float, float], ...]]:
     """(surge, end of its range) -> (demand, from and to year of an event, factor on it): a material's own rows, or else `*`'s."""
-    rows: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
-    for row in sorted(data.rows("surges"), key=lambda row: row.from_month):
-        rows[row.surge, row.material, row.segment].append(row)
+    rows = grouped(sorted(data.rows("surges"), key=lambda row: row.from_month), "surge", "material", "segment")
     found: dict[tuple[str, str], list[tuple[int, float, float, float]]] = defaultdict(list)
     for surge in dict.fromkeys(name for name, _, _ in rows):
         for q, (material, segment) in enumerate(pairs):
@@ -585,6 +581,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
     availability = measures.availability
     pool = tuple((m.alike or m.material) if m.pooled != "no" else "" for m in M)
     cash = np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float)
+    premium = np.array([row.premium_share for row in both], dtype=float)
     signed = signed_floors(plan, data, materials, producers, yields, cash, calendar)
     in_force = tuple(
         tuple(one.floor for one in signed if one.producer == j and one.floor.term > 0) for j in range(len(both))
@@ -653,13 +650,15 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         feed_shares=tuple(tuple(zip(*shared.get(name, ((), ())), strict=False)) for name in of),
         usual=usual,
         availability=availability,
-        premium=np.array([row.premium_share for row in both], dtype=float),
+        premium=premium,
         cash=cash,
         kappa=np.where(home, 1.0, np.array([row.kappa for row in both], dtype=float)),
-        restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
+        restart=np.array([calendar.nearest(row.restart_yr) for row in both], dtype=int),
         in_force=in_force,
         **_contract_terms(plan, sources, home, calendar, procurement),
-        **_offers(sold, offer_open, materials, producers, country, step, measures, response["market_trade"] > 0, home),
+        **_offers(
+            sold, offer_open, materials, producers, country, step, measures, response["market_trade"] > 0, home, premium
+        ),
         **_sellers(
             plan, data, [row for row, at in zip(sold, offer_open, strict=True) if at.any()], materials, forms, calendar
         ),
@@ -710,9 +709,7 @@ def _select_producers(
     plan: Plan, data: Dataset, materials: Mapping[str, int]
 ) -> tuple[list[Any], list[Any], list[tuple[str, str]]]:
     """Sources and projects all of whose materials are planned; the rest is reported, not bent to fit."""
-    uses: dict[str, list[str]] = defaultdict(list)
-    for row in data.rows("yields"):
-        uses[row.producer].append(row.material)
+    uses = gathered((row.producer, row.material) for row in data.rows("yields"))
     left_out: list[tuple[str, str]] = []
     forms = {row.material for row in data.rows("materials") if row.qualified_of}
 
@@ -735,10 +732,7 @@ def _select_producers(
 
 
 def _grouped(rows: Sequence[Any], key: str, value: str) -> dict[str, list[tuple[int, float]]]:
-    groups: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row in rows:
-        groups[getattr(row, key)].append((row.from_year, getattr(row, value)))
-    return groups
+    return gathered((getattr(row, key), (row.from_year, getattr(row, value))) for row in rows)
 
 
 def _prices(plan: Plan, data: Dataset, materials: Sequence[str], calendar: Calendar) -> tuple[Floats, Floats]:
@@ -907,9 +901,10 @@ def _offers(
     measures: Measures,
     moved: Bools,
     home: Bools,
+    own: Floats,
 ) -> dict[str, Any]:
     """Offers of which something may be bought at some time. moved: (I,) materials whose price own buying abroad raises: a premium
-    would count that rise twice. home: (J,)"""
+    beyond the seller's `own` would count that rise twice. home, own: (J,)"""
     ever = np.flatnonzero(offer_open.any(axis=1)).tolist()
     rows = [wanted[o] for o in ever]
     outside = [row.source_producer == "outside" for row in rows]
@@ -932,6 +927,6 @@ def _offers(
         "offer_moves": moves,
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),
-        "offer_premium": np.where(moves, np.minimum(0.0, premium), premium),
+        "offer_premium": np.where(moves, np.minimum(np.append(own, 0.0)[source].clip(min=0.0), premium), premium),
         "offer_crisis": np.array([row.crisis_availability if out else 1.0 for row, out in both], dtype=float),
     }

@@ -17,6 +17,7 @@ from scipy.special import ndtri
 from ..core.frames import Bools, Floats, Ints
 from ..core.runner import checkpoint
 from ..core.stats import BASELINE_COURSE, MONTHS_PER_YEAR
+from ..question.base import gathered
 from ..question.dataset import Dataset
 from ..question.plan import Event, Plan
 from .build import exposed_feed, named_materials, struck_feed, touched_producers
@@ -828,11 +829,8 @@ def _alike(
     events: Sequence[tuple[DisruptionEvent, ...]],
 ) -> dict[tuple[Any, ...], list[tuple[int, int, DisruptionEvent]]]:
     """Kind -> (scenario, order in it, strike) of strikes that touch the same producers, materials and segments by one profile."""
-    found: dict[tuple[Any, ...], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
-    for s, scenario in enumerate(events):
-        for order, event in enumerate(scenario):
-            found[KIND(event)].append((s, order, event))
-    return found
+    strikes = ((s, order, event) for s, scenario in enumerate(events) for order, event in enumerate(scenario))
+    return gathered((KIND(strike[2]), strike) for strike in strikes)
 
 
 def _union(calendar: Calendar, spans: Sequence[tuple[float, float]]) -> Floats:

@@ -5,7 +5,7 @@ are million USD per tonne. Periods are counted 0..T-1, fiscal years 0..F-1. Prod
 first, then the projects. Demands `q` are (material, segment) pairs. `build.py` makes an instance from plan and tables."""
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.frames import Bools, Floats, Ints
 from ..core.stats import MUSD_PER_T
+from ..question.base import gathered
 from ..question.dataset import Dataset
 from ..question.plan import FloorMenu, Plan
 
@@ -77,6 +78,10 @@ class Calendar:
     def lasting(self, years: float) -> int:
         """Periods that a length in years takes, at least 1."""
         return max(1, math.ceil(years / self.step - 1e-9))
+
+    def nearest(self, years: float) -> int:
+        """The nearest number of periods, the larger one of two: the same whatever year a plan begins."""
+        return math.floor(years / self.step + 0.5 + 1e-9)
 
 
 def start_periods(calendar: Calendar, years: Sequence[int] | None) -> list[int]:
@@ -624,9 +629,7 @@ def build_projects(
     plan: Plan, data: Dataset, rows: Sequence[Any], first: int, calendar: Calendar, unsure: Mapping[str, Unsure]
 ) -> tuple[Project, ...]:
     """Projects of the table, ramps laid out over the periods of their life. unsure: those that may be built anyway."""
-    ramps: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row in data.rows("ramps"):
-        ramps[row.project].append((row.age_yr, row.ramp_share))
+    ramps = gathered((row.project, (row.age_yr, row.ramp_share)) for row in data.rows("ramps"))
     index = {row.project: n for n, row in enumerate(rows)}
     wanted = plan.instruments.project_list
     projects = []

@@ -114,7 +114,7 @@ def _border(
     later_on = np.repeat(instance.availability[:n, -1:], more, axis=1)
     running = np.concatenate([base.availability[0, :n], later_on], axis=1) * trunk
     asked = np.concatenate([base.demand(instance)[0], np.repeat(instance.demand[:, -1:], more, axis=1)], axis=1)
-    on_trunk = split(asked, running, path[i])
+    on_trunk = split(asked, running, np.minimum(path[i], held(instance.price[i], length)))  # as `counted_price`
     demand = scenarios.demand(instance)
     in_scenarios = split(demand, scenarios.availability[:, :n] * branch, counted_price(instance, scenarios, i))
     later = scenarios.onset[:, c][:, None] <= np.arange(T)
@@ -149,7 +149,7 @@ class Option(Signature):
 
 @dataclass(frozen=True)
 class PurchaseRight:
-    """Tonnes that the reserve may buy at the market price, as long as the purchase floor behind it is in force."""
+    """Tonnes that the reserve may buy at the plant's own price, as long as the purchase floor behind it is in force."""
 
     material: int
     take: float
@@ -324,9 +324,15 @@ class _Options:
             own = self.own_floor(package, project)
             if package.floor is not None and own is None:
                 continue
-            free = dates if own is None else [t for t in dates if not self._has_floor(project, own, t)]
+            may = dates if package.name == "none" or project.begun else [t for t in dates if t in signing]
+            free = may if own is None else [t for t in may if not self._has_floor(project, own, t)]
             if dates and not free:
-                self.dropped.append((f"{project.name}: {package.name}", "its owner has a floor on this output already"))
+                why = (
+                    "its owner has a floor on this output already"
+                    if may
+                    else "its owner begins it in no year of signing"
+                )
+                self.dropped.append((f"{project.name}: {package.name}", why))
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)

@@ -63,9 +63,14 @@ def purchase_price(instance: Instance, purchase: Purchase, price: Floats, gap: F
     found = asked
     for one in guarantees(instance, purchase):
         seen = asked if one.floor.kind != EARNINGS else net_revenue(instance, one.producer, purchase.material, asked)
-        due = np.maximum(0.0, expected_payment(instance, seen, one.floor))
-        found = found + overlap(instance.calendar, one.begin, one.end) * due
+        found = found + overlap(instance.calendar, one.begin, one.end) * _due(instance, one, seen)
     return np.asarray(found)
+
+
+def _due(instance: Instance, paid: PaidFloor, price: Floats) -> Floats:
+    """What a guarantee pays for a tonne of product, at what it is compared with [million USD/t]."""
+    y = float(instance.yields[paid.producer, paid.floor.material]) if paid.floor.kind == EARNINGS else 1.0
+    return np.asarray(np.maximum(0.0, expected_payment(instance, price, paid.floor)) / y)
 
 
 def guarantees(instance: Instance, purchase: Purchase) -> Iterator[PaidFloor]:
@@ -83,7 +88,7 @@ def spared(instance: Instance, purchase: Purchase) -> Floats:
     """(T,) what the guarantee does not pay for a tonne that the reserve takes, on the undisturbed course [million USD/t]."""
     found = np.zeros(instance.calendar.periods)
     for one in guarantees(instance, purchase):
-        due = np.maximum(0.0, expected_payment(instance, guaranteed_price(instance, one), one.floor))
+        due = _due(instance, one, guaranteed_price(instance, one))
         found = found + overlap(instance.calendar, one.begin, one.end) * due
     return found
 
@@ -119,7 +124,7 @@ def in_term(floor: Floor, start: int, periods: int) -> Bools:
 
 
 def covered(instance: Instance, producer: int, floor: Floor) -> float:
-    """Share of the producer's output of the floor's material that the floor covers (below 1 only for purchase floors)."""
+    """Share of the producer's output of the floor's material that the floor covers."""
     output = instance.yields[producer, floor.material] * instance.capacity[producer].max()
     return min(1.0, floor.take / output) if output > 0 else 0.0
 
@@ -157,7 +162,8 @@ def revenue_of(
     for floor in floors:
         if floor.kind == EARNINGS:
             within = in_term(floor, start, total.shape[-1])
-            total = np.where(within, np.maximum(total, floor.level), total)
+            share = covered(instance, producer, floor)
+            total = np.where(within, share * np.maximum(total, floor.level) + (1 - share) * total, total)
     return total
 
 
@@ -354,7 +360,7 @@ def signed_floors(
         kind = row.floor_kind or "contract"
         base = float(cash[j]) if earned else 0.0
         for worth, since, until in _in_real_money(row, calendar, rise, begin, end):
-            first, last = (round((date - calendar.first_year) / calendar.step) for date in (since, until))
+            first, last = (calendar.nearest(date - calendar.first_year) for date in (since, until))
             floor = Floor(i, base + worth * level, row.upside_share, kind, last - first, begin=first, take=take)
             found.append(PaidFloor(j, floor, payer, since, until))
     return tuple(found)
@@ -387,13 +393,14 @@ def yearly_rise(data: Dataset) -> float:
 def carried(instance: Instance, data: Dataset, signed: Sequence[PaidFloor]) -> Carried:
     """What was signed before costs in each fiscal year, in million USD.
 
-    due[f] = payments due in f + sum over the plan's floors, t in f, of E_w[max(0, F - w P) - upside max(0, w P - F)]+ x alive rho
-    on the undisturbed course, receipts of an upside share not counted; beside[f], the sum over floors paid with money beside it;
-    liability of both at the price state w*, net of them. A border floor costs the budget nothing."""
+    due[f] = payments due in f that nobody else owes + sum over the plan's floors, t in f, of E_w[max(0, F - w P) - upside max(0,
+    w P - F)]+ x alive rho on the undisturbed course, receipts of an upside share not counted; beside[f], the sum over floors paid
+    with money beside it; liability of both at the price state w*, net of them. A border floor costs the budget nothing."""
     calendar = instance.calendar
     instalments: Floats = np.zeros(len(calendar.years))
+    payers = {row.commitment: row.payer for row in data.rows("commitments")}
     for row in data.rows("payments_due"):
-        if row.fiscal_year in calendar.years:
+        if row.fiscal_year in calendar.years and payers.get(row.commitment) is None:
             instalments[calendar.years.index(row.fiscal_year)] += row.amount_musd
     by_year = np.equal.outer(np.arange(len(calendar.years)), calendar.year_index).astype(float)
     star = quantile_state(instance, instance.plan.budget.liability_quantile)
@@ -415,14 +422,14 @@ def floored_tonnes(instance: Instance, paid: PaidFloor) -> tuple[Floats, Floats]
     j, floor = paid.producer, paid.floor
     t = np.arange(instance.calendar.periods)
     share = overlap(instance.calendar, paid.begin, paid.end)
-    part = np.ones(len(t))
+    part, start = np.ones(len(t)), 0
     for project in instance.projects:
         if project.producer == j:  # committed: it exists from its date on
-            part = ramped_share(project, project.earliest + project.lead, t)
-    each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
-    made = np.minimum(floor.take, each * instance.capacity[j] * part)
+            start = project.earliest + project.lead
+            part = ramped_share(project, start, t)
+    made = _paid_on(instance, j, floor, instance.capacity[j] * part)
     whole = replace(floor, begin=int((share > 0).argmax()), term=int((share > 0).sum()))
-    alive = survival(instance, j, instance.price, (whole,), 0)
+    alive = survival(instance, j, instance.price, (whole,), max(0, start))
     return made * instance.availability[j] * alive * share, guaranteed_price(instance, paid)
 
 
@@ -432,10 +439,15 @@ def due_as_run(instance: Instance, run: Floats) -> Floats:
     for paid in instance.carried.floors:
         j, floor = paid.producer, paid.floor
         if paid.payer == "beside" and floor.kind != "border":
-            each = 1.0 if floor.kind == EARNINGS else instance.yields[j, floor.material]
-            tonnes = np.minimum(floor.take, each * run[j]) * overlap(instance.calendar, paid.begin, paid.end)
+            tonnes = _paid_on(instance, j, floor, run[j]) * overlap(instance.calendar, paid.begin, paid.end)
             found += tonnes * np.maximum(0.0, expected_payment(instance, guaranteed_price(instance, paid), floor))
     return found
+
+
+def _paid_on(instance: Instance, j: int, floor: Floor, run: Floats) -> Floats:
+    """(T,) tonnes on which a floor pays of (T,) activity, units of activity where earnings are guaranteed."""
+    y = instance.yields[j, floor.material]
+    return np.asarray(np.minimum(floor.take, y * run) / (y if floor.kind == EARNINGS else 1.0))
 
 
 def ramped_share(project: Project, start: int, t: Ints) -> Floats:

@@ -174,11 +174,7 @@ class Cells(Evaluator):
         idle = own + np.setdiff1d(np.arange(parts.groups), self._active)
         lower[idle] = upper[idle] = 0.0
         master = replace(parts.master, lower=lower, upper=upper)
-        twin = self._threads > 1 and len(self.decisions) > 0
-        rows = [self._row(row) for row in aim.rows]
-        return Master(
-            master, costs, offset, self.pool, self.decisions, self.sums, groups=parts.groups, twin=twin, rows=rows
-        )
+        return self._made(master, costs, offset, rows=[self._row(row) for row in aim.rows])
 
     def _terms(self, weight: Mapping[Cell, float]) -> tuple[Ints, Floats]:
         """(master's columns, factors) of weighted costs of cells."""

@@ -273,12 +273,9 @@ class Master:
         self._append(model, [self._pool[number] for number in cuts])
 
     def _append(self, model: Model, found: Sequence[Cut]) -> None:
-        right, columns, factors = (
-            [cut.right for cut in found],
-            [cut.columns for cut in found],
-            [cut.factors for cut in found],
-        )
-        model.add_rows(columns, factors, np.array(right), np.full(len(found), INF), money=True)
+        columns, factors = [cut.columns for cut in found], [cut.factors for cut in found]
+        right = np.array([cut.right for cut in found])
+        model.add_rows(columns, factors, right, np.full(len(found), INF), money=True)
 
     def add_cuts(self, cuts: Collection[int]) -> bool:
         """Add some cuts of the pool; whether one of them was missing."""
@@ -407,10 +404,8 @@ def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
 
     y: values of the first columns, which the rows use alone."""
     terms = np.concatenate([assembly.value * y[assembly.index], [0.0]])
-    activity, rounding = (
-        np.add.reduceat(terms, assembly.start[:-1]),
-        SETTINGS.row_rounding * np.add.reduceat(np.abs(terms), assembly.start[:-1]),
-    )
+    activity = np.add.reduceat(terms, assembly.start[:-1])
+    rounding = SETTINGS.row_rounding * np.add.reduceat(np.abs(terms), assembly.start[:-1])
     activity[np.diff(assembly.start) == 0] = 0.0
     below, above = assembly.row_lower - activity, activity - assembly.row_upper
     bound = np.where(below > above, assembly.row_lower, assembly.row_upper)

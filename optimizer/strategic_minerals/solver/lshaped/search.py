@@ -153,18 +153,9 @@ class Search:
     def log(self, what: str, level: int = logging.DEBUG) -> None:
         """Log the state of the search, if anybody reads it."""
         if LOG.isEnabledFor(level):
-            LOG.log(
-                level,
-                "%s: %s, best %.3f, bound %.3f million USD, %d cuts, %d nodes, %d iterations, %.3f s",
-                self.phase,
-                what,
-                self.objective,
-                self.bound,
-                len(self.of.pool),
-                self.nodes,
-                self.iterations,
-                self.taken,
-            )
+            text = "%s: %s, best %.3f, bound %.3f million USD, %d cuts, %d nodes, %d iterations, %.3f s"
+            effort = len(self.of.pool), self.nodes, self.iterations, self.taken
+            LOG.log(level, text, self.phase, what, self.objective, self.bound, *effort)
 
     def at_corner(self, status: Status) -> Status:
         """Where no gap was allowed, ask once more where the relaxation has its corner: rounds end on the way there, a hair above
@@ -301,30 +292,16 @@ class Search:
 
     def finished(self, status: Status) -> Run:
         """The best answer in full, with its bounds."""
-        seconds = self.taken
+        effort: dict[str, Any] = {"seconds": self.taken, "iterations": self.iterations, "nodes": self.nodes}
         if self.given_up:
             LOG.warning("%s: left out %d nodes whose linear program had no answer", self.phase, self.given_up)
         if status == "failed" and self.best is not None:  # what is known stays
             status = "limit"
         if self.best is None or status not in ("optimal", "time_limit", "interrupted", "limit"):
-            return UnsolvedRun(
-                status="failed" if status == "optimal" else status,
-                bound=self.bound,
-                seconds=seconds,
-                iterations=self.iterations,
-                nodes=self.nodes,
-            )
+            return UnsolvedRun(status="failed" if status == "optimal" else status, bound=self.bound, **effort)
         x, saved = best_tail(self.of, self.cost, self.of.full(self.best))
         objective = self.best.total - saved
-        return SolvedRun(
-            status=status,
-            x=x,
-            objective=objective,
-            bound=min(self.bound, objective),
-            seconds=seconds,
-            iterations=self.iterations,
-            nodes=self.nodes,
-        )
+        return SolvedRun(status=status, x=x, objective=objective, bound=min(self.bound, objective), **effort)
 
 
 def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
@@ -376,11 +353,8 @@ class BranchAndBound:
         self.search, self.master = search, search.master
         self.decisions, self.sums = of.decisions, of.sums
         self.lower, self.upper = open_bounds(of.parts.master, self.decisions, self.sums)
-        self.root, self.root_x, self.root_dual = (
-            root.objective,
-            root.x[self.decisions],
-            root.prices.column[self.decisions],
-        )
+        self.root, self.root_x = root.objective, root.x[self.decisions]
+        self.root_dual = root.prices.column[self.decisions]
         self.heap: list[Node] = []
         self.serial = 0
         self.floor = math.inf
@@ -761,24 +735,15 @@ class LShaped(Evaluator):
         """The best answer of a search, at the point y, in full, with the master's duals and the clusters'."""
         own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape
         x, row_dual, column_dual = np.zeros(size[1]), np.zeros(size[0]), np.full(size[1], np.nan)
-        x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = (
-            y,
-            duals.column[:own],
-            duals.row[:ours],
-        )
+        x[self.parts.mine], column_dual[self.parts.mine] = y, duals.column[:own]
+        row_dual[self.parts.rows] = duals.row[:ours]
         for cluster, answer in zip(self.parts.clusters, answers, strict=True):
             x[cluster.columns], row_dual[cluster.rows] = answer.x, answer.duals
         x, _ = best_tail(self, search.cost, x)
         objective = float(search.cost @ x) + search.offset
-        return SolvedRun(
-            status="optimal",
-            x=x,
-            objective=objective,
-            bound=min(bound, objective),
-            seconds=search.taken,
-            iterations=search.iterations,
-            duals=Duals(row_dual, column_dual),
-        )
+        effort: dict[str, Any] = {"seconds": search.taken, "iterations": search.iterations}
+        least, prices = min(bound, objective), Duals(row_dual, column_dual)
+        return SolvedRun(status="optimal", x=x, objective=objective, bound=least, duals=prices, **effort)
 
 
 def run(search: Search, start: Floats | None) -> Run:

@@ -314,13 +314,8 @@ def decompose(
     split = ColumnPartition(assembly, cost, owner, place, mine, tuple(columns), tuple(rows), weight)
     old = () if like is None else like.clusters
     keep = stay(assembly)
-    return Decomposed(
-        master,
-        mine,
-        ours,
-        tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))),
-        scenarios,
-    )
+    clusters = tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns)))
+    return Decomposed(master, mine, ours, clusters, scenarios)
 
 
 def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
@@ -422,18 +417,8 @@ SAME_COST = 1e-13
 
 def _digest(own: Ints, links: Ints, part: Subproblem) -> bytes:
     held, digest = part.assembly, hashlib.blake2b(digest_size=16)
-    for array in (
-        own,
-        links,
-        part.cost,
-        held.lower[: len(own)],
-        held.upper[: len(own)],
-        held.row_lower,
-        held.row_upper,
-        held.start,
-        held.index,
-        held.value,
-    ):
+    limits = held.lower[: len(own)], held.upper[: len(own)], held.row_lower, held.row_upper
+    for array in (own, links, part.cost, *limits, held.start, held.index, held.value):
         digest.update(array.tobytes())
     return digest.digest()
 
@@ -550,18 +535,12 @@ class Evaluator:
     def master(self, cost: Floats, offset: float) -> Master:
         """The master's linear program with all cuts so far."""
         costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
-        twin = self._threads > 1 and len(self.decisions) > 0
-        return Master(
-            self.parts.master,
-            costs,
-            offset,
-            self.pool,
-            self.decisions,
-            self.sums,
-            groups=self.parts.groups,
-            twin=twin,
-            start=self.root,
-        )
+        return self._made(self.parts.master, costs, offset, start=self.root)
+
+    def _made(self, master: Assembly, costs: Floats, offset: float, **more: Any) -> Master:
+        """A master of these decisions and cuts. more: as `Master` takes it."""
+        options = {"groups": self.parts.groups, "twin": self._threads > 1 and len(self.decisions) > 0, **more}
+        return Master(master, costs, offset, self.pool, self.decisions, self.sums, **options)
 
     def point(self, x: Floats) -> Floats:
         """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
@@ -574,13 +553,8 @@ class Evaluator:
         self.asked.append((y, cuts))
         # so long a dot product wakes threads that spin beside the clusters'
         own_cost = float((cost[self.parts.mine] * y).sum())
-        return Evaluated(
-            y,
-            offset + own_cost + sum(answer.cost for answer in answers),
-            tuple(answers),
-            cuts,
-            sum(answer.iterations for answer in answers),
-        )
+        total, iterations = sum(answer.cost for answer in answers), sum(answer.iterations for answer in answers)
+        return Evaluated(y, offset + own_cost + total, tuple(answers), cuts, iterations)
 
     def cuts_at(
         self, groups: Sequence[int], y: Floats, deadline: float
@@ -632,14 +606,12 @@ class Evaluator:
 
     def allowed(self, y: Floats) -> bool:
         """Whether a point keeps the master's rows and bounds, and has its integers whole, as the audit of a plan asks."""
-        master, own, whole = self.parts.master, len(y), y[self.decisions]
-        if (y < master.lower[:own] - SETTINGS.integrality_tolerance).any() or (
-            y > master.upper[:own] + SETTINGS.integrality_tolerance
-        ).any():
+        master, own, whole, room = self.parts.master, len(y), y[self.decisions], SETTINGS.integrality_tolerance
+        if (y < master.lower[:own] - room).any() or (y > master.upper[:own] + room).any():
             return False
-        if np.abs(whole - np.round(whole)).max(initial=0.0) > SETTINGS.integrality_tolerance:
+        if np.abs(whole - np.round(whole)).max(initial=0.0) > room:
             return False
-        return not excess(master, y, SETTINGS.integrality_tolerance).any()
+        return not excess(master, y, room).any()
 
 
 def groups_for(structure: Structure, assembly: Assembly) -> int:
