@@ -612,11 +612,12 @@ def test_a_sweep_is_its_points_solved_one_by_one() -> None:
     assert 0.0 < stock[3] <= stock[5]
 
 
+NEEDED: dict[str, Any] = {"loss": 20.0, "offers": {"spot": offer("a", 5.0)}, "scenarios": [cut("c", 0.5, 2028, 1)]}
+
+
 def test_what_moves_nothing_is_said_to_and_years_are_years() -> None:
     """Proves: money that nobody needs has no effect, whose shares are no numbers; a year is printed whole, with its part."""
-    plan, data = imported(
-        1.0, loss=20.0, offers={"spot": offer("a", 5.0)}, scenarios=[cut("c", 0.5, 2028, 1)], money=1e3
-    )
+    plan, data = imported(1.0, **NEEDED, money=1e3)
     ranges = {"budget.appropriation_musd": (500.0, 600.0), "residual": (0.9, 1.0)}
     said = sweep(plan, data, sobol(ranges, samples=4), gap=0.0).summary()
     assert said.count("no effect: all answers are the same") == 2
@@ -627,9 +628,7 @@ def test_what_moves_nothing_is_said_to_and_years_are_years() -> None:
 
 def test_a_trace_of_stock_is_no_decision() -> None:
     """Proves: what a tolerance leaves in store, under a kilogram, is not chosen."""
-    plan, data = imported(
-        1.0, loss=20.0, offers={"spot": offer("a", 5.0)}, scenarios=[cut("c", 0.5, 2028, 1)], money=100.0
-    )
+    plan, data = imported(1.0, **NEEDED, money=100.0)
     decisions = sweep(plan, data, {"objective.kind": ["social_cost", "least_budget"]}, gap=0.0).tables["decisions"]
     assert decisions[decisions.kind == "stock"].point.tolist() == [0]
 
@@ -696,10 +695,7 @@ def test_what_is_no_address_value_or_option_is_refused() -> None:
         ({"prices[*/a/*].price": 1.0}, "a column of prices"),
         ({"materials[a].salvage_share *": 2.0}, "a number to multiply"),
         ({"discount_rate *": "a"}, "a factor"),
-        (
-            {"scenarios.*.probability *": 0.5, "scenarios.0.probability": 0.2},
-            "the same figure as 'scenarios.*.probability *'",
-        ),
+        ({"scenarios.*.probability *": 0.5, "scenarios.0.probability": 0.2}, "the same figure as 'scenarios.*.pro"),
         ({"prices[*/a/*].price_usd_per_kg": 1.0, "prices[base/*/*].price_usd_per_kg *": 2.0}, "the same figure as"),
         ({"budget.appropriation_musd *": 2.0, "budget.appropriation_musd.2027": 1.0}, "a figure inside"),
     ]

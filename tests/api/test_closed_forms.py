@@ -554,13 +554,10 @@ def test_a_guarantee_until_mid_year_ends_alike_whatever_year_a_plan_begins_in(fi
 def test_a_restart_of_a_year_and_a_half_takes_two():
     """Proves: a price war of a year shuts a mine for that year and for two more; one of half a year takes one."""
     for restart, years in ((0.5, 1), (1.5, 2), (2.5, 3)):
-        home = {
-            "far": source("CHN", "a", 10.0),
-            "home": source("USA", "a", 2.0, cash_usd_per_kg=80, restart_yr=restart),
-        }
+        home = source("USA", "a", 2.0, cash_usd_per_kg=80, restart_yr=restart)
         war = cut("war", 1.0, 2028.0, 3.0, share=0.9, flood_years=1.0, flood_multiplier=0.5)
-        problem = prepare(*imported(100.0, years=6, sources=home, scenarios=[war]))
-        alive = survival(problem.instance, 1, problem.structure.scenarios.price[0], (), 0)
+        problem = prepare(*imported(100.0, years=6, sources={"home": home}, scenarios=[war]))
+        alive = survival(problem.instance, 0, problem.structure.scenarios.price[0], (), 0)
         assert int((~alive).sum()) == 1 + years, restart
 
 

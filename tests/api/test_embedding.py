@@ -106,7 +106,7 @@ def test_what_a_verb_builds_on_is_checked_by_its_kind() -> None:
         (load_plan, ("quickstart", {1: 2}), {}, "load_plan  overrides"),
         (load_plan, ("quickstart", {"": 1}), {}, "found an empty part"),
         (load_members, (plan,), {}, "load_members  path"),
-        (Dataset.from_tables, ({"prices": 3},), {}, "each a data frame"),
+        (Dataset.from_tables, ({"prices": 3},), {}, r"frames\['prices'\]  found 3; expected a data frame"),
         (scenarios_from_frame, (None,), {}, "found null; expected a data frame"),
         (compare, (["run", 3],), {}, "a list, each a Result"),
         (Runner, (True, 3, 0, 1, 1, 3, 3, 3), {}, "5 faults"),

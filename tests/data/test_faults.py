@@ -175,14 +175,11 @@ def test_a_misspelt_table_or_column_is_refused_with_a_suggestion(tmp_path: Path)
     assert "did you mean 'prices'" in load_faults(tmp_path)[0].expected
     with pytest.raises(InputError, match="did you mean 'demand'"):
         Dataset.from_tables({"demands": pd.DataFrame()})
+    row = pd.DataFrame([example("prices")])
     with pytest.raises(InputError, match="price_usd_per_kg  found the column twice"):
-        Dataset.from_tables(
-            {
-                "prices": pd.DataFrame(
-                    [[*example("prices").values(), 1.0]], columns=[*example("prices"), "price_usd_per_kg"]
-                )
-            }
-        )
+        Dataset.from_tables({"prices": pd.concat([row, row[["price_usd_per_kg"]]], axis=1)})
+    with pytest.raises(InputError, match=r"frames\['prices'\]  found null; expected a data frame"):
+        Dataset.from_tables({"prices": None})  # type: ignore[dict-item]
 
 
 TEXTS = ["NA", "null", "no", "1e3", "12:30", " padded ", 'quo"te', "com,ma", "new\nline", "=1+1", "-2+3", "\tx", "'=1"]

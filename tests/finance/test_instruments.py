@@ -303,20 +303,21 @@ def test_guaranteed_earnings_cost_what_prices_leave_of_them(states: Any) -> None
     assert found.liability.tolist() == pytest.approx([2 * (20.0 if states else 5.0)] * 3)
 
 
-@pytest.mark.parametrize(
-    ("take", "cash", "owed", "runs"), [(2e3, 25.0, 20.0, 4.0), (1e3, 25.0, 10.0, 4.0), (100.0, 35.0, 0.0, 0.0)]
-)
-def test_guaranteed_earnings_of_a_part_are_of_tonnes_of_product(
-    take: float, cash: float, owed: float, runs: float
-) -> None:
+def halving(stop: float, cash: float, more: dict[str, Any] | None = None, **terms: Any) -> tuple[Plan, Dataset]:
+    """A mill of 4 kt of activity makes half a tonne of `a` (100 USD/kg) of a tonne of `b` (20). Earnings of 20 are guaranteed."""
+    row = guaranteed("mill", "a", 20.0, 2041, payer="USA", floor_kind="earnings", **terms)
+    mill = source("USA", {"a": 0.5, "b": -1.0}, 4.0, cash_usd_per_kg=cash)
+    sources = {"mill": mill, "far": source("CHN", "a", 5.0), "mine": source("CHN", "b", 5.0)}
+    case = {"sources": sources, "scenarios": [cut("stop", 0.5, stop, 1.0, "a")], "agreed": [row], **(more or {})}
+    return tiny({"a": 100.0, "b": 20.0}, demand={"a": 5.0}, loss=500.0, **case)
+
+
+@pytest.mark.parametrize(("take", "cash", "owed", "runs"), [(2e3, 25, 20, 4), (1e3, 25, 10, 4), (1e2, 35, 0, 0)])
+def test_guaranteed_earnings_of_a_part_are_of_product(take: float, cash: float, owed: float, runs: float) -> None:
     """Proves: 4 kt of activity make 2 kt of `a`; of 25 + 10 guaranteed, 30 are left of a tonne of activity: 5 on all of it, or on
     half where half of the output is covered. Where the guarantee covers a twentieth of a plant that costs 35, it lives on
     .05*45 + .95*30 = 30.75, which does not keep it open."""
-    row = guaranteed("mill", "a", 20.0, 2041, payer="USA", floor_kind="earnings", take_t_per_yr=take)
-    mill = source("USA", {"a": 0.5, "b": -1.0}, 4.0, cash_usd_per_kg=cash)
-    sources = {"mill": mill, "far": source("CHN", "a", 5.0), "mine": source("CHN", "b", 5.0)}
-    case: dict[str, Any] = {"demand": {"a": 5.0}, "loss": 500.0, "scenarios": [cut("stop", 0.5, 2028.0, 1.0, "a")]}
-    result = best(tiny({"a": 100.0, "b": 20.0}, sources=sources, agreed=[row], **case))
+    result = best(halving(2028.0, cash, take_t_per_yr=take))
     assert list(result.tables["budget"].paid_apart_musd) == pytest.approx([owed] * 3)
     assert ran(result, "mill", "stop", "2028") == pytest.approx(runs)
 
@@ -324,12 +325,8 @@ def test_guaranteed_earnings_of_a_part_are_of_tonnes_of_product(
 def test_the_reserve_pays_guaranteed_earnings_by_the_tonne() -> None:
     """Proves: a unit of activity makes half a tonne of `a` and brings 30 of 35: the reserve's tonne costs 100 + 2 * 5, and the
     guarantee is spared 10 on it: of 20 a year on 2 kt, 10 are left where the reserve takes 1 kt."""
-    row = guaranteed("mill", "a", 20.0, 2041, payer="USA", floor_kind="earnings")
-    mill = source("USA", {"a": 0.5, "b": -1.0}, 4.0, cash_usd_per_kg=25.0)
-    sources = {"mill": mill, "far": source("CHN", "a", 5.0), "mine": source("CHN", "b", 5.0)}
-    case: dict[str, Any] = {"demand": {"a": 5.0}, "loss": 500.0, "scenarios": [cut("stop", 0.5, 2029.0, 1.0, "a")]}
-    case |= {"offers": {"of": offer("a", 1.0, source="mill")}, "money": {2027: 0.0, 2028: 1e3, 2029: 0.0}}
-    budget = best(tiny({"a": 100.0, "b": 20.0}, sources=sources, agreed=[row], **case)).tables["budget"]
+    buying = {"offers": {"of": offer("a", 1.0, source="mill")}, "money": {2027: 0.0, 2028: 1e3, 2029: 0.0}}
+    budget = best(halving(2029.0, 25.0, buying)).tables["budget"]
     assert list(budget.purchases_musd) == pytest.approx([0.0, 110.0, 0.0])
     assert list(budget.paid_apart_musd) == pytest.approx([20.0, 10.0, 20.0])
 

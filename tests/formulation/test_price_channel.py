@@ -112,6 +112,9 @@ def test_own_buying_takes_the_place_of_a_premium() -> None:
     plan, data = market(1.0, offers={"spot": offer("a", 1.0, 0.3)})
     assert prepare(plan, data).natural.offer_premium.tolist() == [0.0]
     assert prepare(plan.model_copy(update={"price_channel": False}), data).natural.offer_premium.tolist() == [0.3]
+    dear = source("AUS", "a", 10.0, premium_share=0.1)
+    plan, data = market(1.0, offers={"own": offer("a", 1.0, 0.3, "dear")}, sources={"dear": dear})
+    assert prepare(plan, data).natural.offer_premium.tolist() == [0.1], "what the seller asks of everybody stays"
 
 
 def charged(z: float, *, supply: float, demand: float, trade: float, bought: float) -> float:

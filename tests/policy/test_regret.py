@@ -528,6 +528,8 @@ def test_no_candidate_is_better_by_the_rule_than_the_one_that_is_recommended() -
     assert [one.name for one in found] == [RECOMMENDED, "for test", NOTHING]
     assert len(lives) == 1
     assert lives[0].worth.ravel().tolist() == [0.5, 5.0, 0.5]
+    *_, twin = _chosen(grid, given, [sample(3.0, 3.0, 0.0), second], Candidate("second", solution), again, 1)
+    assert twin == "for test", "what lives alike everywhere is the same plan"
     better = [sample(1.0), sample(7.0)]
     _, lives, twin = _chosen(grid, given, [first, second], Candidate(RECOMMENDED, solution), better, 1)
     assert twin == ""

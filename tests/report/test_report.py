@@ -211,9 +211,8 @@ def test_a_comparison_tells_what_differs() -> None:
     offers = data.frame("offers").assign(premium_share=0.5)
     dearer = solve(plan, data.replace(offers=offers), gap=0.0, quick=True)
     assert any(text.startswith("offers: premium") for text in compare([one, dearer]).facts["changed"])
-    named = solve(
-        plan, data.replace(materials=data.frame("materials").assign(name="Gallium, refined")), gap=0.0, quick=True
-    )
+    renamed = data.replace(materials=data.frame("materials").assign(name="Gallium, refined"))
+    named = solve(plan, renamed, gap=0.0, quick=True)
     other_name = compare([one, named], ["before", "after"]).tables
     assert other_name["plan"].empty
     assert (other_name["targets"].before == other_name["targets"].after).all()

@@ -1,5 +1,6 @@
 """One protocol of studies: each gives tables, facts, words, JSON and a notebook's view in the same way."""
 
+import io
 import json
 from collections.abc import Callable
 from functools import cache
@@ -13,6 +14,7 @@ from strategic_minerals import Dataset, Plan, Result, Study, complete, explain, 
 from strategic_minerals.answer.study import tables_of
 from strategic_minerals.core.errors import FORMAT
 from strategic_minerals.page import page
+from strategic_minerals.service.api import _parquet
 from strategic_minerals.studies.designs import one_at_a_time
 from support.one_mineral import one_mineral
 
@@ -66,16 +68,14 @@ def test_a_study_keeps_the_protocol(kind: str) -> None:
 def test_numbers_among_text_come_back_as_numbers(tmp_path: Path) -> None:
     """Proves: a column of both comes back as it was, missing cells too; where a code could be taken for a number all of it is text
     once it is stored, and other things stay what they are until then."""
-    columns = {
-        "x": ["proven best", 50.0, None, 3],
-        "code": ["007", "x", 3, 1],
-        "other": [{"2027": 1.0}, 2.0, "x", True],
-    }
+    columns = {"x": ["proven best", 50.0, None, 3], "code": ["007", "x", 3, 1], "other": [{"a": 1.0}, 2.0, "x", True]}
     found = Study("own", {"t": pd.DataFrame(columns)})
     found.save(tmp_path)
     again = Study.load(tmp_path).tables["t"]
     for table in (found.tables["t"], again):
         assert table.x.tolist() == ["proven best", 50.0, None, 3.0]
+    columnar = pd.read_parquet(io.BytesIO(_parquet(tmp_path / "t.csv", {"x": "mixed"})))
+    assert columnar.x.fillna("").tolist() == ["proven best", "50.0", "", "3.0"], "Parquet has columns of one kind"
     assert again.code.tolist() == ["007", "x", "3", "1"]
     assert found.tables["t"].other.tolist() == columns["other"]
 

@@ -176,9 +176,8 @@ def test_the_right_to_buy_under_a_floor_is_carried_until_it_ends() -> None:
     """Proves: a plant under a purchase floor sells to the reserve at its own price as long as the floor lasts, and no longer."""
     package = {"buy": floored("gallium", 3.0, 5.0, "purchase", instrument="grant", take_t_per_yr=1500.0)}
     offers = {"spot": offer("gallium", 0.2, premium=1.0)}
-    first = solve(
-        *plants({"plant": {"premium_share": 0.05}}, years=8, packages=package, offers=offers), gap=0.0, quick=True
-    )
+    built = {"plant": {"premium_share": 0.05}}
+    first = solve(*plants(built, years=8, packages=package, offers=offers), gap=0.0, quick=True)
     assert signed(first) == {"plant"}
     once = roll(first, **CALM).result
     (row,) = [r for r in once.data.rows("offers") if r.source_producer == "plant"]

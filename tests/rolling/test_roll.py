@@ -20,7 +20,7 @@ from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
 from strategic_minerals.verbs import VERBS
 from support.one_mineral import one_mineral
 from support.rolled import CALM, QUIET, YEARS, helped, reserve, reserved, struck, support_signed, under_hazard
-from support.tiny import FIRST, KT, best, cut, imported, project, ran, short, source, tiny, total
+from support.tiny import FIRST, KT, best, cut, floored, guaranteed, imported, project, ran, short, source, tiny, total
 
 
 def first_year(result: Result) -> float:
@@ -380,15 +380,26 @@ def test_a_contract_that_ends_in_mid_year_gives_in_half_of_it():
     more: dict[str, Any] = {"years": 6, "months": 6, "scenarios": [cut("stop", 0.5, 2031.0, 1.0)]}
     more["instruments"] = {"contract_years": [2027], "reserve": False}
     first = best(imported(100.0, loss=900.0, sources={"far": source("CHN", "a", 8.0), "ally": ally}, **more))
-    for result in (first, roll(first, years=1, learning=False, gap=0.0).result):
+    study = roll(first, years=1, learning=False, gap=0.0)
+    assert "ends in 2031.5; the tables hold whole years, so that it counts with 50% of its tonnes" in study.summary()
+    for result in (first, study.result):
         made = result.tables["operations"].query("scenario == 'stop' and country == 'AUS'")
         assert made[made.period.str.startswith("2031")].output_t.sum() == pytest.approx(2000.0)
-        assert (
-            result.tables["budget"]
-            .set_index("fiscal_year")[["contract_fees_musd", "signed_before_musd"]]
-            .sum(axis=1)[2031]
-            == 1.0
-        )
+        paid = result.tables["budget"].set_index("fiscal_year").loc[2031]
+        assert paid.contract_fees_musd + paid.signed_before_musd == 1.0
+
+
+@pytest.mark.parametrize("until", [2029.0, 2029.25])
+def test_a_floor_begins_where_an_older_one_on_the_same_output_ends(until: float) -> None:
+    """Proves: yearly periods count a guarantee until early 2029 as over when the plant opens; rolled, the new one follows it."""
+    plant = project("a", 1.0, cash_usd_per_kg=60.0, committed=True, lead_yr=2.0)
+    case: dict[str, Any] = {"projects": {"new": plant}, "agreed": [guaranteed("new", "a", 80.0, until)], "years": 6}
+    case |= {"packages": {"carried": floored("a", 70.0, 4.0)}, "demand": {"a": 2.0}, "loss": 500.0}
+    war = cut("war", 0.4, 2031.0, 1.0, share=0.0, price_multiplier=0.5)
+    menu = {"packages": ["none", "carried"], "signing_years": [2027]}
+    first = best(imported(100.0, 1.0, scenarios=[war], instruments=menu, **case))
+    rows = roll(first, years=1, learning=False, gap=0.0).result.data.rows("commitments")
+    assert [row.floor_from_year for row in rows] == [None, until]
 
 
 def test_makers_are_qualified_when_their_lead_has_passed():

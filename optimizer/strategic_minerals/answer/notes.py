@@ -101,6 +101,7 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
         for row in data.rows("hazards")
         if row.hazard in shaped and chosen.intersection(row.materials.split()) <= shaped[row.hazard].priced
     }
+    # figures that the plan states in place of the table's
     own = {one.hazard: {name for name, value in one if value is not None} for one in plan.hazards}
     idle_tables = set() if plan.price_channel else {"price_responses"}
     for table in sorted(data.tables.keys() - FACT_TABLES - idle_tables):

@@ -80,8 +80,13 @@ def in_words(kind: Any) -> str:
 def kind_faults(function: Callable[..., Any], given: Mapping[str, Any]) -> list[Fault]:
     """Faults of arguments that are of another kind than the signature states; options have limits of their own (`checked`)."""
     asked = {name: kind for name, kind in HINTS(function).items() if name in given and field_of(kind) is None}
-    wrong = {name: kind for name, kind in asked.items() if not fits(given[name], kind)}
-    return [Fault(function.__name__, "", name, shown(given[name]), in_words(kind)) for name, kind in wrong.items()]
+    wrong: list[tuple[str, Any, Any]] = []
+    for name, kind in asked.items():
+        value, of = given[name], get_args(kind)[-1:] if get_origin(kind) is Mapping else ()
+        entries = value.items() if of and isinstance(value, Mapping) else ()
+        of_entries = [(f"{name}[{shown(key)}]", entry, *of) for key, entry in entries if not fits(entry, *of)]
+        wrong += of_entries or [(name, value, kind)] * (not fits(value, kind))
+    return [Fault(function.__name__, "", place, shown(value), in_words(kind)) for place, value, kind in wrong]
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:

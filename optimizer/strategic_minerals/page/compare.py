@@ -209,9 +209,10 @@ def compare(results: Sequence[Result | Path | str], names: Sequence[str] | None 
         )
     if any(is_extended(result.tables) for result in found):
         warnings.append("Own code has extended some of these plans (table own_parts): what it adds is not compared.")
+    known = _alike_named(found)
     tables = {
-        "plan": _plan(found, called).astype(object),
-        "targets": _targets(found, called),
+        "plan": _plan(found, known, called).astype(object),
+        "targets": _targets(found, known, called),
         "money": _money(found, called),
         "outcome": _outcome(found, called).astype(object),
         "inputs": _inputs(found, called),
@@ -400,8 +401,8 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     }
 
 
-def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
-    every = [decisions(acts_of(one, names)) for one, names in zip(results, _alike_named(results), strict=True)]
+def _plan(results: Sequence[Result], known: Sequence[Names], names: Sequence[str]) -> pd.DataFrame:
+    every = [decisions(acts_of(one, of)) for one, of in zip(results, known, strict=True)]
     rows = [[*key, *values] for key, values in _unlike(every, str)]
     return pd.DataFrame(rows, columns=["kind", "item", *names])
 
@@ -416,12 +417,12 @@ def _alike_named(results: Sequence[Result]) -> list[Names]:
     return [Names(**one) for one in (first, *same)]
 
 
-def _targets(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+def _targets(results: Sequence[Result], known: Sequence[Names], names: Sequence[str]) -> pd.DataFrame:
     """material, fiscal_year, stock at its end in each result, of what any of them holds."""
     held: dict[tuple[str, int], list[float]] = {}
-    for n, (result, known) in enumerate(zip(results, _alike_named(results), strict=True)):
+    for n, result in enumerate(results):
         for row in rows_of(result.tables["stock"]):
-            key = known.material(row.material), int(year_of(result, row.period))
+            key = known[n].material(row.material), int(year_of(result, row.period))
             held.setdefault(key, [0.0] * len(results))[n] = float(row.stock_t)
     kept = {material for (material, _), tonnes in held.items() if max(tonnes) > SMALL_T}
     rows = [[*key, *tonnes] for key, tonnes in sorted(held.items()) if key[0] in kept]

@@ -370,7 +370,7 @@ def checked(plan: Plan | None, sheet: PlanSheet | None, data: Dataset, answers: 
                 if name not in codes and not (several and name == "*" and one.listed in ("materials", "countries")):
                     wanted = f"one of {listed(sorted(codes))}{near_miss(name, codes)}"
                     faults.append(
-                        answers.fault(question, n, f"'{name}'", wanted if codes else "an empty cell: it has none")
+                        answers.fault(question, n, f"'{name}'", wanted if codes else "an empty cell: the plan has none")
                     )
     for at, value in values.items():
         if QUESTIONS[at[0]].kind in ("money", "moneys"):

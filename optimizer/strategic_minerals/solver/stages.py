@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import sparse
@@ -367,13 +367,30 @@ class FlatModel:
         self._assembly = assembly
         self._model.load(assembly, cost)
 
-    def minimise(self, cost: Floats, start: Floats | None, *, offset: float = 0.0, **how: Any) -> Run:
+    def minimise(
+        self,
+        cost: Floats,
+        start: Floats | None,
+        *,
+        gap: float,
+        absolute_gap: float,
+        offset: float = 0.0,
+        time_limit_s: float = 3600.0,
+        phase: str = "solve",
+        on_progress: OnProgress | None = None,
+        presolve: bool = True,
+    ) -> Run:
         """The best point; as `LShaped.minimise`, but for the start: HiGHS 1.16 has answered a point that it was given with
-        the point, called optimal, and an objective 210 million USD better than it (found on a random plan).
-
-        how: as `Model.run` takes it."""
+        the point, called optimal, and an objective 210 million USD better than it (found on a random plan)."""
         self._model.set_cost(cost, offset)
-        return self._model.run(**how)
+        return self._model.run(
+            time_limit_s=time_limit_s,
+            gap=gap,
+            absolute_gap=absolute_gap,
+            phase=phase,
+            on_progress=on_progress,
+            presolve=presolve,
+        )
 
     def face(self, cost: Floats, run: SolvedRun) -> Face:
         """The points that cost as little as the one that it has just answered with; its bounds narrow until another model comes."""

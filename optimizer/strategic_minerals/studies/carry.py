@@ -409,11 +409,8 @@ class _Carrier:
             "residual_musd": share * n.plan.residual * max(0.0, option.residual) / beta,
         }
         of_floors = [self._floor_cells(floor, option.start, share) for floor in floors] or [{}]
-        begin, of_same = option.start, (project.name, of_floors[0].get("floor_material"))
-        for row in self.rows.get("commitments", []) if floors else []:
-            until = row.floor_until_year or 0.0  # an older floor may end within the period in which this one begins
-            if (row.producer, row.floor_material) == of_same and self.date(begin) < until < self.date(begin + 1):
-                of_floors[0]["floor_from_year"] = until
+        if floors:
+            of_floors[0]["floor_from_year"] = self._after_older(project.name, floors[0], option.start)
         self.add("commitments", commitment=commitment, **terms, **of_floors[0])
         for k, cells in enumerate(of_floors[1:], start=2):
             cells |= {**terms, "kind": "market_floor", "residual_musd": 0.0}
@@ -445,6 +442,14 @@ class _Carrier:
     def _market(self, m: int) -> MarketFloor:
         """A market floor of the question, in tonnes."""
         return self.n.market_floors[floor_place(self.n, self.question.structure.support.markets[m].floor.name)]
+
+    def _after_older(self, producer: str, floor: Floor, start: int) -> float:
+        """Date from which a floor pays: periods round the end of an older one on the same output, which may lie in its first."""
+        begin = start if floor.begin is None else floor.begin
+        same = producer, self.n.materials[floor.material]
+        older = (row for row in self.rows.get("commitments", []) if (row.producer, row.floor_material) == same)
+        ends = [float(row.floor_until_year) for row in older if row.floor_until_year is not None]
+        return max([self.date(begin), *(end for end in ends if end < self.date(begin + 1))])
 
     def _floor_cells(self, floor: Floor, start: int, share: float = 1.0) -> dict[str, Any]:
         """Columns of `commitments` about a floor, in USD/kg and dates."""

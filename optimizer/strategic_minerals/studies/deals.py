@@ -494,8 +494,8 @@ def rate_words(rates: pd.DataFrame, names: Names) -> list[str]:
         decision = (
             "its owner builds and asks for no more" if row["decided"] else "its owner has not decided and asks for more"
         )
-        none = "none, as they would lose money," if math.isnan(row["implied_rate"]) else f"{row['implied_rate']:.1%}"
-        rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else none
+        rate = f"over {HIGHEST_RATE:.0%}" if row["implied_rate"] >= HIGHEST_RATE else f"{row['implied_rate']:.1%}"
+        rate = "none, as they would lose money," if math.isnan(row["implied_rate"]) else rate
         rate += f" with {row['signed_musd']:,.0f} million USD signed"
         against = "" if row["fits"] != "no" else "; the model's margins and that rate cannot both be right"
         lines.append(

@@ -462,6 +462,7 @@ def _chosen(
     first = int(np.argmin([judged(best - one, best, grid) for one in worth]))
     of, place, chosen = places[first]
     led = [one.led_by(other, place) for one, other in zip(lives, of, strict=True)]
+    # the model may have found a candidate's plan by another name: it lives alike in every cell
     alike = np.isclose(_mean(lives[:count]), worth[first]).all(axis=(1, 2))
     twin = next((one.name for c, one in enumerate(given) if c and alike[c]), "")
     return [replace(chosen, name=RECOMMENDED), *candidates[1:]], led[count:], twin

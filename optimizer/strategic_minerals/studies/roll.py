@@ -367,14 +367,19 @@ def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names:
 
 
 def _rounded_in_words(question: Question, state: State, names: Names) -> list[str]:
-    """Ends within a year, which tables by year hold to the end of it."""
-    n = question.natural
-    ends = [(f"The closure of {names.producer(source)}", date) for source, date in state.closed.items()]
+    """Ends within a year, of which tables know the whole: a closure lasts to its end, a contract gives its part throughout."""
+    n, whole = question.natural, "the tables hold whole years, so that it"
+    ends = [
+        (f"The closure of {names.producer(source)}", date, "counts to the end of")
+        for source, date in state.closed.items()
+    ]
     for c, _ in state.contracts:
-        what = f"The contract with {names.producer(n.producers[c.source])}"
-        ends.append((what, n.calendar.first_year + n.calendar.step * c.end))
-    whole = "the tables hold whole years, so that it counts to the end of"
-    return [f"{what} ends in {date:g}; {whole} FY{int(date)}." for what, date in ends if date % 1 > 1e-9]
+        what, date = (
+            f"The contract with {names.producer(n.producers[c.source])}",
+            n.calendar.first_year + n.calendar.step * c.end,
+        )
+        ends.append((what, date, f"counts with {date % 1:.0%} of its tonnes in all of"))
+    return [f"{what} ends in {date:g}; {whole} {how} FY{int(date)}." for what, date, how in ends if date % 1 > 1e-9]
 
 
 def _with_rates_of(plan: Plan, hazards: Collection[str]) -> Plan:

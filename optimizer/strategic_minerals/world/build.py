@@ -917,6 +917,7 @@ def _offers(
     sells_outside = measures.outside(origin, sells).any(axis=1)
     split = np.isin(material, material[sells_outside])
     abroad = np.array([j < 0 or not home[j] for j in source], dtype=bool)
+    asked = np.array([0.0 if j < 0 else max(0.0, own[j]) for j in source])
     moves = moved[material] & abroad & (sells_outside | ~split)
     return {
         "offers": tuple(row.offer for row in rows),
@@ -927,6 +928,6 @@ def _offers(
         "offer_moves": moves,
         "offer_depth": np.array([row.depth_t_per_yr * step for row in rows], dtype=float),
         "offer_open": offer_open[ever].astype(float),
-        "offer_premium": np.where(moves, np.minimum(np.append(own, 0.0)[source].clip(min=0.0), premium), premium),
+        "offer_premium": np.where(moves, np.minimum(asked, premium), premium),
         "offer_crisis": np.array([row.crisis_availability if out else 1.0 for row, out in both], dtype=float),
     }

@@ -23,7 +23,7 @@ from ...core.runner import cores
 from ...matrix.assembly import Assembly, entries_of
 from ...model.sets import TRUNK, Structure
 from ..highs import Model, SolvedRun
-from .master import SETTINGS, CutPool, Master, Root, excess
+from .master import SETTINGS, Cut, CutPool, Master, Root, excess
 
 Found = TypeVar("Found")
 
@@ -537,10 +537,23 @@ class Evaluator:
         costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
         return self._made(self.parts.master, costs, offset, start=self.root)
 
-    def _made(self, master: Assembly, costs: Floats, offset: float, **more: Any) -> Master:
-        """A master of these decisions and cuts. more: as `Master` takes it."""
-        options = {"groups": self.parts.groups, "twin": self._threads > 1 and len(self.decisions) > 0, **more}
-        return Master(master, costs, offset, self.pool, self.decisions, self.sums, **options)
+    def _made(
+        self, master: Assembly, costs: Floats, offset: float, rows: Sequence[Cut] = (), start: Root | None = None
+    ) -> Master:
+        """A master of these decisions and cuts. rows, start: as `Master` takes them."""
+        pool, decisions, twin = self.pool, self.decisions, self._threads > 1 and len(self.decisions) > 0
+        return Master(
+            master,
+            costs,
+            offset,
+            pool,
+            decisions,
+            self.sums,
+            groups=self.parts.groups,
+            twin=twin,
+            rows=rows,
+            start=start,
+        )
 
     def point(self, x: Floats) -> Floats:
         """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
