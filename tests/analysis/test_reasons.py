@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, Plan, PlanError, Progress, Runner, estimate_ranges, explain, solve
+from strategic_minerals import Dataset, Plan, PlanError, estimate_ranges, explain, solve
 from strategic_minerals.answer.notes import check
 from strategic_minerals.answer.study import Study
 from strategic_minerals.matrix.problem import DecisionIndex, ForcedDecision, prepare
@@ -100,21 +100,6 @@ def test_a_mine_is_built_by_its_owner_then_supported_then_not_chosen() -> None:
     assert found.flips_at == pytest.approx(56.0, abs=1e-3)
     said = said_of("project mine", found)
     assert "its owner builds it without support from 0 up to 56 million USD; supported from 56 to 17" in said
-
-
-@pytest.mark.slow
-def test_an_item_is_explained_the_same_however_many_work() -> None:
-    """Proves: each figure is a task of its own, so two processes tell what one does, in the same order, and count the figures."""
-    told: list[Progress] = []
-    one, two = (
-        explained(*mine(), "mine", most_solves=8, run=Runner(processes=processes, on_progress=told.append))
-        for processes in (1, 2)
-    )
-    pd.testing.assert_frame_equal(one.tables["break_evens"], two.tables["break_evens"])
-    pd.testing.assert_frame_equal(one.tables["intervals"], two.tables["intervals"])
-    count = len(one.tables["break_evens"])
-    assert count > 2
-    assert [(one.done, one.of) for one in told].count((count, count)) == 2
 
 
 def test_money_that_does_not_suffice_is_a_reason() -> None:

@@ -140,41 +140,6 @@ def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:
     assert told[0].run.startswith("random-1-")
 
 
-@pytest.mark.slow
-def test_verbose_and_quiet_may_stand_anywhere_and_a_run_folder_keeps_the_log(cli: Any, tmp_path: Path) -> None:
-    """Proves: -v tells phases and -vv rounds on standard error, the answer stays as it is and JSON stays JSON; -q leaves the answer
-    alone; both at once are refused; nothing of it lasts beyond the command. `log.txt` has what was done at INFO, however much the
-    command tells, and `verify` holds it."""
-    asked = ("solve", written(tmp_path, *random_case(5)), "--quick")
-    runs = tmp_path / "quiet", tmp_path / "loud"
-    plain, told = cli(*asked), cli("--verbose", *asked)
-    answers = [re.sub(r"solved in \d+\.\d s", "solved", one.stdout) for one in (plain, told)]
-    assert plain.stderr == ""
-    assert re.search(r"^ *\d+\.\d{3} s  INFO core\.stats: solve: ", told.stderr, re.MULTILINE)
-    assert "DEBUG" not in told.stderr
-    assert answers[0] == answers[1]
-    quiet = cli("-q", *asked, "--out", runs[0])
-    assert quiet.stderr == ""
-    assert answers[0].startswith(re.sub(r"solved in \d+\.\d s", "solved", quiet.stdout).rstrip())
-    assert "Tables:" in plain.stdout
-    assert not re.search("Tables:|Wrote", quiet.stdout)
-    louder = cli(*asked, "--method", "decomposed", "--json", "-vv", "--out", runs[1])
-    assert re.search(r"DEBUG solver\.lshaped\.search: .*: round, best", louder.stderr)
-    assert json.loads(louder.stdout)["audit_passed"] is True
-    assert cli(*asked, "--quiet", "--verbose").returncode == 2
-    assert logging.getLogger(PACKAGE).level == logging.NOTSET
-    for run in runs:
-        lines = (run / "log.txt").read_text(encoding="utf-8").splitlines()
-        assert all(LINE.fullmatch(line) for line in lines)
-        assert "tables: " in lines[0]
-        for line in ("  reference without a plan: ", "  audit: passed"):
-            assert any(line in one for one in lines)
-        assert not any("HiGHS ran" in line or ": round, best" in line for line in lines)
-        assert cli("verify", run).returncode == 0
-    (run / "log.txt").write_text("told otherwise\n", encoding="utf-8")
-    assert cli("verify", run).returncode != 0
-
-
 def test_a_record_of_the_service_is_one_object_on_one_line() -> None:
     """Proves: time in UTC, level, logger and message are always there, job and tenant where they are known; line ends, quotes and
     a traceback stay within the line."""

@@ -46,6 +46,42 @@ def test_doing_nothing_costs_as_much_together_as_apart() -> None:
     assert solved(plan, homes).figures.value("expected_loss_without_musd") == near(0.25 * (110 + 60))
 
 
+PLAIN = {"material": "*", "segment": "civil", "tier": 1, "share": 1.0, "loss_multiplier": 1.0}
+DEAR = [PLAIN | {"loss_multiplier": 3.0}]
+LATE = [{"project": "*", "age_yr": 0, "ramp_share": 0.25}, {"project": "*", "age_yr": 1, "ramp_share": 0.5}]
+
+
+@pytest.mark.parametrize(("more", "others"), [({"tiers": DEAR}, {"tiers": [PLAIN]}), ({"ramps": LATE}, {})])
+@pytest.mark.parametrize("whose", ["USA", "AUS"])
+def test_what_one_home_says_of_all_that_is_its_own_holds_for_no_other(whose: str, more: Any, others: Any) -> None:
+    plant = {"cash_usd_per_kg": 9.0, "committed": True}
+    homes = {
+        home: home_tables(
+            home,
+            projects={f"of_{home}": project("ore", 0.1, country=home, **plant)},
+            more=more if home == whose else others,
+        )
+        for home in ("USA", "AUS")
+    }
+    plan = allied({"both": (0.5, [event("ore", 2029.0)])}, together={"joint_stock": "none"})
+    apart = [solved(plan, homes, (home,)).figures.value("do_nothing_musd") for home in homes]
+    assert solved(plan, homes).figures.value("do_nothing_musd") == near(sum(apart))
+
+
+def test_what_a_home_owes_is_owed_together_and_packages_of_one_name_are_one() -> None:
+    signed = {"commitment": "x", "kind": "contract", "item": "mine", "producer": "mine", "signed_year": 2026}
+    due = {"commitment": "x", "fiscal_year": 2028, "payment": "fee", "amount_musd": 7.0}
+    homes = both() | {"USA": home_tables("USA", more={"commitments": [signed], "payments_due": [due]})}
+    assert solved(allied(STRUCK), homes).tables["budget"].signed_before_musd.tolist() == [0.0, 7.0, 0.0]
+    grant = {"package": "help", "instrument": "grant", "offtake_share": 0.0}
+    homes = {
+        home: home_tables(home, more={"packages": [grant | {"offtake_share": share}]})
+        for home, share in (("USA", 0.0), ("AUS", 1.0))
+    }
+    with pytest.raises(InputError, match=r"AUS/packages\.csv:help  offtake_share  found 1\.0; expected 0\.0"):
+        joint_question(allied(STRUCK), homes)
+
+
 @pytest.mark.parametrize("channel", [False, True])
 def test_prices_that_each_home_moves_for_itself_are_noted(channel: bool) -> None:
     response = {"material": "ore", "trade_t_per_yr": tonnes(10.0), "supply_elasticity": 0.5, "demand_elasticity": 0.5}

@@ -6,8 +6,6 @@ import math
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -165,17 +163,6 @@ def test_no_loss_is_said_to_be_below_zero_and_defence_is_said_nothing_of_where_i
     assert table.low[["expected_loss", "cvar"]].tolist() == [0.0, 0.0]
     assert table.high["expected_loss"] > table.estimate["expected_loss"] > 0
     assert "defence" not in "".join([*table.index, found.summary()])
-
-
-@pytest.mark.slow
-def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
-    """Proves: the figures do not depend on who computes them; another seed gives other scenarios."""
-    result = solve_once(*exposed(rate=0.3), gap=0.0)
-    here = stress_test(result, scenarios=100, seed=4).tables["figures"]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        there = stress_test(result, scenarios=100, seed=4, run=Runner(executor=pool)).tables["figures"]
-    pd.testing.assert_frame_equal(here, there)
-    assert stress_test(result, scenarios=100, seed=5).tables["figures"].estimate[1] != here.estimate[1]
 
 
 def test_a_deadline_is_no_failure_of_operations() -> None:

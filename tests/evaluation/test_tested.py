@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals import Dataset, InputError, Plan, Result, Runner, UntrustedError, explain, solve, verify
+from strategic_minerals import Dataset, InputError, Plan, Result, UntrustedError, explain, solve, verify
 from strategic_minerals.answer.act_now import ActNow
 from strategic_minerals.answer.solving import solve_once
 from strategic_minerals.core.errors import Outcome, StoppedError
@@ -343,14 +343,6 @@ def test_a_preference_chooses_among_equals_alone(preference: tested_module.Prefe
     assert found.figure("worth_musd") <= best.figure("worth_musd") + 1e-9
     error = best.figure("worth_high_musd") - best.figure("worth_low_musd")
     assert found.figure("worth_musd") >= best.figure("worth_musd") - error
-
-
-@pytest.mark.slow
-def test_workers_give_the_same_answer(answer: Result) -> None:
-    """Proves: two processes say what one says."""
-    again = solve(*deciding(), run=Runner(processes=2), **FEW)
-    for name in ("act_now", "samples", "sample_gap"):
-        pd.testing.assert_frame_equal(again.tables[name], answer.tables[name])
 
 
 @pytest.mark.long

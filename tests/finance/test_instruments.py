@@ -478,3 +478,20 @@ def test_homes_that_plan_together_keep_what_was_signed_with_each() -> None:
     have = {name for name, floors in zip(instance.producers, instance.in_force, strict=True) if floors}
     assert have == {"USA.mp_separation", "USA.mp_10x", "JPN.lynas_plant"}
     assert instance.carried.beside[:9].min() > 0
+
+
+@pytest.mark.parametrize("take", [954.8, 967.7, 994.6])
+def test_a_floor_that_adds_nothing_costs_an_owner_nothing_whatever_the_last_digit_of_its_share(take: float) -> None:
+    plant = project("a", 4.1, country="USA", cash_usd_per_kg=6.3, committed=True, hurdle_rate=0.07)
+    right = {"right": floored("a", 7.0, 4.0, "purchase", take_t_per_yr=take)}
+    menu = {"signing_years": [2027], "packages": ["right"]}
+    states, stop = [(0.7, 0.25), (1.0, 0.5), (1.3, 0.25)], cut("stop", 0.5, 2031.0, 1.0, price_multiplier=1.0)
+    more: dict[str, Any] = {
+        "years": 5,
+        "loss": 100.0,
+        "projects": {"plant": plant},
+        "packages": right,
+        "instruments": menu,
+    }
+    found = best(imported(10.7, 10.0, states=states, scenarios=[stop], **more))
+    assert found.tables["acquisitions"].acquired_t.sum() > take

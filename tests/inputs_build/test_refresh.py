@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from refresh import main, refresh, renewed
+from refresh import refresh, renewed
 from strategic_minerals import Dataset, InputError, load_dataset, shipped
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.recipes import stale
@@ -148,25 +148,6 @@ def test_what_nobody_knows_is_refused_and_nothing_is_written(tmp_path: Path) -> 
             refresh(place, later(tmp_path / "MCS2027.csv", change), edition=edition)
     assert contents(place) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["MCS2027.csv", "inputs"]
-
-
-@pytest.mark.slow
-def test_the_command_prints_what_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Proves: a dry run prints facts and estimates and writes nothing; a second run of the real one finds nothing left to do."""
-    place, file = folder(tmp_path), later(tmp_path / "MCS2027.csv", revised)
-    before = contents(place)
-    words = [str(place), "--from", str(file), "--edition", "MCS2027"]
-    main([*words, "--dry-run"])
-    shown = capsys.readouterr().out
-    assert "homes/USA/minerals.csv gallium consumption_t: 18.7 -> 25" in shown
-    assert "Estimates written anew:" in shown
-    assert contents(place) == before
-    main(words)
-    assert capsys.readouterr().out == shown
-    main(words)
-    assert capsys.readouterr().out == "No file changes.\n"
-    with pytest.raises(SystemExit, match="MD5"):
-        main(words[:3])
 
 
 def test_estimates_of_estimates_are_renewed_until_all_follow() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import PATIENCE_S, Cli
 from strategic_minerals import InputError, Result, Study, load_dataset, load_plan, shipped, solve, write_report
-from strategic_minerals.page.compare import TITLES, compare
+from strategic_minerals.page.compare import compare
 from strategic_minerals.page.page import report
 from support.one_mineral import one_mineral
 from support.tiny import cut, offer, project, source, tiny
@@ -226,33 +226,6 @@ def test_a_comparison_tells_what_differs() -> None:
     tested = solve(quickstart().plan, quickstart().data)
     outcome = compare([quickstart(), tested]).tables["outcome"].set_index("figure")
     assert outcome.loc["worth in its own scenarios, as lived"].isna().tolist() == [False, True, False]
-
-
-def test_a_comparison_is_for_people() -> None:
-    """Proves: decisions, stocks and money stand before what differs in the question; tables are folded into sentences, entries of
-    the plan go by their names, and years are printed as years."""
-    plan, data = one_mineral(110.0)
-    prices = data.frame("prices")
-    data = data.replace(prices=pd.concat([prices, prices.assign(from_year=prices.from_year + 1)], ignore_index=True))
-    raised = data.frame("prices").assign(price_usd_per_kg=lambda t: t.price_usd_per_kg * [1.03, 1.08])
-    deeper = data.frame("offers").assign(depth_t_per_yr=lambda t: t.depth_t_per_yr * 2)
-    first, last = plan.scenarios
-    moved = first.events[0].model_copy(update={"start_year": 2029.0})
-    scenarios = first.model_copy(update={"events": (moved,)}), last.model_copy(update={"name": "other"})
-    one = solve(plan, data, gap=0.0, quick=True)
-    other = plan.model_copy(update={"scenarios": scenarios}), data.replace(prices=raised, offers=deeper)
-    two = solve(*other, gap=0.0, quick=True)
-    found = compare([one, two], ["one", "two"])
-    assert "2 prices rose by 3 to 8%" in found.facts["changed"]
-    assert len([text for text in found.facts["changed"] if text.startswith("offers: depth of")]) == 1
-    inputs = found.tables["inputs"].set_index("field")
-    assert inputs.loc["scenarios.other"].tolist() == ["-", "there"]
-    assert inputs.loc["scenarios.quarantine.events.0.start_year"].tolist() == ["2028", "2029"]
-    assert not [field for field in inputs.index if field.startswith("scenarios.other.")]
-    text = found.summary()
-    places = [text.index(f"{TITLES[name]}:") for name in ("plan", "targets", "money", "outcome", "inputs")]
-    assert places == sorted(places)
-    assert re.search(r"^  a: [\d,.]+ in FY2027(-20\d\d)?.* \| ", text, re.MULTILINE)
 
 
 def test_the_verb_report(tmp_path: Path, cli: Cli) -> None:

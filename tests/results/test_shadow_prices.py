@@ -315,14 +315,6 @@ class Rows:
             self.model.set_bounds(at, self.assembly.lower[at], np.maximum(0.0, most))
 
 
-def _place(problem: Problem, row: int) -> tuple[int, int]:
-    """Scenario and first year of the period of a row of a period block."""
-    _, _, c, number = problem.assembly.row_name(int(row))
-    blocks = problem.structure.block_index[c]
-    calendar = problem.natural.calendar
-    return int(blocks.scenario[number]), calendar.first_year + int(blocks.period[number]) // calendar.per_year
-
-
 def _carry(problem: Problem, row: int) -> tuple[int, float]:
     """The carry-over out of the year of a budget row, and the share of the appropriation that it may be."""
     _, year, _, _ = problem.assembly.row_name(int(row))

@@ -20,7 +20,22 @@ from strategic_minerals.studies.roll import EVIDENCE, FACTS, STATE
 from strategic_minerals.verbs import VERBS
 from support.one_mineral import one_mineral
 from support.rolled import CALM, QUIET, YEARS, helped, reserve, reserved, struck, support_signed, under_hazard
-from support.tiny import FIRST, KT, best, cut, floored, guaranteed, imported, project, ran, short, source, tiny, total
+from support.tiny import (
+    FIRST,
+    KT,
+    best,
+    cut,
+    floored,
+    guaranteed,
+    imported,
+    offer,
+    project,
+    ran,
+    short,
+    source,
+    tiny,
+    total,
+)
 
 
 def first_year(result: Result) -> float:
@@ -423,3 +438,91 @@ def test_makers_are_qualified_when_their_lead_has_passed():
     assert {row.producer: row.lead_yr for row in later.data.rows("qualifications")} == {"plant": 0.0, "ally": 1.0}
     assert short(later, BASELINE_COURSE, "2028", "form") == pytest.approx(1.0)
     assert short(later, BASELINE_COURSE, "2029", "form") == pytest.approx(0.0, abs=1e-9)
+
+
+PLANT = {
+    "country": "USA",
+    "cash_usd_per_kg": 8.0,
+    "capex_musd": 90.0,
+    "hurdle_rate": 0.05,
+    "lead_yr": 2.0,
+    "life_yr": 10.0,
+}
+ALLY = {"kappa": 0.0, "lot_t_per_yr": 100.0, "fee_usd_per_kg": 0.1, "term_yr": 8.0, "cash_usd_per_kg": 11.0}
+MENU = {"material": "a", "levels_usd_per_kg": [12.0], "term_years": 8, "scope": "market", "eligible": "allied"}
+GUARD = floored("a", 12.0, 3.0, instrument="grant")
+RIGHT = floored("a", 10.0, 1.0, "purchase", take_t_per_yr=500.0)
+SIGNED: dict[str, dict[str, Any]] = {
+    "a flood before first output": {
+        "price": {2027: 10.0, 2028: 5.0, 2029: 10.0},
+        "plant": {"restart_yr": 2.0},
+        "help": GUARD,
+    },
+    "from mid-year to mid-year": {"plant": {"lead_yr": 1.5, "life_yr": 3.0}, "help": GUARD, "months": 6},
+    "a contract and a market floor": {"ally": {}, "menu": {"price_floors": [MENU]}},
+    "a contract with a maker who is shut": {"price": {2027: 10.0, 2028: 14.0}, "ally": {"restart_yr": 3.0}},
+    "a right to buy for a year": {
+        "plant": {"lead_yr": 1.0, "capex_musd": 0.0},
+        "help": RIGHT,
+        "menu": {"reserve": True},
+    },
+    "half of a plant that the reserve buys from": {
+        "plant": {"lead_yr": 1.0},
+        "help": {"instrument": "grant"},
+        "money": {2027: 20.0, 2028: 99.0},
+    },
+}
+
+
+@pytest.mark.parametrize("case", SIGNED)
+def test_what_was_signed_serves_and_costs_a_year_later_as_the_plan_had_it(case: str) -> None:
+    asked = {"price": 10.0, "menu": {}} | SIGNED[case]
+    more: dict[str, Any] = {name: asked[name] for name in ("months", "money") if name in asked}
+    menu = {
+        "signing_years": [2027],
+        "contract_years": [2027],
+        "offtake_price": "fee",
+        "reserve": "money" in asked,
+    } | asked["menu"]
+    if "ally" in asked:
+        more["sources"] = {"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 4.0, **ALLY | asked["ally"])}
+    else:
+        more["projects"] = {"plant": project("a", 4.0, additional=True, **PLANT | asked["plant"])}
+        more["packages"], menu["packages"] = {"help": asked["help"]}, ["help"]
+    if "money" in asked:
+        more["offers"], menu["partial_support"] = {"sold": offer("a", 1.0, 0.0, "plant")}, True
+    stop = [cut("stop", 0.5, 2030.0, 2.0)]
+    first = best(imported(asked["price"], 10.0, years=6, loss=500.0, scenarios=stop, instruments=menu, **more))
+    later = roll(first, fresh_draws=False, **CALM).result
+    due = [
+        "capital_support_musd",
+        "offtake_fees_musd",
+        "contract_fees_musd",
+        "floor_top_ups_musd",
+        "signed_before_musd",
+    ]
+    owed, missing = [], []
+    for result in (first, later):
+        owed.append(result.tables["budget"].set_index("fiscal_year")[due].sum(axis=1).loc[2028:])
+        missing.append(
+            sum(short(result, "stop", str(year)) for year in range(2028, 2033)) if "months" not in more else 0
+        )
+    assert first.tables["projects"].share.max() > 0 if "plant" in asked else len(first.tables["contracts"])
+    assert owed[1].tolist() == pytest.approx(owed[0].tolist(), abs=1e-6)
+    assert missing[1] == pytest.approx(missing[0], abs=1e-6)
+
+
+def test_a_plant_that_was_signed_in_two_parts_is_carried_on():
+    support = {
+        "packages": {"help": {"instrument": "grant"}},
+        "money": 10.0,
+        "scenarios": [cut("stop", 0.5, 2030.0, 1.0)],
+    }
+    menu = {"signing_years": [2027, 2028], "reserve": False, "partial_support": True}
+    plant = project(
+        "a", 4.0, country="USA", cash_usd_per_kg=9.0, capex_musd=60.0, lead_yr=1.0, life_yr=10.0, additional=True
+    )
+    first = best(imported(10.0, 10.0, years=4, loss=100.0, projects={"plant": plant}, instruments=menu, **support))
+    assert first.tables["projects"].share.tolist() == pytest.approx([0.5, 0.5])
+    later = roll(first, years=2, fresh_draws=False, **CALM).result
+    assert short(later, "stop", "2030") == pytest.approx(short(first, "stop", "2030"))

@@ -14,7 +14,7 @@ from strategic_minerals.service import admission as submission
 from strategic_minerals.service import reading
 from strategic_minerals.service.job_folder import Folder
 from strategic_minerals.service.requests import ProblemError
-from support.served import QUICK, Obedient, client, records
+from support.served import QUICK, Obedient, client
 
 
 def many(item: str, n: int) -> str:
@@ -60,26 +60,6 @@ def test_a_body_that_is_all_faults_is_bounded_before_it_is_validated(
     assert len(looked) <= 200
     assert len(told.faults) <= MOST_FAULTS + 1
     assert len(told.model_dump_json()) < 100_000
-
-
-@pytest.mark.slow
-def test_a_large_body_is_read_as_a_small_one_is(tmp_path: Path) -> None:
-    """Proves: a process of its own finds the same digest and faults, and leaves nothing but the question."""
-    rows = [{**row, "note": "x" * 1000} for row in records("demand")]
-    large = {**QUICK, "tables": {"demand": rows}, "on_top_of_shipped": True}
-    assert len(json.dumps(large)) > submission.SMALL_BYTES
-    with client(tmp_path / "s", Obedient(hold=True)) as service:
-        first, again = (service.post("/v1/jobs", json=large, headers={"Idempotency-Key": "k"}) for _ in "ab")
-        assert (first.status_code, again.status_code) == (202, 202), first.text
-        assert first.json()["id"] == again.json()["id"]
-        assert len(Folder.of(tmp_path / "s", first.json()["id"]).read("tables.json")["demand"]) == len(rows)  # type: ignore[index]
-        assert not list((tmp_path / "s").rglob("body.json"))
-        unknown = {"tables": {"demand": [*rows, {**rows[0], "material": "unobtainium"}]}}
-        for wrong, column in (({"gapp": 1}, "gapp"), (unknown, "material")):
-            answer = service.post("/v1/jobs", json={**large, **wrong})
-            assert answer.status_code == 422
-            assert {fault["column"] for fault in answer.json()["faults"]} == {column}
-        assert len(list((tmp_path / "s" / "jobs").iterdir())) == 1
 
 
 @pytest.mark.slow

@@ -378,7 +378,7 @@ def objections(path_data: PathData, signing: SignedPackage, markets: Sequence[Ma
         found.append((1.0, "a market floor that it does not get, or two floors on one material"))
     if signing.gap_open > 0:
         found.append((signing.gap_open, "the instrument leaves a gap"))
-    worse = max(0.0, signing.without) - 1e-6 * project.capex - max(0.0, signing.npv)
+    worse = max(0.0, signing.without) - 1e-6 * project.capex - 1e-9 * abs(signing.without) - max(0.0, signing.npv)
     if worse > 0:
         found.append((worse, "the owner is better off without it"))
     earned = -sum(b.expected + b.terminal for b in signing.bills)

@@ -91,11 +91,12 @@ def begins(floor: Floor, start: int) -> int:
 def survives(
     n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int, gap: Floats | None = None
 ) -> Bools:
-    """(W, n) alive: revenue >= cash in every period from max(start, t-restart) to t; nothing is shut before `start`.
+    """(W, n) alive: revenue >= cash in every period from max(start, t-restart) to t; nothing is shut before `start`, nor before a
+    source has any capacity.
 
     Floors that the source had before the plan count as well."""
     covers = revenue(n, j, price, (*floors, *n.in_force[j]), start, gap=gap) >= n.cash[j] * (1 - TINY)
-    alive = np.ones(covers.shape, dtype=bool)
+    alive, start = np.ones(covers.shape, dtype=bool), max(start, int(n.opens[j]))
     for t in range(start, covers.shape[1]):
         alive[:, t] = covers[:, max(start, t - int(n.restart[j])) : t + 1].all(axis=1)
     return alive

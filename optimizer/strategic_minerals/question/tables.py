@@ -762,6 +762,8 @@ class OfferRow(Row, key="offer", ranged="depth_t_per_yr premium_share"):
     """Only for `outside`, and required there: share that can still be bought while the material is tight."""
     seller: Key | None = None
     """Offers that name one seller together buy no more than it sells (`sellers`); empty: an offer of its own."""
+    until_year: Annotated[float, Field(ge=1900, le=2200)] | None = None
+    """Date at which it ends (decimal fiscal year); empty: it stands."""
 
 
 class SellerRow(Row, key="seller from_year", ranged="depth_t_per_yr"):

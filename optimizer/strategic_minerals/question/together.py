@@ -112,6 +112,12 @@ class Union:
                     require_same(table, first, known, home, row)
         return [row for _, row in rows.values()]
 
+    def alike(self, table: str, column: str) -> bool:
+        """Whether rows of a table that are for all (`*`) say the same in all homes of the coalition."""
+        every = ([row for row in self.tables[home].rows(table) if getattr(row, column) == "*"] for home in self.homes)
+        said = [[row.model_dump(exclude={*PROVENANCE}) for row in rows] for rows in every]
+        return all(one == said[0] for one in said)
+
     def countries(self, home: str) -> list[str]:
         """Countries of a home."""
         return next((row.members.split() for row in self.once("homes") if row.home == home), [home])
@@ -187,7 +193,9 @@ class Union:
                 if update and around == home:
                     update["package"] = f"{home}.{row.package}"
                 made = row.model_copy(update=update)
-                found.setdefault(made.package, (made, row.package))
+                first, _ = found.setdefault(made.package, (made, row.package))
+                if not update:
+                    require_same("packages", self.homes[0], first, home, made)
         return list(found.values())
 
 
@@ -212,9 +220,14 @@ def add_projects(u: Union, found: Rows) -> None:
         for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("ramps", "project")):
             for row in u.tables[home].rows(table):
                 name = getattr(row, column)
-                if name == "*" and home == u.homes[0]:
-                    found[table].append(row)
-                elif name != "*" and name not in excluded:
+                if name == "*":
+                    every = ["*"] * (home == u.homes[0])
+                    if not u.alike(table, column):  # of this home alone, written out for its projects
+                        without = set(u.projects[home]) - lost - {r.project for r in u.tables[home].rows(table)}
+                        mine = [p for p in u.projects[home] if p in without and u.joint.get(p, [home])[0] == home]
+                        every = [u.called(home, p) for p in mine]
+                    found[table] += [row.model_copy(update={column: one}) for one in every]
+                elif name not in excluded:
                     own = {column: f"{home}.{name}"}
                     own |= {"material": f"{home}.{row.material}"} if table == "yields" else {}
                     found[table].append(row.model_copy(update=with_note(home, **own)))
@@ -426,7 +439,17 @@ def _packages(u: Union, name: str) -> list[str]:
 # The tables of homes that plan together: rows of one home under its name, what all have in common once.
 COMMON = ("price_states", "instruments", "deflators", "exchange_rates", "policy_events", "production", "reserves")
 """Tables of which the homes have the same rows."""
-OF_MATERIALS = ("substitution", "stock", "demand", "users_stock", "tiers", "adaptation", "price_responses", "surges")
+OF_MATERIALS = (
+    "substitution",
+    "stock",
+    "stock_origins",
+    "demand",
+    "users_stock",
+    "tiers",
+    "adaptation",
+    "price_responses",
+    "surges",
+)
 """Tables with rows of single materials; a row of `*` holds for those of all homes."""
 OF_ONE_HOME = "usgs_gdp_rank consumption_t imports_t exports_t primary_t secondary_t net_import_reliance_pct".split()
 """Columns of `minerals` that are a home's own."""
@@ -466,6 +489,13 @@ def tables_of(u: Union) -> Rows:
     add_projects(u, found)
     found["packages"] = [row for row, _ in u.packages]
     found["commitments"] = list(_commitments(u))
+    counted = {row.commitment for row in found["commitments"]}
+    found["payments_due"] = [
+        row.model_copy(update=with_note(home, commitment=f"{home}.{row.commitment}"))
+        for home in u.homes
+        for row in u.tables[home].rows("payments_due")
+        if f"{home}.{row.commitment}" in counted
+    ]
     found["purchase_ceilings"] = [
         row.model_copy(update=with_note(home, material=f"{home}.{row.material}"))
         for home in u.homes
@@ -524,16 +554,22 @@ def _prices(u: Union) -> Iterator[Any]:
 
 
 def _of_materials(u: Union, table: str) -> list[Any]:
-    """Rows of the coalition about single materials, under the names of their homes."""
-    found: dict[str, Any] = {}
+    """Rows of the coalition about single materials, under the names of their homes; what a home says of all of its materials alone
+    is written out for each."""
+    alike = u.alike(table, "material")
+    found = [row for row in u.tables[u.homes[0]].rows(table) if row.material == "*" and alike]
     for home in u.homes:
-        for row in u.tables[home].rows(table):
-            if row.material in u.materials[home]:
-                made = row.model_copy(update=with_note(home, material=f"{home}.{row.material}"))
-                found[key_of(made)] = made
-            elif row.material == "*":
-                found[key_of(row)] = row
-    return list(found.values())
+        rows = u.tables[home].rows(table)
+        own = {(row.material, getattr(row, "segment", ""), getattr(row, "surge", "")) for row in rows}
+        wanted = [(row.material, row.segment) for row in u.tables[home].rows("demand")]
+        for row in rows:
+            names = [row.material] if row.material in u.materials[home] else []
+            if row.material == "*" and not alike:
+                of, surge = row.segment, getattr(row, "surge", "")
+                names = list(dict.fromkeys(m for m, segment in wanted if of in (segment, "*")))
+                names = [m for m in names if not {(m, of, surge), (m, "*", surge)} & own]
+            found += [row.model_copy(update=with_note(home, material=f"{home}.{name}")) for name in names]
+    return found
 
 
 def _origin_rules(u: Union) -> Iterator[Any]:

@@ -322,10 +322,10 @@ def carried_rows(question: Question, state: State, data: Dataset, source: str) -
     for option, share in state.packages:
         carrier.package(option, share)
     carrier.signed_projects()
-    for contract, tonnes in state.contracts:
-        carrier.contract(contract.source, contract.start, contract.end, tonnes)
     for m in state.floors:
         carrier.market_floor(m)
+    for contract, tonnes in state.contracts:  # what is split off a source has its floors
+        carrier.contract(contract.source, contract.start, contract.end, tonnes)
     carrier.qualified()
     carrier.closures()
     carrier.stocks()
@@ -341,6 +341,8 @@ class _Carrier:
         self.projects = {row.project: row for row in rows.get("projects", [])}
         self.shares: dict[str, float] = defaultdict(float)
         """Project -> share that was signed, of all packages together."""
+        self.parts: dict[str, list[str]] = defaultdict(list)
+        """Source -> its parts under contract."""
         self.n, self.calendar = question.natural, question.natural.calendar
         self.first = self.calendar.first_year + state.periods // self.calendar.per_year
         self.provenance = {"source": source, "year": self.first, "confidence": "derived"}
@@ -388,6 +390,7 @@ class _Carrier:
         self._capacities(name, made)
         if not whole:
             self._copied(project.name, name)
+            self._sold_together(project.name, name)
         every = (self._own_floor(option), *(self._market(m).floor for m in option.market))
         floors = [floor for floor in every if floor is not None]
         if option.package.name == "none" and not floors:
@@ -396,7 +399,8 @@ class _Carrier:
         beta = float(self.calendar.beta[self.calendar.periods])
         for floor in floors:
             if floor.kind == "purchase":
-                self._right_to_buy(name, floor, share, float(n.premium[project.producer]))
+                until = self.date(option.start + floor.term)
+                self._right_to_buy(name, floor, share, float(n.premium[project.producer]), until)
         terms = {
             "kind": "package",
             "item": project.name,
@@ -408,9 +412,10 @@ class _Carrier:
             "until_year": self.date(option.start + project.life),
             "residual_musd": share * n.plan.residual * max(0.0, option.residual) / beta,
         }
-        of_floors = [self._floor_cells(floor, option.start, share) for floor in floors] or [{}]
+        end = option.start + project.life
+        of_floors = [self._floor_cells(floor, option.start, share, end) for floor in floors] or [{}]
         if floors:
-            of_floors[0]["floor_from_year"] = self._after_older(project.name, floors[0], option.start)
+            of_floors[0]["floor_from_year"] = self._after_older(project.name, floors[0], option.start, of_floors[0])
         self.add("commitments", commitment=commitment, **terms, **of_floors[0])
         for k, cells in enumerate(of_floors[1:], start=2):
             cells |= {**terms, "kind": "market_floor", "residual_musd": 0.0}
@@ -420,13 +425,13 @@ class _Carrier:
         fee = max((paid / made for paid, made in zip(option.fees, made_whole, strict=True) if made > 0), default=0.0)
         self._payments(commitment, "fee", self.by_year(share * fee * output))
 
-    def _right_to_buy(self, producer: str, floor: Floor, share: float, premium: float) -> None:
+    def _right_to_buy(self, producer: str, floor: Floor, share: float, premium: float, until: float) -> None:
         """The tonnes under a purchase floor are an offer of the plant at its own price, as long as the floor lasts."""
         material = self.n.materials[floor.material]
         name = self._new(f"{producer}-{material}-floor", "offer")
         depth = share * floor.take / self.calendar.step
         cells = {"material": material, "source_producer": producer, "depth_t_per_yr": depth, "premium_share": premium}
-        self.add("offers", offer=name, **cells)
+        self.add("offers", offer=name, until_year=until, **cells)
 
     def _own_floor(self, option: Option) -> Floor | None:
         """The floor of a package in tonnes, as this project has it."""
@@ -443,24 +448,27 @@ class _Carrier:
         """A market floor of the question, in tonnes."""
         return self.n.market_floors[floor_place(self.n, self.question.structure.support.markets[m].floor.name)]
 
-    def _after_older(self, producer: str, floor: Floor, start: int) -> float:
+    def _after_older(self, producer: str, floor: Floor, start: int, cells: Mapping[str, Any]) -> float:
         """Date from which a floor pays: periods round the end of an older one on the same output, which may lie in its first."""
         begin = start if floor.begin is None else floor.begin
         same = producer, self.n.materials[floor.material]
         older = (row for row in self.rows.get("commitments", []) if (row.producer, row.floor_material) == same)
         ends = [float(row.floor_until_year) for row in older if row.floor_until_year is not None]
-        return max([self.date(begin), *(end for end in ends if end < self.date(begin + 1))])
+        return max([float(cells["floor_from_year"]), *(end for end in ends if end < self.date(begin + 1))])
 
-    def _floor_cells(self, floor: Floor, start: int, share: float = 1.0) -> dict[str, Any]:
-        """Columns of `commitments` about a floor, in USD/kg and dates."""
+    def _floor_cells(self, floor: Floor, start: int, share: float = 1.0, closes: int | None = None) -> dict[str, Any]:
+        """Columns of `commitments` about a floor, in USD/kg and dates. What a plant makes in the year in which it starts or closes
+        counts as made all the year: so does a floor that begins or ends with it."""
         begin = start if floor.begin is None else floor.begin
+        dates = self.date(begin), self.date(begin + floor.term)
+        whole = closes is not None and begin == start, begin + floor.term == closes
         take = None if not math.isfinite(floor.take) else share * floor.take / self.calendar.step
         return {
             "floor_material": self.n.materials[floor.material],
             "floor_kind": floor.kind,
             "floor_usd_per_kg": floor.level / MUSD_PER_T,
-            "floor_from_year": self.date(begin),
-            "floor_until_year": self.date(begin + floor.term),
+            "floor_from_year": math.floor(dates[0] + 1e-9) if whole[0] else dates[0],
+            "floor_until_year": math.ceil(dates[1] - 1e-9) if whole[1] else dates[1],
             "upside_share": floor.upside,
             "take_t_per_yr": take,
         }
@@ -488,6 +496,9 @@ class _Carrier:
             size = len(barred)
             barred |= {r.project for r in self.projects.values() if set(r.needs.split()) & barred} - set(left)
         kept, strays = [], gone | barred
+        without = barred | (
+            gone - {row.activity for row in self.rows["activities"]}
+        )  # signed in parts, under other names
         for row in self.projects.values():
             if row.project in strays:
                 continue
@@ -505,7 +516,7 @@ class _Carrier:
             self.rows[table] = [r for r in self.rows.get(table, []) if r.project not in strays]
         named = (("yields", "producer"), ("feed_origins", "producer"), ("qualifications", "producer"))
         for table, column in (*named, ("offers", "source_producer")):
-            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in barred]
+            self.rows[table] = [r for r in self.rows.get(table, []) if getattr(r, column) not in without]
 
     def _capacities(self, activity: str, by_year: Mapping[int, float]) -> None:
         """Rows of an activity's capacity where it changes."""
@@ -531,6 +542,17 @@ class _Carrier:
         for table in ("yields", "feed_origins", "qualifications"):
             mine = [row for row in self.rows.get(table, []) if row.producer == producer]
             self.rows.setdefault(table, []).extend(row.model_copy(update={"producer": name}) for row in mine)
+
+    def _sold_together(self, producer: str, name: str) -> None:
+        """What a project sells to the reserve, sold by its part that was signed too: both together sell no more than it did."""
+        for k, row in enumerate(self.rows.get("offers", [])[:]):
+            if row.source_producer == producer:
+                if row.seller is None:
+                    self.add("sellers", seller=row.offer, from_year=self.first, depth_t_per_yr=row.depth_t_per_yr)
+                shared = row.model_copy(update={"seller": row.seller or row.offer})
+                own = {"offer": self._new(f"{row.offer}-{name}", "offer"), "source_producer": name}
+                self.rows["offers"][k] = shared
+                self.rows["offers"].append(shared.model_copy(update=own))
 
     def contract(self, source: int, start: int, end: int, tonnes: float) -> None:
         """A contract: the part of the source that it reserves serves home users alone until it ends."""
@@ -559,7 +581,9 @@ class _Carrier:
         self.rows["capacities"] = [r for r in self.rows["capacities"] if r.activity != activity]
         ends_in = max(self.first, self.calendar.first_year + end // self.calendar.per_year)
         left_over = (end % self.calendar.per_year) / self.calendar.per_year  # of its last year, spread over it
-        dated = {self.first, ends_in, first_free, *(r.from_year for r in mine if r.from_year > self.first)}
+        self.parts[activity].append(name)
+        dated = {min(self.first, mine[0].from_year), self.first, ends_in, first_free}
+        dated |= {r.from_year for r in mine if r.from_year > self.first}
         for year in sorted(dated):
             now = next((r for r in reversed(mine) if r.from_year <= year), mine[0])
             reserved = min(per_yr, now.capacity_t_per_yr) * (left_over if year == ends_in else year < first_free)
@@ -607,13 +631,16 @@ class _Carrier:
 
     def closures(self) -> None:
         """Sources that are shut make nothing until they may restart."""
-        for activity, date in self.state.closed.items():
+        closed = [(j, date) for source, date in self.state.closed.items() for j in (source, *self.parts[source])]
+        for activity, date in closed:
             opens = math.ceil(date - 1e-9)
             mine = sorted((r for r in self.rows["capacities"] if r.activity == activity), key=lambda r: r.from_year)
             now = next((r for r in reversed(mine) if r.from_year <= opens), mine[0] if mine else None)
             if now is None or opens <= self.first:
                 continue
-            kept = [r for r in self.rows["capacities"] if r.activity != activity or r.from_year > opens]
+            kept = [
+                r for r in self.rows["capacities"] if r.activity != activity or not self.first <= r.from_year <= opens
+            ]
             shut = {**dict.fromkeys(CAPACITIES), "capacity_t_per_yr": 0.0}
             self.rows["capacities"] = [
                 *kept,
@@ -673,12 +700,9 @@ class _Carrier:
 
     def finished(self) -> Rows:
         """The tables without what is over."""
-        bought = {
-            f"{row.producer}-{row.floor_material}-floor"
-            for row in self.rows.get("commitments", [])
-            if row.floor_kind == "purchase" and (row.floor_until_year or math.inf) <= self.first
-        }
-        self.rows["offers"] = [row for row in self.rows.get("offers", []) if row.offer not in bought]
+        self.rows["offers"] = [
+            row for row in self.rows.get("offers", []) if row.until_year is None or row.until_year > self.first
+        ]
         self.rows["payments_due"] = [row for row in self.rows.get("payments_due", []) if row.fiscal_year >= self.first]
         paid = {row.commitment for row in self.rows["payments_due"]}
         self.rows["commitments"] = [

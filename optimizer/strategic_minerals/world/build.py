@@ -200,6 +200,9 @@ def build_procurement(
             offer[o] &= purchase[names[row.source_producer], materials[row.material]]
     found = Procurement(purchase, support, offtake, clean, clean_purchases, clean_support, clean_users, qualified, ())
     closed = tuple(_closed(found, offer, rules, producers, sources, yields, offers, materials, calendar))
+    starts = calendar.first_year + calendar.step * np.arange(T) + 1e-9
+    for o, row in enumerate(offers):
+        offer[o] &= starts < (math.inf if row.until_year is None else row.until_year)
     return replace(found, closed=closed), offer
 
 
@@ -646,6 +649,7 @@ def _aligned(plan: Plan, data: Dataset, longest_event_years: float, some: Mappin
         overland=_overland(data, country, inside),
         yields=yields,
         capacity=capacity,
+        opens=_opens(data, names, capacity, calendar),
         feed=feed,
         feed_shares=tuple(tuple(zip(*shared.get(name, ((), ())), strict=False)) for name in of),
         usual=usual,
@@ -745,6 +749,13 @@ def _prices(plan: Plan, data: Dataset, materials: Sequence[str], calendar: Calen
 
 NONE_YET = [(0, 0.0)]
 """Capacity of a source that its owner may build, before that is known."""
+
+
+def _opens(data: Dataset, names: Sequence[str], capacity: Floats, calendar: Calendar) -> Ints:
+    """(J,) as `Instance.opens`."""
+    rows = data.rows("capacities")
+    before = {r.activity for r in rows if r.from_year <= calendar.first_year and r.capacity_t_per_yr > 0}
+    return np.where([name in before for name in names], 0, (capacity > 0).argmax(axis=1))
 
 
 def _capacities(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], calendar: Calendar) -> Floats:

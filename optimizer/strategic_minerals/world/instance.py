@@ -396,6 +396,8 @@ class Instance:
     cash: Floats
     kappa: Floats
     restart: Ints
+    opens: Ints
+    """(J,) first period in which a source has any capacity; 0 where it had some before, and for projects."""
     in_force: tuple[tuple[Floor, ...], ...]
     """(J,) floors agreed before the plan: they keep a source alive and cost this plan nothing."""
     contract_lot: Floats

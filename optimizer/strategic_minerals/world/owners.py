@@ -518,7 +518,7 @@ class OwnerValuation:
             if package.instrument.kind == "none":
                 return "leaves a financing gap and brings no capital"
             return f"the gap is more than its {package.instrument.name} may cover"
-        if max(0.0, npv) < max(0.0, found.without) - 1e-6 * project.capex:
+        if max(0.0, npv) < max(0.0, found.without) - 1e-6 * project.capex - 1e-9 * abs(found.without):
             return "the owner is better off without it"
         part = cost / payment_parts(lender, calendar.step)
         payments = np.zeros(T)

@@ -174,7 +174,9 @@ def _received(instance: Instance, producer: int, price: Floats, floors: Sequence
     best = np.full_like(price, -np.inf)
     for floor in floors:
         share = covered(instance, producer, floor)
-        floored = share * recv(price, floor) + (1 - share) * price
+        floored = price + share * (
+            recv(price, floor) - price
+        )  # so that one that adds nothing leaves the price to the last digit
         best = np.where(in_term(floor, start, price.shape[-1]), np.maximum(best, floored), best)
     return np.where(np.isfinite(best), best, price)
 
@@ -182,10 +184,10 @@ def _received(instance: Instance, producer: int, price: Floats, floors: Sequence
 def survival(
     instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int, gap: Floats | None = None
 ) -> Bools:
-    """(..., n) alive: revenue per unit has covered cash cost in every period from max(start, t - restart) to t.
+    """(..., n) alive: revenue per unit has covered cash cost in every period from max(start, opens, t - restart) to t.
 
-    Floors agreed before the plan count too. Before `start` nothing runs and nothing can be shut: a plant commissioned
-    after a flood is not killed by it."""
+    Floors agreed before the plan count too. Before `start`, or before a source has any capacity (`Instance.opens`), nothing runs
+    and nothing can be shut: a plant commissioned after a flood is not killed by it."""
     return survival_of(instance, producer, own_prices(instance, producer, price, gap), floors, start)
 
 
@@ -195,7 +197,7 @@ def survival_of(
     """As `survival`, of the prices (..., n) of the producer's own materials alone."""
     every = (*floors, *instance.in_force[producer])
     ok = revenue_of(instance, producer, price, every, start) >= instance.cash[producer] * (1 - TOLERANCE)
-    return window_all(ok, start, int(instance.restart[producer]))
+    return window_all(ok, max(start, int(instance.opens[producer])), int(instance.restart[producer]))
 
 
 def window_all(ok: Bools, start: int, restart: int) -> Bools:
