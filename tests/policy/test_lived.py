@@ -392,24 +392,26 @@ def test_a_store_of_ore_is_not_used_up_where_nothing_lacks() -> None:
     assert x.stock[1, 0] == pytest.approx(1000.0)
 
 
-def test_the_reserve_buys_in_an_event_what_it_gives_in_it() -> None:
-    """Proves: half a kilotonne of magnets is for sale while oxide stops. The store holds no more than half a kilotonne, and in the
-    year of the stop gives twice that: what it had, and what it bought."""
+@pytest.mark.parametrize(("kilotonnes", "decay"), [(0.5, 0.0), (0.15, 0.01), (0.3, 0.03), (0.35, 0.07)])
+def test_the_reserve_buys_in_an_event_what_it_gives_in_it(kilotonnes: float, decay: float) -> None:
+    """Proves: magnets are for sale while oxide stops. In that year the store gives what it had and what it buys."""
     plan, data = tiny(
         {"o": 10.0, "m": 30.0},
-        materials={"m": {"storage_t": 500.0}},
+        materials={"m": {"storage_t": 1000 * kilotonnes, "decay_share_per_yr": decay}},
         sources={"mine": source("CHN", "o", 4.0), "plant": source("USA", {"m": 1.0, "o": -0.5}, 4.0)},
         demand={"m": 4.0},
-        offers={"spot": offer("m", 0.5, crisis=1.0)},
+        offers={"spot": offer("m", kilotonnes, crisis=1.0)},
+        money={FIRST: 1e4, FIRST + 1: 0.0, FIRST + 2: 0.0},
         budget={"emergency_musd": 1e4},
-        scenarios=[cut("stop", 0.5, 2028, 1, "o")],
+        scenarios=[cut("stop", 0.5, 2029, 1, "o")],
         policy="targets",
     )
     first, found = done_in(plan, data)
-    assert first.solution.stock[0, 1, 0] == pytest.approx(500.0)
-    assert found.release[1, 1, 1] == pytest.approx(1000.0)
-    assert found.acquisition[1, 0, 1] == pytest.approx(500.0)
-    assert found.stock[1, 1].max() <= 500.0 + 1e-6
+    held = float(first.solution.stock[0, 1, 2])
+    assert held == pytest.approx(1000 * kilotonnes * (1 - decay) ** 2)
+    assert found.release[1, 1, 2] == pytest.approx(2 * held)
+    assert found.acquisition[1, 0, 2] == pytest.approx(held)
+    assert found.stock[1, 1].max() <= 1000 * kilotonnes + 1e-6
 
 
 def stop(year: float) -> dict[str, Any]:

@@ -544,7 +544,7 @@ class _Part:
                 before_it, left = self.least_held(instance, of, size) if old > 0 else (0.0, 0.0)
                 old, left = min(old, before_it), min(old, left)
                 want[k] = max(0.0, min(goal - held, refill * (goal - old) + left - held))
-            if tight[of, t].any() and held <= goal:  # what is beyond the target is given first
+            if tight[of, t].any() and held <= goal + ROOM:  # what is beyond the target is given first
                 again[k] = max(0.0, goal - want[k])
         if chunk.simulator.first.is_reference:
             return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})
