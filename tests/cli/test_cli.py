@@ -17,12 +17,10 @@ import pytest
 
 from conftest import ENTRY, PATIENCE_S, Cli, environment, python, until
 from strategic_minerals import Plan, Result, load_dataset, load_plan, shipped
-from strategic_minerals.core import errors
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.tables import TABLES
 from strategic_minerals.solver import highs as solver
 from strategic_minerals.studies import solve as tested
-from support.documents import ASKING, text
 from support.plan_text import toml_of
 from support.promising import promising
 
@@ -318,14 +316,6 @@ def test_a_closed_output_and_an_interrupt_while_it_begins_end_without_a_tracebac
     halt += "builtins.__import__ = stopped\nstrategic_minerals.cli.main()"
     stopped = python(halt)
     assert (stopped.returncode, stopped.stderr) == (130, "")
-
-
-def test_exit_codes_in_the_documents_are_those_of_the_code() -> None:
-    """Proves: the table of exit codes lists exactly what the command can return."""
-    table = text(ASKING).partition("| exit code |")[2].partition("\n\n")[0]
-    stated = ",".join(re.findall(r"^\| ([\d, ]+) \|", table, flags=re.MULTILINE)).split(",")
-    codes = [value for name, value in vars(errors).items() if name.startswith("EXIT_")]
-    assert sorted(map(int, stated)) == sorted(codes)
 
 
 def test_escapes_in_a_plan_are_no_commands_of_the_terminal(tmp_path: Path, cli: Cli) -> None:

@@ -127,19 +127,6 @@ def test_solves_at_once_are_told_apart_and_each_keeps_its_own_log() -> None:
     assert len(logging.getLogger(PACKAGE).handlers) == 1
 
 
-def test_what_a_caller_tells_on_progress_is_of_its_run() -> None:
-    """Proves: the solver calls from a thread of its own, in which the caller's context variables are as in the caller's."""
-    handler, log = Heard(), logger_of(f"{PACKAGE}.tried")
-    with listening(handler, logging.INFO), about(job="0123"):
-        solved(method="flat", on_progress=lambda progress: log.info("asked"))
-    told = [record for record in handler.records if record.getMessage() == "asked"]
-    assert told
-    assert "highs" in {record.threadName for record in told}
-    assert {record.job for record in told} == {"0123"}
-    assert {record.run for record in told} == {handler.records[0].run}
-    assert told[0].run.startswith("random-1-")
-
-
 def test_a_record_of_the_service_is_one_object_on_one_line() -> None:
     """Proves: time in UTC, level, logger and message are always there, job and tenant where they are known; line ends, quotes and
     a traceback stay within the line."""

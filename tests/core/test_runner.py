@@ -16,11 +16,8 @@ import pytest
 
 from conftest import environment, until
 from strategic_minerals import DeadlineError, Progress, Runner, StoppedError, solve
-from strategic_minerals.core.errors import expected
 from strategic_minerals.core.runner import checkpoint, cores, count_part, current
 from strategic_minerals.matrix.problem import prepare
-from strategic_minerals.page.charts import all_rows
-from strategic_minerals.solver import highs as runtime
 from strategic_minerals.solver.optimise import optimise
 from strategic_minerals.solver.stages import with_reference
 from support.tiny import imported, offer, source, supply_rule
@@ -163,15 +160,6 @@ def test_a_deadline_holds_before_there_is_a_model() -> None:
     ]
 
 
-def test_a_message_that_no_table_words_stands_as_it_is() -> None:
-    """Proves: braces in a message of pydantic's own are no places to fill."""
-    assert (
-        expected({"type": "uuid_parsing", "msg": "found `{` at 1", "ctx": {"error": "found `{` at 1"}})
-        == "found `{` at 1"
-    )
-    assert expected({"type": "is_instance_of", "ctx": {"class": "Sequence"}}).startswith("a list, such as")
-
-
 @pytest.mark.slow
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     """Proves: a process that is killed, and so cannot tell its workers to stop, leaves none behind."""
@@ -252,28 +240,3 @@ def test_the_banner_is_kept_and_what_others_write_meanwhile_is_not() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
     assert done.stdout.splitlines() == ["mine", "child", "after"]
-
-
-def test_elsewhere_the_banner_is_kept_too(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """Proves: where C's standard output is no variable, the descriptor is put back after the first instance."""
-    monkeypatch.setattr(runtime, "_greeted", [])
-    monkeypatch.setattr(runtime, "_is_glibc", lambda: False)
-    before = os.fstat(1).st_ino
-    runtime.instance()
-    assert os.fstat(1).st_ino == before
-    os.write(1, b"after\n")
-    assert capfd.readouterr().out == "after\n"
-
-
-def test_a_report_leaves_altairs_limit_as_it_was() -> None:
-    """Proves: an application with charts of its own keeps the limit of rows that it has."""
-    import altair
-    import pandas as pd
-
-    before = altair.data_transformers.active, dict(altair.data_transformers.options)
-    chart = altair.Chart(pd.DataFrame({"a": range(6000)})).mark_point().encode(x="a:Q")
-    with all_rows():
-        assert len(next(iter(chart.to_dict()["datasets"].values()))) == 6000
-    assert (altair.data_transformers.active, dict(altair.data_transformers.options)) == before
-    with pytest.raises(altair.MaxRowsError):
-        chart.to_dict()

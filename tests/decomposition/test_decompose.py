@@ -333,24 +333,6 @@ def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.Monke
     assert found.iterations - most == pytest.approx(truth.iterations, abs=most)
 
 
-def test_a_hasty_run_that_takes_too_long_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a start from a basis that takes longer than it may is solved from nothing, and the answer is the same; where the
-    caller's own limit is the shorter one, it ends the run."""
-    problem, cost, other, truth = with_other_costs()
-    model = Model(problem.assembly, cost, integer=False)
-    model.configure_hot_start(scaled=True)
-    model.run(time_limit_s=600.0)
-    for name in ("LONG_S", "LONG_TIMES"):
-        monkeypatch.setattr(solver, name, 1e-9)
-    model.load(problem.assembly, other)
-    found = model.run(time_limit_s=600.0)
-    assert found.status == "optimal"
-    assert found.objective == pytest.approx(truth.objective, rel=1e-9)
-    assert prepared(model) == ROUGHLY
-    model.load(problem.assembly, cost)
-    assert model.run(time_limit_s=1e-9).status == "time_limit"
-
-
 WITH_CARE, ROUGHLY, BARELY = (2, -1), (2, 1), (0, 1)
 """How the matrix is scaled and rows are weighed, in HiGHS's numbers: as it would itself, with rough weights, and unscaled too."""
 

@@ -7,7 +7,6 @@ import csv
 import io
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from strategic_minerals import Dataset, InputError, load_dataset, shipped
 from strategic_minerals.question.read_csv import write_dataset
 from strategic_minerals.question.recipes import stale
 from support.tiny import with_row
-from usgs import ELSEWHERE, country_code, off_the_total, parsed, read_release, us_statistics, usgs_rows
+from usgs import ELSEWHERE, off_the_total, read_release, us_statistics, usgs_rows
 
 pytestmark = pytest.mark.long
 
@@ -296,37 +295,11 @@ def test_countries_add_up_to_the_world_and_shares_to_all_imports() -> None:
     assert all(98 <= share <= 102 for share in total.values()), total
 
 
-def test_values_and_names_as_printed() -> None:
-    values = {
-        "1,690": (1690.0, ""),
-        "—": (0.0, ""),
-        "W": (None, ""),
-        "E": (None, "E"),
-        ">50": (50.0, ">"),
-        "<25": (25.0, "<"),
-        "Large": (None, ""),
-        "": (None, ""),
-    }
-    assert {value: parsed(value) for value in values} == values
-    known = {place.casefold(): iso for iso, place in countries().items()}
-    names = {"Korea, Republic of": "KOR", "Côte d’Ivoire": "CIV", "Turkey": "TUR", "Atlantis": None}
-    assert {name: country_code(name, known) for name in names} == names
-
-
 def test_a_file_in_another_form_is_refused(tmp_path: Path) -> None:
     changed = tmp_path / "MCS2026_Commodities_Data.csv"
     changed.write_text("Source,Commodity\n", "utf-8")
     with pytest.raises(InputError, match="MCS chapter"):
         read_release(changed)
-
-
-def test_a_later_release_has_reserves_of_the_year_before_it_and_no_unit_that_nobody_knows() -> None:
-    """Proves: a release in carats is refused by chapter and unit."""
-    found = usgs_rows(replace(RELEASE, edition="MCS2027"), countries())
-    assert {row["year"] for row in found["reserves"]} == {"2026"}
-    odd = tuple(replace(r, unit="carats") if r.chapter == "POTASH" else r for r in RELEASE.records)
-    with pytest.raises(InputError, match=r"POTASH .* 'carats'; expected one of metric tons"):
-        usgs_rows(replace(RELEASE, records=odd), countries())
 
 
 def test_every_american_figure_is_that_of_the_file_or_says_whence_it_is() -> None:

@@ -39,14 +39,13 @@ def released(first: FirstStage, rule: Release) -> float:
     return float(solution_of(chunk.problem, chunk.x, chunk.shares).release[1, 0, 1]) / 1e3
 
 
-@pytest.mark.parametrize(("price", "share", "given"), [(3.0, 0.5, 1.0), (3.0, 0.25, 0.5), (1.9, 0.5, 0.0)])
-def test_what_nobody_needs_is_given_above_a_price(price: float, share: float, given: float) -> None:
-    """Proves: nothing lacks, 2 kt are in store at 10: above twice that a share is given, below nothing."""
-    first, _ = stopped(price)
+@pytest.mark.parametrize(("price", "held", "given"), [(3.0, 2.0, 1.0), (1.9, 2.0, 0.0), (2.0, 0.52, 0.26)])
+def test_what_nobody_needs_is_given_above_a_price(price: float, held: float, given: float) -> None:
+    """Proves: nothing lacks, what is in store cost 10: at twice that and above half is given, below nothing."""
+    first, _ = stopped(price, stock={"a": held})
     assert released(first, Release(new_events_yr=0.0)) == pytest.approx(0.0, abs=1e-6)
-    assert released(first, Release(new_events_yr=0.0, sell_above=2.0, sell_share=share)) == pytest.approx(
-        given, abs=1e-3
-    )
+    rule = Release(new_events_yr=0.0, sell_above=2.0, sell_share=0.5)
+    assert released(first, rule) == pytest.approx(given, abs=1e-3)
 
 
 @pytest.mark.parametrize(("lacks", "share", "given"), [(1.0, 0.5, 1.5), (0.5, 0.25, 0.875), (2.0, 0.5, 2.0)])

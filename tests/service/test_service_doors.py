@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from conftest import until
-from service.test_service_stores import job_of, put, run
+from service.test_service_stores import job_of, put
 from strategic_minerals.service import store as stores
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.auth import Turns, new_token
@@ -25,7 +25,7 @@ from strategic_minerals.service.job_folder import Folder, Reserve, own_alone, se
 from strategic_minerals.service.records import AuditLogEntry, StoreError
 from strategic_minerals.service.requests import ProblemError
 from strategic_minerals.service.settings import Limits, Settings
-from strategic_minerals.service.store import Store, open_store
+from strategic_minerals.service.store import open_store
 from support.served import QUICK, Obedient, client, ended, reported, served, settings, token
 
 pytestmark = pytest.mark.long
@@ -408,22 +408,6 @@ def test_a_question_and_its_line_in_the_log_are_one(tmp_path: Path, monkeypatch:
             assert service.delete(f"/v1/questions/{name}").status_code == 503
         assert [one["id"] for one in service.get("/v1/questions").json()] == [name]
         assert service.delete(f"/v1/questions/{name}").status_code == 204
-
-
-def test_the_audit_log_and_places_in_the_queue_cost_little(tmp_path: Path) -> None:
-    """Proves: old lines go, young ones stay; places are counted once in a while, and for a job that is new."""
-    with closing(open_store(tmp_path, None)) as found:
-        store: Store = found
-        store._places_s = 3600.0
-        one = put(store, job_of(submitted=1.0))
-        assert store.position(one) == 1
-        two = put(store, job_of(submitted=0.5))
-        assert store.position(one) == 1  # as it was
-        assert store.position(two) == 1
-        run(store, "UPDATE audit_log SET at = 1")
-        put(store, job_of(submitted=time.time()))
-        store.forget(time.time() - 3600.0)
-        assert len(store.log_entries()) == 1
 
 
 def test_a_report_counts_among_what_a_tenant_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,18 +172,6 @@ def test_a_tenant_has_quotas_of_jobs_minutes_and_bytes(store: Store) -> None:
         assert store.used("b", quota).seconds == seconds
 
 
-def test_uptime_goes_no_faster_than_any_clock(store: Store) -> None:
-    """Proves R49: neither a jump of the clock nor several servers hurry it; a jump back stops it for a moment."""
-    run(store, "UPDATE clock SET uptime = 0, at = 0")
-    assert store.passed(5.0) == 5.0
-    assert store.passed(3600.0) < 10.0  # another server's hour, a moment later
-    run(store, "UPDATE clock SET at = at - 4e7")
-    assert store.passed(2.0) < 12.0
-    run(store, "UPDATE clock SET at = at + 4e7")
-    before = store.passed(0.0)
-    assert store.passed(2.0) < before + 2.0
-
-
 def test_a_store_that_is_cut_short_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R51: tables are made all together or not at all; made twice, nothing changes."""
     path = tmp_path / "s.sqlite3"

@@ -26,7 +26,7 @@ from ..question.doubts import unlikely
 from ..question.names import Names, range_in_words
 from ..question.plan import Plan
 from ..question.recipes import outdated
-from ..question.references import qualified_forms, select_materials
+from ..question.references import qualified_forms, select_materials, with_feeds
 from ..question.sources import objections, unquoted
 from ..question.tables import FACT_TABLES
 from ..question.together import ALL
@@ -769,8 +769,9 @@ def _stakes(result: Record) -> dict[str, float]:
 
 
 def touching(plan: Plan, data: Dataset) -> frozenset[str]:
-    """Hazards that name a material of the plan; events of the plan that name no hazard among them."""
-    chosen = {*select_materials(plan, data), "*"}
+    """Hazards that name a material that the home uses, or a feed of one; events of the plan that name no hazard among them."""
+    used = with_feeds((row.material for row in data.rows("demand")), data)
+    chosen = {*select_materials(plan, data)} & {*used} | {"*"}
     stated = *(event for scenario in plan.scenarios for event in scenario.events), *plan.ongoing
     named = [(event.hazard, event.materials or "") for event in stated if event.hazard is not None]
     named += [(control.hazard, control.materials) for control in plan.controls if control.hazard is not None]

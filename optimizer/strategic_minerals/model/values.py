@@ -189,7 +189,7 @@ def _channel(structure: Structure, sets: ComponentSets, on_trunk: Bools, w: Ints
         price, rise = (along[path, t] for along in prices_abroad(structure, i))
         phi = instance.price_slope[i, (t - onset >= instance.slope_later[i]).astype(int)]
         per_unit = phi * price / instance.market_trade[i]
-        ends = _most_taken(instance, sets, of) * more
+        ends = _most_taken(instance, of) * more
         found["less_width"].append(np.diff(less) * bought[:, None])
         found["more_width"].append(np.tile([*np.diff(ends)[:-1], np.inf], (n, 1)))
         span = per_unit * bought * (known is not None)
@@ -209,11 +209,11 @@ def _channel(structure: Structure, sets: ComponentSets, on_trunk: Bools, w: Ints
     return {name: np.concatenate(parts, axis=1) if parts else np.zeros((n, 0)) for name, parts in found.items()}
 
 
-def _most_taken(instance: Instance, sets: ComponentSets, of: MovedPrice) -> float:
-    """Most that offers abroad sell, and plants at home and projects use, of a material in a period [unit]."""
+def _most_taken(instance: Instance, of: MovedPrice) -> float:
+    """Most that offers abroad sell, built or not, and plants at home and projects use, of a material in a period [unit]."""
     use = instance.home | (np.arange(len(instance.producers)) >= instance.sources)
     inputs = np.maximum(-instance.yields[use, of.material], 0.0) @ instance.capacity[use].max(axis=1, initial=0.0)
-    return float(inputs + sum(instance.offer_depth[p.offer] for p in sets.purchases if p.name in of.offers))
+    return float(inputs + instance.offer_depth[(instance.offer_material == of.material) & instance.offer_moves].sum())
 
 
 def prices_abroad(structure: Structure, i: int) -> tuple[Floats, Floats]:

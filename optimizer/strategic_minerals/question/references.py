@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -355,6 +356,18 @@ def qualified_forms(plan: Plan, data: Dataset) -> Forms:
     rows = [row for row in data.rows("materials") if row.qualified_of in chosen and row.material in chosen]
     asked = {(row.qualified_of, segment): row.material for row in rows for segment in row.qualified_users.split()}
     return Forms({row.material: row.qualified_of for row in rows}, asked)
+
+
+def with_feeds(materials: Iterable[str], data: Dataset) -> list[str]:
+    """Materials with all that their producers use and make, over any number of steps."""
+    found = list(dict.fromkeys(materials))
+    touched, makers = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for row in data.rows("yields"):
+        touched[row.producer].append(row.material)
+        makers[row.material] += [row.producer] if row.yield_t_per_t > 0 else []
+    for material in found:  # it grows
+        found += dict.fromkeys(m for maker in makers[material] for m in touched[maker] if m not in found)
+    return found
 
 
 def select_materials(plan: Plan, data: Dataset) -> list[str]:

@@ -7,7 +7,6 @@ are no facts and are there to be replaced. What `--set` fills, no answer changes
 import math
 import re
 import types
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -20,6 +19,7 @@ from .dataset import Cell, Dataset, PlanSheet, cell_name, home_row, validate_row
 from .plan import RULES, Plan
 from .project_tables import HazardRow
 from .read_toml import parse_plan, put
+from .references import with_feeds
 
 START = "start here"
 YES, NO = "yes", "no"
@@ -391,7 +391,7 @@ def _unfit(plan: Plan | None, data: Dataset, answers: Answers, wrong: Collection
 
     defined = {row.material for row in data.rows("materials")}
     chosen = answers.get("materials") or (["*"] if plan is None else plan.materials)
-    planned = {*_with_feeds(chosen, data, answers)} if fine("materials") and "*" not in chosen else defined
+    planned = {*_chosen(chosen, data, answers)} if fine("materials") and "*" not in chosen else defined
     for (question, n), answer in answers.values.items():
         if QUESTIONS[question].block and QUESTIONS[question].listed == "materials" and defined and fine(question, n):
             for name in [answer] if isinstance(answer, str) else answer:
@@ -409,16 +409,9 @@ def _unfit(plan: Plan | None, data: Dataset, answers: Answers, wrong: Collection
             )
 
 
-def _with_feeds(materials: Iterable[str], data: Dataset, answers: Answers) -> list[str]:
-    """Materials, and where it is asked for all that their producers use and make, over any number of steps."""
-    found = list(dict.fromkeys(materials))
-    touched, makers = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for row in data.rows("yields") if answers.get(FEEDS) is not False else ():
-        touched[row.producer].append(row.material)
-        makers[row.material] += [row.producer] if row.yield_t_per_t > 0 else []
-    for material in found:  # it grows
-        found += dict.fromkeys(m for maker in makers[material] for m in touched[maker] if m not in found)
-    return found
+def _chosen(materials: Iterable[str], data: Dataset, answers: Answers) -> list[str]:
+    """Materials, and their feeds where these are asked for."""
+    return list(dict.fromkeys(materials)) if answers.get(FEEDS) is False else with_feeds(materials, data)
 
 
 # What the answers of the sheet `start here` make of a plan and its tables.
@@ -514,7 +507,7 @@ class _Filling:
         """The materials that are asked for, with their feeds, and no rules about others, nor those that are to be left out."""
         answers, named, others = self.answers, {*(self.answers.get(LEAVE_OUT) or ())}, list[str]()
         if wanted := answers.get("materials"):
-            planned = wanted if "*" in wanted else _with_feeds(wanted, self.data, answers)
+            planned = wanted if "*" in wanted else _chosen(wanted, self.data, answers)
             self._fill("materials", planned, answers.cell("materials"))
             if added := planned[len({*wanted}) :]:
                 self.notes.append(

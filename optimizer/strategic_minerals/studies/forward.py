@@ -8,10 +8,11 @@ would take. Of its scenario a period sees its own data, and of the events in for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -39,10 +40,10 @@ from ..world.events import (
 )
 from ..world.instance import Instance
 from ..world.producers import purchase_price
-from ..world.scenarios import UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
+from ..world.scenarios import FAR, UNKNOWN_MEAN_YR, for_ever, ongoing_events, trunk_course
 from .carry import Question, outlays
 from .recourse import FirstStage, RecourseOutcome, along, evaluate, fixed_columns, home_first, solution_of
-from .storekeeper import ROOM, Goal, Period, Storekeeper, Untouched, segments, stores_of, uses
+from .storekeeper import ROOM, Goal, Period, Storekeeper, Untouched, plants_of, segments, stores_of, uses
 
 SHOWN = 3
 """Period of the plan for which tonnes to leave aside are stated."""
@@ -50,6 +51,8 @@ CHUNK = 64
 """Scenarios that are instantiated together."""
 LONGEST_CHAIN = 4
 """Plants through which what is stored may pass before it reaches who lacks it."""
+TRACE = 1e-6
+"""Share of demand that makes a scenario of its own, and no difference."""
 AGES = 0.25
 """Years between the ages at which the rest of an event is looked up."""
 
@@ -84,6 +87,7 @@ class Simulator:
         self.programs: dict[tuple[int, bytes], Storekeeper] = {}
         self._hazards = hazards(first.plan, first.data)
         self._rest: dict[str, Floats] = {}
+        self._strikes: dict[tuple[Any, ...], Bools] = {}
         self._met = _Met()
         self._read: _Met = _Met() if beside is None else beside._read
 
@@ -195,6 +199,20 @@ class Simulator:
         table = self._rest[event.label]
         return float(np.interp(age, AGES * np.arange(len(table)), table))
 
+    def strikes(self, event: DisruptionEvent) -> Bools:
+        """(components,) those in which an event takes supply, or makes users want more."""
+        cuts = event.cut > 0, event.third_cut > 0, event.profile is not None and event.severity > 0
+        key = event.label, event.countries, event.materials, event.producers, event.demand, event.surge, cuts
+        if key not in self._strikes:
+            n, year = self.first.natural, self.first.natural.calendar.first_year + 1.0
+            events = [(replace(event, start=year, flood=0.0, begun=None),)]
+            alone = combine_events(n, ["alone"], np.ones(1), np.zeros(1, dtype=bool), events)
+            cut = (np.minimum(alone.availability, alone.direct)[0] < n.availability - TRACE).any(axis=1)
+            surged = (alone.demand_factor[0] > 1 + TRACE).any(axis=1)
+            struck = [*n.producer_component[cut], *n.component[n.demand_material[surged]]]
+            self._strikes[key] = np.isin(np.arange(len(self.first.structure.component_sets)), struck)
+        return self._strikes[key]
+
     @cached_property
     def free_money(self) -> tuple[Floats, float]:
         """((F,) what the baseline course leaves of each year's money to disruptions, and declared emergency money; how much of it
@@ -255,7 +273,8 @@ def _beliefs(simulator: Simulator) -> Beliefs:
     rows, shaped = _foreseen(plan, first), profiles_of(plan, first.data)
     rates = _rates(rows)
     found = {c: np.zeros((T, len(uses(sets)))) for c, sets in enumerate(first.structure.component_sets)}
-    going_on = for_ever(ongoing_events(plan, first.data, n.calendar))
+    going_on, trunk = for_ever(ongoing_events(plan, first.data, n.calendar)), trunk_course(n, first.data)
+    before = _in_force(simulator, going_on, trunk)
     events, weights, dates, of = [], [], [], []
     shown = min(SHOWN, T - 1)
     worst: dict[tuple[str, int], Floats] = {}
@@ -274,7 +293,7 @@ def _beliefs(simulator: Simulator) -> Beliefs:
     count = len(events)
     names = [f"typical-{k}" for k in range(count)]
     chances, none = np.full(count, 1 / count), np.zeros(count, dtype=bool)
-    scenarios = combine_events(n, names, chances, none, events, trunk_course(n, first.data))
+    scenarios = combine_events(n, names, chances, none, events, trunk)
     for begin in range(0, count, CHUNK):
         part = scenarios.rows(slice(begin, begin + CHUNK))
         chunk = simulator.chunk(part)
@@ -282,10 +301,26 @@ def _beliefs(simulator: Simulator) -> Beliefs:
             for t in range(1, T):
                 for scenario, need in chunk.parts[c].needs(t):
                     k = begin + scenario
-                    found[c][dates[k]] += weights[k] * need
+                    found[c][dates[k]] += weights[k] * np.maximum(0.0, need - before.get((c, t), 0.0))
                     if dates[k] == shown and need.sum() > worst.get((of[k], c), np.zeros(1)).sum():
                         worst[of[k], c] = need
     return Beliefs(found, worst)
+
+
+def _in_force(
+    simulator: Simulator, going_on: tuple[DisruptionEvent, ...], trunk: ScenarioSet | None
+) -> dict[tuple[int, int], Floats]:
+    """(component, period) -> what uses lack where events in force go on, in a scenario that hardly differs from that course."""
+    if not going_on:
+        return {}
+    n, T = simulator.first.natural, simulator.first.natural.calendar.periods
+    less = tuple((segment, 1 - TRACE) for segment in {segment for _, segment in n.demands})
+    harmless = replace(going_on[0], cut=0.0, third_cut=0.0, price=1.0, profile=None, tight=None, surge=("", "", 0.0))
+    begin = n.calendar.first_year + n.calendar.step
+    trace = replace(harmless, start=begin, flood=0.0, duration=FAR, materials="*", demand=less)
+    same = combine_events(n, ["in force"], np.ones(1), np.zeros(1, dtype=bool), [(*going_on, trace)], trunk)
+    chunk = simulator.chunk(same)
+    return {(c, t): need for c in chunk.components for t in range(1, T) for _, need in chunk.parts[c].needs(t)}
 
 
 def _foreseen(plan: Plan, first: FirstStage) -> dict[str, Any]:
@@ -336,7 +371,7 @@ class Chunk:
     def components(self) -> list[int]:
         """Those that something happens to, the dearest losses a dollar first: so they share money."""
         struck = [c for c, part in self.parts.items() if len(part.blocks.branches)]
-        return sorted(struck, key=lambda c: (-self.parts[c].urgency, c))
+        return sorted(struck, key=lambda c: (-self.parts[c].urgency.max(initial=0.0), c))
 
     def carry_over(self, f: int) -> None:
         """What was left of the year before and may be kept."""
@@ -364,14 +399,22 @@ class _Part:
         self.first_row = np.searchsorted(of, np.arange(part.count + 1))
 
     @cached_property
-    def urgency(self) -> float:
-        """Largest loss a dollar of what the reserve holds."""
-        n, best = self.n, 0.0
+    def urgency(self) -> Floats:
+        """(stores,) largest loss a dollar of what each holds, or of what is made of it."""
+        n, worth = self.n, np.zeros(len(self.n.materials))
         for k in self.sets.tiers:
             i = n.demand_material[n.tiers[k][0]]
-            if i in self.sets.stocked:
-                best = max(best, float(n.tier_loss[k] / n.price[i, 0]))
-        return best
+            worth[i] = max(worth[i], n.tier_loss[k])
+        return self.a_dollar(worth, plants_of(n, self.sets, self.at))
+
+    def a_dollar(self, worth: Floats, plants: Sequence[int]) -> Floats:
+        """(stores,) what a dollar of each is worth, used as it is or after the plants. worth: (I,) of a unit."""
+        n = self.n
+        for _ in range(LONGEST_CHAIN):
+            for j in plants:
+                made, feed = np.maximum(0.0, n.yields[j]) @ worth, np.flatnonzero(n.yields[j] < 0)
+                worth[feed] = np.maximum(worth[feed], made / -n.yields[j, feed])
+        return np.array([(worth[of] / n.price[of, 0]).max() for of, _, _ in self.stores])
 
     def instances(self, t: int) -> Ints:
         """Instances of branches in a period."""
@@ -398,7 +441,13 @@ class _Part:
         low, high = (bounds[rows] - outside for bounds in (assembly.row_lower, assembly.row_upper))
         columns, price = slice(begin, begin + self.part.width), self.replaced_at[int(self.blocks.period[instance])]
         lower, upper = assembly.lower[columns], assembly.upper[columns]
-        asked = Period(lower, upper, self.chunk.cost[columns], low, high, price)
+        cost, calendar = self.chunk.cost[columns].copy(), self.n.calendar
+        if (
+            self.blocks.period[instance] == calendar.periods - 1
+        ):  # what replaces it at the end decides no more than stock's value does
+            users = [self.n.dearest_price(self.n.users[u][0])[-1] * calendar.beta[-1] for u in self.sets.users]
+            cost[self.columns["users_missing"]] -= users
+        asked = Period(lower, upper, cost, low, high, price)
         return programs[key], asked
 
     @cached_property
@@ -432,6 +481,11 @@ class _Part:
         for instance in self.instances(t).tolist():
             program, asked = self.program_of(instance)
             untouched, tight = program.untouched(asked), self.tight(instance)
+            worth = program.worth_kept(asked)
+            dear = [c for c, i in self.unusual if not tight[i] and asked.cost[c] > worth[i]]
+            if dear:
+                asked = asked._replace(upper=asked.upper.copy())
+                asked.upper[dear] = 0.0
             need, kept, lacking = untouched.need, program.nothing, self.lacking(program, untouched, asked)
             goal = self.wanted(instance, t, asked.upper, lacking)
             begin = self.part.first_column + self.part.width * instance
@@ -446,10 +500,10 @@ class _Part:
                 if self.at_rest(instance, asked.upper, goal):
                     break
                 x = program.lived(asked, need, goal, kept._replace(tight=tight))
-                taken = [column for column, most in self.shared(goal, tight) if x[column] < most - ROOM]
+                taken = self.refused(goal, x, tight)
                 if not taken:
                     break
-                upper = asked.upper.copy()  # users need what these offer: others are asked
+                upper = asked.upper.copy()  # others are asked
                 upper[taken] = x[taken]
                 asked = asked._replace(upper=upper)
                 goal = self.wanted(instance, t, upper, lacking)
@@ -479,7 +533,7 @@ class _Part:
         needed = n.demand_material[segments(n, self.sets)]
         for k, i in enumerate(self.sets.stocked):
             price = n.market_price(i, True, scenarios.price[s, i], gap=scenarios.market_gap[s, i])[t]
-            if tight[i] and price >= rule.sell_above * self.mean_cost[i][t]:
+            if tight[i] and price >= rule.sell_above * self.mean_cost[i][t] * (1 - 1e-9):
                 mine = needed == i
                 now = float(need[mine].sum())
                 spare = float((1 - n.decay[i]) * before[k]) - now - float(ahead[mine].sum())
@@ -514,16 +568,11 @@ class _Part:
         knows in the period."""
         calendar = self.n.calendar
         now = calendar.first_year + calendar.step * (t + 1)
-        named = {self.n.materials[i] for i in self.sets.materials}
-        found = 0.0
+        found, simulator = 0.0, self.chunk.simulator
         for event in self.chunk.scenarios.events[s]:
             cut = event.start + event.flood
-            if (
-                cut < now - 1e-9
-                and cut + event.duration > now - 1e-9
-                and ("*" in event.materials.split() or named & {*event.materials.split()})
-            ):
-                found = max(found, self.chunk.simulator.rest(event, now - cut))
+            if cut < now - 1e-9 and cut + event.duration > now - 1e-9 and simulator.strikes(event)[self.c]:
+                found = max(found, simulator.rest(event, now - cut))
         return found / calendar.step
 
     def wanted(self, instance: int, t: int, upper: Floats, lacking: Floats) -> Goal:
@@ -547,43 +596,44 @@ class _Part:
             if tight[of, t].any() and held <= goal + ROOM:  # what is beyond the target is given first
                 again[k] = max(0.0, goal - want[k])
         if chunk.simulator.first.is_reference:
-            return Goal(np.zeros_like(want), np.zeros_like(want), excess, {})
+            return Goal(np.zeros_like(want), np.zeros_like(want), excess, {}, False)
         sold = {column: 0.0 for offers in self.offers for _, column, _ in offers}
-        money = self.money(instance, t) if want.any() or again.any() else 0.0
-        # what users lack, the dearest a dollar first; of the rest, what is missing comes before what may be given
+        money, short = self.money(instance, t) if want.any() or again.any() else 0.0, False
+        # what users lack, the dearest a dollar first; of the rest, what is missing before what may be given, the dearest first too
         queue = [(asked, k) for asked in (want, again) for k in np.flatnonzero(asked).tolist()]
-        for asked, k in sorted(queue, key=lambda one: (-lacking[one[1]], one[0] is again)):
+        for asked, k in sorted(queue, key=lambda one: (-lacking[one[1]], one[0] is again, -self.urgency[one[1]])):
             bought, struck = 0.0, tight[:, t]
             for p, column, unit in sorted(self.offers[k], key=lambda o: self.order(o, instance, struck)):
                 price, left = self.price(p, instance), float(upper[column]) - sold[column]
-                part = max(0.0, min((asked[k] - bought) / unit, left, money / price if price > 0 else math.inf))
+                most = max(0.0, min((asked[k] - bought) / unit, left))
+                part = min(most, money / price) if price > 0 else most
+                short = short or part < most - ROOM
                 sold[column] += part
                 bought, money = bought + unit * part, money - part * price
             if asked is want and not self.made_at_home[k]:
                 want[k] = bought
-        return Goal(want, again, excess, sold)
+        return Goal(want, again, excess, sold, short)
 
     def lacking(self, program: Storekeeper, untouched: Untouched, asked: Period) -> Floats:
         """(stores,) largest loss a dollar of a use that lacks what is stored or what plants with room make of it; 0: no use."""
-        n, worth = self.n, np.zeros(len(self.n.materials))
+        worth = np.zeros(len(self.n.materials))
         if len(self.stores) < 2 or untouched.need.max(initial=0.0) <= ROOM:
             return np.zeros(len(self.stores))
         for use, i, need in zip(program.uses, program.material, untouched.need, strict=True):
             worth[i] = max(worth[i], float(asked.cost[use])) if need > ROOM else worth[i]
-        for _ in range(LONGEST_CHAIN):
-            for j, spare in zip(program.plants, untouched.spare, strict=True):
-                made, feed = np.maximum(0.0, n.yields[j]) @ worth, np.flatnonzero(n.yields[j] < 0)
-                worth[feed] = np.maximum(worth[feed], made / -n.yields[j, feed] if spare > ROOM else 0.0)
-        return np.array([(worth[of] / n.price[of, 0]).max() for of, _, _ in self.stores])
+        roomy = [j for j, spare in zip(program.plants, untouched.spare, strict=True) if spare > ROOM]
+        return self.a_dollar(worth, roomy)
 
-    def shared(self, goal: Goal, tight: Bools) -> list[tuple[int, float]]:
-        """(column, what is wanted of it) of offers whose source serves users too, where others may sell instead."""
-        rivals = [offers for offers in self.offers if len(offers) > 1]
+    def refused(self, goal: Goal, x: Floats, tight: Bools) -> list[int]:
+        """Columns of offers that sold less than they were asked for, where others may sell instead: their source serves users too,
+        their seller has others, or money has run out."""
+        together = {*chain(*dict(self.sets.sellers).values())}
         return [
-            (column, goal.sold.get(column, 0.0))
-            for offers in rivals
+            column
+            for offers in self.offers
             for p, column, _ in offers
-            if p.source >= 0 and not tight[p.material]
+            if x[column] < goal.sold.get(column, 0.0) - ROOM
+            if goal.short or (len(offers) > 1 and (p.source >= 0 or p.name in together) and not tight[p.material])
         ]
 
     def order(self, offer: tuple[Any, int, float], instance: int, tight: Bools) -> tuple[bool, float]:
@@ -604,6 +654,21 @@ class _Part:
         for_sale = [(p, self.at["acquisition", p.name]) for p in self.sets.purchases if p.offer >= 0]
         sizes = [dict(zip(of.tolist(), size.tolist(), strict=True)) for of, _, size in self.stores]
         return [[(p, column, size[p.material]) for p, column in for_sale if p.material in size] for size in sizes]
+
+    @cached_property
+    def unusual(self) -> list[tuple[int, int]]:
+        """(column, material) of offers that are dearer than all of which the baseline course buys."""
+        course = self.chunk.problem.structure.trunk
+        mean = {
+            p: float(purchase_price(self.n, p, course.price[0, p.material], course.market_gap[0, p.material]).mean())
+            for p in self.sets.purchases
+        }
+        most = dict.fromkeys(self.sets.stocked, 0.0)
+        for p, price in mean.items():
+            if self.trunk("acquisition", p.name).max() > ROOM:
+                most[p.material] = max(most[p.material], price)
+        dear = [p for p in self.sets.purchases if p.offer >= 0 and mean[p] > most[p.material] * (1 + 1e-9)]
+        return [(self.at["acquisition", p.name], p.material) for p in dear]
 
     @cached_property
     def made_at_home(self) -> list[bool]:

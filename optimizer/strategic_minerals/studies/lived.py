@@ -41,6 +41,8 @@ TOTAL_YEARS = "all"
 MONEY, STOCK, REMAINING, CURVE, DEPENDS, RELEASE = (
     columns_of(name) for name in ("money_by_year", "stock_by_year", "remaining", "loss_curve", "depends", "release")
 )
+TRACE = 1e-9
+"""Chance that is none."""
 CHANCES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 """Of a loss that is exceeded."""
 
@@ -146,11 +148,13 @@ class Trial:
         return found.sort_values("loss_musd", ascending=False, kind="stable", ignore_index=True)
 
     def _curve(self) -> pd.DataFrame:
-        """Loss that is exceeded with each chance, with the plan and without it (`CURVE`); of the plan's own scenarios the one that
-        loses most with it stands in the last row."""
+        """Loss that is exceeded with each chance, with the plan and without it (`CURVE`); in the plan's own scenarios, which are
+        few, loss that is reached, at each chance that there is, and the scenario that loses most with it in the last row."""
         pi = _weights(self.lives)
         lost = [np.concatenate([one.loss for one in of]) for of in (self.plans, self.without)]
-        rows = [(chance, *(quantile(values, pi, 1 - chance) for values in lost), "") for chance in CHANCES]
+        own = {float(pi[values >= value].sum()) for values in lost for value in values}
+        chances, step = (CHANCES, 0.0) if self.scenarios else (sorted(own, reverse=True), TRACE)
+        rows = [(chance, *(quantile(values, pi, 1 - chance + step) for values in lost), "") for chance in chances]
         if not self.scenarios:
             worst = int(lost[0].argmax())
             rows.append((0.0, float(lost[0][worst]), float(lost[1][worst]), self.lives[0].names[worst]))

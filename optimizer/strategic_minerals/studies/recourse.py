@@ -326,6 +326,8 @@ def evaluate(
         named += n.tier_named[k] * (short @ beta) + (changed if n.adaptation[q] else 0.0)
         if n.priority[q] == DEFENCE:
             defence += short[:, : n.calendar.planned].sum(axis=1)
+    for h, (q, _) in enumerate(n.steps):
+        by_material[:, n.demand_material[q]] += n.step_cost[h] * (solution.substitute[1:, h] @ beta)
     penalty, overrun = np.zeros(len(scenarios.names)), 0.0
     held = solution.stock[1:, :, n.calendar.per_year - 1 : n.calendar.planned : n.calendar.per_year]
     bill, trade = np.zeros(len(scenarios.names)), None

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,13 @@ def stores_of(n: Instance, sets: ComponentSets) -> list[tuple[int, ...]]:
     return [*pools, *((i,) for i in sets.stocked if not any(i in pool for pool in pools))]
 
 
+def plants_of(n: Instance, sets: ComponentSets, columns: Iterable[tuple[str, Any]]) -> list[int]:
+    """Producers among a period's columns that make one material of another; none that qualifies its form, as what is kept of a
+    material serves no user of that."""
+    made = [j for name, j in columns if name == "output" and (n.yields[j] < 0).any() and j not in sets.clean.qualifying]
+    return [j for j in made if float(n.kappa[j]) >= 1 - 1e-9]
+
+
 class Goal(NamedTuple):
     """What a period does towards its targets [unit]."""
 
@@ -60,6 +67,8 @@ class Goal(NamedTuple):
     """(stocked,) tonnes above the target."""
     sold: Mapping[int, float]
     """Column of an offer -> what it sells of them."""
+    short: bool
+    """Whether there is less money than that would take."""
 
 
 class Period(NamedTuple):
@@ -135,12 +144,7 @@ class Storekeeper:
         self.uses = [at[use] for use in uses(sets)]
         self.segment = segments(n, sets)
         self.material = n.demand_material[self.segment].tolist()
-        self.plants = [  # what is kept of a material serves no user of its qualified form
-            j
-            for name, j in at
-            if name == "output" and (n.yields[j] < 0).any() and float(n.kappa[j]) >= 1 - 1e-9
-            if j not in sets.clean.qualifying
-        ]
+        self.plants = plants_of(n, sets, at)
         self.stock = [at["stock", i] for i in sets.stocked]
         self.stores = [{i: float(n.material_unit[i] / n.material_unit[of[0]]) for i in of} for of in stores_of(n, sets)]
         self.missing = [at["users_missing", u] for u in sets.users]
@@ -257,6 +261,10 @@ class Storekeeper:
         if key not in self._known:
             self._known[key] = self._solve(asked, kept)[: self.width]
         return self._known[key]
+
+    def worth_kept(self, asked: Period) -> Mapping[int, float]:
+        """Material -> what a tonne counts that is kept for no use of its own [million USD/unit]."""
+        return self._worth(asked.cost, asked.price)[1]
 
     def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
         """(what a kept tonne counts for each use, and for no use by material: the reserve's, users' own), in the period's costs."""
