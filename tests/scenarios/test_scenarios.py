@@ -17,7 +17,7 @@ from strategic_minerals.question.estimates import calibrate
 from strategic_minerals.question.project_tables import HazardRow
 from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.world.build import build_instance
-from strategic_minerals.world.draws import Span, durations, elements, mean_remainder, severities, shape_of
+from strategic_minerals.world.draws import Span, durations, elements, felt_share, mean_remainder, severities, shape_of
 from strategic_minerals.world.draws import draw as draw_with_exposure
 from strategic_minerals.world.events import hazards, longest_event
 from strategic_minerals.world.instance import Instance
@@ -176,6 +176,8 @@ def test_controls_come_element_by_element() -> None:
     lone = 0.6**3 / 3  # none drawn: one of the three stands in
     for name in "abc":
         assert np.mean([name in found for found in hit]) == pytest.approx(0.4 + lone, abs=0.02)
+    assert felt_share(hazard(element_share=0.4), False) == pytest.approx(0.4 + lone)
+    assert felt_share(hazard(element_share=0.4, materials="a", cut_law="on_off", cut_share=0.3), False) == 0.3
     assert elements(hazard(), rng.random(3)) == "a b c"
     scenarios = struck([hazard(element_share=0.4)])
     assert {len(s.materials.split()) for scenario in scenarios for s in scenario} == {1, 2, 3}

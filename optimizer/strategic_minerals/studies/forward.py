@@ -26,7 +26,7 @@ from ..matrix.problem import Problem
 from ..matrix.solution import Solution
 from ..model.branch import targets_of
 from ..question.plan import Event, Plan, Release
-from ..world.draws import POINTS, mean_remainder
+from ..world.draws import POINTS, felt_share, mean_remainder
 from ..world.events import (
     UNNAMED,
     DisruptionEvent,
@@ -271,7 +271,7 @@ def _beliefs(simulator: Simulator) -> Beliefs:
     n, plan = first.natural, first.plan
     T, step = n.calendar.periods, n.calendar.step
     rows, shaped = _foreseen(plan, first), profiles_of(plan, first.data)
-    rates = _rates(rows)
+    rates, alike = _rates(rows), {row.material: row.alike for row in first.data.rows("materials") if row.alike}
     found = {c: np.zeros((T, len(uses(sets)))) for c, sets in enumerate(first.structure.component_sets)}
     going_on, trunk = for_ever(ongoing_events(plan, first.data, n.calendar)), trunk_course(n, first.data)
     before = _in_force(simulator, going_on, trunk)
@@ -284,8 +284,7 @@ def _beliefs(simulator: Simulator) -> Beliefs:
         for t in range(1, T):
             begin = max(1, min(t, T - length))
             events.append((*going_on, replace(typical, start=n.calendar.first_year + step * begin)))
-            felt = 1 - row.no_loss_share if name in shaped else 1.0
-            weights.append(rates[name] * felt * row.element_share)
+            weights.append(rates[name] * felt_share(row, name in shaped, alike))
             dates.append(t)
             of.append(name)
     if not events:
@@ -442,9 +441,7 @@ class _Part:
         columns, price = slice(begin, begin + self.part.width), self.replaced_at[int(self.blocks.period[instance])]
         lower, upper = assembly.lower[columns], assembly.upper[columns]
         cost, calendar = self.chunk.cost[columns].copy(), self.n.calendar
-        if (
-            self.blocks.period[instance] == calendar.periods - 1
-        ):  # what replaces it at the end decides no more than stock's value does
+        if self.blocks.period[instance] == calendar.periods - 1:  # what the end replaces and values decides nothing
             users = [self.n.dearest_price(self.n.users[u][0])[-1] * calendar.beta[-1] for u in self.sets.users]
             cost[self.columns["users_missing"]] -= users
         asked = Period(lower, upper, cost, low, high, price)

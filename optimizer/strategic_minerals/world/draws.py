@@ -523,3 +523,12 @@ def elements(row: Any, u: Floats, alike: Mapping[str, str] | None = None) -> str
         return str(row.materials)
     hit = {kind for kind, v in zip(kinds, u, strict=True) if v < row.element_share} or {kinds[int(np.argmin(u))]}
     return " ".join(name for name in row.materials.split() if alike.get(name, name) in hit)
+
+
+def felt_share(row: Any, shaped: bool, alike: Mapping[str, str] | None = None) -> float:
+    """Share of a hazard's onsets in which a material that it names is cut, on average over these. shaped: by a profile."""
+    kinds, share = len(_kinds(row, alike or {})), row.element_share
+    touched = 1.0 if kinds < 2 else share + (1 - share) ** kinds / kinds  # one at least
+    if shaped:
+        return float(touched * (1 - row.no_loss_share))
+    return float(touched * (row.cut_share if row.cut_law == "on_off" else 1.0))
