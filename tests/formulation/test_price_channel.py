@@ -227,3 +227,20 @@ def test_a_run_with_a_substitute_cheaper_than_its_material_verifies(tmp_path: Pa
     )
     solve(plan, data, gap=0.0, quick=True).save(tmp_path / "run")
     assert verify(tmp_path / "run").facts["objections"] == ()
+
+
+def test_an_offer_of_a_plant_that_nobody_signs_moves_prices_as_the_audit_has_them() -> None:
+    """Proves: what a plant sells in the offers' tables counts among what may be taken, though its support costs more than the money
+    that there is; the model and the audit take the same curve."""
+    plan, data = imported(
+        10.0,
+        10.0,
+        sources={"far": source("CHN", "a", 20.0)},
+        projects={"p": project("a", 2.0, capex_musd=500.0, additional=True, country="AUS")},
+        offers={"spot": offer("a", 3.0), "from-p": offer("a", 2.0, source="p")},
+        responses={"a": (TRADE, 0.3, 0.1)},
+        scenarios=[cut("stop", 0.3, 2028, 1, share=0.7)],
+        price_channel=True,
+        money=100.0,
+    )
+    assert solve(plan, data, gap=0.0, quick=True).solution.stock[0].max() > 0

@@ -250,6 +250,11 @@ def test_a_hazard_of_other_materials_is_no_cause() -> None:
     assert "lynas_outage" not in known
     table = pd.DataFrame({"probability": [0.5, 0.5], "hazards": ["lynas_outage", "ga_ge_sb_ban lynas_outage"]})
     assert come_with(table, pd.Series([0.0, 10.0]), known) == {"ga_ge_sb_ban": pytest.approx(5.0)}
+    everything = plan.model_copy(update={"materials": ("*",)})
+    used = load_dataset(shipped("inputs"), "USA")
+    germanium = used.rows("demand")[0].model_copy(update={"material": "germanium"})
+    assert "lynas_outage" in touching(everything, used)
+    assert "lynas_outage" not in touching(everything, replace(used, tables={**used.tables, "demand": (germanium,)}))
 
 
 def test_what_loses_money_as_it_is_lived_is_not_recommended() -> None:
@@ -453,3 +458,19 @@ def test_a_target_counts_what_an_event_in_force_takes() -> None:
     assert stock.stock_t.iloc[-1] < 1.0
     (held,) = _Sentences(result.plan, result.figures, result.tables, result._basis).held()[1]
     assert held.targets[-1] == pytest.approx(4000.0 + 5 * 800.0) == stock.target_t.iloc[-1]
+
+
+def test_losses_and_their_chances_of_a_plan_of_a_few_scenarios_are_those_of_these() -> None:
+    """Proves: what remains by material has substitutes in it, and adds up to what remains; the curve has the chances of the
+    scenarios, 0.22, 0.12 and 0.02 of which lose at least so much without a plan."""
+    scenarios = [
+        cut(f"stop-{share:g}", chance, 2028, 1, share=share) for share, chance in ((0.2, 0.1), (0.5, 0.1), (1.0, 0.02))
+    ]
+    case = imported(10.0, loss=20.0, steps=[("a", "civil", 0.3, 15.0)], scenarios=scenarios, policy="targets", money=0.0)
+    result = solve(*case)
+    row = result.tables["sample_gap"].iloc[0]
+    assert result.tables["remaining"].loss_musd.sum() == pytest.approx(row.loss_musd)
+    curve = result.tables["loss_curve"]
+    assert curve.chance.tolist() == pytest.approx([1.0, 0.22, 0.12, 0.02, 0.0])
+    assert curve.loss_without_musd.is_monotonic_increasing
+    assert (curve.loss_without_musd.to_numpy()[1:-1] > 0).all()

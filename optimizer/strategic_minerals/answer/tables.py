@@ -3,7 +3,7 @@
 Plan tables show planned years; `operations`, `flows` and `shortfalls` hold the tail too and say so."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -447,7 +447,7 @@ def bottlenecks(of: Mapping[str, Accounts]) -> pd.DataFrame:
 def build_tables(accounts: Accounts, reference: Accounts) -> dict[str, pd.DataFrame]:
     """Every result table but `prices`, by name, of a solution and of doing nothing."""
     problem, solution, z0 = accounts.problem, accounts.solution, reference.solution
-    names, tables = Names.of(problem.data), problem.data.without_places()
+    names, tables = Names.of(problem.data), replace(problem.data, book=None, asked=None)  # no places in sheets
     run = solution.output[0] + solution.reserve_output[0]
     return {
         "acquisitions": acquisitions(problem, solution),

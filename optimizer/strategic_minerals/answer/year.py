@@ -195,11 +195,6 @@ class NewsRow(Noted):
             raise MisplacedError(("from_year", "nothing", "the date from which it may come back"))
         return self
 
-    @property
-    def is_reported(self) -> bool:
-        """Whether it states that something happened."""
-        return self.status is not None or self.happened is not None
-
 
 Kind = TypeVar("Kind", bound=Noted)
 

@@ -304,7 +304,10 @@ def operations(accounts: Accounts, *, by_scenario: bool = False) -> dict[str, Fl
     D, T = n.calendar.step, n.calendar.periods
     P, gap = prices = path_data.counted
     total: Any = path_data.along if by_scenario else path_data.expect
-    last: Any = (lambda _, values: values[1:]) if by_scenario else path_data.expect_last
+
+    def last(c: int, values: Floats) -> Any:
+        return values[1:] if by_scenario else float((path_data.weight[:, c, -1] * values).sum())
+
     names = tuple(
         (
             "users_activities users_reserve_inputs users_surplus users_substitution users_release "

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.frames import Floats
 from ..world.events import ScenarioSet
-from ..world.instance import Floor, Instance, MarketFloor, Package, Project
+from ..world.instance import Floor, Instance, MarketFloor, Package, Project, start_periods
 from .producers import (
     TINY,
     Bill,
@@ -131,11 +131,6 @@ def capital_paid(n: Instance, project: Project, rate: float) -> float:
     """PV at signing of the capital cost, in `lead` equal parts."""
     paid = [(1 + rate) ** (-u * n.calendar.step) for u in range(project.lead)]
     return float(project.capex / project.lead * sum(paid))
-
-
-def fees_received(n: Instance, fees: Floats, rate: float, signed: int) -> float:
-    """PV at signing of the fees that the government pays."""
-    return float(sum(fee * (1 + rate) ** (-(t - signed) * n.calendar.step) for t, fee in enumerate(fees)))
 
 
 def _chances(path_data: PathData) -> list[Floats]:
@@ -314,7 +309,7 @@ def signed_package(
         fees += fee * package.offtake * n.capacity[j, 0] * ramp[:T] * max(float(y), 0.0)
     npv = worth.npv
     if path_data.owners.pricing is not None:
-        npv += fees_received(n, fees, worth.rate, signed)
+        npv += float(sum(fee * (1 + worth.rate) ** (-(t - signed) * n.calendar.step) for t, fee in enumerate(fees)))
     lost_anyway = min(0.0, worth.without) if is_baseline(n, project) else 0.0
     gap = 0.0 if project.committed else max(0.0, lost_anyway - npv)
     if project.chance > 0:  # the mean over what its costs may be, at a thousand points of each half
@@ -365,7 +360,11 @@ def objections(path_data: PathData, signing: SignedPackage, markets: Sequence[Ma
     """(by how much, why) the package may not be signed: date, instrument, participation, floors that earn money."""
     n, project = path_data.instance, path_data.instance.projects[signing.project]
     T, found = n.calendar.periods, []
-    allowed = [project.earliest] if is_baseline(n, project) else [t for t in n.signing_periods if t >= project.earliest]
+    allowed = (
+        [project.earliest]
+        if is_baseline(n, project)
+        else [t for t in start_periods(n.calendar, n.plan.instruments.signing_years) if t >= project.earliest]
+    )
     if signing.signed not in allowed or signing.signed + project.lead >= T:
         found.append((1.0, "not a date at which it may be signed"))
     if signing.package.project not in (None, signing.project):

@@ -253,10 +253,6 @@ class PathData:
         beta = self.instance.calendar.beta[: values.shape[1]]
         return float((self.weight[:, component] * beta * values).sum())
 
-    def expect_last(self, component: int, values: Floats) -> float:
-        """Expectation of (W,) values at the end of the horizon, undiscounted."""
-        return float((self.weight[:, component, -1] * values).sum())
-
     def along(self, component: int, values: Floats) -> Floats:
         """(S,) sum_t beta[t] values[s,t] of each scenario's whole course."""
         return np.asarray(values[1:] @ self.instance.calendar.beta[: values.shape[1]])

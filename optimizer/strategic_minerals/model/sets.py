@@ -17,7 +17,7 @@ import numpy as np
 from ..core.frames import Bools, Floats, Ints
 from ..question.plan import DaysOfCover, Diversification, Plan, ServiceLevel, StockRule
 from ..world.events import ScenarioSet
-from ..world.instance import Contract, Instance, Purchase, seller_unit
+from ..world.instance import Contract, Instance, Purchase, seller_unit, start_periods
 from ..world.packages import Support, commitment_money
 
 TRUNK = -1
@@ -208,7 +208,7 @@ def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support
     contracts = []
     for j in np.flatnonzero(~np.isnan(instance.contract_lot)):
         largest = float(instance.capacity[j].max() * (1 - instance.sold[j]))
-        for t in instance.contract_periods:
+        for t in start_periods(instance.calendar, plan.instruments.contract_years):
             end = t + int(instance.contract_term[j])
             allowed = instance.procurement.offtake_open[j, t]
             if largest > 0 and instance.contract_lot[j] <= largest and allowed:

@@ -424,15 +424,12 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield _wrong("offers", row, "crisis_availability", "a share (mandatory for 'outside')")
         elif (row.source_producer, row.material) not in outputs:
             yield _wrong("offers", row, "material", f"an output of {row.source_producer}")
-        most = _discount(rows[row.material]) if row.material in rows else 1.0
+        facts, most = rows.get(row.material), 1.0
+        if facts is not None:  # share of the price that a tonne loses at least, sold or left at the end
+            most = float(facts.haircut_share if facts.salvage_share is None else 1 - facts.salvage_share)
         if -row.premium_share > most + 1e-12:
             why = "otherwise buying and selling, or holding to the end, would be a risk-free profit"
             yield _wrong("offers", row, "premium_share", f"a discount of at most {most:g}: {why}")
-
-
-def _discount(material: Any) -> float:
-    """Share of the price that a tonne loses at least, sold or left at the end."""
-    return float(material.haircut_share if material.salvage_share is None else 1 - material.salvage_share)
 
 
 def _in_part(row: Any, columns: Sequence[str]) -> bool:

@@ -328,10 +328,6 @@ class Dataset:
             cell.placed(replace(unfit[0], found=words, expected=expected)),
         ]
 
-    def without_places(self) -> Dataset:
-        """The same tables without their places in sheets, so that messages about them are always the same."""
-        return replace(self, book=None, asked=None)
-
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""
         if table not in TABLES:

@@ -151,7 +151,7 @@ class Janitor:
         self._reserve.fill()
         if self._uptime is None:
             return
-        for work in (self._old_jobs, self._forgotten, self._strays):
+        for work in (self._old_jobs, partial(self._store.forget, time.time() - self._log_s), self._strays):
             try:
                 work()
             except (StoreError, OSError) as error:
@@ -159,9 +159,6 @@ class Janitor:
                     self._reserve.spend()
                 logger.warning("old things could not be deleted: %s", error)
         self._buried()
-
-    def _forgotten(self) -> None:
-        self._store.forget(time.time() - self._log_s)
 
     def _old_jobs(self) -> None:
         keep_s = self._settings.keep_days * 86_400
@@ -388,7 +385,10 @@ class Dispatcher:
                 raise LookupError("the job's folder does not exist")
             limits = {"memory_mib": settings.memory_mib, "deadline_s": settings.deadline_s}
             limits |= {"niceness": self.limits.niceness, "most_columns": self.limits.columns}
-            folder.write(LIMITS, {**named, **limits, "threads": settings.threads_of_job, "begin": begin})
+            folder.write(
+                LIMITS,
+                {**named, **limits, "threads": max(1, (os.cpu_count() or 1) // settings.workers), "begin": begin},
+            )
             patience = settings.deadline_s, self.limits.grace_s
             ended = self._runner.run(folder, patience, partial(self._tell, job), partial(self._to_stop, job))
             self._in_order(job)

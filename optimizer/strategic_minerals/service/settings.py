@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,11 +125,6 @@ class Settings(BaseSettings):
     def prefix(self) -> str:
         """Path of the public address; empty: the service stands at the root."""
         return urlsplit(self.public_url).path
-
-    @property
-    def threads_of_job(self) -> int:
-        """Cores that one job gets."""
-        return max(1, (os.cpu_count() or 1) // self.workers)
 
 
 def on_loopback(host: str) -> bool:

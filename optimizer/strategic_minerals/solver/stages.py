@@ -178,7 +178,7 @@ def _least_loss(
     lower[part.own :] = upper[part.own :] = at
     fixed = replace(part.assembly, lower=lower, upper=upper)
     model = Model(fixed, part.cost, integer=False)
-    basis = cluster.last_basis
+    basis = cluster.basis if cluster.model is None else cluster.model.save_basis()
     if basis is not None:
         model.restore_basis(basis)
     run = model.run(time_limit_s=left(), phase="reference")

@@ -478,7 +478,7 @@ class _Part:
         for instance in self.instances(t).tolist():
             program, asked = self.program_of(instance)
             untouched, tight = program.untouched(asked), self.tight(instance)
-            worth = program.worth_kept(asked)
+            worth = program.worth(asked.cost, asked.price)[1]
             dear = [c for c, i in self.unusual if not tight[i] and asked.cost[c] > worth[i]]
             if dear:
                 asked = asked._replace(upper=asked.upper.copy())

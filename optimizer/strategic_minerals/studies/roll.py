@@ -67,7 +67,10 @@ def with_facts(data: Dataset, facts: Mapping[str, Sequence[Any]]) -> Tables:
     for table, column in (("packages", "project"), ("ramps", "project")):
         news[table] = tuple(row for row in news.get(table, ()) if getattr(row, column) not in whole)
     if "hazards" in news:
-        tables["hazard_evidence"] = tuple(_evidence(tables.get("hazard_evidence", ()), news["hazards"]))
+        rates, known = {row.hazard: row.rate_per_yr for row in news["hazards"]}, tables.get("hazard_evidence", ())
+        # a new rate has seen what the years have shown
+        kept = (row for row in known if rates.get(row.hazard, row.prior_rate_per_yr) == row.prior_rate_per_yr)
+        tables["hazard_evidence"] = tuple(kept)
     for table, column in (("yields", "producer"), ("feed_origins", "producer"), ("qualifications", "producer")):
         copies = [r.model_copy(update={column: p}) for r in news.get(table, ()) for p in parts.get(r.producer, {})]
         news[table] = (*news.get(table, ()), *copies)
@@ -127,12 +130,6 @@ def _projects(rows: Sequence[Any], parts: Mapping[str, Mapping[str, float]], who
             update |= {name: None if value is None else left * value for name, value in sizes}
         found.append(row.model_copy(update=update))
     return found
-
-
-def _evidence(known: Sequence[Any], hazards: Sequence[Any]) -> list[Any]:
-    """Evidence on rates that are still those of before: a new rate has seen what the years have shown."""
-    rates = {row.hazard: row.rate_per_yr for row in hazards}
-    return [row for row in known if rates.get(row.hazard, row.prior_rate_per_yr) == row.prior_rate_per_yr]
 
 
 def _of_parts(tables: Tables, news: Sequence[Any], parts: Mapping[str, Mapping[str, float]]) -> list[Any]:
@@ -318,7 +315,7 @@ def next_question(
     first = n.calendar.first_year + state.periods // n.calendar.per_year
     source = f"carried over from {plan.name}, FY{plan.horizon.first_year}"
     check_events(plan, data, happened, first, first + n.calendar.step)
-    happened = [row for row in happened if row.kind == "event" and row.is_reported]
+    happened = [row for row in happened if row.kind == "event" and (row.status or row.happened) is not None]
     moved = _moved(plan, data, question, state, happened, first, horizon, fresh_draws, chances)
     # before anything is carried: a new row of a source is split as the old one was
     tables = with_facts(data, facts or {})

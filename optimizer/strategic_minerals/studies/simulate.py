@@ -121,7 +121,7 @@ def simulate(
     again = [lived[path.number] for path in drawn]
     followed = list(run.each("policies", partial(_followed, free, result.data, drawn), courses))
     cost = {name: costs for (name, _), (costs, _) in zip(courses, followed, strict=True)}
-    cost[REPLANNED] = [path_cost(years, plan.discount_rate) for years in again]
+    cost[REPLANNED] = [sum(year.cost * (1 + plan.discount_rate) ** -k for k, year in enumerate(one)) for one in again]
     flows = {name: each for (name, _), (_, each) in zip(courses, followed, strict=True)}
     flows[REPLANNED] = [[list(year.flows) for year in one] for one in again]
     years = _years({name: flows[name] for name in (PRINTED, REPLANNED)}, drawn, plan.horizon.first_year)
@@ -293,11 +293,6 @@ def _tables(
         "paths": table,
         "years": years,
     }
-
-
-def path_cost(years: Sequence[Year], rate: float) -> float:
-    """Discounted cost of a path that was lived year by year [million USD]."""
-    return float(sum(year.cost * (1 + rate) ** -k for k, year in enumerate(years)))
 
 
 def _policies(table: pd.DataFrame, names: Sequence[str], confidence: float) -> pd.DataFrame:

@@ -262,12 +262,8 @@ class Storekeeper:
             self._known[key] = self._solve(asked, kept)[: self.width]
         return self._known[key]
 
-    def worth_kept(self, asked: Period) -> Mapping[int, float]:
-        """Material -> what a tonne counts that is kept for no use of its own [million USD/unit]."""
-        return self._worth(asked.cost, asked.price)[1]
-
-    def _worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
-        """(what a kept tonne counts for each use, and for no use by material: the reserve's, users' own), in the period's costs."""
+    def worth(self, cost: Floats, prices: Floats) -> tuple[Floats, Mapping[int, float], Mapping[int, float]]:
+        """(what a kept tonne counts for each use, and for no use by material: the reserve's, users' own), in a period's costs."""
         losses = cost[self.uses]
         asked = losses.tobytes() + prices.tobytes()
         if asked not in self._worths:
@@ -301,7 +297,7 @@ class Storekeeper:
         below, above, price = np.zeros(self.columns), np.zeros(self.columns), np.zeros(self.columns)
         W, (want, again, ahead, spare, _, sale) = self.width, kept
         below[:W], above[:W], price[:W] = asked.lower, asked.upper, asked.cost
-        worth, idle, own = self._worth(asked.cost, asked.price)
+        worth, idle, own = self.worth(asked.cost, asked.price)
         filled = self._filled(asked.cost, idle, tight)
         for k, i in enumerate(sets.stocked):
             price[self.stock[k]] = -idle[i]  # neither holding costs nor what the end pays decides what is given

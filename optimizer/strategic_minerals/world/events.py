@@ -204,11 +204,6 @@ class DisruptionEvent:
     begun: DisruptionEvent | None = None
     """Of an event that had begun before the plan: itself as its hazard has it. When it ends was then not known."""
 
-    @property
-    def moves_price(self) -> bool:
-        """Whether its cut changes a price."""
-        return self.price != 1 or (self.profile is not None and bool(self.profile.priced))
-
 
 def resolve_event(event: Event, row: Any, profile: HazardProfile | None = None) -> DisruptionEvent:
     """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself).

@@ -533,10 +533,6 @@ class Instance:
         """Whether the loss of a tonne missing changes from period to period: it adapts, or the material is sold in two markets."""
         return bool(self.adaptation[demand]) or self.outside_quote[self.demand_material[demand]] > 0
 
-    def dearer_outside(self, material: int) -> Floats:
-        """(T,) how much dearer, undisturbed, a material is in the dearest of two markets than in one, premiums included."""
-        return np.asarray(self.dearest_price(material) - (1 + self.largest_premium[material]) * self.price[material])
-
     @property
     def two_markets(self) -> Bools:
         """(I,) materials that somebody sells in a market outside the countries that control them."""
@@ -599,16 +595,6 @@ class Instance:
         total, owed = self.plan.budget.total_musd, float(self.owed[: len(self.calendar.planned_years)].sum())
         beyond = 0.0 if total is None else max(total, owed) - total
         return beyond if beyond > ROUNDING * max(owed, total or 0.0) else 0.0
-
-    @property
-    def contract_periods(self) -> list[int]:
-        """Periods in which offtake contracts may start."""
-        return start_periods(self.calendar, self.plan.instruments.contract_years)
-
-    @property
-    def signing_periods(self) -> list[int]:
-        """Periods in which packages may be signed."""
-        return start_periods(self.calendar, self.plan.instruments.signing_years)
 
     def by_year(self, series: float | Mapping[int, float]) -> Floats:
         """(F,) a figure, or a series by year that holds its last value and is 0 before its first year."""

@@ -34,7 +34,8 @@ def undisturbed_values(instance: Instance, tiers: Sequence[int]) -> Floats:
     adapted = np.array([bool(instance.adaptation[q]) for q in demands], dtype=bool)
     material = instance.demand_material[demands]
     if any(instance.outside_quote[i] for i in material):
-        fixed = fixed + np.stack([instance.dearer_outside(int(i)) for i in material])
+        premium = 1 + instance.largest_premium
+        fixed = fixed + np.stack([instance.dearest_price(int(i)) - premium[i] * instance.price[i] for i in material])
     if not adapted.any():
         return fixed
     asked = np.stack([instance.dearest_price(int(i)) for i in material])

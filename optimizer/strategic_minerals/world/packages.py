@@ -16,7 +16,7 @@ from ..core.frames import Bools, Floats
 from ..core.runner import checkpoint
 from ..question.plan import FloorMenu, Plan
 from .events import ScenarioSet
-from .instance import Floor, FloorId, Instance, MarketFloor, Package, Project, floor_names, level_in
+from .instance import Floor, FloorId, Instance, MarketFloor, Package, Project, floor_names, level_in, start_periods
 from .owners import (
     ROUNDING_MUSD,
     FloorMoney,
@@ -310,7 +310,11 @@ class _Options:
 
     def add_project(self, p: int, baseline: bool) -> None:
         project = self.instance.projects[p]
-        signing = [t for t in self.instance.signing_periods if t >= project.earliest]
+        signing = [
+            t
+            for t in start_periods(self.instance.calendar, self.instance.plan.instruments.signing_years)
+            if t >= project.earliest
+        ]
         if not (baseline or project.supportable):
             self.dropped.append((project.name, "the plan may not support it"))
             return

@@ -133,7 +133,8 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     firms = resolved.producers.split()
     if firms and not any(known.country.get(name) in resolved.countries.split() for name in firms):
         return f"no firm that it names is in {resolved.countries}"
-    changes = resolved.demand or resolved.surge[0] or resolved.third_cut > 0 or resolved.moves_price
+    dear = resolved.price != 1 or (resolved.profile is not None and resolved.profile.priced)
+    changes = resolved.demand or resolved.surge[0] or resolved.third_cut > 0 or dear
     if changes or (resolved.cut > 0 and known.cut(resolved.countries, touched)):
         return ""
     if resolved.cut > 0:

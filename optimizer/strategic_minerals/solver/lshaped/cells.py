@@ -51,10 +51,6 @@ class Aim:
         found = ((row.right + _sum(row.weight, cost)) / row.scale for row in self.rows)
         return max(0.0, max(found, default=0.0))
 
-    def value_at(self, cost: Floats) -> float:
-        """What it comes to there."""
-        return self.worst * self.worst_at(cost) + _sum(self.weight, cost)
-
 
 def _sum(weight: Mapping[Cell, float], cost: Floats) -> float:
     return float(sum(part * float(cost[cell]) for cell, part in weight.items()))
@@ -194,9 +190,9 @@ class Cells(Evaluator):
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
         """Ask the clusters of the aim's losses at a point, whose worst is set as low as its rows allow."""
         costs, cuts, iterations = self._costs_at(y[:-1], deadline)
-        return Evaluated(
-            np.append(y[:-1], self._aim.worst_at(costs)), offset + self._aim.value_at(costs), (), cuts, iterations
-        )
+        worst = self._aim.worst_at(costs)
+        total = offset + self._aim.worst * worst + _sum(self._aim.weight, costs)
+        return Evaluated(np.append(y[:-1], worst), total, (), cuts, iterations)
 
     def _costs_at(self, y: Floats, deadline: float) -> tuple[Floats, tuple[int, ...], int]:
         """((beliefs, losses) costs of the aim's cells at a point [million USD], NaN elsewhere; cuts, iterations)."""

@@ -105,10 +105,6 @@ class Search:
         """Whether a bound is close enough to an objective."""
         return math.isfinite(objective) and objective - bound <= self.tolerance(objective, share)
 
-    def is_answered(self) -> bool:
-        """Whether integers are whole in a plan within the gap asked: the start of a variant often is one."""
-        return len(self.of.decisions) > 0 and self.is_closed(self.objective, self.bound)
-
     def run_master(self) -> Run:
         """Solve the master with its current cuts and bounds. Raises OutOfTimeError."""
         return self.counted(self.master.run(self.left(), self.phase))
@@ -182,7 +178,9 @@ class Search:
             if best is not None:
                 self.centre = best.y
                 settled = self.warm and not answer and self.bound - before <= self.tolerance(best.total, share)
-                if settled or self.is_closed(best.total, self.bound, share) or self.is_answered():
+                # integers may be whole in a plan within the gap asked: the start of a variant often is one
+                answered = len(self.of.decisions) > 0 and self.is_closed(self.objective, self.bound)
+                if settled or answered or self.is_closed(best.total, self.bound, share):
                     self.of.root = self.master.root()
                     return "optimal"
             self.report_progress()

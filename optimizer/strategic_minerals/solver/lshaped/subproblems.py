@@ -144,11 +144,6 @@ class Cluster:
         """Its linear program."""
         return self.kept or self.split.part(self.number, self.links)
 
-    @property
-    def last_basis(self) -> Any:
-        """The basis with which the last answer ended; None where there is none here."""
-        return self.basis if self.model is None else self.model.save_basis()
-
     def solve(self, y: Floats, deadline: float) -> SubproblemSolution:
         """Least cost with the master's columns fixed at y, by a time of `perf_counter`.
 
