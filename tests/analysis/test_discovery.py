@@ -14,7 +14,6 @@ from scipy.stats import binom
 from strategic_minerals import (
     FaultsError,
     InputError,
-    Plan,
     PlanError,
     Result,
     Study,
@@ -24,13 +23,9 @@ from strategic_minerals import (
     stress_test,
     sweep,
 )
-from strategic_minerals.question.names import Names
-from strategic_minerals.question.read_csv import shipped_tables
 from strategic_minerals.studies.designs import Design, one_at_a_time, sobol
 from strategic_minerals.studies.discovery import (
     LUCK,
-    Column,
-    InputWords,
     Limits,
     _peeled,
     cases_of_study,
@@ -405,35 +400,3 @@ def test_a_stored_study_is_read_as_it_was_given(tmp_path: Path) -> None:
         given, read = (discover(rows, promise).tables for rows in (study, tmp_path / study.kind))
         assert given["limits"].drop(columns="called").equals(read["limits"].drop(columns="called"))
         pd.testing.assert_frame_equal(given["cases"], read["cases"])
-
-
-def test_ranges_are_told_in_the_words_of_the_tables() -> None:
-    """Proves: names in place of codes, units, percent for shares, factors as times the table, both ends in one clause."""
-    data = shipped_tables()
-    names, free = Names.of(data), math.nan
-    code = data.rows("hazards")[0].hazard
-    called, gallium, magnet = names.hazard(code), names.material("gallium"), names.material("ndfeb_magnet")
-    plan = Plan.model_validate(
-        borne()[0].to_toml_like()
-        | {"scenarios": [{"name": "one", "probability": 0.2, "events": [{"hazard": code, "start_year": 2028.0}]}]}
-    )
-    demand, never = "demand[ndfeb_magnet/*/*].demand_t_per_yr *", [2030.0, np.inf]
-    wanted: list[tuple[str, float, float, list[float], str]] = [
-        (f"{code}.length_months", 3.0, 14.0, [], f"longest cut by {called} is between 3 and 14 months"),
-        (f"{code}.start_year", 2029.4, free, never, f"begin of {called} (fiscal year) is after 2029.4, or never"),
-        (f"{code}.cut_share", 0.4, free, [], f"deepest cut by {called} is over 40%"),
-        (f"{code}.strikes", free, 0.5, [], f"number of events of {called} is under 1"),
-        ("gallium.disrupted_months", 6.0, free, [], f"disrupted time of {gallium} is over 6 months"),
-        (demand, 1.3, free, [], f"demand of {magnet} is over 1.3 times the table"),
-        ("budget.appropriation_musd", free, 300.0, [], "budget: appropriation is under 300 million USD"),
-        ("scenarios.0.events.0.duration_years", 1.2, free, [], f"{called} of scenario one: duration is over 1.2 years"),
-        ("scenarios.0.probability", 0.15, free, [], "scenario one: probability is over 15%"),
-        ("discount_rate *", 1.5, free, [], "discount rate is over 1.5 times the plan's"),
-    ]
-    words = InputWords(names, plan=plan)
-    for name, low, high, values, said in wanted:
-        assert words.clause(Column(name, np.array(values or [0.0, 1.0])), low, high) == said
-    own = words.clause(Column("start_year", np.array([0.0, 1.0])), 2029.5, free)
-    assert own == "start year is after 2029.5", "a column of a table of one's own"
-    plain = InputWords(names).clause(Column(CUT, np.array([0.0, 1.0])), 0.4, free)
-    assert plain == "scenarios.0.events.0: supply cut is over 40%"

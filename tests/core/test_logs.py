@@ -64,37 +64,6 @@ def test_a_process_that_asks_for_nothing_is_told_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("method", ["flat", "decomposed"])
-def test_a_solve_tells_its_phases_at_info_and_its_rounds_at_debug(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: phases with seconds, the reference, each aim with bound and gap, the audit and the end are told at INFO, each under
-    the logger of its own room; rounds and nodes at DEBUG alone; where nobody listens, not one record is put together."""
-    handler = Heard()
-    with listening(handler, logging.DEBUG):
-        solved(method=method)
-    told = handler.said(logging.INFO)
-    for line in (
-        *(rf"^{phase}: \d+\.\d{{3}} s$" for phase in ("build", "compile", "do nothing", "solve", "prices", "audit")),
-        r"model: \d+ rows",
-        "reference without a plan: social cost",
-        "social_cost: optimal, objective",
-        f"method: {method}",
-        "audit: passed",
-    ):
-        assert re.search(line, told, re.MULTILINE), line
-    assert {"core", "answer", "solver"} <= {
-        record.name.split(".")[1] for record in handler.records if "." in record.name
-    }
-    assert ": round, best" not in told
-    for line in (": round, best", ": better plan, best"):
-        assert (line in handler.said()) == (method == "decomposed")
-
-    def made(*_: Any, **__: Any) -> Any:
-        raise AssertionError("a record that nobody reads")
-
-    monkeypatch.setattr(logging.Logger, "makeRecord", made)
-    assert solved(method=method).audited.passed
-
-
 def test_solves_at_once_are_told_apart_and_each_keeps_its_own_log() -> None:
     """Proves: of solves in threads every record has the run that it is of, with the plan's name, and each log that is kept is one
     whole story, in lines that begin with the seconds since it was begun; whoever listens at INFO hears nothing below."""

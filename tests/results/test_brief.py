@@ -466,7 +466,9 @@ def test_losses_and_their_chances_of_a_plan_of_a_few_scenarios_are_those_of_thes
     scenarios = [
         cut(f"stop-{share:g}", chance, 2028, 1, share=share) for share, chance in ((0.2, 0.1), (0.5, 0.1), (1.0, 0.02))
     ]
-    case = imported(10.0, loss=20.0, steps=[("a", "civil", 0.3, 15.0)], scenarios=scenarios, policy="targets", money=0.0)
+    case = imported(
+        10.0, loss=20.0, steps=[("a", "civil", 0.3, 15.0)], scenarios=scenarios, policy="targets", money=0.0
+    )
     result = solve(*case)
     row = result.tables["sample_gap"].iloc[0]
     assert result.tables["remaining"].loss_musd.sum() == pytest.approx(row.loss_musd)
