@@ -16,7 +16,7 @@ from strategic_minerals.studies.designs import estimate_ranges, left_out, one_at
 from support.instances import random_case
 from support.one_mineral import one_mineral
 from support.promising import promising
-from support.tiny import cut, imported, offer, source
+from support.tiny import cut, imported, offer, project, source
 
 EXACT = 1e-6
 
@@ -182,6 +182,16 @@ def test_a_sweep_without_any_answer_is_told() -> None:
     assert found.tables["chosen"].empty
     assert "No answer at 3 points: infeasible" in found.summary()
     assert "no budget has a plan" in frontier(plan, data, factors=[0.0, 1.0]).summary()
+
+
+def test_what_was_decided_before_the_plan_is_no_choice() -> None:
+    """Proves: a plant under construction is there at every point, and no point chooses it."""
+    plants = {
+        "built": project("a", 1.0, cash_usd_per_kg=5.0, committed=True),
+        "new": project("a", 1.0, additional=True),
+    }
+    plan, data = one_mineral(110.0, projects=plants)
+    assert "built" not in set(sweep(plan, data, [{}, {"discount_rate": 0.01}], gap=0.0).tables["chosen"]["item"])
 
 
 def test_an_item_that_is_none_is_refused_with_a_hint() -> None:

@@ -264,15 +264,6 @@ def names() -> Names:
     return Names.of(shipped_tables())
 
 
-def test_things_are_told_by_names_and_keep_the_code_that_a_command_needs(names: Names) -> None:
-    """Proves: a producer has its country once."""
-    for item, kept, told in (
-        ("project narva_2: loan", "Narva phase 2 (Estonia) [project narva_2: loan]", "Narva phase 2 (Estonia): loan"),
-        ("contract can_gallium", "Gallium (Canada) [contract can_gallium]", "offtake from Gallium (Canada)"),
-    ):
-        assert (names.item(item), names.chosen(item)) == (kept, told)
-
-
 def test_figures_in_words_have_the_right_unit(names: Names) -> None:
     """Proves: months up to two years, rates as how often, numbers without an exponent."""
     assert [

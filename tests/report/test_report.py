@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -220,6 +221,9 @@ def test_a_comparison_tells_what_differs() -> None:
     assert same.tables["inputs"].empty
     assert same.tables["plan"].empty
     assert same.facts["names"] == ("tiny (1)", "tiny (2)")
+    later = solve(*one_mineral(110.0, years=3), gap=0.0, quick=True)
+    held = compare([one, later], ["long", "short"]).tables["targets"].set_index("fiscal_year")
+    assert (held.loc[2030, "long"] > 0, np.isnan(held.loc[2030, "short"])) == (True, True)
     for wrong, fault in (([one], "two or more"), ([one, two], "1 name; expected 2")):
         with pytest.raises(InputError, match=fault):
             compare(wrong, ["rich"])

@@ -272,6 +272,36 @@ def test_an_event_of_the_plan_s_own_is_answered_by_its_status(tmp_path: Path) ->
     assert (row.countries, row.cut_share, row.price_multiplier, row.remaining_years) == ("CHN", 1.0, 2.0, 1.0)
 
 
+@pytest.mark.parametrize("status", ["announced", "in force"])
+def test_empty_cells_are_as_planned(status: str) -> None:
+    """Proves: news of a listed event keep what the plan says of it and no cell does, what it lists after it included; a row of
+    another hazard keeps nothing."""
+    plan, data = hazard()
+    own = {
+        "hazard": "stop",
+        "start_year": FIRST + 2.0,
+        "duration_years": 1.5,
+        "cut_share": 0.4,
+        "third_country_cut_share": 0.2,
+    }
+    later = {**own, "start_year": FIRST + 3.0, "duration_years": 0.5}
+    listed = [{"name": "own", "probability": 0.3, "events": [own, later]}]
+    first = solve(Plan.model_validate({**plan.to_toml_like(), "scenarios": listed}), data, quick=True)
+    row = NewsRow(item="own", status=status, hazard="stop", from_year=FIRST + 1.5, probability=0.5, cut_share=0.6)
+
+    def told(row: NewsRow) -> tuple[Any, ...]:
+        now = roll(first, news=[row], **CALM).result.plan
+        return now.ongoing or now.scenarios[0].events
+
+    events = told(row)
+    assert [(e.duration_years, e.cut_share, e.third_country_cut_share) for e in events[:1]] == [(1.5, 0.6, 0.2)]
+    if status == "announced":
+        assert [(e.start_year, e.cut_share) for e in events[1:]] == [(FIRST + 3.0, 0.4)]
+    stated = {"countries": "CHN", "materials": "gallium", "duration_years": 1.0, "remaining_years": 1.0}
+    (other, *_) = told(row.model_copy(update={"hazard": None, **stated}))
+    assert (other.third_country_cut_share, other.duration_years) == (None, 1.0)
+
+
 def test_what_was_not_done_is_not_paid_and_what_did_not_arrive_is(tmp_path: Path) -> None:
     """Proves: half of a purchase costs half, so that the rest of the money is kept; half of it delivered costs all; prices of what
     the tables lack are refused."""
@@ -288,5 +318,9 @@ def test_what_was_not_done_is_not_paid_and_what_did_not_arrive_is(tmp_path: Path
     assert kept[2] == pytest.approx(kept[0])
     with pytest.raises(InputError, match=r"happened .*; expected at most .* t, which were bought"):
         roll(first, news=[NewsRow(kind="delivered", item="spot", happened=2 * tonnes)], **CALM)
-    with pytest.raises(InputError, match="did you mean 'gallium'"):
-        roll(first, news=[NewsRow(kind="price", item="galium", happened=3.0)], **CALM)
+    for item, figure, said in (
+        ("galium", 3.0, "did you mean 'gallium'"),
+        ("gallium", 0.0, "found 0; expected more than 0"),
+    ):
+        with pytest.raises(InputError, match=said):
+            roll(first, news=[NewsRow(kind="price", item=item, happened=figure)], **CALM)

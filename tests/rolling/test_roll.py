@@ -404,6 +404,17 @@ def test_a_contract_that_ends_in_mid_year_gives_in_half_of_it():
         assert paid.contract_fees_musd + paid.signed_before_musd == 1.0
 
 
+def test_a_contract_that_begins_with_the_new_plan_is_said_to_be_signed():
+    """Proves: it was due before its year, and a note says that it counts as signed, unless a row of `acts.csv` has none of it."""
+    ally = source("AUS", "a", 4.0, kappa=0.0, lot_t_per_yr=100.0, fee_usd_per_kg=0.5, term_yr=5.0)
+    more: dict[str, Any] = {"years": 6, "scenarios": [cut("stop", 0.5, 2031.0, 1.0)]}
+    more["instruments"] = {"contract_years": [2028], "reserve": False}
+    first = best(imported(100.0, loss=900.0, sources={"far": source("CHN", "a", 8.0), "ally": ally}, **more))
+    said, none = "contracts with ally: a row `contract` of acts.csv", [ActRow(kind="contract", item="ally", done=0.0)]
+    assert said in roll(first, **CALM).summary()
+    assert said not in roll(first, acts=none, **CALM).summary()
+
+
 @pytest.mark.parametrize("until", [2029.0, 2029.25])
 def test_a_floor_begins_where_an_older_one_on_the_same_output_ends(until: float) -> None:
     """Proves: yearly periods count a guarantee until early 2029 as over when the plant opens; rolled, the new one follows it."""

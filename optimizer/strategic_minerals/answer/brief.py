@@ -203,12 +203,11 @@ def _printed(tables: Mapping[str, pd.DataFrame], begins: str, most: int, sides: 
         others = sum(widths) - widths[k] + 2 * (len(widths) - 1)
         widths[k] = min(widths[k], max(least, WIDTH - others))
     for row in cells:
-        parts = [f"{_cut(cell, n):{side}{n}}" for cell, n, side in zip(row, widths, sides, strict=True)]
-        yield "  ".join(parts).rstrip()
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: max(0, most - 3)].rstrip()}..."
+        fitting = (
+            cell if len(cell) <= n else f"{cell[: max(0, n - 3)].rstrip()}..."
+            for cell, n in zip(row, widths, strict=True)
+        )
+        yield "  ".join(f"{cell:{side}{n}}" for cell, n, side in zip(fitting, widths, sides, strict=True)).rstrip()
 
 
 def _tonnes(value: float) -> str:
@@ -896,7 +895,8 @@ class _Sentences:
         rest = total - sum(value for _, value in ranked[: len(named)])
         else_ = "all else" if len(ranked) > len(named) else "dearer substitutes"
         named += [f"{else_} {rounded(rest)}"] * (len(named) > 0 and rest >= max(SMALL_MUSD, 0.05 * total))
-        mostly = f" ({', '.join(named)})" if named else ""
+        parted = "; " if any(", " in one for one in named) else ", "
+        mostly = f" ({parted.join(named)})" if named else ""
         others = "" if math.isnan(before) else f" (else {odds(before).replace('future ', '')})"
         defence = " Defence never runs short." * self.basis.has_defence
         defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else defence

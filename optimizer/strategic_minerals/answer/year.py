@@ -369,7 +369,12 @@ def news_facts(news: Sequence[NewsRow], plan: Plan, data: Dataset, first: int) -
             source = row.source or f"the planner's news of FY{first - 1}"
             about = {"from_year": first, "source": source, "year": first, "confidence": "reported"}
             ends = {f"{column}_{end}": None for end in ("low", "high")}
-            found.setdefault(table, []).append(now.model_copy(update={**about, **ends, column: row.happened}))
+            try:
+                new = type(now).model_validate({**now.model_dump(), **about, **ends, column: row.happened})
+            except ValidationError as error:
+                faults += [Fault(NEWS, str(line), "happened", f"{row.happened:g}", expected(e)) for e in error.errors()]
+            else:
+                found.setdefault(table, []).append(new)
     if faults:
         raise InputError(faults)
     return found

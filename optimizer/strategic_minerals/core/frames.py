@@ -100,7 +100,8 @@ def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name, kind in kinds.items():
         values = frame[name]
-        if kind != "mixed" and _as_stated(values, kind):
+        alone = kind != "mixed" and values.dtype == KINDS[kind]  # nothing to look at cell by cell
+        if alone and (kind != "text" or pd.api.types.infer_dtype(values, skipna=False) == "string"):
             columns[name] = pd.Series(values.to_numpy(), dtype=KINDS[kind])
         elif isinstance(values.dtype, pd.StringDtype) and kind == "text":
             columns[name] = pd.Series(values.fillna("").to_numpy(dtype=object), dtype=object)
@@ -124,13 +125,6 @@ def _number_or_text(value: Any) -> float | str | None:
         return float(value)
     except ValueError:
         return str(value)
-
-
-def _as_stated(values: pd.Series, kind: str) -> bool:
-    """Whether a column holds its kind alone, so that there is nothing to look at cell by cell."""
-    return values.dtype == KINDS[kind] and (
-        kind != "text" or pd.api.types.infer_dtype(values, skipna=False) == "string"
-    )
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

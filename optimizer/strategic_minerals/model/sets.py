@@ -340,18 +340,13 @@ def _moved(
         yield MovedPrice(i, abroad, added, tuple(p.name for p in offers), signed)
 
 
-def shares_depth(instance: Instance, g: int, purchase: Purchase) -> bool:
-    """Whether a purchase counts under what a seller sells, or a ceiling allows: an offer, or tonnes under a purchase floor."""
-    if purchase.offer >= 0:
-        return bool(instance.seller_offers[g, purchase.offer])
-    return int(instance.form_of[purchase.material]) == int(instance.seller_material[g])
-
-
 def _shared_sellers(instance: Instance, purchases: list[Purchase]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Sellers and ceilings whose offers could together buy more than they allow."""
     unit = instance.material_unit
     for g in range(len(instance.sellers)):
-        mine = [p for p in purchases if shares_depth(instance, g, p)]
+        form = int(instance.seller_material[g])  # tonnes under a purchase floor count by their form
+        offered = instance.seller_offers[g]
+        mine = [p for p in purchases if (offered[p.offer] if p.offer >= 0 else instance.form_of[p.material] == form)]
         most = sum(float(instance.offer_depth[p.offer] * unit[p.material]) if p.offer >= 0 else math.inf for p in mine)
         if mine and most > float(instance.seller_depth[g].min() * seller_unit(instance, unit)[g]) * (1 + 1e-9):
             yield g, tuple(p.name for p in mine)

@@ -763,7 +763,7 @@ def grid_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
     axes = list(points.columns[: list(points.columns).index("reason")])
     if len(axes) != 2 or points["objective_musd"].isna().all():
         return
-    labels = [[_level(value) for value in points[name]] for name in axes]
+    labels = [[f"{v:.6g}" if isinstance(v, float) else str(v) for v in points[name]] for name in axes]
     levels = [list(dict.fromkeys(label)) for label in labels]
     cells = set(zip(*labels, strict=True))
     if not len(points) == len(cells) == len(levels[0]) * len(levels[1]) or min(map(len, levels)) < 2:
@@ -791,11 +791,6 @@ def grid_figure(points: pd.DataFrame, about: Subject) -> Iterator[Figure]:
         chart.properties(width=WIDTH - 160, height=40 + 30 * len(levels[1])),
         table.drop(columns="worth").set_axis([*titles, "worth_musd"], axis=1),
     )
-
-
-def _level(value: Any) -> str:
-    """A value of an axis as its label."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 # Which figures a study has: those of the page, and of `charts`.

@@ -420,11 +420,12 @@ def _alike_named(results: Sequence[Result]) -> list[Names]:
 def _targets(results: Sequence[Result], known: Sequence[Names], names: Sequence[str]) -> pd.DataFrame:
     """material, fiscal_year, stock at its end in each result, of what any of them holds."""
     held: dict[tuple[str, int], list[float]] = {}
+    years = [set(result.tables["budget"].fiscal_year) for result in results]
     for n, result in enumerate(results):
         for row in rows_of(result.tables["stock"]):
             key = known[n].material(row.material), int(year_of(result, row.period))
-            held.setdefault(key, [0.0] * len(results))[n] = float(row.stock_t)
-    kept = {material for (material, _), tonnes in held.items() if max(tonnes) > SMALL_T}
+            held.setdefault(key, [0.0 if key[1] in of else np.nan for of in years])[n] = float(row.stock_t)
+    kept = {material for (material, _), tonnes in held.items() if np.nanmax(tonnes) > SMALL_T}
     rows = [[*key, *tonnes] for key, tonnes in sorted(held.items()) if key[0] in kept]
     return pd.DataFrame(rows, columns=["material", "fiscal_year", *names])
 

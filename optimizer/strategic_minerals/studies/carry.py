@@ -706,12 +706,12 @@ class _Carrier:
         self.rows["payments_due"] = [row for row in self.rows.get("payments_due", []) if row.fiscal_year >= self.first]
         paid = {row.commitment for row in self.rows["payments_due"]}
         self.rows["commitments"] = [
-            row for row in self.rows.get("commitments", []) if row.commitment in paid or _binds(row, self.first)
+            row
+            for row in self.rows.get("commitments", [])
+            if row.commitment in paid
+            or (
+                row.floor_usd_per_kg is not None and (row.floor_until_year is None or row.floor_until_year > self.first)
+            )
+            or (row.until_year is None or row.until_year > self.first)
         ]
         return self.rows
-
-
-def _binds(row: Any, first: int) -> bool:
-    """Whether a commitment still pays or promises something from a year on."""
-    floor = row.floor_usd_per_kg is not None and (row.floor_until_year is None or row.floor_until_year > first)
-    return floor or row.until_year is None or row.until_year > first

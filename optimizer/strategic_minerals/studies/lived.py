@@ -333,20 +333,16 @@ def lived_alone(result: Result, problem: Problem, stage: FirstStage, trial: Tria
         (f"test {k + 1}", one.seed, scenarios, one.worth[number], one.loss[number], one.loss_without)
         for k, one in enumerate(lives)
     ]
+    hinges = pd.DataFrame(columns=DEPENDS)  # nothing of a plan that weighs more than its worth
+    if scenarios and problem.plan.objective.kind == "social_cost" and problem.plan.risk.cvar_weight == 0:
+        hinges = if_there_is_time(partial(depends_rows, problem, lives, [("plan", "", "", number, None)]))
     found = replace(
         ActNow.none(pd.DataFrame([row])),
         samples=pd.DataFrame(by_sample if scenarios else [], columns=SAMPLE),
-        depends=if_there_is_time(partial(_hinges, problem, lives, number)) if scenarios else pd.DataFrame(),
+        depends=hinges,
         **trial.tables(problem, result, stage),
     )
     return with_samples(result, found)
-
-
-def _hinges(problem: Problem, lives: Sequence[Met], number: int) -> pd.DataFrame:
-    """What the whole of an answer hangs on; nothing of a plan that weighs more than its worth."""
-    if problem.plan.objective.kind != "social_cost" or problem.plan.risk.cvar_weight > 0:
-        return pd.DataFrame(columns=DEPENDS)
-    return depends_rows(problem, lives, [("plan", "", "", number, None)])
 
 
 def if_there_is_time(made: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -195,7 +195,10 @@ class _Answers:
             reasons = [self.choices.refused(item) for item in items]
             return f"no: {reasons[0] if reasons else none}."
         inside = [item for item in open_ if self.choices.chosen(item, self.x)]
-        found = [(item, self._forced(item, inside=not inside)) for item in (inside or open_)[:MOST_TRIED]]
+        ask, found = partial(self.session.answer, self.plan, self.data), list[tuple[Item, ForcedSolve]]()
+        for item in (inside or open_)[:MOST_TRIED]:
+            shares = SHARES if not inside and self.choices.decided(item).any_amount else SHARES[:1]
+            found.append((item, forced_solve(ask, ForcedDecision(item, not inside), shares, self.paths)))
         solved = [(item, one) for item, one in found if not one.note]
         if not solved:
             return "yes: no plan without it keeps all rules." if inside else f"no: no plan has it ({found[0][1].note})."
@@ -212,12 +215,6 @@ class _Answers:
                 f"yes{name}: without it the plan is {rounded(worse)} M worse. It stays unless it costs that much more."
             )
         return f"no: with it{name} the plan is {rounded(worse)} M worse. It would be chosen if it cost that much less."
-
-    def _forced(self, item: Item, *, inside: bool) -> ForcedSolve:
-        shares = SHARES if inside and self.choices.decided(item).any_amount else SHARES[:1]
-        return forced_solve(
-            partial(self.session.answer, self.plan, self.data), ForcedDecision(item, inside), shares, self.paths
-        )
 
     # What may happen.
     def hazard(self, code: str) -> tuple[str, str]:
@@ -256,7 +253,8 @@ class _Answers:
         if before < SMALL_MUSD:
             return f"it changes nothing: {odds}, and nobody runs short in it."
         moved = "fall" if before > after else "rise"
-        helped = f"losses in it {moved} from {rounded(before)} to {rounded(after)} M"
+        by = f"by {rounded(abs(before - after))}" if rounded(before) == rounded(after) else f"from {rounded(before)}"
+        helped = f"losses in it {moved} {by} to {rounded(after)} M"
         if abs(before - after) < SMALL_MUSD:
             helped = f"losses in it stay {rounded(before)} M with the plan or without it"
         turns = rows_of(self.result.tables.get("depends", pd.DataFrame()))

@@ -888,7 +888,7 @@ def _by_reaction(reaction: pd.DataFrame, grid: Grid) -> Iterator[str]:
         return
     row = next(rows_of(own.sort_values("rarer_share", ascending=False, kind="stable")))
     enough = (
-        f"is as good as the recommended one if it makes them {row.rarer_share:.0%} rarer"
+        f"is as good as the recommended one if it makes them {chance(row.rarer_share)} rarer"
         if row.rarer_share < 1
         else "is not as good as the recommended one however rare it makes them"
     )

@@ -242,23 +242,38 @@ def in_force(plan: Plan, happened: Sequence[NewsRow]) -> tuple[Ongoing, ...]:
     kept = [event for event in plan.ongoing if not lifted(event.name, happened) and event.name not in begun]
     for row in happened:
         if row.status == "in force" and not lifted(row.item, happened):
-            cells = {name: getattr(row, name) for name in (*EVENT_FIELDS, "remaining_years")}
-            stated: dict[str, Any] = {name: value for name, value in cells.items() if value is not None}
+            stated = _stated(plan, row)
+            if row.remaining_years is not None:
+                stated["remaining_years"] = row.remaining_years
             if row.hazard is None:  # nobody knows its whole length
                 stated.setdefault("duration_years", row.remaining_years)
             kept.append(Ongoing.model_validate({"name": row.item, "start_year": row.from_year, **stated}))
     return tuple(kept)
 
 
-def to_come(happened: Sequence[NewsRow], begin: float) -> tuple[Scenario, ...]:
-    """Scenarios of what was announced, and of what was suspended and may come back. begin: earliest date of an event."""
+def to_come(plan: Plan, happened: Sequence[NewsRow], begin: float) -> tuple[Scenario, ...]:
+    """Scenarios of what was announced, and of what was suspended and may come back. What the plan lists after the event of that
+    name follows as long after it. begin: earliest date of an event."""
     found = []
     for row in happened:
         if row.status in ("announced", "suspended") and row.probability and row.from_year is not None:
-            stated = {name: getattr(row, name) for name in EVENT_FIELDS if getattr(row, name) is not None}
-            event = Event.model_validate({**stated, "start_year": max(begin, row.from_year)})
-            found.append(Scenario(name=row.item, probability=row.probability, events=(event,)))
+            start = max(begin, row.from_year)
+            event = Event.model_validate({**_stated(plan, row), "start_year": start})
+            listed = next((s.events for s in plan.scenarios if s.name == row.item), (event,))
+            later = start - listed[0].start_year
+            more = (one.model_copy(update={"start_year": max(begin, one.start_year + later)}) for one in listed[1:])
+            found.append(Scenario(name=row.item, probability=row.probability, events=(event, *more)))
     return tuple(found)
+
+
+def _stated(plan: Plan, row: NewsRow) -> dict[str, Any]:
+    """What is known of an event: what its row says, and for empty cells what the plan says of the event of that name."""
+    listed: list[Event] = [event for event in plan.ongoing if event.name == row.item]
+    listed += [scenario.events[0] for scenario in plan.scenarios if scenario.name == row.item]
+    dated = {"name", "start_year", "remaining_years", "ended_year"}
+    planned = (event.model_dump(exclude_defaults=True, exclude=dated) for event in listed if event.hazard == row.hazard)
+    own = {name: value for name in EVENT_FIELDS if (value := getattr(row, name)) is not None}
+    return next(planned, {}) | own
 
 
 def lasting(plan: Plan, happened: Sequence[NewsRow], end: float) -> dict[str, float]:
@@ -337,7 +352,7 @@ def next_question(
     alone = (
         f"Taken as begun by their owners without support, with what they make: {', '.join(map(names.producer, built))}."
     )
-    notes = (*_moved_in_words(plan, moved, happened, names), *_rounded_in_words(question, state, names))
+    notes = (*_moved_in_words(plan, moved, happened, names), *_contracts_in_words(question, state, names))
     notes += (alone,) * bool(built)
     return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), notes)
 
@@ -363,8 +378,9 @@ def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names:
             yield f"The promise for {promise} is left out: {why if begun else 'no scenario is left in which it is to hold'}."
 
 
-def _rounded_in_words(question: Question, state: State, names: Names) -> list[str]:
-    """Ends within a year, of which tables know the whole: a closure lasts to its end, a contract gives its part throughout."""
+def _contracts_in_words(question: Question, state: State, names: Names) -> list[str]:
+    """Ends within a year, of which tables know the whole: a closure lasts to its end, a contract gives its part throughout; and
+    contracts that begin with the new plan, which were signed before it."""
     n, whole = question.natural, "the tables hold whole years, so that it"
     ends = [
         (f"The closure of {names.producer(source)}", date, "counts to the end of")
@@ -376,7 +392,10 @@ def _rounded_in_words(question: Question, state: State, names: Names) -> list[st
             n.calendar.first_year + n.calendar.step * c.end,
         )
         ends.append((what, date, f"counts with {date % 1:.0%} of its tonnes in all of"))
-    return [f"{what} ends in {date:g}; {whole} {how} FY{int(date)}." for what, date, how in ends if date % 1 > 1e-9]
+    found = [f"{what} ends in {date:g}; {whole} {how} FY{int(date)}." for what, date, how in ends if date % 1 > 1e-9]
+    begins = [names.producer(n.producers[c.source]) for c, _ in state.contracts if c.start == state.periods]
+    signed = f"with {some(begins)}: a row `contract` of {ACTS} with 0 under `done` says otherwise"
+    return [*found, *[f"Taken as signed before they begin with this plan: contracts {signed}."] * bool(begins)]
 
 
 def _with_rates_of(plan: Plan, hazards: Collection[str]) -> Plan:
@@ -423,7 +442,7 @@ def _moved(
     begin = first + n.calendar.step  # events of the new plan begin with its second period
     listed, chance = _still_to_come(plan, data, n, begin, {row.item for row in happened}, chances)
     basis = {scenario.name for scenario in plan.scenarios if scenario.design_basis}  # promises go on naming them
-    coming = [s.model_copy(update={"design_basis": s.name in basis}) for s in to_come(happened, begin)]
+    coming = [s.model_copy(update={"design_basis": s.name in basis}) for s in to_come(plan, happened, begin)]
     taken = sum(s.probability for s in coming)  # what was announced takes its probability from all else
     others = (s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed)
     scenarios = (*(others if taken > 0 else listed), *coming)

@@ -82,7 +82,9 @@ Interval = tuple[float, float, float]
 """Estimate, low, high."""
 
 # How `solve` and what follows it test plans.
-A_SAMPLE = """a sample from which new scenarios are drawn, such as --set 'sample={scenarios=20,hazards=["*"],seed=1}'"""
+A_SAMPLE = (
+    """a plan with a sample, from which new scenarios are drawn: sample = {scenarios = 20, hazards = ["*"], seed = 1}"""
+)
 """What plans need to be tested."""
 SAMPLES = 10
 """Samples that test them: what is in the plans of all ten stands in more than 74 % of all such plans, with 95 % confidence."""
@@ -483,17 +485,13 @@ def event_rows(done: Draws, materials: Collection[str]) -> pd.DataFrame:
     """The events of every scenario of `scenario_rows` that touch planned materials, with the columns of `EVENTS`."""
     named = set(materials)
     rows = [
-        (scenarios.names[s], replicate, event.label, event.name, event.materials, *_figures_of(event))
+        (scenarios.names[s], replicate, e.label, e.name, e.materials, e.start, e.flood, e.duration, e.cut, severity)
         for replicate, scenarios, s in _counted(done)
-        for event in scenarios.events[s]
-        if _touches(event, named)
+        for e in scenarios.events[s]
+        if _touches(e, named)
+        for severity in [np.nan if e.profile is None else e.severity]
     ]
     return pd.DataFrame(rows, columns=list(EVENTS))
-
-
-def _figures_of(event: DisruptionEvent) -> Sequence[float]:
-    severity = np.nan if event.profile is None else event.severity
-    return event.start, event.flood, event.duration, event.cut, severity
 
 
 def _counted(done: Draws) -> Iterator[tuple[int, ScenarioSet, int]]:

@@ -243,7 +243,8 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> Rows:
     problem = answer.problem
     signed = projects(problem, solution)
     rows: list[tuple[str, Any, Any, Any]] = [
-        ("project", f"{row.project}: {row.package}", row.signed, row.share) for row in rows_of(signed[signed.share > 0])
+        ("project", f"{row.project}: {row.package}", row.signed, row.share)
+        for row in rows_of(signed[(signed.share > 0) & ~(signed.baseline & (signed.package == "none"))])
     ]
     for material, held in stock(problem, solution).groupby("material", sort=False):
         top = held.iloc[int(held["stock_t"].argmax())]
