@@ -15,6 +15,7 @@ import pytest
 from strategic_minerals import Plan, Result, Runner, load_dataset, load_plan, shipped, solve
 from strategic_minerals.answer.brief import LINES, WIDTH, _Sentences
 from strategic_minerals.answer.notes import come_with, touching
+from strategic_minerals.answer.summary import _without
 from strategic_minerals.cli.main import _solved
 from strategic_minerals.core.formats import chance, rounded, within
 from strategic_minerals.matrix.problem import prepare
@@ -360,6 +361,18 @@ def test_the_screen_names_first_what_adds_most(lived: Result) -> None:
     )
     sentences.tested = replace(sentences.tested, left_out=rows)
     assert [step.musd for step in sentences.steps()] == [0.04, 90.0, 500.0]
+
+
+def test_waiting_costs_the_same_on_the_screen_and_in_full(lived: Result) -> None:
+    """Proves: both state what a few scenarios gave as the same share of the worth in all."""
+    sentences = _Sentences(lived.plan, lived.figures, lived.tables, lived._basis)
+    half = sentences.tested.depends.assign(worth_musd=sentences.tested.figure("worth_musd") / 2)
+    wait = sentences.tested.left_out.assign(kind="wait", years=1, why_not="", needed=True, cost_musd=30.0)[:1]
+    sentences.tested = replace(sentences.tested, depends=half, left_out=wait)
+    assert sentences._waiting() == " Waiting a year forgoes 60 M."
+    assert _without(sentences.tested, sentences.names)[0].startswith(
+        "WAIT: doing nothing new for one year costs 60 M ("
+    )
 
 
 def words(quick: bool = True, /, **case: Any) -> str:

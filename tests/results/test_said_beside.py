@@ -75,23 +75,6 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(
     assert words in solve(plan, data, gap=0.0, quick=True).summary(full=True)
 
 
-@pytest.mark.parametrize(("paid", "offered", "loss", "told"), [(0.5, 0.0, 2.0, True), (0.0, 5.0, 20.0, False)])
-def test_users_go_short_rather_than_pay_their_producers(paid: float, offered: float, loss: float, told: bool) -> None:
-    """Proves: users who lose 12 USD/kg and would pay 15 go short, with no event at all; what the reserve pays on top for an
-    offer is nobody else's price."""
-    plan, data = tiny(
-        {"a": 10.0},
-        sources={"c": source("CHN", "a", 10.0, premium_share=paid)},
-        demand={"a": 10.0},
-        loss=loss,
-        offers={"o": offer("a", 1.0, offered, "outside")},
-        scenarios=[cut("stop", 0.5, 2029, 1.0)],
-        years=3,
-        money=5.0,
-    )
-    assert ["15 USD/kg" in text for text in notes(plan, data, "price above value")] == [True] * told
-
-
 def least_budget(money: float) -> tuple[Plan, Dataset]:
     return imported(
         10.0,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.formats import SMALL_MUSD
 from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
 
@@ -79,6 +80,13 @@ class ActNow:
     def fresh(self) -> bool:
         """Whether that was in new futures; else in the plan's own scenarios."""
         return self.lived and self.figure("tried") > 0
+
+    @property
+    def whole(self) -> float:
+        """Factor by which what was measured in some scenarios is the same share of the worth in all."""
+        plan = self.depends[self.depends.kind == "plan"] if len(self.depends) else self.depends
+        there, worth = float(plan.worth_musd.iloc[0]) if len(plan) else 0.0, self.figure("worth_musd")
+        return worth / there if min(there, worth) >= SMALL_MUSD else 1.0
 
     def figure(self, name: str) -> float:
         """A figure of the row of figures."""

@@ -422,10 +422,7 @@ class _Sentences:
         return math.inf if pd.isna(mine.cost_musd.iloc[0]) else self._of_all(float(mine.cost_musd.iloc[0]))
 
     def _of_all(self, musd: float) -> float:
-        """What was measured in some scenarios, as the same share of the worth in all [million USD]."""
-        whole = self.depends[self.depends.kind == "plan"] if len(self.depends) else self.depends
-        there = float(whole.worth_musd.iloc[0]) if len(whole) else 0.0
-        return musd * self._worth / there if min(there, self._worth) >= SMALL_MUSD else musd
+        return musd if self.tested is None else musd * self.tested.whole
 
     def held(self) -> tuple[tuple[int, ...], tuple[Held, ...]]:
         """(years, targets at their ends), what costs most first."""

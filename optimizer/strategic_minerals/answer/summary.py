@@ -641,6 +641,8 @@ def _without(of: ActNow, names: Names) -> list[str]:
     rows = of.left_out
     if rows.empty:
         return []
+    shown = [name for name in rows.columns if name.endswith("_musd")]
+    rows = rows.assign(**{name: of.whole * rows[name] for name in shown})
     waits = [
         f"{IN_WORDS[int(row.years)]} {'leaves no plan that keeps the rules' if row.why_not else _loses(row)}"
         for row in rows_of(rows[rows.kind == "wait"])

@@ -90,10 +90,15 @@ def sections(result: Result, studies: Sequence[Study]) -> list[Section]:
 
 
 def of_study(study: Study) -> Section:
-    """A study, with the tables that have headings, or all of them where none has."""
-    titles = study.titles or {name: capital(name.replace("_", " ")) for name in study.tables}
-    tables = {title: in_sentences(study.tables[name]) for name, title in titles.items() if name in study.tables}
-    kept = {title: table for title, table in tables.items() if len(table)}
+    """A study, with the tables that have headings, or all of them where none has. Of each its sentences alone where it has them,
+    names in place of codes: the file to download has all."""
+    titles, kept = study.titles or {name: capital(name.replace("_", " ")) for name in study.tables}, {}
+    for name, title in titles.items():
+        if len(table := study.tables.get(name, pd.DataFrame())) and "sentence" in table.columns:
+            kept[title] = pd.DataFrame({"sentence": [capital(str(sentence)) for sentence in table["sentence"]]})
+        elif len(table):
+            doubled = [column for column, beside in BESIDE.items() if {column, beside} <= set(table.columns)]
+            kept[title] = table.drop(columns=doubled)
     label = capital(study.kind)
     return Section(f"study-{study.kind}", label, label, "", kept, study.words)
 
@@ -111,13 +116,6 @@ def estimates(result: Result) -> pd.DataFrame:
         owner = owner_in_words(key, names) + (f" and {count - 1} more like it" if count > 1 else "")
         lines.append(f"{owner}: {column_in_words(column)}" + (f" [{unit}]" if unit else ""))
     return pd.concat([pd.Series(lines, index=wide.index, name="estimate", dtype=object), wide], axis=1)
-
-
-def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
-    """A table for readers: its sentences alone where it has them, names in place of codes. The file to download has all."""
-    if "sentence" in table.columns:
-        return pd.DataFrame({"sentence": [capital(str(sentence)) for sentence in table["sentence"]]})
-    return table.drop(columns=[column for column, beside in BESIDE.items() if {column, beside} <= set(table.columns)])
 
 
 # What a report may do in a browser.

@@ -388,11 +388,6 @@ class OwnerValuation:
         """(1 + S, I, T) prices on the trunk and then in scenarios."""
         return np.concatenate([self.scenarios.baseline(self.instance).price, self.scenarios.price])
 
-    @cached_property
-    def _gaps(self) -> Floats:
-        """(1 + S, I, T) price outside as a multiple of that inside, on the same paths."""
-        return np.concatenate([self.scenarios.baseline(self.instance).market_gap, self.scenarios.market_gap])
-
     @once
     def baseline(self, p: int) -> bool:
         """As `built_anyway`."""
@@ -474,8 +469,9 @@ class OwnerValuation:
     @once
     def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
         """(1 + S, T) as `survival`, on the trunk and then in scenarios."""
-        j = self.instance.projects[p].producer
-        return survival(self.instance, j, self._paths, floors, start, self._gaps)
+        j, outside = self.instance.projects[p].producer, self.scenarios.baseline(self.instance).market_gap
+        gaps = np.concatenate([outside, self.scenarios.market_gap])
+        return survival(self.instance, j, self._paths, floors, start, gaps)
 
     @once
     def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
