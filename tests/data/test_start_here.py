@@ -214,14 +214,15 @@ WRONG = [
     (
         told("materials | magnet; first | 2027; years | 6; price floor: use | yes; levels | 440,5; promise: use | yes")
         | told("promise: user | makers; share | 0.9; year it | 2090; disruption | 3")
-        | {**FIRST, **told("own project: country | Atlantis; material | other")}
+        | {**FIRST, **told("own project: country | Atlantis; material | other; return | 1")}
         | {("own project: name", 1): "a\nb", ("own project: years of life", 1): None},
         f"""own project: country 1: 'Atlantis'; one of AUS, CHN, USA\n own project: name 1: 'a\\nb'; one line
         own project: years of life 1: an empty cell; an answer, or 'no' at '{USE}' above
         own project: material 1: 'other'; one of the plan's materials: magnet, metal, ore, slag
         price floor: levels (per kg) 1: '440,5'; numbers above 0, with a comma and a blank between them, such as 80, 110.5
         promise: user 1: 'makers'; one of civil, defence
-        promise: share served (%) 1: '0.9'; a percentage, such as 90 (0.9 would be 0.9 %)
+        promise: share served (%) 1: '0.9'; a percentage, such as 90 (for 0.9 %, type '0.9% as text)
+        own project: return asked (%) 1: '1'; a percentage, such as 100 (for 1 %, type '1% as text)
         promise: year it begins 1: 2090; a year from 2028 to 2032
         promise: disruption 1: '3'; the number of a column with answers about a disruption""",
     ),

@@ -428,7 +428,7 @@ def test_plants_that_lose_money_at_any_rate_are_named() -> None:
 
 def test_what_cannot_be_replayed_is_left_out_with_the_reason() -> None:
     for change, why in (
-        ({"producers": {"nobody": "x"}}, "nobody is not in the plan"),
+        ({"producers": {"nobody": "x"}}, "not in the plan: nobody"),
         ({"price_set": "other"}, "no price set other"),
         ({"producers": {"p": "y"}}, "makes no y"),
         ({"terms": {"offtake_share": 1.0}}, "it has no price floor, and no capital"),

@@ -124,9 +124,11 @@ def test_a_change_of_nothing_changes_nothing(made: Any, extra: dict[str, Any], w
     """Proves: where what is otherwise is as it was, so is the worth: users keep to limits on supply as far as penalties make them,
     and the reserve carries over, sells and gives what it did. Before, limits were dropped, and carrying over decided anew."""
     result = made(**extra)
-    rows = score(result, asked([{"discount_rate": result.plan.discount_rate}]), scenarios=200).tables["futures"]
+    answer = score(result, asked([{"discount_rate": result.plan.discount_rate}]), scenarios=200)
+    rows = answer.tables["futures"]
     assert rows.worth_musd[0] == pytest.approx(worth, abs=1)
     assert rows.difference_musd[1] == pytest.approx(0.0, abs=1e-6)
+    assert answer.summary().count("; no effect") == 1
 
 
 def test_a_hard_limit_that_a_future_cannot_keep_is_left_out_and_noted() -> None:

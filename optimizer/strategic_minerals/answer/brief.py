@@ -34,6 +34,7 @@ from ..question.plan import Plan
 from ..question.together import ALL
 from ..world.events import UNNAMED
 from ..world.instance import CHOSEN
+from ..world.loss_values import rate_in_words
 from .notes import OF_SOURCES, Basis, come_with, floor_in_words
 from .year import UNPAID, fiscal_year_of, package_in_words
 
@@ -810,7 +811,7 @@ class _Sentences:
             return f"{what} {ends[0]} (assumed {ends[1]}; range {ends[2]} to {ends[3]})"
         every = (row.flips_at, row.value, low, high)
         if row.figure == "rate_per_yr":
-            in_words = [f"once in {rounded(1 / value)} years" if value > 0 else "never" for value in every]
+            in_words = [rate_in_words(value) for value in every]
             text = f"'{name}' comes {'less' if less else 'more'} often than"
         else:
             in_words = [chance(value) for value in every]

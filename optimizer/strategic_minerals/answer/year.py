@@ -183,7 +183,7 @@ class NewsRow(Noted):
         if self.status in ("in force", "announced") and self.from_year is None:
             raise MisplacedError(("from_year", "nothing", "the date when it begins or began"))
         if self.status == "announced" and self.probability is None:
-            raise MisplacedError(("probability", "nothing", "that with which it comes into force"))
+            raise MisplacedError(("probability", "nothing", "how likely it is to come into force, 0 to 1"))
         if self.hazard is None and (self.status == "in force" or self.probability):
             needed = ["countries", "materials", "cut_share"]
             needed += ["remaining_years" if self.status == "in force" else "duration_years"]

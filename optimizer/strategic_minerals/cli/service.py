@@ -236,17 +236,11 @@ def _settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        faults = [
-            Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", _shown(item), expected(item))
-            for item in error.errors()
-        ]
+        faults = []
+        for item in error.errors():  # what may be secret, and a combination of values, is not shown
+            found = "these settings" if item["loc"] in ((), ("database",)) else repr(item["input"])[:80]
+            faults.append(Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", found, expected(item)))
         raise InputError(faults) from None
-
-
-def _shown(item: Any) -> str:
-    """A wrong value, unless it is secret; a combination of values is not shown."""
-    hidden: dict[Any, str] = {(): "these settings", ("database",): "these settings"}
-    return hidden.get(item["loc"]) or repr(item["input"])[:80]
 
 
 def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:

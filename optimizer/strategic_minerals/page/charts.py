@@ -367,7 +367,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
         "What the government buys, supports and guarantees, year by year",
         "Each bar is an action and the fiscal years in which it is in force, up to the end of the plan; purchases are those made "
         f"while no disruption occurs.{' Pale bars are construction years.' if built else ''} Amounts are of the whole plan.",
-        f"Timeline of {kinds}, from FY{table['start'].min():.0f} to FY{math.ceil(table['end'].max()) - 1}.",
+        f"Timeline of {kinds}, {_fiscal_years(table['start'].min(), table['end'].max())}.",
         bars.properties(width=WIDTH, height=ROW_STEP * rows, usermeta={"rows": rows}),
         table.drop(columns=["start", "end", "row"]),
     )

@@ -382,8 +382,8 @@ def not_compiled(home: str, data: Dataset) -> list[str]:
     planned = len({row.material for row in data.rows("demand")})
     missing = "; ".join(f"{row.name} ({row.next_source})" for row in data.rows("not_planned") if row.kind == "mineral")
     return [
-        f"nobody compiled the tables of {home}: use and sources of {planned} materials are estimated from trade, or, where a "
-        "material's trade is not known, from that of the others",
+        f"nobody compiled the tables of {home}: use and sources of {planned} material{'s' * (planned != 1)} are estimated from "
+        "trade, or, where a material's trade is not known, from that of the others",
         f"missing, and where to look next: {missing}",
     ]
 

@@ -540,7 +540,7 @@ def _drop_down(sheet: Any, cells: tuple[int, int, int, int], source: Any, *, str
 def _write_start(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
     """Questions in plain words with their answers, on which the book opens."""
     home = home_row(data, plan.home)
-    head = f"A plan for {plan.home if home is None else home.name}: question"
+    head = f"Plan of {plan.home if home is None else home.name}: question"
     sheet = _sheet(book, START, formats, (head, *HEADS, MEANS))
     sheet.activate()
     sheet.set_column(0, 0, 44)

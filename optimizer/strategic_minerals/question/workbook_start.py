@@ -331,8 +331,9 @@ def _meant(question: Question, text: str) -> Any:
     number, limits = _number(text.rstrip("%") if share else text), f"from {question.low:g} to {question.high:g}"
     if not question.low <= number <= question.high or (kind == "whole" and not number.is_integer()):
         raise ValueError(f"a {'whole ' * (kind == 'whole')}number {limits}")
-    if share and 0 < number < 1:
-        raise ValueError(f"a percentage, such as {100 * number:g} ({number:g} would be {number:g} %)")
+    # a cell formatted as a percentage reads as a share: 20 % as 0.2, 100 % as 1
+    if share and "%" not in text and (0 < number < 1 or (number == 1 and kind == "percent")):
+        raise ValueError(f"a percentage, such as {100 * number:g} (for {number:g} %, type '{number:g}% as text)")
     if kind == "chance":  # the rate at which one begins in a year with that chance
         return -math.log(1 - number / 100)
     return {"whole": int(number), "percent": number / 100, "months": number / MONTHS_PER_YEAR}.get(kind, number)

@@ -129,7 +129,7 @@ def _replayed(
     instance = build_instance(then, data, longest_event(then, data))
     unknown = [row.producer for row in rows if row.producer not in instance.producers]
     if unknown:
-        return f"{', '.join(unknown)} is not in the plan"
+        return f"not in the plan: {', '.join(unknown)}"
     year = rows[0].signed_year
     try:
         factor = restating(then, data, year)

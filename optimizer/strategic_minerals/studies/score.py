@@ -276,9 +276,11 @@ def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mappi
     )
     where += "; penalties of soft rules left out" * facts["soft"]
     futures = f"{len(known)} future{'s' * (len(known) != 1)}"
-    yield f"THE PLAN AS IT WAS MADE is worth {musd(low)} to {musd(high)} million USD over {futures} ({where})."
+    span = musd(low) if musd(low) == musd(high) else f"{musd(low)} to {musd(high)}"
+    yield f"THE PLAN AS IT WAS MADE is worth {span} million USD over {futures} ({where})."
     order = table.worth_musd.argsort(kind="stable").tolist()
-    rows = list(rows_of(table))
+    rows, moved = list(rows_of(table)), table[["worth_musd", "loss_musd", "outlay_musd"]]
+    still = ((moved - moved.iloc[0]).abs() < 1e-6).all(axis=1).tolist()
     for k in order[:MOST_SHOWN]:
         row, changes = rows[k], asked[k]
         named = (f"{address} {in_figures(address, value)}" for address, value in changes.items())
@@ -288,7 +290,7 @@ def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mappi
             continue
         between = f" ({musd(row.worth_low_musd)} to {musd(row.worth_high_musd)})" if facts["scenarios"] else ""
         lost = f"{musd(row.loss_musd)} instead of {musd(row.loss_without_musd)}"
-        note = f"; {row.note}" if row.note else ""
+        note = "; no effect" * bool(changes and still[k]) + (f"; {row.note}" if row.note else "")
         yield f"  {name}: worth {musd(row.worth_musd)}{between}; expected loss {lost}{note}"
     if len(order) > MOST_SHOWN:
         yield f"  and {len(order) - MOST_SHOWN} more (table futures)"

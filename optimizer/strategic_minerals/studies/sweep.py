@@ -322,8 +322,8 @@ def in_words(design: Design, names: Names, tables: Mapping[str, pd.DataFrame], f
 
 def _moved(design: Design, found: pd.DataFrame, out: float, still: bool) -> list[str]:
     """What each figure does to the aim, the largest first. out: share of the points left out. still: all answers are the same."""
-    left = f"{out:.1%} of the points left out, because a point of their group has no answer"
-    lines = [f"WHAT MOVES THE ANSWER (worth compared with doing nothing, million USD; {left}):"]
+    left = f"; {out:.1%} of the points left out, because a point of their group has no answer" if out else ""
+    lines = [f"WHAT MOVES THE ANSWER (worth compared with doing nothing, million USD{left}):"]
     for row in rows_of(found):
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
