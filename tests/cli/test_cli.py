@@ -111,6 +111,7 @@ WRONG = [
     ("check quickstart --set budget", "budget", "budget"),
     ("check quickstart --set budgett.x=1", "budgett", "budgett"),
     ("check quickstart --set scenarios.9.probability=1", "scenarios.9.probability", "no such field or entry"),
+    ("check quickstart --set budget.appropriation_musd.2028=60", "budget.appropriation_musd.2028", "by year"),
     ("check quickstart --set budget.appropriation_musd=lots", "budget.appropriation_musd", "lots"),
     ("check quickstart --set loss_function=usgs", "loss_function", "usgs"),
     ("check quickstart --set name=a:new:[b]", "name", "a:new:[b]"),

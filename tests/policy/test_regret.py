@@ -388,7 +388,7 @@ def test_losses_and_beliefs_are_checked() -> None:
     for beliefs in ([LOW, LOW], [LOW, HIGH, {"name": "c"}, {"name": "d"}]):
         with pytest.raises(ValueError, match=r"beliefs|names"):
             Ambiguity.model_validate({"beliefs": beliefs})
-    with pytest.raises(InputError, match="a sample from which new scenarios are drawn"):
+    with pytest.raises(InputError, match="a sample, from which new scenarios are drawn"):
         least_regret(plan.model_copy(update={"sample": None}), data)
 
 

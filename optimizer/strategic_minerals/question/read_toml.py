@@ -261,8 +261,10 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
             node = node[counted(part)] if isinstance(node, list) else node.setdefault(part, {})
         node[counted(last) if isinstance(node, list) else last] = value
     except (ValueError, IndexError, AttributeError, TypeError):
-        expected = "a field or an entry that the plan has; entries of lists count from 0"
-        raise PlanError([Fault(file, "", dotted, "no such field or entry", expected)]) from None
+        found, expected = "no such field or entry", "a field or an entry that the plan has; lists count from 0"
+        if not isinstance(node, (dict, list)):
+            found, expected = f"one value ({str(node)[:40]})", "one value, or one by year: {2027 = 55, 2029 = 60}"
+        raise PlanError([Fault(file, "", dotted, found, expected)]) from None
 
 
 def overridden(
