@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,16 @@ def test_a_future_moves_the_worth_and_not_the_plan() -> None:
     assert bought > 0
     assert pricier.outlay_musd > own.outlay_musd > 0
     assert dearer.outlay_musd == pytest.approx(own.outlay_musd, rel=0.2)
+
+
+def test_a_wrong_address_is_at_its_line(tmp_path: Path) -> None:
+    """Proves: the line of the file is named, as a sweep names it. Before, the point beside it was looked for."""
+    path = tmp_path / "futures.toml"
+    path.write_text(
+        'kind = "points"\n[[points]]\ndiscount_rate = 0.1\n[[points]]\n"prices[base/b/2027].price_usd_per_kg" = 1.0\n'
+    )
+    with pytest.raises(PlanError, match=r"futures\.toml:5  prices"):
+        score(made(), SweepFile.read(path), scenarios=10)
 
 
 def test_a_plan_with_promises_is_worth_something_in_other_futures() -> None:

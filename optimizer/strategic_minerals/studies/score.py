@@ -72,17 +72,16 @@ def score(
     Table `futures`, the plan as it was made first: the values of the axes, worth against doing nothing with standard error and
     interval, its difference to the first row (paired), expected loss with the plan and without, outlay of all planned years, why a
     future has no figures (what was signed is no longer on offer, or does not fit its budget), and a note where contracts give
-    less or hard limits on supply cannot be kept. Penalties of soft rules are left out: doing nothing pays none. Facts:
-    scenarios, confidence.
+    less or hard limits on supply cannot be kept. Penalties of soft rules are left out. Facts: scenarios, confidence.
 
     Raises InputError for plans that samples cannot bound, PlanError for a wrong address or value."""
     plan, data = result.plan, result.data
     require_bounded(_drawn(plan))
     try:
-        asked: list[Mapping[str, Any]] = [{}, *filter(None, study.design(plan, data).points)]
-        require_points(plan, data, asked)
+        require_points(plan, data, points := study.design(plan, data).points)
     except PlanError as error:
         raise located(study.place, error) from None
+    asked: list[Mapping[str, Any]] = [{}, *filter(None, points)]
     seeds = [0] if plan.sample is None else sample_seeds(plan.sample.seed, SAMPLES, SEED_MASK)
     like = prepare(plan, data)
     like = replace(like, assembly=like.assembly.without_matrix())
