@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from types import SimpleNamespace
 
-from strategic_minerals.core.errors import country_codes, plain
+from strategic_minerals.core.names import country_codes, plain
 
 HERE = Path(__file__).parent
 HOME = "USA"

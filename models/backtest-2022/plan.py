@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 
 from strategic_minerals import Dataset, Plan, solve
-from strategic_minerals.world.build import build_instance
-from strategic_minerals.world.events import longest_event
-from strategic_minerals.world.scenarios import population, quantile
+from strategic_minerals.instance.build import build_instance
+from strategic_minerals.scenarios.build import population
+from strategic_minerals.scenarios.events import longest_event
+from strategic_minerals.scenarios.risk_measures import quantile
 
 PRICES, LOSS, USE = "known", "price-multiple", "use"
 STEPS, STEEPER = 3, 3.0
@@ -107,6 +108,7 @@ def question(known: ep.Known, state: State) -> tuple[Plan, Dataset]:
         "price_set": PRICES,
         "loss_function": LOSS,
         "discount_rate": ep.DISCOUNT_RATE,
+        "price_gain": False,
         "materials": named,
         "horizon": {
             "first_year": year,
@@ -114,11 +116,7 @@ def question(known: ep.Known, state: State) -> tuple[Plan, Dataset]:
             "tail_years": ep.TAIL_YEARS,
             "period_months": 12 // ep.PER_YEAR,
         },
-        "budget": {
-            "appropriation_musd": _by_year(state),
-            "carry_over_share": 1.0,
-            "loan": {"interest": 0.0, "term_years": 40},
-        },
+        "budget": {"appropriation_musd": _by_year(state), "carry_over_share": 1.0, "members_pay_holding": True},
         "instruments": {
             "projects": False,
             "offtake_contracts": False,

@@ -16,8 +16,9 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_matrix, vstack
 from scipy.stats import binom
 
-from strategic_minerals.core.errors import country_codes, shipped
-from strategic_minerals.question.read_csv import load_dataset
+from strategic_minerals.core.names import country_codes
+from strategic_minerals.core.shipped import shipped
+from strategic_minerals.data.csv_files import load_dataset
 
 CASES = ("low", "central", "high")
 CENTRAL = 1
