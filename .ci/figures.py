@@ -52,7 +52,7 @@ SAID: list[tuple[str, str, str, tuple[str, ...]]] = [
         "README.md",
         f"run short in {N} % of futures, with it in {N} %",
         "rare-earths",
-        (f"\\(else {N}% of futures", f"short in {N}% of futures"),
+        (f"\\(without the plan in {N}% of futures", f"short in {N}% of futures"),
     ),
     ("models/study.md", f"that for USGS's {N} \\(", "regret", (f"for usgs_2025 .*? {N}% ",)),
     ("models/study.md", f"the joint plan saves {N} million", "allies", (f"planning together save {N} M",)),

@@ -79,7 +79,7 @@ GIVEN: dict[str, tuple[str, dict[str, Any]]] = {
     "together": ("two", {"gap": 0.1}),
     "stress": ("drawn", {"scenarios": 60}),
     "reverse": ("one", {"longest_yr": 1.0}),
-    "explain": ("one", {"item": "project A", "gap": 0.0, "most_solves": 8}),
+    "explain": ("one", {"item": "project A", "gap": 0.0}),
     "score": ("drawn", {"study": {"kind": "points", "points": [{"discount_rate": 0.05}]}, "scenarios": 10}),
     "rules": ("drawn", {"samples": 2, "scenarios": 10}),
     "simulate": ("drawn", {"paths": 3, "grid_months": 12}),

@@ -535,6 +535,9 @@ def test_no_candidate_is_better_by_the_rule_than_the_one_that_is_recommended() -
     assert twin == ""
     assert lives[0].worth.ravel().tolist() == [7.0, 5.0, 0.5]
     assert lives[0].outlay.ravel().tolist() == [14.0, 10.0, 1.0]
+    lucky = [sample(1.0), sample(-4.0)]
+    _, lives, twin = _chosen(grid, given, [first, second], Candidate(RECOMMENDED, solution), lucky, 1)
+    assert (twin, lives[0].worth[0].item()) == (NOTHING, 0.5), "luck in the samples of the choice is no reason"
     cover = DaysOfCover(material="a", days=30.0, from_year=2028)
     grid.plan = plan.model_copy(update={"days_of_cover": (cover,)})
     _, lives, twin = _chosen(grid, given, [first, second], Candidate(RECOMMENDED, solution), again, 1)

@@ -202,6 +202,27 @@ def test_a_chance_that_turns_the_answer_says_what_its_scenarios_do(
     )
 
 
+def test_a_full_screen_keeps_what_decides(lived: Result) -> None:
+    """Proves: where the screen is full, what comes later and is owed anyway ends early, each after a clause or a word outside
+    brackets; the flips, the cost of waiting and what defence lacks stay."""
+    long = " ".join(f"clause {n} of several (words; in brackets) ends here;" for n in range(12))
+    texts = {
+        name: f"first of {name}; {long}"
+        for name in ("LATER", "IT TURNS ON", "ALREADY OWED", "NOT PROTECTED", "HOW SURE")
+    }
+    texts["IT TURNS ON"] = f"flips; {'x' * 60} {'y' * 60} {'z' * 60}."
+    lines = replace(lived.brief, points=tuple(texts.items()), answers=()).text().splitlines()
+    assert len(lines) <= LINES
+    assert any(line.startswith("  zzz") for line in lines)
+    assert [line.partition(":")[0] for line in lines if ": first of" in line] == [
+        "LATER",
+        "ALREADY OWED",
+        "NOT PROTECTED",
+        "HOW SURE",
+    ]
+    assert {line.count("(") - line.count(")") for line in lines if line.endswith(" ...")} == {0}
+
+
 def test_samples_of_different_lengths_go_together() -> None:
     """Proves: of two samples, of which one has a draw more, the listed scenario is found in each: .2 of all, which gains 30 where
     the rest loses 3, so that p 30 = (1 - p) 3."""
@@ -223,6 +244,8 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
     assert "NOT by the rule of release, which serves" in next(
         text for name, text in answers.items() if name.startswith("60%")
     )
+    broken = asked.brief.recommendation.partition("NOT KEPT as it is lived: ")[2].partition(".")[0]
+    assert broken == next(name for name in answers if name.startswith("60%"))
     promise = next(text for name, text in answers.items() if name.startswith("75%"))
     assert promise.startswith("kept: at least ")
     served = float(re.search(r"at least ([\d.]+)%", promise)[1])  # type: ignore[index]
@@ -302,7 +325,7 @@ def test_what_is_sold_stands_on_the_screen() -> None:
     stop = [cut("stop", 0.01, 2028, 1, share=0.1)]
     brief = solve(*imported(10.0, loss=20.0, scenarios=stop, **told), quick=True).brief
     assert [(step.what, step.amount, round(step.musd, 6)) for step in brief.steps] == [("sell a", "2,500 t", -25.0)]
-    assert dict(brief.points)["LATER"] == "by FY2028 sell 1,500 t of a."
+    assert dict(brief.points)["LATER"] == "By FY2028 sell 1,500 t of a."
 
 
 def test_losses_that_a_plan_makes_larger_are_said_to_rise() -> None:
@@ -369,7 +392,7 @@ def test_waiting_costs_the_same_on_the_screen_and_in_full(lived: Result) -> None
     half = sentences.tested.depends.assign(worth_musd=sentences.tested.figure("worth_musd") / 2)
     wait = sentences.tested.left_out.assign(kind="wait", years=1, why_not="", needed=True, cost_musd=30.0)[:1]
     sentences.tested = replace(sentences.tested, depends=half, left_out=wait)
-    assert sentences._waiting() == " Waiting a year forgoes 60 M."
+    assert sentences._waiting() == "Waiting a year forgoes 60 M. "
     assert _without(sentences.tested, sentences.names)[0].startswith(
         "WAIT: doing nothing new for one year costs 60 M ("
     )

@@ -5,15 +5,18 @@ were lived (`ActNow.fresh` tells). What was solved once (`quick`) has none."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
 
-from ..core.formats import SMALL_MUSD
+from ..core.formats import SMALL_MUSD, chance
 from ..core.frames import rows_of
 from ..core.stats import estimated, gap_bound
+from ..question.names import Names, amount_in_words, column_in_words
+from ..world.loss_values import rate_in_words
 
 GAP, ACTS, SAMPLES = "sample_gap", "act_now", "samples"
 NAMED = {"gap": GAP, "acts": ACTS, "rules": "release_rules"}
@@ -148,3 +151,52 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it; null where there is none."""
     plain = value.item() if hasattr(value, "item") else value
     return None if plain != plain else plain
+
+
+# The figures that an answer depends on, in words.
+OF_SOURCES = ("capacity_t_per_yr", "kappa", "honoured_share")
+"""Figures of a source on which an offtake contract rests."""
+STOPS, BEGINS = "stops paying if", "would pay only if"
+LEAST_FLIP = 1e-6
+"""Share of a figure below which it would have to be next to nothing: that is no flip."""
+
+
+def scenario_in_words(code: str, scenarios: Mapping[str, str]) -> str:
+    """What happens in a listed scenario."""
+    return scenarios.get(code, code).removeprefix(f"{code} (").removesuffix(")")
+
+
+def flip_in_words(row: Any, names: Names, scenarios: Mapping[str, str]) -> str:
+    """Where a part of an answer stops paying, or begins to, and how far that is. row: of the table `depends`; scenarios: what those
+    that the plan lists are called."""
+    name, low, high = names.hazard(str(row.hazard)), float(row.low), float(row.high)
+    less = row.flips_at < row.value
+    if row.figure == "loss":
+        span = f" (others say {low:.2g} to {high:.3g} times it)" if high > low else ""
+        sign = "under" if less else "over"
+        return f"a missing tonne costs, beyond its price, {sign} {chance(row.flips_at)} of what is assumed{span}"
+    if row.figure == "probability":
+        one = f"'{scenario_in_words(str(row.hazard), scenarios)}' is"
+        what = "the scenarios that the plan lists are together" if row.hazard == "*" else one
+        there = "saves more than it costs" if less == (row.worth_musd > 0) else "costs more than it saves"
+        change = f"{'less' if less else 'more'} likely than {chance(row.flips_at)}"
+        when = "they come" if row.hazard == "*" else "it comes"
+        return f"{what} {change} (assumed {chance(row.value)}; when {when}, this {there})"
+    if row.figure in OF_SOURCES:
+        ends = [amount_in_words(row.figure, value) for value in (row.flips_at, row.value, low, high)]
+        what = f"{names.producer(str(row.hazard))}: {column_in_words(row.figure)} is {'under' if less else 'over'}"
+        return f"{what} {ends[0]} (assumed {ends[1]}; range {ends[2]} to {ends[3]})"
+    every = (row.flips_at, row.value, low, high)
+    if row.figure == "rate_per_yr":
+        in_words = [rate_in_words(value) for value in every]
+        text = f"'{name}' comes {'less' if less else 'more'} often than"
+    else:
+        in_words = [chance(value) for value in every]
+        text = f"'{name}' follows others with a chance {'below' if less else 'above'}"
+    span = "" if math.isnan(low) or math.isnan(high) else f"; range {in_words[2]} to {in_words[3]}"
+    return f"{text} {in_words[0]} (assumed {in_words[1]}{span})"
+
+
+def flipping(table: pd.DataFrame) -> list[Any]:
+    """Rows of figures at which something flips."""
+    return [row for row in rows_of(table) if row.flips_at > LEAST_FLIP * row.value]

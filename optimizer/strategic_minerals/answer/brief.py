@@ -29,13 +29,13 @@ from ..core.formats import (
 )
 from ..core.frames import rows_of
 from ..core.stats import DAYS_PER_YEAR, MONTHS_PER_YEAR, TRACE_T
-from ..question.names import amount_in_words, column_in_words, range_in_words
+from ..question.names import range_in_words
 from ..question.plan import Plan
 from ..question.together import ALL
 from ..world.events import UNNAMED
 from ..world.instance import CHOSEN
-from ..world.loss_values import rate_in_words
-from .notes import OF_SOURCES, Basis, come_with, floor_in_words
+from .act_now import BEGINS, OF_SOURCES, STOPS, flip_in_words, flipping, scenario_in_words
+from .notes import Basis, come_with, floor_in_words
 from .year import UNPAID, fiscal_year_of, package_in_words
 
 WIDTH, LINES = 100, 30
@@ -44,12 +44,26 @@ MOST_ANSWERS = 12
 """Own questions that are answered below the screen; a table has all."""
 MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_STEPS = 8, 5, 6, 2, 4
 """Rows and columns of its tables: targets give way to steps, down to `LEAST_HELD` and `LEAST_STEPS` of each. Where even that is too
-long, the longest paragraphs end early."""
+long, paragraphs end early."""
+CUTS = (
+    ("LATER", 1),
+    ("ALREADY OWED", 1),
+    ("IT TURNS ON", 3),
+    ("NOT PROTECTED", 2),
+    ("HOW SURE", 1),
+    ("NOT PROTECTED", 1),
+)
+"""(paragraph, lines that it keeps) in the order in which they do: what comes later or is owed in any case first."""
 LARGE_SHARE = 0.25
 """Share of the worth from which on the first sentences say what it hangs on."""
+SMALL_PART = 0.05
+"""Share of the worth below which nobody asks where a part of it ends."""
 NEARLY_ALONE = 0.05
 """Share of its capital up to which a supported plant nearly builds itself."""
 DOES = {"buy": "buy", "sell": "sell", "support": "support", "offtake": "offtake of", "floor": "price floor:"}
+DEEDS = {"sell ": "sell", "buy ": "buy", "offtake of ": "sign offtakes of", "support ": "support"}
+DEEDS |= {"approve ": "approve", "price floor: ": "guarantee a floor for"}
+"""How a step begins -> what a sentence says of it."""
 UNITS = {"t": " t", "t/yr": " t a year"}
 FREE, ABOVE, OUT = "optional: no gain shown", "as above, together", "tests say: leave it out"
 MONTHS_FROM = 120
@@ -106,7 +120,8 @@ class Brief:
     def text(self) -> str:
         """As it is printed: at most `LINES` lines of `WIDTH` characters, then the answers to the planner's own questions."""
         head = [self.title, *wrap(self.recommendation, WIDTH)]
-        tail = [_paragraph(f"{name}:", text) for name, text in self.points]
+        full = [_paragraph(f"{name}:", text) for name, text in self.points]
+        tail = [*full]
         release = _paragraph("", self.release) if self.release else []
 
         def over() -> bool:
@@ -117,16 +132,12 @@ class Brief:
         held = min(len(self.held), MOST_HELD)
         while over() and (held > LEAST_HELD or steps > LEAST_STEPS):
             steps, held = (steps, held - 1) if held > LEAST_HELD else (steps - 1, held)
-        while over() and len(longest := max(tail, key=len, default=[])) > 1:
-            longest.pop()
-            longest[-1] = _ended(longest)
-        blocks = [
-            head,
-            [*self._steps(steps)],
-            [*self._held(held), *release],
-            *tail,
-            [WHERE_MORE if self.explained else ON_FROM_HERE],
-        ]
+        for name, least in CUTS:
+            for k in (k for k, (called, _) in enumerate(self.points) if called == name):
+                for most in range(len(tail[k]) - 1, least - 1, -1):
+                    tail[k] = _cut(full[k], most) if over() else tail[k]
+        more = [WHERE_MORE if self.explained else ON_FROM_HERE]
+        blocks = [head, [*self._steps(steps)], [*self._held(held), *release], *tail, more]
         spaced = sum(map(len, blocks)) + len(blocks) - 1 <= LINES
         screen = ("\n\n" if spaced else "\n").join("\n".join(block) for block in blocks)
         shown, rest = self.answers[:MOST_ANSWERS], len(self.answers) - MOST_ANSWERS
@@ -142,12 +153,9 @@ class Brief:
             for one in self.held
         ]
         years = [f"FY{year}" for year in self.years]
-        found = {
-            f"Sign and buy in {self.year}": pd.DataFrame(
-                steps, columns=["what", "how much", "from", "M in all", "why"]
-            ),
-            "Hold, tonnes at the end of": pd.DataFrame(held, columns=["material", *years, "lasts"]),
-        }
+        done = pd.DataFrame(steps, columns=["what", "how much", "from", "M in all", "why"])
+        kept = pd.DataFrame(held, columns=["material", *years, "lasts"])
+        found = {f"Sign and buy in {self.year}": done, "Hold, tonnes at the end of": kept}
         return {head: table for head, table in found.items() if len(table)}
 
     def _steps(self, most: int) -> Iterator[str]:
@@ -180,12 +188,14 @@ def _rows(of: Sequence[object], shown: int) -> int:
     return 1 + shown + (len(of) > shown)
 
 
-def _ended(lines: Sequence[str]) -> str:
-    """The last line of a paragraph that ends early: after a clause, where one ends in it outside brackets."""
-    last, before = lines[-1][: WIDTH - 4], " ".join(lines[:-1])
-    ends = [k for k, letter in enumerate(last) if letter in ";." and last[k : k + 2] in ("; ", ". ")]
-    whole = [k for k in ends if (before + last[:k]).count("(") == (before + last[:k]).count(")")]
-    return f"{last[: whole[-1]] if whole else last.rstrip(' ,;')} ..."
+def _cut(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines of a paragraph: to the end of a clause outside brackets, or of a word."""
+    text = "\n".join([*lines[: most - 1], lines[most - 1][: WIDTH - 4]])
+    breaks = [k for k, letter in enumerate(text) if letter in " \n" and text[:k].count("(") == text[:k].count(")")]
+    ends = (
+        [k - 1 for k in breaks if text[k - 1] in ";."] or [k - 1 for k in breaks if text[k - 1] == ","] or breaks[-1:]
+    )
+    return f"{text[: ends[-1]]} ...".split("\n")
 
 
 def _paragraph(name: str, text: str) -> list[str]:
@@ -477,8 +487,8 @@ class _Sentences:
     def later(self) -> str:
         """What comes after the first year, and what waiting costs."""
         found = [*self._later_acts()]
-        text = f"{'; '.join(found)}." if found else "nothing, as things stand."
-        return f"{text}{self._waiting()}"
+        text = f"{capital('; '.join(found))}." if found else "Nothing, as things stand."
+        return f"{self._waiting()}{text}"
 
     def _later_acts(self) -> Iterator[str]:
         """Purchases up to the targets, then signatures by year."""
@@ -487,11 +497,8 @@ class _Sentences:
         if len(after):
             by_material = after.groupby("material").cost_musd.sum().sort_values(ascending=False, kind="stable")
             names = some([self._material(str(code)) for code in by_material.index])
-            when = (
-                f"each year to FY{after.fiscal_year.max()}"
-                if after.fiscal_year.nunique() > 1
-                else f"in FY{after.fiscal_year.max()}"
-            )
+            often = after.fiscal_year.nunique() > 1
+            when = f"{'each year to' if often else 'in'} FY{after.fiscal_year.max()}"
             # what the plan gives while nothing happens may be bought past the store
             fills = self.held()[1] and not self.plan.instruments.trunk_release
             what = "fill up to the targets: " if fills else "buy "
@@ -510,9 +517,8 @@ class _Sentences:
             by_year.setdefault(fiscal_year_of(start), []).extend(self._offtakes(rows))
         for row in self._signed():
             name = self.names.producer(row.project)
-            by_year.setdefault(fiscal_year_of(row.signed), []).append(
-                (float(row.support_cost_musd), f"{'approval of' if row.package == 'none' else 'support for'} {name}")
-            )
+            text = f"{'approval of' if row.package == 'none' else 'support for'} {name}"
+            by_year.setdefault(fiscal_year_of(row.signed), []).append((float(row.support_cost_musd), text))
         for row in rows_of(self.tables["floors"]):
             who, material = floor_in_words(row, self.names)
             text = f"a floor for {lower(material)} ({who})"
@@ -545,13 +551,13 @@ class _Sentences:
         if not waits:
             return ""
         if waits[0].why_not:
-            return " No plan that waits keeps the rules."
+            return "No plan that waits keeps the rules. "
         costs = [(int(row.years), self._of_all(float(row.cost_musd))) for row in waits if not row.why_not]
         first = f"forgoes {rounded(costs[0][1])} M" if waits[0].needed else "forgoes nothing measurable"
         more = len(costs) > 1 and waits[-1].needed and costs[-1][1] > costs[0][1]
         rest = f", {costs[-1][0]} years {rounded(costs[-1][1])} M" if more else ""
         length = "a year" if costs[0][0] == 1 else f"{costs[0][0]} years"
-        return f" Waiting {length} {first}{rest}."
+        return f"Waiting {length} {first}{rest}. "
 
     # What it costs and protects, and what that hangs on.
     @property
@@ -569,27 +575,25 @@ class _Sentences:
             if given + self._emergency <= 0:
                 none = "Do nothing new: no money is given."
             found = "Nothing was found that is worth what it costs." if self.basis.reason in UNPROVEN else none
-            sentences += [found, self._protects(), self._untested()]
-            return " ".join(sentence for sentence in sentences if sentence)
-        sentences += [self._deed(steps, held), self._cost(), self._protects(), *self._large(), self._untested()]
+            sentences += [found, self._protects()]
+        else:
+            sentences += [self._deed(steps, held), self._cost(), self._protects(), *self._large()]
+        sentences += [self._broken(), self._untested()]
         return " ".join(sentence for sentence in sentences if sentence)
+
+    def _broken(self) -> str:
+        """Promises of the planner's own that are not kept, or not by the rule of release."""
+        asked = rows_of(self.tables["own_questions"]) if "own_questions" in self.tables else []
+        names = [str(row.question) for row in asked if "NOT kept" in row.answer or "NOT by" in row.answer]
+        return f"NOT KEPT as it is lived: {some(names)}." if names else ""
 
     def _deed(self, steps: Sequence[Step], held: Sequence[Held]) -> str:
         """This year's acts in a sentence; where there are none, what the policy comes to."""
         first = [step for step in steps if step.why not in (FREE, OUT)] or [*steps]
-        kinds = {
-            "sell": [step.what.removeprefix("sell ") for step in first if step.what.startswith("sell ")],
-            "buy": [step.what.removeprefix("buy ") for step in first if step.what.startswith("buy ")],
-            "sign offtakes of": [
-                step.what.removeprefix("offtake of ") for step in first if step.what.startswith("offtake")
-            ],
-            "support": [step.what.removeprefix("support ") for step in first if step.what.startswith("support")],
-            "approve": [step.what.removeprefix("approve ") for step in first if step.what.startswith("approve ")],
-            "guarantee a floor for": [
-                step.what.partition(": ")[2] for step in first if step.what.startswith("price floor")
-            ],
-        }
-        parts = [f"{verb} {some(list(dict.fromkeys(what)))}" for verb, what in kinds.items() if what]
+        parts = []
+        for begins, verb in DEEDS.items():
+            what = [step.what.removeprefix(begins) for step in first if step.what.startswith(begins)]
+            parts += [f"{verb} {some(list(dict.fromkeys(what)))}"] * (len(what) > 0)
         if not parts:
             later = "later hold" if len(self.tables["acquisitions"]) else "hold"
             parts = [f"sign and buy nothing; {later} {some([lower(one.material) for one in held])}"] if held else []
@@ -639,24 +643,23 @@ class _Sentences:
 
     def _cost(self) -> str:
         """Money of the planned years against what is given."""
-        given, most = self.figures.total("appropriation_by_year_musd"), self.plan.budget.total_musd
-        given += self.plan.budget.carried_in_musd
+        given = self.figures.total("appropriation_by_year_musd") + self.plan.budget.carried_in_musd
+        most, count = self.plan.budget.total_musd, self.plan.horizon.years
         given = given if most is None else min(given, most)
-        count = self.plan.horizon.years
-        years = "The year costs" if count == 1 else f"All {count} years cost"
+        years = "the year costs" if count == 1 else f"all {count} years cost"
         most_spent = math.nan if self.tested is None else float(self.tested.money_by_year.iloc[-1].high_musd)
         beside = ", and of emergency money" * (self._emergency > 0 and most_spent > given)
         if self.tested is None:
             gross = self.figures.total("outlay_by_year_musd")
             net = gross - self.figures.value("sales_musd") * self.plan.budget.revolving
             sold = ", net of what sales bring back," if net < gross - SMALL_MUSD else ""
-            return f"{years} {within(net, given)} million USD (M){sold} of {amount(given)} M given."
+            return f"If nothing happens, {years} {within(net, given)} million USD (M){sold} of {amount(given)} M given."
         whole = self.tested.money_by_year.iloc[-1]
         low, high = (within(float(value), given) for value in (whole.low_musd, whole.high_musd))
         spent = within(float(whole.expected_musd), given)
         span = f"; {low} to {high} in nine of ten futures" if low != high else ""
         sold = ", net of sales," * self.plan.budget.revolving
-        return f"{years} about {spent} million USD (M{span}){sold} of {amount(given)} M given{beside}."
+        return f"{capital(years)} about {spent} million USD (M{span}){sold} of {amount(given)} M given{beside}."
 
     def _protects(self) -> str:
         before, after, worth = self._losses()
@@ -674,7 +677,13 @@ class _Sentences:
             other = f"; {'' if worth > -SMALL_MUSD else 'gains of '}{least} to {most} M by those of others"
         threat, moves = f" ({self._threats()})" if self._threats() else "", "fall" if after <= before else "rise"
         was, now = money(before), money(after)
-        ends = f"stay at {now} M" if was == now else f"{moves} from {was} to {now} M"
+        ends = f"{moves} from {was} to {now} M"
+        if was == now:
+            ends = (
+                f"stay at {now} M"
+                if abs(gap := before - after) < SMALL_MUSD
+                else f"{moves} by {rounded(abs(gap))} to {now} M"
+            )
         soft = any(one.penalty_usd_per_kg for one in self.plan.service_levels)
         soft = soft or any(not one.hard for one in self.plan.diversification)
         made = "Its rules ask for" if soft else "It is made to keep"
@@ -714,7 +723,7 @@ class _Sentences:
             return f"mostly from '{self.names.hazard(worst)}'"
         mine = table[[UNNAMED in hazards.split() for hazards in table.hazards]]
         expected = (mine.probability * mine.loss_without_plan_musd).to_numpy()
-        return f"mostly from {self._scenario(str(mine.scenario.iloc[int(expected.argmax())]))}"
+        return f"mostly from {scenario_in_words(str(mine.scenario.iloc[int(expected.argmax())]), self.basis.scenarios)}"
 
     def _losses(self) -> tuple[float, float, float]:
         if self.tested is None:
@@ -727,8 +736,14 @@ class _Sentences:
         return before, after, worth
 
     def _large(self) -> Iterator[str]:
-        """One item on which more than a quarter of the worth hangs, and where that ends."""
+        """A figure and an item on which more than a quarter of the worth hangs, and where that ends."""
         table = self.depends
+        moved = table[table.figure.isin(OF_SOURCES) & table.flips_at.isna()] if len(table) else table
+        for row in sorted(rows_of(moved), key=lambda row: -abs(row.at_high_musd - row.at_low_musd))[:1]:
+            if abs(row.at_high_musd - row.at_low_musd) > LARGE_SHARE * abs(row.worth_musd):
+                figure = range_in_words(row.hazard, row.figure, row.low, row.value, row.high, self.names)
+                low, high = rounded(row.at_low_musd), rounded(row.at_high_musd)
+                yield f"It is {low} M at the low and {high} M at the high end of {figure}."
         mine = table[table.kind == "mineral"] if len(table) else table
         whole = float(table.worth_musd[table.kind == "plan"].max()) if len(mine) else 0.0
         mine = mine[mine.worth_musd > LARGE_SHARE * whole] if len(mine) else mine
@@ -737,8 +752,12 @@ class _Sentences:
         code = str(mine.sort_values("worth_musd", ascending=False, kind="stable").item.iloc[0])
         of = mine[mine.item == code]
         share = min(1.0, float(of.worth_musd.iloc[0]) / whole)
-        where = next(iter(sorted(_flipping(of), key=_distance)), None)
-        till = "; it pays at every loss and rate tried" if where is None else f"; it {STOPS} {self._flip(where)}"
+        where = next(iter(sorted(flipping(of), key=_distance)), None)
+        till = (
+            "; it pays at every loss and rate tried"
+            if where is None
+            else f"; it {STOPS} {flip_in_words(where, self.names, self.basis.scenarios)}"
+        )
         yield f"{share:.0%} of the gain rests on {self._material(code)}{till}."
         for row in self._signed():
             gap = float(row.financing_gap_musd)
@@ -753,32 +772,22 @@ class _Sentences:
         if self.depends.empty:
             wide = "; ".join(self.basis.widest[:NAMED])
             return f"figures that nobody knows well: {wide}." if wide else ""
-        rows = sorted(_flipping(self.depends), key=lambda row: (not _inside(row), _distance(row)))
+        most = float(self.depends.worth_musd.abs().max())
+        rows = [row for row in flipping(self.depends) if abs(row.worth_musd) >= SMALL_PART * most]
+        rows.sort(key=lambda row: (not _inside(row), _distance(row)))
         near = [row for row in rows if _inside(row) or _distance(row) < FAR]
         by_figure = {(row.figure, row.hazard): row for row in reversed(near or rows[:1])}
         shown: dict[str, list[str]] = {}
         for row in sorted(by_figure.values(), key=rows.index)[:MOST_FLIPS]:
-            shown.setdefault(self._part(row), []).append(self._flip(row))
+            shown.setdefault(self._part(row), []).append(flip_in_words(row, self.names, self.basis.scenarios))
         pays = {self._part(row): row.worth_musd > 0 for row in by_figure.values()}
-        stops = {
-            part: STOPS.replace("stops", "stop", 1) if part.split(" (")[0].endswith("s") else STOPS for part in shown
-        }
-        verbs = {part: stops[part] if pays[part] else BEGINS for part in shown}
-        found = [f"{part} {verbs[part]} {', or '.join(flips)}" for part, flips in shown.items()]
+        found = [f"{part} {STOPS if pays[part] else BEGINS} {'; or '.join(flips)}" for part, flips in shown.items()]
         if THE_PLAN not in shown and float(self.depends.worth_musd.iloc[0]) >= SMALL_MUSD:
             loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
-            even = "whatever a missing tonne costs"
-            if loss is not None:
-                even = (
-                    f"even if a missing tonne cost, beyond its price, only {chance(loss.flips_at)} of what is assumed"
-                )
-            found.insert(0, f"{THE_PLAN} pays {even}")
-        moved = self.depends[self.depends.figure.isin(OF_SOURCES) & self.depends.flips_at.isna()]
-        for row in sorted(rows_of(moved), key=lambda row: -abs(row.at_high_musd - row.at_low_musd))[:1]:
-            if abs(row.at_high_musd - row.at_low_musd) > LARGE_SHARE * abs(row.worth_musd):
-                figure = range_in_words(row.hazard, row.figure, row.low, row.value, row.high, self.names)
-                low, high = rounded(row.at_low_musd), rounded(row.at_high_musd)
-                found.append(f"the gain is {low} M at the low and {high} M at the high end of {figure}")
+            only = (
+                "" if loss is None else f"even if a missing tonne cost only {chance(loss.flips_at)} of what is assumed"
+            )
+            found.insert(0, f"{THE_PLAN} pays {only or 'whatever a missing tonne costs'}")
         if self.tested is not None and len(self.tested.band) and not self.basis.extended:
             found = found or ["no figure within its range"]
             found.append("`regret` finds a plan for those who trust no single loss")
@@ -787,60 +796,28 @@ class _Sentences:
     def _part(self, row: Any) -> str:
         if row.kind == "plan":
             return THE_PLAN
-        name = self._material(str(row.item)) if row.kind == "mineral" else f"the {row.item}"
-        return f"{name} (gain {rounded(self._of_all(row.worth_musd))} M)"
-
-    def _flip(self, row: Any) -> str:
-        """Where a part stops paying, and how far that is."""
-        name, low, high = self.names.hazard(str(row.hazard)), float(row.low), float(row.high)
-        less = row.flips_at < row.value
-        if row.figure == "loss":
-            span = f" (others say {low:.2g} to {high:.3g} times it)" if high > low else ""
-            sign = "under" if less else "over"
-            return f"a missing tonne costs, beyond its price, {sign} {chance(row.flips_at)} of what is assumed{span}"
-        if row.figure == "probability":
-            one = f"'{self._scenario(str(row.hazard))}' is"
-            what = "the scenarios that the plan lists are together" if row.hazard == "*" else one
-            there = "saves more than it costs" if less == (row.worth_musd > 0) else "costs more than it saves"
-            change = f"{'less' if less else 'more'} likely than {chance(row.flips_at)}"
-            when = "they come" if row.hazard == "*" else "it comes"
-            return f"{what} {change} (assumed {chance(row.value)}; when {when}, this {there})"
-        if row.figure in OF_SOURCES:
-            ends = [amount_in_words(row.figure, value) for value in (row.flips_at, row.value, low, high)]
-            what = f"{self.names.producer(str(row.hazard))}: {column_in_words(row.figure)} is {'under' if less else 'over'}"
-            return f"{what} {ends[0]} (assumed {ends[1]}; range {ends[2]} to {ends[3]})"
-        every = (row.flips_at, row.value, low, high)
-        if row.figure == "rate_per_yr":
-            in_words = [rate_in_words(value) for value in every]
-            text = f"'{name}' comes {'less' if less else 'more'} often than"
-        else:
-            in_words = [chance(value) for value in every]
-            text = f"'{name}' follows others with a chance {'below' if less else 'above'}"
-        span = "" if math.isnan(low) or math.isnan(high) else f"; range {in_words[2]} to {in_words[3]}"
-        return f"{text} {in_words[0]} (assumed {in_words[1]}{span})"
-
-    def _scenario(self, code: str) -> str:
-        """What happens in a listed scenario."""
-        return self.basis.scenarios.get(code, code).removeprefix(f"{code} (").removesuffix(")")
+        name = self._material(str(row.item)) if row.kind == "mineral" else row.item
+        return f"its part in {name} (gain {rounded(self._of_all(row.worth_musd))} M)"
 
     def owed(self) -> str:
         """What money is due for what was decided before."""
         before = float(self.tables["budget"].signed_before_musd.sum())
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         other_money = self.figures.total("paid_apart_by_year_musd")
-        others = [musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set]
-        span = f" at the plan's prices ({money(min(others))} to {money(max(others))} at others)" if others else ""
+        ends = [*(musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set), other_money]
+        span = f"{money(min(ends))} to {money(max(ends))} M by price set, {money(other_money)} by the plan's" * (
+            len(ends) > 1
+        )
         run = self.figures.total("paid_apart_as_run_by_year_musd")
         guarantees = (
-            f"{money(other_money)} M{span}, undiscounted, for guarantees signed before, at full output, from other money; "
+            f"{span or f'{money(other_money)} M'}, undiscounted, for guarantees signed before, at full output, from other money; "
             f"{money(run)} M on what this plan has them make for users at home"
         )
         parts += [guarantees] * (other_money >= SMALL_MUSD)
         members = max(self.figures.items("members_pay_by_year_musd").values(), default=0.0)
         if (loan := self.plan.budget.loan) is not None and members >= SMALL_MUSD:
-            parts.append(
-                f"members pay up to {money(members, 'about')} M a year for interest of {percent(loan.interest)} and storage"
-            )
+            most = money(members, "about")
+            parts.append(f"members pay up to {most} M a year for interest of {percent(loan.interest)} and storage")
         owed = self.tables["budget"].set_index("fiscal_year").borrowed_musd
         if loan is not None and owed.max() >= SMALL_MUSD:
             first = int(owed.index[owed > 0].min())
@@ -869,20 +846,22 @@ class _Sentences:
             worst = max(loss, key=lambda name: loss[name], default="")
             bad = ""
             if worst and loss[worst] >= SMALL_MUSD:
-                bad = f"; at worst ({self._worst(worst)}) {rounded(loss[worst])} M ({rounded(without[worst])} with no plan)"
-            short = sum(
-                likely[name] for name, tonnes in self.figures.items("defence_short_t").items() if tonnes > TRACE_T
-            )
+                lost, without_plan = rounded(loss[worst]), rounded(without[worst])
+                bad = f"At worst ({self._worst(worst)}) {lost} M are lost ({without_plan} with no plan). "
+            lacking = self.figures.items("defence_short_t").items()
+            short = sum(likely[name] for name, tonnes in lacking if tonnes > TRACE_T)
             before = math.nan
         else:
             table, curve = self.tested.remaining, self.tested.loss_curve
             left = dict(zip(table.material, table.loss_musd, strict=True)) if len(table) else {}
             row = next(row for row in rows_of(curve) if math.isclose(row.chance, ONE_IN_TWENTY if self.fresh else 0.0))
             lost, without_plan = rounded(row.loss_musd), rounded(row.loss_without_musd)
-            bad = f"; 1 future in 20 loses over {lost} M ({without_plan} with no plan)"
+            bad = f"1 future in 20 loses over {lost} M ({without_plan} with no plan). "
             if not self.fresh:
                 what = self._worst(str(row.scenario))
-                bad = f"; at worst ({what}) {lost} M ({without_plan} with no plan)" * (row.loss_musd >= SMALL_MUSD)
+                bad = f"At worst ({what}) {lost} M are lost ({without_plan} with no plan). " * (
+                    row.loss_musd >= SMALL_MUSD
+                )
             short, before = self.tested.figure("defence_short"), self.tested.figure("defence_short_without")
         total = self._losses()[1]
         if total < SMALL_MUSD and not bad:
@@ -895,16 +874,16 @@ class _Sentences:
         named += [f"{else_} {rounded(rest)}"] * (len(named) > 0 and rest >= max(SMALL_MUSD, 0.05 * total))
         parted = "; " if any(", " in one for one in named) else ", "
         mostly = f" ({parted.join(named)})" if named else ""
-        others = "" if math.isnan(before) else f" (else {odds(before).replace('future ', '')})"
-        defence = " Defence never runs short." * self.basis.has_defence
-        defence = f" Defence runs short in {odds(short)}{others}." if short > 0 else defence
-        return f"{money(total)} M of losses remain{mostly}{bad}.{defence}"
+        others = "" if math.isnan(before) else f" (without the plan in {odds(before)})"
+        never = "Defence never runs short. " * self.basis.has_defence
+        defence = f"Defence runs short in {odds(short)}{others}. " if short > 0 else never
+        return f"{defence}{bad}{money(total)} M of losses remain{mostly}."
 
     def _worst(self, scenario: str) -> str:
         """A scenario of the plan's own, and how likely it is."""
         probability = self.figures.items("probability")[scenario]
         likely = f"{chance(probability)} likely" if probability > 0 else "given no probability"
-        return f"{self._scenario(scenario)}, {likely}"
+        return f"{scenario_in_words(scenario, self.basis.scenarios)}, {likely}"
 
     def _wanting(self, material: str) -> str:
         """Which other stage of its chain keeps a material from being made where most of it is missing."""
@@ -925,11 +904,8 @@ class _Sentences:
         if self.tested is None or not self.fresh:
             known = ", were each one's course known" * (self.tested is not None)
             kept = " that keeps its rules" * bool(self._rules())
-            proven = {
-                "optimal": f"no plan{kept} beats it in its scenarios{known}",
-                "within_gap": f"no plan{kept} clearly beats it in its scenarios{known}",
-            }
-            verdict = proven.get(self.basis.reason, "better plans may exist")
+            proven = {"optimal": "beats", "within_gap": "clearly beats"}.get(self.basis.reason)
+            verdict = f"no plan{kept} {proven} it in its scenarios{known}" if proven else "better plans may exist"
             if self.tested is not None and self.basis.extended:
                 verdict = "the best plan by the model loses money as it is lived"
             return f"{verdict}; {tail}"
@@ -953,14 +929,12 @@ AIMS = {
     "least_budget": "the least money that keeps the promises",
 }
 """Of a plan that is not for the least social cost."""
-STOPS, BEGINS = "stops paying if", "would pay only if"
 THE_PLAN = "the plan as a whole"
 LEAST_ASIDE = 0.01
 """Share of what is ever held below which nobody asks what is kept of it for dearer uses."""
 ONE_IN_TWENTY = 0.05
-MOST_FLIPS, FAR, LEAST_FLIP = 3, math.log(8.0), 1e-6
-"""Figures reported as those an answer depends on; a flip is far where the figure would have to be eight times as high or as low,
-and none where it would have to be next to nothing."""
+MOST_FLIPS, FAR = 3, math.log(8.0)
+"""Figures reported as those an answer depends on; a flip is far where the figure would have to be eight times as high or as low."""
 UNPROVEN = {
     "stalled": "the solver gave no answer in part of the search",
     "time_limit": "the time limit ended the search",
@@ -976,11 +950,6 @@ def _function(plan: Plan) -> str:
     code = " ".join([first.upper(), *rest]) if rest and len(first) <= 4 else plan.loss_function
     named = f"the losses of {code}" if code != plan.loss_function else f"the losses '{code}'"
     return named if plan.loss_level == "central" else f"{named} ({plan.loss_level} end)"
-
-
-def _flipping(table: pd.DataFrame) -> list[Any]:
-    """Rows of figures at which something flips."""
-    return [row for row in rows_of(table) if row.flips_at > LEAST_FLIP * row.value]
 
 
 def _inside(row: Any) -> bool:

@@ -62,8 +62,6 @@ AVERAGED = "averaged over periods"
 """Kind of the notes on disruptions whose deepest cuts last for less than a period."""
 ONE_MARKET = "no price quoted outside"
 """Kind of the notes on controlled materials that are taken to cost the same in and outside the countries that control them."""
-OF_SOURCES = ("capacity_t_per_yr", "kappa", "honoured_share")
-"""Figures of a source on which an offtake contract rests."""
 PEACE = "short without any event"
 """Kind of the notes on materials that users lack on the baseline course of the answer."""
 CLOSES = "closes without any event"

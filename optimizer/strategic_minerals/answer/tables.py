@@ -127,7 +127,7 @@ RESULT_TABLES: Mapping[str, TableOf] = {
     ),
     "sample_gap": TableOf(
         "What samples say of the plan: true gap, worth and losses with intervals (of a tested plan).",
-        "why_not preference plans chosen samples searched scenarios confidence gap_musd gap_error_musd gap_limit_musd "
+        "why_not plans chosen samples searched scenarios confidence gap_musd gap_error_musd gap_limit_musd "
         "gap_share modelled_musd most_musd most_limit_musd most_says defence_short defence_short_without tried worth_musd "
         "worth_error_musd worth_low_musd worth_high_musd loss_musd "
         "loss_error_musd loss_low_musd loss_high_musd bill_musd loss_without_musd loss_without_error_musd "

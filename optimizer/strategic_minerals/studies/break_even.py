@@ -1,13 +1,14 @@
-"""What an item of a plan would be at every value of a figure: built by its owner, chosen, not chosen, or out of reach.
+"""What an item of a plan would be at every value of a figure of its own: built by its owner, chosen, not chosen, or out of reach.
 
 Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`ItemStatuses`).
 Elsewhere the question is solved twice at each value tried, with the item and without it, and the better one is what the plan would
-do. Values tried are the ends of the range, the plan's own, landmarks, and some between them; each pair of neighbours that differ is
-then narrowed down, by data alone where these say why. So an item that comes, goes and comes again is seen as often as it does.
+do. Values tried are the ends of the range, the plan's own, landmarks, and those where the data change what owners do; each pair of
+neighbours that differ is then narrowed down, by data alone where these say why.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from typing import Any, Final, Literal
@@ -30,9 +31,7 @@ from ..world.scenarios import PricingSample, build_scenarios, pricing_sample
 
 # What could flip an item of a plan: figures of the plan and its tables, each with the whole range in which it makes sense.
 MOST_TIMES = 4.0
-"""Times its value up to which a cost is tried, and times as often for hazards."""
-MOST_LOSS = 10.0
-"""Times its value up to which what going short costs is tried: published losses differ by more."""
+"""Times its value up to which a cost is tried."""
 SHARE_AROUND = 1.0
 """How far a share is tried on both sides of its value."""
 LEVEL_TIMES = (0.1, 3.0)
@@ -48,7 +47,7 @@ class Figure:
     """What is varied: a value, or a factor on several."""
 
     name: str
-    """capex, premium, floor level, fee, hazard rate, loss value."""
+    """capex, premium, floor level, fee."""
     addresses: tuple[str, ...]
     """Fields and cells (`question.names`) that get the value."""
     base: float
@@ -68,7 +67,7 @@ class Figure:
 
 
 def figures_of(problem: Problem, item: Item) -> list[Figure]:
-    """What could flip an item: its own figures, then how often hazards strike and what going short costs."""
+    """Figures of an item that could flip it."""
     own: list[Figure] = []
     if item.kind == "project":
         own = _of_project(problem, item)
@@ -82,9 +81,7 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
     elif item.package:
         level = ("floor level", "floor_usd_per_kg", "USD/kg")
         own += _cell(problem, "packages", item.package, level, affects_owners=True, own=item.kind == "package")
-    # what going short costs beyond the price
-    address = f"loss_functions[{problem.plan.loss_function}/*/*].loss_usd_per_t *"
-    return [*own, *_of_hazards(problem), Figure("loss value", (address,), 1.0, 0.0, MOST_LOSS, "times", False, False)]
+    return own
 
 
 def _of_project(problem: Problem, item: Item) -> list[Figure]:
@@ -139,20 +136,6 @@ def _of_level(problem: Problem, item: Item, level: MenuLevel) -> list[Figure]:
     low, high = (value * times for times in LEVEL_TIMES)
     own, landmarks = item.kind == "floor", tuple(sorted(rivals))
     return [Figure("floor level", (address,), value, low, high, "USD/kg", True, own, landmarks)]
-
-
-def _of_hazards(problem: Problem) -> list[Figure]:
-    """How often everything strikes: rates of the table, and probabilities of listed scenarios, by one factor."""
-    plan = problem.plan
-    addresses = [
-        f"scenarios.{k}.probability *" for k, scenario in enumerate(plan.scenarios) if scenario.probability > 0
-    ]
-    if plan.sample is not None:
-        addresses += [f"hazards[{name}].rate_per_yr *" for name in plan.sample.hazards]
-        own = (f"hazards.{n}.rate_per_yr *" for n, one in enumerate(plan.hazards) if one.rate_per_yr is not None)
-        addresses += own  # in place of the table's
-    found = Figure("hazard rate", tuple(addresses), 1.0, 0.0, MOST_TIMES, "times as often", False, False)
-    return [found] if addresses else []
 
 
 # Status of an item at a value of a figure, from data alone: whether it can be chosen, and why not.
@@ -286,14 +269,11 @@ class BreakEven:
     """Value nearest to the base one at which it is the other way; NaN where it is nowhere in the range."""
     proved: bool
     """Whether no more than the width asked for lies between the two, beyond the gap of the solves on both sides."""
-    solves: int
     note: str
     low: float
-    """Least value tried; below it plan and tables refuse the figure where `below` says so."""
+    """Least value tried; below it plan and tables may refuse the figure."""
     high: float
     intervals: tuple[Interval, ...]
-    below: str
-    above: str
 
     @property
     def switches(self) -> int:
@@ -303,17 +283,13 @@ class BreakEven:
 
 TOLERANCE = 0.05
 """Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
-MOST_SOLVES = 40
-"""Solves for one figure."""
-SAMPLED = 0.5
-"""Share of the solves that looking for switches may take before they are narrowed down."""
 ROUNDING = 1e-6
 """Relative difference of two aims that says nothing."""
 BESIDE = 0.45
 """Share of the width asked for to which the ends of values that are as good either way are narrowed down."""
 EDGE = 0.1
 """Share of a bracket at either end that a next try keeps away from."""
-GRID = 24
+GRID = 12
 """Evenly spaced values at which the data are looked at, without a solve."""
 SHARP, SHARPEST = 1e-4, 1e-6
 """Share of the width asked for, and of the range, to which ends of the range, and of the item's reach, are narrowed down."""
@@ -350,7 +326,8 @@ class Pair:
     threads: int = 0
     like: Problem | None = None
     """The question of `plan` and `data`, prepared, where it is at hand."""
-    solves: int = 0
+    known: Mapping[bool, Tried | None] = field(default_factory=dict)
+    """What is known at the plan's own figures with the item (True) and without it."""
     _variant: tuple[Mapping[str, Any], Plan, Dataset] | None = field(default=None, init=False)
     """The values asked for last, with plan and tables that have them: the session knows these by identity."""
     _statuses: ItemStatuses = field(init=False)
@@ -372,6 +349,8 @@ class Pair:
 
     def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
         """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
+        if value == figure.base and inside in self.known:
+            return self.known[inside]
         decision = None if inside and self.amounts else ForcedDecision(self.item, inside)
         return self._answered(figure, value, decision)
 
@@ -380,7 +359,6 @@ class Pair:
         return self._answered(figure, value, ForcedDecision(self.item, inside=True, share=share))
 
     def _answered(self, figure: Figure, value: float, decision: ForcedDecision | None) -> Tried | None:
-        self.solves += 1
         try:
             answer = self._session.answer(*self._edited(figure, value), forced=decision)
         except InfeasibleError:
@@ -389,25 +367,22 @@ class Pair:
         return Tried(objective, bound, decision is None and DecisionIndex(answer.problem).chosen(self.item, answer.x))
 
 
-def find_break_even(
-    pair: Pair, figure: Figure, chosen: bool, tolerance: float = TOLERANCE, most_solves: int = MOST_SOLVES
-) -> BreakEven:
+def find_break_even(pair: Pair, figure: Figure, chosen: bool, tolerance: float = TOLERANCE) -> BreakEven:
     """The states of an item over a figure's range, and its nearest flip. chosen: whether the plan has the item.
 
     Intervals and note state what goes wrong on the way, also where the item is as good in as out to begin with."""
-    return _Search(pair, figure, tolerance * (abs(figure.base) or figure.high - figure.low), most_solves).found(chosen)
+    return _Search(pair, figure, tolerance * (abs(figure.base) or figure.high - figure.low)).found(chosen)
 
 
 class _Search:
-    """One figure of one item: what is known at which values. A class because looks, solves and points are kept."""
+    """One figure of one item: what is known at which values. A class because looks and points are kept."""
 
-    def __init__(self, pair: Pair, figure: Figure, width: float, most_solves: int) -> None:
+    def __init__(self, pair: Pair, figure: Figure, width: float) -> None:
         self.pair, self.figure, self.width = pair, figure, width
-        self.begun, self.most = pair.solves, most_solves
         self.span = figure.high - figure.low
         self.slack = slack_of_later_aims(pair.plan) > pair.gap
         """Whether later aims may hide what lies within the slack of the main one."""
-        self.evaluations: dict[float, ItemStatus | str] = {}
+        self.evaluations: dict[float, ItemStatus | None] = {}
         self.points: dict[float, Point] = {}
         self.outside: Tried | None = None
         """Of the first solve without the item, where it is the same for all values."""
@@ -416,56 +391,41 @@ class _Search:
         self.some = 0
         """Number of the share (`SHARES`) of the item that some plan has, as far as tried."""
 
-    @property
-    def solves(self) -> int:
-        return self.pair.solves - self.begun
-
     def found(self, chosen: bool) -> BreakEven:
         """Look, solve and narrow down."""
         self.has = chosen
-        low, high, below, above = self._range()
+        low, high = self._end(self.figure.low), self._end(self.figure.high)
         for value in self._sampled(low, high):
-            self._try(value, SAMPLED * self.most)
+            self._try(value)
         self._narrow()
-        return self._answer(chosen, low, high, below, above)
+        return self._answer(chosen, low, high)
 
     # Data alone
     def _look(self, value: float) -> ItemStatus | None:
         """The status of the item at a value; None where plan and tables refuse it."""
         if value not in self.evaluations:
-            try:
+            self.evaluations[value] = None
+            with suppress(FaultsError):
                 self.evaluations[value] = self.pair.status(self.figure, value)
-            except FaultsError as error:
-                self.evaluations[value] = error.faults[0].expected
-        known = self.evaluations[value]
-        return None if isinstance(known, str) else known
+        return self.evaluations[value]
 
     def _settled(self, value: float) -> float | None:
         """The value, rounded, or one beside it where plan and tables refuse it alone; None where they refuse those too."""
         step = ASIDE * self.span
         near = (value, value + step, value - step) if value != self.figure.base else (value,)
-        rounded = [v if v == self.figure.base else self._rounded(v) for v in near]
+        level = self.figure.name == "floor level"
+        rounded = [float(f"{v:.{FIGURES_OF_A_LEVEL}g}") if level and v != self.figure.base else v for v in near]
         return next((v for v in rounded if self._look(v) is not None), None)
 
-    def _rounded(self, value: float) -> float:
-        return float(f"{value:.{FIGURES_OF_A_LEVEL}g}") if self.figure.name == "floor level" else float(value)
-
-    def _range(self) -> tuple[float, float, str, str]:
-        """(least and greatest value that plan and tables allow, their reason below and above; empty: the figure's own ends)."""
-        (low, below), (high, above) = self._end(self.figure.low), self._end(self.figure.high)
-        return low, high, below, above
-
-    def _end(self, end: float) -> tuple[float, str]:
+    def _end(self, end: float) -> float:
+        """The end of the range, or where plan and tables begin to refuse the figure before it."""
         settled = self._settled(end)
         if settled is not None:
-            return settled, ""
+            return settled
         narrow = SHARP * self.width
-        fine, refused = bracket(
+        return bracket(
             lambda value: self._look(value) is None, self.figure.base, end, narrow=lambda a, b: abs(b - a) <= narrow
-        )
-        reason = self.evaluations[refused]
-        assert isinstance(reason, str)
-        return fine, reason
+        )[0]
 
     def _sampled(self, low: float, high: float) -> Iterator[float]:
         """Values to try, what matters most first."""
@@ -479,10 +439,6 @@ class _Search:
         beside = ASIDE * self.span
         for value in self.figure.landmarks:
             yield from (v for v in (value - beside, value + beside) if low < v < high)
-        times = (high / base) ** (1 / 3) if base > 0 and high > base else 0.0
-        more = [base * times, base * times**2] if times else [base + (high - base) * share for share in (1 / 3, 2 / 3)]
-        less = [base + (low - base) * share for share in (1 / 3, 2 / 3)]
-        yield from (v for pair in zip(less, more, strict=True) for v in pair if low < v < high)
 
     def _sharp(self, a: float, b: float) -> tuple[float, float]:
         """The values between two at which the item comes into reach or goes out, narrowed down by data alone."""
@@ -494,8 +450,8 @@ class _Search:
         return (False, False) if look is None else (look.there, look.alone)
 
     # Solves
-    def _try(self, value: float, most: float) -> bool:
-        """Whether a value, or one beside it, is known now: solved where solves are left for it."""
+    def _try(self, value: float) -> bool:
+        """Whether a value, or one beside it, is known now."""
         settled = self._settled(value)
         look = None if settled is None else self._look(settled)
         if settled is None or look is None or settled in self.points:
@@ -504,12 +460,10 @@ class _Search:
             state: State = "built by its owner" if look.alone else "cannot be chosen"
             self.points[settled] = Point(settled, state, math.nan, "" if look.alone else look.why)
             return True
-        if self.solves + 2 > most:
-            return False
         try:
             self.points[settled] = self._solved(settled, look)
         except FormulationError:  # so near to a change that what is left of a gap is no number for a solver
-            self.evaluations[settled] = "a value farther from where its gap begins"
+            self.evaluations[settled] = None
             return False
         return True
 
@@ -546,30 +500,28 @@ class _Search:
         return Point(value, TIED, z_in - z_out, "")
 
     def _some_as_good(self, value: float, most: float) -> bool:
-        """Whether a plan that has some of the item costs no more, as far as solves last; not between two values without a tie."""
+        """Whether a plan that has some of the item costs no more; not between two values without a tie."""
         if self.has and value == self.figure.base:  # the plan itself
             return True
         below, above = [v for v in self.points if v < value], [v for v in self.points if v > value]
         if below and above and TIED not in (self.points[max(below)].state, self.points[min(above)].state):
             return False
-        while self.solves < self.most:
+        for share in SHARES[self.some :]:
             try:
-                found = self.pair.some(self.figure, value, SHARES[self.some])
+                found = self.pair.some(self.figure, value, share)
             except ReserveError:
                 return False
             if found is not None:
                 return found.objective <= most
-            if self.some + 1 == len(SHARES):
-                return False
             self.some += 1  # money that is short for so much here is short for it elsewhere
         return False
 
     def _narrow(self) -> None:
-        """Try values between neighbours that differ, nearest to the base value first, until brackets are narrow or solves spent."""
+        """Try values between neighbours that differ, nearest to the base value first, until brackets are narrow."""
         done: set[tuple[float, float]] = set()
         while wide := [pair for pair in self._switches() if self._wide(*pair) and pair not in done]:
             pair = min(wide, key=lambda ends: abs(sum(ends) / 2 - self.figure.base))
-            if not self._try(self._between(*pair), self.most):
+            if not self._try(self._between(*pair)):
                 done.add(pair)
 
     def _switches(self) -> list[tuple[float, float]]:
@@ -590,23 +542,22 @@ class _Search:
         return a + share * (b - a)
 
     # What is found
-    def _answer(self, chosen: bool, low: float, high: float, below: str, above: str) -> BreakEven:
+    def _answer(self, chosen: bool, low: float, high: float) -> BreakEven:
         figure, known = self.figure, sorted(self.points)
         stands, flips = self._nearest(chosen)
-        note = ""
-        base = self.points.get(figure.base)
+        note, base = "", self.points.get(figure.base)
         if base is None:
-            note = f"nothing is known at its present value: {self.most} solves are not enough"
+            note = "nothing is known at its present value"
         elif base.state == "not known":
             note = base.why
         elif base.state == TIED or (base.state in IN) != chosen:
             within = "what later aims may use (objective.stage_slack)" if self.slack else "the gap of the solves"
             note = f"equally good with and without it, within {within}"
         elif any(self._wide(*pair) for pair in self._switches()):
-            note = f"{self.solves} solves were used up before every switch was found as closely as asked"
+            note = "not every switch was found as closely as asked"
         proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
-        decision = figure.name, figure.unit, figure.base, chosen, stands, flips, proved, self.solves, note
-        return BreakEven(*decision, low, high, tuple(self._intervals(known)), below, above)
+        decision = figure.name, figure.unit, figure.base, chosen, stands, flips, proved, note
+        return BreakEven(*decision, low, high, tuple(self._intervals(known)))
 
     def _nearest(self, chosen: bool) -> tuple[float, float]:
         """(last value as the plan is, first value as it is not) around the flip nearest to the base; (end, NaN) where none is."""
@@ -653,8 +604,6 @@ CALLED = {
     "capex": "capital cost",
     "premium": "premium over the market price",
     "fee": "contract fee",
-    "hazard rate": "how often disruptions occur",
-    "loss value": "what a missing tonne costs beyond its price",
 }
 """Figure -> what it is called in a sentence."""
 STATES = {
@@ -680,21 +629,14 @@ def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
 
 def in_words(item: Item, found: BreakEven) -> str:
     """`capex (50 million USD now): its owner builds it up to 41; supported from 41.2 to 63; not chosen from 63.4 to 200 ...`."""
-    as_assumed = found.unit.startswith("times") and found.base == 1
-    begin = f"{CALLED.get(found.figure, found.figure)} ({'1 is' if as_assumed else f'{digits(found.base, 4)} {found.unit}'} now)"
+    begin = f"{CALLED.get(found.figure, found.figure)} ({digits(found.base, 4)} {found.unit} now)"
     if not found.intervals:
         return f"{begin}: {found.note or 'nothing could be determined'}"
     alone = len(found.intervals) == 1
     parts = [_part(item, interval, found, k, alone=alone) for k, interval in enumerate(found.intervals)]
-    phrase = f"{begin}: {'; '.join(parts)}"
-    refused = [
-        f"{side} {digits(end, 4)} {found.unit} the plan and the tables do not allow it (expected {why})"
-        for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above))
-        if why
-    ]
     tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
     note = "" if tied else found.note  # the intervals say so
-    return ". ".join(text for text in (phrase, *refused, note) if text)
+    return ". ".join(text for text in (f"{begin}: {'; '.join(parts)}", note) if text)
 
 
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:

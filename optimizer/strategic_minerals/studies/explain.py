@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from ..answer.notes import require_plain
+from ..answer.act_now import BEGINS, STOPS, flip_in_words, flipping
+from ..answer.notes import Basis, require_plain
 from ..answer.result import Result
 from ..answer.study import Study
 from ..audit.accounts import losses, open_accounts, social_cost
@@ -26,28 +27,30 @@ from ..core.stats import TRACE_T, USD_PER_MUSD, rounded_to_add_up
 from ..core.verb import verb
 from ..matrix.named import objective_costs
 from ..matrix.problem import SHARES, Decided, DecisionIndex, ForcedDecision, Problem, part_in_words, prepare, with_parts
-from ..matrix.solution import decided_point, extract
+from ..matrix.solution import Solution, decided_point, extract, trunk_alone
 from ..model.sets import STAGES, main_aim, slack_of_later_aims
 from ..question.dataset import Dataset
 from ..question.names import Names, edited
-from ..question.plan import Plan
+from ..question.plan import Plan, no_room_for_draws
 from ..solver.highs import Duals, Model, SolvedRun
+from ..solver.optimise import sample_seeds
 from ..solver.session import Session
 from ..solver.stages import against_nothing
 from ..world.events import SampledScenarios
 from ..world.packages import BUILT_ALONE, Item, in_amounts
 from .break_even import (
     INTERVALS,
-    MOST_SOLVES,
     TOLERANCE,
-    BreakEven,
-    Figure,
     Pair,
+    Tried,
     figures_of,
     find_break_even,
     in_words,
     interval_rows,
 )
+from .lived import depends_rows
+from .recourse import FirstStage
+from .stress import TEST_SEED_MASK, met, met_own
 
 
 # The program with the plan's commitments fixed: its prices name what binds.
@@ -259,6 +262,8 @@ class ForcedSolve:
     """Whether no plan has the forced decision."""
     share: float = 1.0
     """Of the least that counts of the item, where it is forced in (`ForcedDecision`)."""
+    trunk: Solution | None = None
+    """What is decided, as it is lived."""
 
 
 def all_forced(
@@ -320,20 +325,16 @@ def forced_solve(
             if not known:
                 known.append(path_data_of(problem))
             has, costs = DecisionIndex(problem).portfolio(x), costs_of_point(problem, x, answer.z0, known[0])
-            return ForcedSolve(objective, bound, costs, _spending(problem, x), has, share=share)
+            trunk = trunk_alone(extract(problem.structure, problem.assembly, x))
+            return ForcedSolve(objective, bound, costs, _spending(problem, x), has, share=share, trunk=trunk)
     return none
-
-
-def _break_even(pair: Pair, chosen: bool, tolerance: float, most_solves: int, figure: Figure) -> BreakEven:
-    """Of one figure, from a pair that has answered nothing yet: answers do not depend on how many processes work."""
-    return find_break_even(replace(pair), figure, chosen, tolerance, most_solves)
 
 
 EXPLAINED_COLUMNS = (
     "kind item chosen amount unit brings_musd brings_low_musd brings_high_musd loss_change_musd "
     "users_change_musd government_change_musd spending_change_musd binds instead sentence"
 ).split()
-BREAK_EVENS = "figure unit base chosen stands_at flips_at proved solves note low high switches sentence".split()
+BREAK_EVENS = "figure unit base chosen stands_at flips_at proved note low high switches sentence".split()
 BINDING = {
     "budget": "the appropriation of {when}",
     "total_budget": "the total budget",
@@ -376,23 +377,21 @@ def explain(
     tolerance: Annotated[
         float, Field(gt=0, le=1, description="Accuracy of a break-even value, relative to the value.")
     ] = TOLERANCE,
-    most_solves: Annotated[
-        int, Field(ge=8, le=10_000, description="Largest number of re-solves for each input of the item.")
-    ] = MOST_SOLVES,
     run: Runner = HERE,
 ) -> Study:
     """Explain why each item was chosen or rejected; for one item, also what would reverse the choice.
 
-    What a gap leaves open is an interval. Where solves do not suffice, brackets stay wider.
+    What a gap leaves open is an interval.
 
     Tables, those that are not empty: `reasons`, one row an item: kind, item, chosen,
     amount, unit; brings_musd, what the plan's main aim gains from it, with the interval that the gaps leave; what changes with it:
     expected losses, what users pay, net cost to the government (the three make social cost, with the weight on CVaR and
     penalties), and spending before a disruption; what binds; what is chosen instead; a sentence. Of one item, `break_evens`, one
-    row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, the range tried (low, high), how often
+    row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, note, the range tried (low, high), how often
     the item's state switches in it, and a sentence; `intervals`, one row an interval of a figure with one state, in order:
-    figure, unit, item, state, from_value, to_value, the bracket of the switch to the next one (switch_low, switch_high), why.
-    Facts: gap, aim, most_solves, stage_slack (share of the main aim that later ones may use).
+    figure, unit, item, state, from_value, to_value, the bracket of the switch to the next one (switch_low, switch_high), why;
+    `depends`, as of a result: at which loss, rate or chance it stops paying, or begins to, as lived with it and without it.
+    Facts: gap, aim, stage_slack (share of the main aim that later ones may use).
 
     Raises InputError for a relaxation, which has no commitments, and for an extended plan, PlanError for an item that is none,
     ReserveError of a re-solve at the plan's own values.
@@ -422,29 +421,77 @@ def explain(
     rows += [of(force, one) for (force, _), one in zip(asked, forced, strict=True)]
     flips: list[dict[str, Any]] = []
     intervals: list[dict[str, Any]] = []
+    depends = pd.DataFrame()
     if item is not None:
-        one = wanted[0]
-        here = run.executor is None and run.processes == 1
-        like, threads = (fixed.problem, 0) if here else (None, 1)
+        one, chosen = wanted[0], bool(rows[0]["chosen"])
         amounts = in_amounts(one, result.plan)
-        pair = Pair(result.plan, result.data, one, amounts, step, edited, drawn, threads, like)
-        find = partial(_break_even, pair, rows[0]["chosen"], tolerance, most_solves)
-        for found in run.each("figures of the item", find, figures_of(fixed.problem, one)):
+        known = _known(base, forced[0], chosen, amounts) if forced else {}
+        pair = Pair(result.plan, result.data, one, amounts, step, edited, drawn, 0, fixed.problem, known)
+        for figure in figures_of(fixed.problem, one):
+            found = find_break_even(pair, figure, chosen, tolerance)
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
+        if forced and forced[0].trunk is not None:
+            depends = _lived_figures(result, problem, one, forced[0].trunk, chosen=chosen)
     every = {
         "reasons": pd.DataFrame(rows, columns=EXPLAINED_COLUMNS),
         "break_evens": pd.DataFrame(flips, columns=BREAK_EVENS),
         "intervals": pd.DataFrame(intervals, columns=INTERVALS),
+        "depends": depends,
     }
     tables = {name: table for name, table in every.items() if len(table)}
     slack = slack_of_later_aims(result.plan)
-    facts = {"gap": step, "aim": main_aim(result.plan), "most_solves": most_solves, "stage_slack": slack}
-    words = _words(tables, facts, STAGES[result.plan.objective.kind][0])
+    facts = {"gap": step, "aim": main_aim(result.plan), "stage_slack": slack}
+    words = _words(tables, facts, STAGES[result.plan.objective.kind][0], names, Basis(result).scenarios)
     return Study("explain", tables, words, facts, TITLES)
 
 
-def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_stage: str) -> list[str]:
+def _known(base: ForcedSolve, forced: ForcedSolve, chosen: bool, amounts: bool) -> dict[bool, Tried | None]:
+    """What the plan and the reason's own solve say of the plan with the item and without it (`Pair.known`)."""
+    plan = Tried(base.objective, base.bound, chosen)
+    if amounts and not chosen:  # free to use it, the plan takes none
+        return {True: plan, False: plan}
+    other = None if forced.impossible else Tried(forced.objective, forced.bound, not chosen)
+    return {chosen: plan} | ({not chosen: other} if forced.impossible or not forced.note else {})
+
+
+LIVED = 200
+"""New scenarios in which a plan with an item and one without it are lived."""
+
+
+def _lived_figures(result: Result, problem: Problem, item: Item, other: Solution, *, chosen: bool) -> pd.DataFrame:
+    """At which loss, rate or chance the item stops paying, or would begin to (`depends_rows`), of the plan with it and the one
+    without it as both are lived, in new scenarios or, of a plan that draws none, in its own. other: the one that is not the
+    plan. Empty where nothing can happen."""
+    plan, of = result.plan, partial(FirstStage.of, result.plan, result.data, problem=problem)
+    if plan.sample is None or no_room_for_draws(plan):
+        lives = [met_own(result, problem, other)] if plan.scenarios else []
+    else:
+        nothing = of(trunk_alone(result.reference), is_reference=True)
+        both = [of(one) for one in (trunk_alone(result.solution), other)]
+        lives = met([nothing, *both], LIVED, sample_seeds(plan.sample.seed, 1, TEST_SEED_MASK))
+    places = (0, 1) if chosen else (1, 0)
+    return depends_rows(problem, lives, [(item.kind, item.name, "", *places)]) if lives else pd.DataFrame()
+
+
+def _figures_in_words(rows: pd.DataFrame, names: Names, scenarios: Mapping[str, str]) -> Iterator[str]:
+    """What an item is worth as it is lived, and where that ends or begins."""
+    worth = float(rows.worth_musd.iloc[0])
+    if abs(worth) < SMALL_MUSD:
+        yield "as it is lived, it changes nothing"
+        return
+    yield f"as it is lived it {'brings' if worth > 0 else 'costs'} {tenths(abs(worth))} M"
+    turns = [f"it {STOPS if worth > 0 else BEGINS} {flip_in_words(row, names, scenarios)}" for row in flipping(rows)]
+    yield from turns or ["no loss, rate or chance within reach turns that"]
+
+
+def _words(
+    tables: Mapping[str, pd.DataFrame],
+    facts: Mapping[str, Any],
+    first_stage: str,
+    names: Names,
+    scenarios: Mapping[str, str],
+) -> list[str]:
     lines: list[str] = []
     if "reasons" in tables:
         lines += heading(facts["aim"], first_stage, facts["gap"])
@@ -459,10 +506,15 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], first_s
         lines += [f"  {row.sentence}" for row in rows_of(order)]
     if "break_evens" in tables:
         lines.append(
-            "WHAT WOULD CHANGE THE DECISION: each figure is changed on its own, and the plan solved with the item and "
-            f"without it (at most {facts['most_solves']} solves for each figure):"
+            "WHAT WOULD CHANGE THE DECISION: each figure of the item alone, solved with the item and without it:"
         )
         lines += [f"  {row.sentence}" for row in rows_of(tables["break_evens"])]
+    if "depends" in tables:
+        lines.append(
+            "LOSSES AND HAZARDS: the plan with the item and the one without it stay as they are, and so do their scenarios, which "
+            "another figure makes likelier or dearer:"
+        )
+        lines += [f"  {text}" for text in _figures_in_words(tables["depends"], names, scenarios)]
     return lines
 
 

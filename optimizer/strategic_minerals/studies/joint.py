@@ -50,7 +50,7 @@ LEAST_GAP_MUSD = 0.01
 OPEN = "little"
 WAIT, INSTRUMENT, MINERAL = "wait", "instrument", "mineral"
 LEFT_OUT = columns_of("left_out")
-RELEASES = ((0.0, 0.0, 1.0), (1.5, 0.0, 1.0), (1.5, 2.0, 0.5))
+RELEASES = ((0.0, 0.0, 1.0), (0.5, 0.0, 1.0), (0.5, 1.0, 1.0), (1.5, 0.0, 1.0), (1.5, 2.0, 0.5))
 """Rules of release that the answer is lived by too: `this_event`, `new_events_yr`, `refill_share`."""
 RULES = columns_of("release_rules")
 SHOWN = 3

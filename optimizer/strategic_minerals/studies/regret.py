@@ -457,13 +457,20 @@ def _chosen(
     free = grid.plan == without_promises(grid.plan)  # doing nothing new keeps no promise
     able = [c for c, one in enumerate(given) if one.problem is None and (free or one.name != NOTHING)]
     places = [*((lives, c, given[c]) for c in able), (again, 0, second)]
-    worth = [_mean(of[:count])[c] for of, c, _ in places]
-    best = np.max([*worth, *_mean(lives[:count])], axis=0)
-    first = int(np.argmin([judged(best - one, best, grid) for one in worth]))
+
+    def by_rule(part: slice) -> list[float]:
+        worth = [_mean(of[part])[c] for of, c, _ in places]
+        best = np.max([*worth, *_mean(lives[part])], axis=0)
+        return [judged(best - one, best, grid) for one in worth]
+
+    first = int(np.argmin(by_rule(slice(count))))
+    # what is worth nothing in every sample owes no choice to luck: the others have to bear the plan out against it
+    idle = next((n for n, (_, _, one) in enumerate(places) if one.name == NOTHING), first)
+    first = min(first, idle, key=by_rule(slice(count, None)).__getitem__)
     of, place, chosen = places[first]
     led = [one.led_by(other, place) for one, other in zip(lives, of, strict=True)]
     # the model may have found a candidate's plan by another name: it lives alike in every cell
-    alike = np.isclose(_mean(lives[:count]), worth[first]).all(axis=(1, 2))
+    alike = np.isclose(_mean(lives[:count]), _mean(of[:count])[place]).all(axis=(1, 2))
     twin = next((one.name for c, one in enumerate(given) if c and alike[c]), "")
     return [replace(chosen, name=RECOMMENDED), *candidates[1:]], led[count:], twin
 
@@ -820,8 +827,8 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
         yield f"  It is the plan '{facts['same_as']}'."
     if facts["compromise"]:
         yield f"  The next best ({other}) gives up as much as {others[other]:.0%}."
-    elif max(others.values()) < LESS_BY:
-        yield "  THERE IS NOTHING TO CHOOSE: the other plans give up no more."
+    elif max(regrets[RECOMMENDED], others[other]) < LESS_BY:
+        yield f"  THERE IS NOTHING TO CHOOSE: '{other}' gives up at most {others[other]:.0%}."
     elif facts["rule"] != "cautious" and len(grid.losses) > 1:
         yield (
             f"  NO COMPROMISE IS CLEARLY BETTER: '{other}' gives up at most {others[other]:.0%}. Choose by the losses that you "
@@ -868,7 +875,7 @@ def _by_choice(choices: pd.DataFrame, grid: Grid) -> Iterator[str]:
     some = choices[choices.better_under != ""].sort_values("probability", kind="stable")
     for row in rows_of(some):
         if row.probability <= 0:
-            yield f"  {row.candidate}: it is better under every loss, by up to {musd(row.gain_musd)}"
+            yield f"  {row.candidate}: it is nowhere worse, and better by up to {musd(row.gain_musd)}"
             continue
         yield (
             f"  {row.candidate}, if you hold {row.better_under} for likelier than {chance(row.probability)} against "

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from ..answer.notes import OF_SOURCES, provenance
+from ..answer.act_now import OF_SOURCES
+from ..answer.notes import provenance
 from ..answer.result import Result
 from ..answer.study import Study
 from ..core.errors import Fault, InputError, PlanError, ReserveError, StoppedError, UntrustedError

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import nan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -134,9 +134,6 @@ def _package(option: Option, problem: Problem, names: Names) -> str:
 # A plan that does not hang on its sample: made with several, chosen among equals, tested on others, with a true gap.
 LOG = logger_of(__name__)
 
-Preference = Literal["less_money_now", "most_worth", "fewer_projects", "less_from_one_country"]
-"""What decides between plans that are worth the same within the error of their difference."""
-
 CANDIDATES = 2
 """Plans made, each with a sample of its own."""
 WHOLE = 128
@@ -186,9 +183,6 @@ def solve(
     gap: Gap = GAP,
     relax: Relax = False,
     method: MethodOption = "auto",
-    prefer: Annotated[
-        Preference, Field(description="What decides between plans that are worth the same as they are lived.")
-    ] = "less_money_now",
     candidates: Annotated[
         int, Field(ge=1, le=20, description="Plans made, each from a sample of its own.")
     ] = CANDIDATES,
@@ -202,7 +196,7 @@ def solve(
 
     Three stages, and at a limit of time the last that was reached stands. A plan that draws scenarios is solved for its own
     sample and for others, and again without what goes together (`joint`). The plans are lived through new samples without
-    foresight (`forward`): that is their worth, and of those worth the same the one that `prefer` names is the answer.
+    foresight (`forward`): that is their worth, and of those worth the same the one that spends least now is the answer.
     Independent samples then say how far the model's best plan may be from it, and what is lost without acts that are left out
     together; the table `act_now` says what to do first. Where the plan names no rule of release and another is worth clearly more
     than the usual one, all is done again by it. Where the plan loses money as it is lived, the answer is to do nothing new,
@@ -265,7 +259,7 @@ def solve(
             report(len(some_lives), "lived")
     except (StoppedError, UntrustedError) as error:
         return _untested(results[0], error, confidence)
-    number = _chosen(results, lives, prefer, confidence)
+    number = _chosen(results, lives, confidence)
     trial = Trial(lives, number, scenarios, confidence)
     if extend is None and (reason := _no_better(trial.worth)):
         # what a plan promises may not wait; and a plan that was found stays where there is no time
@@ -294,10 +288,10 @@ def solve(
         LOG.info("another rule of release is worth more: %s", better)
         report(0, "plans", "Another rule of release is worth more: all is done again by it.")
         again = plan.model_copy(update={"release": better})
-        options: dict[str, Any] = {"method": method, "prefer": prefer, "confidence": confidence, "extend": extend}
+        options: dict[str, Any] = {"method": method, "confidence": confidence, "extend": extend}
         options |= {"candidates": candidates, "samples": samples, "scenarios": scenarios}
         return solve(again, data, gap=gap, run=run, **options)
-    answered = _answered(chosen, prepare(chosen.plan, data, like), stage, trial, found, rules, prefer)
+    answered = _answered(chosen, prepare(chosen.plan, data, like), stage, trial, found, rules)
     return answered if extend is not None else _with_questions(answered, like)
 
 
@@ -479,7 +473,6 @@ def _answered(
     trial: Trial,
     found: _Examined,
     other: Sequence[Plan],
-    preference: Preference,
 ) -> Result:
     """The plan chosen, with what the samples say of it: worth and losses as lived, what leaving out costs, and its gap in the model
     that it was made by. other: the plan by other rules."""
@@ -493,7 +486,6 @@ def _answered(
     names = Names.of(result.data)
     gap_row = {
         "why_not": "",
-        "preference": preference,
         "plans": of,
         "chosen": number + 1,
         "samples": len(lives),
@@ -615,16 +607,15 @@ def _most(result: Result, tests: Sequence[Tested], trial: Trial) -> dict[str, ob
     return {"most_musd": most, "most_limit_musd": limit, "most_says": bool(says)}
 
 
-def _chosen(results: Sequence[Result], lives: Sequence[Met], preference: Preference, confidence: float) -> int:
+def _chosen(results: Sequence[Result], lives: Sequence[Met], confidence: float) -> int:
     """Number of the plan that is chosen: the one that is worth most as it is lived, or of those that are worth as much within the
-    error of the paired difference the one that a preference names."""
+    error of the paired difference the one that spends least in its first years."""
     worth = np.array([one.worth for one in lives])
     best = int(worth.mean(axis=0).argmax())
-    if preference == "most_worth":
-        return best
     behind = [estimated((worth[:, best] - worth[:, n]).tolist(), confidence) for n in range(len(results))]
     equal = [n for n, one in enumerate(behind) if n == best or one.low <= 0]
-    return min(equal, key=lambda n: (round(_disliked(results[n], preference), 3), -float(worth[:, n].mean())))
+    spent = [float(one.tables["budget"].head(FIRST_YEARS).outlay_musd.sum()) for one in results]
+    return min(equal, key=lambda n: (round(spent[n], 3), -float(worth[:, n].mean())))
 
 
 def _no_better(worth: Estimate) -> str:
@@ -632,17 +623,6 @@ def _no_better(worth: Estimate) -> str:
     if worth.mean > -SMALL_MUSD:
         return ""
     return f"as it is lived, the best plan that was found {_gains(worth.mean, worth.low, worth.high)}"
-
-
-def _disliked(result: Result, preference: Preference) -> float:
-    """What a preference wants little of."""
-    if preference == "fewer_projects":
-        return float((result.tables["projects"].share > 0).sum()) if len(result.tables["projects"]) else 0.0
-    if preference == "less_money_now":
-        return float(result.tables["budget"].head(FIRST_YEARS).outlay_musd.sum())
-    bought = result.tables["acquisitions"]
-    by_country = bought.groupby("country").cost_musd.sum() if len(bought) else pd.Series([0.0])
-    return float(by_country.max())
 
 
 def _sample_rows(tests: Sequence[Tested], trial: Trial) -> pd.DataFrame:

@@ -341,15 +341,15 @@ def met(stages: Sequence[FirstStage], scenarios: int, seeds: Sequence[int]) -> l
     return found
 
 
-def met_own(result: Result, problem: Problem) -> Met:
-    """A plan and doing nothing in the plan's own scenarios, lived as its policy does. problem: of the plan. Raises UntrustedError
-    as `Simulator.live`."""
-    first = FirstStage.of(result.plan, result.data, result.solution, problem=problem)
-    nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True, problem=problem)
-    scenarios = first.own_scenarios
+def met_own(result: Result, problem: Problem, *others: Solution) -> Met:
+    """A plan, other decisions with its menus and doing nothing in the plan's own scenarios, lived as its policy does. problem: of
+    the plan. Raises UntrustedError as `Simulator.live`."""
+    of = partial(FirstStage.of, result.plan, result.data, problem=problem)
+    nothing = of(result.reference, is_reference=True)
+    scenarios, beta = nothing.own_scenarios, nothing.natural.calendar.beta[:-1]
     without = evaluated(nothing, scenarios)
-    plan = evaluated(first, scenarios).beside(without, first.natural.calendar.beta[:-1])
-    return Met(0, scenarios.names, scenarios.probability, (), without, (plan,))
+    plans = tuple(evaluated(of(one), scenarios).beside(without, beta) for one in (result.solution, *others))
+    return Met(0, scenarios.names, scenarios.probability, (), without, plans)
 
 
 def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:
