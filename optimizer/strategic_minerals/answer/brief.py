@@ -331,7 +331,7 @@ class _Sentences:
                     much if unit is None else f"{amount(row.chosen)}{unit}",
                     self._whom(kind, item),
                     self._brings(item) if kind == "sell" else float(row.budget_musd + row.later_musd),
-                    self._why(material, str(row.verdict)),
+                    self._why(material, row),
                 ),
             )
 
@@ -409,16 +409,17 @@ class _Sentences:
             codes = []
         return some([self.names.country(code) if code else "not published" for code in codes], 1) if codes else ""
 
-    def _why(self, material: str, verdict: str) -> str:
-        """In five words: what leaving out all of its material costs."""
+    def _why(self, material: str, act: Any) -> str:
+        """In five words: what leaving out all of its material costs, and how many of the plans made do it this year."""
         mine, added = self._left_out(material), self._adds(material)
         if len(mine) and mine.cost_high_musd.iloc[0] <= -SMALL_MUSD:
             return OUT
-        if verdict == "free":
+        if act.verdict == "free":
             return FREE
         if mine.empty or math.isinf(added):
             return "a rule asks for some of it" if len(mine) and str(mine.why_not.iloc[0]) else "part of the best plan"
-        return f"the material adds {rounded(added)} M"
+        now = f"; {act.in_plans} of {act.plans} plans act now" if act.in_plans < act.plans else ""
+        return f"{'' if now else 'the material '}adds {rounded(added)} M{now}"
 
     def _left_out(self, material: str) -> pd.DataFrame:
         """The row of a tested plan without all of a material; none where that was not tried."""

@@ -419,9 +419,7 @@ def explain(
     later = {name for b, name in enumerate(own.purchases) if own.acquisition[1:, b].max(initial=0.0) > TRACE_T}
     of = partial(_reason, fixed, choices, x, base, names, later)
     rows += [of(force, one) for (force, _), one in zip(asked, forced, strict=True)]
-    flips: list[dict[str, Any]] = []
-    intervals: list[dict[str, Any]] = []
-    depends = pd.DataFrame()
+    flips, intervals, depends = list[dict[str, Any]](), list[dict[str, Any]](), pd.DataFrame()
     if item is not None:
         one, chosen = wanted[0], bool(rows[0]["chosen"])
         amounts = in_amounts(one, result.plan)
