@@ -211,11 +211,12 @@ def test_what_moves_says_so() -> None:
     named = {s.name: s.events[0].start_year for s in found.result.plan.scenarios}
     assert named == {"late": FIRST + 3.0, "control": FIRST + 2.0}
     moved = found.facts["moved"]
-    assert len(moved) == 3
+    assert len(moved) == 4
     assert all(line in found.summary() for line in moved)
     assert f"control was announced for {FIRST + 1}; in the new plan it begins in {FIRST + 2}" in moved[0]
     assert moved[1].startswith("early (10%)")
     assert moved[2].startswith("The promise for gallium")
+    assert moved[3].endswith("late 5.6% (was 10%).")  # .1 / (1 - .1) of the half that the control leaves
     assert roll(first, news=[soon.model_copy(update={"from_year": FIRST + 2.0})], **CALM).facts["moved"] == moved[1:]
     with pytest.raises(InputError, match="`in force` or `ended`"):
         roll(first, news=[soon.model_copy(update={"from_year": FIRST + 0.5})], **CALM)

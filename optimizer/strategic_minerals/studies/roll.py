@@ -353,8 +353,7 @@ def next_question(
         f"Taken as begun by their owners without support, with what they make: {', '.join(map(names.producer, built))}."
     )
     notes = (*_moved_in_words(plan, moved, happened, names), *_contracts_in_words(question, state, names))
-    notes += (alone,) * bool(built)
-    return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), notes)
+    return NextQuestion(moved, Dataset(types.MappingProxyType(kept), data.name), (*notes, *[alone] * bool(built)))
 
 
 def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names: Names) -> Iterator[str]:
@@ -376,6 +375,16 @@ def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names:
             begun = {one.name for one in moved.ongoing}.intersection(level.scenarios)
             why = "its event is in force, and a promise is about those to come"
             yield f"The promise for {promise} is left out: {why if begun else 'no scenario is left in which it is to hold'}."
+    now = {s.name: chance(s.probability) for s in moved.scenarios}
+    new = [
+        f"{s.name} {now[s.name]} (was {was})"
+        for s in plan.scenarios
+        if now.get(s.name, was := chance(s.probability)) != was
+    ]
+    if new:
+        yield f"Chances are those after what has happened and what has not: {some(new)}."
+    if drawn := [one.name for one in moved.ongoing if one.remaining_years is None and one.ended_year is None]:
+        yield f"In force, with an end that every future draws by how long such events last: {some(drawn)}."
 
 
 def _contracts_in_words(question: Question, state: State, names: Names) -> list[str]:
@@ -387,11 +396,8 @@ def _contracts_in_words(question: Question, state: State, names: Names) -> list[
         for source, date in state.closed.items()
     ]
     for c, _ in state.contracts:
-        what, date = (
-            f"The contract with {names.producer(n.producers[c.source])}",
-            n.calendar.first_year + n.calendar.step * c.end,
-        )
-        ends.append((what, date, f"counts with {date % 1:.0%} of its tonnes in all of"))
+        what, date = names.producer(n.producers[c.source]), n.calendar.first_year + n.calendar.step * c.end
+        ends.append((f"The contract with {what}", date, f"counts with {date % 1:.0%} of its tonnes in all of"))
     found = [f"{what} ends in {date:g}; {whole} {how} FY{int(date)}." for what, date, how in ends if date % 1 > 1e-9]
     begins = [names.producer(n.producers[c.source]) for c, _ in state.contracts if c.start == state.periods]
     signed = f"with {some(begins)}: a row `contract` of {ACTS} with 0 under `done` says otherwise"
@@ -444,25 +450,19 @@ def _moved(
     basis = {scenario.name for scenario in plan.scenarios if scenario.design_basis}  # promises go on naming them
     coming = [s.model_copy(update={"design_basis": s.name in basis}) for s in to_come(plan, happened, begin)]
     taken = sum(s.probability for s in coming)  # what was announced takes its probability from all else
-    others = (s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed)
-    scenarios = (*(others if taken > 0 else listed), *coming)
+    scenarios = (*(s.model_copy(update={"probability": s.probability * (1 - taken)}) for s in listed), *coming)
     sample = plan.sample
     if sample is not None:
         quiet = min(1.0, sample.quiet_probability / chance * (1 - taken))
-        update: dict[str, Any] = {"quiet_probability": quiet}
-        if not fresh_draws:
-            update["drawn_from_year"] = sample.drawn_from_year or plan.horizon.first_year
-        elif sample.drawn_from_year is not None:
-            update["drawn_from_year"] = None
-        sample = sample.model_copy(update=update)
+        drawn = None if fresh_draws else sample.drawn_from_year or plan.horizon.first_year
+        sample = sample.model_copy(update={"quiet_probability": quiet, "drawn_from_year": drawn})
     names = {s.name for s in scenarios}
     levels = [
         level.model_copy(update={"scenarios": tuple(name for name in level.scenarios if name in names)})
         for level in plan.service_levels
     ]
-    before, now = (
-        f"FY{f}-{f + count - 1}" for f, count in ((plan.horizon.first_year, plan.horizon.years), (first, years))
-    )
+    spans = (plan.horizon.first_year, plan.horizon.years), (first, years)
+    before, now = (f"FY{year}-{year + count - 1}" for year, count in spans)
     moved = plan.model_copy(
         update={
             "title": plan.title.replace(before, now),
