@@ -57,6 +57,7 @@ def test_init_does_not_write_over_anything(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "kept.txt").write_text("mine", encoding="utf-8")
     assert cli("init", tmp_path).returncode == 2
     assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
+    assert cli("init", tmp_path / "small", "--home", "jpn").returncode == 0
     unknown = cli("init", tmp_path / "new", "--plan", "quikstart")
     assert unknown.returncode == 2
     assert "did you mean 'quickstart'" in unknown.stderr

@@ -397,6 +397,7 @@ def init(
     from ..question.read_csv import first_plan, load_dataset, write_dataset
     from ..question.read_toml import load_plan
 
+    home = home.upper() if home and len(home) == len(USA) else home
     known = {path.stem: load_plan(path) for path in sorted(shipped("models").glob("*.toml"))}
     if plan is not None and plan not in known:
         expected = f"one of {', '.join(known)}{near_miss(plan, known)}"

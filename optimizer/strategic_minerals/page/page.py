@@ -74,7 +74,7 @@ def sections(result: Result, studies: Sequence[Study]) -> list[Section]:
             "scenarios",
             "Scenarios",
             "Every scenario of the plan",
-            f"What happens, and what shortages cost without the plan and with it; {money_unit(result)}, discounted.",
+            f"What happens, what shortages cost without and with the plan, each course known; {money_unit(result)}, discounted.",
             {"Every scenario of the plan": every_scenario(result)},
         ),
         *map(of_study, studies),
