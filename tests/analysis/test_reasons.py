@@ -208,7 +208,6 @@ def test_an_offer_pays_from_the_loss_on_at_which_it_brings_more_than_it_costs() 
     plan, data = promising(0.0, service_levels=[], materials={"a": {"haircut_share": 0.5}}, loss=5.0)
     told = explained(plan, data, "spot")
     row = told.tables["depends"].set_index("figure").loc["loss"]
-    assert row.worth_musd < 0
     assert row.flips_at == pytest.approx(3.0)
     assert (
         "it would pay only if a missing tonne costs, beyond its price, over 300% of what is assumed" in told.summary()

@@ -385,6 +385,11 @@ def test_losses_and_beliefs_are_checked() -> None:
     strange = Ambiguity.model_validate({"beliefs": [{"name": "a", "hazards": [{"hazard": "stap", "rate_per_yr": 1}]}]})
     with pytest.raises(PlanError, match=r"ambiguity.beliefs.0.hazards.0.hazard.*stap.*stop"):
         least_regret(plan.model_copy(update={"ambiguity": strange}), data)
+    other = data.replace(hazards=pd.concat([data.frame("hazards"), data.frame("hazards").assign(hazard="glut")]))
+    idle = Ambiguity(beliefs=(Belief(name="x", hazards=(HazardBelief(hazard="glut", rate_per_yr=0.1),)),))
+    sample = plan.sample.model_copy(update={"hazards": ("stop",)})
+    with pytest.raises(PlanError, match=r"'glut'; expected a hazard that the sample draws"):
+        least_regret(plan.model_copy(update={"ambiguity": idle, "sample": sample}), other)
     for beliefs in ([LOW, LOW], [LOW, HIGH, {"name": "c"}, {"name": "d"}]):
         with pytest.raises(ValueError, match=r"beliefs|names"):
             Ambiguity.model_validate({"beliefs": beliefs})

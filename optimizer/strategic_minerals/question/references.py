@@ -134,6 +134,9 @@ def _beliefs(plan: Plan, data: Dataset, hazards: Known) -> Iterator[tuple[str, I
     losses = names_in(data, "loss_functions", "loss_function")
     if losses.names:
         yield from _each("ambiguity.losses", plan.ambiguity.losses, losses.and_("*"))
+    if plan.sample is not None and "*" not in plan.sample.hazards:
+        drawn = hazards.names & {*plan.sample.hazards}  # of another one no scenario would weigh more or less
+        hazards = Known(drawn, "a hazard that the sample draws")
     for n, belief in enumerate(plan.ambiguity.beliefs):
         for k, of_hazard in enumerate(belief.hazards):
             yield f"ambiguity.beliefs.{n}.hazards.{k}.hazard", [of_hazard.hazard], hazards

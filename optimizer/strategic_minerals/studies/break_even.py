@@ -422,10 +422,8 @@ class _Search:
         settled = self._settled(end)
         if settled is not None:
             return settled
-        narrow = SHARP * self.width
-        return bracket(
-            lambda value: self._look(value) is None, self.figure.base, end, narrow=lambda a, b: abs(b - a) <= narrow
-        )[0]
+        near, base = SHARP * self.width, self.figure.base
+        return bracket(lambda v: self._look(v) is None, base, end, narrow=lambda a, b: abs(b - a) <= near)[0]
 
     def _sampled(self, low: float, high: float) -> Iterator[float]:
         """Values to try, what matters most first."""
@@ -436,9 +434,8 @@ class _Search:
             for pair in pairwise(sorted({*grid, base})):
                 if self._reach(pair[0]) != self._reach(pair[1]):
                     yield from self._sharp(*pair)
-        beside = ASIDE * self.span
         for value in self.figure.landmarks:
-            yield from (v for v in (value - beside, value + beside) if low < v < high)
+            yield from (v for v in (value - ASIDE * self.span, value + ASIDE * self.span) if low < v < high)
 
     def _sharp(self, a: float, b: float) -> tuple[float, float]:
         """The values between two at which the item comes into reach or goes out, narrowed down by data alone."""

@@ -438,8 +438,7 @@ def explain(
         "depends": depends,
     }
     tables = {name: table for name, table in every.items() if len(table)}
-    slack = slack_of_later_aims(result.plan)
-    facts = {"gap": step, "aim": main_aim(result.plan), "stage_slack": slack}
+    facts = {"gap": step, "aim": main_aim(result.plan), "stage_slack": slack_of_later_aims(result.plan)}
     words = _words(tables, facts, STAGES[result.plan.objective.kind][0], names, Basis(result).scenarios)
     return Study("explain", tables, words, facts, TITLES)
 
@@ -468,8 +467,8 @@ def _lived_figures(result: Result, problem: Problem, item: Item, other: Solution
         nothing = of(trunk_alone(result.reference), is_reference=True)
         both = [of(one) for one in (trunk_alone(result.solution), other)]
         lives = met([nothing, *both], LIVED, sample_seeds(plan.sample.seed, 1, TEST_SEED_MASK))
-    places = (0, 1) if chosen else (1, 0)
-    return depends_rows(problem, lives, [(item.kind, item.name, "", *places)]) if lives else pd.DataFrame()
+    part = item.kind, item.name, "", int(not chosen), int(chosen)
+    return depends_rows(problem, lives, [part]) if lives else pd.DataFrame()
 
 
 def _figures_in_words(rows: pd.DataFrame, names: Names, scenarios: Mapping[str, str]) -> Iterator[str]:
