@@ -744,7 +744,7 @@ class _Sentences:
             if abs(row.at_high_musd - row.at_low_musd) > LARGE_SHARE * abs(row.worth_musd):
                 figure = range_in_words(row.hazard, row.figure, row.low, row.value, row.high, self.names)
                 low, high = rounded(row.at_low_musd), rounded(row.at_high_musd)
-                yield f"It is {low} M at the low and {high} M at the high end of {figure}."
+                yield f"The gain is {low} M at the low and {high} M at the high end of {figure}."
         mine = table[table.kind == "mineral"] if len(table) else table
         whole = float(table.worth_musd[table.kind == "plan"].max()) if len(mine) else 0.0
         mine = mine[mine.worth_musd > LARGE_SHARE * whole] if len(mine) else mine
@@ -806,12 +806,11 @@ class _Sentences:
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         other_money = self.figures.total("paid_apart_by_year_musd")
         ends = [*(musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set), other_money]
-        span = f"{money(min(ends))} to {money(max(ends))} M by price set, {money(other_money)} by the plan's" * (
-            len(ends) > 1
-        )
+        span = f"{money(min(ends))} to {money(max(ends))} M by price set ({money(other_money)} by the plan's)"
+        span = span if len(ends) > 1 else f"{money(other_money)} M"
         run = self.figures.total("paid_apart_as_run_by_year_musd")
         guarantees = (
-            f"{span or f'{money(other_money)} M'}, undiscounted, for guarantees signed before, at full output, from other money; "
+            f"for guarantees signed before {span}, undiscounted, at full output, from other money; "
             f"{money(run)} M on what this plan has them make for users at home"
         )
         parts += [guarantees] * (other_money >= SMALL_MUSD)
