@@ -11,7 +11,7 @@ from strategic_minerals import Dataset, Plan, PlanError, estimate_ranges, explai
 from strategic_minerals.answer.notes import check
 from strategic_minerals.answer.study import Study
 from strategic_minerals.matrix.problem import DecisionIndex, ForcedDecision, prepare
-from strategic_minerals.question.load import find_plan, load_question
+from strategic_minerals.question.load import load_question
 from strategic_minerals.question.names import edited
 from strategic_minerals.solver.session import Session
 from strategic_minerals.studies.break_even import (
@@ -426,7 +426,7 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
 
 def test_an_item_is_found_by_the_name_that_answers_print() -> None:
     """Proves: a planner need not know its code; a name that several have, and one that nothing has, say what there is."""
-    index = DecisionIndex(prepare(*load_question(find_plan(Path("quickstart")))))
+    index = DecisionIndex(prepare(*load_question(Path("quickstart"))))
     for text, item in (
         ("Saguenay gallium, commercial", "project saguenay"),
         ("wagerup gallium (australia): loan_offtake_100", "project wagerup: loan_offtake_100"),

@@ -132,8 +132,8 @@ def test_a_plan_comes_by_name_path_or_fields() -> None:
         load_plan("quickstart", {"discount_rate": 9})
     assert "--set" not in str(caught.value)
     assert caught.value.faults[0].file == "overrides"
-    with pytest.raises(PlanError):
-        load_plan("no-such-plan")
+    with pytest.raises(PlanError, match=r"a shipped plan: allies, .*did you mean 'quickstart'"):
+        load_plan("quickstrt")
 
 
 def test_tables_of_facts_are_equal_by_their_rows() -> None:

@@ -21,7 +21,7 @@ from strategic_minerals.core.formats import chance, rounded, within
 from strategic_minerals.matrix.problem import prepare
 from strategic_minerals.matrix.solution import trunk_alone
 from strategic_minerals.page.page import report
-from strategic_minerals.question.load import find_plan, load_question
+from strategic_minerals.question.load import load_question
 from strategic_minerals.studies.lived import _listed, _Pool
 from strategic_minerals.studies.questions import _Answers, own_rows, own_statements
 from strategic_minerals.studies.stress import met, met_own, stages_of
@@ -42,7 +42,7 @@ def lived() -> Result:
 @pytest.fixture(scope="module")
 def asked() -> Result:
     """The shipped first plan with a planner's own promise, floor, rule and scenario."""
-    plan, data = load_question(find_plan(Path("quickstart")))
+    plan, data = load_question(Path("quickstart"))
     told = plan.to_toml_like()
     told["scenarios"][0]["design_basis"] = True
     told["scenarios"].append(
@@ -245,7 +245,7 @@ def test_a_planners_own_questions_are_answered(asked: Result) -> None:
     rule = next(text for name, text in answers.items() if "days of net imports" in name)
     floor = next(text for name, text in answers.items() if "floor" in name)
     assert floor.startswith("no: with it (at 500 USD/kg) the plan is ")
-    plan, data = load_question(find_plan(Path("quickstart")))
+    plan, data = load_question(Path("quickstart"))
     assert own_statements(plan, data) == []
     few = asked.plan.model_copy(update={"days_of_cover": 30 * asked.plan.days_of_cover})
     more = own_rows(replace(asked, plan=few), prepare(few, asked.data)).iloc[-1]
@@ -299,7 +299,7 @@ def test_what_loses_money_as_it_is_lived_is_not_recommended() -> None:
 
 def test_a_rule_that_costs_money_is_kept_and_nothing_new_is_made_once() -> None:
     """Proves: where doing nothing new loses too, for a rule of the plan, the search for it ends; the better of the two stands."""
-    plan, data = load_question(find_plan(Path("quickstart")))
+    plan, data = load_question(Path("quickstart"))
     cap = {"material": "antimony", "kind": "country_cap", "country": "CHN", "share": 0.35, "from_year": 2030}
     ruled = {
         "materials": ["antimony"],

@@ -149,7 +149,8 @@ def leave_pipe() -> None:
 
 def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
     """Load plan and tables. Raises PlanError or InputError with the faults of both together."""
-    from ..question.load import find_plan, load_question, overrides, with_demand
+    from ..question.load import load_question, overrides, with_demand
+    from ..question.read_toml import find_plan
 
     path = find_plan(plan)
     asked, data = load_question(path, tables, overrides(pairs))

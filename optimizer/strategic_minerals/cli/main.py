@@ -239,7 +239,8 @@ def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
         given["source"], *question = common.load(source, given["tables"], given["set_"])
         return tuple(question)
     if verb.of == "homes":
-        from ..question.load import find_plan, load_members, overrides
+        from ..question.load import load_members, overrides
+        from ..question.read_toml import find_plan
 
         return load_members(find_plan(source), given["tables"], overrides(given["set_"]))
     if verb.of == "run":

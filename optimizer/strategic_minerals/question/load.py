@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,31 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from ..core.errors import OVERRIDES, Fault, InputError, PlanError, gathering, near_miss, shipped, shown
+from ..core.errors import OVERRIDES, Fault, InputError, PlanError, gathering, shipped, shown
 from ..core.runner import checkpoint
 from .dataset import Dataset
 from .plan import Plan
 from .read_csv import load_dataset, unknown_home
-from .read_toml import read_as, unread
+from .read_toml import find_plan, read_as, unread
 from .together import joint_question
-
-
-def find_plan(path: Path) -> Path:
-    """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
-    if not path.is_dir() and os.path.lexists(path):  # what is no file is refused where it is read
-        return path
-    inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
-    if inside:
-        return inside[0]
-    known = sorted(each.stem for each in shipped("models").glob("*.toml"))
-    if len(path.parts) == 1 and path.name.removesuffix(".toml") in known:
-        return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
-    found, expected = "a folder without a plan", "a folder with plan.toml, plan.json or plan.xlsx"
-    if not path.is_dir():
-        found = "no such file"
-        expected = f"a plan file, or a shipped plan: {', '.join(known)}{near_miss(path.name, known)}"
-    raise PlanError([Fault(str(path), "", "", found, expected)])
-
 
 SHIPPED = "shipped"
 """In place of a folder: the tables that come with the package."""

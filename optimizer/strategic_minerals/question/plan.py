@@ -738,7 +738,7 @@ class Plan(Section):
 
 
 NO_CHANCE = 1e-9
-"""Probability that is none."""
+"""Probability that counts as zero."""
 
 
 def no_room_for_draws(plan: Plan) -> str:

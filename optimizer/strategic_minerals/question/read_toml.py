@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import tomllib
 from collections import Counter
@@ -100,9 +101,24 @@ def load_plan(path: str | Path | Mapping[str, Any], overrides: Mapping[str, Any]
     Raises PlanError with every fault: file, line, field, value found, value expected."""
     if isinstance(path, Mapping):
         return _changed(Plan, deepcopy(dict(path)), PlanText("plan", {}, ()), overrides)[0]
-    place, named = Path(path), shipped("models") / f"{path}.toml"
-    is_shipped = len(place.parts) == 1 and not place.exists() and named.is_file()
-    return read_as(Plan, named if is_shipped else place, overrides)[0]
+    return read_as(Plan, find_plan(Path(path)), overrides)[0]
+
+
+def find_plan(path: Path) -> Path:
+    """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
+    if not path.is_dir() and os.path.lexists(path):  # what is no file is refused where it is read
+        return path
+    inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
+    if inside:
+        return inside[0]
+    known = sorted(each.stem for each in shipped("models").glob("*.toml"))
+    if len(path.parts) == 1 and path.name.removesuffix(".toml") in known:
+        return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
+    found, expected = "a folder without a plan", "a folder with plan.toml, plan.json or plan.xlsx"
+    if not path.is_dir():
+        found = "no such file"
+        expected = f"a plan file, or a shipped plan: {', '.join(known)}{near_miss(path.name, known)}"
+    raise PlanError([Fault(str(path), "", "", found, expected)])
 
 
 def read_as(

@@ -389,7 +389,7 @@ def _beside(
     try:
         sanitise(sound)
         question = Question.model_validate(sound)
-    except ValueError:  # behind a wrong `kind`, or a text that is none, nothing was looked at yet
+    except ValueError:  # behind a wrong `kind`, or a text that does not read, nothing was looked at yet
         return []
     there = any(sound.get(name) for name in PLANS) or any(name.startswith("plan.") for name in files)
     of_plan = _faults_of(partial(written, question)) if there and "set" not in wrong else []

@@ -275,7 +275,7 @@ Answer = Annotated[Text, Field(max_length=2000)]
 
 
 class Strict(BaseModel):
-    """A misspelt field is an error, and so is a number that is none."""
+    """A misspelt field is an error, and so is NaN or an infinite number."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 

@@ -579,8 +579,8 @@ def _reason(
     projects = zip(fixed.problem.natural.projects, fixed.problem.structure.support.baseline, strict=True)
     alone = item.kind == "project" and item.project in [project.name for project, built in projects if built]
     rejected = "bought in disruptions alone" if item.kind == "offer" and item.name in later else "rejected"
-    told = sentence(row, name, gains, instead, note, what, base.objective, built_anyway=alone, rejected=rejected)
-    return row | {"sentence": told}
+    text = sentence(row, name, gains, instead, note, what, base.objective, built_anyway=alone, rejected=rejected)
+    return row | {"sentence": text}
 
 
 def _binding(fixed: Fixed, decided: Decided) -> str:

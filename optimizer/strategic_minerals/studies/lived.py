@@ -42,7 +42,7 @@ MONEY, STOCK, REMAINING, CURVE, DEPENDS, RELEASE = (
     columns_of(name) for name in ("money_by_year", "stock_by_year", "remaining", "loss_curve", "depends", "release")
 )
 TRACE = 1e-9
-"""Chance that is none."""
+"""Chance that counts as zero."""
 CHANCES = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 """Of a loss that is exceeded."""
 

@@ -259,7 +259,7 @@ def _left(problem: Problem, signed: Floats, source: int) -> float:
 
 
 LEAST = 1e-9
-"""Share signed, or tonnes, that are none."""
+"""Share signed, or tonnes, that count as nothing."""
 
 
 def _words(table: pd.DataFrame, asked: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> Iterator[str]:
