@@ -37,7 +37,7 @@ def refused(answer: Any, status: int = 422) -> list[dict[str, str]]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert (problem["status"], problem["type"][:4]) == (status, "urn:")
+    assert (problem["status"], problem["type"][:4], bool(problem["detail"])) == (status, "urn:", True)
     assert not OTHERS_WORDS.search(answer.text), answer.text
     assert all(fault["found"] and fault["expected"] for fault in problem["faults"])
     return list(problem["faults"])

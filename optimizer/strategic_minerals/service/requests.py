@@ -193,14 +193,17 @@ def problem_of(error: FaultsError | ProblemError) -> Problem:
 
 
 def problem(kind: str, detail: str = "", faults: Sequence[Fault] = ()) -> Problem:
-    """Problem details of a kind."""
+    """Problem details of a kind. detail: empty where the faults say all; then it is the first of them in words."""
     status, title = KINDS[kind]
+    shown = [_model(fault) for fault in first_of(faults)]
+    if shown and not detail:
+        detail = f"{shown[0].file} {shown[0].column}: found {shown[0].found}, expected {shown[0].expected}".lstrip()
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}",
         title=title,
         status=status,
         detail=printable(detail, LONGEST_DETAIL),
-        faults=[_model(fault) for fault in first_of(faults)],
+        faults=shown,
     )
 
 
