@@ -328,6 +328,8 @@ class Pair:
     """The question of `plan` and `data`, prepared, where it is at hand."""
     known: Mapping[bool, Tried | None] = field(default_factory=dict)
     """What is known at the plan's own figures with the item (True) and without it."""
+    session: Session | None = None
+    """That answers; None: one of its own."""
     _variant: tuple[Mapping[str, Any], Plan, Dataset] | None = field(default=None, init=False)
     """The values asked for last, with plan and tables that have them: the session knows these by identity."""
     _statuses: ItemStatuses = field(init=False)
@@ -335,7 +337,8 @@ class Pair:
 
     def __post_init__(self) -> None:
         self._statuses = ItemStatuses(self.item, self.held, self.like)
-        self._session = Session(gap=self.gap, held=self.held, threads=self.threads, like=self.like)
+        own = Session(gap=self.gap, held=self.held, threads=self.threads, like=self.like)
+        self._session = self.session or own
 
     def status(self, figure: Figure, value: float) -> ItemStatus:
         """Status of the item at a value. Raises PlanError and InputError where plan and tables refuse it."""

@@ -4,7 +4,7 @@ Every item is forced in where the plan lacks it, or out where it has it, and the
 brings, or would cost. Constraint prices of the plan's commitments only name what binds."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
@@ -267,38 +267,29 @@ class ForcedSolve:
 
 
 def all_forced(
-    result: Result,
-    asked: Sequence[tuple[ForcedDecision, bool]],
-    drawn: SampledScenarios | None,
-    gap: float,
-    run: Runner,
+    result: Result, asked: Sequence[tuple[ForcedDecision, bool]], session: Session, gap: float, run: Runner
 ) -> list[ForcedSolve]:
-    """Every forced decision solved, in order."""
-    parallel = run.executor is not None or run.processes > 1
-    parts = min(len(asked), EXECUTOR_SHARES if run.executor is not None else run.processes)
+    """Every forced decision solved, in order: in a session, or in other processes with sessions of their own."""
     call, done = current(), list[ForcedSolve]()
-    answers = partial(_answers, result.plan, result.data, drawn, gap, int(parallel))
-    tasks = [[asked[k] for k in part] for part in np.array_split(np.arange(len(asked)), max(1, parts))]
-    for group in run.each("", partial(_all_answers, answers), tasks) if parallel else ([one] for one in answers(asked)):
+    groups: Iterable[list[ForcedSolve]] = ([one] for one in _answers(session, result.plan, result.data, asked))
+    if run.executor is not None or run.processes > 1:
+        parts = min(len(asked), EXECUTOR_SHARES if run.executor is not None else run.processes)
+        tasks = [[asked[k] for k in part] for part in np.array_split(np.arange(len(asked)), max(1, parts))]
+        groups = run.each("", partial(_elsewhere, result.plan, result.data, session.held, gap), tasks)
+    for group in groups:
         done += group
         call.report(Progress("items", call.seconds, done=len(done), of=len(asked)))
     return done
 
 
-def _all_answers(answers: Callable[[Any], Iterator[ForcedSolve]], asked: Any) -> list[ForcedSolve]:
-    return list(answers(asked))
+def _elsewhere(plan: Plan, data: Dataset, drawn: SampledScenarios | None, gap: float, asked: Any) -> list[ForcedSolve]:
+    return list(_answers(Session(gap=gap, held=drawn, threads=1), plan, data, asked))
 
 
 def _answers(
-    plan: Plan,
-    data: Dataset,
-    drawn: SampledScenarios | None,
-    gap: float,
-    threads: int,
-    asked: Sequence[tuple[ForcedDecision, bool]],
+    session: Session, plan: Plan, data: Dataset, asked: Sequence[tuple[ForcedDecision, bool]]
 ) -> Iterator[ForcedSolve]:
     """One answer after the other, each from where the last one ended. asked: as of `all_forced`."""
-    session = Session(gap=gap, held=drawn, threads=threads)
     known: list[PathData] = []
     for decision, any_amount in asked:
         shares = SHARES if decision.inside and any_amount else SHARES[:1]
@@ -412,7 +403,8 @@ def explain(
         for one in wanted
         if one not in absent
     ]
-    forced = all_forced(result, asked, drawn, step, run)
+    session = Session(gap=step, held=drawn, like=fixed.problem)
+    forced = all_forced(result, asked, session, step, run)
     base, names = _base(result, fixed, choices, x), Names.of(result.data)
     rows = [_refused(one, why, names) for one, why in absent.items()]
     own = result.solution
@@ -424,7 +416,7 @@ def explain(
         one, chosen = wanted[0], bool(rows[0]["chosen"])
         amounts = in_amounts(one, result.plan)
         known = _known(base, forced[0], chosen, amounts) if forced else {}
-        pair = Pair(result.plan, result.data, one, amounts, step, edited, drawn, 0, fixed.problem, known)
+        pair = Pair(result.plan, result.data, one, amounts, step, edited, drawn, 0, fixed.problem, known, session)
         for figure in figures_of(fixed.problem, one):
             found = find_break_even(pair, figure, chosen, tolerance)
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
