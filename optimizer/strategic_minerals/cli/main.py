@@ -240,9 +240,8 @@ def _first(verb: Verb, given: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(question)
     if verb.of == "homes":
         from ..question.load import load_members, overrides
-        from ..question.read_toml import find_plan
 
-        return load_members(find_plan(source), given["tables"], overrides(given["set_"]))
+        return load_members(source, given["tables"], overrides(given["set_"]))
     if verb.of == "run":
         return (load_run(source, Result),)
     if verb.of in ("rows", "folder"):

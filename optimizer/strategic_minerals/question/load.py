@@ -43,10 +43,12 @@ def find_tables(plan: Path, tables: Path | None) -> Path:
 def load_question(
     path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None
 ) -> tuple[Plan, Dataset]:
-    """A plan (TOML, JSON, or a workbook with its tables) and its tables; values: dotted path -> value, put into the plan.
+    """A plan (TOML, JSON, a workbook with its tables, or the name of a shipped one) and its tables; values: dotted path -> value,
+    put into the plan.
 
     Raises PlanError or InputError with the faults of both at once."""
     checkpoint("reading the question")
+    path = find_plan(path)
     if path.suffix.lower() == ".xlsx":
         from .workbook import load_workbook
 
