@@ -162,10 +162,8 @@ def test_categories_and_yes_or_no_are_told_in_words() -> None:
     )
     frame["y"] = ((frame["loss function"] == "high") & ~frame["switch"]).astype(float)
     found = discover(frame, "y < 1")
-    assert set(found.tables["boxes"].iloc[0]["fails_when"].split(" and ")) == {
-        "loss function is high",
-        "switch is false",
-    }
+    fails = found.tables["boxes"].iloc[0]["fails_when"]
+    assert {*fails.split(" and ")} == {"loss function is high", "switch is false"}
     assert found.tables["boxes"].iloc[0]["held_out_density"] == 1.0
     assert any("name" in note and "more than 10 values" in note for note in found.facts["notes"])
     assert "s is one" in discover(frame.assign(y=(frame["s"] == "one").astype(float)), "y < 1").summary()

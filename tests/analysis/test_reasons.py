@@ -23,6 +23,7 @@ from strategic_minerals.studies.break_even import (
     in_words,
 )
 from strategic_minerals.world.packages import Item, in_amounts
+from support.drawn_cases import deciding
 from support.promising import promising
 from support.tiny import cut, floored, hazard_row, imported, offer, project, source, tiny
 
@@ -212,6 +213,15 @@ def test_an_offer_pays_from_the_loss_on_at_which_it_brings_more_than_it_costs() 
     assert (
         "it would pay only if a missing tonne costs, beyond its price, over 300% of what is assumed" in told.summary()
     )
+
+
+def test_listed_scenarios_may_leave_nothing_to_draw() -> None:
+    """Proves: of scenarios that take all of the probability losses and chances are asked, and no rate of what nobody draws."""
+    plan, data = deciding()
+    told = plan.to_toml_like() | {"scenarios": [cut("x", 0.6, 2029, 1), cut("y", 0.4, 2028, 1)]}
+    told["sample"]["quiet_probability"] = 0.0
+    rows = explain(solve(Plan.model_validate(told), data, quick=True), "spot").tables["depends"]
+    assert set(rows.figure) == {"loss", "probability"}
 
 
 def test_an_offer_that_only_disruptions_use_is_not_said_to_be_rejected() -> None:

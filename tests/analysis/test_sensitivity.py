@@ -80,10 +80,8 @@ def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -
     chosen = holds(plan, data, name)
     flips = 0
     for row in found.itertuples():
-        addresses = {
-            "capex": [f"projects[{name}].capex_musd"],
-            "premium": [f"projects[{name}].premium_share"],
-        }[row.figure]
+        column = {"capex": "capex_musd", "premium": "premium_share"}[row.figure]
+        addresses = [f"projects[{name}].{column}"]
         assert row.chosen == chosen
         assert holds(*edited(plan, data, dict.fromkeys(addresses, row.stands_at)), name) == chosen, row.figure
         if math.isnan(row.flips_at):

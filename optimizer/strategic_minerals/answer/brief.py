@@ -29,7 +29,7 @@ from ..core.formats import (
 )
 from ..core.frames import rows_of
 from ..core.stats import DAYS_PER_YEAR, MONTHS_PER_YEAR, TRACE_T
-from ..question.names import range_in_words
+from ..question.names import amount_in_words, column_in_words
 from ..question.plan import Plan
 from ..question.together import ALL
 from ..world.events import UNNAMED
@@ -45,14 +45,8 @@ MOST_ANSWERS = 12
 MOST_STEPS, MOST_HELD, MOST_YEARS, LEAST_HELD, LEAST_STEPS = 8, 5, 6, 2, 4
 """Rows and columns of its tables: targets give way to steps, down to `LEAST_HELD` and `LEAST_STEPS` of each. Where even that is too
 long, paragraphs end early."""
-CUTS = (
-    ("LATER", 1),
-    ("ALREADY OWED", 1),
-    ("IT TURNS ON", 3),
-    ("NOT PROTECTED", 2),
-    ("HOW SURE", 1),
-    ("NOT PROTECTED", 1),
-)
+CUT = "LATER, ALREADY OWED, IT TURNS ON, NOT PROTECTED, HOW SURE, NOT PROTECTED, IT TURNS ON".split(", ")
+CUTS = tuple(zip(CUT, (1, 1, 3, 2, 1, 1, 1), strict=True))
 """(paragraph, lines that it keeps) in the order in which they do: what comes later or is owed in any case first."""
 LARGE_SHARE = 0.25
 """Share of the worth from which on the first sentences say what it hangs on."""
@@ -189,13 +183,12 @@ def _rows(of: Sequence[object], shown: int) -> int:
 
 
 def _cut(lines: Sequence[str], most: int) -> list[str]:
-    """The first lines of a paragraph: to the end of a clause outside brackets, or of a word."""
-    text = "\n".join([*lines[: most - 1], lines[most - 1][: WIDTH - 4]])
-    breaks = [k for k, letter in enumerate(text) if letter in " \n" and text[:k].count("(") == text[:k].count(")")]
-    ends = (
-        [k - 1 for k in breaks if text[k - 1] in ";."] or [k - 1 for k in breaks if text[k - 1] == ","] or breaks[-1:]
-    )
-    return f"{text[: ends[-1]]} ...".split("\n")
+    """The first lines of a paragraph: to the end of a clause outside brackets, or of a word, with room for dots."""
+    text = "\n".join(lines[:most]) + "\n"
+    ends = [k for k, letter in enumerate(text) if letter in " \n" and text[:k].count("(") == text[:k].count(")")]
+    ends = [k for k in ends if k - text.rfind("\n", 0, k) <= WIDTH - 3]
+    clauses = [k - 1 for k in ends if text[k - 1] in ";."] or [k - 1 for k in ends if text[k - 1] == ","]
+    return f"{text[: (clauses or ends)[-1]]} ...".split("\n")
 
 
 def _paragraph(name: str, text: str) -> list[str]:
@@ -308,7 +301,8 @@ class _Sentences:
         chain = {code: str(row) for row in self.tables["value"].materials for code in str(row).split()}
         before: tuple[str, str] | None = None
         for material, step in found:
-            key = chain.get(material, material) if step.why.startswith("avoids ") else material, step.why
+            why = step.why.partition(";")[0]
+            key = chain.get(material, material) if why.startswith("avoids ") else material, why
             again = key in seen and step.why not in ("", FREE, OUT)
             first = seen.setdefault(key, material)
             above = ABOVE if key == before else f"as {self._material(first)}, together"
@@ -410,7 +404,7 @@ class _Sentences:
         return some([self.names.country(code) if code else "not published" for code in codes], 1) if codes else ""
 
     def _why(self, material: str, act: Any) -> str:
-        """In five words: what leaving out all of its material costs, and how many of the plans made do it this year."""
+        """In a few words: what leaving out all of its material costs, and how many of the plans made do it this year."""
         mine, added = self._left_out(material), self._adds(material)
         if len(mine) and mine.cost_high_musd.iloc[0] <= -SMALL_MUSD:
             return OUT
@@ -418,8 +412,8 @@ class _Sentences:
             return FREE
         if mine.empty or math.isinf(added):
             return "a rule asks for some of it" if len(mine) and str(mine.why_not.iloc[0]) else "part of the best plan"
-        now = f"; {act.in_plans} of {act.plans} plans act now" if act.in_plans < act.plans else ""
-        return f"{'' if now else 'the material '}adds {rounded(added)} M{now}"
+        now = f"; {act.in_plans} of {act.plans} agree" if act.in_plans < act.plans else ""
+        return f"material adds {rounded(added)} M{now}"
 
     def _left_out(self, material: str) -> pd.DataFrame:
         """The row of a tested plan without all of a material; none where that was not tried."""
@@ -683,7 +677,7 @@ class _Sentences:
             ends = (
                 f"stay at {now} M"
                 if abs(gap := before - after) < SMALL_MUSD
-                else f"{moves} by {rounded(abs(gap))} to {now} M"
+                else f"{moves} by {rounded(abs(gap))} M, to {now} M"
             )
         soft = any(one.penalty_usd_per_kg for one in self.plan.service_levels)
         soft = soft or any(not one.hard for one in self.plan.diversification)
@@ -739,12 +733,14 @@ class _Sentences:
     def _large(self) -> Iterator[str]:
         """A figure and an item on which more than a quarter of the worth hangs, and where that ends."""
         table = self.depends
-        moved = table[table.figure.isin(OF_SOURCES) & table.flips_at.isna()] if len(table) else table
-        for row in sorted(rows_of(moved), key=lambda row: -abs(row.at_high_musd - row.at_low_musd))[:1]:
+        moved = [
+            row for row in rows_of(table) if row.figure in OF_SOURCES and row.at_low_musd + row.at_high_musd < math.inf
+        ]
+        for row in sorted(moved, key=lambda row: -abs(row.at_high_musd - row.at_low_musd))[:1]:
             if abs(row.at_high_musd - row.at_low_musd) > LARGE_SHARE * abs(row.worth_musd):
-                figure = range_in_words(row.hazard, row.figure, row.low, row.value, row.high, self.names)
-                low, high = rounded(row.at_low_musd), rounded(row.at_high_musd)
-                yield f"The gain is {low} M at the low and {high} M at the high end of {figure}."
+                low, at, high = (amount_in_words(row.figure, value) for value in (row.low, row.value, row.high))
+                what = f"{self.names.producer(row.hazard)}: if {column_in_words(row.figure)} is {low}, not {at}"
+                yield f"{what}, the gain is {rounded(row.at_low_musd)} M; if {high}, {rounded(row.at_high_musd)} M."
         mine = table[table.kind == "mineral"] if len(table) else table
         whole = float(table.worth_musd[table.kind == "plan"].max()) if len(mine) else 0.0
         mine = mine[mine.worth_musd > LARGE_SHARE * whole] if len(mine) else mine
@@ -774,7 +770,7 @@ class _Sentences:
             wide = "; ".join(self.basis.widest[:NAMED])
             return f"figures that nobody knows well: {wide}." if wide else ""
         most = float(self.depends.worth_musd.abs().max())
-        rows = [row for row in flipping(self.depends) if abs(row.worth_musd) >= SMALL_PART * most]
+        rows = [row for row in flipping(self.depends) if row.kind == "plan" or abs(row.worth_musd) >= SMALL_PART * most]
         rows.sort(key=lambda row: (not _inside(row), _distance(row)))
         near = [row for row in rows if _inside(row) or _distance(row) < FAR]
         by_figure = {(row.figure, row.hazard): row for row in reversed(near or rows[:1])}
@@ -785,9 +781,7 @@ class _Sentences:
         found = [f"{part} {STOPS if pays[part] else BEGINS} {'; or '.join(flips)}" for part, flips in shown.items()]
         if THE_PLAN not in shown and float(self.depends.worth_musd.iloc[0]) >= SMALL_MUSD:
             loss = next((row for row in rows if row.kind == "plan" and row.figure == "loss"), None)
-            only = (
-                "" if loss is None else f"even if a missing tonne cost only {chance(loss.flips_at)} of what is assumed"
-            )
+            only = "" if loss is None else f"even at {chance(loss.flips_at)} of the loss assumed for a missing tonne"
             found.insert(0, f"{THE_PLAN} pays {only or 'whatever a missing tonne costs'}")
         if self.tested is not None and len(self.tested.band) and not self.basis.extended:
             found = found or ["no figure within its range"]
@@ -797,7 +791,7 @@ class _Sentences:
     def _part(self, row: Any) -> str:
         if row.kind == "plan":
             return THE_PLAN
-        name = self._material(str(row.item)) if row.kind == "mineral" else row.item
+        name = self._material(str(row.item)) if row.kind == "mineral" else f"the {row.item}"
         return f"its part in {name} (gain {rounded(self._of_all(row.worth_musd))} M)"
 
     def owed(self) -> str:
@@ -806,11 +800,10 @@ class _Sentences:
         parts = [f"{money(before)} M for what was signed before this plan"] * (before >= SMALL_MUSD)
         other_money = self.figures.total("paid_apart_by_year_musd")
         ends = [*(musd for name, musd in self.basis.owed_by_prices.items() if name != self.plan.price_set), other_money]
-        span = f"{money(min(ends))} to {money(max(ends))} M by price set ({money(other_money)} by the plan's)"
-        span = span if len(ends) > 1 else f"{money(other_money)} M"
+        span = f" at the plan's prices (price sets give {money(min(ends))} to {money(max(ends))})" * (len(ends) > 1)
         run = self.figures.total("paid_apart_as_run_by_year_musd")
         guarantees = (
-            f"for guarantees signed before {span}, undiscounted, at full output, from other money; "
+            f"{money(other_money)} M{span} for guarantees signed earlier, undiscounted, at full output, from other money; "
             f"{money(run)} M on what this plan has them make for users at home"
         )
         parts += [guarantees] * (other_money >= SMALL_MUSD)

@@ -40,8 +40,8 @@ class ServiceError(ReserveError):
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status, self.problem = status, problem
         stated = (f"{f['column']}: found {f['found']}, expected {f['expected']}" for f in problem.get("faults", []))
-        said = "; ".join(stated) or problem.get("detail", "")
-        super().__init__(f"{status} {problem.get('title', '')} {said}".strip())
+        faults = "; ".join(stated)
+        super().__init__(f"{status} {problem.get('title', '')} {problem.get('detail', '')} {faults}".strip())
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):  # never send the token to another server

@@ -193,17 +193,16 @@ def problem_of(error: FaultsError | ProblemError) -> Problem:
 
 
 def problem(kind: str, detail: str = "", faults: Sequence[Fault] = ()) -> Problem:
-    """Problem details of a kind. detail: empty where the faults say all; then it is the first of them in words."""
+    """Problem details of a kind."""
     status, title = KINDS[kind]
-    shown = [_model(fault) for fault in first_of(faults)]
-    if shown and not detail:
-        detail = f"{shown[0].file} {shown[0].column}: found {shown[0].found}, expected {shown[0].expected}".lstrip()
+    if faults and not detail:
+        detail = f"{len(faults)} fault{'s' * (len(faults) > 1)}: each says what was found and what is expected."
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}",
         title=title,
         status=status,
         detail=printable(detail, LONGEST_DETAIL),
-        faults=shown,
+        faults=[_model(fault) for fault in first_of(faults)],
     )
 
 

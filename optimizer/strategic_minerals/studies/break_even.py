@@ -645,7 +645,7 @@ def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bo
     where = f"from {start} {'up ' if k == 0 and not alone else ''}to {end} {found.unit}"
     if interval.start == interval.end:
         where = f"at {start} {found.unit}"
-    where += ", the whole range tried" if alone else ""
+    where += ", as far as tried" if alone else ""
     why = f" ({interval.why})" if interval.why else ""
     words = STATES | SUPPORTED if item.kind in ("project", "package") else STATES
     return f"{words.get(interval.state, interval.state)} {where}{why}"

@@ -20,7 +20,7 @@ from ..answer.study import Study
 from ..audit.accounts import losses, open_accounts, social_cost
 from ..audit.producers import PathData, path_data_of
 from ..core.errors import Fault, InfeasibleError, InputError, Progress, ReserveError, StoppedError, UntrustedError
-from ..core.formats import SMALL_MUSD, tenths
+from ..core.formats import SMALL_MUSD, rounded, tenths
 from ..core.frames import Floats, rows_of
 from ..core.runner import HERE, Runner, current
 from ..core.stats import TRACE_T, USD_PER_MUSD, rounded_to_add_up
@@ -385,7 +385,7 @@ def explain(
     Facts: gap, aim, stage_slack (share of the main aim that later ones may use).
 
     Raises InputError for a relaxation, which has no commitments, and for an extended plan, PlanError for an item that is none,
-    ReserveError of a re-solve at the plan's own values.
+    UntrustedError of a plan that cannot be lived, ReserveError of a re-solve at the plan's own values.
     """
     require_plain(result.tables)
     if result.outcome.relaxed:
@@ -463,15 +463,17 @@ def _lived_figures(result: Result, problem: Problem, item: Item, other: Solution
     return depends_rows(problem, lives, [part]) if lives else pd.DataFrame()
 
 
-def _figures_in_words(rows: pd.DataFrame, names: Names, scenarios: Mapping[str, str]) -> Iterator[str]:
-    """What an item is worth as it is lived, and where that ends or begins."""
+def _figures_in_words(rows: pd.DataFrame, names: Names, scenarios: Mapping[str, str], *, chosen: bool) -> Iterator[str]:
+    """What an item is worth as it is lived, and where that ends or begins. chosen: whether the plan has it."""
     worth = float(rows.worth_musd.iloc[0])
     if abs(worth) < SMALL_MUSD:
         yield "as it is lived, it changes nothing"
         return
-    yield f"as it is lived it {'brings' if worth > 0 else 'costs'} {tenths(abs(worth))} M"
-    turns = [f"it {STOPS if worth > 0 else BEGINS} {flip_in_words(row, names, scenarios)}" for row in flipping(rows)]
-    yield from turns or ["no loss, rate or chance within reach turns that"]
+    does = ("brings", "costs") if chosen else ("would bring", "would cost")
+    yield f"as it is lived it {does[worth < 0]} {rounded(abs(worth))} M"
+    ends = BEGINS if worth < 0 else STOPS if chosen else STOPS.replace("stops", "would stop")
+    turns = [f"it {ends} {flip_in_words(row, names, scenarios)}" for row in flipping(rows)]
+    yield from turns or ["no loss, rate or chance within reach changes that"]
 
 
 def _words(
@@ -499,11 +501,11 @@ def _words(
         )
         lines += [f"  {row.sentence}" for row in rows_of(tables["break_evens"])]
     if "depends" in tables:
+        chosen = bool(tables["reasons"].chosen.iloc[0])
         lines.append(
-            "LOSSES AND HAZARDS: the plan with the item and the one without it stay as they are, and so do their scenarios, which "
-            "another figure makes likelier or dearer:"
+            "LOSSES AND HAZARDS, in expected social cost: both plans stay as they are, and only the figure changes:"
         )
-        lines += [f"  {text}" for text in _figures_in_words(tables["depends"], names, scenarios)]
+        lines += [f"  {text}" for text in _figures_in_words(tables["depends"], names, scenarios, chosen=chosen)]
     return lines
 
 

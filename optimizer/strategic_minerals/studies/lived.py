@@ -196,9 +196,9 @@ def depends_rows(problem: Problem, lives: Sequence[Met], parts: Sequence[Part]) 
         spared = np.concatenate([o.named - one.plans[having].named for o, one in zip(others, lives, strict=True)])
         worth, avoided = float(pool.pi @ gains), float(pool.pi @ spared)
         (least, _), (most_lost, _) = other_losses(plan, data, mineral)
-        flips = 1 - worth / avoided if avoided > ROUNDING_MUSD else np.nan
+        flips = 1 - worth / avoided if abs(avoided) > ROUNDING_MUSD else np.nan
         rows.append((kind, item, worth, LOSS, "", 1.0, flips if flips > 0 else np.nan, least, most_lost))
-        for row, name, at in _figures(plan, data):
+        for row, name, at in _figures(plan, data) if pool.drawn.any() else ():
             most = REACH * at if name == FIGURES[0] else min(REACH * at, 1.0)
             flips = _crossing(partial(pool.worth_at, gains, row.hazard, name), at, at / REACH, most)
             ends = [np.nan if value is None else value for value in (getattr(row, f"{name}_{end}") for end in ENDS)]

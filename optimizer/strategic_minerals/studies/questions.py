@@ -253,7 +253,7 @@ class _Answers:
         if before < SMALL_MUSD:
             return f"it changes nothing: {odds}, and nobody runs short in it."
         moved = "fall" if before > after else "rise"
-        by = f"by {rounded(abs(before - after))}" if rounded(before) == rounded(after) else f"from {rounded(before)}"
+        by = f"by {rounded(abs(before - after))} M," if rounded(before) == rounded(after) else f"from {rounded(before)}"
         helped = f"losses in it {moved} {by} to {rounded(after)} M"
         if abs(before - after) < SMALL_MUSD:
             helped = f"losses in it stay {rounded(before)} M with the plan or without it"

@@ -828,7 +828,7 @@ def _words(tables: Mapping[str, pd.DataFrame], facts: Mapping[str, Any], grid: G
     if facts["compromise"]:
         yield f"  The next best ({other}) gives up as much as {others[other]:.0%}."
     elif max(regrets[RECOMMENDED], others[other]) < LESS_BY:
-        yield f"  THERE IS NOTHING TO CHOOSE: '{other}' gives up at most {others[other]:.0%}."
+        yield f"  THERE IS NOTHING TO CHOOSE: '{other}' gives up at most {others[other]:.0%} too."
     elif facts["rule"] != "cautious" and len(grid.losses) > 1:
         yield (
             f"  NO COMPROMISE IS CLEARLY BETTER: '{other}' gives up at most {others[other]:.0%}. Choose by the losses that you "

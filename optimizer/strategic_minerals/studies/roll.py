@@ -382,9 +382,9 @@ def _moved_in_words(plan: Plan, moved: Plan, happened: Sequence[NewsRow], names:
         if now.get(s.name, was := chance(s.probability)) != was
     ]
     if new:
-        yield f"Chances are those after what has happened and what has not: {some(new)}."
+        yield f"Chances, given what has happened and what has not: {some(new)}."
     if drawn := [one.name for one in moved.ongoing if one.remaining_years is None and one.ended_year is None]:
-        yield f"In force, with an end that every future draws by how long such events last: {some(drawn)}."
+        yield f"In force, end unknown (drawn from how long such events last): {some(drawn)}."
 
 
 def _contracts_in_words(question: Question, state: State, names: Names) -> list[str]:
